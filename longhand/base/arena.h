@@ -1,0 +1,59 @@
+// All parameters of a model in one block of memory, declared once: optimizers, clipping, checkpoints and initialisation
+// are then one loop each.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "longhand/base/buffer.h"
+#include "longhand/base/rng.h"
+
+namespace longhand {
+
+/// Fills the values of one parameter, which arrive as zeros.
+using Initialiser = std::function<void(std::span<float> values, const CounterRng& rng)>;
+
+/// One named array in the arena, row-major.
+struct Parameter {
+  std::string name;  ///< PyTorch's name, such as `lstm.weight_ih_l0`
+  std::vector<int64_t> shape;
+  Initialiser initialise;
+  int64_t offset = 0;  ///< in floats, on a cache line
+  int64_t size = 0;
+};
+
+/// The parameters' values, and their gradients under the same layout. Between parameters lie a few floats of padding,
+/// which stay zero.
+class ParameterArena {
+ public:
+  /// Declares a parameter and returns its index. All must be declared before `allocate`.
+  size_t declare(std::string name, std::vector<int64_t> shape, Initialiser initialise);
+
+  /// Allocates values and gradients, both zero.
+  void allocate();
+  /// Runs every initialiser; the result depends on `seed` and on the order of declaration alone.
+  void initialise(uint64_t seed);
+
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  std::span<float> values() { return values_.span(); }
+  std::span<const float> values() const { return values_.span(); }
+  std::span<float> gradients() { return gradients_.span(); }
+  std::span<const float> gradients() const { return gradients_.span(); }
+
+  float* value(size_t index) { return values_.data() + parameters_[index].offset; }
+  const float* value(size_t index) const { return values_.data() + parameters_[index].offset; }
+  float* gradient(size_t index) { return gradients_.data() + parameters_[index].offset; }
+
+  /// Number of weights, without the padding.
+  int64_t count() const;
+
+ private:
+  std::vector<Parameter> parameters_;
+  int64_t extent_ = 0;
+  Buffer<float> values_;
+  Buffer<float> gradients_;
+};
+
+}  // namespace longhand

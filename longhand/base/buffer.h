@@ -1,0 +1,59 @@
+// Memory that kernels can stream: aligned to a cache line, grown on demand, never shrunk.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <span>
+
+namespace longhand {
+
+/// Floats in a cache line, and in the widest vector that the kernels use.
+inline constexpr int64_t kLineFloats = 16;
+
+/// `n` rounded up to whole cache lines of floats: the row stride of every activation array.
+/// The columns between n and padded(n) are always zero.
+inline constexpr int64_t padded(int64_t n) { return (n + kLineFloats - 1) / kLineFloats * kLineFloats; }
+
+/// An array of trivial T on a 64-byte boundary. `resize` keeps the memory once it was large enough, so that a loop
+/// over batches allocates only until it has seen the largest one.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(int64_t size) { resize(size); }
+
+  /// Makes room for `size` elements. The contents are kept only if the memory was already large enough;
+  /// new memory is zeroed.
+  void resize(int64_t size) {
+    if (size > capacity_) {
+      data_.reset(static_cast<T*>(::operator new(static_cast<size_t>(size) * sizeof(T), kAlignment)));
+      capacity_ = size;
+      std::fill_n(data_.get(), size, T{});
+    }
+    size_ = size;
+  }
+
+  void fill(T value) { std::fill_n(data_.get(), size_, value); }
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  int64_t size() const { return size_; }
+  T& operator[](int64_t i) { return data_.get()[i]; }
+  const T& operator[](int64_t i) const { return data_.get()[i]; }
+  std::span<T> span() { return {data_.get(), static_cast<size_t>(size_)}; }
+  std::span<const T> span() const { return {data_.get(), static_cast<size_t>(size_)}; }
+
+ private:
+  static constexpr std::align_val_t kAlignment{64};
+  struct Free {
+    void operator()(T* p) const { ::operator delete(p, kAlignment); }
+  };
+  std::unique_ptr<T, Free> data_;
+  int64_t size_ = 0;
+  int64_t capacity_ = 0;
+};
+
+}  // namespace longhand

@@ -1,0 +1,63 @@
+#include "longhand/base/utf8.h"
+
+namespace longhand {
+namespace {
+
+// Bytes in the sequence that `lead` opens, 0 if it opens none.
+size_t sequence_length(unsigned char lead) {
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead < 0xE0) return 2;
+  if (lead >= 0xE0 && lead < 0xF0) return 3;
+  if (lead >= 0xF0 && lead < 0xF5) return 4;
+  return 0;
+}
+
+bool is_scalar_value(char32_t c, size_t length) {
+  constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  return c >= kSmallest[length] && c <= 0x10FFFF && !(c >= 0xD800 && c <= 0xDFFF);
+}
+
+}  // namespace
+
+std::optional<std::vector<char32_t>> decode_utf8(std::string_view text, size_t& bad_offset) {
+  std::vector<char32_t> out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    const size_t length = sequence_length(lead);
+    bad_offset = at;
+    if (length == 0 || at + length > text.size()) return std::nullopt;
+    constexpr unsigned kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    char32_t c = lead & kLeadBits[length];
+    for (size_t i = 1; i < length; ++i) {
+      const auto byte = static_cast<unsigned char>(text[at + i]);
+      if ((byte & 0xC0U) != 0x80U) return std::nullopt;
+      c = (c << 6) | (byte & 0x3FU);
+    }
+    if (!is_scalar_value(c, length)) return std::nullopt;
+    out.push_back(c);
+    at += length;
+  }
+  return out;
+}
+
+void append_utf8(char32_t c, std::string& out) {
+  const auto put = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
+  if (c < 0x80) {
+    put(c);
+  } else if (c < 0x800) {
+    put(0xC0 | (c >> 6));
+    put(0x80 | (c & 0x3F));
+  } else if (c < 0x10000) {
+    put(0xE0 | (c >> 12));
+    put(0x80 | ((c >> 6) & 0x3F));
+    put(0x80 | (c & 0x3F));
+  } else {
+    put(0xF0 | (c >> 18));
+    put(0x80 | ((c >> 12) & 0x3F));
+    put(0x80 | ((c >> 6) & 0x3F));
+    put(0x80 | (c & 0x3F));
+  }
+}
+
+}  // namespace longhand
