@@ -1,0 +1,143 @@
+// The LSTM layer's training step beside the machine's own multiply-add peak, both measured in one run, in turns, since
+// other users of a machine slow both alike. Prints one row a workload: `longhand_bench [--threads N]`.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#include "longhand/base/rng.h"
+#include "longhand/kernels/lstm.h"
+#include "longhand/kernels/target.h"
+
+namespace {
+
+using namespace longhand;
+using Clock = std::chrono::steady_clock;
+
+struct Workload {
+  int64_t steps, batch, inputs, hidden;
+  bool one_hot;
+};
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+void randomise(Buffer<float>& buffer, int64_t rows, int64_t columns, int64_t stride, double scale, uint32_t place) {
+  const CounterRng rng(1, 0, RngPlace::kSample, place);
+  buffer.resize(rows * stride);
+  for (int64_t i = 0; i < rows * columns; ++i) {
+    const double u = 2.0 * rng.uniform(static_cast<uint64_t>(i)) - 1.0;
+    buffer[i / columns * stride + i % columns] = static_cast<float>(scale * u);
+  }
+}
+
+// One layer with its weights, activations and gradients, and the training step over them.
+class Layer {
+ public:
+  Layer(const Workload& w, kernels::Context& context) : w_(w), context_(context) {
+    const int64_t I = w.inputs, H = w.hidden, Hp = padded(H), rows = w.steps * w.batch;
+    const double scale = 1.0 / std::sqrt(static_cast<double>(H));
+    randomise(w_ih_, 4 * H, I, I, scale, 1);
+    randomise(w_hh_, 4 * H, H, H, scale, 2);
+    randomise(bias_, 1, 4 * H, 4 * H, scale, 3);
+    randomise(x_, rows, I, padded(I), 1.0, 4);
+    randomise(dh_, rows, H, Hp, 1e-3, 5);
+    h_.resize((rows + w.batch) * Hp);
+    c_.resize((rows + w.batch) * Hp);
+    gates_.resize(rows * 4 * Hp);
+    dx_.resize(rows * padded(I));
+    dw_ih_.resize(4 * H * I);
+    dw_hh_.resize(4 * H * H);
+    dbias_.resize(4 * H);
+    const CounterRng rng(1, 0, RngPlace::kSample, 6);
+    for (int64_t i = 0; i < rows; ++i) {
+      symbols_.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(i), static_cast<uint64_t>(I))));
+    }
+  }
+
+  /// Pack, forward, backward: what a training step spends in the layer.
+  void step() {
+    const kernels::LstmShape shape{w_.steps, w_.batch, w_.inputs, w_.hidden, nullptr};
+    const kernels::LstmWeights<float> weights{w_ih_.data(), w_hh_.data(), bias_.data()};
+    const kernels::LstmInput<float> input{w_.one_hot ? nullptr : x_.data(), padded(w_.inputs), symbols_.data()};
+    pack_lstm(shape, weights, !w_.one_hot, kernels::PackFor::kTraining, packed_, context_);
+    lstm_forward(
+        {.shape = shape, .weights = weights, .input = input, .h = h_.data(), .c = c_.data(), .gates = gates_.data()},
+        packed_, context_);
+    lstm_backward({.shape = shape,
+                   .weights = weights,
+                   .input = input,
+                   .h = h_.data(),
+                   .c = c_.data(),
+                   .gates = gates_.data(),
+                   .dh = dh_.data(),
+                   .dx = w_.one_hot ? nullptr : dx_.data(),
+                   .dx_stride = padded(w_.inputs),
+                   .dw_ih = dw_ih_.data(),
+                   .dw_hh = dw_hh_.data(),
+                   .dbias = dbias_.data()},
+                  packed_, context_);
+  }
+
+  /// Two operations per multiply-add of the matrix products alone: forward, to the inputs, to the weights.
+  double flops() const {
+    const double inputs = w_.one_hot ? 0.0 : static_cast<double>(w_.inputs);
+    const double products = (inputs + static_cast<double>(w_.hidden)) * 4.0 * static_cast<double>(w_.hidden);
+    return 3.0 * 2.0 * products * static_cast<double>(w_.steps * w_.batch);
+  }
+
+ private:
+  Workload w_;
+  kernels::Context& context_;
+  kernels::PackedLstm packed_;
+  Buffer<float> w_ih_, w_hh_, bias_, x_, dh_, h_, c_, gates_, dx_, dw_ih_, dw_hh_, dbias_;
+  std::vector<int32_t> symbols_;
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+void measure(const Workload& workload, int threads) {
+  kernels::Context context(threads);
+  Layer layer(workload, context);
+  layer.step();
+  const auto warm_up = Clock::now();
+  layer.step();
+  const int repetitions = std::clamp(static_cast<int>(0.1 / seconds_since(warm_up)), 1, 1000);
+  std::vector<double> speeds, peaks, ratios;
+  for (int round = 0; round < 9; ++round) {
+    const double peak = kernels::measure_peak_gflops() * threads;
+    const auto start = Clock::now();
+    for (int i = 0; i < repetitions; ++i) layer.step();
+    const double speed = layer.flops() * repetitions / seconds_since(start) * 1e-9;
+    peaks.push_back(peak);
+    speeds.push_back(speed);
+    ratios.push_back(speed / peak);
+  }
+  fmt::print("{:5} {:5} {:>9} {:6} {:7}  {:8.1f} {:8.1f} {:7.0f} %\n", workload.steps, workload.batch,
+             workload.one_hot ? fmt::format("{} 1-hot", workload.inputs) : fmt::format("{}", workload.inputs),
+             workload.hidden, threads, median(speeds), median(peaks), 100.0 * median(ratios));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int most_threads = available_threads();
+  if (argc == 3 && std::string_view(argv[1]) == "--threads") most_threads = std::max(1, std::atoi(argv[2]));
+  fmt::print("Training step of one LSTM layer (pack, forward, backward), {}, medians of 9 paired rounds.\n",
+             kernels::simd_target());
+  fmt::print("Peak: independent multiply-adds in registers on one thread, times the threads.\n\n");
+  fmt::print("steps batch    inputs hidden threads   GFLOP/s     peak  of peak\n");
+  for (int threads = 1; threads <= most_threads; threads *= 2) {
+    for (const Workload& workload :
+         {Workload{35, 32, 256, 256, false}, Workload{35, 32, 28, 256, true}, Workload{35, 32, 128, 128, false},
+          Workload{64, 64, 512, 512, false}, Workload{35, 1, 256, 256, false}}) {
+      measure(workload, threads);
+    }
+  }
+}

@@ -1,0 +1,103 @@
+// The vector type of the running target, partial loads and stores, and the activation functions. Included once for
+// every SIMD target by the sources of this room alone.
+
+// NOLINTBEGIN(llvm-header-guard): this guard toggles, so that every target gets its own copy.
+#if defined(LONGHAND_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LONGHAND_KERNELS_SIMD_INL_H_
+#undef LONGHAND_KERNELS_SIMD_INL_H_
+#else
+#define LONGHAND_KERNELS_SIMD_INL_H_
+#endif
+// NOLINTEND(llvm-header-guard)
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "longhand/base/buffer.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace longhand::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// At most sixteen floats: rows are padded to a cache line, so a vector never reaches past one.
+using D = hn::CappedTag<float, kLineFloats>;
+using V = hn::Vec<D>;
+
+// AVX-512 and Arm have 32 vector registers, the older x86 sets 16.
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
+inline constexpr bool kManyRegisters = true;
+#else
+inline constexpr bool kManyRegisters = false;
+#endif
+
+HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
+
+// The first n floats at p, and zeros; n may exceed the lanes, and p needs no alignment. Nothing beyond is touched.
+HWY_INLINE V load_n(const float* p, int64_t n) {
+  const D d;
+  if (n >= lanes()) return hn::LoadU(d, p);
+  HWY_ALIGN float copy[kLineFloats] = {};
+  std::copy_n(p, n, copy);
+  return hn::Load(d, copy);
+}
+
+HWY_INLINE void store_n(V value, float* p, int64_t n) {
+  const D d;
+  if (n >= lanes()) return hn::StoreU(value, d, p);
+  HWY_ALIGN float copy[kLineFloats];
+  hn::Store(value, d, copy);
+  std::copy_n(copy, n, p);
+}
+
+// e^x - 1 = 2^n (e^r - 1) + (2^n - 1) with x = n ln 2 + r and |r| <= ln 2 / 2; returns 2^n and e^r - 1.
+// r is exact to twice the precision of a float, as ln 2 is subtracted in two parts, the first with so few bits that n
+// times it is exact. e^r - 1 is its Taylor polynomial of degree 7, whose remainder at |r| = 0.3466 is below 6e-9.
+struct ExpParts {
+  V power;
+  V expm1_r;
+};
+
+HWY_INLINE ExpParts exp_parts(V x) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  // Beyond these, e^x is no longer a normal float; activations have long been 0 or 1 there.
+  x = hn::Min(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 88.0F));
+  const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, 1.44269504F)));
+  const V n_float = hn::ConvertTo(d, n);
+  V r = hn::NegMulAdd(n_float, hn::Set(d, 0.693359375F), x);
+  r = hn::NegMulAdd(n_float, hn::Set(d, -2.12194440e-4F), r);
+  V p = hn::Set(d, 1.0F / 5040);
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0F / 720));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0F / 120));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0F / 24));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0F / 6));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.5F));
+  p = hn::MulAdd(hn::Mul(p, r), r, r);
+  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
+  return {power, p};
+}
+
+HWY_INLINE V exp(V x) {
+  const ExpParts e = exp_parts(x);
+  return hn::MulAdd(e.power, e.expm1_r, e.power);
+}
+
+HWY_INLINE V sigmoid(V x) {
+  const V one = hn::Set(D(), 1.0F);
+  return hn::Div(one, hn::Add(one, exp(hn::Neg(x))));
+}
+
+// tanh |x| = -m / (2 + m) with m = e^{-2|x|} - 1, which loses no digits where x is small.
+HWY_INLINE V tanh(V x) {
+  const D d;
+  const ExpParts e = exp_parts(hn::Mul(hn::Abs(x), hn::Set(d, -2.0F)));
+  const V m = hn::MulAdd(e.power, e.expm1_r, hn::Sub(e.power, hn::Set(d, 1.0F)));
+  return hn::CopySign(hn::Div(hn::Neg(m), hn::Add(hn::Set(d, 2.0F), m)), x);
+}
+
+}  // namespace longhand::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,96 @@
+#include "longhand/kernels/target.h"
+
+#include <chrono>
+
+#include "longhand/base/error.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "longhand/kernels/target.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace longhand::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Twelve chains keep two multiply-add units of latency four busy, with some to spare, and fit into 16 registers.
+double peak_flops(int64_t iterations) {
+  const hn::CappedTag<float, 16> d;
+  const auto scale = hn::Set(d, 0.999F);
+  const auto shift = hn::Set(d, 0.001F);
+  constexpr int kChains = 12;
+  hn::Vec<decltype(d)> chain[kChains];
+  for (int i = 0; i < kChains; ++i) chain[i] = hn::Set(d, 0.001F * static_cast<float>(i));
+  for (int64_t n = 0; n < iterations; ++n) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) chain[i] = hn::MulAdd(chain[i], scale, shift);
+  }
+  for (int i = 1; i < kChains; ++i) chain[0] = hn::Add(chain[0], chain[i]);
+  // The sum is used, so that the loop cannot be left out: it is far below this bound.
+  if (hn::GetLane(chain[0]) > 1e6F) return 0.0;
+  return static_cast<double>(iterations) * kChains * static_cast<double>(hn::Lanes(d)) * 2.0;
+}
+
+}  // namespace longhand::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace longhand::kernels {
+
+HWY_EXPORT(peak_flops);
+
+namespace {
+
+constexpr int64_t kTargets = HWY_TARGETS;
+
+template <class Visit>
+void for_each_target(Visit visit) {
+  // Highway numbers better targets lower.
+  const int64_t usable = hwy::SupportedTargets() & kTargets;
+  for (int bit = 0; bit < 62; ++bit) {
+    const int64_t target = int64_t{1} << bit;
+    if ((usable & target) != 0) visit(target);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> simd_targets() {
+  std::vector<std::string> names;
+  for_each_target([&](int64_t target) { names.emplace_back(hwy::TargetName(target)); });
+  return names;
+}
+
+std::string simd_target() {
+  std::string best;
+  for_each_target([&](int64_t target) {
+    if (best.empty()) best = hwy::TargetName(target);
+  });
+  return best;
+}
+
+void use_simd_target(const std::string& name) {
+  hwy::SetSupportedTargetsForTest(0);
+  int64_t chosen = 0;
+  for_each_target([&](int64_t target) {
+    if (name == hwy::TargetName(target)) chosen = target;
+  });
+  LONGHAND_CHECK(name.empty() || chosen != 0);
+  hwy::SetSupportedTargetsForTest(chosen);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+double measure_peak_gflops() {
+  using Clock = std::chrono::steady_clock;
+  double best = 0.0;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    const auto start = Clock::now();
+    const double flops = HWY_DYNAMIC_DISPATCH(peak_flops)(1'000'000);
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    best = std::max(best, flops / seconds * 1e-9);
+  }
+  return best;
+}
+
+}  // namespace longhand::kernels
+#endif  // HWY_ONCE

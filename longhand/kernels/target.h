@@ -1,0 +1,23 @@
+// Which SIMD instruction set the kernels run on.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace longhand::kernels {
+
+/// The instruction sets that this build has kernels for and this processor can run, best first.
+std::vector<std::string> simd_targets();
+
+/// The one that is running.
+std::string simd_target();
+
+/// Makes one of `simd_targets()` run from now on; an empty name restores the best. Packed weights made under another
+/// one must be packed again. For tests and measurements.
+void use_simd_target(const std::string& name);
+
+/// Measures how many GFLOP/s (two per multiply-add) the running target reaches on one thread when nothing but
+/// independent multiply-adds of registers runs. It is the ceiling that kernels are compared with.
+double measure_peak_gflops();
+
+}  // namespace longhand::kernels

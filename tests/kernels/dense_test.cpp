@@ -1,0 +1,307 @@
+// Products, linear layers, softmax with cross-entropy, embeddings and optimizers: fused against reference.
+#include "longhand/kernels/gemm.h"
+#include "longhand/kernels/reference.h"
+#include "tests/testing.h"
+
+namespace longhand::kernels {
+namespace {
+
+using testing::aligned;
+using testing::expect_close;
+using testing::random_rows;
+using testing::random_symbols;
+using testing::random_vector;
+
+// Rounding of a sum of n products of values up to 1.
+double sum_tolerance(int64_t n) { return 6e-8 * (4.0 + 2.0 * std::sqrt(static_cast<double>(n))); }
+
+struct Product {
+  int64_t m, n, k;
+  bool a_transposed, b_transposed, accumulate, picked;
+};
+
+TEST(Gemm, AgreesWithPlainLoopsAtEverySizeOnEveryTarget) {
+  std::vector<Product> products;
+  for (const int64_t m : {1, 3, 4, 7, 8, 9, 31, 130}) {
+    for (const int64_t n : {1, 2, 15, 16, 17, 47, 48, 49, 100}) {
+      const int64_t k = (m * 7 + n * 3) % 40 + 1;
+      for (int bits = 0; bits < 16; ++bits) {
+        products.push_back({m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0});
+      }
+    }
+  }
+  products.push_back({5, 20, 2500, false, false, false, false});  // several blocks of k
+  products.push_back({140, 50, 1100, true, false, true, true});
+  testing::on_every_target([&] {
+    Context context(2);
+    for (const Product& p : products) {
+      const int64_t a_rows = (p.a_transposed ? p.k : p.m) + 2, a_columns = p.a_transposed ? p.m : p.k;
+      const int64_t b_rows = p.b_transposed ? p.n : p.k, b_columns = p.b_transposed ? p.k : p.n;
+      const auto a = random_rows<float>(a_rows, a_columns, a_columns + 1, 1.0, 1);
+      const auto b = random_rows<float>(b_rows, b_columns, b_columns + 2, 1.0, 2);
+      const auto bias = random_vector<float>(p.n, 1.0, 3);
+      const int64_t c_stride = p.n + 3;
+      auto c = random_rows<float>(p.m + 2, p.n, c_stride, 1.0, 4);
+      const auto original = c;
+      std::vector<int32_t> rows;  // every row but the first, backwards
+      for (int64_t i = 0; i < (p.a_transposed ? p.k : p.m); ++i) rows.push_back(static_cast<int32_t>(a_rows - 1 - i));
+      const bool pick_c = p.picked && !p.a_transposed;
+
+      std::vector<double> expected(c.begin(), c.end());
+      for (int64_t i = 0; i < p.m; ++i) {
+        for (int64_t j = 0; j < p.n; ++j) {
+          double sum = 0.0;
+          for (int64_t l = 0; l < p.k; ++l) {
+            const int64_t outer = p.a_transposed ? l : i, inner = p.a_transposed ? i : l;
+            const int64_t row = p.picked ? rows[static_cast<size_t>(outer)] : outer;
+            sum += double{a[row * (a_columns + 1) + inner]} *
+                   double{p.b_transposed ? b[j * (b_columns + 2) + l] : b[l * (b_columns + 2) + j]};
+          }
+          double& out = expected[(pick_c ? rows[static_cast<size_t>(i)] : i) * c_stride + j];
+          out = p.accumulate ? out + sum : sum + double{bias[j]};
+        }
+      }
+      PackedMatrix packed;
+      pack({.b = b.data(), .stride = b_columns + 2, .k = p.k, .n = p.n, .transposed = p.b_transposed}, packed, context);
+      gemm({.a = a.data(),
+            .a_stride = a_columns + 1,
+            .a_transposed = p.a_transposed,
+            .a_rows = p.picked ? rows.data() : nullptr,
+            .c_rows = pick_c ? rows.data() : nullptr,
+            .m = p.m,
+            .b = &packed,
+            .bias = p.accumulate ? nullptr : bias.data(),
+            .accumulate = p.accumulate,
+            .c = c.data(),
+            .c_stride = c_stride},
+           context);
+      expect_close(c, expected, static_cast<int64_t>(c.size()), sum_tolerance(p.k),
+                   "m " + std::to_string(p.m) + " n " + std::to_string(p.n) + " k " + std::to_string(p.k));
+      for (size_t i = 0; i < c.size(); ++i) {  // nothing outside the product is touched
+        if (static_cast<int64_t>(i) % c_stride >= p.n) {
+          ASSERT_EQ(c[i], original[i]);
+        }
+      }
+    }
+  });
+}
+
+TEST(Pack, PadsGroupsOfRowsWithZeros) {
+  // Two groups of three rows become two of sixteen.
+  const auto b = random_rows<float>(6, 4, 4, 1.0, 1);
+  const std::vector<float> ones(32, 1.0F);
+  Context context(1);
+  PackedMatrix packed;
+  pack({.b = b.data(), .stride = 4, .k = 32, .n = 4, .group = 3}, packed, context);
+  std::vector<float> c(4);
+  gemm({.a = ones.data(), .a_stride = 32, .m = 1, .b = &packed, .c = c.data(), .c_stride = 4}, context);
+  for (size_t j = 0; j < 4; ++j) {
+    float sum = 0.0F;
+    for (size_t i = 0; i < 6; ++i) sum += b[i * 4 + j];
+    EXPECT_NEAR(c[j], sum, 1e-6);
+  }
+}
+
+template <class T>
+struct OutputLayer {
+  OutputLayer(int64_t rows, int64_t inputs, int64_t classes)
+      : x(aligned(random_rows<T>(rows + 3, inputs, padded(inputs), 1.0, 1))),
+        dx(Buffer<T>((rows + 3) * padded(inputs))),
+        w(random_vector<T>(classes * inputs, 1.0 / std::sqrt(static_cast<double>(inputs)), 2)),
+        bias(random_vector<T>(padded(classes), 0.1, 3)),
+        dw(random_vector<T>(classes * inputs, 0.1, 4)),
+        dbias(random_vector<T>(padded(classes), 0.1, 5)),
+        loss(static_cast<size_t>(rows)),
+        targets(random_symbols(rows + 3, classes, 6)) {
+    for (int64_t i = 0; i < rows; ++i) picked.push_back(static_cast<int32_t>(rows + 2 - i));
+    args = {.output = {.inputs = inputs,
+                       .outputs = classes,
+                       .n = rows,
+                       .x = x.data(),
+                       .x_stride = padded(inputs),
+                       .w = w.data(),
+                       .bias = bias.data()},
+            .targets = targets.data(),
+            .loss = loss.data(),
+            .scale = T(0.25),
+            .dx = dx.data(),
+            .dx_stride = padded(inputs),
+            .dw = dw.data(),
+            .dbias = dbias.data()};
+  }
+  Buffer<T> x, dx;
+  std::vector<T> w, bias, dw, dbias, loss;
+  std::vector<int32_t> targets, picked;
+  SoftmaxCrossEntropy<T> args;
+};
+
+TEST(SoftmaxCrossEntropy, AgreesWithTheReferenceOnEveryTarget) {
+  struct Shape {
+    int64_t rows, inputs, classes;
+    bool picked;
+  };
+  for (const Shape s : {Shape{1, 1, 2, false}, Shape{5, 7, 3, true}, Shape{33, 16, 28, false}, Shape{40, 20, 17, true},
+                        Shape{1200, 9, 33, true}, Shape{700, 8, 5000, false}}) {
+    OutputLayer<double> expected(s.rows, s.inputs, s.classes);
+    if (s.picked) expected.args.output.rows = expected.picked.data();
+    reference::softmax_cross_entropy(expected.args);
+    testing::on_every_target([&] {
+      Context context(2);
+      OutputLayer<float> actual(s.rows, s.inputs, s.classes);
+      if (s.picked) actual.args.output.rows = actual.picked.data();
+      PackedLinear packed;
+      pack_linear(actual.w.data(), s.classes, s.inputs, true, packed, context);
+      softmax_cross_entropy(actual.args, packed, context);
+      const double tolerance = sum_tolerance(s.inputs + s.rows + s.classes);
+      expect_close(actual.loss, expected.loss, s.rows, tolerance, "loss");
+      expect_close(actual.dx, expected.dx, expected.dx.size(), tolerance, "dx");
+      expect_close(actual.dw, expected.dw, s.classes * s.inputs, tolerance, "dw");
+      expect_close(actual.dbias, expected.dbias, s.classes, tolerance, "dbias");
+      actual.args.dw = nullptr;  // evaluation: the same losses, and no gradient
+      const std::vector<float> losses = actual.loss;
+      softmax_cross_entropy(actual.args, packed, context);
+      EXPECT_EQ(actual.loss, losses);
+    });
+  }
+}
+
+TEST(SoftmaxCrossEntropy, SurvivesHugeLogits) {
+  OutputLayer<float> layer(3, 2, 5);
+  for (float& w : layer.w) w *= 1e4F;
+  Context context(1);
+  PackedLinear packed;
+  pack_linear(layer.w.data(), 5, 2, true, packed, context);
+  softmax_cross_entropy(layer.args, packed, context);
+  for (const float loss : layer.loss) EXPECT_TRUE(std::isfinite(loss) && loss >= 0.0F) << loss;
+}
+
+TEST(SoftmaxCrossEntropyReference, GradientsAreCentralDifferences) {
+  OutputLayer<double> layer(4, 3, 5);
+  layer.args.output.rows = layer.picked.data();
+  std::fill(layer.dw.begin(), layer.dw.end(), 0.0);
+  std::fill(layer.dbias.begin(), layer.dbias.end(), 0.0);
+  reference::softmax_cross_entropy(layer.args);
+  auto evaluate = layer.args;
+  evaluate.dw = nullptr;
+  const auto loss = [&] {
+    reference::softmax_cross_entropy(evaluate);
+    double sum = 0.0;
+    for (const double l : layer.loss) sum += layer.args.scale * l;
+    return sum;
+  };
+  const auto check = [&](double* value, double gradient, const char* what) {
+    const double saved = *value;
+    *value = saved + 1e-5;
+    const double above = loss();
+    *value = saved - 1e-5;
+    const double below = loss();
+    *value = saved;
+    EXPECT_NEAR(gradient, (above - below) / 2e-5, 1e-9) << what;
+  };
+  for (size_t i = 0; i < 15; ++i) check(&layer.w[i], layer.dw[i], "w");
+  for (size_t i = 0; i < 5; ++i) check(&layer.bias[i], layer.dbias[i], "bias");
+  for (int64_t row = 0; row < 7; ++row) {
+    for (int64_t j = 0; j < 3; ++j) check(&layer.x[row * padded(3) + j], layer.dx[row * padded(3) + j], "x");
+  }
+}
+
+TEST(Linear, AgreesWithTheReferenceOnEveryTarget) {
+  for (const auto& [n, inputs, outputs] : {std::array<int64_t, 3>{1, 1, 1}, {5, 17, 3}, {33, 20, 49}}) {
+    const auto x = random_rows<float>(n, inputs, inputs, 1.0, 1);
+    const auto w = random_vector<float>(outputs * inputs, 1.0, 2);
+    const auto bias = random_vector<float>(padded(outputs), 1.0, 3);
+    const auto dy = random_rows<float>(n, outputs, outputs, 1.0, 4);
+    const auto run = [&](auto&& forward, auto&& backward) {
+      std::vector<float> all(static_cast<size_t>(n * outputs + n * inputs + outputs * inputs + outputs));
+      float* y = all.data();
+      float* dx = y + n * outputs;
+      float* dw = dx + n * inputs;
+      forward(LinearForward<float>{inputs, outputs, n, nullptr, x.data(), inputs, w.data(), bias.data(), y, outputs});
+      backward(LinearBackward<float>{inputs, outputs, n, nullptr, x.data(), inputs, w.data(), dy.data(), outputs, dx,
+                                     inputs, dw, dw + outputs * inputs});
+      return all;
+    };
+    const auto expected =
+        run([](const auto& a) { reference::linear_forward(a); }, [](const auto& a) { reference::linear_backward(a); });
+    testing::on_every_target([&] {
+      Context context(2);
+      PackedLinear packed;
+      pack_linear(w.data(), outputs, inputs, true, packed, context);
+      const auto actual = run([&](const auto& a) { linear_forward(a, packed, context); },
+                              [&](const auto& a) { linear_backward(a, packed, context); });
+      expect_close(actual, expected, static_cast<int64_t>(actual.size()), sum_tolerance(n + inputs + outputs),
+                   "linear");
+    });
+  }
+}
+
+TEST(Embedding, GathersAndScattersOnEveryTarget) {
+  for (const int64_t width : {1, 15, 16, 33}) {
+    const int64_t n = 50, classes = 7, stride = padded(width);
+    const auto table = random_vector<float>(classes * width, 1.0, 1);
+    const auto dy = aligned(random_rows<float>(n, width, stride, 1.0, 2));
+    const auto symbols = random_symbols(n, classes, 3);
+    std::vector<float> expected(static_cast<size_t>(n * stride)), dtable(static_cast<size_t>(classes * width), 0.5F);
+    auto actual = expected;
+    auto actual_dtable = dtable;
+    reference::embedding_gather<float>({n, width, table.data(), symbols.data(), expected.data(), stride});
+    reference::embedding_scatter<float>({n, width, symbols.data(), dy.data(), stride, dtable.data()});
+    testing::on_every_target([&] {
+      Context context(3);
+      std::fill(actual.begin(), actual.end(), 0.0F);
+      std::fill(actual_dtable.begin(), actual_dtable.end(), 0.5F);
+      embedding_gather({n, width, table.data(), symbols.data(), actual.data(), stride}, context);
+      embedding_scatter({n, width, symbols.data(), dy.data(), stride, actual_dtable.data()}, context);
+      EXPECT_EQ(actual, expected);
+      EXPECT_EQ(actual_dtable, dtable);  // the same sums in the same order
+    });
+  }
+}
+
+TEST(Optimizer, UpdatesAgreeWithTheReferenceOnEveryTarget) {
+  for (const int64_t n : {1, 15, 16, 17, 100, 70000}) {
+    const auto dw = random_vector<float>(n, 1.0, 1);
+    const auto w0 = random_vector<float>(n, 1.0, 2);
+    const auto m0 = random_vector<float>(n, 0.1, 3);
+    auto v0 = random_vector<float>(n, 0.1, 4);
+    for (float& v : v0) v = std::abs(v);
+    const auto adam = [&](std::vector<float>& w, std::vector<float>& m, std::vector<float>& v) {
+      return AdamUpdate<float>{.n = n,
+                               .w = w.data(),
+                               .dw = dw.data(),
+                               .m = m.data(),
+                               .v = v.data(),
+                               .gradient_scale = 0.5F,
+                               .step_size = 0.01F,
+                               .v_correction = 1.5F};
+    };
+    auto w = w0, m = m0, v = v0, sgd = w0;
+    reference::adam_update(adam(w, m, v));
+    reference::sgd_update<float>({n, sgd.data(), dw.data(), 0.5F, 0.1F});
+    testing::on_every_target([&] {
+      Context context(2);
+      auto w1 = w0, m1 = m0, v1 = v0, sgd1 = w0;
+      adam_update(adam(w1, m1, v1), context);
+      sgd_update({n, sgd1.data(), dw.data(), 0.5F, 0.1F}, context);
+      expect_close(w1, w, n, 1e-6, "adam w");
+      expect_close(m1, m, n, 1e-6, "adam m");
+      expect_close(v1, v, n, 1e-6, "adam v");
+      expect_close(sgd1, sgd, n, 1e-6, "sgd w");
+      const double expected = reference::squared_norm(dw.data(), n);
+      EXPECT_NEAR(squared_norm(dw.data(), n, context), expected, 1e-12 * expected);
+    });
+  }
+}
+
+TEST(Optimizer, TheNormIsBitIdenticalOnAnyNumberOfThreads) {
+  const auto values = random_vector<float>(100000, 1.0, 1);
+  Context one(1);
+  const double expected = squared_norm(values.data(), 100000, one);
+  for (const int threads : {2, 3, 4}) {
+    Context context(threads);
+    EXPECT_EQ(squared_norm(values.data(), 100000, context), expected);
+  }
+}
+
+}  // namespace
+}  // namespace longhand::kernels
