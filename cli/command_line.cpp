@@ -1,0 +1,105 @@
+#include "cli/command_line.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "longhand/base/error.h"
+
+namespace longhand::cli {
+namespace {
+
+// The verb that was given last on the line, such as `lm` of `train lm`.
+const CLI::App* innermost(const CLI::App* app) {
+  for (;;) {
+    const auto chosen = app->get_subcommands();
+    if (chosen.empty()) return app;
+    app = chosen.front();
+  }
+}
+
+std::string full_name(const CLI::App* app) {
+  std::string name = app->get_name();
+  for (const CLI::App* a = app->get_parent(); a != nullptr; a = a->get_parent()) name = a->get_name() + " " + name;
+  return name;
+}
+
+Error unexpected(const CLI::App& app) {
+  const CLI::App* verb = innermost(&app);
+  const std::vector<std::string> extras = app.remaining(true);
+  const auto dashed = std::find_if(extras.begin(), extras.end(), [](const auto& e) { return e.starts_with("-"); });
+  const std::string word = dashed != extras.end() ? *dashed : extras.empty() ? "?" : extras.front();
+  std::vector<std::string> known;
+  if (word.starts_with("-")) {
+    for (const CLI::Option* option : verb->get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
+  } else {
+    for (const CLI::App* sub : verb->get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(sub->get_name());
+    }
+  }
+  const std::string name = word.substr(0, word.find('='));
+  const std::string what = word.starts_with("-") ? "option" : known.empty() ? "argument" : "command";
+  return usage_error(fmt::format("{}: unknown {} {}", full_name(verb), what, name),
+                     fmt::format("see `{} --help`{}", full_name(verb), did_you_mean(name, known)));
+}
+
+}  // namespace
+
+void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
+  for (const Option& option : table.options()) {
+    CLI::Option* declared = nullptr;
+    if (option.is_flag()) {
+      declared = verb.add_flag_callback(
+          "--" + option.name, [this, &option] { given_.emplace_back(&option, "true"); }, option.help);
+    } else {
+      const std::string note = option.check.choices.empty() ? "" : ": " + option.expectation().substr(7);
+      declared = verb.add_option_function<std::string>(
+          "--" + option.name, [this, &option](const std::string& text) { given_.emplace_back(&option, text); },
+          option.help + note);
+      declared->type_name(option.default_text.empty() ? "TEXT" : "[" + option.default_text + "]");
+    }
+    declared->group(option.group.empty() ? "Options" : option.group);
+  }
+}
+
+void GivenOptions::apply(OptionTable& table) const {
+  for (const auto& [option, text] : given_) table.set(*option, text, "--" + option->name);
+}
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("LSTM sequence models, with gradients derived by hand", "longhand");
+  app.set_version_flag("--version", "longhand " LONGHAND_VERSION);
+  app.require_subcommand(0, 1);
+  Action action;
+  declare_train(app, action);
+  declare_eval(app, action);
+  declare_generate(app, action);
+  declare_info(app, action);
+  declare_data(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForVersion& e) {
+    fmt::print("{}\n", e.what());
+    return 0;
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", innermost(&app)->help(full_name(
+                         innermost(&app)->get_parent() != nullptr ? innermost(&app)->get_parent() : innermost(&app))));
+    return 0;
+  } catch (const CLI::ExtrasError&) {
+    throw unexpected(app);
+  } catch (const CLI::ParseError& e) {
+    std::string problem = e.what();
+    problem = problem.substr(0, problem.find('\n'));
+    throw usage_error(fmt::format("{}: {}", full_name(innermost(&app)), problem),
+                      fmt::format("see `{} --help`", full_name(innermost(&app))));
+  }
+  if (!action) {
+    throw usage_error(fmt::format("{}: no command was given", full_name(innermost(&app))),
+                      fmt::format("see `{} --help`", full_name(innermost(&app))));
+  }
+  return action();
+}
+
+}  // namespace longhand::cli

@@ -1,0 +1,61 @@
+// longhand generate
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "cli/command_line.h"
+#include "longhand/base/error.h"
+#include "longhand/tasks/sampler.h"
+
+namespace longhand::cli {
+namespace {
+
+struct Generate {
+  std::string model_path;
+  std::string prompt;
+  int64_t length = 500;
+  std::string unknown = "error";
+  std::string engine = "fused";
+  tasks::SamplerOptions sampler;
+  OptionTable table;
+  GivenOptions given;
+
+  Generate() {
+    table.add("prompt", prompt, "text to continue");
+    table.add("length", length, "symbols to write", at_least(1));
+    sampler.add_to(table);
+    table.add("unknown", unknown, "symbols of the prompt that the model does not know",
+              one_of({"error", "skip", "unk"}));
+    table.add("engine", engine, "kernels", one_of({"fused", "reference"}));
+  }
+
+  int run() {
+    given.apply(table);
+    const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
+    kernels::Context context(1);  // one symbol at a time leaves nothing to share out
+    bool begun = false;
+    std::string last;
+    tasks::generate(*model, prompt, length, sampler, data::parse_unknown(unknown), nn::parse_engine(engine), context,
+                    [&](const std::string& piece) {
+                      if (!begun) fmt::print("{}", prompt);  // only now is it known to be good
+                      begun = true;
+                      fmt::print("{}", piece);
+                      if (!piece.empty()) last = piece;
+                      return std::fflush(stdout) == 0;
+                    });
+    if (last != "\n") fmt::print("\n");
+    return 0;
+  }
+};
+
+}  // namespace
+
+void declare_generate(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand("generate", "Write text with a language model");
+  auto command = std::make_shared<Generate>();
+  verb->add_option("MODEL", command->model_path, "model file, or the folder of a run")->required();
+  command->given.declare(*verb, command->table);
+  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+}
+
+}  // namespace longhand::cli

@@ -1,0 +1,91 @@
+#include "cli/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+
+namespace longhand::cli {
+namespace {
+
+// Time left, from the speed so far. Epochs still to come are taken to be as long as this one.
+std::string time_left(const train::Progress& p) {
+  const double steps_left = static_cast<double>((p.epochs - p.epoch) * p.steps_in_epoch + p.steps_in_epoch - p.index);
+  const double seconds = p.step > 0 ? p.seconds / static_cast<double>(p.step) * steps_left : 0.0;
+  return format_duration(seconds);
+}
+
+std::string describe(const train::Progress& p) {
+  return fmt::format("epoch {}/{}  step {}  loss {:.4f}  perplexity {:.2f}  {} tokens/s", p.epoch, p.epochs,
+                     format_count(static_cast<double>(p.step)), p.loss(), std::exp(p.loss()),
+                     format_count(p.tokens_per_second));
+}
+
+size_t terminal_width() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+}  // namespace
+
+std::string format_duration(double seconds) {
+  const auto s = static_cast<int64_t>(std::llround(seconds));
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+std::string format_count(double count) {
+  return fmt::format("{}", fmt::group_digits(static_cast<int64_t>(std::llround(count))));
+}
+
+ProgressDisplay::ProgressDisplay(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {
+  const char* term = std::getenv("TERM");
+  if (term != nullptr && std::string(term) == "dumb") terminal_ = false;
+}
+
+bool ProgressDisplay::due(double seconds) {
+  const auto now = Clock::now();
+  if (std::chrono::duration<double>(now - last_).count() < seconds) return false;
+  last_ = now;
+  return true;
+}
+
+void ProgressDisplay::show(const std::string& line) {
+  if (terminal_) {
+    // A longer line would wrap, and the next could not be written over it.
+    fmt::print(stderr, "\r\x1b[K{}", line.substr(0, terminal_width() - 1));
+    shown_ = true;
+  } else {
+    fmt::print(stderr, "{}\n", line);
+  }
+  std::fflush(stderr);
+}
+
+void ProgressDisplay::on_step(const train::Progress& p) {
+  if (quiet_ || !terminal_ || !due(0.1)) return;
+  show(describe(p) + "  " + time_left(p) + " left" + valid_);
+}
+
+void ProgressDisplay::on_evaluation(const train::Evaluation& evaluation) {
+  if (quiet_) return;
+  valid_.clear();
+  for (const tasks::Metric& metric : evaluation.valid) {
+    if (metric.name == "perplexity") valid_ = fmt::format("  held-out {:.2f}", metric.value);
+  }
+  const train::Progress& p = evaluation.progress;
+  if (!terminal_ && (due(2.0) || p.epoch == p.epochs)) {
+    show(describe(p) + valid_ + (evaluation.best ? " (best)" : "") + "  " + time_left(p) + " left");
+  }
+}
+
+void ProgressDisplay::clear() {
+  if (shown_) fmt::print(stderr, "\r\x1b[K");
+  shown_ = false;
+  std::fflush(stderr);
+}
+
+}  // namespace longhand::cli

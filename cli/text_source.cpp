@@ -1,0 +1,31 @@
+#include "cli/text_source.h"
+
+#include <fmt/core.h>
+
+#include "longhand/base/error.h"
+#include "longhand/data/builtin.h"
+#include "longhand/io/file.h"
+
+namespace longhand::cli {
+
+std::string load_text(const std::string& source, const data::TextOptions& options) {
+  if (const data::BuiltinText* builtin = data::find_builtin(source)) return std::string(builtin->text);
+  if (source != "-" && !io::exists(source)) {
+    std::vector<std::string> names;
+    for (const data::BuiltinText& text : data::builtin_texts()) names.emplace_back(text.name);
+    throw input_error(source + ": expected a file or a built-in text, found neither",
+                      "check the name; `longhand data list` shows the built-in texts" + did_you_mean(source, names));
+  }
+  std::string text = io::read_file(source);
+  const std::string shown = source == "-" ? "standard input" : source;
+  if (text.empty())
+    throw input_error(shown + ": expected a text, found nothing", "give a text with some symbols in it");
+  const size_t nul = text.find('\0');
+  if (options.level != "byte" && nul != std::string::npos) {
+    throw input_error(fmt::format("{}: expected a text, found a binary file (a zero byte at offset {})", shown, nul),
+                      "give a text in UTF-8, or train on bytes with --level byte");
+  }
+  return text;
+}
+
+}  // namespace longhand::cli

@@ -1,0 +1,130 @@
+#include "longhand/base/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "longhand/base/error.h"
+
+namespace longhand {
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+template <class T>
+bool parse_number(const std::string& text, T& out) {
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, out);
+  return error == std::errc() && stop == end;
+}
+
+// Levenshtein's distance: insertions, deletions, substitutions.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+OptionCheck at_least(double least) { return {.least = least}; }
+OptionCheck more_than(double least) { return {.least = least, .open = true}; }
+OptionCheck between(double least, double most) { return {.least = least, .most = most}; }
+OptionCheck fraction() { return {.least = 0.0, .most = std::nextafter(1.0, 0.0)}; }
+OptionCheck one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
+
+std::string shortest(double value) {
+  char text[32];
+  const auto result = std::to_chars(text, text + sizeof(text), value);
+  return {text, result.ptr};
+}
+
+std::string Option::text() const {
+  if (const auto* flag = std::get_if<bool*>(&value)) return **flag ? "true" : "false";
+  if (const auto* integer = std::get_if<int64_t*>(&value)) return std::to_string(**integer);
+  if (const auto* number = std::get_if<double*>(&value)) return shortest(**number);
+  return *std::get<std::string*>(value);
+}
+
+std::string Option::expectation() const {
+  if (is_flag()) return "true or false";
+  if (!check.choices.empty()) return "one of " + joined(check.choices);
+  if (std::holds_alternative<std::string*>(value)) return "a text";
+  const std::string kind = std::holds_alternative<int64_t*>(value) ? "an integer" : "a number";
+  const bool lower = check.least > -1e300;
+  const bool upper = check.most < 1e300;
+  if (upper && check.most < 1.0 && check.most > 0.9999) return kind + " of at least 0 and below 1";
+  if (lower && upper) return kind + " from " + shortest(check.least) + " to " + shortest(check.most);
+  if (lower && check.open) return kind + " above " + shortest(check.least);
+  if (lower) return kind + " of at least " + shortest(check.least);
+  return kind;
+}
+
+const Option* OptionTable::find(std::string_view name) const {
+  const auto found = std::find_if(options_.begin(), options_.end(), [&](const Option& o) { return o.name == name; });
+  return found == options_.end() ? nullptr : &*found;
+}
+
+void OptionTable::set(const Option& option, const std::string& text, const std::string& where) {
+  const auto refuse = [&]() -> Error {
+    const std::string hint = option.check.choices.empty() ? "" : did_you_mean(text, option.check.choices);
+    return usage_error(where + ": expected " + option.expectation() + ", found '" + text + "'",
+                       "give " + option.name + " such a value" + hint + "; its default is " +
+                           (option.default_text.empty() ? "empty" : option.default_text));
+  };
+  const auto in_range = [&](double x) {
+    const OptionCheck& c = option.check;
+    return std::isfinite(x) && (c.open ? x > c.least && x < c.most : x >= c.least && x <= c.most);
+  };
+  if (const auto* flag = std::get_if<bool*>(&option.value)) {
+    if (text != "true" && text != "false") throw refuse();
+    **flag = text == "true";
+  } else if (const auto* integer = std::get_if<int64_t*>(&option.value)) {
+    int64_t parsed = 0;
+    if (!parse_number(text, parsed) || !in_range(static_cast<double>(parsed))) throw refuse();
+    **integer = parsed;
+  } else if (const auto* number = std::get_if<double*>(&option.value)) {
+    double parsed = 0.0;
+    if (!parse_number(text, parsed) || !in_range(parsed)) throw refuse();
+    **number = parsed;
+  } else {
+    const auto& choices = option.check.choices;
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) throw refuse();
+    *std::get<std::string*>(option.value) = text;
+  }
+}
+
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates) {
+  std::optional<std::string> best;
+  size_t fewest = std::max<size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    // A word that was cut short is as good as a slip of the finger.
+    const bool begins = word.size() >= 3 && candidate.starts_with(word);
+    const size_t distance = begins ? 1 : edit_distance(word, candidate);
+    if (distance < fewest) {
+      fewest = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
+  const std::optional<std::string> guess = nearest(word, candidates);
+  return guess ? "; did you mean " + *guess + "?" : "";
+}
+
+}  // namespace longhand

@@ -1,0 +1,79 @@
+// Options, declared once: a struct of settings registers its members in a table, with name, check and help, and from
+// the table come the command line, --help, the TOML keys, the stored configuration and the errors.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace longhand {
+
+/// What a value must be; the text is the one that help and errors show.
+struct OptionCheck {
+  double least = -1e300;
+  double most = 1e300;
+  bool open = false;                   ///< `least` and `most` themselves are excluded
+  std::vector<std::string> choices{};  ///< of a text; empty: any
+};
+
+OptionCheck at_least(double least);
+OptionCheck more_than(double least);
+OptionCheck between(double least, double most);
+/// least <= value < 1
+OptionCheck fraction();
+OptionCheck one_of(std::vector<std::string> choices);
+
+/// One option, bound to the variable that holds it.
+struct Option {
+  std::string name;  ///< without dashes, as in TOML
+  std::variant<bool*, int64_t*, double*, std::string*> value;
+  OptionCheck check;
+  std::string help;
+  std::string group;  ///< the heading that help shows it under
+  std::string default_text;
+
+  bool is_flag() const { return std::holds_alternative<bool*>(value); }
+  /// The value as the command line would take it.
+  std::string text() const;
+  /// "an integer of at least 1", "one of sgd, adam", ...
+  std::string expectation() const;
+};
+
+/// The options of one command. Holds pointers: the settings must outlive it.
+class OptionTable {
+ public:
+  /// Options added from now on belong under this heading.
+  void begin_group(std::string group) { group_ = std::move(group); }
+
+  /// Registers `value`, whose present content is the default.
+  template <class T>
+  void add(std::string name, T& value, std::string help, OptionCheck check = {}) {
+    options_.push_back({std::move(name), &value, std::move(check), std::move(help), group_, {}});
+    options_.back().default_text = options_.back().text();
+  }
+
+  const std::vector<Option>& options() const { return options_; }
+  const Option* find(std::string_view name) const;
+
+  /// Parses and stores a value. `where` begins the error: "--hidden", or "recipe.toml:3: hidden". Throws a usage error
+  /// for a value of the wrong kind or out of range.
+  void set(const Option& option, const std::string& text, const std::string& where);
+
+ private:
+  std::vector<Option> options_;
+  std::string group_;
+};
+
+/// The candidate that differs from `word` by the fewest edits, if that is few enough to be what was meant.
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// "; did you mean X?" or nothing: for the second line of an error.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+/// The shortest decimal text that reads back as the same double.
+std::string shortest(double value);
+
+}  // namespace longhand

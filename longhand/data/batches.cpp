@@ -1,0 +1,109 @@
+#include "longhand/data/batches.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "longhand/base/error.h"
+
+namespace longhand::data {
+namespace {
+
+// Fisher and Yates' shuffle with numbers first .. first + n of the generator.
+template <class T>
+void shuffle(std::vector<T>& items, const CounterRng& rng, uint64_t first) {
+  for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[rng.below(first + i, i)]);
+}
+
+}  // namespace
+
+Batches::Batches(const Corpus& corpus, bool lines, const BatchOptions& options)
+    : corpus_(corpus), lines_(lines), options_(options) {
+  LONGHAND_CHECK(options.batch > 0 && options.bptt > 0 && corpus.targets() > 0);
+  begin_epoch(0);
+}
+
+void Batches::begin_epoch(int64_t epoch) {
+  const CounterRng rng(options_.seed, static_cast<uint64_t>(epoch), RngPlace::kBatches);
+  rows_.clear();
+  windows_.clear();
+  if (lines_) {
+    plan_lines(rng);
+  } else {
+    plan_stream(rng);
+  }
+}
+
+void Batches::plan_stream(const CounterRng& rng) {
+  const int64_t targets = corpus_.targets();
+  int64_t skip = 0;
+  if (options_.shuffle) {
+    // Never so many that a row would be left with less than one window.
+    const int64_t room = std::max<int64_t>(0, targets - options_.batch * options_.bptt);
+    const int64_t most = std::min(options_.bptt - 1, room);
+    skip = static_cast<int64_t>(rng.below(0, static_cast<uint64_t>(most + 1)));
+  }
+  const int64_t rows = std::min(options_.batch, targets);
+  int64_t usable = targets - skip;
+  if (options_.shuffle) usable -= usable % rows;
+  for (int64_t b = 0; b < rows; ++b) {
+    const int64_t begin = usable * b / rows;
+    rows_.push_back({skip + begin, usable * (b + 1) / rows - begin});
+  }
+  add_windows(0, rows);
+}
+
+void Batches::plan_lines(const CounterRng& rng) {
+  for (int64_t s = 0; s < corpus_.sequences(); ++s) {
+    const auto i = static_cast<size_t>(s);
+    rows_.push_back({corpus_.starts[i], corpus_.starts[i + 1] - corpus_.starts[i] - 1});
+  }
+  const auto lines = static_cast<int64_t>(rows_.size());
+  if (options_.shuffle) shuffle(rows_, rng, 0);
+  // Rows of like length waste no work on each other, and too many sorted together would no longer be shuffled.
+  const int64_t pool = options_.shuffle ? 16 * options_.batch : lines;
+  for (int64_t begin = 0; begin < lines; begin += pool) {
+    const auto end = rows_.begin() + std::min(lines, begin + pool);
+    std::stable_sort(rows_.begin() + begin, end, [](const Row& a, const Row& b) { return a.length > b.length; });
+  }
+  std::vector<int64_t> groups;
+  for (int64_t begin = 0; begin < lines; begin += options_.batch) groups.push_back(begin);
+  if (options_.shuffle) shuffle(groups, rng, static_cast<uint64_t>(lines) + 1);
+  for (const int64_t begin : groups) add_windows(begin, std::min(options_.batch, lines - begin));
+}
+
+void Batches::add_windows(int64_t first_row, int64_t rows) {
+  int64_t longest = 0;
+  for (int64_t b = 0; b < rows; ++b) longest = std::max(longest, rows_[static_cast<size_t>(first_row + b)].length);
+  // Windows of even length: a short one at the end would make an update of its own from little evidence.
+  const int64_t count = (longest + options_.bptt - 1) / options_.bptt;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t offset = longest * i / count;
+    windows_.push_back({first_row, rows, offset, longest * (i + 1) / count - offset});
+  }
+}
+
+void Batches::get(int64_t index, Batch& batch) const {
+  const Window& window = windows_[static_cast<size_t>(index)];
+  batch.steps = window.steps;
+  batch.rows = window.rows;
+  batch.fresh = window.offset == 0;
+  batch.symbols = 0;
+  batch.ragged = false;
+  batch.inputs.assign(static_cast<size_t>(window.steps * window.rows), 0);
+  batch.targets.assign(static_cast<size_t>(window.steps * window.rows), 0);
+  batch.lengths.resize(static_cast<size_t>(window.rows));
+  for (int64_t b = 0; b < window.rows; ++b) {
+    const Row& row = rows_[static_cast<size_t>(window.first_row + b)];
+    const int64_t length = std::clamp<int64_t>(row.length - window.offset, 0, window.steps);
+    batch.lengths[static_cast<size_t>(b)] = static_cast<int32_t>(length);
+    batch.ragged = batch.ragged || length < window.steps;
+    batch.symbols += length;
+    const int32_t* from = corpus_.symbols.data() + row.start + window.offset;
+    for (int64_t t = 0; t < length; ++t) {
+      batch.inputs[static_cast<size_t>(t * window.rows + b)] = from[t];
+      batch.targets[static_cast<size_t>(t * window.rows + b)] = from[t + 1];
+    }
+  }
+}
+
+}  // namespace longhand::data

@@ -1,0 +1,74 @@
+// Symbol streams and lines cut into the batches of truncated back-propagation through time.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "longhand/base/rng.h"
+#include "longhand/data/text.h"
+
+namespace longhand::data {
+
+/// One window of a group of rows. Row b's state carries over from the window before, unless `fresh`.
+struct Batch {
+  int64_t steps = 0;             ///< T
+  int64_t rows = 0;              ///< B
+  bool fresh = false;            ///< the rows begin here: their state is zero
+  int64_t symbols = 0;           ///< targets that are not padding
+  std::vector<int32_t> inputs;   ///< [T, B]; 0 in the padding
+  std::vector<int32_t> targets;  ///< [T, B]; 0 in the padding
+  std::vector<int32_t> lengths;  ///< [B]
+  bool ragged = false;           ///< some length is below T
+};
+
+struct BatchOptions {
+  int64_t batch = 32;
+  int64_t bptt = 64;
+  bool shuffle = true;  ///< draw offsets and orders for each epoch; false for evaluation
+  uint64_t seed = 0;
+};
+
+/// The batches of a corpus.
+///
+/// A stream is divided into `batch` rows, which are read side by side in windows of even length, at most `bptt` steps.
+/// With `shuffle`, each epoch first skips a number of symbols below `bptt`, drawn for it, so that windows are not cut
+/// at the same places every time, and up to `batch` - 1 at the end, so that the rows are equally long. Without, every
+/// symbol but the first is a target exactly once.
+///
+/// Lines are shuffled, sorted by length within some batches' worth, and grouped by `batch`; the order of the groups is
+/// shuffled again. A group is read in windows likewise, rows dropping out where they end. Every symbol but <bos> is a
+/// target exactly once.
+///
+/// The corpus must outlive this.
+class Batches {
+ public:
+  Batches(const Corpus& corpus, bool lines, const BatchOptions& options);
+
+  /// Plans an epoch; the plan depends on the seed and the epoch alone.
+  void begin_epoch(int64_t epoch);
+  int64_t size() const { return static_cast<int64_t>(windows_.size()); }
+  void get(int64_t index, Batch& batch) const;
+
+ private:
+  struct Row {
+    int64_t start;   // of its first input
+    int64_t length;  // in targets
+  };
+  struct Window {
+    int64_t first_row;
+    int64_t rows;
+    int64_t offset;
+    int64_t steps;
+  };
+  void plan_stream(const CounterRng& rng);
+  void plan_lines(const CounterRng& rng);
+  void add_windows(int64_t first_row, int64_t rows);
+
+  const Corpus& corpus_;
+  bool lines_;
+  BatchOptions options_;
+  std::vector<Row> rows_;
+  std::vector<Window> windows_;
+};
+
+}  // namespace longhand::data

@@ -1,0 +1,109 @@
+// Raw text to symbols: normalisation, the levels (characters, bytes, words), the vocabulary, and the symbol streams
+// that language models are trained on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "longhand/base/options.h"
+
+namespace longhand::data {
+
+/// How a text becomes symbols. Part of a model: what it is given later is treated the same.
+struct TextOptions {
+  std::string level = "char";
+  bool lowercase = false;
+  bool letters_only = false;
+  bool lines = false;
+  int64_t min_count = 1;
+
+  void add_to(OptionTable& table);
+};
+
+inline constexpr std::string_view kUnknown = "<unk>";
+inline constexpr std::string_view kBegin = "<bos>";
+inline constexpr std::string_view kEnd = "<eos>";
+
+/// The symbols of a model, numbered from 0: first the special ones it uses, then the others, most frequent first (ties
+/// in the order of their bytes).
+class Vocabulary {
+ public:
+  Vocabulary() = default;
+  explicit Vocabulary(std::vector<std::string> symbols);
+
+  int64_t size() const { return static_cast<int64_t>(symbols_.size()); }
+  /// A symbol's bytes, or a special symbol's name.
+  const std::string& symbol(int32_t index) const { return symbols_[static_cast<size_t>(index)]; }
+  /// The index of a symbol, or -1.
+  int32_t find(std::string_view symbol) const;
+
+  nlohmann::json to_json() const;
+  /// Throws an input error naming `path` where the object is not a vocabulary.
+  static Vocabulary from_json(const nlohmann::json& object, const std::string& path);
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
+  };
+  std::vector<std::string> symbols_;
+  std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> index_;
+};
+
+/// Lower-cases and reduces to letters as the options ask. Throws an input error that names `source` and the byte offset
+/// where the text is not UTF-8 (not at level byte).
+std::string normalise(std::string_view text, const TextOptions& options, const std::string& source);
+
+/// Calls `visit` with each symbol of a normalised text, in order. At level word the symbols are what white space
+/// separates, and each line's end is the symbol <eos>.
+void for_each_symbol(std::string_view text, const TextOptions& options,
+                     const std::function<void(std::string_view)>& visit);
+
+/// The vocabulary of a normalised text: every symbol that occurs `min_count` times or more; <unk> if rarer ones are
+/// left out; <bos> and <eos> with `lines`.
+Vocabulary build_vocabulary(std::string_view text, const TextOptions& options);
+
+/// A text as symbol numbers. With `lines` it is a row of sequences, each from <bos> to <eos>; otherwise one sequence.
+struct Corpus {
+  std::vector<int32_t> symbols;
+  std::vector<int64_t> starts;  ///< where each sequence begins, and the end of the last
+
+  int64_t sequences() const { return static_cast<int64_t>(starts.size()) - 1; }
+  /// Symbols that a model is asked to predict: all but the first of each sequence.
+  int64_t targets() const { return static_cast<int64_t>(symbols.size()) - sequences(); }
+};
+
+/// What to do with a symbol that the vocabulary lacks.
+enum class Unknown { kError, kSkip, kUnk };
+Unknown parse_unknown(const std::string& name);
+
+/// Numbers the symbols of a normalised text. A symbol that the vocabulary lacks is <unk> if there is one; otherwise
+/// `unknown` says. Throws an input error naming `source`, the line and the symbol.
+Corpus encode(std::string_view text, const TextOptions& options, const Vocabulary& vocabulary, Unknown unknown,
+              const std::string& source);
+
+/// The first `max_symbols` symbols of a normalised text, as text (with `lines`, whole lines); 0: all.
+std::string_view truncate(std::string_view text, const TextOptions& options, int64_t max_symbols);
+
+/// Cuts the last `fraction` of the symbols (with `lines`, of the sequences) off a corpus.
+Corpus split_off(Corpus& corpus, double fraction);
+
+/// How symbols are written out: at level word with a blank between them and <eos> as a line's end.
+class Writer {
+ public:
+  explicit Writer(const TextOptions& options) : words_(options.level == "word") {}
+  /// The text that the next symbol adds.
+  std::string next(std::string_view symbol);
+
+ private:
+  bool words_;
+  bool line_begins_ = true;
+};
+
+}  // namespace longhand::data

@@ -1,0 +1,105 @@
+#include "longhand/io/config.h"
+
+#include <fmt/core.h>
+#include <toml++/toml.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "longhand/base/error.h"
+#include "longhand/io/file.h"
+
+namespace longhand::io {
+namespace {
+
+// The value as the command line would give it; nothing for tables, arrays and dates.
+std::optional<std::string> scalar_text(const toml::node& node) {
+  if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
+  if (const auto integer = node.value_exact<int64_t>()) return std::to_string(*integer);
+  if (const auto number = node.value_exact<double>()) return shortest(*number);
+  if (const auto text = node.value_exact<std::string>()) return *text;
+  return std::nullopt;
+}
+
+std::string quoted(const std::string& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
+  return out.str();
+}
+
+// TOML wants a floating-point number to look like one.
+std::string toml_value(const Option& option) {
+  const std::string text = option.text();
+  if (std::holds_alternative<std::string*>(option.value)) return quoted(text);
+  if (std::holds_alternative<double*>(option.value) && text.find_first_of(".e") == std::string::npos) {
+    return text + ".0";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> read_toml(const std::string& path, OptionTable& table) {
+  const std::string contents = read_file(path);
+  toml::table parsed;
+  try {
+    parsed = toml::parse(contents, path);
+  } catch (const toml::parse_error& e) {
+    throw usage_error(fmt::format("{}:{}: not TOML: {}", path, e.source().begin.line, e.description()),
+                      "write one `name = value` a line; texts stand in double quotes");
+  }
+  std::vector<std::string> names;
+  for (const auto& [key, node] : parsed) {
+    const std::string name(key.str());
+    const std::string where = fmt::format("{}:{}: {}", path, node.source().begin.line, name);
+    const Option* option = table.find(name);
+    if (option == nullptr) {
+      std::vector<std::string> known;
+      for (const Option& each : table.options()) known.push_back(each.name);
+      throw usage_error(where + ": no option has this name", "remove it or correct it" + did_you_mean(name, known));
+    }
+    const std::optional<std::string> text = scalar_text(node);
+    if (!text)
+      throw usage_error(where + ": expected " + option->expectation() + ", found a table or a list",
+                        "write `" + name + " = value`");
+    table.set(*option, *text, where);
+    names.push_back(name);
+  }
+  return names;
+}
+
+std::string to_toml(const OptionTable& table) {
+  std::string out;
+  for (const Option& option : table.options()) {
+    out += fmt::format("# {}\n{} = {}\n", option.help, option.name, toml_value(option));
+  }
+  return out;
+}
+
+nlohmann::ordered_json to_json(const OptionTable& table) {
+  nlohmann::ordered_json object;
+  for (const Option& option : table.options()) {
+    std::visit([&](const auto* value) { object[option.name] = *value; }, option.value);
+  }
+  return object;
+}
+
+void from_json(const nlohmann::json& object, const std::string& path, OptionTable& table) {
+  const std::string advice = "use a file that this version of longhand, or an earlier one, wrote";
+  if (!object.is_object()) throw input_error(path + ": its configuration is not a JSON object", advice);
+  for (const auto& [name, value] : object.items()) {
+    const std::string where = path + ": configuration: " + name;
+    const Option* option = table.find(name);
+    if (option == nullptr) throw input_error(where + ": no option has this name", advice);
+    const std::string text = value.is_string()         ? value.get<std::string>()
+                             : value.is_number_float() ? shortest(value.get<double>())
+                                                       : value.dump();
+    try {
+      table.set(*option, text, where);
+    } catch (const Error& e) {
+      throw input_error(e.what(), advice);
+    }
+  }
+}
+
+}  // namespace longhand::io

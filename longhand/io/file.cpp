@@ -1,0 +1,132 @@
+#include "longhand/io/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "longhand/base/error.h"
+
+namespace longhand::io {
+namespace {
+
+std::string reason() { return std::strerror(errno); }
+
+// A file descriptor that is closed on the way out.
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+// Every byte, in as many calls as it takes. False with errno set where one fails.
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+std::string folder_of(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+Error cannot_write(const std::string& path, const std::string& why) {
+  return input_error(path + ": cannot be written: " + why,
+                     "free some space or choose another place; what was saved before is intact");
+}
+
+}  // namespace
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+std::string read_file(const std::string& path) {
+  const bool standard_input = path == "-";
+  if (!standard_input && is_folder(path)) {
+    throw input_error(path + ": expected a file, found a folder", "name the file inside it");
+  }
+  const Descriptor file{standard_input ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) {
+    throw input_error(
+        path + ": cannot be read: " + reason(),
+        errno == ENOENT ? "check the name; relative names start at the current folder" : "check its permissions");
+  }
+  std::string contents;
+  struct stat status {};
+  if (::fstat(file.fd, &status) == 0 && status.st_size > 0) contents.reserve(static_cast<size_t>(status.st_size));
+  char chunk[1 << 16];
+  for (;;) {
+    const ssize_t got = ::read(file.fd, chunk, sizeof(chunk));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw input_error(path + ": cannot be read: " + reason(), "check the disk, and try again");
+    if (got == 0) return contents;
+    contents.append(chunk, static_cast<size_t>(got));
+  }
+}
+
+void write_file(const std::string& path, std::span<const std::string_view> chunks) {
+  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+  {
+    const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    if (file.fd < 0) throw cannot_write(path, reason());
+    bool good = true;
+    for (const std::string_view chunk : chunks) good = good && write_all(file.fd, chunk);
+    good = good && ::fsync(file.fd) == 0;
+    if (!good) {
+      const std::string why = reason();
+      ::unlink(temporary.c_str());
+      throw cannot_write(path, why);
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const std::string why = reason();
+    ::unlink(temporary.c_str());
+    throw cannot_write(path, why);
+  }
+  // The rename itself is on the disk once the folder is; where that cannot be asked for, the rename still holds.
+  const Descriptor folder{::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (folder.fd >= 0) ::fsync(folder.fd);
+}
+
+void write_file(const std::string& path, std::string_view contents) { write_file(path, std::span(&contents, 1)); }
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error || !is_folder(path)) {
+    throw input_error(path + ": cannot be made a folder: " + (error ? error.message() : "a file is in the way"),
+                      "choose another --out, or check the permissions");
+  }
+}
+
+LineWriter::LineWriter(std::string path, size_t keep_bytes)
+    : path_(std::move(path)), file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) {
+  if (file_ < 0) throw cannot_write(path_, reason());
+  if (::ftruncate(file_, static_cast<off_t>(keep_bytes)) != 0 || ::lseek(file_, 0, SEEK_END) < 0) {
+    throw cannot_write(path_, reason());
+  }
+}
+
+LineWriter::~LineWriter() { ::close(file_); }
+
+void LineWriter::write(const std::string& line) {
+  if (!write_all(file_, line + "\n")) throw cannot_write(path_, reason());
+}
+
+}  // namespace longhand::io

@@ -1,0 +1,55 @@
+// The safetensors format: named arrays and text metadata in one file that nothing has to be executed to read.
+//
+// Layout: the header's length (8 bytes, little-endian), the header (JSON: name -> dtype, shape, data_offsets; and
+// __metadata__, texts by name), the arrays' bytes, gapless and in the order of their offsets.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace longhand::io {
+
+/// One array to be written. The data must outlive the call.
+struct TensorToWrite {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::span<const float> data;
+};
+
+/// Writes a file atomically (see write_file). Throws an input error where the disk does not take it.
+void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
+                       const std::vector<TensorToWrite>& tensors);
+
+/// A file in memory, with everything about its structure checked.
+class Safetensors {
+ public:
+  struct Tensor {
+    std::string dtype;
+    std::vector<int64_t> shape;
+    std::string_view bytes;
+  };
+
+  /// Throws an input error for a file that is missing, truncated, tampered with or not safetensors at all.
+  static Safetensors read(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::map<std::string, Tensor>& tensors() const { return tensors_; }
+
+  /// The metadata text of that name. Throws an input error where there is none.
+  const std::string& text(const std::string& name) const;
+  /// Copies a float array of exactly that shape. Throws an input error where it is missing or differs.
+  void copy_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const;
+
+ private:
+  std::string path_;
+  std::string contents_;
+  std::map<std::string, std::string> metadata_;
+  std::map<std::string, Tensor> tensors_;
+};
+
+}  // namespace longhand::io

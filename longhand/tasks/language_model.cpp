@@ -1,0 +1,342 @@
+#include "longhand/tasks/language_model.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "longhand/base/error.h"
+#include "longhand/io/config.h"
+#include "longhand/io/file.h"
+#include "longhand/io/safetensors.h"
+#include "longhand/kernels/embedding.h"
+#include "longhand/kernels/reference.h"
+
+namespace longhand::tasks {
+namespace {
+
+constexpr const char* kTask = "language_model";
+
+nn::LstmStackOptions stack_options(const LanguageModelOptions& options, int64_t vocabulary) {
+  return {.layers = options.layers,
+          .inputs = options.embed > 0 ? options.embed : vocabulary,
+          .one_hot = options.embed == 0,
+          .hidden = options.hidden,
+          .dropout = options.dropout,
+          .init = options.init};
+}
+
+// PyTorch's layers have a second bias, which is added to the first.
+std::string second_bias(const std::string& first) {
+  const size_t at = first.find("bias_ih");
+  return at == std::string::npos ? "" : std::string(first).replace(at, 7, "bias_hh");
+}
+
+}  // namespace
+
+void LanguageModelOptions::add_to(OptionTable& table) {
+  text.add_to(table);
+  table.add("hidden", hidden, "LSTM units in each layer, H", between(1, 65536));
+  table.add("layers", layers, "LSTM layers, one above the other", between(1, 64));
+  table.add("embed", embed, "size of the symbols' embedding; 0 feeds them one-hot", between(0, 65536));
+  table.add("dropout", dropout, "dropout on the embedding, between layers, and before the output", fraction());
+  init.add_to(table);
+}
+
+double LanguageScore::nats_per_symbol() const { return total_nats / static_cast<double>(symbols); }
+double LanguageScore::perplexity() const { return std::exp(nats_per_symbol()); }
+double LanguageScore::bits_per_character() const {
+  return total_nats / std::numbers::ln2 / static_cast<double>(characters);
+}
+
+LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary)
+    : options_(options),
+      vocabulary_(std::move(vocabulary)),
+      embedding_(options.embed > 0
+                     ? arena_.declare("embedding.weight", {vocabulary_.size(), options.embed}, nn::normal(1.0))
+                     : 0),
+      stack_(stack_options(options, vocabulary_.size()), arena_),
+      output_weight_(arena_.declare("output.weight", {vocabulary_.size(), options.hidden},
+                                    nn::weights(options.init, options.hidden, vocabulary_.size(), options.hidden))),
+      output_bias_(arena_.declare("output.bias", {vocabulary_.size()}, nn::zeros())) {
+  arena_.allocate();
+}
+
+void LanguageModel::initialise(uint64_t seed) {
+  arena_.initialise(seed);
+  parameters_changed();
+}
+
+void LanguageModel::parameters_changed() {
+  stack_.parameters_changed();
+  output_packed_for_ = Packed::kNothing;
+}
+
+void LanguageModel::save(const std::string& path, std::span<const float> values) const {
+  LanguageModelOptions options = options_;
+  OptionTable table;
+  options.add_to(table);
+  nlohmann::ordered_json config = {{"task", kTask}, {"format", 1}, {"options", io::to_json(table)}};
+
+  std::vector<float> zeros;
+  for (const Parameter& p : arena_.parameters()) {
+    if (!second_bias(p.name).empty()) zeros.resize(std::max(zeros.size(), static_cast<size_t>(p.size)));
+  }
+  std::vector<io::TensorToWrite> tensors;
+  for (const Parameter& p : arena_.parameters()) {
+    const auto size = static_cast<size_t>(p.size);
+    tensors.push_back({p.name, p.shape, values.subspan(static_cast<size_t>(p.offset), size)});
+    const std::string second = second_bias(p.name);
+    if (!second.empty()) tensors.push_back({second, p.shape, std::span<const float>(zeros).first(size)});
+  }
+  io::write_safetensors(path, {{"config", config.dump()}, {"vocabulary", vocabulary_.to_json().dump()}}, tensors);
+}
+
+std::unique_ptr<LanguageModel> LanguageModel::load(const std::string& path) {
+  const std::string file_path = io::is_folder(path) ? path + "/model.safetensors" : path;
+  const io::Safetensors file = io::Safetensors::read(file_path);
+  const auto parse = [&](const std::string& name) {
+    const nlohmann::json parsed = nlohmann::json::parse(file.text(name), nullptr, false);
+    if (!parsed.is_object()) {
+      throw input_error(file_path + ": its metadata '" + name + "' is not a JSON object",
+                        "use an intact file that longhand wrote");
+    }
+    return parsed;
+  };
+  const nlohmann::json config = parse("config");
+  const std::string task = config.contains("task") && config["task"].is_string() ? config["task"] : "something else";
+  if (task != kTask) {
+    throw input_error(fmt::format("{}: expected a {}, found a {}", file_path, kTask, task),
+                      "use it with the command of its own task; `longhand info` shows what a model is");
+  }
+  if (config.value("format", nlohmann::json()) != 1) {
+    throw input_error(file_path + ": expected format 1, found another", "it was written by a newer longhand; update");
+  }
+  LanguageModelOptions options;
+  OptionTable table;
+  options.add_to(table);
+  io::from_json(config.value("options", nlohmann::json::object()), file_path, table);
+  data::Vocabulary vocabulary = data::Vocabulary::from_json(parse("vocabulary"), file_path);
+  // Before memory is taken for a model, the file must have what fills it.
+  const int64_t H = options.hidden;
+  const auto recurrent = file.tensors().find("lstm.weight_hh_l0");
+  if (recurrent == file.tensors().end() || recurrent->second.shape != std::vector<int64_t>{4 * H, H}) {
+    throw input_error(fmt::format("{}: expected 'lstm.weight_hh_l0' of shape [{}, {}]", file_path, 4 * H, H),
+                      "use a file that matches its configuration");
+  }
+  auto model = std::make_unique<LanguageModel>(options, std::move(vocabulary));
+  std::vector<float> extra;
+  size_t expected_tensors = 0;
+  for (size_t i = 0; i < model->arena_.parameters().size(); ++i) {
+    const Parameter& p = model->arena_.parameters()[i];
+    const std::span<float> values(model->arena_.value(i), static_cast<size_t>(p.size));
+    file.copy_floats(p.name, p.shape, values);
+    ++expected_tensors;
+    const std::string second = second_bias(p.name);
+    if (second.empty()) continue;
+    extra.resize(values.size());
+    file.copy_floats(second, p.shape, extra);
+    ++expected_tensors;
+    for (size_t k = 0; k < values.size(); ++k) values[k] += extra[k];
+  }
+  if (file.tensors().size() != expected_tensors) {
+    throw input_error(
+        fmt::format("{}: expected {} arrays, found {}", file_path, expected_tensors, file.tensors().size()),
+        "use a file that matches its configuration");
+  }
+  model->parameters_changed();
+  return model;
+}
+
+nn::StackInput LanguageModel::stack_input(const data::Batch& batch, const float* x,
+                                          const nn::DropoutKey& dropout) const {
+  return {.steps = batch.steps,
+          .batch = batch.rows,
+          .lengths = batch.ragged ? batch.lengths.data() : nullptr,
+          .x = x,
+          .x_stride = padded(options_.embed),
+          .symbols = batch.inputs.data(),
+          .dropout = dropout};
+}
+
+const float* LanguageModel::embed(const data::Batch& batch, bool training, const nn::DropoutKey& dropout,
+                                  nn::Engine engine, kernels::Context& context) {
+  if (options_.embed == 0) return nullptr;
+  const int64_t rows = batch.steps * batch.rows, stride = padded(options_.embed);
+  x_.resize(rows * stride);
+  const kernels::EmbeddingGather<float> gather{.n = rows,
+                                               .width = options_.embed,
+                                               .table = arena_.value(embedding_),
+                                               .symbols = batch.inputs.data(),
+                                               .y = x_.data(),
+                                               .y_stride = stride};
+  if (engine == nn::Engine::kFused) {
+    kernels::embedding_gather(gather, context);
+  } else {
+    kernels::reference::embedding_gather(gather);
+  }
+  if (training && options_.dropout > 0.0) {
+    nn::dropout(dropout, options_.dropout, x_.data(), x_.data(), rows, options_.embed, stride, context.pool);
+  }
+  return x_.data();
+}
+
+void LanguageModel::embed_backward(const data::Batch& batch, const nn::DropoutKey& dropout, nn::Engine engine,
+                                   kernels::Context& context) {
+  const int64_t rows = batch.steps * batch.rows, stride = padded(options_.embed);
+  if (options_.dropout > 0.0) {
+    nn::dropout(dropout, options_.dropout, dx_.data(), dx_.data(), rows, options_.embed, stride, context.pool);
+  }
+  const kernels::EmbeddingScatter<float> scatter{.n = rows,
+                                                 .width = options_.embed,
+                                                 .symbols = batch.inputs.data(),
+                                                 .dy = dx_.data(),
+                                                 .dy_stride = stride,
+                                                 .dtable = arena_.gradient(embedding_)};
+  if (engine == nn::Engine::kFused) {
+    kernels::embedding_scatter(scatter, context);
+  } else {
+    kernels::reference::embedding_scatter(scatter);
+  }
+}
+
+void LanguageModel::pack_output(bool training, kernels::Context& context) {
+  const Packed wanted = training ? Packed::kTraining : Packed::kInference;
+  if (output_packed_for_ >= wanted) return;
+  kernels::pack_linear(arena_.value(output_weight_), vocabulary_.size(), options_.hidden, training, packed_output_,
+                       context);
+  output_packed_for_ = wanted;
+}
+
+double LanguageModel::run(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
+                          kernels::Context& context) {
+  const int64_t rows = batch.steps * batch.rows, H = options_.hidden, Hp = padded(H);
+  if (batch.fresh) stack_.reset_state(batch.rows);
+  const nn::StackInput input = stack_input(batch, embed(batch, training, dropout, engine, context), dropout);
+  const float* output = stack_.forward(input, training, engine, arena_, context);
+  nn::DropoutKey output_dropout = dropout;
+  output_dropout.place += static_cast<uint32_t>(options_.layers);
+  const bool drop = training && options_.dropout > 0.0;
+  if (drop) {
+    dropped_.resize(rows * Hp);
+    nn::dropout(output_dropout, options_.dropout, output, dropped_.data(), rows, H, Hp, context.pool);
+    output = dropped_.data();
+  }
+
+  const int32_t* picked = nullptr;
+  if (batch.ragged) {
+    rows_.resize(rows);
+    int64_t count = 0;
+    for (int64_t row = 0; row < rows; ++row) {
+      if (row / batch.rows < batch.lengths[static_cast<size_t>(row % batch.rows)]) {
+        rows_[count++] = static_cast<int32_t>(row);
+      }
+    }
+    picked = rows_.data();
+  }
+  losses_.resize(batch.symbols);
+  d_output_.resize(rows * Hp);
+  if (training) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
+  const kernels::SoftmaxCrossEntropy<float> head{.output = {.inputs = H,
+                                                            .outputs = vocabulary_.size(),
+                                                            .n = batch.symbols,
+                                                            .rows = picked,
+                                                            .x = output,
+                                                            .x_stride = Hp,
+                                                            .w = arena_.value(output_weight_),
+                                                            .bias = arena_.value(output_bias_)},
+                                                 .targets = batch.targets.data(),
+                                                 .loss = losses_.data(),
+                                                 .scale = 1.0F / static_cast<float>(batch.symbols),
+                                                 .dx = d_output_.data(),
+                                                 .dx_stride = Hp,
+                                                 .dw = training ? arena_.gradient(output_weight_) : nullptr,
+                                                 .dbias = arena_.gradient(output_bias_)};
+  if (engine == nn::Engine::kFused) {
+    pack_output(training, context);
+    kernels::softmax_cross_entropy(head, packed_output_, context);
+  } else {
+    kernels::reference::softmax_cross_entropy(head);
+  }
+  double nats = 0.0;
+  for (int64_t n = 0; n < batch.symbols; ++n) nats += static_cast<double>(losses_[n]);
+  if (!training) return nats;
+
+  if (drop) {
+    nn::dropout(output_dropout, options_.dropout, d_output_.data(), d_output_.data(), rows, H, Hp, context.pool);
+  }
+  const bool embedded = options_.embed > 0;
+  if (embedded) dx_.resize(rows * padded(options_.embed));
+  stack_.backward(input, d_output_.data(), embedded ? dx_.data() : nullptr, padded(options_.embed), engine, arena_,
+                  context);
+  if (embedded) embed_backward(batch, dropout, engine, context);
+  return nats;
+}
+
+LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, int64_t rows, nn::Engine engine,
+                                      kernels::Context& context) {
+  const data::Batches batches(corpus, options_.text.lines, {.batch = rows, .bptt = 128, .shuffle = false});
+  LanguageScore score;
+  data::Batch batch;
+  for (int64_t i = 0; i < batches.size(); ++i) {
+    batches.get(i, batch);
+    score.total_nats += run(batch, false, {}, engine, context);
+    score.symbols += batch.symbols;
+  }
+  score.sequences = options_.text.lines ? corpus.sequences() : std::min(rows, corpus.targets());
+  score.characters = characters(corpus);
+  return score;
+}
+
+// Characters that the targets spell, with the blank after a word, and with a line's end as one.
+int64_t LanguageModel::characters(const data::Corpus& corpus) const {
+  std::vector<int64_t> lengths;
+  for (int32_t s = 0; s < vocabulary_.size(); ++s) {
+    const std::string& symbol = vocabulary_.symbol(s);
+    const bool special = symbol == data::kUnknown || symbol == data::kEnd || symbol == data::kBegin;
+    int64_t length = special || options_.text.level != "word" ? 1 : 2;
+    if (!special && options_.text.level == "word") {
+      length = 1;
+      for (const char c : symbol) length += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
+    }
+    lengths.push_back(length);
+  }
+  int64_t total = 0;
+  for (int64_t s = 0; s < corpus.sequences(); ++s) {
+    const int64_t end = corpus.starts[static_cast<size_t>(s) + 1];
+    for (int64_t i = corpus.starts[static_cast<size_t>(s)] + 1; i < end; ++i) {
+      total += lengths[static_cast<size_t>(corpus.symbols[static_cast<size_t>(i)])];
+    }
+  }
+  return total;
+}
+
+void LanguageModel::begin_text() { stack_.reset_state(1); }
+
+std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, kernels::Context& context) {
+  one_.steps = 1;
+  one_.rows = 1;
+  one_.inputs.assign(1, symbol);
+  const float* output =
+      stack_.forward(stack_input(one_, embed(one_, false, {}, engine, context), {}), false, engine, arena_, context);
+  logits_.resize(padded(vocabulary_.size()));
+  const kernels::LinearForward<float> head{.inputs = options_.hidden,
+                                           .outputs = vocabulary_.size(),
+                                           .n = 1,
+                                           .x = output,
+                                           .x_stride = padded(options_.hidden),
+                                           .w = arena_.value(output_weight_),
+                                           .bias = arena_.value(output_bias_),
+                                           .y = logits_.data(),
+                                           .y_stride = logits_.size()};
+  if (engine == nn::Engine::kFused) {
+    pack_output(false, context);
+    kernels::linear_forward(head, packed_output_, context);
+  } else {
+    kernels::reference::linear_forward(head);
+  }
+  return logits_.span().first(static_cast<size_t>(vocabulary_.size()));
+}
+
+}  // namespace longhand::tasks

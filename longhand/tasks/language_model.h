@@ -1,0 +1,99 @@
+// The language model: symbols in, the distribution of the next symbol out.
+//
+//   embedding (or one-hot) -> dropout -> LSTM layers with dropout between -> dropout -> linear -> softmax
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "longhand/data/batches.h"
+#include "longhand/data/text.h"
+#include "longhand/kernels/softmax.h"
+#include "longhand/nn/lstm_stack.h"
+
+namespace longhand::tasks {
+
+/// Everything that makes the model besides its weights; stored in its file.
+struct LanguageModelOptions {
+  data::TextOptions text;
+  int64_t hidden = 256;
+  int64_t layers = 1;
+  int64_t embed = 64;
+  double dropout = 0.0;
+  nn::InitOptions init;
+
+  void add_to(OptionTable& table);
+};
+
+/// How well a model predicts a corpus.
+struct LanguageScore {
+  double total_nats = 0.0;
+  int64_t symbols = 0;     ///< that were predicted
+  int64_t characters = 0;  ///< that they spell
+  int64_t sequences = 0;
+
+  double nats_per_symbol() const;
+  double perplexity() const;
+  double bits_per_character() const;
+};
+
+class LanguageModel {
+ public:
+  /// A model with all weights zero; `initialise` or `load` give them values.
+  LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary);
+
+  /// Reads a model file, or the one in a run's folder. Throws an input error for a file that is damaged, or holds
+  /// something else than a language model.
+  static std::unique_ptr<LanguageModel> load(const std::string& path);
+  /// Writes the model with the given values, in the arena's layout.
+  void save(const std::string& path, std::span<const float> values) const;
+
+  void initialise(uint64_t seed);
+
+  const LanguageModelOptions& options() const { return options_; }
+  const data::Vocabulary& vocabulary() const { return vocabulary_; }
+  ParameterArena& parameters() { return arena_; }
+  const ParameterArena& parameters() const { return arena_; }
+  nn::LstmStack& stack() { return stack_; }
+  void parameters_changed();
+
+  /// Loss of a batch in nats, summed over its targets. With `training`, also the gradients of the mean, which overwrite
+  /// the arena's; `dropout` keys the masks. The state carries over to the next batch.
+  double run(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
+             kernels::Context& context);
+
+  /// Scores a corpus, read in `rows` rows side by side (1: exactly as written, each symbol seeing all before it).
+  LanguageScore evaluate(const data::Corpus& corpus, int64_t rows, nn::Engine engine, kernels::Context& context);
+
+  /// Forgets everything read so far.
+  void begin_text();
+  /// Reads one symbol and returns the logits [V] of the next, good until the next call.
+  std::span<const float> read(int32_t symbol, nn::Engine engine, kernels::Context& context);
+
+ private:
+  const float* embed(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
+                     kernels::Context& context);
+  void embed_backward(const data::Batch& batch, const nn::DropoutKey& dropout, nn::Engine engine,
+                      kernels::Context& context);
+  nn::StackInput stack_input(const data::Batch& batch, const float* x, const nn::DropoutKey& dropout) const;
+  void pack_output(bool training, kernels::Context& context);
+  int64_t characters(const data::Corpus& corpus) const;
+
+  LanguageModelOptions options_;
+  data::Vocabulary vocabulary_;
+  ParameterArena arena_;
+  size_t embedding_ = 0;
+  nn::LstmStack stack_;
+  size_t output_weight_;
+  size_t output_bias_;
+
+  enum class Packed { kNothing, kInference, kTraining };
+  Packed output_packed_for_ = Packed::kNothing;
+  kernels::PackedLinear packed_output_;
+  Buffer<float> x_, dx_, dropped_, d_output_, losses_, logits_;
+  Buffer<int32_t> rows_;
+  data::Batch one_;
+};
+
+}  // namespace longhand::tasks

@@ -1,0 +1,54 @@
+#include "longhand/tasks/language_model_task.h"
+
+#include <fmt/core.h>
+
+namespace longhand::tasks {
+namespace {
+
+// FNV-1a over the symbols' bytes.
+uint64_t hash(uint64_t seed, const std::vector<int32_t>& symbols) {
+  uint64_t h = seed ^ 0xcbf29ce484222325U;
+  for (const int32_t symbol : symbols) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      h = (h ^ ((static_cast<uint32_t>(symbol) >> shift) & 0xFFU)) * 0x100000001b3U;
+    }
+  }
+  return h;
+}
+
+}  // namespace
+
+LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, data::Corpus valid,
+                                     const LanguageTaskOptions& options, kernels::Context& context)
+    : model_(model),
+      train_(std::move(train)),
+      valid_(std::move(valid)),
+      options_(options),
+      context_(context),
+      batches_(train_, model.options().text.lines,
+               {.batch = options.batch, .bptt = options.bptt, .shuffle = true, .seed = options.seed}) {}
+
+StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
+  batches_.get(index, batch_);
+  const nn::DropoutKey dropout{options_.seed, step, 0};
+  return {model_.run(batch_, true, dropout, options_.engine, context_), batch_.symbols};
+}
+
+std::vector<Metric> LanguageModelTask::validate() {
+  const LanguageScore score = model_.evaluate(valid_, options_.batch, options_.engine, context_);
+  return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
+}
+
+std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_state() {
+  std::vector<std::pair<std::string, Buffer<float>*>> out;
+  for (Buffer<float>* state : model_.stack().state()) out.emplace_back(fmt::format("state.{}", out.size()), state);
+  return out;
+}
+
+std::string LanguageModelTask::fingerprint() const {
+  return fmt::format("{} training symbols ({:016x}), {} held-out symbols ({:016x}), {} parameters",
+                     train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols),
+                     model_.parameters().count());
+}
+
+}  // namespace longhand::tasks

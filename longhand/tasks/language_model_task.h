@@ -1,0 +1,47 @@
+// A language model and its corpora, as the trainer drives them.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "longhand/tasks/language_model.h"
+#include "longhand/tasks/task.h"
+
+namespace longhand::tasks {
+
+/// How a corpus is cut for training.
+struct LanguageTaskOptions {
+  int64_t batch = 32;
+  int64_t bptt = 64;
+  uint64_t seed = 0;
+  nn::Engine engine = nn::Engine::kFused;
+};
+
+class LanguageModelTask final : public Task {
+ public:
+  /// `valid` may have no symbols: then there is no validation.
+  LanguageModelTask(LanguageModel& model, data::Corpus train, data::Corpus valid, const LanguageTaskOptions& options,
+                    kernels::Context& context);
+
+  ParameterArena& parameters() override { return model_.parameters(); }
+  void parameters_changed() override { model_.parameters_changed(); }
+  void begin_epoch(int64_t epoch) override { batches_.begin_epoch(epoch); }
+  int64_t steps() const override { return batches_.size(); }
+  StepResult train_step(int64_t index, uint64_t step) override;
+  bool has_validation() const override { return !valid_.symbols.empty(); }
+  std::vector<Metric> validate() override;
+  std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override;
+  std::string fingerprint() const override;
+  void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
+
+ private:
+  LanguageModel& model_;
+  data::Corpus train_;
+  data::Corpus valid_;
+  LanguageTaskOptions options_;
+  kernels::Context& context_;
+  data::Batches batches_;
+  data::Batch batch_;
+};
+
+}  // namespace longhand::tasks

@@ -1,0 +1,97 @@
+#include "longhand/tasks/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "longhand/base/error.h"
+
+namespace longhand::tasks {
+
+void SamplerOptions::add_to(OptionTable& table) {
+  table.add("temperature", temperature, "below 1 bolder, above 1 more varied", more_than(0.0));
+  table.add("top-k", top_k, "draw among the k most probable symbols; 0: all", at_least(0));
+  table.add("top-p", top_p, "draw among the most probable symbols that together reach this probability",
+            between(1e-6, 1.0));
+  table.add("greedy", greedy, "always take the most probable symbol");
+  table.add("seed", seed, "the same seed gives the same text", at_least(0));
+}
+
+int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, const SamplerOptions& options,
+               uint64_t index) {
+  std::vector<int32_t> order;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (!banned[i]) order.push_back(static_cast<int32_t>(i));
+  }
+  LONGHAND_CHECK(!order.empty());
+  const auto logit = [&](int32_t i) { return static_cast<double>(logits[static_cast<size_t>(i)]); };
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logit(a) > logit(b); });
+  if (options.greedy) return order.front();
+  if (options.top_k > 0 && static_cast<size_t>(options.top_k) < order.size()) {
+    order.resize(static_cast<size_t>(options.top_k));
+  }
+  std::vector<double> weights;
+  for (const int32_t i : order) weights.push_back(std::exp((logit(i) - logit(order.front())) / options.temperature));
+  double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  if (options.top_p < 1.0) {
+    double reached = 0.0;
+    size_t keep = 0;
+    while (keep < weights.size() && reached < options.top_p * total) reached += weights[keep++];
+    weights.resize(keep);
+    total = reached;
+  }
+  const CounterRng rng(static_cast<uint64_t>(options.seed), 0, RngPlace::kSample);
+  double left = rng.uniform_double(index) * total;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    left -= weights[i];
+    if (left < 0.0) return order[i];
+  }
+  return order[weights.size() - 1];
+}
+
+void generate(LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
+              data::Unknown unknown, nn::Engine engine, kernels::Context& context,
+              const std::function<bool(const std::string&)>& emit) {
+  const data::Vocabulary& vocabulary = model.vocabulary();
+  const data::TextOptions& text = model.options().text;
+  const int32_t begin = text.lines ? vocabulary.find(data::kBegin) : -1;
+  const int32_t end = text.lines ? vocabulary.find(data::kEnd) : -1;
+
+  data::TextOptions as_stream = text;  // a prompt is the beginning of a line, not a whole one
+  as_stream.lines = false;
+  std::vector<int32_t> start =
+      data::encode(data::normalise(prompt, text, "--prompt"), as_stream, vocabulary, unknown, "--prompt").symbols;
+  if (text.lines) {
+    start.insert(start.begin(), begin);
+  } else if (start.empty()) {
+    // A stream has no beginning; a line's end, a blank or the most frequent symbol comes nearest to one.
+    for (const std::string_view symbol : {std::string_view("\n"), data::kEnd, std::string_view(" ")}) {
+      if (start.empty() && vocabulary.find(symbol) >= 0) start.push_back(vocabulary.find(symbol));
+    }
+    if (start.empty()) start.push_back(0);
+  }
+
+  std::vector<bool> banned(static_cast<size_t>(vocabulary.size()), false);
+  for (const std::string_view symbol : {data::kUnknown, data::kBegin}) {
+    const int32_t index = vocabulary.find(symbol);
+    if (index >= 0 && vocabulary.size() > 1) banned[static_cast<size_t>(index)] = true;
+  }
+  data::Writer writer(text);
+  for (const int32_t symbol : start) writer.next(vocabulary.symbol(symbol));
+  model.begin_text();
+  std::span<const float> logits;
+  for (const int32_t symbol : start) logits = model.read(symbol, engine, context);
+  for (int64_t i = 0; i < length; ++i) {
+    const int32_t next = sample(logits, banned, options, static_cast<uint64_t>(i));
+    if (!emit(writer.next(vocabulary.symbol(next)))) return;
+    if (i + 1 == length) return;
+    if (next == end) {
+      model.begin_text();
+      logits = model.read(begin, engine, context);
+    } else {
+      logits = model.read(next, engine, context);
+    }
+  }
+}
+
+}  // namespace longhand::tasks

@@ -1,0 +1,34 @@
+// Drawing symbols from a language model's predictions, and writing text with them.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "longhand/tasks/language_model.h"
+
+namespace longhand::tasks {
+
+/// How the next symbol is chosen from its distribution.
+struct SamplerOptions {
+  double temperature = 1.0;  ///< logits are divided by it
+  int64_t top_k = 0;         ///< only the k most probable; 0: all
+  double top_p = 1.0;        ///< only the most probable that together reach this probability (Holtzman et al. 2020)
+  bool greedy = false;       ///< the most probable
+  int64_t seed = 0;
+
+  void add_to(OptionTable& table);
+};
+
+/// Chooses among the logits. `index` numbers the draws of a text, and with the seed determines the random number. Ties
+/// go to the lower index. Symbols with `banned[i]` true are never chosen.
+int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, const SamplerOptions& options,
+               uint64_t index);
+
+/// Continues `prompt`, normalised as the model's training text was, by `length` symbols, and calls `emit` with each
+/// piece of text as it is drawn; `emit` returns false to stop. With `lines` every <eos> ends a line, and the next
+/// begins afresh. Throws an input error for a prompt symbol that the model does not know, unless `unknown` allows it.
+void generate(LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
+              data::Unknown unknown, nn::Engine engine, kernels::Context& context,
+              const std::function<bool(const std::string&)>& emit);
+
+}  // namespace longhand::tasks

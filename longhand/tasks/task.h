@@ -1,0 +1,54 @@
+// What the trainer drives: a model together with its data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "longhand/base/arena.h"
+
+namespace longhand::tasks {
+
+/// What one step of training saw.
+struct StepResult {
+  double loss_sum = 0.0;  ///< in nats, before any scaling
+  int64_t count = 0;      ///< symbols (or whatever the task predicts)
+};
+
+/// One measure of a model on held-out data.
+struct Metric {
+  std::string name;  ///< as in metrics.jsonl, without `valid_`
+  double value = 0.0;
+};
+
+/// The one abstract class of the library; one virtual call a batch.
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  virtual ParameterArena& parameters() = 0;
+  /// Tells that the parameters' values have changed.
+  virtual void parameters_changed() = 0;
+
+  /// Plans an epoch's steps. The plan depends on the seed and the epoch alone.
+  virtual void begin_epoch(int64_t epoch) = 0;
+  /// Steps in the planned epoch.
+  virtual int64_t steps() const = 0;
+  /// Forward and backward for one batch: overwrites the gradients with those of the mean loss. `step` counts from the
+  /// start of the training and keys the random numbers.
+  virtual StepResult train_step(int64_t index, uint64_t step) = 0;
+
+  virtual bool has_validation() const = 0;
+  /// Measures the model on the held-out data; the first metric is the loss. Only between epochs.
+  virtual std::vector<Metric> validate() = 0;
+
+  /// Arrays that, with the parameters, make the next step: states carried from batch to batch.
+  virtual std::vector<std::pair<std::string, Buffer<float>*>> carried_state() = 0;
+  /// A text that is the same for the same data and model, so that a run is resumed on nothing else.
+  virtual std::string fingerprint() const = 0;
+  /// Writes a model file with the given parameter values (in the arena's layout).
+  virtual void save_model(const std::string& path, std::span<const float> values) const = 0;
+};
+
+}  // namespace longhand::tasks

@@ -1,0 +1,237 @@
+#include "longhand/train/trainer.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "longhand/base/error.h"
+#include "longhand/io/safetensors.h"
+
+namespace longhand::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+}  // namespace
+
+void TrainOptions::add_to(OptionTable& table) {
+  table.add("epochs", epochs, "passes over the training data", at_least(1));
+  optimizer.add_to(table);
+  table.add("patience", patience, "stop after so many evaluations without a better one; 0: never", at_least(0));
+  table.add("checkpoint-seconds", checkpoint_seconds, "write a checkpoint this often", at_least(0.0));
+}
+
+Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::string& folder, kernels::Context& context,
+                 Observer observer)
+    : task_(task),
+      options_(options),
+      files_(folder),
+      context_(context),
+      observer_(std::move(observer)),
+      optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size())) {
+  progress_.epochs = options.epochs;
+}
+
+TrainResult Trainer::run() {
+  metrics_ = std::make_unique<io::LineWriter>(files_.metrics, static_cast<size_t>(metrics_bytes_));
+  // A place that cannot be written is found before any time is spent.
+  if (!resumed_) write_checkpoint();
+  auto last_checkpoint = Clock::now();
+  Outcome outcome = Outcome::kFinished;
+  const auto out_of_patience = [&] { return options_.patience > 0 && evaluations_since_best_ >= options_.patience; };
+
+  while (outcome == Outcome::kFinished && !out_of_patience()) {
+    if (progress_.index == progress_.steps_in_epoch) {  // between epochs
+      if (progress_.epoch == options_.epochs) break;
+      task_.begin_epoch(progress_.epoch);
+      ++progress_.epoch;
+      progress_.steps_in_epoch = task_.steps();
+      progress_.index = 0;
+      progress_.loss_sum = progress_.norm_sum = 0.0;
+      progress_.count = 0;
+      epoch_seconds_ = 0.0;
+    }
+    if (observer_.should_stop && observer_.should_stop()) {
+      outcome = Outcome::kInterrupted;
+      break;
+    }
+    step();
+    if (progress_.index == progress_.steps_in_epoch) end_epoch();
+    if (seconds_since(last_checkpoint) >= options_.checkpoint_seconds) {
+      write_checkpoint();
+      last_checkpoint = Clock::now();
+    }
+  }
+  if (outcome == Outcome::kFinished && out_of_patience()) outcome = Outcome::kOutOfPatience;
+  write_checkpoint();
+  return {outcome, progress_, best_valid_, best_epoch_};
+}
+
+void Trainer::step() {
+  const auto start = Clock::now();
+  const tasks::StepResult result = task_.train_step(progress_.index, static_cast<uint64_t>(progress_.step));
+  ParameterArena& parameters = task_.parameters();
+  const std::span<const float> gradients = parameters.gradients();
+  const double norm =
+      std::sqrt(kernels::squared_norm(gradients.data(), static_cast<int64_t>(gradients.size()), context_));
+  if (!std::isfinite(result.loss_sum) || !std::isfinite(norm)) {
+    throw input_error(
+        fmt::format("step {} (epoch {}): the {} is not finite; training has stopped, and {} holds the last good state",
+                    progress_.step + 1, progress_.epoch, std::isfinite(result.loss_sum) ? "gradient" : "loss",
+                    files_.checkpoint),
+        fmt::format("lower --lr (now {}) or --clip-norm (now {}; 0 does not clip), and start again",
+                    options_.optimizer.learning_rate, options_.optimizer.clip_norm));
+  }
+  optimizer_.update(parameters.values(), gradients, norm, progress_.step, context_);
+  task_.parameters_changed();
+  ++progress_.step;
+  ++progress_.index;
+  progress_.loss_sum += result.loss_sum;
+  progress_.norm_sum += norm;
+  progress_.count += result.count;
+  progress_.total_count += result.count;
+  const double seconds = seconds_since(start);
+  progress_.seconds += seconds;
+  epoch_seconds_ += seconds;
+  progress_.tokens_per_second = static_cast<double>(progress_.count) / epoch_seconds_;
+  if (observer_.on_step) observer_.on_step(progress_);
+}
+
+void Trainer::end_epoch() {
+  Evaluation evaluation{progress_, {}, false};
+  if (task_.has_validation()) {
+    evaluation.valid = task_.validate();
+    const double loss = evaluation.valid.front().value;
+    if (!std::isfinite(loss)) {
+      throw input_error(fmt::format("epoch {}: the held-out loss is not finite", progress_.epoch),
+                        "lower --lr or --clip-norm, and start again");
+    }
+    evaluation.best = !best_loss_ || loss < *best_loss_;
+    evaluations_since_best_ = evaluation.best ? 0 : evaluations_since_best_ + 1;
+    if (evaluation.best) {
+      best_loss_ = loss;
+      best_valid_ = evaluation.valid;
+      best_epoch_ = progress_.epoch;
+      const std::span<const float> values = task_.parameters().values();
+      best_values_.assign(values.begin(), values.end());
+      best_unsaved_ = true;
+    }
+  }
+  const std::string line = metrics_line(evaluation);
+  metrics_->write(line);
+  metrics_bytes_ += static_cast<int64_t>(line.size()) + 1;
+  if (observer_.on_evaluation) observer_.on_evaluation(evaluation);
+}
+
+std::string Trainer::metrics_line(const Evaluation& evaluation) const {
+  const Progress& p = evaluation.progress;
+  nlohmann::ordered_json line = {{"epoch", p.epoch},
+                                 {"step", p.step},
+                                 {"seconds", p.seconds},
+                                 {"train_loss", p.loss()},
+                                 {"train_perplexity", std::exp(p.loss())},
+                                 {"valid_loss", nullptr},
+                                 {"valid_perplexity", nullptr},
+                                 {"learning_rate", options_.optimizer.learning_rate},
+                                 {"gradient_norm", p.norm_sum / static_cast<double>(std::max<int64_t>(1, p.index))},
+                                 {"tokens_per_second", p.tokens_per_second}};
+  for (const tasks::Metric& metric : evaluation.valid) line["valid_" + metric.name] = metric.value;
+  return line.dump();
+}
+
+// The model goes first: a crash between the two leaves a model that the resumed run will write again.
+void Trainer::write_checkpoint() {
+  const ParameterArena& parameters = task_.parameters();
+  if (best_unsaved_) {
+    task_.save_model(files_.model, best_values_);
+    best_unsaved_ = false;
+  } else if (!task_.has_validation()) {
+    task_.save_model(files_.model, parameters.values());
+  }
+
+  nlohmann::ordered_json best = nullptr;
+  if (best_loss_) {
+    best = {{"loss", *best_loss_}, {"epoch", best_epoch_}, {"evaluations_since", evaluations_since_best_}};
+    for (const tasks::Metric& metric : best_valid_) best["metrics"][metric.name] = metric.value;
+  }
+  const Progress& p = progress_;
+  const nlohmann::ordered_json state = {{"format", 1},
+                                        {"fingerprint", task_.fingerprint()},
+                                        {"epoch", p.epoch},
+                                        {"step", p.step},
+                                        {"index", p.index},
+                                        {"loss_sum", p.loss_sum},
+                                        {"norm_sum", p.norm_sum},
+                                        {"count", p.count},
+                                        {"total_count", p.total_count},
+                                        {"seconds", p.seconds},
+                                        {"epoch_seconds", epoch_seconds_},
+                                        {"metrics_bytes", metrics_bytes_},
+                                        {"best", best}};
+  std::vector<io::TensorToWrite> tensors;
+  const auto add = [&](const std::string& name, std::span<const float> values) {
+    tensors.push_back({name, {static_cast<int64_t>(values.size())}, values});
+  };
+  add("values", parameters.values());
+  for (const auto& [name, buffer] : optimizer_.state()) add(name, buffer->span());
+  for (const auto& [name, buffer] : task_.carried_state()) add(name, buffer->span());
+  io::write_safetensors(files_.checkpoint, {{"state", state.dump()}}, tensors);
+}
+
+void Trainer::resume() {
+  const std::string& path = files_.checkpoint;
+  const io::Safetensors file = io::Safetensors::read(path);
+  const Error damaged = input_error(path + ": expected a checkpoint of this version, found something else",
+                                    "use the folder of a run of this longhand, or start the run again");
+  const auto load = [&](const std::string& name, Buffer<float>& out) {
+    const auto found = file.tensors().find(name);
+    if (found == file.tensors().end() || found->second.shape.size() != 1) throw damaged;
+    out.resize(found->second.shape[0]);
+    file.copy_floats(name, found->second.shape, out.span());
+  };
+  try {
+    const nlohmann::json state = nlohmann::json::parse(file.text("state"));
+    if (state.at("format") != 1) throw damaged;
+    const std::string fingerprint = state.at("fingerprint");
+    if (fingerprint != task_.fingerprint()) {
+      throw input_error(path + ": it belongs to other data or another model: expected " + task_.fingerprint() +
+                            ", found " + fingerprint,
+                        "resume with the data and options that the run began with, or start another run");
+    }
+    progress_.epoch = state.at("epoch");
+    progress_.step = state.at("step");
+    progress_.index = state.at("index");
+    progress_.loss_sum = state.at("loss_sum");
+    progress_.norm_sum = state.at("norm_sum");
+    progress_.count = state.at("count");
+    progress_.total_count = state.at("total_count");
+    progress_.seconds = state.at("seconds");
+    epoch_seconds_ = state.at("epoch_seconds");
+    metrics_bytes_ = state.at("metrics_bytes");
+    if (const nlohmann::json& best = state.at("best"); !best.is_null()) {
+      best_loss_ = best.at("loss").get<double>();
+      best_epoch_ = best.at("epoch");
+      evaluations_since_best_ = best.at("evaluations_since");
+      for (const auto& [name, value] : best.at("metrics").items()) best_valid_.push_back({name, value});
+    }
+  } catch (const nlohmann::json::exception&) {
+    throw damaged;
+  }
+  const std::span<float> values = task_.parameters().values();
+  file.copy_floats("values", {static_cast<int64_t>(values.size())}, values);
+  task_.parameters_changed();
+  for (const auto& [name, buffer] : optimizer_.state()) load(name, *buffer);
+  for (const auto& [name, buffer] : task_.carried_state()) load(name, *buffer);
+  if (progress_.epoch > 0) {
+    task_.begin_epoch(progress_.epoch - 1);
+    progress_.steps_in_epoch = task_.steps();
+    if (progress_.index > progress_.steps_in_epoch) throw damaged;
+  }
+  resumed_ = true;
+}
+
+}  // namespace longhand::train

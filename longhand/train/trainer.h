@@ -1,0 +1,115 @@
+// The training loop: epochs, updates, evaluations, early stopping, and the run's folder with its checkpoint.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "longhand/io/file.h"
+#include "longhand/tasks/task.h"
+#include "longhand/train/optimizer.h"
+
+namespace longhand::train {
+
+struct TrainOptions {
+  int64_t epochs = 20;
+  OptimizerOptions optimizer;
+  int64_t patience = 0;
+  double checkpoint_seconds = 30.0;
+
+  void add_to(OptionTable& table);
+};
+
+/// Files of a run's folder.
+struct RunFiles {
+  explicit RunFiles(const std::string& folder)
+      : model(folder + "/model.safetensors"),
+        checkpoint(folder + "/checkpoint.safetensors"),
+        config(folder + "/config.toml"),
+        metrics(folder + "/metrics.jsonl"),
+        report(folder + "/report.html") {}
+  std::string model, checkpoint, config, metrics, report;
+};
+
+/// Where a run stands. Everything but the times is the same for the same options, on any number of threads, and however
+/// often the run was stopped.
+struct Progress {
+  int64_t epoch = 0;   ///< epochs begun, from 1
+  int64_t epochs = 0;  ///< asked for
+  int64_t step = 0;    ///< updates made
+  int64_t index = 0;   ///< steps made in this epoch
+  int64_t steps_in_epoch = 0;
+  double loss_sum = 0.0;           ///< nats over this epoch so far
+  int64_t count = 0;               ///< symbols in this epoch so far
+  double norm_sum = 0.0;           ///< of the gradients' norms before clipping, this epoch so far
+  int64_t total_count = 0;         ///< symbols since the run began
+  double seconds = 0.0;            ///< spent on training steps since the run began
+  double tokens_per_second = 0.0;  ///< in this epoch so far
+
+  double loss() const { return count > 0 ? loss_sum / static_cast<double>(count) : 0.0; }
+};
+
+/// One line of metrics.jsonl.
+struct Evaluation {
+  Progress progress;
+  std::vector<tasks::Metric> valid;  ///< empty without held-out data
+  bool best = false;
+};
+
+/// What the caller hears while a run goes on.
+struct Observer {
+  std::function<void(const Progress&)> on_step;
+  std::function<void(const Evaluation&)> on_evaluation;
+  std::function<bool()> should_stop;
+};
+
+enum class Outcome { kFinished, kOutOfPatience, kInterrupted };
+
+struct TrainResult {
+  Outcome outcome = Outcome::kFinished;
+  Progress progress;                 ///< of the last epoch
+  std::vector<tasks::Metric> valid;  ///< of the best model; empty without held-out data
+  int64_t best_epoch = 0;
+};
+
+class Trainer {
+ public:
+  /// `folder` receives model, checkpoint and metrics; it must exist.
+  Trainer(tasks::Task& task, const TrainOptions& options, const std::string& folder, kernels::Context& context,
+          Observer observer);
+
+  /// Continues from the folder's checkpoint. Throws an input error where it is damaged or belongs to other data.
+  void resume();
+
+  /// Trains until the epochs are done, patience is out or the observer says stop; in each case the model and the
+  /// checkpoint are on disk. A loss or gradient that is not finite throws an input error before it can touch a weight,
+  /// and leaves the last checkpoint as it was.
+  TrainResult run();
+
+ private:
+  void step();
+  void end_epoch();
+  void write_checkpoint();
+  std::string metrics_line(const Evaluation& evaluation) const;
+
+  tasks::Task& task_;
+  TrainOptions options_;
+  RunFiles files_;
+  kernels::Context& context_;
+  Observer observer_;
+  Optimizer optimizer_;
+  std::unique_ptr<io::LineWriter> metrics_;
+
+  Progress progress_;
+  double epoch_seconds_ = 0.0;
+  std::optional<double> best_loss_;
+  std::vector<tasks::Metric> best_valid_;
+  int64_t best_epoch_ = 0;
+  int64_t evaluations_since_best_ = 0;
+  int64_t metrics_bytes_ = 0;
+  std::vector<float> best_values_;
+  bool best_unsaved_ = false;
+  bool resumed_ = false;
+};
+
+}  // namespace longhand::train
