@@ -84,8 +84,8 @@ int run_command_line(int argc, char** argv) {
     fmt::print("{}\n", e.what());
     return 0;
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", innermost(&app)->help(full_name(
-                         innermost(&app)->get_parent() != nullptr ? innermost(&app)->get_parent() : innermost(&app))));
+    const CLI::App* verb = innermost(&app);
+    fmt::print("{}", verb->help(verb == &app ? "" : full_name(verb->get_parent())));
     return 0;
   } catch (const CLI::ExtrasError&) {
     throw unexpected(app);

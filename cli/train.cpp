@@ -194,7 +194,7 @@ class TrainLanguageModel {
                           "give a longer one");
       }
     } else if (settings_.valid_fraction > 0.0) {
-      valid = data::split_off(corpus, settings_.valid_fraction);
+      valid = data::split_off(corpus, settings_.valid_fraction, text.lines);
       if (valid.targets() < 1) valid = {};
     }
     return valid;

@@ -29,27 +29,24 @@ void Batches::begin_epoch(int64_t epoch) {
   if (lines_) {
     plan_lines(rng);
   } else {
-    plan_stream(rng);
+    plan_stream(epoch, rng);
   }
 }
 
-void Batches::plan_stream(const CounterRng& rng) {
+void Batches::plan_stream(int64_t epoch, const CounterRng& rng) {
   const int64_t targets = corpus_.targets();
-  int64_t skip = 0;
-  if (options_.shuffle) {
-    // Never so many that a row would be left with less than one window.
-    const int64_t room = std::max<int64_t>(0, targets - options_.batch * options_.bptt);
-    const int64_t most = std::min(options_.bptt - 1, room);
-    skip = static_cast<int64_t>(rng.below(0, static_cast<uint64_t>(most + 1)));
-  }
   const int64_t rows = std::min(options_.batch, targets);
-  int64_t usable = targets - skip;
-  if (options_.shuffle) usable -= usable % rows;
   for (int64_t b = 0; b < rows; ++b) {
-    const int64_t begin = usable * b / rows;
-    rows_.push_back({skip + begin, usable * (b + 1) / rows - begin});
+    const int64_t begin = targets * b / rows;
+    rows_.push_back({begin, targets * (b + 1) / rows - begin});
   }
-  add_windows(0, rows);
+  int64_t first = 0;
+  if (options_.shuffle && longest(0, rows) > options_.bptt) {
+    first = options_.bptt - static_cast<int64_t>(rng.below(0, static_cast<uint64_t>(options_.bptt / 2 + 1)));
+    windows_.push_back({0, rows, 0, first, RowStart::kContinue});
+  }
+  add_windows(0, rows, first);
+  windows_.front().start = epoch == 0 ? RowStart::kFresh : RowStart::kAdvance;
 }
 
 void Batches::plan_lines(const CounterRng& rng) {
@@ -68,17 +65,26 @@ void Batches::plan_lines(const CounterRng& rng) {
   std::vector<int64_t> groups;
   for (int64_t begin = 0; begin < lines; begin += options_.batch) groups.push_back(begin);
   if (options_.shuffle) shuffle(groups, rng, static_cast<uint64_t>(lines) + 1);
-  for (const int64_t begin : groups) add_windows(begin, std::min(options_.batch, lines - begin));
+  for (const int64_t begin : groups) {
+    const size_t first_window = windows_.size();
+    add_windows(begin, std::min(options_.batch, lines - begin), 0);
+    windows_[first_window].start = RowStart::kFresh;
+  }
 }
 
-void Batches::add_windows(int64_t first_row, int64_t rows) {
-  int64_t longest = 0;
-  for (int64_t b = 0; b < rows; ++b) longest = std::max(longest, rows_[static_cast<size_t>(first_row + b)].length);
+int64_t Batches::longest(int64_t first_row, int64_t rows) const {
+  int64_t most = 0;
+  for (int64_t b = 0; b < rows; ++b) most = std::max(most, rows_[static_cast<size_t>(first_row + b)].length);
+  return most;
+}
+
+void Batches::add_windows(int64_t first_row, int64_t rows, int64_t offset) {
   // Windows of even length: a short one at the end would make an update of its own from little evidence.
-  const int64_t count = (longest + options_.bptt - 1) / options_.bptt;
+  const int64_t length = longest(first_row, rows) - offset;
+  const int64_t count = (length + options_.bptt - 1) / options_.bptt;
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t offset = longest * i / count;
-    windows_.push_back({first_row, rows, offset, longest * (i + 1) / count - offset});
+    const int64_t begin = length * i / count;
+    windows_.push_back({first_row, rows, offset + begin, length * (i + 1) / count - begin, RowStart::kContinue});
   }
 }
 
@@ -86,7 +92,7 @@ void Batches::get(int64_t index, Batch& batch) const {
   const Window& window = windows_[static_cast<size_t>(index)];
   batch.steps = window.steps;
   batch.rows = window.rows;
-  batch.fresh = window.offset == 0;
+  batch.start = window.start;
   batch.symbols = 0;
   batch.ragged = false;
   batch.inputs.assign(static_cast<size_t>(window.steps * window.rows), 0);

@@ -9,11 +9,18 @@
 
 namespace longhand::data {
 
-/// One window of a group of rows. Row b's state carries over from the window before, unless `fresh`.
+/// Where the rows of a window begin.
+enum class RowStart {
+  kContinue,  ///< where the window before ended: the state carries over
+  kFresh,     ///< at the beginning of a text: the state is zero
+  kAdvance,   ///< row b where row b-1 ended, whose state it takes over; row 0 is fresh
+};
+
+/// One window of a group of rows.
 struct Batch {
-  int64_t steps = 0;             ///< T
-  int64_t rows = 0;              ///< B
-  bool fresh = false;            ///< the rows begin here: their state is zero
+  int64_t steps = 0;  ///< T
+  int64_t rows = 0;   ///< B
+  RowStart start = RowStart::kFresh;
   int64_t symbols = 0;           ///< targets that are not padding
   std::vector<int32_t> inputs;   ///< [T, B]; 0 in the padding
   std::vector<int32_t> targets;  ///< [T, B]; 0 in the padding
@@ -24,20 +31,22 @@ struct Batch {
 struct BatchOptions {
   int64_t batch = 32;
   int64_t bptt = 64;
-  bool shuffle = true;  ///< draw offsets and orders for each epoch; false for evaluation
+  bool shuffle = true;  ///< draw windows and orders for each epoch; false for evaluation
   uint64_t seed = 0;
 };
 
 /// The batches of a corpus.
 ///
-/// A stream is divided into `batch` rows, which are read side by side in windows of even length, at most `bptt` steps.
-/// With `shuffle`, each epoch first skips a number of symbols below `bptt`, drawn for it, so that windows are not cut
-/// at the same places every time, and up to `batch` - 1 at the end, so that the rows are equally long. Without, every
-/// symbol but the first is a target exactly once.
+/// A stream is divided into `batch` rows, equal to one symbol, which are read side by side in windows of even length,
+/// at most `bptt` steps. In the next epoch every row goes on where the row before it ended, and with its state: the
+/// text is read on and on by `batch` readers, none of whom ever begins without context but at the text's first symbol.
+/// (Rows that begin with a zero state in every epoch would be a steady source of large gradients.) With `shuffle`, the
+/// first window of an epoch has a length drawn for it, so that gradients are not cut at the same places every time.
 ///
 /// Lines are shuffled, sorted by length within some batches' worth, and grouped by `batch`; the order of the groups is
-/// shuffled again. A group is read in windows likewise, rows dropping out where they end. Every symbol but <bos> is a
-/// target exactly once.
+/// shuffled again. A group is read in windows likewise, rows dropping out where they end.
+///
+/// Every symbol but the first of a sequence is a target exactly once an epoch.
 ///
 /// The corpus must outlive this.
 class Batches {
@@ -59,10 +68,12 @@ class Batches {
     int64_t rows;
     int64_t offset;
     int64_t steps;
+    RowStart start;
   };
-  void plan_stream(const CounterRng& rng);
+  void plan_stream(int64_t epoch, const CounterRng& rng);
   void plan_lines(const CounterRng& rng);
-  void add_windows(int64_t first_row, int64_t rows);
+  int64_t longest(int64_t first_row, int64_t rows) const;
+  void add_windows(int64_t first_row, int64_t rows, int64_t offset);
 
   const Corpus& corpus_;
   bool lines_;

@@ -272,9 +272,9 @@ std::string_view truncate(std::string_view text, const TextOptions& options, int
   return text.substr(0, keep);
 }
 
-Corpus split_off(Corpus& corpus, double fraction) {
+Corpus split_off(Corpus& corpus, double fraction, bool lines) {
   Corpus rest;
-  if (corpus.sequences() > 1) {
+  if (lines) {
     const auto kept =
         corpus.sequences() - static_cast<int64_t>(std::llround(fraction * static_cast<double>(corpus.sequences())));
     const int64_t cut = corpus.starts[static_cast<size_t>(kept)];

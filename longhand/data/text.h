@@ -92,7 +92,7 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
 std::string_view truncate(std::string_view text, const TextOptions& options, int64_t max_symbols);
 
 /// Cuts the last `fraction` of the symbols (with `lines`, of the sequences) off a corpus.
-Corpus split_off(Corpus& corpus, double fraction);
+Corpus split_off(Corpus& corpus, double fraction, bool lines);
 
 /// How symbols are written out: at level word with a blank between them and <eos> as a line's end.
 class Writer {

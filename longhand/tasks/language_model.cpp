@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
@@ -212,7 +213,8 @@ void LanguageModel::pack_output(bool training, kernels::Context& context) {
 double LanguageModel::run(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
                           kernels::Context& context) {
   const int64_t rows = batch.steps * batch.rows, H = options_.hidden, Hp = padded(H);
-  if (batch.fresh) stack_.reset_state(batch.rows);
+  if (batch.start == data::RowStart::kFresh) stack_.reset_state(batch.rows);
+  if (batch.start == data::RowStart::kAdvance) stack_.advance_state(batch.rows);
   const nn::StackInput input = stack_input(batch, embed(batch, training, dropout, engine, context), dropout);
   const float* output = stack_.forward(input, training, engine, arena_, context);
   nn::DropoutKey output_dropout = dropout;
@@ -277,6 +279,10 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
 LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, int64_t rows, nn::Engine engine,
                                       kernels::Context& context) {
   const data::Batches batches(corpus, options_.text.lines, {.batch = rows, .bptt = 128, .shuffle = false});
+  // What training carries from epoch to epoch must not be touched.
+  std::vector<Buffer<float>*> state = stack_.state();
+  std::vector<Buffer<float>> carried(state.size());
+  for (size_t i = 0; i < state.size(); ++i) std::swap(*state[i], carried[i]);
   LanguageScore score;
   data::Batch batch;
   for (int64_t i = 0; i < batches.size(); ++i) {
@@ -284,29 +290,31 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, int64_t rows, 
     score.total_nats += run(batch, false, {}, engine, context);
     score.symbols += batch.symbols;
   }
+  for (size_t i = 0; i < state.size(); ++i) std::swap(*state[i], carried[i]);
   score.sequences = options_.text.lines ? corpus.sequences() : std::min(rows, corpus.targets());
   score.characters = characters(corpus);
   return score;
 }
 
-// Characters that the targets spell, with the blank after a word, and with a line's end as one.
+// Characters that the targets spell: with the blank before a word, and a line's end as one.
 int64_t LanguageModel::characters(const data::Corpus& corpus) const {
+  const bool words = options_.text.level == "word";
+  const int32_t end = vocabulary_.find(data::kEnd);
   std::vector<int64_t> lengths;
   for (int32_t s = 0; s < vocabulary_.size(); ++s) {
     const std::string& symbol = vocabulary_.symbol(s);
-    const bool special = symbol == data::kUnknown || symbol == data::kEnd || symbol == data::kBegin;
-    int64_t length = special || options_.text.level != "word" ? 1 : 2;
-    if (!special && options_.text.level == "word") {
-      length = 1;
-      for (const char c : symbol) length += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
-    }
-    lengths.push_back(length);
+    const auto leads = std::count_if(symbol.begin(), symbol.end(),
+                                     [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
+    lengths.push_back(words && s != end && symbol != data::kUnknown ? leads : 1);
   }
   int64_t total = 0;
   for (int64_t s = 0; s < corpus.sequences(); ++s) {
-    const int64_t end = corpus.starts[static_cast<size_t>(s) + 1];
-    for (int64_t i = corpus.starts[static_cast<size_t>(s)] + 1; i < end; ++i) {
-      total += lengths[static_cast<size_t>(corpus.symbols[static_cast<size_t>(i)])];
+    const int64_t stop = corpus.starts[static_cast<size_t>(s) + 1];
+    for (int64_t i = corpus.starts[static_cast<size_t>(s)] + 1; i < stop; ++i) {
+      const int32_t symbol = corpus.symbols[static_cast<size_t>(i)];
+      const int32_t before = corpus.symbols[static_cast<size_t>(i) - 1];
+      const bool line_begins = before == end || vocabulary_.symbol(before) == data::kBegin;
+      total += lengths[static_cast<size_t>(symbol)] + (words && symbol != end && !line_begins ? 1 : 0);
     }
   }
   return total;

@@ -78,14 +78,8 @@ void Trainer::step() {
   const std::span<const float> gradients = parameters.gradients();
   const double norm =
       std::sqrt(kernels::squared_norm(gradients.data(), static_cast<int64_t>(gradients.size()), context_));
-  if (!std::isfinite(result.loss_sum) || !std::isfinite(norm)) {
-    throw input_error(
-        fmt::format("step {} (epoch {}): the {} is not finite; training has stopped, and {} holds the last good state",
-                    progress_.step + 1, progress_.epoch, std::isfinite(result.loss_sum) ? "gradient" : "loss",
-                    files_.checkpoint),
-        fmt::format("lower --lr (now {}) or --clip-norm (now {}; 0 does not clip), and start again",
-                    options_.optimizer.learning_rate, options_.optimizer.clip_norm));
-  }
+  if (!std::isfinite(result.loss_sum)) throw diverged("loss");
+  if (!std::isfinite(norm)) throw diverged("gradient");
   optimizer_.update(parameters.values(), gradients, norm, progress_.step, context_);
   task_.parameters_changed();
   ++progress_.step;
@@ -101,15 +95,20 @@ void Trainer::step() {
   if (observer_.on_step) observer_.on_step(progress_);
 }
 
+Error Trainer::diverged(const std::string& what) const {
+  return input_error(
+      fmt::format("step {} (epoch {}): the {} is not finite; training has stopped, and {} holds the last good state",
+                  progress_.step + 1, progress_.epoch, what, files_.checkpoint),
+      fmt::format("lower --lr (now {}) or --clip-norm (now {}; 0 does not clip), and start again",
+                  options_.optimizer.learning_rate, options_.optimizer.clip_norm));
+}
+
 void Trainer::end_epoch() {
   Evaluation evaluation{progress_, {}, false};
   if (task_.has_validation()) {
     evaluation.valid = task_.validate();
     const double loss = evaluation.valid.front().value;
-    if (!std::isfinite(loss)) {
-      throw input_error(fmt::format("epoch {}: the held-out loss is not finite", progress_.epoch),
-                        "lower --lr or --clip-norm, and start again");
-    }
+    if (!std::isfinite(loss)) throw diverged("held-out loss");
     evaluation.best = !best_loss_ || loss < *best_loss_;
     evaluations_since_best_ = evaluation.best ? 0 : evaluations_since_best_ + 1;
     if (evaluation.best) {

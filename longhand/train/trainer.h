@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "longhand/base/error.h"
 #include "longhand/io/file.h"
 #include "longhand/tasks/task.h"
 #include "longhand/train/optimizer.h"
@@ -90,6 +91,7 @@ class Trainer {
   void step();
   void end_epoch();
   void write_checkpoint();
+  Error diverged(const std::string& what) const;
   std::string metrics_line(const Evaluation& evaluation) const;
 
   tasks::Task& task_;

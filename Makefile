@@ -1,0 +1,43 @@
+# Verbs. Everything is built by CMake with the presets of CMakePresets.json.
+longhand := build/release/bin/longhand
+jobs := $(shell nproc)
+
+.PHONY: all deps configure build demo test test-thorough unit bench docs format lint
+
+all: build
+
+deps:
+	@tools/install_deps.sh
+
+configure: deps
+	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }; rm -f build-configure.log
+
+build: configure
+	@cmake --build --preset release
+
+demo: build
+	@tools/demo.sh $(longhand)
+
+test: build
+	@ctest --preset release -j $(jobs)
+
+# The same tests under the address, undefined-behaviour and thread sanitizers.
+test-thorough: test
+	@for p in debug tsan; do cmake --preset $$p && cmake --build --preset $$p && ctest --preset $$p -j $(jobs) || exit 1; done
+
+# make unit ROOM=kernels
+unit: build
+	@ctest --preset release -j $(jobs) -R '^$(ROOM)'
+
+bench: build
+	@build/release/bench/longhand_bench
+
+docs: build
+	@tools/make_options_page.sh $(longhand) >docs/options.md
+
+format:
+	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
+
+lint: configure
+	@git ls-files '*.h' '*.cpp' | xargs clang-format --dry-run -Werror && tools/check_floors.py
+	@git ls-files 'longhand/*.cpp' 'cli/*.cpp' | xargs -P $(jobs) -n 2 clang-tidy -p build/release --quiet

@@ -1,0 +1,29 @@
+// Trains a small character model on a built-in text, saves it, loads it again and writes with it.
+#include <iostream>
+#include <longhand/longhand.h>
+
+int main() try {
+  using namespace longhand;
+  tasks::LanguageModelOptions options{.hidden = 64, .embed = 16};
+  const std::string text(data::find_builtin("tale")->text.substr(0, 8000));
+  const data::Vocabulary vocabulary = data::build_vocabulary(text, options.text);
+  data::Corpus corpus = data::encode(text, options.text, vocabulary, data::Unknown::kError, "tale");
+
+  kernels::Context context;  // all processors
+  tasks::LanguageModel model(options, vocabulary);
+  model.initialise(/*seed=*/1);
+  tasks::LanguageModelTask task(model, corpus, /*valid=*/{}, {.batch = 16, .bptt = 32, .seed = 1}, context);
+  io::make_folder("run");
+  train::Trainer trainer(task, {.epochs = 5, .optimizer = {.learning_rate = 0.01}}, "run", context, {});
+  const train::TrainResult result = trainer.run();
+  std::cout << "loss after " << result.progress.epoch << " epochs: " << result.progress.loss() << " nats\n";
+
+  const auto loaded = tasks::LanguageModel::load("run");
+  std::cout << "the model writes: ";
+  tasks::generate(*loaded, "The ", 60, {.temperature = 0.7}, data::Unknown::kError, nn::Engine::kFused, context,
+                  [](const std::string& piece) { return static_cast<bool>(std::cout << piece << std::flush); });
+  std::cout << "\n";
+} catch (const longhand::Error& e) {
+  std::cerr << "error: " << e.what() << "\n  " << e.advice() << "\n";
+  return static_cast<int>(e.code());
+}

@@ -1,0 +1,220 @@
+// The ground floor: random numbers, UTF-8, threads, options, the parameter arena.
+#include <set>
+
+#include "longhand/base/arena.h"
+#include "longhand/base/error.h"
+#include "longhand/base/options.h"
+#include "longhand/base/rng.h"
+#include "longhand/base/threads.h"
+#include "longhand/base/utf8.h"
+#include "tests/testing.h"
+
+namespace longhand {
+namespace {
+
+TEST(Philox, GivesThePublishedVectors) {
+  // The known-answer vectors that the authors of the generator publish with it.
+  using Words = std::array<uint32_t, 4>;
+  EXPECT_EQ(philox({0, 0, 0, 0}, {0, 0}), (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox({~0U, ~0U, ~0U, ~0U}, {~0U, ~0U}), (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+            (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(CounterRng, HasTheMomentsOfItsDistributions) {
+  const CounterRng rng(1, 2, RngPlace::kSample);
+  constexpr int kDraws = 200000;
+  double uniform = 0.0, normal = 0.0, square = 0.0;
+  for (uint64_t i = 0; i < kDraws; ++i) {
+    uniform += static_cast<double>(rng.uniform(i));
+    const double z = rng.normal(i);
+    normal += z;
+    square += z * z;
+  }
+  // Five standard errors of each mean.
+  EXPECT_NEAR(uniform / kDraws, 0.5, 5 * std::sqrt(1.0 / 12 / kDraws));
+  EXPECT_NEAR(normal / kDraws, 0.0, 5 / std::sqrt(kDraws));
+  EXPECT_NEAR(square / kDraws, 1.0, 5 * std::sqrt(2.0 / kDraws));
+}
+
+TEST(CounterRng, DiffersBySeedStepAndPlace) {
+  std::set<uint32_t> seen;
+  for (const uint64_t seed : {0, 1}) {
+    for (const uint64_t step : {0, 1}) {
+      for (const uint32_t offset : {0, 1}) {
+        seen.insert(CounterRng(seed, step, RngPlace::kDropout, offset).bits(0));
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), 8U);
+}
+
+TEST(Utf8, RoundTripsEveryLength) {
+  const std::string text = "a\u00e9\u6625\U0001F33F\n";
+  size_t offset = 0;
+  const auto points = decode_utf8(text, offset);
+  ASSERT_TRUE(points);
+  EXPECT_EQ(*points, (std::vector<char32_t>{U'a', U'\u00e9', U'\u6625', U'\U0001F33F', U'\n'}));
+  std::string back;
+  for (const char32_t c : *points) append_utf8(c, back);
+  EXPECT_EQ(back, text);
+}
+
+TEST(Utf8, NamesTheByteThatIsWrong) {
+  const std::vector<std::pair<std::string, size_t>> bad = {
+      {"ab\x80", 2},               // a continuation byte alone
+      {"a\xC3", 1},                // cut short
+      {"\xC0\xAF", 0},             // overlong
+      {"ab\xE0\x80\x80", 2},       // overlong
+      {"x\xED\xA0\x80", 1},        // a surrogate
+      {"\xF4\x90\x80\x80", 0},     // above U+10FFFF
+      {"\xE6\x98\xA5\xE6\x98", 3}  // cut short after a good one
+  };
+  for (const auto& [text, expected] : bad) {
+    size_t offset = 99;
+    EXPECT_FALSE(decode_utf8(text, offset));
+    EXPECT_EQ(offset, expected);
+  }
+}
+
+TEST(Split, CoversEverythingOnceInWholeGrains) {
+  for (const int64_t n : {0, 1, 5, 16, 17, 100}) {
+    for (const int parts : {1, 2, 3, 7}) {
+      for (const int64_t grain : {1, 4, 16}) {
+        int64_t next = 0;
+        for (int part = 0; part < parts; ++part) {
+          const Range range = split(n, parts, part, grain);
+          EXPECT_EQ(range.begin, next);
+          EXPECT_TRUE(range.begin % grain == 0 || range.begin == n);
+          next = range.end;
+        }
+        EXPECT_EQ(next, n);
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, RunsEveryPartManyTimes) {
+  ThreadPool pool(4);
+  std::vector<int64_t> counts(4);
+  for (int round = 0; round < 2000; ++round) {
+    pool.run([&](int part, int parts) {
+      ASSERT_EQ(parts, 4);
+      ++counts[static_cast<size_t>(part)];
+    });
+  }
+  EXPECT_EQ(counts, (std::vector<int64_t>{2000, 2000, 2000, 2000}));
+}
+
+TEST(ThreadPool, UsesNoMorePartsThanAreUseful) {
+  ThreadPool pool(4);
+  for (const auto& [useful, expected] : {std::pair<int64_t, int>{2, 2}, {0, 1}, {9, 4}}) {
+    std::atomic<int> calls{0};
+    pool.run(
+        [&, want = expected](int, int parts) {
+          EXPECT_EQ(parts, want);
+          ++calls;
+        },
+        useful);
+    EXPECT_EQ(calls.load(), expected);
+  }
+}
+
+TEST(ThreadPool, PassesAnExceptionOnAndGoesOn) {
+  ThreadPool pool(3);
+  const auto fail_in_part_two = [](int part, int) {
+    if (part == 2) throw std::runtime_error("two");
+  };
+  EXPECT_THROW(pool.run(fail_in_part_two), std::runtime_error);
+  std::atomic<int> calls{0};
+  pool.run([&](int, int) { ++calls; });
+  EXPECT_EQ(calls.load(), 3);
+}
+
+TEST(ThreadPool, FlushesDenormalsInEveryPartAndNotOutside) {
+  ThreadPool pool(2);
+  volatile float tiny = 1e-38F;
+  std::vector<float> quotients(2, 1.0F);
+  pool.run([&](int part, int) { quotients[static_cast<size_t>(part)] = tiny / 100.0F; });
+  EXPECT_EQ(quotients, (std::vector<float>{0.0F, 0.0F}));
+  EXPECT_GT(tiny / 100.0F, 0.0F);
+}
+
+struct Settings {
+  int64_t hidden = 256;
+  double dropout = 0.5;
+  bool lower = false;
+  std::string rule = "adam";
+  OptionTable table;
+  Settings() {
+    table.add("hidden", hidden, "units", at_least(1));
+    table.add("dropout", dropout, "dropout", fraction());
+    table.add("lowercase", lower, "lower");
+    table.add("optimizer", rule, "rule", one_of({"sgd", "adam"}));
+  }
+  std::string error(const std::string& name, const std::string& text) {
+    try {
+      table.set(*table.find(name), text, "--" + name);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::kUsage);
+      return std::string(e.what()) + "|" + e.advice();
+    }
+    return "";
+  }
+};
+
+TEST(Options, AreParsedCheckedAndShown) {
+  Settings s;
+  EXPECT_EQ(s.error("hidden", "12"), "");
+  EXPECT_EQ(s.hidden, 12);
+  EXPECT_EQ(s.error("dropout", "1e-1"), "");
+  EXPECT_EQ(s.dropout, 0.1);
+  EXPECT_EQ(s.table.find("dropout")->text(), "0.1");
+  EXPECT_EQ(s.table.find("hiden"), nullptr);
+}
+
+TEST(Options, RefuseWhatIsNoValue) {
+  Settings s;
+  EXPECT_EQ(s.error("hidden", "0").substr(0, 64), "--hidden: expected an integer of at least 1, found '0'|give hidd");
+  for (const char* text : {"", "12x", "1.5", "99999999999999999999", "-3"}) EXPECT_NE(s.error("hidden", text), "");
+  for (const char* text : {"1", "-0.1", "nan", "inf", "1e999", "half"}) EXPECT_NE(s.error("dropout", text), "");
+  EXPECT_NE(s.error("lowercase", "yes"), "");
+  EXPECT_NE(s.error("optimizer", "adm").find("did you mean adam?"), std::string::npos);
+  EXPECT_EQ(s.hidden, 256);
+  EXPECT_EQ(s.rule, "adam");
+}
+
+TEST(Nearest, FindsSlipsAndNothingElse) {
+  const std::vector<std::string> names = {"--hidden", "--layers", "--learning-rate", "--lr"};
+  EXPECT_EQ(nearest("--hiden", names), "--hidden");
+  EXPECT_EQ(nearest("--layer", names), "--layers");
+  EXPECT_EQ(nearest("--learning", names), "--learning-rate");
+  EXPECT_EQ(nearest("--zzzzzzzz", names), std::nullopt);
+  EXPECT_EQ(nearest("trian", {"train", "eval"}), "train");
+  EXPECT_EQ(nearest("ml", {"lm"}), "lm");
+  EXPECT_EQ(nearest("xy", {"lm"}), std::nullopt);
+}
+
+TEST(ParameterArena, AlignsAndInitialisesBySeed) {
+  ParameterArena arena;
+  const Initialiser draw = [](std::span<float> values, const CounterRng& rng) {
+    for (size_t i = 0; i < values.size(); ++i) values[i] = 1.0F + rng.uniform(i);
+  };
+  arena.declare("a", {3, 5}, draw);
+  arena.declare("b", {7}, draw);
+  arena.allocate();
+  EXPECT_EQ(arena.count(), 22);
+  EXPECT_EQ(arena.values().size(), 32U);
+  arena.initialise(4);
+  const std::vector<float> first(arena.values().begin(), arena.values().end());
+  EXPECT_EQ(first[15], 0.0F);  // padding
+  EXPECT_GE(first[16], 1.0F);  // b begins on the next line
+  EXPECT_NE(first[0], first[16]);
+  arena.initialise(4);
+  EXPECT_TRUE(std::equal(first.begin(), first.end(), arena.values().begin()));
+  arena.initialise(5);
+  EXPECT_NE(first[0], arena.values()[0]);
+}
+
+}  // namespace
+}  // namespace longhand

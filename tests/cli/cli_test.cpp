@@ -1,0 +1,305 @@
+// The binary as a user meets it: exit codes, messages, streams, signals.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "longhand/io/file.h"
+#include "longhand/io/safetensors.h"
+#include "tests/testing.h"
+
+namespace longhand::cli {
+namespace {
+
+using io::read_file;
+using io::write_file;
+using testing::TemporaryFolder;
+
+struct Result {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+struct Limits {
+  std::string input;       // standard input
+  int signal = 0;          // sent when a checkpoint of the run is on the disk
+  std::string checkpoint;  // whose appearance to wait for
+  rlim_t file_size = 0;    // largest file that may be written
+};
+
+// Runs the binary in `folder`.
+Result run(const TemporaryFolder& folder, std::vector<std::string> words, const Limits& limits = {}) {
+  words.insert(words.begin(), LONGHAND_BINARY);
+  write_file(folder / "stdin", limits.input);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto redirect = [&](const char* name, int fd, int flags) {
+      const int file = ::open((folder / name).c_str(), flags, 0644);
+      ::dup2(file, fd);
+    };
+    redirect("stdin", 0, O_RDONLY);
+    redirect("stdout", 1, O_WRONLY | O_CREAT | O_TRUNC);
+    redirect("stderr", 2, O_WRONLY | O_CREAT | O_TRUNC);
+    if (::chdir(folder.string().c_str()) != 0) ::_exit(99);
+    if (limits.file_size > 0) {
+      const rlimit limit{limits.file_size, limits.file_size};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    ::execv(argv[0], argv.data());
+    ::_exit(99);
+  }
+  if (limits.signal != 0) {
+    for (int i = 0; i < 2000 && !io::exists(folder / limits.checkpoint); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    ::kill(child, limits.signal);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  Result result;
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.out = read_file(folder / "stdout");
+  result.err = read_file(folder / "stderr");
+  return result;
+}
+
+// An error is two lines on stderr, nothing on stdout.
+void expect_error(const Result& result, int code, const std::string& fragment) {
+  EXPECT_EQ(result.code, code) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
+  EXPECT_TRUE(result.err.starts_with("error: ")) << result.err;
+  EXPECT_NE(result.err.find(fragment), std::string::npos) << result.err << "\nlacks: " << fragment;
+}
+
+const std::vector<std::string> kSmall = {"train",   "lm", "--data",   "tale", "--max-tokens", "3000", "--hidden", "24",
+                                         "--embed", "8",  "--epochs", "2",    "--out",        "run"};
+
+std::vector<std::string> with(std::vector<std::string> words, const std::vector<std::string>& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+TEST(Cli, TrainsEvaluatesGeneratesAndDescribes) {
+  const TemporaryFolder folder;
+  const Result train = run(folder, with(kSmall, {"--json"}));
+  ASSERT_EQ(train.code, 0) << train.err;
+  const nlohmann::json result = nlohmann::json::parse(train.out);
+  EXPECT_EQ(result["epochs"], 2);
+  for (const char* file :
+       {"model.safetensors", "checkpoint.safetensors", "config.toml", "metrics.jsonl", "report.html"}) {
+    EXPECT_TRUE(io::exists(folder / ("run/" + std::string(file)))) << file;
+  }
+  std::ifstream metrics(folder / "run/metrics.jsonl");
+  std::string line;
+  ASSERT_TRUE(std::getline(metrics, line));
+  const nlohmann::json row = nlohmann::json::parse(line);
+  for (const char* key : {"epoch", "step", "seconds", "train_loss", "train_perplexity", "valid_loss",
+                          "valid_perplexity", "learning_rate", "gradient_norm", "tokens_per_second"}) {
+    EXPECT_TRUE(row.contains(key) && row[key].is_number()) << key;
+  }
+
+  write_file(folder / "text", "the mill and the weir\n");
+  const Result eval = run(folder, {"eval", "run", "--data", "text", "--json"});
+  ASSERT_EQ(eval.code, 0) << eval.err;
+  const nlohmann::json score = nlohmann::json::parse(eval.out);
+  EXPECT_EQ(score["symbols"], 21);
+  EXPECT_EQ(score["sequences"], 1);
+  EXPECT_NEAR(score["total_nats"].get<double>(), 21 * score["nats_per_symbol"].get<double>(), 1e-9);
+  EXPECT_NEAR(score["perplexity"].get<double>(), std::exp(score["nats_per_symbol"].get<double>()), 1e-9);
+  EXPECT_EQ(run(folder, {"eval", "run", "--data", "-", "--json"}, {.input = "the mill and the weir\n"}).out, eval.out);
+  EXPECT_NE(run(folder, {"eval", "run", "--data", "text"}).out.find("bits per character"), std::string::npos);
+
+  const std::vector<std::string> generate = {"generate", "run", "--prompt", "the ", "--length", "50", "--seed", "4"};
+  const Result first = run(folder, generate);
+  EXPECT_EQ(first.code, 0);
+  EXPECT_TRUE(first.out.starts_with("the "));
+  EXPECT_EQ(run(folder, generate).out, first.out);
+  EXPECT_NE(run(folder, {"info", "run"}).out.find("lstm.weight_hh_l0"), std::string::npos);
+  EXPECT_NE(run(folder, {"info"}).out.find("SIMD"), std::string::npos);
+  EXPECT_NE(run(folder, {"data", "list"}).out.find("quatrains"), std::string::npos);
+}
+
+TEST(Cli, TheResolvedConfigurationReproducesTheRun) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(folder, with(kSmall, {"--seed", "3", "--dropout", "0.1"})).code, 0);
+  ASSERT_EQ(run(folder, {"train", "lm", "--config", "run/config.toml", "--out", "again"}).code, 0);
+  EXPECT_EQ(read_file(folder / "run/model.safetensors"), read_file(folder / "again/model.safetensors"));
+  ASSERT_EQ(run(folder, {"train", "lm", "--config", "run/config.toml", "--seed", "4", "--out", "other"}).code, 0);
+  EXPECT_NE(read_file(folder / "run/model.safetensors"), read_file(folder / "other/model.safetensors"));
+}
+
+TEST(Cli, NeverWritesOverARunUnasked) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(folder, kSmall).code, 0);
+  const std::string before = read_file(folder / "run/model.safetensors");
+  expect_error(run(folder, kSmall), 2, "run: holds a run already");
+  EXPECT_EQ(read_file(folder / "run/model.safetensors"), before);
+  EXPECT_EQ(run(folder, with(kSmall, {"--overwrite"})).code, 0);
+  std::vector<std::string> unnamed(kSmall.begin(), kSmall.end() - 2);
+  EXPECT_EQ(run(folder, unnamed).code, 0);
+  EXPECT_EQ(run(folder, unnamed).code, 0);
+  EXPECT_TRUE(io::exists(folder / "runs/tale/model.safetensors"));
+  EXPECT_TRUE(io::exists(folder / "runs/tale-2/model.safetensors"));
+}
+
+const std::vector<std::string> kLong = {
+    "train",   "lm", "--data",   "tale",   "--max-tokens",         "3000", "--hidden", "24",
+    "--embed", "8",  "--epochs", "100000", "--checkpoint-seconds", "0.05"};
+
+// The steps that the checkpoint of a run has made.
+int64_t steps_made(const std::string& checkpoint) {
+  return nlohmann::json::parse(io::Safetensors::read(checkpoint).text("state"))["step"];
+}
+
+TEST(Cli, CtrlCSavesAndTheResumedRunIsTheOneThatNeverStopped) {
+  const TemporaryFolder folder;
+  const Result stopped =
+      run(folder, with(kLong, {"--out", "run"}), {.signal = SIGINT, .checkpoint = "run/checkpoint.safetensors"});
+  EXPECT_EQ(stopped.code, 130);
+  EXPECT_NE(stopped.err.find("--resume run"), std::string::npos) << stopped.err;
+  const int64_t steps = steps_made(folder / "run/checkpoint.safetensors");
+  ASSERT_GT(steps, 0);
+  const int64_t steps_per_epoch = 2;  // 2,700 symbols in 32 rows of 84, each in windows of at most 64
+  const std::string epochs = std::to_string(steps / steps_per_epoch + 2);
+  ASSERT_EQ(run(folder, {"train", "lm", "--resume", "run", "--epochs", epochs, "--threads", "1"}).code, 0);
+  ASSERT_EQ(run(folder, with(kLong, {"--out", "whole", "--epochs", epochs})).code, 2);  // given twice
+  std::vector<std::string> whole = with(kLong, {"--out", "whole"});
+  *(std::find(whole.begin(), whole.end(), "--epochs") + 1) = epochs;
+  ASSERT_EQ(run(folder, whole).code, 0);
+  EXPECT_EQ(read_file(folder / "run/model.safetensors"), read_file(folder / "whole/model.safetensors"));
+}
+
+TEST(Cli, KillAtAnyMomentLeavesAReadableCheckpoint) {
+  const TemporaryFolder folder;
+  int64_t steps = 0;
+  std::vector<std::string> words = with(kLong, {"--out", "run"});
+  for (int round = 0; round < 4; ++round) {
+    EXPECT_EQ(run(folder, words, {.signal = SIGKILL, .checkpoint = "run/checkpoint.safetensors"}).code, 128 + SIGKILL);
+    const int64_t now = steps_made(folder / "run/checkpoint.safetensors");
+    EXPECT_GE(now, steps);
+    steps = now;
+    EXPECT_EQ(run(folder, {"info", "run"}).code, 0);
+    words = {"train", "lm", "--resume", "run"};
+  }
+  EXPECT_GT(steps, 0);
+}
+
+TEST(Cli, InputAtFaultIsExitCodeOne) {
+  const TemporaryFolder folder;
+  const auto train = [&](const std::string& data, const std::vector<std::string>& more = {}) {
+    return run(folder, with({"train", "lm", "--data", data, "--out", "run", "--epochs", "1"}, more));
+  };
+  expect_error(train("none.txt"), 1, "none.txt: expected a file or a built-in text, found neither");
+  expect_error(train("tail"), 1, "did you mean tale?");
+  expect_error(train("."), 1, "found a folder");
+  write_file(folder / "empty", "");
+  expect_error(train("empty"), 1, "empty: expected a text, found nothing");
+  write_file(folder / "binary", std::string("ab\0cd", 5));
+  expect_error(train("binary"), 1, "binary file (a zero byte at offset 2)");
+  write_file(folder / "latin1", "caf\xE9 au lait");
+  expect_error(train("latin1"), 1, "latin1: expected UTF-8, found byte 0xE9 at offset 3");
+  write_file(folder / "short", "abc");
+  expect_error(train("short"), 1, "too short to train on");
+  write_file(folder / "blank", "\n\n");
+  expect_error(train("blank", {"--lines"}), 1, "too short to train on");
+  expect_error(train("tale", {"--valid", "none"}), 1, "none: expected a file");
+  write_file(folder / "other", "\u6625\u590f");
+  expect_error(train("tale", {"--valid", "other"}), 1, "the model does not know the symbol '春'");
+  EXPECT_FALSE(io::exists(folder / "run"));  // nothing half-made
+  write_file(folder / "file", "x");
+  expect_error(run(folder, {"train", "lm", "--data", "tale", "--out", "file/run"}), 1, "cannot be made a folder");
+}
+
+TEST(Cli, AFullDiskStopsTheRunAndLeavesNothingHalfWritten) {
+  const TemporaryFolder folder;
+  const Result result = run(folder, kSmall, {.file_size = 20000});
+  expect_error(result, 1, "cannot be written");
+  EXPECT_FALSE(io::exists(folder / "run/checkpoint.safetensors"));
+  EXPECT_FALSE(io::exists(folder / "run/model.safetensors"));
+}
+
+TEST(Cli, ModelsAtFaultAreExitCodeOne) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(folder, kSmall).code, 0);
+  const std::string whole = read_file(folder / "run/model.safetensors");
+  for (const size_t size : {size_t{0}, size_t{5}, size_t{100}, whole.size() / 2, whole.size() - 1}) {
+    write_file(folder / "cut", whole.substr(0, size));
+    expect_error(run(folder, {"generate", "cut"}), 1, "cut: not a whole safetensors file");
+    expect_error(run(folder, {"eval", "cut", "--data", "tale"}), 1, "not a whole safetensors file");
+    expect_error(run(folder, {"info", "cut"}), 1, "not a whole safetensors file");
+  }
+  std::string other = whole;
+  other.replace(other.find("language_model"), 14, "tagger_model__");
+  write_file(folder / "other", other);
+  expect_error(run(folder, {"generate", "other"}), 1, "expected a language_model, found a tagger_model__");
+  expect_error(run(folder, {"generate", "none"}), 1, "none: cannot be read");
+  expect_error(run(folder, {"generate", "run", "--prompt", "\u6625"}), 1, "does not know the symbol '春'");
+  EXPECT_EQ(run(folder, {"generate", "run", "--prompt", "\u6625 the", "--unknown", "skip"}).code, 0);
+  expect_error(run(folder, {"eval", "run", "--data", "quatrains"}), 1, "quatrains:1: the model does not know");
+  expect_error(run(folder, {"train", "lm", "--resume", "nowhere"}), 1, "expected the folder of a run");
+}
+
+TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
+  const TemporaryFolder folder;
+  const auto usage = [&](const std::vector<std::string>& words, const std::string& fragment) {
+    expect_error(run(folder, words), 2, fragment);
+  };
+  usage({}, "no command was given");
+  usage({"trian"}, "did you mean train?");
+  usage({"train"}, "no command was given");
+  usage({"train", "ml"}, "did you mean lm?");
+  usage({"train", "lm"}, "expected --data");
+  usage({"train", "lm", "--data", "tale", "--hiden", "3"}, "did you mean --hidden?");
+  usage({"train", "lm", "--data", "tale", "--hidden", "0"}, "--hidden: expected an integer from 1 to 65536, found '0'");
+  usage({"train", "lm", "--data", "tale", "--hidden"}, "--hidden");
+  usage({"train", "lm", "--data", "tale", "--dropout", "1"}, "at least 0 and below 1, found '1'");
+  usage({"train", "lm", "--data", "tale", "--optimizer", "adm"}, "did you mean adam?");
+  usage({"train", "lm", "--data", "tale", "--level", "letters"}, "one of char, byte, word");
+  usage({"train", "lm", "--data", "tale", "--lr", "nan"}, "--lr: expected a number above 0");
+  usage({"train", "lm", "--resume", "run", "--hidden", "3"}, "--hidden cannot change in a resumed run");
+  usage({"train", "lm", "--resume", "run", "--out", "x"}, "--resume stands with neither");
+  usage({"generate"}, "MODEL");
+  usage({"generate", "run", "--temperature", "0"}, "--temperature: expected a number above 0");
+  usage({"eval", "run"}, "expected --data");
+  write_file(folder / "bad.toml", "data = \"tale\"\nhiden = 3\n");
+  usage({"train", "lm", "--config", "bad.toml"}, "bad.toml:2: hiden: no option has this name");
+}
+
+TEST(Cli, HelpIsOnStandardOutput) {
+  const TemporaryFolder folder;
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--help"}, {"train", "--help"}, {"train", "lm", "--help"}, {"generate", "--help"}}) {
+    const Result result = run(folder, words);
+    EXPECT_EQ(result.code, 0);
+    EXPECT_NE(result.out.find("Usage: longhand"), std::string::npos) << result.out;
+    EXPECT_EQ(result.err, "");
+  }
+  EXPECT_NE(run(folder, {"train", "lm", "--help"}).out.find("--forget-bias"), std::string::npos);
+}
+
+TEST(Cli, ALossThatIsNotFiniteIsToldWithItsStep) {
+  const TemporaryFolder folder;
+  const Result result =
+      run(folder, {"train", "lm", "--data", "tale", "--max-tokens", "3000", "--hidden", "24", "--optimizer", "sgd",
+                   "--lr", "1e38", "--clip-norm", "0", "--out", "run", "--epochs", "50", "--quiet"});
+  expect_error(result, 1, "not finite");
+  EXPECT_NE(result.err.find("step "), std::string::npos);
+  EXPECT_GE(steps_made(folder / "run/checkpoint.safetensors"), 0);
+}
+
+}  // namespace
+}  // namespace longhand::cli

@@ -1,0 +1,282 @@
+// Texts, vocabularies, corpora and batches.
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/data/batches.h"
+#include "longhand/data/builtin.h"
+#include "longhand/data/text.h"
+#include "tests/testing.h"
+
+namespace longhand::data {
+namespace {
+
+std::vector<std::string> symbols(const std::string& text, const TextOptions& options) {
+  std::vector<std::string> out;
+  for_each_symbol(normalise(text, options, "test"), options, [&](std::string_view s) { out.emplace_back(s); });
+  return out;
+}
+
+std::string error_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::kInput);
+    return e.what();
+  }
+  return "no error";
+}
+
+using Words = std::vector<std::string>;
+
+TEST(Text, HasThreeLevels) {
+  EXPECT_EQ(symbols("é b\n", {}), (Words{"é", " ", "b", "\n"}));
+  EXPECT_EQ(symbols("é", {.level = "byte"}), (Words{"\xC3", "\xA9"}));
+  EXPECT_EQ(symbols("to  be,\tor\r\nnot ", {.level = "word"}), (Words{"to", "be,", "or", "<eos>", "not"}));
+}
+
+TEST(Text, IsLowerCasedAndReducedToLetters) {
+  EXPECT_EQ(normalise("AbC ÉÑ ΑΩ ЖЯЁ Šž", {.lowercase = true}, "t"), "abc éñ αω жяё šž");
+  EXPECT_EQ(normalise("AbÉ", {.level = "byte", .lowercase = true}, "t"), "abÉ");
+  EXPECT_EQ(normalise("The Time--Machine, by\n\nH. G. Wells [1898]", {.lowercase = true, .letters_only = true}, "t"),
+            "the time machine by h g wells ");
+  EXPECT_EQ(normalise("a-b\nc d\n", {.letters_only = true, .lines = true}, "t"), "a b\nc d\n");
+}
+
+TEST(Text, ThatIsNotUtf8NamesTheOffset) {
+  EXPECT_EQ(error_of([] { normalise("ab\xFF", {}, "f.txt"); }),
+            "f.txt: expected UTF-8, found byte 0xFF at offset 2, which is not");
+  EXPECT_NO_THROW(normalise("ab\xFF", {.level = "byte"}, "f.txt"));
+}
+
+TEST(Vocabulary, IsOrderedByFrequencyThenBytes) {
+  const Vocabulary v = build_vocabulary("bbbaac", {});
+  ASSERT_EQ(v.size(), 3);
+  EXPECT_EQ(v.symbol(0), "b");
+  EXPECT_EQ(v.symbol(1), "a");
+  EXPECT_EQ(v.find("c"), 2);
+  EXPECT_EQ(v.find("d"), -1);
+  const Vocabulary rare = build_vocabulary("bbbaac", {.min_count = 2});
+  EXPECT_EQ(rare.symbol(0), "<unk>");
+  EXPECT_EQ(rare.size(), 3);
+  const Vocabulary lines = build_vocabulary("ab\nb\n", {.lines = true});
+  EXPECT_EQ(lines.symbol(0), "<bos>");
+  EXPECT_EQ(lines.symbol(1), "<eos>");
+  EXPECT_EQ(lines.symbol(2), "b");
+  EXPECT_EQ(lines.size(), 4);
+}
+
+TEST(Vocabulary, SurvivesJsonWithAnyBytes) {
+  std::string text;
+  for (int byte = 0; byte < 256; ++byte) text.push_back(static_cast<char>(byte));
+  const Vocabulary v = build_vocabulary(text, {.level = "byte"});
+  const Vocabulary back = Vocabulary::from_json(nlohmann::json::parse(v.to_json().dump()), "m");
+  ASSERT_EQ(back.size(), 256);
+  for (int32_t i = 0; i < 256; ++i) EXPECT_EQ(back.symbol(i), v.symbol(i));
+}
+
+TEST(Vocabulary, RefusesDamagedJson) {
+  for (const char* text : {"[]", "{}", R"({"symbols":[]})", R"({"symbols":["a","a"]})", R"({"symbols":[300]})",
+                           R"({"symbols":[null]})", R"({"symbols":"ab"})"}) {
+    EXPECT_NE(error_of([&] { Vocabulary::from_json(nlohmann::json::parse(text), "m"); }), "no error") << text;
+  }
+}
+
+TEST(Encode, NamesTheUnknownSymbolAndItsLine) {
+  const Vocabulary v = build_vocabulary("ab\n", {});
+  EXPECT_EQ(error_of([&] { encode("ab\na\u00e9", {}, v, Unknown::kError, "f"); }),
+            "f:2: the model does not know the symbol 'é'");
+  EXPECT_EQ(encode("acb", {}, v, Unknown::kSkip, "f").symbols.size(), 2U);
+  EXPECT_NE(error_of([&] { encode("acb", {}, v, Unknown::kUnk, "f"); }), "no error");
+  const Vocabulary with_unk = build_vocabulary("aab", {.min_count = 2});
+  EXPECT_EQ(encode("azb", {}, with_unk, Unknown::kError, "f").symbols, (std::vector<int32_t>{1, 0, 0}));
+}
+
+TEST(Encode, MakesASequenceOfEachLine) {
+  const TextOptions options{.lines = true};
+  const std::string text = "ab\n\nb";
+  const Vocabulary v = build_vocabulary(text, options);
+  const Corpus c = encode(text, options, v, Unknown::kError, "f");
+  EXPECT_EQ(c.symbols, (std::vector<int32_t>{0, 3, 2, 1, 0, 2, 1}));  // <bos> a b <eos>, <bos> b <eos>; no empty line
+  EXPECT_EQ(c.starts, (std::vector<int64_t>{0, 4, 7}));
+  EXPECT_EQ(c.targets(), 5);
+}
+
+TEST(Truncate, KeepsSymbolsOrWholeLines) {
+  EXPECT_EQ(truncate("\u6625\u590f\u79cb", {}, 2), "\u6625\u590f");
+  EXPECT_EQ(truncate("ab cd ef", {.level = "word"}, 2), "ab cd");
+  EXPECT_EQ(truncate("ab\ncd\nef\n", {.lines = true}, 5), "ab\ncd\n");
+  EXPECT_EQ(truncate("abc", {}, 0), "abc");
+}
+
+Corpus stream(int64_t n) {
+  Corpus c;
+  for (int64_t i = 0; i < n; ++i) c.symbols.push_back(static_cast<int32_t>(i));
+  c.starts = {0, n};
+  return c;
+}
+
+TEST(SplitOff, TakesTheEnd) {
+  Corpus c = stream(100);
+  const Corpus rest = split_off(c, 0.1, false);
+  EXPECT_EQ(c.symbols.size(), 90U);
+  EXPECT_EQ(rest.symbols.front(), 90);
+  Corpus lines;
+  lines.symbols = {0, 5, 1, 0, 6, 1, 0, 7, 1, 0, 8, 1};
+  lines.starts = {0, 3, 6, 9, 12};
+  const Corpus last = split_off(lines, 0.25, true);
+  EXPECT_EQ(last.symbols, (std::vector<int32_t>{0, 8, 1}));
+  EXPECT_EQ(last.starts, (std::vector<int64_t>{0, 3}));
+  EXPECT_EQ(lines.sequences(), 3);
+}
+
+// Follows every row of every batch and counts how often each symbol of the stream was a target.
+TEST(Batches, OfAStreamCoverEveryTargetOnceAndCarryOn) {
+  for (const int64_t n : {34, 100, 1000, 1001, 1031}) {
+    const Corpus corpus = stream(n);
+    const Batches batches(corpus, false, {.batch = 32, .bptt = 7, .shuffle = false});
+    std::map<int32_t, int> seen;
+    std::vector<int32_t> next;
+    Batch batch;
+    for (int64_t i = 0; i < batches.size(); ++i) {
+      batches.get(i, batch);
+      EXPECT_LE(batch.steps, 7);
+      EXPECT_EQ(batch.start, i == 0 ? RowStart::kFresh : RowStart::kContinue);
+      next.resize(static_cast<size_t>(batch.rows), -1);
+      for (int64_t b = 0; b < batch.rows; ++b) {
+        for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(b)]; ++t) {
+          const auto at = static_cast<size_t>(t * batch.rows + b);
+          int32_t& expected = next[static_cast<size_t>(b)];
+          if (expected >= 0) {
+            EXPECT_EQ(batch.inputs[at], expected);
+          }
+          EXPECT_EQ(batch.targets[at], batch.inputs[at] + 1);
+          expected = batch.targets[at];
+          ++seen[batch.targets[at]];
+        }
+      }
+    }
+    EXPECT_EQ(static_cast<int64_t>(seen.size()), n - 1);
+    for (const auto& [symbol, count] : seen) EXPECT_EQ(count, 1) << symbol;
+  }
+}
+
+// In every epoch each target comes once; each reader goes on where the one before it ended; windows are of like length.
+TEST(Batches, OfAShuffledStreamReadOnFromEpochToEpoch) {
+  const Corpus corpus = stream(10000);
+  Batches batches(corpus, false, {.batch = 32, .bptt = 35, .shuffle = true, .seed = 3});
+  Batch batch;
+  std::set<int64_t> first_lengths;
+  std::vector<int32_t> ends;
+  for (int64_t epoch = 0; epoch < 20; ++epoch) {
+    batches.begin_epoch(epoch);
+    std::set<int32_t> seen;
+    for (int64_t i = 0; i < batches.size(); ++i) {
+      batches.get(i, batch);
+      EXPECT_GE(batch.steps, i == 0 ? 18 : 30);
+      EXPECT_LE(batch.steps, 35);
+      if (i == 0) {
+        first_lengths.insert(batch.steps);
+        EXPECT_EQ(batch.start, epoch == 0 ? RowStart::kFresh : RowStart::kAdvance);
+        for (size_t b = 1; b < ends.size(); ++b) EXPECT_EQ(batch.inputs[b], ends[b - 1]);
+      } else {
+        EXPECT_EQ(batch.start, RowStart::kContinue);
+      }
+      for (int64_t b = 0; b < batch.rows; ++b) {
+        const int64_t length = batch.lengths[static_cast<size_t>(b)];
+        EXPECT_GE(length, batch.steps - 1);
+        for (int64_t t = 0; t < length; ++t) seen.insert(batch.targets[static_cast<size_t>(t * batch.rows + b)]);
+      }
+    }
+    EXPECT_EQ(seen.size(), 9999U);
+    ends.clear();
+    for (int64_t b = 0; b < batch.rows; ++b) {
+      const int64_t last = batch.lengths[static_cast<size_t>(b)] - 1;
+      ends.push_back(batch.targets[static_cast<size_t>(last * batch.rows + b)]);
+    }
+  }
+  EXPECT_GT(first_lengths.size(), 8U);
+}
+
+TEST(Batches, OfLinesAreRaggedShuffledAndComplete) {
+  Corpus corpus;
+  int64_t total = 0;
+  for (int64_t line = 0; line < 100; ++line) {
+    corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
+    const int64_t length = 2 + line * 7 % 13;
+    for (int64_t i = 0; i < length; ++i) corpus.symbols.push_back(static_cast<int32_t>(line));
+    total += length - 1;
+  }
+  corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
+  Batches batches(corpus, true, {.batch = 8, .bptt = 5, .shuffle = true, .seed = 1});
+  std::vector<std::vector<int32_t>> orders;
+  for (const int64_t epoch : {0, 1, 0}) {
+    batches.begin_epoch(epoch);
+    Batch batch;
+    std::map<int32_t, int64_t> targets;
+    std::vector<int32_t> order;
+    for (int64_t i = 0; i < batches.size(); ++i) {
+      batches.get(i, batch);
+      int64_t counted = 0;
+      for (int64_t b = 0; b < batch.rows; ++b) {
+        const int64_t length = batch.lengths[static_cast<size_t>(b)];
+        counted += length;
+        for (int64_t t = 0; t < length; ++t) ++targets[batch.targets[static_cast<size_t>(t * batch.rows + b)]];
+      }
+      EXPECT_EQ(counted, batch.symbols);
+      EXPECT_GT(counted, 0);
+      order.push_back(batch.targets[0]);
+    }
+    int64_t sum = 0;
+    for (const auto& [line, count] : targets) sum += count;
+    EXPECT_EQ(sum, total);
+    EXPECT_EQ(targets.size(), 100U);
+    orders.push_back(order);
+  }
+  EXPECT_NE(orders[0], orders[1]);
+  EXPECT_EQ(orders[0], orders[2]);
+}
+
+TEST(BuiltinTexts, AreAsLongAsPromisedAndValid) {
+  const BuiltinText* tale = find_builtin("tale");
+  ASSERT_NE(tale, nullptr);
+  EXPECT_GE(tale->text.size(), 30000U);
+  const BuiltinText* quatrains = find_builtin("quatrains");
+  ASSERT_NE(quatrains, nullptr);
+  size_t offset = 0;
+  const auto points = decode_utf8(quatrains->text, offset);
+  ASSERT_TRUE(points) << offset;
+  // Each line: four verses of five or seven characters, ended by ， 。 ， 。
+  std::vector<char32_t> line;
+  int poems = 0;
+  for (const char32_t c : *points) {
+    if (c != U'\n') {
+      line.push_back(c);
+      continue;
+    }
+    ASSERT_TRUE(line.size() == 24 || line.size() == 32) << "poem " << poems;
+    const size_t verse = line.size() / 4;
+    for (size_t i = 0; i < line.size(); ++i) {
+      const bool mark = line[i] == U'，' || line[i] == U'。';
+      ASSERT_EQ(mark, i % verse == verse - 1);
+      ASSERT_TRUE(!mark || line[i] == (i / verse % 2 == 0 ? U'，' : U'。'));
+    }
+    line.clear();
+    ++poems;
+  }
+  EXPECT_TRUE(line.empty());
+  EXPECT_GE(poems, 200);
+  EXPECT_EQ(find_builtin("tales"), nullptr);
+}
+
+TEST(Writer, PutsBlanksBetweenWordsAndEndsLines) {
+  Writer words({.level = "word"});
+  std::string out;
+  for (const char* s : {"to", "be", "<eos>", "or", "not"}) out += words.next(s);
+  EXPECT_EQ(out, "to be\nor not");
+}
+
+}  // namespace
+}  // namespace longhand::data

@@ -1,0 +1,290 @@
+// The language model: engines, gradients, files, evaluation and sampling.
+#include "longhand/tasks/language_model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "longhand/base/error.h"
+#include "longhand/io/file.h"
+#include "longhand/io/safetensors.h"
+#include "longhand/tasks/language_model_task.h"
+#include "longhand/tasks/sampler.h"
+#include "tests/testing.h"
+
+namespace longhand::tasks {
+namespace {
+
+using nn::Engine;
+using testing::TemporaryFolder;
+
+const char* const kText = "the cat sat on the mat and the dog sat on the log while the cat sat on the dog\n";
+
+struct Model {
+  explicit Model(LanguageModelOptions options, const std::string& text = kText)
+      : vocabulary(data::build_vocabulary(text, options.text)),
+        model(options, vocabulary),
+        corpus(data::encode(text, options.text, vocabulary, data::Unknown::kError, "test")) {
+    model.initialise(5);
+  }
+  data::Vocabulary vocabulary;
+  LanguageModel model;
+  data::Corpus corpus;
+};
+
+std::string error_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::kInput);
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(LanguageModel, HasPyTorchsParameterNames) {
+  const Model m({.hidden = 5, .layers = 2, .embed = 3});
+  std::vector<std::string> names;
+  for (const Parameter& p : m.model.parameters().parameters()) names.push_back(p.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"embedding.weight", "lstm.weight_ih_l0", "lstm.weight_hh_l0",
+                                             "lstm.bias_ih_l0", "lstm.weight_ih_l1", "lstm.weight_hh_l1",
+                                             "lstm.bias_ih_l1", "output.weight", "output.bias"}));
+}
+
+// The gradient of the whole model, along its own direction, is the slope of the loss.
+TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
+  for (const LanguageModelOptions& options :
+       {LanguageModelOptions{.hidden = 12, .layers = 2, .embed = 5}, LanguageModelOptions{.hidden = 12, .embed = 0},
+        LanguageModelOptions{.text = {.lines = true}, .hidden = 12, .layers = 2, .embed = 5},
+        LanguageModelOptions{.hidden = 12, .layers = 2, .embed = 5, .dropout = 0.3}}) {
+    Model m(options, "the cat sat\non\nthe mat and the dog sat on the log\nwhile the cat\n");
+    kernels::Context context(2);
+    const data::Batches batches(m.corpus, options.text.lines, {.batch = 4, .bptt = 64, .shuffle = false});
+    data::Batch batch;
+    batches.get(0, batch);
+    const nn::DropoutKey key{1, 2, 0};
+    const auto loss = [&] {
+      m.model.parameters_changed();
+      return m.model.run(batch, true, key, Engine::kFused, context) / static_cast<double>(batch.symbols);
+    };
+    loss();
+    const std::span<const float> g = m.model.parameters().gradients();
+    const std::vector<float> gradient(g.begin(), g.end());
+    double square = 0.0;
+    for (const float v : gradient) square += static_cast<double>(v) * static_cast<double>(v);
+    const std::span<float> values = m.model.parameters().values();
+    const std::vector<float> saved(values.begin(), values.end());
+    const double step = 0.01 / std::sqrt(square);
+    const auto moved = [&](double by) {
+      for (size_t i = 0; i < saved.size(); ++i) {
+        values[i] = saved[i] + static_cast<float>(by * static_cast<double>(gradient[i]));
+      }
+      return loss();
+    };
+    const double slope = (moved(step) - moved(-step)) / (2 * step);
+    // A float loss of about 3 carries 3e-7; over a difference of 0.02 times the slope that is below one per mille.
+    EXPECT_NEAR(slope / square, 1.0, 3e-3);
+  }
+}
+
+// Trains a few dozen steps and returns every step's loss.
+std::vector<double> loss_curve(const LanguageModelOptions& options, Engine engine, int threads) {
+  Model m(options);
+  kernels::Context context(threads);
+  LanguageModelTask task(m.model, m.corpus, {}, {.batch = 4, .bptt = 8, .seed = 3, .engine = engine}, context);
+  std::vector<double> curve;
+  uint64_t step = 0;
+  for (int64_t epoch = 0; epoch < 12; ++epoch) {
+    task.begin_epoch(epoch);
+    for (int64_t i = 0; i < task.steps(); ++i) {
+      const StepResult result = task.train_step(i, step++);
+      curve.push_back(result.loss_sum / static_cast<double>(result.count));
+      const std::span<float> w = task.parameters().values();
+      const std::span<const float> g = task.parameters().gradients();
+      for (size_t k = 0; k < w.size(); ++k) w[k] -= 0.5F * g[k];
+      task.parameters_changed();
+    }
+  }
+  return curve;
+}
+
+TEST(LanguageModel, EnginesGiveTheSameLossCurve) {
+  for (const LanguageModelOptions& options :
+       {LanguageModelOptions{.hidden = 24, .embed = 0}, LanguageModelOptions{.hidden = 24, .layers = 2, .embed = 8},
+        LanguageModelOptions{.text = {.lines = true}, .hidden = 20, .embed = 8, .dropout = 0.2}}) {
+    const std::vector<double> fused = loss_curve(options, Engine::kFused, 2);
+    const std::vector<double> reference = loss_curve(options, Engine::kReference, 1);
+    ASSERT_EQ(fused.size(), reference.size());
+    // Rounding differs by 1e-7 a step, and training carries it on; the documented tolerance is one in 10,000.
+    for (size_t i = 0; i < fused.size(); ++i) EXPECT_NEAR(fused[i] / reference[i], 1.0, 1e-4) << "step " << i;
+    EXPECT_LT(fused.back(), 0.9 * fused.front());
+  }
+}
+
+TEST(LanguageModel, IsBitIdenticalOnAnyNumberOfThreads) {
+  const LanguageModelOptions options{.hidden = 70, .layers = 2, .embed = 20, .dropout = 0.1};
+  const std::vector<double> one = loss_curve(options, Engine::kFused, 1);
+  EXPECT_EQ(one, loss_curve(options, Engine::kFused, 2));
+  EXPECT_EQ(one, loss_curve(options, Engine::kFused, 5));
+}
+
+std::vector<float> logits_after(LanguageModel& model, const data::Corpus& corpus) {
+  kernels::Context context(1);
+  model.begin_text();
+  std::span<const float> logits;
+  for (const int32_t s : corpus.symbols) logits = model.read(s, Engine::kFused, context);
+  return {logits.begin(), logits.end()};
+}
+
+TEST(LanguageModel, FileRoundTrips) {
+  const TemporaryFolder folder;
+  Model m({.hidden = 9, .layers = 2, .embed = 4});
+  m.model.save(folder / "model.safetensors", m.model.parameters().values());
+  for (const std::string& path : {folder / "model.safetensors", folder.string()}) {
+    const auto loaded = LanguageModel::load(path);
+    EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(m.model, m.corpus));
+    EXPECT_EQ(loaded->vocabulary().size(), m.vocabulary.size());
+  }
+  const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
+  EXPECT_EQ(file.tensors().count("lstm.bias_hh_l1"), 1U);  // as PyTorch's layers have it
+}
+
+// Rewrites a model file's metadata and arrays.
+struct Tampered {
+  explicit Tampered(const std::string& path) : file(io::Safetensors::read(path)), metadata(file.metadata()) {
+    for (const auto& [name, tensor] : file.tensors()) {
+      std::vector<float>& data = arrays[name];
+      data.resize(tensor.bytes.size() / 4);
+      file.copy_floats(name, tensor.shape, data);
+      shapes[name] = tensor.shape;
+    }
+  }
+  void set_option(const std::string& name, const nlohmann::json& value) {
+    nlohmann::json config = nlohmann::json::parse(metadata["config"]);
+    config["options"][name] = value;
+    metadata["config"] = config.dump();
+  }
+  std::string error(const std::string& path) {
+    std::vector<io::TensorToWrite> tensors;
+    for (const auto& [name, data] : arrays) tensors.push_back({name, shapes[name], data});
+    io::write_safetensors(path, metadata, tensors);
+    return error_of([&] { LanguageModel::load(path); });
+  }
+  io::Safetensors file;
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, std::vector<float>> arrays;
+  std::map<std::string, std::vector<int64_t>> shapes;
+};
+
+TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
+  const TemporaryFolder folder;
+  const std::string good = folder / "good", bad = folder / "bad";
+  const Model m({.hidden = 9, .embed = 4});
+  m.model.save(good, m.model.parameters().values());
+  EXPECT_EQ(Tampered(good).error(bad), "no error");
+  const auto error = [&](const std::function<void(Tampered&)>& change) {
+    Tampered tampered(good);
+    change(tampered);
+    return tampered.error(bad);
+  };
+  EXPECT_NE(error([](Tampered& t) { t.metadata.erase("config"); }).find("expected the metadata 'config'"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.metadata.erase("vocabulary"); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = "{"; }), "no error");
+  EXPECT_NE(error([](Tampered& t) {
+              t.metadata["config"] = R"({"task":"tagger","format":1})";
+            }).find("expected a language_model, found a tagger"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = R"({"task":"language_model","format":2})"; }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", 60000); }).find("expected 'lstm.weight_hh_l0'"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", -1); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 5); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 2); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.metadata["vocabulary"] = R"({"symbols":["a","b"]})"; }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.arrays.erase("output.bias"); }), "no error");
+  EXPECT_NE(error([](Tampered& t) {
+              t.arrays["extra"] = {1.0F};
+              t.shapes["extra"] = {1};
+            }),
+            "no error");
+}
+
+TEST(LanguageModel, EvaluationOfLinesDoesNotDependOnTheBatch) {
+  Model m({.text = {.lines = true}, .hidden = 16, .embed = 4}, "ab\nabc\na\nabcabcabc\n\nbca\n");
+  kernels::Context context(2);
+  const LanguageScore one = m.model.evaluate(m.corpus, 1, Engine::kFused, context);
+  const LanguageScore many = m.model.evaluate(m.corpus, 4, Engine::kFused, context);
+  EXPECT_NEAR(one.total_nats, many.total_nats, 1e-4);
+  EXPECT_EQ(one.sequences, 5);
+  EXPECT_EQ(one.symbols, 18 + 5);
+  EXPECT_NEAR(one.bits_per_character(), one.nats_per_symbol() / std::log(2.0), 1e-12);
+}
+
+// A uniform model scores exactly log V.
+TEST(LanguageModel, EvaluationOfAZeroModelIsTheLogOfTheVocabulary) {
+  Model m({.text = {.level = "word"}, .hidden = 4, .embed = 4});
+  std::fill(m.model.parameters().values().begin(), m.model.parameters().values().end(), 0.0F);
+  m.model.parameters_changed();
+  kernels::Context context(1);
+  const LanguageScore score = m.model.evaluate(m.corpus, 1, Engine::kFused, context);
+  const auto V = static_cast<double>(m.vocabulary.size());
+  EXPECT_NEAR(score.nats_per_symbol(), std::log(V), 1e-6);
+  EXPECT_NEAR(score.perplexity(), V, 1e-4);
+  EXPECT_EQ(score.symbols, 20);  // twenty words, of which the first is given, and the line's end
+  // Every character of the text is spelled by a target, but for those of the first word.
+  EXPECT_EQ(score.characters, static_cast<int64_t>(std::string(kText).size()) - 3);
+}
+
+TEST(Sampler, GreedyTopKAndTopPChooseAmongTheMostProbable) {
+  const std::vector<float> logits = {1.0F, 3.0F, 2.0F, 3.0F};
+  const std::vector<bool> none(4, false);
+  EXPECT_EQ(sample(logits, none, {.greedy = true}, 0), 1);
+  const auto drawn = [&](const SamplerOptions& options) {
+    std::vector<int> counts(4);
+    for (uint64_t i = 0; i < 4000; ++i) ++counts[static_cast<size_t>(sample(logits, none, options, i))];
+    return counts;
+  };
+  std::vector<int> counts = drawn({.top_k = 1});
+  EXPECT_EQ(counts[1], 4000);
+  counts = drawn({.top_k = 3});
+  EXPECT_EQ(counts[0], 0);
+  EXPECT_GT(counts[2], 0);
+  counts = drawn({.top_p = 0.6});  // the two most probable have 0.4 each
+  EXPECT_EQ(counts[0] + counts[2], 0);
+  counts = drawn({});
+  const double z = std::exp(1.0) + 2 * std::exp(3.0) + std::exp(2.0);
+  EXPECT_NEAR(counts[0] / 4000.0, std::exp(1.0) / z, 5 * std::sqrt(0.06 / 4000));
+  EXPECT_NEAR(counts[1] / 4000.0, std::exp(3.0) / z, 5 * std::sqrt(0.25 / 4000));
+  EXPECT_EQ(sample(logits, {false, true, false, true}, {.greedy = true}, 0), 2);
+}
+
+std::string generated(LanguageModel& model, const std::string& prompt, const SamplerOptions& options,
+                      data::Unknown unknown = data::Unknown::kError) {
+  kernels::Context context(1);
+  std::string text;
+  generate(model, prompt, 60, options, unknown, Engine::kFused, context, [&](const std::string& piece) {
+    text += piece;
+    return true;
+  });
+  return text;
+}
+
+TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
+  Model m({.hidden = 9, .embed = 4});
+  EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
+  EXPECT_NE(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 2}));
+  EXPECT_EQ(generated(m.model, "", {.seed = 1}).size(), 60U);
+  EXPECT_EQ(error_of([&] { generated(m.model, "th\u00e9", {}); }),
+            "--prompt:1: the model does not know the symbol 'é'");
+  EXPECT_NE(error_of([&] { generated(m.model, "thé", {}, data::Unknown::kUnk); }), "no error");
+  EXPECT_EQ(generated(m.model, "th\u00e9", {}, data::Unknown::kSkip), generated(m.model, "th", {}));
+}
+
+TEST(Generate, BeginsEachLineAfreshInLinesMode) {
+  Model m({.text = {.lines = true}, .hidden = 9, .embed = 4}, "ab\nba\n");
+  const std::string text = generated(m.model, "a", {.seed = 3});
+  EXPECT_NE(text.find('\n'), std::string::npos);
+  EXPECT_EQ(text.find('<'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace longhand::tasks
