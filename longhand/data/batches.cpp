@@ -29,11 +29,11 @@ void Batches::begin_epoch(int64_t epoch) {
   if (lines_) {
     plan_lines(rng);
   } else {
-    plan_stream(epoch, rng);
+    plan_stream(rng);
   }
 }
 
-void Batches::plan_stream(int64_t epoch, const CounterRng& rng) {
+void Batches::plan_stream(const CounterRng& rng) {
   const int64_t targets = corpus_.targets();
   const int64_t rows = std::min(options_.batch, targets);
   for (int64_t b = 0; b < rows; ++b) {
@@ -43,10 +43,9 @@ void Batches::plan_stream(int64_t epoch, const CounterRng& rng) {
   int64_t first = 0;
   if (options_.shuffle && longest(0, rows) > options_.bptt) {
     first = options_.bptt - static_cast<int64_t>(rng.below(0, static_cast<uint64_t>(options_.bptt / 2 + 1)));
-    windows_.push_back({0, rows, 0, first, RowStart::kContinue});
+    windows_.push_back({0, rows, 0, first});
   }
   add_windows(0, rows, first);
-  windows_.front().start = epoch == 0 ? RowStart::kFresh : RowStart::kAdvance;
 }
 
 void Batches::plan_lines(const CounterRng& rng) {
@@ -65,11 +64,7 @@ void Batches::plan_lines(const CounterRng& rng) {
   std::vector<int64_t> groups;
   for (int64_t begin = 0; begin < lines; begin += options_.batch) groups.push_back(begin);
   if (options_.shuffle) shuffle(groups, rng, static_cast<uint64_t>(lines) + 1);
-  for (const int64_t begin : groups) {
-    const size_t first_window = windows_.size();
-    add_windows(begin, std::min(options_.batch, lines - begin), 0);
-    windows_[first_window].start = RowStart::kFresh;
-  }
+  for (const int64_t begin : groups) add_windows(begin, std::min(options_.batch, lines - begin), 0);
 }
 
 int64_t Batches::longest(int64_t first_row, int64_t rows) const {
@@ -84,7 +79,7 @@ void Batches::add_windows(int64_t first_row, int64_t rows, int64_t offset) {
   const int64_t count = (length + options_.bptt - 1) / options_.bptt;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t begin = length * i / count;
-    windows_.push_back({first_row, rows, offset + begin, length * (i + 1) / count - begin, RowStart::kContinue});
+    windows_.push_back({first_row, rows, offset + begin, length * (i + 1) / count - begin});
   }
 }
 
@@ -92,7 +87,7 @@ void Batches::get(int64_t index, Batch& batch) const {
   const Window& window = windows_[static_cast<size_t>(index)];
   batch.steps = window.steps;
   batch.rows = window.rows;
-  batch.start = window.start;
+  batch.fresh = window.offset == 0;
   batch.symbols = 0;
   batch.ragged = false;
   batch.inputs.assign(static_cast<size_t>(window.steps * window.rows), 0);

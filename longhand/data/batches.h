@@ -9,18 +9,11 @@
 
 namespace longhand::data {
 
-/// Where the rows of a window begin.
-enum class RowStart {
-  kContinue,  ///< where the window before ended: the state carries over
-  kFresh,     ///< at the beginning of a text: the state is zero
-  kAdvance,   ///< row b where row b-1 ended, whose state it takes over; row 0 is fresh
-};
-
-/// One window of a group of rows.
+/// One window of a group of rows. Row b's state carries over from the window before, unless `fresh`.
 struct Batch {
-  int64_t steps = 0;  ///< T
-  int64_t rows = 0;   ///< B
-  RowStart start = RowStart::kFresh;
+  int64_t steps = 0;             ///< T
+  int64_t rows = 0;              ///< B
+  bool fresh = false;            ///< the rows begin here: their state is zero
   int64_t symbols = 0;           ///< targets that are not padding
   std::vector<int32_t> inputs;   ///< [T, B]; 0 in the padding
   std::vector<int32_t> targets;  ///< [T, B]; 0 in the padding
@@ -38,10 +31,9 @@ struct BatchOptions {
 /// The batches of a corpus.
 ///
 /// A stream is divided into `batch` rows, equal to one symbol, which are read side by side in windows of even length,
-/// at most `bptt` steps. In the next epoch every row goes on where the row before it ended, and with its state: the
-/// text is read on and on by `batch` readers, none of whom ever begins without context but at the text's first symbol.
-/// (Rows that begin with a zero state in every epoch would be a steady source of large gradients.) With `shuffle`, the
-/// first window of an epoch has a length drawn for it, so that gradients are not cut at the same places every time.
+/// at most `bptt` steps; every epoch begins with a zero state. With `shuffle`, the first window of an epoch has a
+/// length drawn for it, so that gradients are not cut at the same places every time. (docs/batching.md says what else
+/// was tried, and why it is not done.)
 ///
 /// Lines are shuffled, sorted by length within some batches' worth, and grouped by `batch`; the order of the groups is
 /// shuffled again. A group is read in windows likewise, rows dropping out where they end.
@@ -68,9 +60,8 @@ class Batches {
     int64_t rows;
     int64_t offset;
     int64_t steps;
-    RowStart start;
   };
-  void plan_stream(int64_t epoch, const CounterRng& rng);
+  void plan_stream(const CounterRng& rng);
   void plan_lines(const CounterRng& rng);
   int64_t longest(int64_t first_row, int64_t rows) const;
   void add_windows(int64_t first_row, int64_t rows, int64_t offset);

@@ -25,7 +25,24 @@ inline constexpr int kTileVectors = 3;
 inline constexpr int64_t kBlockRows = 128;
 inline constexpr int64_t kBlockK = 1024;
 
-inline int64_t panel_width() { return kTileVectors * static_cast<int64_t>(lanes()); }
+// B's columns by vectors are packed in panels of kTileVectors. Where one vector would be left over, the last two panels
+// have two each: a tile of a single vector would spend its time loading A.
+inline int64_t vectors_of(int64_t columns) { return (columns + lanes() - 1) / lanes(); }
+
+inline int64_t panel_vectors(int64_t first, int64_t total) {
+  return total - first == 4 ? 2 : std::min<int64_t>(kTileVectors, total - first);
+}
+
+// What threads share out: panels, of which two that end in two and two vectors are one piece.
+inline int64_t panel_groups(int64_t total) {
+  return total % kTileVectors == 1 && total > 1 ? total / kTileVectors : (total + kTileVectors - 1) / kTileVectors;
+}
+
+inline Range panel_range(int64_t total, int parts, int part) {
+  const int64_t groups = panel_groups(total);
+  const Range range = split(groups, parts, part);
+  return {range.begin * kTileVectors, range.end == groups ? total : range.end * kTileVectors};
+}
 
 struct Tile {
   const float* a[8];  // where each row of A begins; packed strips step kTileRows, plain rows 1
@@ -104,7 +121,8 @@ inline void pack_strips(const Gemm& args, int64_t k0, int64_t k, Range m, float*
     const int64_t row = args.a_rows != nullptr ? args.a_rows[k0 + i] : k0 + i;
     const float* from = args.a + row * args.a_stride;
     for (int64_t column = m.begin; column < full; column += kTileRows) {
-      std::copy_n(from + column, kTileRows, out + (column - m.begin) * k + i * kTileRows);
+      float* to = out + (column - m.begin) * k + i * kTileRows;
+      for (int64_t j = 0; j < kTileRows; ++j) to[j] = from[column + j];
     }
     if (full < m.end) {
       float* to = out + (full - m.begin) * k + i * kTileRows;
@@ -115,7 +133,7 @@ inline void pack_strips(const Gemm& args, int64_t k0, int64_t k, Range m, float*
 
 struct Block {
   Range rows;
-  Range columns;  // begins on a panel
+  Range vectors;  // of columns; begins on a panel
   int64_t k0, k;
 };
 
@@ -125,9 +143,12 @@ inline void multiply_block(const Gemm& args, const Block& block, const float* st
   Tile tile{};
   tile.k = block.k;
   tile.accumulate = args.accumulate || block.k0 > 0;
-  for (int64_t n = block.columns.begin; n < block.columns.end; n += panel_width()) {
-    tile.columns = std::min(panel_width(), b.n - n);
-    const int64_t vectors = (tile.columns + lane_count - 1) / lane_count;
+  const int64_t total = vectors_of(b.n);
+  int64_t vectors = 0;
+  for (int64_t first = block.vectors.begin; first < block.vectors.end; first += vectors) {
+    vectors = panel_vectors(first, total);
+    const int64_t n = first * lane_count;
+    tile.columns = std::min(vectors * lane_count, b.n - n);
     tile.b = b.data.data() + n * b.k + block.k0 * vectors * lane_count;
     tile.bias = args.bias != nullptr && block.k0 == 0 ? args.bias + n : nullptr;
     for (int64_t m = block.rows.begin; m < block.rows.end; m += kTileRows) {
@@ -148,11 +169,11 @@ inline void multiply_block(const Gemm& args, const Block& block, const float* st
   }
 }
 
-inline void gemm_part(const Gemm& args, Range rows, Range columns, Buffer<float>& strips) {
+inline void gemm_part(const Gemm& args, Range rows, Range vectors, Buffer<float>& strips) {
   for (int64_t k0 = 0; k0 < args.b->k; k0 += kBlockK) {
     const int64_t k = std::min(kBlockK, args.b->k - k0);
     for (int64_t m = rows.begin; m < rows.end; m += kBlockRows) {
-      const Block block{{m, std::min(rows.end, m + kBlockRows)}, columns, k0, k};
+      const Block block{{m, std::min(rows.end, m + kBlockRows)}, vectors, k0, k};
       if (args.a_transposed) {
         strips.resize((kBlockRows + kTileRows) * kBlockK);
         pack_strips(args, k0, k, block.rows, strips.data());

@@ -17,21 +17,17 @@ namespace longhand::kernels::HWY_NAMESPACE {
 void gemm_target(const Gemm& args, Context& context) {
   // The longer dimension is the one that is shared out, in whole tiles.
   const int64_t row_tiles = (args.m + kTileRows - 1) / kTileRows;
-  const int64_t panels = (args.b->n + panel_width() - 1) / panel_width();
-  const bool by_rows = row_tiles >= panels;
+  const int64_t vectors = vectors_of(args.b->n);
+  const bool by_rows = row_tiles >= panel_groups(vectors);
   constexpr int64_t kWorthAThread = 1 << 15;  // multiply-adds; waking a thread costs about as much
-  const int64_t useful = std::min(std::max(row_tiles, panels), args.m * args.b->n * args.b->k / kWorthAThread);
+  const int64_t useful =
+      std::min(std::max(row_tiles, panel_groups(vectors)), args.m * args.b->n * args.b->k / kWorthAThread);
   context.pool.run(
       [&](int part, int parts) {
-        Range rows{0, args.m};
-        Range columns{0, args.b->n};
-        if (by_rows) {
-          rows = split(args.m, parts, part, kTileRows);
-        } else {
-          columns = split(args.b->n, parts, part, panel_width());
-        }
-        if (rows.size() > 0 && columns.size() > 0) {
-          gemm_part(args, rows, columns, context.strips[static_cast<size_t>(part)]);
+        const Range rows = by_rows ? split(args.m, parts, part, kTileRows) : Range{0, args.m};
+        const Range range = by_rows ? Range{0, vectors} : panel_range(vectors, parts, part);
+        if (rows.size() > 0 && range.size() > 0) {
+          gemm_part(args, rows, range, context.strips[static_cast<size_t>(part)]);
         }
       },
       useful);
@@ -45,44 +41,45 @@ int64_t source_row(const PackSource& s, int64_t i) {
   return in_group < s.group ? i / padded(s.group) * s.group + in_group : -1;
 }
 
-void pack_panel(const PackSource& s, int64_t n0, float* out) {
-  const int64_t lane_count = lanes();
-  const int64_t columns = std::min(panel_width(), s.n - n0);
-  const int64_t width = (columns + lane_count - 1) / lane_count * lane_count;
-  if (s.transposed) {
-    for (int64_t j = 0; j < width; ++j) {
-      const int64_t row = j < columns ? source_row(s, n0 + j) : -1;
-      if (row < 0) {
-        for (int64_t k = 0; k < s.k; ++k) out[k * width + j] = 0.0F;
-      } else {
-        const float* from = s.b + row * s.stride;
-        for (int64_t k = 0; k < s.k; ++k) out[k * width + j] = from[k];
-      }
+// One panel of B, beginning at column n0, `width` columns with the padding.
+void pack_panel(const PackSource& s, int64_t n0, int64_t width, float* out) {
+  const int64_t columns = std::min(width, s.n - n0);
+  if (!s.transposed) {
+    for (int64_t k = 0; k < s.k; ++k) {
+      const int64_t row = source_row(s, k);
+      float* to = out + k * width;
+      if (row >= 0) std::copy_n(s.b + row * s.stride + n0, columns, to);
+      std::fill(row >= 0 ? to + columns : to, to + width, 0.0F);
     }
     return;
   }
-  for (int64_t k = 0; k < s.k; ++k) {
-    const int64_t row = source_row(s, k);
-    float* to = out + k * width;
-    if (row >= 0) std::copy_n(s.b + row * s.stride + n0, columns, to);
-    std::fill(row >= 0 ? to + columns : to, to + width, 0.0F);
+  // Writes go down a column of the panel: in parts short enough for its lines to stay in the first-level cache.
+  constexpr int64_t kPart = 64;
+  for (int64_t k0 = 0; k0 < s.k; k0 += kPart) {
+    const int64_t k1 = std::min(s.k, k0 + kPart);
+    for (int64_t j = 0; j < width; ++j) {
+      const int64_t row = j < columns ? source_row(s, n0 + j) : -1;
+      for (int64_t k = k0; k < k1; ++k) out[k * width + j] = row >= 0 ? s.b[row * s.stride + k] : 0.0F;
+    }
   }
 }
 
 void pack_target(const PackSource& s, PackedMatrix& packed, Context& context) {
   packed.k = s.k;
   packed.n = s.n;
-  packed.data.resize(s.k * ((s.n + kLineFloats - 1) / kLineFloats * kLineFloats));
-  const int64_t panels = (s.n + panel_width() - 1) / panel_width();
+  packed.data.resize(s.k * padded(s.n));
+  const int64_t total = vectors_of(s.n);
   constexpr int64_t kWorthAThread = 1 << 13;  // floats
   context.pool.run(
       [&](int part, int parts) {
-        const Range range = split(panels, parts, part);
-        for (int64_t p = range.begin; p < range.end; ++p) {
-          pack_panel(s, p * panel_width(), packed.data.data() + p * panel_width() * s.k);
+        const Range range = panel_range(total, parts, part);
+        int64_t vectors = 0;
+        for (int64_t first = range.begin; first < range.end; first += vectors) {
+          vectors = panel_vectors(first, total);
+          pack_panel(s, first * lanes(), vectors * lanes(), packed.data.data() + first * lanes() * s.k);
         }
       },
-      std::min(panels, s.k * s.n / kWorthAThread));
+      std::min(panel_groups(total), s.k * s.n / kWorthAThread));
 }
 
 }  // namespace longhand::kernels::HWY_NAMESPACE

@@ -226,7 +226,7 @@ void backward_steps(const LstmBackward<float>& args, const PackedLstm& packed, R
                        .b = &packed.recurrent_back,
                        .c = dh_carry,
                        .c_stride = Hp};
-    gemm_part(product, {0, count}, {0, H}, strips);
+    gemm_part(product, {0, count}, {0, vectors_of(H)}, strips);
   }
   for (int64_t b = range.begin; b < range.end; ++b) {
     if (args.dh_first != nullptr) std::copy_n(dh_carry + b * Hp, Hp, args.dh_first + b * Hp);
@@ -277,11 +277,15 @@ void pack_recurrent(const LstmShape& shape, const float* w_hh, PackedMatrix& pac
       [&](int part, int parts) {
         const Range range = split(panels, parts, part);
         for (int64_t p = range.begin; p < range.end; ++p) {
-          for (int64_t j = 0; j < 4 * lane_count; ++j) {
-            float* to = packed.data.data() + p * lane_count * 4 * H + j;
-            const int64_t u = p * lane_count + j % lane_count;
-            const float* from = w_hh + (j / lane_count * H + u) * H;
-            for (int64_t k = 0; k < H; ++k) to[k * 4 * lane_count] = u < H ? from[k] : 0.0F;
+          // In parts of k short enough for the panel's lines to stay in the first-level cache.
+          constexpr int64_t kPart = 64;
+          for (int64_t k0 = 0; k0 < H; k0 += kPart) {
+            for (int64_t j = 0; j < 4 * lane_count; ++j) {
+              float* to = packed.data.data() + p * lane_count * 4 * H + j;
+              const int64_t u = p * lane_count + j % lane_count;
+              const float* from = w_hh + (j / lane_count * H + u) * H;
+              for (int64_t k = k0; k < std::min(H, k0 + kPart); ++k) to[k * 4 * lane_count] = u < H ? from[k] : 0.0F;
+            }
           }
         }
       },

@@ -28,15 +28,6 @@ void LstmStack::reset_state(int64_t batch) {
   }
 }
 
-void LstmStack::advance_state(int64_t batch) {
-  const int64_t Hp = padded(options_.hidden);
-  if (layers_.front().h0.size() != batch * Hp) return reset_state(batch);
-  for (Buffer<float>* state : state()) {
-    std::copy_backward(state->data(), state->data() + (batch - 1) * Hp, state->data() + batch * Hp);
-    std::fill_n(state->data(), Hp, 0.0F);
-  }
-}
-
 std::vector<Buffer<float>*> LstmStack::state() {
   std::vector<Buffer<float>*> out;
   for (Layer& layer : layers_) {

@@ -41,9 +41,6 @@ class LstmStack {
 
   /// Zeroes the carried state and fits it to `batch` rows.
   void reset_state(int64_t batch);
-  /// Gives each row's carried state to the row after it, and zero to the first. Where the state is not of `batch` rows,
-  /// resets it.
-  void advance_state(int64_t batch);
   /// The carried state: h and c of every layer, each [B, Hp].
   std::vector<Buffer<float>*> state();
 

@@ -213,8 +213,7 @@ void LanguageModel::pack_output(bool training, kernels::Context& context) {
 double LanguageModel::run(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
                           kernels::Context& context) {
   const int64_t rows = batch.steps * batch.rows, H = options_.hidden, Hp = padded(H);
-  if (batch.start == data::RowStart::kFresh) stack_.reset_state(batch.rows);
-  if (batch.start == data::RowStart::kAdvance) stack_.advance_state(batch.rows);
+  if (batch.fresh) stack_.reset_state(batch.rows);
   const nn::StackInput input = stack_input(batch, embed(batch, training, dropout, engine, context), dropout);
   const float* output = stack_.forward(input, training, engine, arena_, context);
   nn::DropoutKey output_dropout = dropout;

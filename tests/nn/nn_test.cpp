@@ -152,19 +152,5 @@ TEST(LstmStack, CarriesItsState) {
   }
 }
 
-TEST(LstmStack, AdvancesEachRowsStateToTheNext) {
-  Stack s({.layers = 1, .inputs = 4, .hidden = 3});
-  s.stack.reset_state(3);
-  for (Buffer<float>* state : s.stack.state()) {
-    for (int64_t b = 0; b < 3; ++b) (*state)[b * padded(3)] = static_cast<float>(b + 1);
-  }
-  s.stack.advance_state(3);
-  for (Buffer<float>* state : s.stack.state()) {
-    for (int64_t b = 0; b < 3; ++b) EXPECT_EQ((*state)[b * padded(3)], static_cast<float>(b));
-  }
-  s.stack.advance_state(2);
-  for (Buffer<float>* state : s.stack.state()) EXPECT_EQ((*state)[padded(3)], 0.0F);
-}
-
 }  // namespace
 }  // namespace longhand::nn
