@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
 
 namespace longhand::cli {
 namespace {
@@ -65,7 +66,13 @@ void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
 }
 
 void GivenOptions::apply(OptionTable& table) const {
-  for (const auto& [option, text] : given_) table.set(*option, text, "--" + option->name);
+  for (const auto& [option, text] : given_) {
+    if (find_invalid_utf8(text) != std::string::npos) {
+      throw usage_error("--" + option->name + ": expected UTF-8, found other bytes",
+                        "rename the file, or retype the text");
+    }
+    table.set(*option, text, "--" + option->name);
+  }
 }
 
 int run_command_line(int argc, char** argv) {

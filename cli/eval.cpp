@@ -15,7 +15,7 @@ namespace {
 struct Eval {
   std::string model_path;
   std::string data;
-  std::string unknown = "error";
+  std::string unknown = "unk";
   int64_t batch = 1;
   int64_t threads = 0;
   std::string engine = "fused";

@@ -103,7 +103,7 @@ class TrainLanguageModel {
     const std::string raw = data::normalise(load_text(settings_.data, options.text), options.text, settings_.data);
     const std::string_view text = data::truncate(raw, options.text, settings_.max_tokens);
     tasks::LanguageModel model(options, data::build_vocabulary(text, options.text));
-    data::Corpus corpus = data::encode(text, options.text, model.vocabulary(), data::Unknown::kError, settings_.data);
+    data::Corpus corpus = data::encode(text, options.text, model.vocabulary(), data::Unknown::kUnk, settings_.data);
     data::Corpus valid = held_out(corpus, model.vocabulary());
     check_size(corpus);
     model.initialise(static_cast<uint64_t>(settings_.seed));
@@ -188,7 +188,7 @@ class TrainLanguageModel {
     data::Corpus valid;
     if (!settings_.valid.empty()) {
       const std::string raw = data::normalise(load_text(settings_.valid, text), text, settings_.valid);
-      valid = data::encode(raw, text, vocabulary, data::Unknown::kError, settings_.valid);
+      valid = data::encode(raw, text, vocabulary, data::Unknown::kUnk, settings_.valid);
       if (valid.targets() < 1) {
         throw input_error(settings_.valid + ": expected a text to measure on, found fewer than 2 symbols",
                           "give a longer one");

@@ -13,10 +13,7 @@ size_t ParameterArena::declare(std::string name, std::vector<int64_t> shape, Ini
   return parameters_.size() - 1;
 }
 
-void ParameterArena::allocate() {
-  values_.resize(extent_);
-  gradients_.resize(extent_);
-}
+void ParameterArena::allocate() { values_.resize(extent_); }
 
 void ParameterArena::initialise(uint64_t seed) {
   values_.fill(0.0F);

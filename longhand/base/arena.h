@@ -31,8 +31,10 @@ class ParameterArena {
   /// Declares a parameter and returns its index. All must be declared before `allocate`.
   size_t declare(std::string name, std::vector<int64_t> shape, Initialiser initialise);
 
-  /// Allocates values and gradients, both zero.
+  /// Allocates the values, all zero.
   void allocate();
+  /// Allocates the gradients, all zero, unless that was done before: only training needs them.
+  void allocate_gradients() { gradients_.resize(extent_); }
   /// Runs every initialiser; the result depends on `seed` and on the order of declaration alone.
   void initialise(uint64_t seed);
 

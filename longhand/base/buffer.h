@@ -14,7 +14,7 @@ namespace longhand {
 inline constexpr int64_t kLineFloats = 16;
 
 /// `n` rounded up to whole cache lines of floats: the row stride of every activation array.
-/// The columns between n and padded(n) are always zero.
+/// In states and their gradients the columns between n and padded(n) are zero; everywhere else, nothing that is read.
 inline constexpr int64_t padded(int64_t n) { return (n + kLineFloats - 1) / kLineFloats * kLineFloats; }
 
 /// An array of trivial T on a 64-byte boundary. `resize` keeps the memory once it was large enough, so that a loop

@@ -3,7 +3,10 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <utility>
+#include <string>
+#include <system_error>
+
+#include "longhand/base/error.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -65,10 +68,17 @@ FlushDenormals::~FlushDenormals() = default;
 
 ThreadPool::ThreadPool(int threads) : size_(threads > 0 ? threads : available_threads()) {
   errors_.resize(static_cast<size_t>(size_));
-  for (int part = 1; part < size_; ++part) workers_.emplace_back([this, part] { worker(part); });
+  try {
+    for (int part = 1; part < size_; ++part) workers_.emplace_back([this, part] { worker(part); });
+  } catch (const std::system_error& e) {
+    stop();
+    throw input_error("cannot start " + std::to_string(size_) + " threads: " + e.what(), "use a smaller --threads");
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   stopping_.store(true);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
@@ -111,9 +121,12 @@ void ThreadPool::run_erased(ErasedWork work, int64_t useful_parts) {
        left = pending_.load(std::memory_order_acquire)) {
     wait_while(pending_, left);
   }
+  std::exception_ptr first;
   for (std::exception_ptr& error : errors_) {
-    if (error) std::rethrow_exception(std::exchange(error, nullptr));
+    if (!first) first = error;
+    error = nullptr;
   }
+  if (first) std::rethrow_exception(first);
 }
 
 }  // namespace longhand

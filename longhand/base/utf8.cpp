@@ -19,26 +19,29 @@ bool is_scalar_value(char32_t c, size_t length) {
 
 }  // namespace
 
-std::optional<std::vector<char32_t>> decode_utf8(std::string_view text, size_t& bad_offset) {
-  std::vector<char32_t> out;
-  out.reserve(text.size());
+size_t decode_utf8(std::string_view text, size_t at, char32_t& code_point) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const size_t length = sequence_length(lead);
+  if (length == 0 || at + length > text.size()) return 0;
+  constexpr unsigned kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+  char32_t c = lead & kLeadBits[length];
+  for (size_t i = 1; i < length; ++i) {
+    const auto byte = static_cast<unsigned char>(text[at + i]);
+    if ((byte & 0xC0U) != 0x80U) return 0;
+    c = (c << 6) | (byte & 0x3FU);
+  }
+  code_point = c;
+  return is_scalar_value(c, length) ? length : 0;
+}
+
+size_t find_invalid_utf8(std::string_view text) {
+  char32_t ignored = 0;
   for (size_t at = 0; at < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[at]);
-    const size_t length = sequence_length(lead);
-    bad_offset = at;
-    if (length == 0 || at + length > text.size()) return std::nullopt;
-    constexpr unsigned kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    char32_t c = lead & kLeadBits[length];
-    for (size_t i = 1; i < length; ++i) {
-      const auto byte = static_cast<unsigned char>(text[at + i]);
-      if ((byte & 0xC0U) != 0x80U) return std::nullopt;
-      c = (c << 6) | (byte & 0x3FU);
-    }
-    if (!is_scalar_value(c, length)) return std::nullopt;
-    out.push_back(c);
+    const size_t length = decode_utf8(text, at, ignored);
+    if (length == 0) return at;
     at += length;
   }
-  return out;
+  return std::string_view::npos;
 }
 
 void append_utf8(char32_t c, std::string& out) {

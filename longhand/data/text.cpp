@@ -12,27 +12,40 @@
 namespace longhand::data {
 namespace {
 
-// Simple lower case of the alphabets that pair their letters regularly: Latin, Greek, Cyrillic, Armenian.
+// One-to-one lower case of Latin, Greek, Cyrillic and Armenian letters.
 char32_t lower(char32_t c) {
-  if (c >= U'A' && c <= U'Z') return c + 32;
-  if (c < 0x80) return c;
-  if (c >= 0xC0 && c <= 0xDE && c != 0xD7) return c + 32;
-  if ((c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177)) return c | 1;
-  if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17E)) return c % 2 == 1 ? c + 1 : c;
+  const auto in = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
+  const char32_t even_is_capital = c | 1;
+  const char32_t odd_is_capital = c % 2 == 1 ? c + 1 : c;
+  if (c < 0x80) return in(U'A', U'Z') ? c + 32 : c;
+  if (c == 0x130) return U'i';
   if (c == 0x178) return 0xFF;
-  if (c >= 0x391 && c <= 0x3AB && c != 0x3A2) return c + 32;
-  if (c >= 0x410 && c <= 0x42F) return c + 32;
-  if (c >= 0x400 && c <= 0x40F) return c + 80;
-  if (c >= 0x531 && c <= 0x556) return c + 48;
+  if (c == 0x386) return 0x3AC;
+  if (c == 0x38C) return 0x3CC;
+  if (c == 0x4C0) return 0x4CF;
+  if (in(0xC0, 0xDE)) return c != 0xD7 ? c + 32 : c;
+  if (in(0x100, 0x137) || in(0x14A, 0x177)) return even_is_capital;
+  if (in(0x139, 0x148) || in(0x179, 0x17E) || in(0x4C1, 0x4CE)) return odd_is_capital;
+  if (in(0x388, 0x38A)) return c + 37;
+  if (in(0x38E, 0x38F)) return c + 63;
+  if (in(0x391, 0x3AB)) return c + 32;
+  if (in(0x400, 0x40F)) return c + 80;
+  if (in(0x410, 0x42F)) return c + 32;
+  if (in(0x460, 0x481) || in(0x48A, 0x4BF) || in(0x4D0, 0x52F)) return even_is_capital;
+  if (in(0x531, 0x556)) return c + 48;
+  if (in(0x1E00, 0x1E95) || in(0x1EA0, 0x1EFF)) return even_is_capital;
   return c;
 }
 
+// Of valid UTF-8.
 std::string lowercased(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  size_t ignored = 0;  // the caller has made sure that it is UTF-8
-  const std::vector<char32_t> code_points = decode_utf8(text, ignored).value();
-  for (const char32_t c : code_points) append_utf8(lower(c), out);
+  char32_t c = 0;
+  for (size_t at = 0; at < text.size();) {
+    at += decode_utf8(text, at, c);
+    append_utf8(lower(c), out);
+  }
   return out;
 }
 
@@ -159,8 +172,8 @@ Vocabulary Vocabulary::from_json(const nlohmann::json& object, const std::string
 
 std::string normalise(std::string_view text, const TextOptions& options, const std::string& source) {
   if (options.level != "byte") {
-    size_t offset = 0;
-    if (!decode_utf8(text, offset)) {
+    const size_t offset = find_invalid_utf8(text);
+    if (offset != std::string_view::npos) {
       throw input_error(fmt::format("{}: expected UTF-8, found byte 0x{:02X} at offset {}, which is not", source,
                                     static_cast<unsigned char>(text[offset]), offset),
                         "convert the file to UTF-8, or train on its bytes with --level byte");
@@ -172,14 +185,6 @@ std::string normalise(std::string_view text, const TextOptions& options, const s
   if (options.letters_only) out = letters_only(out, options.lines);
   if (options.lines) std::erase(out, '\r');
   return out;
-}
-
-void for_each_symbol(std::string_view text, const TextOptions& options,
-                     const std::function<void(std::string_view)>& visit) {
-  scan(text, options, [&](std::string_view symbol, size_t) {
-    visit(symbol);
-    return true;
-  });
 }
 
 Vocabulary build_vocabulary(std::string_view text, const TextOptions& options) {
@@ -212,6 +217,21 @@ Vocabulary build_vocabulary(std::string_view text, const TextOptions& options) {
   return Vocabulary(std::move(symbols));
 }
 
+void check_special_symbols(const Vocabulary& vocabulary, const TextOptions& options, const std::string& path) {
+  int64_t special = vocabulary.find(kUnknown) >= 0 ? 1 : 0;
+  for (const std::string_view name : {kBegin, kEnd}) {
+    if (!options.lines) continue;
+    if (vocabulary.find(name) < 0) {
+      throw input_error(fmt::format("{}: its vocabulary lacks {}, which models of lines have", path, name),
+                        "use an intact file that longhand wrote");
+    }
+    ++special;
+  }
+  if (vocabulary.size() <= special - (options.lines ? 1 : 0)) {
+    throw input_error(path + ": its vocabulary has nothing to predict", "use an intact file that longhand wrote");
+  }
+}
+
 Unknown parse_unknown(const std::string& name) {
   return name == "skip" ? Unknown::kSkip : name == "unk" ? Unknown::kUnk : Unknown::kError;
 }
@@ -219,6 +239,7 @@ Unknown parse_unknown(const std::string& name) {
 Corpus encode(std::string_view text, const TextOptions& options, const Vocabulary& vocabulary, Unknown unknown,
               const std::string& source) {
   Corpus corpus;
+  corpus.starts.clear();
   const int32_t unk = vocabulary.find(kUnknown);
   const int32_t begin = options.lines ? vocabulary.find(kBegin) : -1;
   const int32_t end = options.lines ? vocabulary.find(kEnd) : -1;
@@ -228,21 +249,20 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
     if (open) corpus.symbols.push_back(end);
     open = false;
   };
-  scan(text, options, [&](std::string_view symbol, size_t) {
+  scan(text, options, [&](std::string_view symbol, size_t end_offset) {
     if (ends_sequence(symbol, options)) {
       close_line();
       ++line;
       return true;
     }
     int32_t index = vocabulary.find(symbol);
-    if (index < 0) index = unk;
     if (index < 0 && unknown == Unknown::kSkip) return true;
+    if (index < 0 && unknown == Unknown::kUnk) index = unk;
     if (index < 0) {
       throw input_error(fmt::format("{}:{}: the model does not know the symbol {}", source, line, printable(symbol)),
-                        unknown == Unknown::kUnk
-                            ? "this model has no <unk> (it was trained without --min-count); use --unknown skip"
-                            : "remove it, or use --unknown skip or --unknown unk; models trained with --min-count 2 "
-                              "or more know <unk>");
+                        unk < 0 ? "remove it, or use --unknown skip; only models trained with --min-count 2 or more "
+                                  "know <unk>"
+                                : "remove it, or use --unknown skip or --unknown unk");
     }
     if (options.lines && !open) {
       corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
@@ -250,7 +270,7 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
       open = true;
     }
     corpus.symbols.push_back(index);
-    if (!options.lines && symbol == "\n") ++line;
+    if (text[end_offset - 1] == '\n') ++line;
     return true;
   });
   close_line();
@@ -263,17 +283,19 @@ std::string_view truncate(std::string_view text, const TextOptions& options, int
   if (max_symbols == 0) return text;
   int64_t count = 0;
   size_t keep = 0;
+  bool whole = true;
   scan(text, options, [&](std::string_view symbol, size_t end) {
     if (!ends_sequence(symbol, options)) ++count;
-    if (count > max_symbols) return false;
-    if (!options.lines || symbol == "\n" || end == text.size()) keep = end;
-    return true;
+    whole = count <= max_symbols;
+    if (whole && (!options.lines || symbol == "\n")) keep = end;
+    return whole;
   });
-  return text.substr(0, keep);
+  return whole ? text : text.substr(0, keep);
 }
 
 Corpus split_off(Corpus& corpus, double fraction, bool lines) {
   Corpus rest;
+  rest.starts.clear();
   if (lines) {
     const auto kept =
         corpus.sequences() - static_cast<int64_t>(std::llround(fraction * static_cast<double>(corpus.sequences())));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
@@ -56,35 +55,34 @@ class Vocabulary {
   std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> index_;
 };
 
-/// Lower-cases and reduces to letters as the options ask. Throws an input error that names `source` and the byte offset
-/// where the text is not UTF-8 (not at level byte).
+/// Lower-cases and reduces to letters as the options ask; with `lines`, carriage returns are dropped. Throws an input
+/// error that names `source` and the byte offset where the text is not UTF-8 (not at level byte).
 std::string normalise(std::string_view text, const TextOptions& options, const std::string& source);
 
-/// Calls `visit` with each symbol of a normalised text, in order. At level word the symbols are what white space
-/// separates, and each line's end is the symbol <eos>.
-void for_each_symbol(std::string_view text, const TextOptions& options,
-                     const std::function<void(std::string_view)>& visit);
-
-/// The vocabulary of a normalised text: every symbol that occurs `min_count` times or more; <unk> if rarer ones are
+/// The vocabulary of a normalised text: every symbol (at level word, what white space separates, and <eos> for each
+/// line's end) that occurs `min_count` times or more; <unk> if rarer ones are
 /// left out; <bos> and <eos> with `lines`.
 Vocabulary build_vocabulary(std::string_view text, const TextOptions& options);
 
 /// A text as symbol numbers. With `lines` it is a row of sequences, each from <bos> to <eos>; otherwise one sequence.
 struct Corpus {
   std::vector<int32_t> symbols;
-  std::vector<int64_t> starts;  ///< where each sequence begins, and the end of the last
+  std::vector<int64_t> starts{0};  ///< where each sequence begins, and the end of the last
 
   int64_t sequences() const { return static_cast<int64_t>(starts.size()) - 1; }
   /// Symbols that a model is asked to predict: all but the first of each sequence.
   int64_t targets() const { return static_cast<int64_t>(symbols.size()) - sequences(); }
 };
 
-/// What to do with a symbol that the vocabulary lacks.
+/// Throws an input error naming `path` where a vocabulary lacks what models with these options need.
+void check_special_symbols(const Vocabulary& vocabulary, const TextOptions& options, const std::string& path);
+
+/// What to do with a symbol that the vocabulary lacks: refuse it, leave it out, or read it as <unk> (an error, too,
+/// where the vocabulary has no <unk>).
 enum class Unknown { kError, kSkip, kUnk };
 Unknown parse_unknown(const std::string& name);
 
-/// Numbers the symbols of a normalised text. A symbol that the vocabulary lacks is <unk> if there is one; otherwise
-/// `unknown` says. Throws an input error naming `source`, the line and the symbol.
+/// Numbers the symbols of a normalised text. Throws an input error naming `source`, the line and the symbol.
 Corpus encode(std::string_view text, const TextOptions& options, const Vocabulary& vocabulary, Unknown unknown,
               const std::string& source);
 

@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "longhand/base/error.h"
@@ -38,6 +39,33 @@ std::string toml_value(const Option& option) {
 }
 
 }  // namespace
+
+nlohmann::json parse_json(std::string_view text, const std::string& path) {
+  constexpr int kDeepest = 16;
+  std::vector<std::set<std::string>> names;
+  std::string problem;
+  const auto callback = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    using Event = nlohmann::json::parse_event_t;
+    if (depth > kDeepest) problem = "it is nested too deep";
+    if (event == Event::object_start) names.emplace_back();
+    if (event == Event::object_end) names.pop_back();
+    if (event == Event::key && !names.back().insert(parsed.get<std::string>()).second) {
+      problem = "it has the name '" + parsed.get<std::string>() + "' twice";
+    }
+    return depth <= kDeepest;  // what is deeper is not kept
+  };
+  nlohmann::json out;
+  try {
+    out = nlohmann::json::parse(text, callback);
+  } catch (const nlohmann::json::exception&) {
+    problem = "it cannot be parsed";
+  }
+  if (!problem.empty()) {
+    throw input_error(path + ": not a whole file: it should hold JSON, but " + problem,
+                      "it is truncated, altered or of another format; use an intact copy");
+  }
+  return out;
+}
 
 std::vector<std::string> read_toml(const std::string& path, OptionTable& table) {
   const std::string contents = read_file(path);
@@ -91,6 +119,7 @@ void from_json(const nlohmann::json& object, const std::string& path, OptionTabl
     const std::string where = path + ": configuration: " + name;
     const Option* option = table.find(name);
     if (option == nullptr) throw input_error(where + ": no option has this name", advice);
+    if (value.is_structured()) throw input_error(where + ": expected one value, found a list or an object", advice);
     const std::string text = value.is_string()         ? value.get<std::string>()
                              : value.is_number_float() ? shortest(value.get<double>())
                                                        : value.dump();

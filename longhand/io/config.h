@@ -16,6 +16,10 @@ std::vector<std::string> read_toml(const std::string& path, OptionTable& table);
 /// Every option with its present value, its help as a comment above it. The text reads back to the same values.
 std::string to_toml(const OptionTable& table);
 
+/// Parses JSON from a file called `path`. Throws an input error where it is not JSON, is nested more than 16 deep (its
+/// readers recurse), or has a name twice in one object (parsers differ in which they keep).
+nlohmann::json parse_json(std::string_view text, const std::string& path);
+
 nlohmann::ordered_json to_json(const OptionTable& table);
 
 /// Sets the options that the object holds; those it does not hold keep their defaults, as in files from before they

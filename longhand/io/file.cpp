@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -118,12 +119,23 @@ void make_folder(const std::string& path) {
 LineWriter::LineWriter(std::string path, size_t keep_bytes)
     : path_(std::move(path)), file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) {
   if (file_ < 0) throw cannot_write(path_, reason());
-  if (::ftruncate(file_, static_cast<off_t>(keep_bytes)) != 0 || ::lseek(file_, 0, SEEK_END) < 0) {
-    throw cannot_write(path_, reason());
+  // A file that is shorter already (deleted, or lost in a crash) is not filled up with zeros.
+  struct stat status {};
+  bool good = ::fstat(file_, &status) == 0;
+  const off_t size = std::min(status.st_size, static_cast<off_t>(keep_bytes));
+  good = good && ::ftruncate(file_, size) == 0 && ::lseek(file_, 0, SEEK_END) >= 0;
+  if (!good) {
+    const std::string why = reason();
+    ::close(file_);
+    throw cannot_write(path_, why);
   }
 }
 
 LineWriter::~LineWriter() { ::close(file_); }
+
+void LineWriter::flush() {
+  if (::fsync(file_) != 0 && errno != EINVAL) throw cannot_write(path_, reason());
+}
 
 void LineWriter::write(const std::string& line) {
   if (!write_all(file_, line + "\n")) throw cannot_write(path_, reason());

@@ -27,7 +27,7 @@ bool is_folder(const std::string& path);
 /// A text file that grows by whole lines.
 class LineWriter {
  public:
-  /// Keeps the first `keep_bytes` of what is there and appends after them.
+  /// Keeps the first `keep_bytes` of what is there (or all of it, if that is less) and appends after them.
   LineWriter(std::string path, size_t keep_bytes);
   ~LineWriter();
   LineWriter(const LineWriter&) = delete;
@@ -35,6 +35,8 @@ class LineWriter {
 
   /// Appends the line and a newline in one write. Throws an input error where the disk is full.
   void write(const std::string& line);
+  /// Waits until what was written is on the disk.
+  void flush();
 
  private:
   std::string path_;

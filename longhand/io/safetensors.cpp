@@ -7,9 +7,9 @@
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "longhand/base/error.h"
+#include "longhand/io/config.h"
 #include "longhand/io/file.h"
 
 namespace longhand::io {
@@ -35,29 +35,6 @@ size_t dtype_size(const std::string& dtype) {
 Error damaged(const std::string& path, const std::string& problem) {
   return input_error(path + ": not a whole safetensors file: " + problem,
                      "it is truncated, altered or of another format; use an intact copy");
-}
-
-// JSON in which no object has a name twice: parsers differ in which of the two they keep.
-json parse_header(const std::string& path, std::string_view text) {
-  std::vector<std::set<std::string>> names;
-  std::string twice;
-  const auto callback = [&](int, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) names.emplace_back();
-    if (event == json::parse_event_t::object_end) names.pop_back();
-    if (event == json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) {
-      twice = parsed.get<std::string>();
-    }
-    return true;
-  };
-  json header;
-  try {
-    header = json::parse(text, callback);
-  } catch (const json::exception& e) {
-    throw damaged(path, "its header is not JSON");
-  }
-  if (!twice.empty()) throw damaged(path, "its header names '" + twice + "' twice");
-  if (!header.is_object()) throw damaged(path, "its header is not an object");
-  return header;
 }
 
 bool all_counts(const json& array) {
@@ -108,7 +85,8 @@ Safetensors Safetensors::read(const std::string& path) {
   if (length > kLargestHeader || length > contents.size() - kLengthBytes) {
     throw damaged(path, fmt::format("its header should have {} bytes, and the file has {}", length, contents.size()));
   }
-  const json header = parse_header(path, contents.substr(kLengthBytes, length));
+  const json header = parse_json(contents.substr(kLengthBytes, length), path);
+  if (!header.is_object()) throw damaged(path, "its header is not an object");
   const std::string_view data = contents.substr(kLengthBytes + length);
 
   std::vector<std::pair<uint64_t, uint64_t>> extents;
@@ -162,18 +140,24 @@ const std::string& Safetensors::text(const std::string& name) const {
   return found->second;
 }
 
-void Safetensors::copy_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const {
+void Safetensors::check_floats(const std::string& name, const std::vector<int64_t>& shape) const {
   const auto found = tensors_.find(name);
   const std::string wanted = fmt::format("expected '{}', F32 [{}]", name, fmt::join(shape, ", "));
   if (found == tensors_.end()) {
     throw input_error(path_ + ": " + wanted + ", found no such array", "use a file that matches its configuration");
   }
   const Tensor& tensor = found->second;
-  if (tensor.dtype != "F32" || tensor.shape != shape || tensor.bytes.size() != out.size_bytes()) {
+  if (tensor.dtype != "F32" || tensor.shape != shape) {
     throw input_error(fmt::format("{}: {}, found {} [{}]", path_, wanted, tensor.dtype, fmt::join(tensor.shape, ", ")),
                       "use a file that matches its configuration");
   }
-  std::memcpy(out.data(), tensor.bytes.data(), tensor.bytes.size());
+}
+
+void Safetensors::copy_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const {
+  check_floats(name, shape);
+  const std::string_view bytes = tensors_.at(name).bytes;
+  LONGHAND_CHECK(bytes.size() == out.size_bytes());
+  std::copy_n(bytes.data(), bytes.size(), reinterpret_cast<char*>(out.data()));
 }
 
 }  // namespace longhand::io

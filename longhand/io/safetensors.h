@@ -33,6 +33,10 @@ class Safetensors {
     std::string_view bytes;
   };
 
+  Safetensors(Safetensors&&) = default;
+  Safetensors(const Safetensors&) = delete;  // the arrays are views of this object's memory
+  Safetensors& operator=(const Safetensors&) = delete;
+
   /// Throws an input error for a file that is missing, truncated, tampered with or not safetensors at all.
   static Safetensors read(const std::string& path);
 
@@ -42,10 +46,14 @@ class Safetensors {
 
   /// The metadata text of that name. Throws an input error where there is none.
   const std::string& text(const std::string& name) const;
-  /// Copies a float array of exactly that shape. Throws an input error where it is missing or differs.
+  /// Throws an input error where there is no float array of that name and exactly that shape.
+  void check_floats(const std::string& name, const std::vector<int64_t>& shape) const;
+  /// Copies such an array. Throws likewise.
   void copy_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const;
 
  private:
+  Safetensors() = default;
+
   std::string path_;
   std::string contents_;
   std::map<std::string, std::string> metadata_;

@@ -433,6 +433,7 @@ void pack_lstm(const LstmShape& shape, const LstmWeights<float>& weights, bool d
   const int64_t H = shape.hidden, Hp = padded(H), I = shape.inputs;
   HWY_DYNAMIC_DISPATCH(pack_recurrent)(shape, weights.w_hh, packed.recurrent, context);
   packed.bias.resize(4 * Hp);
+  packed.bias.fill(0.0F);
   for (int64_t gate = 0; gate < 4; ++gate) std::copy_n(weights.bias + gate * H, H, packed.bias.data() + gate * Hp);
   if (dense) {
     pack({.b = weights.w_ih, .stride = I, .k = I, .n = 4 * Hp, .transposed = true, .group = H}, packed.input, context);

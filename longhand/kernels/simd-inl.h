@@ -62,9 +62,11 @@ struct ExpParts {
 HWY_INLINE ExpParts exp_parts(V x) {
   const D d;
   const hn::RebindToSigned<D> di;
-  // Beyond these, e^x is no longer a normal float; activations have long been 0 or 1 there.
-  x = hn::Min(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 88.0F));
-  const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, 1.44269504F)));
+  // Beyond these, e^x is no longer a normal float; activations have long been 0 or 1 there. Minimum and maximum may
+  // make a number of what is none, which must not pass for a result: r, below, is computed from x itself then.
+  const V clamped = hn::Min(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 88.0F));
+  x = hn::IfThenElse(hn::Eq(x, x), clamped, x);
+  const auto n = hn::NearestInt(hn::Mul(clamped, hn::Set(d, 1.44269504F)));
   const V n_float = hn::ConvertTo(d, n);
   V r = hn::NegMulAdd(n_float, hn::Set(d, 0.693359375F), x);
   r = hn::NegMulAdd(n_float, hn::Set(d, -2.12194440e-4F), r);

@@ -64,7 +64,7 @@ void softmax_rows(const LogitRows& args, Context& context) {
         const Range range = split(args.count, parts, part);
         for (int64_t n = range.begin; n < range.end; ++n) {
           float* row = args.logits + n * args.width;
-          // e^-1e4 is 0 in float beside any sum that contains the largest logit's 1.
+          // Beside the largest logit's 1, what the kernel's exponential makes of these (1e-38) is nothing.
           std::fill(row + args.classes, row + args.width, -1e30F);
           const int64_t source = args.rows != nullptr ? args.rows[n] : args.first + n;
           args.loss[n] = softmax_row(row, args.width, args.targets[source], args.scale, args.gradient);
@@ -87,7 +87,7 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy<float>& args, const PackedL
   // A block of logits fits into the second-level cache where that leaves enough rows to keep the products efficient.
   const int64_t largest_block = std::clamp<int64_t>((int64_t{1} << 20) / width, 256, 1024);
   const int64_t blocks = (output.n + largest_block - 1) / largest_block;
-  context.block.resize((largest_block + 1) * width);
+  context.block.resize(std::min(largest_block, output.n) * width);
   for (int64_t b = 0; b < blocks; ++b) {
     const Range range = split(output.n, static_cast<int>(blocks), static_cast<int>(b));
     LinearForward<float> part = output;

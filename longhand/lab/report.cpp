@@ -120,8 +120,8 @@ std::vector<nlohmann::json> read_metrics(const std::string& path) {
   std::istringstream lines(io::read_file(path));
   for (std::string line; std::getline(lines, line);) {
     nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
-    const bool good = row.is_object() && row.contains("epoch") && row.contains("train_loss") &&
-                      row.contains("gradient_norm") && row["train_loss"].is_number();
+    const bool good = row.is_object() && row.contains("epoch") && row["epoch"].is_number() &&
+                      row.contains("train_loss") && row.contains("gradient_norm") && row["train_loss"].is_number();
     if (!good) {
       throw input_error(fmt::format("{}:{}: expected an evaluation, found something else", path, rows.size() + 1),
                         "the file was altered; run the training again");

@@ -54,14 +54,14 @@ kernels::LstmWeights<float> LstmStack::weights(const Layer& layer, const Paramet
 
 void LstmStack::pack(bool training, const ParameterArena& arena, kernels::Context& context) {
   const Packed wanted = training ? Packed::kTraining : Packed::kInference;
-  if (packed_for_ >= wanted) return;
+  if (packed_ >= wanted) return;
   for (size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
     kernels::pack_lstm({0, 0, layer.inputs, options_.hidden, nullptr}, weights(layer, arena),
                        l > 0 || !options_.one_hot,
                        training ? kernels::PackFor::kTraining : kernels::PackFor::kInference, layer.packed, context);
   }
-  packed_for_ = wanted;
+  packed_ = wanted;
 }
 
 const float* LstmStack::forward(const StackInput& input, bool training, Engine engine, const ParameterArena& arena,

@@ -22,6 +22,9 @@ struct LstmStackOptions {
   InitOptions init;
 };
 
+/// What weights are packed for. Packed for training, they serve inference too.
+enum class Packed { kNothing, kInference, kTraining };
+
 /// One batch of sequences on its way through the stack.
 struct StackInput {
   int64_t steps = 0;                 ///< T
@@ -45,7 +48,7 @@ class LstmStack {
   std::vector<Buffer<float>*> state();
 
   /// Tells that the arena's values, or the SIMD target, have changed.
-  void parameters_changed() { packed_for_ = Packed::kNothing; }
+  void parameters_changed() { packed_ = Packed::kNothing; }
 
   /// Runs the batch from the carried state and leaves its final state there. Returns the top layer's outputs [T, B,
   /// Hp], good until the next call.
@@ -67,8 +70,6 @@ class LstmStack {
     Buffer<float> h, c, gates;  // of the last forward
     Buffer<float> dropped;      // the outputs below after dropout
   };
-  enum class Packed { kNothing, kInference, kTraining };
-
   kernels::LstmShape shape(const Layer& layer, const StackInput& input) const;
   kernels::LstmInput<float> layer_input(size_t index, const StackInput& input, bool training) const;
   kernels::LstmWeights<float> weights(const Layer& layer, const ParameterArena& arena) const;
@@ -77,7 +78,7 @@ class LstmStack {
   LstmStackOptions options_;
   std::vector<Layer> layers_;
   Buffer<float> d_below_;
-  Packed packed_for_ = Packed::kNothing;
+  Packed packed_ = Packed::kNothing;
 };
 
 }  // namespace longhand::nn

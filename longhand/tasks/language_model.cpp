@@ -52,6 +52,9 @@ double LanguageScore::bits_per_character() const {
 }
 
 LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary)
+    : LanguageModel(options, std::move(vocabulary), Memory::kNow) {}
+
+LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary, Memory memory)
     : options_(options),
       vocabulary_(std::move(vocabulary)),
       embedding_(options.embed > 0
@@ -61,7 +64,7 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabula
       output_weight_(arena_.declare("output.weight", {vocabulary_.size(), options.hidden},
                                     nn::weights(options.init, options.hidden, vocabulary_.size(), options.hidden))),
       output_bias_(arena_.declare("output.bias", {vocabulary_.size()}, nn::zeros())) {
-  arena_.allocate();
+  if (memory == Memory::kNow) arena_.allocate();
 }
 
 void LanguageModel::initialise(uint64_t seed) {
@@ -71,7 +74,7 @@ void LanguageModel::initialise(uint64_t seed) {
 
 void LanguageModel::parameters_changed() {
   stack_.parameters_changed();
-  output_packed_for_ = Packed::kNothing;
+  output_packed_ = nn::Packed::kNothing;
 }
 
 void LanguageModel::save(const std::string& path, std::span<const float> values) const {
@@ -97,54 +100,53 @@ void LanguageModel::save(const std::string& path, std::span<const float> values)
 std::unique_ptr<LanguageModel> LanguageModel::load(const std::string& path) {
   const std::string file_path = io::is_folder(path) ? path + "/model.safetensors" : path;
   const io::Safetensors file = io::Safetensors::read(file_path);
-  const auto parse = [&](const std::string& name) {
-    const nlohmann::json parsed = nlohmann::json::parse(file.text(name), nullptr, false);
-    if (!parsed.is_object()) {
-      throw input_error(file_path + ": its metadata '" + name + "' is not a JSON object",
-                        "use an intact file that longhand wrote");
-    }
-    return parsed;
+  const nlohmann::json config = io::parse_json(file.text("config"), file_path);
+  const auto field = [&](const char* name) {
+    return config.is_object() && config.contains(name) ? config[name] : nlohmann::json();
   };
-  const nlohmann::json config = parse("config");
-  const std::string task = config.contains("task") && config["task"].is_string() ? config["task"] : "something else";
+  const std::string task = field("task").is_string() ? field("task").get<std::string>() : "file of something else";
   if (task != kTask) {
     throw input_error(fmt::format("{}: expected a {}, found a {}", file_path, kTask, task),
                       "use it with the command of its own task; `longhand info` shows what a model is");
   }
-  if (config.value("format", nlohmann::json()) != 1) {
+  if (field("format") != 1) {
     throw input_error(file_path + ": expected format 1, found another", "it was written by a newer longhand; update");
   }
   LanguageModelOptions options;
   OptionTable table;
   options.add_to(table);
-  io::from_json(config.value("options", nlohmann::json::object()), file_path, table);
-  data::Vocabulary vocabulary = data::Vocabulary::from_json(parse("vocabulary"), file_path);
-  // Before memory is taken for a model, the file must have what fills it.
-  const int64_t H = options.hidden;
-  const auto recurrent = file.tensors().find("lstm.weight_hh_l0");
-  if (recurrent == file.tensors().end() || recurrent->second.shape != std::vector<int64_t>{4 * H, H}) {
-    throw input_error(fmt::format("{}: expected 'lstm.weight_hh_l0' of shape [{}, {}]", file_path, 4 * H, H),
+  io::from_json(field("options"), file_path, table);
+  data::Vocabulary vocabulary =
+      data::Vocabulary::from_json(io::parse_json(file.text("vocabulary"), file_path), file_path);
+  data::check_special_symbols(vocabulary, options.text, file_path);
+
+  // Memory is taken only for a model that the file fills.
+  std::unique_ptr<LanguageModel> model(new LanguageModel(options, std::move(vocabulary), Memory::kLater));
+  size_t arrays = 0;
+  for (const Parameter& p : model->arena_.parameters()) {
+    file.check_floats(p.name, p.shape);
+    if (!second_bias(p.name).empty()) file.check_floats(second_bias(p.name), p.shape);
+    arrays += second_bias(p.name).empty() ? 1 : 2;
+  }
+  if (file.tensors().size() != arrays) {
+    throw input_error(fmt::format("{}: expected {} arrays, found {}", file_path, arrays, file.tensors().size()),
                       "use a file that matches its configuration");
   }
-  auto model = std::make_unique<LanguageModel>(options, std::move(vocabulary));
+  model->arena_.allocate();
   std::vector<float> extra;
-  size_t expected_tensors = 0;
   for (size_t i = 0; i < model->arena_.parameters().size(); ++i) {
     const Parameter& p = model->arena_.parameters()[i];
     const std::span<float> values(model->arena_.value(i), static_cast<size_t>(p.size));
     file.copy_floats(p.name, p.shape, values);
-    ++expected_tensors;
-    const std::string second = second_bias(p.name);
-    if (second.empty()) continue;
-    extra.resize(values.size());
-    file.copy_floats(second, p.shape, extra);
-    ++expected_tensors;
-    for (size_t k = 0; k < values.size(); ++k) values[k] += extra[k];
-  }
-  if (file.tensors().size() != expected_tensors) {
-    throw input_error(
-        fmt::format("{}: expected {} arrays, found {}", file_path, expected_tensors, file.tensors().size()),
-        "use a file that matches its configuration");
+    if (const std::string second = second_bias(p.name); !second.empty()) {
+      extra.resize(values.size());
+      file.copy_floats(second, p.shape, extra);
+      for (size_t k = 0; k < values.size(); ++k) values[k] += extra[k];
+    }
+    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+      throw input_error(fmt::format("{}: '{}' holds values that are not finite", file_path, p.name),
+                        "the file is damaged, or its training diverged; use an intact one");
+    }
   }
   model->parameters_changed();
   return model;
@@ -203,16 +205,21 @@ void LanguageModel::embed_backward(const data::Batch& batch, const nn::DropoutKe
 }
 
 void LanguageModel::pack_output(bool training, kernels::Context& context) {
-  const Packed wanted = training ? Packed::kTraining : Packed::kInference;
-  if (output_packed_for_ >= wanted) return;
+  const nn::Packed wanted = training ? nn::Packed::kTraining : nn::Packed::kInference;
+  if (output_packed_ >= wanted) return;
   kernels::pack_linear(arena_.value(output_weight_), vocabulary_.size(), options_.hidden, training, packed_output_,
                        context);
-  output_packed_for_ = wanted;
+  output_packed_ = wanted;
 }
 
 double LanguageModel::run(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
                           kernels::Context& context) {
   const int64_t rows = batch.steps * batch.rows, H = options_.hidden, Hp = padded(H);
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto r = static_cast<size_t>(row);
+    LONGHAND_CHECK(batch.inputs[r] >= 0 && batch.inputs[r] < vocabulary_.size());
+    LONGHAND_CHECK(batch.targets[r] >= 0 && batch.targets[r] < vocabulary_.size());
+  }
   if (batch.fresh) stack_.reset_state(batch.rows);
   const nn::StackInput input = stack_input(batch, embed(batch, training, dropout, engine, context), dropout);
   const float* output = stack_.forward(input, training, engine, arena_, context);
@@ -238,7 +245,10 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
   }
   losses_.resize(batch.symbols);
   d_output_.resize(rows * Hp);
-  if (training) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
+  if (training) {
+    arena_.allocate_gradients();
+    std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
+  }
   const kernels::SoftmaxCrossEntropy<float> head{.output = {.inputs = H,
                                                             .outputs = vocabulary_.size(),
                                                             .n = batch.symbols,
@@ -253,7 +263,7 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
                                                  .dx = d_output_.data(),
                                                  .dx_stride = Hp,
                                                  .dw = training ? arena_.gradient(output_weight_) : nullptr,
-                                                 .dbias = arena_.gradient(output_bias_)};
+                                                 .dbias = training ? arena_.gradient(output_bias_) : nullptr};
   if (engine == nn::Engine::kFused) {
     pack_output(training, context);
     kernels::softmax_cross_entropy(head, packed_output_, context);
@@ -322,6 +332,7 @@ int64_t LanguageModel::characters(const data::Corpus& corpus) const {
 void LanguageModel::begin_text() { stack_.reset_state(1); }
 
 std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, kernels::Context& context) {
+  LONGHAND_CHECK(symbol >= 0 && symbol < vocabulary_.size());
   one_.steps = 1;
   one_.rows = 1;
   one_.inputs.assign(1, symbol);

@@ -30,7 +30,7 @@ struct LanguageModelOptions {
 struct LanguageScore {
   double total_nats = 0.0;
   int64_t symbols = 0;     ///< that were predicted
-  int64_t characters = 0;  ///< that they spell
+  int64_t characters = 0;  ///< that they spell (at level byte: bytes)
   int64_t sequences = 0;
 
   double nats_per_symbol() const;
@@ -72,6 +72,9 @@ class LanguageModel {
   std::span<const float> read(int32_t symbol, nn::Engine engine, kernels::Context& context);
 
  private:
+  enum class Memory { kNow, kLater };
+  LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary, Memory memory);
+
   const float* embed(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
                      kernels::Context& context);
   void embed_backward(const data::Batch& batch, const nn::DropoutKey& dropout, nn::Engine engine,
@@ -88,8 +91,7 @@ class LanguageModel {
   size_t output_weight_;
   size_t output_bias_;
 
-  enum class Packed { kNothing, kInference, kTraining };
-  Packed output_packed_for_ = Packed::kNothing;
+  nn::Packed output_packed_ = nn::Packed::kNothing;
   kernels::PackedLinear packed_output_;
   Buffer<float> x_, dx_, dropped_, d_output_, losses_, logits_;
   Buffer<int32_t> rows_;

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace longhand::tasks {
 namespace {
 
@@ -35,7 +37,10 @@ StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
 }
 
 std::vector<Metric> LanguageModelTask::validate() {
-  const LanguageScore score = model_.evaluate(valid_, options_.batch, options_.engine, context_);
+  // Each row begins without context; so many symbols in each make that a small part of the score.
+  constexpr int64_t kLeastRow = 1000;
+  const int64_t rows = std::clamp<int64_t>(valid_.targets() / kLeastRow, 1, options_.batch);
+  const LanguageScore score = model_.evaluate(valid_, rows, options_.engine, context_);
   return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
 }
 
@@ -45,10 +50,28 @@ std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_s
   return out;
 }
 
+bool LanguageModelTask::carried_state_fits(int64_t index) {
+  if (index >= batches_.size()) return true;  // the next epoch begins with a new state
+  batches_.get(index, batch_);
+  const int64_t size = batch_.rows * padded(model_.options().hidden);
+  for (const Buffer<float>* state : model_.stack().state()) {
+    if (!batch_.fresh && state->size() != size) return false;
+  }
+  return true;
+}
+
 std::string LanguageModelTask::fingerprint() const {
-  return fmt::format("{} training symbols ({:016x}), {} held-out symbols ({:016x}), {} parameters",
-                     train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols),
-                     model_.parameters().count());
+  std::vector<int32_t> bytes;
+  for (int32_t s = 0; s < model_.vocabulary().size(); ++s) {
+    for (const char c : model_.vocabulary().symbol(s)) bytes.push_back(static_cast<unsigned char>(c));
+    bytes.push_back(-1);
+  }
+  return fmt::format(
+      "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, batch {}, bptt "
+      "{}, "
+      "seed {}, dropout {}",
+      train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols), hash(2, bytes),
+      model_.parameters().count(), options_.batch, options_.bptt, options_.seed, model_.options().dropout);
 }
 
 }  // namespace longhand::tasks

@@ -31,6 +31,7 @@ class LanguageModelTask final : public Task {
   bool has_validation() const override { return !valid_.symbols.empty(); }
   std::vector<Metric> validate() override;
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override;
+  bool carried_state_fits(int64_t index) override;
   std::string fingerprint() const override;
   void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
 

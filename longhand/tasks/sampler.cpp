@@ -24,6 +24,11 @@ int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, c
     if (!banned[i]) order.push_back(static_cast<int32_t>(i));
   }
   LONGHAND_CHECK(!order.empty());
+  for (const float l : logits) {
+    if (!std::isfinite(l)) {
+      throw input_error("the model predicts a value that is not finite", "its weights are damaged; train it again");
+    }
+  }
   const auto logit = [&](int32_t i) { return static_cast<double>(logits[static_cast<size_t>(i)]); };
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logit(a) > logit(b); });
   if (options.greedy) return order.front();
@@ -36,7 +41,8 @@ int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, c
   if (options.top_p < 1.0) {
     double reached = 0.0;
     size_t keep = 0;
-    while (keep < weights.size() && reached < options.top_p * total) reached += weights[keep++];
+    do reached += weights[keep++];
+    while (keep < weights.size() && reached < options.top_p * total);
     weights.resize(keep);
     total = reached;
   }

@@ -20,7 +20,8 @@ struct SamplerOptions {
 };
 
 /// Chooses among the logits. `index` numbers the draws of a text, and with the seed determines the random number. Ties
-/// go to the lower index. Symbols with `banned[i]` true are never chosen.
+/// go to the lower index. Symbols with `banned[i]` true are never chosen. Throws an input error for a logit that is not
+/// finite.
 int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, const SamplerOptions& options,
                uint64_t index);
 

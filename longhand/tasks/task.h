@@ -45,7 +45,10 @@ class Task {
 
   /// Arrays that, with the parameters, make the next step: states carried from batch to batch.
   virtual std::vector<std::pair<std::string, Buffer<float>*>> carried_state() = 0;
-  /// A text that is the same for the same data and model, so that a run is resumed on nothing else.
+  /// Whether the carried state, as read from a checkpoint, is one from which step `index` of the planned epoch can go
+  /// on.
+  virtual bool carried_state_fits(int64_t index) = 0;
+  /// A text that is the same for the same data, model and batches, so that a run is resumed on nothing else.
   virtual std::string fingerprint() const = 0;
   /// Writes a model file with the given parameter values (in the arena's layout).
   virtual void save_model(const std::string& path, std::span<const float> values) const = 0;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "longhand/base/error.h"
+#include "longhand/io/config.h"
 #include "longhand/io/safetensors.h"
 
 namespace longhand::train {
@@ -46,7 +47,7 @@ TrainResult Trainer::run() {
 
   while (outcome == Outcome::kFinished && !out_of_patience()) {
     if (progress_.index == progress_.steps_in_epoch) {  // between epochs
-      if (progress_.epoch == options_.epochs) break;
+      if (progress_.epoch >= options_.epochs) break;
       task_.begin_epoch(progress_.epoch);
       ++progress_.epoch;
       progress_.steps_in_epoch = task_.steps();
@@ -145,10 +146,15 @@ std::string Trainer::metrics_line(const Evaluation& evaluation) const {
 // The model goes first: a crash between the two leaves a model that the resumed run will write again.
 void Trainer::write_checkpoint() {
   const ParameterArena& parameters = task_.parameters();
+  const std::span<const float> now = parameters.values();
+  if (!std::isfinite(kernels::squared_norm(now.data(), static_cast<int64_t>(now.size()), context_))) {
+    throw diverged("sum of the squared weights");  // the last update has never been tried
+  }
+  if (metrics_) metrics_->flush();
   if (best_unsaved_) {
     task_.save_model(files_.model, best_values_);
     best_unsaved_ = false;
-  } else if (!task_.has_validation()) {
+  } else if (!best_loss_) {  // the last is the best there is
     task_.save_model(files_.model, parameters.values());
   }
 
@@ -189,11 +195,12 @@ void Trainer::resume() {
   const auto load = [&](const std::string& name, Buffer<float>& out) {
     const auto found = file.tensors().find(name);
     if (found == file.tensors().end() || found->second.shape.size() != 1) throw damaged;
+    if (out.size() > 0 && out.size() != found->second.shape[0]) throw damaged;
     out.resize(found->second.shape[0]);
     file.copy_floats(name, found->second.shape, out.span());
   };
   try {
-    const nlohmann::json state = nlohmann::json::parse(file.text("state"));
+    const nlohmann::json state = io::parse_json(file.text("state"), path);
     if (state.at("format") != 1) throw damaged;
     const std::string fingerprint = state.at("fingerprint");
     if (fingerprint != task_.fingerprint()) {
@@ -201,16 +208,21 @@ void Trainer::resume() {
                             ", found " + fingerprint,
                         "resume with the data and options that the run began with, or start another run");
     }
-    progress_.epoch = state.at("epoch");
-    progress_.step = state.at("step");
-    progress_.index = state.at("index");
+    const auto count = [&](const char* name) {
+      const nlohmann::json& value = state.at(name);
+      if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{1} << 62) throw damaged;
+      return value.get<int64_t>();
+    };
+    progress_.epoch = count("epoch");
+    progress_.step = count("step");
+    progress_.index = count("index");
     progress_.loss_sum = state.at("loss_sum");
     progress_.norm_sum = state.at("norm_sum");
-    progress_.count = state.at("count");
-    progress_.total_count = state.at("total_count");
+    progress_.count = count("count");
+    progress_.total_count = count("total_count");
     progress_.seconds = state.at("seconds");
     epoch_seconds_ = state.at("epoch_seconds");
-    metrics_bytes_ = state.at("metrics_bytes");
+    metrics_bytes_ = count("metrics_bytes");
     if (const nlohmann::json& best = state.at("best"); !best.is_null()) {
       best_loss_ = best.at("loss").get<double>();
       best_epoch_ = best.at("epoch");
@@ -228,8 +240,8 @@ void Trainer::resume() {
   if (progress_.epoch > 0) {
     task_.begin_epoch(progress_.epoch - 1);
     progress_.steps_in_epoch = task_.steps();
-    if (progress_.index > progress_.steps_in_epoch) throw damaged;
   }
+  if (progress_.index > progress_.steps_in_epoch || !task_.carried_state_fits(progress_.index)) throw damaged;
   resumed_ = true;
 }
 

@@ -51,12 +51,12 @@ TEST(CounterRng, DiffersBySeedStepAndPlace) {
 
 TEST(Utf8, RoundTripsEveryLength) {
   const std::string text = "a\u00e9\u6625\U0001F33F\n";
-  size_t offset = 0;
-  const auto points = decode_utf8(text, offset);
-  ASSERT_TRUE(points);
-  EXPECT_EQ(*points, (std::vector<char32_t>{U'a', U'\u00e9', U'\u6625', U'\U0001F33F', U'\n'}));
+  EXPECT_EQ(find_invalid_utf8(text), std::string::npos);
+  std::vector<char32_t> points;
+  for (size_t at = 0; at < text.size();) at += decode_utf8(text, at, points.emplace_back());
+  EXPECT_EQ(points, (std::vector<char32_t>{U'a', U'\u00e9', U'\u6625', U'\U0001F33F', U'\n'}));
   std::string back;
-  for (const char32_t c : *points) append_utf8(c, back);
+  for (const char32_t c : points) append_utf8(c, back);
   EXPECT_EQ(back, text);
 }
 
@@ -71,9 +71,7 @@ TEST(Utf8, NamesTheByteThatIsWrong) {
       {"\xE6\x98\xA5\xE6\x98", 3}  // cut short after a good one
   };
   for (const auto& [text, expected] : bad) {
-    size_t offset = 99;
-    EXPECT_FALSE(decode_utf8(text, offset));
-    EXPECT_EQ(offset, expected);
+    EXPECT_EQ(find_invalid_utf8(text), expected);
   }
 }
 
@@ -126,8 +124,9 @@ TEST(ThreadPool, PassesAnExceptionOnAndGoesOn) {
     if (part == 2) throw std::runtime_error("two");
   };
   EXPECT_THROW(pool.run(fail_in_part_two), std::runtime_error);
+  EXPECT_THROW(pool.run([](int, int) { throw std::runtime_error("all"); }), std::runtime_error);
   std::atomic<int> calls{0};
-  pool.run([&](int, int) { ++calls; });
+  pool.run([&](int, int) { ++calls; });  // and nothing of the former is left
   EXPECT_EQ(calls.load(), 3);
 }
 

@@ -1,4 +1,5 @@
 // Texts, vocabularies, corpora and batches.
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -13,9 +14,14 @@
 namespace longhand::data {
 namespace {
 
+// A text's symbols, by way of a vocabulary that knows all of them.
 std::vector<std::string> symbols(const std::string& text, const TextOptions& options) {
+  const std::string normal = normalise(text, options, "test");
+  const Vocabulary vocabulary = build_vocabulary(normal, options);
   std::vector<std::string> out;
-  for_each_symbol(normalise(text, options, "test"), options, [&](std::string_view s) { out.emplace_back(s); });
+  for (const int32_t s : encode(normal, options, vocabulary, Unknown::kError, "test").symbols) {
+    out.push_back(vocabulary.symbol(s));
+  }
   return out;
 }
 
@@ -91,7 +97,14 @@ TEST(Encode, NamesTheUnknownSymbolAndItsLine) {
   EXPECT_EQ(encode("acb", {}, v, Unknown::kSkip, "f").symbols.size(), 2U);
   EXPECT_NE(error_of([&] { encode("acb", {}, v, Unknown::kUnk, "f"); }), "no error");
   const Vocabulary with_unk = build_vocabulary("aab", {.min_count = 2});
-  EXPECT_EQ(encode("azb", {}, with_unk, Unknown::kError, "f").symbols, (std::vector<int32_t>{1, 0, 0}));
+  EXPECT_EQ(encode("azb", {}, with_unk, Unknown::kUnk, "f").symbols, (std::vector<int32_t>{1, 0, 0}));
+  EXPECT_EQ(encode("azb", {}, with_unk, Unknown::kSkip, "f").symbols, (std::vector<int32_t>{1}));
+  EXPECT_NE(error_of([&] { encode("azb", {}, with_unk, Unknown::kError, "f"); }), "no error");
+  const TextOptions words{.level = "word"};
+  EXPECT_EQ(error_of([&] {
+              encode("to be\nor not\nnever", words, build_vocabulary("to be\nor not", words), Unknown::kError, "f");
+            }),
+            "f:3: the model does not know the symbol 'never'");
 }
 
 TEST(Encode, MakesASequenceOfEachLine) {
@@ -109,6 +122,8 @@ TEST(Truncate, KeepsSymbolsOrWholeLines) {
   EXPECT_EQ(truncate("ab cd ef", {.level = "word"}, 2), "ab cd");
   EXPECT_EQ(truncate("ab\ncd\nef\n", {.lines = true}, 5), "ab\ncd\n");
   EXPECT_EQ(truncate("abc", {}, 0), "abc");
+  EXPECT_EQ(truncate("ab cd \nef ", {.level = "word", .lines = true}, 3), "ab cd \nef ");
+  EXPECT_EQ(truncate("ab cd \nef ", {.level = "word", .lines = true}, 2), "ab cd \n");
 }
 
 Corpus stream(int64_t n) {
@@ -116,6 +131,11 @@ Corpus stream(int64_t n) {
   for (int64_t i = 0; i < n; ++i) c.symbols.push_back(static_cast<int32_t>(i));
   c.starts = {0, n};
   return c;
+}
+
+TEST(Corpus, HasNoSequenceAtFirst) {
+  EXPECT_EQ(Corpus().sequences(), 0);
+  EXPECT_EQ(Corpus().targets(), 0);
 }
 
 TEST(SplitOff, TakesTheEnd) {
@@ -234,13 +254,13 @@ TEST(BuiltinTexts, AreAsLongAsPromisedAndValid) {
   EXPECT_GE(tale->text.size(), 30000U);
   const BuiltinText* quatrains = find_builtin("quatrains");
   ASSERT_NE(quatrains, nullptr);
-  size_t offset = 0;
-  const auto points = decode_utf8(quatrains->text, offset);
-  ASSERT_TRUE(points) << offset;
+  ASSERT_EQ(find_invalid_utf8(quatrains->text), std::string_view::npos);
+  std::vector<char32_t> points;
+  for (size_t at = 0; at < quatrains->text.size();) at += decode_utf8(quatrains->text, at, points.emplace_back());
   // Each line: four verses of five or seven characters, ended by ， 。 ， 。
   std::vector<char32_t> line;
   int poems = 0;
-  for (const char32_t c : *points) {
+  for (const char32_t c : points) {
     if (c != U'\n') {
       line.push_back(c);
       continue;

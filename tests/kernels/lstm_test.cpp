@@ -244,6 +244,20 @@ TEST(LstmReference, OneHotSymbolsEqualDenseOneHotRows) {
   EXPECT_DOUBLE_EQ(symbols.loss(), dense.loss());
 }
 
+// A broken weight must not pass for a working model.
+TEST(LstmKernel, CarriesNanThroughOnEveryTarget) {
+  const Case c{2, 3, 5, 20, false, false};
+  testing::on_every_target([&] {
+    Layer<float> layer(c);
+    layer.w_hh[0] = std::nanf("");
+    Context context(1);
+    PackedLstm packed;
+    pack_lstm(layer.shape(), layer.weights(), true, PackFor::kTraining, packed, context);
+    lstm_forward(layer.forward(), packed, context);
+    EXPECT_TRUE(std::isnan(layer.h[c.batch * padded(c.hidden)]));
+  });
+}
+
 TEST(LstmKernel, RefusesASymbolOutsideItsInputs) {
   const Case c{2, 2, 3, 4, true, false};
   Layer<float> layer(c);

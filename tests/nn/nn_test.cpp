@@ -72,6 +72,7 @@ TEST(Initialisers, HaveTheirSpread) {
 struct Stack {
   explicit Stack(const LstmStackOptions& options) : stack(options, arena) {
     arena.allocate();
+    arena.allocate_gradients();
     arena.initialise(3);
   }
   ParameterArena arena;

@@ -194,10 +194,23 @@ TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
             }).find("expected a language_model, found a tagger"),
             std::string::npos);
   EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = R"({"task":"language_model","format":2})"; }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", 60000); }).find("expected 'lstm.weight_hh_l0'"),
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", 60000); }).find("expected 'lstm.weight_ih_l0'"),
             std::string::npos);
   EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", -1); }), "no error");
   EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 5); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 65536); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 64); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("lines", true); }).find("lacks <bos>"), std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.arrays["output.bias"][0] = std::nanf(""); }).find("not finite"),
+            std::string::npos);
+  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
+  for (const char* before :
+       {R"({"task":"language_model","format":)", R"({"task":"language_model","format":1,"options":)",
+        R"({"task":"language_model","format":1,"options":{"hidden":)"}) {
+    const std::string closing = std::string(before).ends_with("hidden\":") ? "}}" : "}";
+    EXPECT_NE(error([&](Tampered& t) { t.metadata["config"] = before + deep + closing; }), "no error");
+  }
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", {1, 2}); }), "no error");
   EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 2); }), "no error");
   EXPECT_NE(error([](Tampered& t) { t.metadata["vocabulary"] = R"({"symbols":["a","b"]})"; }), "no error");
   EXPECT_NE(error([](Tampered& t) { t.arrays.erase("output.bias"); }), "no error");
@@ -255,6 +268,9 @@ TEST(Sampler, GreedyTopKAndTopPChooseAmongTheMostProbable) {
   EXPECT_NEAR(counts[0] / 4000.0, std::exp(1.0) / z, 5 * std::sqrt(0.06 / 4000));
   EXPECT_NEAR(counts[1] / 4000.0, std::exp(3.0) / z, 5 * std::sqrt(0.25 / 4000));
   EXPECT_EQ(sample(logits, {false, true, false, true}, {.greedy = true}, 0), 2);
+  for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
+    EXPECT_THROW(sample(std::vector<float>{1.0F, bad}, {false, false}, {.top_p = 0.9}, 0), Error);
+  }
 }
 
 std::string generated(LanguageModel& model, const std::string& prompt, const SamplerOptions& options,

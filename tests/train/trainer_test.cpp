@@ -1,6 +1,8 @@
 // Training runs: learning, resuming bit for bit, patience, and what happens when the numbers blow up.
 #include "longhand/train/trainer.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -117,17 +119,61 @@ TEST(Trainer, GoesOnWhereAFinishedRunEnded) {
   EXPECT_EQ(metrics(whole.string()), metrics(extended.string()));
 }
 
-TEST(Trainer, RefusesACheckpointOfOtherData) {
+TEST(Trainer, HasNothingToDoWhereFewerEpochsAreAskedForThanWereMade) {
   Recipe recipe = recipes()[0];
   const TemporaryFolder folder;
+  const int64_t steps = sitting(recipe, folder.string(), false, 1).progress.step;
+  recipe.training.epochs = 2;
+  EXPECT_EQ(sitting(recipe, folder.string(), true, 1).progress.step, steps);
+}
+
+TEST(Trainer, RefusesACheckpointOfOtherData) {
+  const Recipe recipe = recipes()[0];
+  const TemporaryFolder folder;
   sitting(recipe, folder.string(), false, 1, 3);
-  recipe.text += " more";
-  try {
-    sitting(recipe, folder.string(), true, 1);
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("belongs to other data"), std::string::npos);
+  Recipe more = recipe, alphabet = recipe, batch = recipe;
+  more.text += " more";
+  std::replace(alphabet.text.begin(), alphabet.text.end(), 'e', '$');  // the same indices for other symbols
+  batch.batch = 5;
+  for (const Recipe& other : {more, alphabet, batch}) {
+    try {
+      sitting(other, folder.string(), true, 1);
+      FAIL();
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find("belongs to other data"), std::string::npos);
+    }
   }
+}
+
+TEST(Trainer, GoesOnWithoutTheMetricsOfBefore) {
+  const Recipe recipe = recipes()[0];
+  const TemporaryFolder folder;
+  sitting(recipe, folder.string(), false, 1, 15);
+  std::filesystem::remove(RunFiles(folder.string()).metrics);
+  sitting(recipe, folder.string(), true, 1);
+  EXPECT_GT(metrics(folder.string()).size(), 0U);
+}
+
+TEST(Trainer, LeavesAModelWhereverItStops) {
+  const Recipe recipe = recipes()[0];
+  for (const int64_t stop : {0, 1}) {
+    const TemporaryFolder folder, whole;
+    sitting(recipe, folder.string(), false, 1, stop);
+    EXPECT_NO_THROW(tasks::LanguageModel::load(folder.string()));
+    sitting(recipe, folder.string(), true, 1);
+    sitting(recipe, whole.string(), false, 1);
+    EXPECT_EQ(io::read_file(RunFiles(folder.string()).model), io::read_file(RunFiles(whole.string()).model));
+  }
+}
+
+TEST(Trainer, DoesNotSaveWeightsThatAreNotFinite) {
+  Recipe recipe = recipes()[1];
+  recipe.training.epochs = 1;
+  recipe.batch = 300;  // one step: its update is the last thing that happens
+  recipe.training.optimizer = {.optimizer = "sgd", .learning_rate = 1e39, .clip_norm = 0.0};
+  const TemporaryFolder folder;
+  EXPECT_THROW(sitting(recipe, folder.string(), false, 1), Error);
+  EXPECT_NO_THROW(tasks::LanguageModel::load(folder.string()));
 }
 
 TEST(Trainer, RefusesADamagedCheckpoint) {
@@ -140,10 +186,27 @@ TEST(Trainer, RefusesADamagedCheckpoint) {
     io::write_file(path, std::string_view(whole).substr(0, size));
     EXPECT_THROW(sitting(recipe, folder.string(), true, 1), Error) << size;
   }
-  std::string altered = whole;
-  altered.replace(altered.find("\\\"index\\\""), 9, "\\\"xndex\\\"");
-  io::write_file(path, altered);
-  EXPECT_THROW(sitting(recipe, folder.string(), true, 1), Error);
+  for (const auto& [name, value] : {std::pair<std::string, nlohmann::json>{"index", -1000000},
+                                    {"index", 1000000},
+                                    {"epoch", -1},
+                                    {"epoch", 0},
+                                    {"metrics_bytes", -5},
+                                    {"step", "many"},
+                                    {"best", 3},
+                                    {"fingerprint", 3},
+                                    {"format", 2}}) {
+    io::write_file(path, whole);
+    const io::Safetensors file = io::Safetensors::read(path);
+    nlohmann::json state = nlohmann::json::parse(file.text("state"));
+    state[name] = value;
+    std::vector<std::vector<float>> data;
+    std::vector<io::TensorToWrite> tensors;
+    for (const auto& [tensor_name, tensor] : file.tensors()) data.push_back(values(path, tensor_name));
+    size_t i = 0;
+    for (const auto& [tensor_name, tensor] : file.tensors()) tensors.push_back({tensor_name, tensor.shape, data[i++]});
+    io::write_safetensors(path, {{"state", state.dump()}}, tensors);
+    EXPECT_THROW(sitting(recipe, folder.string(), true, 1), Error) << name << " " << value;
+  }
 }
 
 TEST(Trainer, StopsBeforeALossThatIsNotFiniteTouchesAWeight) {
@@ -176,7 +239,7 @@ TEST(Trainer, KeepsTheBestModelAndStopsWhenPatienceIsOut) {
   data::Corpus corpus = data::encode(recipe.text, text, best->vocabulary(), data::Unknown::kError, "test");
   const data::Corpus valid = data::split_off(corpus, 0.2, false);
   kernels::Context context(1);
-  EXPECT_EQ(best->evaluate(valid, recipe.batch, nn::Engine::kFused, context).nats_per_symbol(),
+  EXPECT_EQ(best->evaluate(valid, 1, nn::Engine::kFused, context).nats_per_symbol(),
             result.valid.front().value);
 }
 
