@@ -115,7 +115,7 @@ inline void multiply_plain(const Tile& t, int64_t vectors) {
 
 // Copies rows k0 .. k0+k of a transposed A into strips of kTileRows columns, so that the multiplying loop reads
 // consecutive floats instead of one cache line an element.
-inline void pack_strips(const Gemm& args, int64_t k0, int64_t k, Range m, float* out) {
+inline void pack_strips(const Gemm<float>& args, int64_t k0, int64_t k, Range m, float* out) {
   const int64_t full = m.begin + m.size() / kTileRows * kTileRows;
   for (int64_t i = 0; i < k; ++i) {
     const int64_t row = args.a_rows != nullptr ? args.a_rows[k0 + i] : k0 + i;
@@ -137,7 +137,7 @@ struct Block {
   int64_t k0, k;
 };
 
-inline void multiply_block(const Gemm& args, const Block& block, const float* strips) {
+inline void multiply_block(const Gemm<float>& args, const Block& block, const float* strips) {
   const PackedMatrix& b = *args.b;
   const int64_t lane_count = lanes();
   Tile tile{};
@@ -169,7 +169,7 @@ inline void multiply_block(const Gemm& args, const Block& block, const float* st
   }
 }
 
-inline void gemm_part(const Gemm& args, Range rows, Range vectors, Buffer<float>& strips) {
+inline void gemm_part(const Gemm<float>& args, Range rows, Range vectors, Buffer<float>& strips) {
   for (int64_t k0 = 0; k0 < args.b->k; k0 += kBlockK) {
     const int64_t k = std::min(kBlockK, args.b->k - k0);
     for (int64_t m = rows.begin; m < rows.end; m += kBlockRows) {

@@ -14,7 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
 
-void gemm_target(const Gemm& args, Context& context) {
+void gemm_target(const Gemm<float>& args, Context& context) {
   // The longer dimension is the one that is shared out, in whole tiles.
   const int64_t row_tiles = (args.m + kTileRows - 1) / kTileRows;
   const int64_t vectors = vectors_of(args.b->n);
@@ -34,7 +34,7 @@ void gemm_target(const Gemm& args, Context& context) {
 }
 
 // Row of `b` that is row i (of columns, where transposed) of B; -1 where that is padding.
-int64_t source_row(const PackSource& s, int64_t i) {
+int64_t source_row(const PackSource<float>& s, int64_t i) {
   if (s.rows != nullptr) return s.rows[i];
   if (s.group == 0) return i;
   const int64_t in_group = i % padded(s.group);
@@ -42,7 +42,7 @@ int64_t source_row(const PackSource& s, int64_t i) {
 }
 
 // One panel of B, beginning at column n0, `width` columns with the padding.
-void pack_panel(const PackSource& s, int64_t n0, int64_t width, float* out) {
+void pack_panel(const PackSource<float>& s, int64_t n0, int64_t width, float* out) {
   const int64_t columns = std::min(width, s.n - n0);
   if (!s.transposed) {
     for (int64_t k = 0; k < s.k; ++k) {
@@ -64,7 +64,7 @@ void pack_panel(const PackSource& s, int64_t n0, int64_t width, float* out) {
   }
 }
 
-void pack_target(const PackSource& s, PackedMatrix& packed, Context& context) {
+void pack_target(const PackSource<float>& s, PackedMatrix& packed, Context& context) {
   packed.k = s.k;
   packed.n = s.n;
   packed.data.resize(s.k * padded(s.n));
@@ -91,11 +91,11 @@ namespace longhand::kernels {
 HWY_EXPORT(gemm_target);
 HWY_EXPORT(pack_target);
 
-void pack(const PackSource& source, PackedMatrix& packed, Context& context) {
+void pack(const PackSource<float>& source, PackedMatrix& packed, Context& context) {
   HWY_DYNAMIC_DISPATCH(pack_target)(source, packed, context);
 }
 
-void gemm(const Gemm& args, Context& context) {
+void gemm(const Gemm<float>& args, Context& context) {
   LONGHAND_CHECK(args.b != nullptr && !(args.accumulate && args.bias != nullptr));
   if (args.m == 0 || args.b->n == 0) return;
   HWY_DYNAMIC_DISPATCH(gemm_target)(args, context);

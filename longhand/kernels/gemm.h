@@ -9,8 +9,9 @@
 namespace longhand::kernels {
 
 /// A right operand B [k, n] before packing.
+template <class T>
 struct PackSource {
-  const float* b = nullptr;       ///< read: [k, n], or [n, k] where `transposed`
+  const T* b = nullptr;           ///< read: [k, n], or [n, k] where `transposed`
   int64_t stride = 0;             ///< floats from one row of `b` to the next
   int64_t k = 0;                  ///< rows of B
   int64_t n = 0;                  ///< columns of B
@@ -23,25 +24,26 @@ struct PackSource {
 };
 
 /// Packs B. Repeat it whenever the weights, or the SIMD target, have changed.
-void pack(const PackSource& source, PackedMatrix& packed, Context& context);
+void pack(const PackSource<float>& source, PackedMatrix& packed, Context& context);
 
 /// C = A B (+ bias), or C += A B, for a packed B [k, n].
+template <class T>
 struct Gemm {
-  const float* a = nullptr;         ///< read: [m, k], or [k, m] where `a_transposed`
+  const T* a = nullptr;             ///< read: [m, k], or [k, m] where `a_transposed`
   int64_t a_stride = 0;             ///< floats from one row of `a` to the next
   bool a_transposed = false;        ///< A is the transpose of what `a` holds
   const int32_t* a_rows = nullptr;  ///< or null: row i of A is row a_rows[i] of `a`; where `a_transposed`, it is the
                                     ///< rows of `a`, over which the sums run, that are picked so: [k]
   const int32_t* c_rows = nullptr;  ///< or null: row i of C is row c_rows[i] of `c`
   int64_t m = 0;
-  const PackedMatrix* b = nullptr;
-  const float* bias = nullptr;  ///< read: [n] or null, added to every row; not together with `accumulate`
-  bool accumulate = false;      ///< C is added to; otherwise written
-  float* c = nullptr;           ///< [m, n] written or added to
+  const PackedMatrix* b = nullptr;  ///< the reference takes the PackSource instead
+  const T* bias = nullptr;          ///< read: [n] or null, added to every row; not together with `accumulate`
+  bool accumulate = false;          ///< C is added to; otherwise written
+  T* c = nullptr;                   ///< [m, n] written or added to
   int64_t c_stride = 0;
 };
 
 /// Each element of C is summed in the order of k whatever the number of threads.
-void gemm(const Gemm& args, Context& context);
+void gemm(const Gemm<float>& args, Context& context);
 
 }  // namespace longhand::kernels

@@ -218,14 +218,14 @@ void backward_steps(const LstmBackward<float>& args, const PackedLstm& packed, R
       backward_cell(args, t, active[i], dh_carry + active[i] * Hp, dc_carry + active[i] * Hp);
     }
     if (t == 0 && args.dh_first == nullptr) break;
-    const Gemm product{.a = args.gates + t * B * 4 * Hp,
-                       .a_stride = 4 * Hp,
-                       .a_rows = active.data(),
-                       .c_rows = active.data(),
-                       .m = count,
-                       .b = &packed.recurrent_back,
-                       .c = dh_carry,
-                       .c_stride = Hp};
+    const Gemm<float> product{.a = args.gates + t * B * 4 * Hp,
+                              .a_stride = 4 * Hp,
+                              .a_rows = active.data(),
+                              .c_rows = active.data(),
+                              .m = count,
+                              .b = &packed.recurrent_back,
+                              .c = dh_carry,
+                              .c_stride = Hp};
     gemm_part(product, {0, count}, {0, vectors_of(H)}, strips);
   }
   for (int64_t b = range.begin; b < range.end; ++b) {

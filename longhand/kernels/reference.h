@@ -8,6 +8,7 @@
 
 #include "longhand/base/buffer.h"
 #include "longhand/kernels/embedding.h"
+#include "longhand/kernels/gemm.h"
 #include "longhand/kernels/linear.h"
 #include "longhand/kernels/lstm.h"
 #include "longhand/kernels/optimizer.h"
@@ -131,6 +132,31 @@ void lstm_backward(const LstmBackward<T>& args) {
     }
     if (args.dh_first != nullptr) std::copy_n(dh_carry.data(), Hp, args.dh_first + b * Hp);
     if (args.dc_first != nullptr) std::copy_n(dc.data(), Hp, args.dc_first + b * Hp);
+  }
+}
+
+/// C = A B + bias, or C += A B, with B as it is before packing.
+template <class T>
+void gemm(const Gemm<T>& args, const PackSource<T>& source) {
+  const auto picked = [](const int32_t* rows, int64_t i) { return rows != nullptr ? rows[i] : i; };
+  // A grouped row of B, or -1 where it is padding.
+  const auto source_row = [&](int64_t i) -> int64_t {
+    if (source.group == 0) return picked(source.rows, i);
+    const int64_t in_group = i % padded(source.group);
+    return in_group < source.group ? i / padded(source.group) * source.group + in_group : -1;
+  };
+  for (int64_t i = 0; i < args.m; ++i) {
+    for (int64_t j = 0; j < source.n; ++j) {
+      T* c = args.c + picked(args.c_rows, i) * args.c_stride + j;
+      T sum = args.accumulate ? *c : args.bias != nullptr ? args.bias[j] : T(0);
+      for (int64_t k = 0; k < source.k; ++k) {
+        const T a = args.a_transposed ? args.a[picked(args.a_rows, k) * args.a_stride + i]
+                                      : args.a[picked(args.a_rows, i) * args.a_stride + k];
+        const int64_t row = source_row(source.transposed ? j : k);
+        if (row >= 0) sum += a * source.b[row * source.stride + (source.transposed ? k : j)];
+      }
+      *c = sum;
+    }
   }
 }
 

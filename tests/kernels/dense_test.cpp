@@ -20,10 +20,41 @@ struct Product {
   bool a_transposed, b_transposed, accumulate, picked;
 };
 
-TEST(Gemm, AgreesWithPlainLoopsAtEverySizeOnEveryTarget) {
+// The operands of a product, and the arguments that describe them.
+template <class T>
+struct Operands {
+  explicit Operands(const Product& p)
+      : a_rows((p.a_transposed ? p.k : p.m) + 2),
+        a_columns(p.a_transposed ? p.m : p.k),
+        b_columns(p.b_transposed ? p.k : p.n),
+        a(random_rows<T>(a_rows, a_columns, a_columns + 1, 1.0, 1)),
+        b(random_rows<T>(p.b_transposed ? p.n : p.k, b_columns, b_columns + 2, 1.0, 2)),
+        bias(random_vector<T>(p.n, 1.0, 3)),
+        c(random_rows<T>(p.m + 2, p.n, p.n + 3, 1.0, 4)) {
+    for (int64_t i = 0; i < a_rows - 2; ++i) rows.push_back(static_cast<int32_t>(a_rows - 1 - i));
+    source = {.b = b.data(), .stride = b_columns + 2, .k = p.k, .n = p.n, .transposed = p.b_transposed};
+    gemm = {.a = a.data(),
+            .a_stride = a_columns + 1,
+            .a_transposed = p.a_transposed,
+            .a_rows = p.picked ? rows.data() : nullptr,
+            .c_rows = p.picked && !p.a_transposed ? rows.data() : nullptr,
+            .m = p.m,
+            .bias = p.accumulate ? nullptr : bias.data(),
+            .accumulate = p.accumulate,
+            .c = c.data(),
+            .c_stride = p.n + 3};
+  }
+  int64_t a_rows, a_columns, b_columns;
+  std::vector<T> a, b, bias, c;
+  std::vector<int32_t> rows;  // every row but the first two, backwards
+  PackSource<T> source;
+  Gemm<T> gemm;
+};
+
+TEST(Gemm, AgreesWithTheReferenceAtEverySizeOnEveryTarget) {
   std::vector<Product> products;
   for (const int64_t m : {1, 3, 4, 7, 8, 9, 31, 130}) {
-    for (const int64_t n : {1, 2, 15, 16, 17, 47, 48, 49, 100}) {
+    for (const int64_t n : {1, 2, 15, 16, 17, 47, 48, 49, 64, 100}) {
       const int64_t k = (m * 7 + n * 3) % 40 + 1;
       for (int bits = 0; bits < 16; ++bits) {
         products.push_back({m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0});
@@ -35,51 +66,19 @@ TEST(Gemm, AgreesWithPlainLoopsAtEverySizeOnEveryTarget) {
   testing::on_every_target([&] {
     Context context(2);
     for (const Product& p : products) {
-      const int64_t a_rows = (p.a_transposed ? p.k : p.m) + 2, a_columns = p.a_transposed ? p.m : p.k;
-      const int64_t b_rows = p.b_transposed ? p.n : p.k, b_columns = p.b_transposed ? p.k : p.n;
-      const auto a = random_rows<float>(a_rows, a_columns, a_columns + 1, 1.0, 1);
-      const auto b = random_rows<float>(b_rows, b_columns, b_columns + 2, 1.0, 2);
-      const auto bias = random_vector<float>(p.n, 1.0, 3);
-      const int64_t c_stride = p.n + 3;
-      auto c = random_rows<float>(p.m + 2, p.n, c_stride, 1.0, 4);
-      const auto original = c;
-      std::vector<int32_t> rows;  // every row but the first, backwards
-      for (int64_t i = 0; i < (p.a_transposed ? p.k : p.m); ++i) rows.push_back(static_cast<int32_t>(a_rows - 1 - i));
-      const bool pick_c = p.picked && !p.a_transposed;
-
-      std::vector<double> expected(c.begin(), c.end());
-      for (int64_t i = 0; i < p.m; ++i) {
-        for (int64_t j = 0; j < p.n; ++j) {
-          double sum = 0.0;
-          for (int64_t l = 0; l < p.k; ++l) {
-            const int64_t outer = p.a_transposed ? l : i, inner = p.a_transposed ? i : l;
-            const int64_t row = p.picked ? rows[static_cast<size_t>(outer)] : outer;
-            sum += double{a[row * (a_columns + 1) + inner]} *
-                   double{p.b_transposed ? b[j * (b_columns + 2) + l] : b[l * (b_columns + 2) + j]};
-          }
-          double& out = expected[(pick_c ? rows[static_cast<size_t>(i)] : i) * c_stride + j];
-          out = p.accumulate ? out + sum : sum + double{bias[j]};
-        }
-      }
+      Operands<double> expected(p);
+      reference::gemm(expected.gemm, expected.source);
+      Operands<float> actual(p);
+      const std::vector<float> original = actual.c;
       PackedMatrix packed;
-      pack({.b = b.data(), .stride = b_columns + 2, .k = p.k, .n = p.n, .transposed = p.b_transposed}, packed, context);
-      gemm({.a = a.data(),
-            .a_stride = a_columns + 1,
-            .a_transposed = p.a_transposed,
-            .a_rows = p.picked ? rows.data() : nullptr,
-            .c_rows = pick_c ? rows.data() : nullptr,
-            .m = p.m,
-            .b = &packed,
-            .bias = p.accumulate ? nullptr : bias.data(),
-            .accumulate = p.accumulate,
-            .c = c.data(),
-            .c_stride = c_stride},
-           context);
-      expect_close(c, expected, static_cast<int64_t>(c.size()), sum_tolerance(p.k),
+      pack(actual.source, packed, context);
+      actual.gemm.b = &packed;
+      gemm(actual.gemm, context);
+      expect_close(actual.c, expected.c, static_cast<int64_t>(original.size()), sum_tolerance(p.k),
                    "m " + std::to_string(p.m) + " n " + std::to_string(p.n) + " k " + std::to_string(p.k));
-      for (size_t i = 0; i < c.size(); ++i) {  // nothing outside the product is touched
-        if (static_cast<int64_t>(i) % c_stride >= p.n) {
-          ASSERT_EQ(c[i], original[i]);
+      for (size_t i = 0; i < original.size(); ++i) {  // nothing outside the product is touched
+        if (static_cast<int64_t>(i) % (p.n + 3) >= p.n) {
+          ASSERT_EQ(actual.c[i], original[i]);
         }
       }
     }
@@ -87,19 +86,22 @@ TEST(Gemm, AgreesWithPlainLoopsAtEverySizeOnEveryTarget) {
 }
 
 TEST(Pack, PadsGroupsOfRowsWithZeros) {
-  // Two groups of three rows become two of sixteen.
-  const auto b = random_rows<float>(6, 4, 4, 1.0, 1);
-  const std::vector<float> ones(32, 1.0F);
-  Context context(1);
-  PackedMatrix packed;
-  pack({.b = b.data(), .stride = 4, .k = 32, .n = 4, .group = 3}, packed, context);
-  std::vector<float> c(4);
-  gemm({.a = ones.data(), .a_stride = 32, .m = 1, .b = &packed, .c = c.data(), .c_stride = 4}, context);
-  for (size_t j = 0; j < 4; ++j) {
-    float sum = 0.0F;
-    for (size_t i = 0; i < 6; ++i) sum += b[i * 4 + j];
-    EXPECT_NEAR(c[j], sum, 1e-6);
-  }
+  // Four groups of three rows become four of sixteen.
+  const auto b = random_rows<float>(12, 20, 20, 1.0, 1);
+  const auto a = random_rows<float>(5, 64, 64, 1.0, 2);
+  const PackSource<float> source{.b = b.data(), .stride = 20, .k = 64, .n = 20, .group = 3};
+  std::vector<float> expected(100), actual(100);
+  Gemm<float> product{.a = a.data(), .a_stride = 64, .m = 5, .c = expected.data(), .c_stride = 20};
+  reference::gemm(product, source);
+  testing::on_every_target([&] {
+    Context context(1);
+    PackedMatrix packed;
+    pack(source, packed, context);
+    product.b = &packed;
+    product.c = actual.data();
+    gemm(product, context);
+    expect_close(actual, expected, 100, sum_tolerance(64), "grouped");
+  });
 }
 
 template <class T>
