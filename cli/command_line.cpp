@@ -27,9 +27,12 @@ std::string full_name(const CLI::App* app) {
 
 Error unexpected(const CLI::App& app) {
   const CLI::App* verb = innermost(&app);
+  const bool wants_verb = !verb->get_subcommands([](const CLI::App*) { return true; }).empty();
   const std::vector<std::string> extras = app.remaining(true);
-  const auto dashed = std::find_if(extras.begin(), extras.end(), [](const auto& e) { return e.starts_with("-"); });
-  const std::string word = dashed != extras.end() ? *dashed : extras.empty() ? "?" : extras.front();
+  // Where a verb is still to come, the first word was meant as one; elsewhere an unknown option takes its value along.
+  const auto culprit =
+      std::find_if(extras.begin(), extras.end(), [&](const auto& e) { return e.starts_with("-") != wants_verb; });
+  const std::string word = culprit != extras.end() ? *culprit : extras.empty() ? "?" : extras.front();
   std::vector<std::string> known;
   if (word.starts_with("-")) {
     for (const CLI::Option* option : verb->get_options()) {
@@ -61,6 +64,7 @@ void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
           option.help + note);
       declared->type_name(option.default_text.empty() ? "TEXT" : "[" + option.default_text + "]");
     }
+    declared->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     declared->group(option.group.empty() ? "Options" : option.group);
   }
 }
@@ -96,6 +100,10 @@ int run_command_line(int argc, char** argv) {
     return 0;
   } catch (const CLI::ExtrasError&) {
     throw unexpected(app);
+  } catch (const CLI::ArgumentMismatch& e) {
+    const std::string option = std::string(e.what()).substr(0, std::string(e.what()).find(':'));
+    throw usage_error(fmt::format("{}: {}: expected a value, found none", full_name(innermost(&app)), option),
+                      fmt::format("see `{} --help`", full_name(innermost(&app))));
   } catch (const CLI::ParseError& e) {
     std::string problem = e.what();
     problem = problem.substr(0, problem.find('\n'));

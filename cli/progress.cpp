@@ -42,6 +42,10 @@ std::string format_count(double count) {
   return fmt::format("{}", fmt::group_digits(static_cast<int64_t>(std::llround(count))));
 }
 
+std::string format_count(int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", fmt::group_digits(count), noun, count == 1 ? "" : "s");
+}
+
 ProgressDisplay::ProgressDisplay(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {
   const char* term = std::getenv("TERM");
   if (term != nullptr && std::string(term) == "dumb") terminal_ = false;

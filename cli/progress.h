@@ -36,5 +36,7 @@ class ProgressDisplay {
 std::string format_duration(double seconds);
 /// "1,234,567"
 std::string format_count(double count);
+/// "1 epoch", "1,234 epochs"
+std::string format_count(int64_t count, const std::string& noun);
 
 }  // namespace longhand::cli

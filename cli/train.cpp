@@ -263,9 +263,9 @@ class TrainLanguageModel {
       fmt::print("{}\n", out.dump());
       return;
     }
-    fmt::print("{} epochs, {} steps, {} symbols in {} of training: {} tokens/s{}\n", p.epoch,
-               format_count(static_cast<double>(p.step)), format_count(static_cast<double>(p.total_count)),
-               format_duration(p.seconds), format_count(speed),
+    fmt::print("{}, {}, {} in {} of training: {} tokens/s{}\n", format_count(p.epoch, "epoch"),
+               format_count(p.step, "step"), format_count(p.total_count, "symbol"), format_duration(p.seconds),
+               format_count(speed),
                result.outcome == train::Outcome::kOutOfPatience ? " (stopped: no improvement)" : "");
     fmt::print("training   loss {:.4f} nats, perplexity {:.3f}, in epoch {}\n", p.loss(), std::exp(p.loss()), p.epoch);
     for (const tasks::Metric& metric : result.valid) {
