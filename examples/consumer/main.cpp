@@ -1,6 +1,6 @@
 // Trains a small character model on a built-in text, saves it, loads it again and writes with it.
-#include <iostream>
 #include <longhand/longhand.h>
+#include <iostream>
 
 int main() try {
   using namespace longhand;
