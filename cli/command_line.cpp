@@ -21,7 +21,7 @@ const CLI::App* innermost(const CLI::App* app) {
 
 std::string full_name(const CLI::App* app) {
   std::string name = app->get_name();
-  for (const CLI::App* a = app->get_parent(); a != nullptr; a = a->get_parent()) name = a->get_name() + " " + name;
+  for (const CLI::App* a = app->get_parent(); a != nullptr; a = a->get_parent()) name.insert(0, a->get_name() + " ");
   return name;
 }
 

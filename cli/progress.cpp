@@ -13,7 +13,7 @@ namespace {
 
 // Time left, from the speed so far. Epochs still to come are taken to be as long as this one.
 std::string time_left(const train::Progress& p) {
-  const double steps_left = static_cast<double>((p.epochs - p.epoch) * p.steps_in_epoch + p.steps_in_epoch - p.index);
+  const auto steps_left = static_cast<double>((p.epochs - p.epoch) * p.steps_in_epoch + p.steps_in_epoch - p.index);
   const double seconds = p.step > 0 ? p.seconds / static_cast<double>(p.step) * steps_left : 0.0;
   return format_duration(seconds);
 }

@@ -300,7 +300,7 @@ Corpus split_off(Corpus& corpus, double fraction, bool lines) {
     const auto kept =
         corpus.sequences() - static_cast<int64_t>(std::llround(fraction * static_cast<double>(corpus.sequences())));
     const int64_t cut = corpus.starts[static_cast<size_t>(kept)];
-    for (size_t i = static_cast<size_t>(kept); i < corpus.starts.size(); ++i)
+    for (auto i = static_cast<size_t>(kept); i < corpus.starts.size(); ++i)
       rest.starts.push_back(corpus.starts[i] - cut);
     corpus.starts.resize(static_cast<size_t>(kept) + 1);
     rest.symbols.assign(corpus.symbols.begin() + cut, corpus.symbols.end());

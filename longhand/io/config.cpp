@@ -22,7 +22,7 @@ std::optional<std::string> scalar_text(const toml::node& node) {
   return std::nullopt;
 }
 
-std::string quoted(const std::string& text) {
+std::string toml_text(const std::string& text) {
   std::ostringstream out;
   out << toml::value<std::string>(text);
   return out.str();
@@ -30,8 +30,8 @@ std::string quoted(const std::string& text) {
 
 // TOML wants a floating-point number to look like one.
 std::string toml_value(const Option& option) {
-  const std::string text = option.text();
-  if (std::holds_alternative<std::string*>(option.value)) return quoted(text);
+  std::string text = option.text();
+  if (std::holds_alternative<std::string*>(option.value)) return toml_text(text);
   if (std::holds_alternative<double*>(option.value) && text.find_first_of(".e") == std::string::npos) {
     return text + ".0";
   }
@@ -87,9 +87,10 @@ std::vector<std::string> read_toml(const std::string& path, OptionTable& table) 
       throw usage_error(where + ": no option has this name", "remove it or correct it" + did_you_mean(name, known));
     }
     const std::optional<std::string> text = scalar_text(node);
-    if (!text)
+    if (!text) {
       throw usage_error(where + ": expected " + option->expectation() + ", found a table or a list",
                         "write `" + name + " = value`");
+    }
     table.set(*option, *text, where);
     names.push_back(name);
   }
@@ -116,7 +117,7 @@ void from_json(const nlohmann::json& object, const std::string& path, OptionTabl
   const std::string advice = "use a file that this version of longhand, or an earlier one, wrote";
   if (!object.is_object()) throw input_error(path + ": its configuration is not a JSON object", advice);
   for (const auto& [name, value] : object.items()) {
-    const std::string where = path + ": configuration: " + name;
+    const std::string where = fmt::format("{}: configuration: {}", path, name);
     const Option* option = table.find(name);
     if (option == nullptr) throw input_error(where + ": no option has this name", advice);
     if (value.is_structured()) throw input_error(where + ": expected one value, found a list or an object", advice);
