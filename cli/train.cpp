@@ -102,7 +102,13 @@ class TrainLanguageModel {
     tasks::LanguageModelOptions& options = settings_.model;
     const std::string raw = data::normalise(load_text(settings_.data, options.text), options.text, settings_.data);
     const std::string_view text = data::truncate(raw, options.text, settings_.max_tokens);
-    tasks::LanguageModel model(options, data::build_vocabulary(text, options.text));
+    data::Vocabulary vocabulary = data::build_vocabulary(text, options.text);
+    const int64_t special = (vocabulary.find(data::kUnknown) >= 0 ? 1 : 0) + (options.text.lines ? 2 : 0);
+    if (vocabulary.size() <= special && options.text.min_count > 1) {
+      throw input_error(fmt::format("{}: no symbol occurs {} times", settings_.data, options.text.min_count),
+                        "give a smaller --min-count, or a longer text");
+    }
+    tasks::LanguageModel model(options, std::move(vocabulary));
     data::Corpus corpus = data::encode(text, options.text, model.vocabulary(), data::Unknown::kUnk, settings_.data);
     data::Corpus valid = held_out(corpus, model.vocabulary());
     check_size(corpus);

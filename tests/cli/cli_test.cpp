@@ -216,6 +216,7 @@ TEST(Cli, InputAtFaultIsExitCodeOne) {
   expect_error(train("tale", {"--valid", "none"}), 1, "none: expected a file");
   write_file(folder / "other", "\u6625\u590f");
   expect_error(train("tale", {"--valid", "other"}), 1, "the model does not know the symbol '春'");
+  expect_error(train("tale", {"--min-count", "1000000"}), 1, "no symbol occurs 1000000 times");
   EXPECT_FALSE(io::exists(folder / "run"));  // nothing half-made
   write_file(folder / "file", "x");
   expect_error(run(folder, {"train", "lm", "--data", "tale", "--out", "file/run"}), 1, "cannot be made a folder");
