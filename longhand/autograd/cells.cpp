@@ -1,0 +1,144 @@
+#include "longhand/autograd/cells.h"
+
+namespace longhand::autograd {
+namespace {
+
+/// 1 - x
+template <class T>
+Var<T> complement(Var<T> x) {
+  return add_scalar(scale(x, -1), 1);
+}
+
+/// share * a + (1 - share) * b
+template <class T>
+Var<T> mix(Var<T> share, Var<T> a, Var<T> b) {
+  return add(multiply(share, a), multiply(complement(share), b));
+}
+
+/// The mask of step t among one a step, one for all, or none.
+template <class T>
+std::optional<Var<T>> mask_at(const std::vector<Var<T>>& masks, int64_t t) {
+  if (masks.empty()) return std::nullopt;
+  return masks.size() == 1 ? masks.front() : masks[static_cast<size_t>(t)];
+}
+
+/// W_ih x_t [B,4H].
+template <class T>
+Var<T> input_part(const LstmSequence<T>& s, int64_t t) {
+  if (s.symbols == nullptr) return matmul_transposed(s.x[static_cast<size_t>(t)], s.vars.w_ih);
+  const int64_t B = s.initial.h.rows();
+  std::vector<int32_t> symbols(s.symbols + t * B, s.symbols + (t + 1) * B);
+  for (int64_t b = 0; s.lengths != nullptr && b < B; ++b) {
+    if (t >= s.lengths[b]) symbols[static_cast<size_t>(b)] = 0;
+  }
+  return gather_columns(s.vars.w_ih, symbols.data(), B);
+}
+
+}  // namespace
+
+template <class T>
+Var<T> normalise(Var<T> v) {
+  const Var<T> centred = subtract_column(v, row_mean(v));
+  const Var<T> variance = row_mean(multiply(centred, centred));
+  return multiply_column(centred, rsqrt(add_scalar(variance, T(1e-5))));
+}
+
+template <class T>
+LstmState<T> lstm_step(const LstmVars<T>& vars, Var<T> u, const LstmState<T>& prev, const LstmMasks<T>& masks) {
+  const bool layer_norm = vars.gain_ih.has_value();
+  LONGHAND_CHECK(vars.gain_hh.has_value() == layer_norm);
+  LONGHAND_CHECK(vars.gain_c.has_value() == layer_norm && vars.bias_c.has_value() == layer_norm);
+  const int64_t H = prev.c.columns();
+
+  const Var<T> from_h = masks.recurrent ? multiply(prev.h, *masks.recurrent) : prev.h;
+  Var<T> recurrent = matmul_transposed(from_h, vars.w_hh);
+  if (layer_norm) {
+    u = multiply_row(normalise(u), *vars.gain_ih);
+    recurrent = multiply_row(normalise(recurrent), *vars.gain_hh);
+  }
+  const Var<T> a = add_row(add(u, recurrent), vars.bias);
+  LONGHAND_CHECK(a.columns() == 4 * H);
+  const Var<T> i = sigmoid(columns(a, 0, H));
+  const Var<T> f = sigmoid(columns(a, H, H));
+  const Var<T> g = tanh(columns(a, 2 * H, H));
+  const Var<T> o = sigmoid(columns(a, 3 * H, H));
+
+  Var<T> c = add(multiply(f, prev.c), multiply(i, g));
+  const Var<T> seen = layer_norm ? add_row(multiply_row(normalise(c), *vars.gain_c), *vars.bias_c) : c;
+  Var<T> h = multiply(o, tanh(seen));
+  if (vars.w_hr) h = matmul_transposed(h, *vars.w_hr);
+
+  if (masks.zone_h) h = mix(*masks.zone_h, prev.h, h);
+  if (masks.zone_c) c = mix(*masks.zone_c, prev.c, c);
+  return {h, c};
+}
+
+template <class T>
+LstmOutputs<T> lstm_sequence(const LstmSequence<T>& s) {
+  const auto fits = [&](const std::vector<Var<T>>& masks) {
+    return masks.size() <= 1 || static_cast<int64_t>(masks.size()) == s.steps;
+  };
+  LONGHAND_CHECK(s.symbols != nullptr ? s.x.empty() : static_cast<int64_t>(s.x.size()) == s.steps);
+  LONGHAND_CHECK(fits(s.zone_h) && fits(s.zone_c));
+  const int64_t B = s.initial.h.rows();
+  for (int64_t b = 0; s.lengths != nullptr && b < B; ++b) LONGHAND_CHECK(s.lengths[b] >= 0 && s.lengths[b] <= s.steps);
+  const Var<T> zeros = s.initial.h.tape->filled(B, s.initial.h.columns(), T(0));
+
+  LstmOutputs<T> out{std::vector<Var<T>>(static_cast<size_t>(s.steps)), s.initial};
+  std::vector<uint8_t> runs(static_cast<size_t>(B));
+  for (int64_t k = 0; k < s.steps; ++k) {
+    // Padding is on the right. In reverse it comes first, and a row waits in its initial state until it begins.
+    const int64_t t = s.reverse ? s.steps - 1 - k : k;
+    const LstmMasks<T> masks{s.recurrent_mask, mask_at(s.zone_h, t), mask_at(s.zone_c, t)};
+    const LstmState<T> next = lstm_step(s.vars, input_part(s, t), out.last, masks);
+    Var<T>& h = out.h[static_cast<size_t>(t)];
+    if (s.lengths == nullptr) {
+      h = next.h;
+      out.last = next;
+      continue;
+    }
+    for (int64_t b = 0; b < B; ++b) runs[static_cast<size_t>(b)] = t < s.lengths[b];
+    h = select_rows(runs.data(), next.h, zeros);
+    out.last.h = select_rows(runs.data(), next.h, out.last.h);
+    out.last.c = select_rows(runs.data(), next.c, out.last.c);
+  }
+  return out;
+}
+
+template <class T>
+Var<T> rnn_step(Var<T> w_hh, Var<T> bias, Var<T> u, Var<T> h_prev, Activation activation) {
+  const Var<T> a = add_row(add(u, matmul_transposed(h_prev, w_hh)), bias);
+  switch (activation) {
+    case Activation::kTanh: return tanh(a);
+    case Activation::kRelu: return relu(a);
+    case Activation::kSigmoid: return sigmoid(a);
+  }
+  LONGHAND_CHECK(false);
+}
+
+template <class T>
+Var<T> gru_step(const GruVars<T>& vars, Var<T> u, Var<T> h_prev) {
+  const int64_t H = h_prev.columns();
+  const Var<T> input = add_row(u, vars.bias_ih);
+  const Var<T> recurrent = add_row(matmul_transposed(h_prev, vars.w_hh), vars.bias_hh);
+  const Var<T> r = sigmoid(add(columns(input, 0, H), columns(recurrent, 0, H)));
+  const Var<T> z = sigmoid(add(columns(input, H, H), columns(recurrent, H, H)));
+  const Var<T> n = tanh(add(columns(input, 2 * H, H), multiply(r, columns(recurrent, 2 * H, H))));
+  return mix(z, h_prev, n);
+}
+
+template Var<float> normalise(Var<float>);
+template LstmState<float> lstm_step(const LstmVars<float>&, Var<float>, const LstmState<float>&,
+                                    const LstmMasks<float>&);
+template LstmOutputs<float> lstm_sequence(const LstmSequence<float>&);
+template Var<float> rnn_step(Var<float>, Var<float>, Var<float>, Var<float>, Activation);
+template Var<float> gru_step(const GruVars<float>&, Var<float>, Var<float>);
+
+template Var<double> normalise(Var<double>);
+template LstmState<double> lstm_step(const LstmVars<double>&, Var<double>, const LstmState<double>&,
+                                     const LstmMasks<double>&);
+template LstmOutputs<double> lstm_sequence(const LstmSequence<double>&);
+template Var<double> rnn_step(Var<double>, Var<double>, Var<double>, Var<double>, Activation);
+template Var<double> gru_step(const GruVars<double>&, Var<double>, Var<double>);
+
+}  // namespace longhand::autograd
