@@ -1,5 +1,6 @@
-// The LSTM layer's training step beside the machine's own multiply-add peak, both measured in one run, in turns, since
-// other users of a machine slow both alike. Prints one row a workload: `longhand_bench [--threads N]`.
+// Two tables, each measured in turns in one run, since other users of a machine slow both sides of a ratio alike: the
+// LSTM layer's training step beside the machine's own multiply-add peak, and the layer with each of its options beside
+// the plain one. `longhand_bench [--threads N]`.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "longhand/base/rng.h"
 #include "longhand/kernels/lstm.h"
 #include "longhand/kernels/target.h"
+#include "longhand/nn/lstm_stack.h"
 
 namespace {
 
@@ -65,20 +67,18 @@ class Layer {
     const kernels::LstmInput<float> input{w_.one_hot ? nullptr : x_.data(), padded(w_.inputs), symbols_.data()};
     pack_lstm(shape, weights, !w_.one_hot, kernels::PackFor::kTraining, packed_, context_);
     lstm_forward(
-        {.shape = shape, .weights = weights, .input = input, .h = h_.data(), .c = c_.data(), .gates = gates_.data()},
+        {.shape = shape, .weights = weights, .input = input, .h = h_.data(), .c = c_.data(), .kept = {gates_.data()}},
         packed_, context_);
     lstm_backward({.shape = shape,
                    .weights = weights,
                    .input = input,
                    .h = h_.data(),
                    .c = c_.data(),
-                   .gates = gates_.data(),
+                   .kept = {gates_.data()},
                    .dh = dh_.data(),
                    .dx = w_.one_hot ? nullptr : dx_.data(),
                    .dx_stride = padded(w_.inputs),
-                   .dw_ih = dw_ih_.data(),
-                   .dw_hh = dw_hh_.data(),
-                   .dbias = dbias_.data()},
+                   .gradients = {dw_ih_.data(), dw_hh_.data(), dbias_.data()}},
                   packed_, context_);
   }
 
@@ -124,6 +124,104 @@ void measure(const Workload& workload, int threads) {
              workload.hidden, threads, median(speeds), median(peaks), 100.0 * median(ratios));
 }
 
+// One layer with options, as a model has it, and its training step.
+class OptionLayer {
+ public:
+  OptionLayer(const nn::LstmOptions& lstm, kernels::Context& context)
+      : stack_({.lstm = lstm, .inputs = kInputs, .one_hot = false, .init = {}}, arena_), context_(context) {
+    arena_.allocate();
+    arena_.allocate_gradients();
+    arena_.initialise(1);
+    randomise(x_, kSteps * kBatch, kInputs, padded(kInputs), 1.0, 4);
+    randomise(dy_, kSteps * kBatch, lstm.outputs(), padded(lstm.outputs()), 1e-3, 5);
+    dx_.resize(kSteps * kBatch * padded(kInputs));
+    stack_.reset_state(kBatch);
+  }
+
+  void step() {
+    const nn::StackInput<float> input{.steps = kSteps,
+                                      .batch = kBatch,
+                                      .lengths = nullptr,
+                                      .x = x_.data(),
+                                      .x_stride = padded(kInputs),
+                                      .symbols = nullptr,
+                                      .masks = {1, step_++, 0}};
+    stack_.parameters_changed();
+    stack_.forward(input, nn::Pass::kTraining, nn::Engine::kFused, arena_.values().data(), context_);
+    stack_.backward(input, {.d_output = dy_.data(), .dx = dx_.data(), .dx_stride = padded(kInputs)}, nn::Engine::kFused,
+                    arena_.values().data(), arena_.gradients().data(), context_);
+  }
+
+  static constexpr int64_t kSteps = 35, kBatch = 32, kInputs = 256, kHidden = 256;
+
+ private:
+  ParameterArena arena_;
+  nn::LstmStack<float> stack_;
+  kernels::Context& context_;
+  Buffer<float> x_, dx_, dy_;
+  uint64_t step_ = 0;
+};
+
+struct NamedOptions {
+  const char* name;
+  nn::LstmOptions lstm;
+};
+
+std::vector<NamedOptions> option_sets() {
+  const nn::LstmOptions plain{.hidden = OptionLayer::kHidden};
+  std::vector<NamedOptions> sets = {{"plain", plain}};
+  const auto add = [&](const char* name, const auto& change) {
+    sets.push_back({name, plain});
+    change(sets.back().lstm);
+  };
+  using O = nn::LstmOptions;
+  add("dropout-input 0.3", [](O& o) { o.dropout_input = 0.3; });
+  add("dropout-output 0.3", [](O& o) { o.dropout_output = 0.3; });
+  add("both, variational", [](O& o) { o.dropout = 0.3, o.variational = true; });
+  add("dropout-recurrent 0.3", [](O& o) { o.dropout_recurrent = 0.3; });
+  add("weight-drop 0.5", [](O& o) { o.weight_drop = 0.5; });
+  add("zoneout 0.1", [](O& o) { o.zoneout = 0.1; });
+  add("zoneout-cell 0.1", [](O& o) { o.zoneout_cell = 0.1; });
+  add("layer-norm", [](O& o) { o.layer_norm = true; });
+  add("train-initial-state", [](O& o) { o.train_initial_state = true; });
+  add("all regularisers",
+      [](O& o) { o.dropout = o.dropout_recurrent = 0.3, o.weight_drop = 0.5, o.zoneout = o.zoneout_cell = 0.1; });
+  add("all, variational", [](O& o) {
+    o.dropout = o.dropout_recurrent = 0.3, o.weight_drop = 0.5, o.zoneout = o.zoneout_cell = 0.1, o.variational = true;
+  });
+  add("all, and layer-norm", [](O& o) {
+    o.dropout = o.dropout_recurrent = 0.3, o.weight_drop = 0.5, o.zoneout = o.zoneout_cell = 0.1;
+    o.layer_norm = o.train_initial_state = true;
+  });
+  return sets;
+}
+
+// Every set beside the plain layer, which is measured again before each.
+void measure_options(int threads) {
+  kernels::Context context(threads);
+  OptionLayer plain(option_sets()[0].lstm, context);
+  const double symbols = static_cast<double>(OptionLayer::kSteps * OptionLayer::kBatch);
+  const auto speed = [symbols](OptionLayer& layer) {
+    constexpr int kRepetitions = 6;
+    const auto start = Clock::now();
+    for (int i = 0; i < kRepetitions; ++i) layer.step();
+    return symbols * kRepetitions / seconds_since(start);
+  };
+  fmt::print("\n{:<24} {:>7} {:>12} {:>9}\n", "options", "threads", "steps B/s", "of plain");
+  for (const NamedOptions& set : option_sets()) {
+    OptionLayer layer(set.lstm, context);
+    plain.step();
+    layer.step();
+    std::vector<double> speeds, ratios;
+    for (int round = 0; round < 9; ++round) {
+      const double base = speed(plain);
+      speeds.push_back(speed(layer));
+      ratios.push_back(speeds.back() / base);
+    }
+    fmt::print("{:<24} {:>7} {:>12.0f} {:>7.0f} %\n", set.name, threads, median(speeds), 100.0 * median(ratios));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -140,4 +238,8 @@ int main(int argc, char** argv) {
       measure(workload, threads);
     }
   }
+  fmt::print(
+      "\nTraining step of one layer of {} units with options, {} steps of {} rows, {} inputs, medians of 9 rounds.\n",
+      OptionLayer::kHidden, OptionLayer::kSteps, OptionLayer::kBatch, OptionLayer::kInputs);
+  for (int threads = 1; threads <= most_threads; threads *= 2) measure_options(threads);
 }

@@ -30,7 +30,7 @@ struct Eval {
               "rows to read a stream in: 1 is exact, more is faster but each row begins without context",
               between(1, 1 << 20));
     table.add("threads", threads, "processors to use; 0: all", between(0, 1024));
-    table.add("engine", engine, "kernels", one_of({"fused", "reference"}));
+    table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
     table.add("json", json, "print one JSON object");
   }
 

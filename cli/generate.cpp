@@ -26,7 +26,7 @@ struct Generate {
     sampler.add_to(table);
     table.add("unknown", unknown, "symbols of the prompt that the model does not know",
               one_of({"error", "skip", "unk"}));
-    table.add("engine", engine, "kernels", one_of({"fused", "reference"}));
+    table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
   }
 
   int run() {

@@ -59,7 +59,7 @@ struct RunSettings {
     table.add("seed", seed, "of the initial weights, the batches and dropout", at_least(0));
     table.begin_group("Running");
     table.add("threads", threads, "processors to use; 0: all. The result is the same for any number", between(0, 1024));
-    table.add("engine", engine, "kernels", one_of({"fused", "reference"}));
+    table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
   }
 };
 

@@ -4,7 +4,7 @@
 
 int main() try {
   using namespace longhand;
-  tasks::LanguageModelOptions options{.hidden = 64, .embed = 16};
+  tasks::LanguageModelOptions options{.lstm = {.hidden = 64}, .embed = 16};
   const std::string text(data::find_builtin("tale")->text.substr(0, 8000));
   const data::Vocabulary vocabulary = data::build_vocabulary(text, options.text);
   data::Corpus corpus = data::encode(text, options.text, vocabulary, data::Unknown::kError, "tale");

@@ -16,14 +16,17 @@ struct OptionCheck {
   double least = -1e300;
   double most = 1e300;
   bool open = false;                   ///< `least` and `most` themselves are excluded
+  std::optional<double> also{};        ///< one value outside of that range, with a meaning of its own
   std::vector<std::string> choices{};  ///< of a text; empty: any
 };
 
 OptionCheck at_least(double least);
 OptionCheck more_than(double least);
 OptionCheck between(double least, double most);
-/// least <= value < 1
+/// 0 <= value < 1
 OptionCheck fraction();
+/// That, or the value `also`.
+OptionCheck fraction_or(double also);
 OptionCheck one_of(std::vector<std::string> choices);
 
 /// One option, bound to the variable that holds it.

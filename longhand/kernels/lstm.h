@@ -1,12 +1,22 @@
-// The LSTM layer over a whole sequence: forward for training, forward for inference, and the hand-derived backward
-// pass. The argument structs are templates so that the reference (reference.h) fills the same ones, in float or double.
+// The LSTM layer over a whole sequence, in one direction: forward for training, forward for inference, and the
+// hand-derived backward pass. The argument structs are templates so that the reference (reference_lstm.h) fills the
+// same ones, in float or double. Layers above and beside one another are the business of nn/lstm_stack.h.
 //
-// T steps, B rows (sequences) in the batch, I inputs, H hidden units, Hp = padded(H). Gates are in the order i f g o.
-// For one step (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
+// T steps, B rows (sequences) in the batch, I inputs, H hidden units, R outputs: the projection's size P, or H without
+// one. Hp = padded(H), Rp = padded(R). Gates are in the order i f g o. One step, with every option
+// (docs/derivatives.md has these equations with their numbers, and what follows from them):
 //
-//   a = W_ih x_t + W_hh h_{t-1} + b
+//   r  = recurrent_mask * h_{t-1}
+//   a  = W_ih x_t + W_hh r + b       or, normalised,  a = gain_ih * N(W_ih x_t) + gain_hh * N(W_hh r) + b
 //   i = sigmoid(a_i)  f = sigmoid(a_f)  g = tanh(a_g)  o = sigmoid(a_o)
-//   c_t = f * c_{t-1} + i * g           h_t = o * tanh(c_t)
+//   c~ = f * c_{t-1} + i * g         s = c~   or, normalised,  s = gain_c * N(c~) + bias_c
+//   m  = o * tanh(s)                 h~ = m   or, projected,   h~ = W_hr m
+//   h_t = zone_h * h_{t-1} + (1 - zone_h) * h~
+//   c_t = zone_c * c_{t-1} + (1 - zone_c) * c~
+//
+// Sources: Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000; projection: Sak et al. 2014;
+// layer normalisation: Ba et al. 2016; mask on the recurrent state: Gal and Ghahramani 2016; zoneout: Krueger et al.
+// 2017. N(v) = (v - mean(v)) / sqrt(variance(v) + kNormEpsilon) is taken over the four gates together.
 //
 // Row b is `lengths[b]` steps long, in any order, 0 included. Beyond its end its outputs are zero, and no work is done.
 #pragma once
@@ -17,20 +27,44 @@
 
 namespace longhand::kernels {
 
+inline constexpr double kNormEpsilon = 1e-5;
+
+/// State arrays have T+1 slots. Forward in time, slot 0 is the initial state and slot t+1 what step t makes of slot t.
+/// In reverse, slot T is the initial state, and step t puts its result in slot t.
 struct LstmShape {
   int64_t steps = 0;                 ///< T
   int64_t batch = 0;                 ///< B
   int64_t inputs = 0;                ///< I
   int64_t hidden = 0;                ///< H
   const int32_t* lengths = nullptr;  ///< [B], each 0 .. T; null: all T
+  int64_t projection = 0;            ///< P; 0: none
+  bool reverse = false;              ///< each row begins at its own last step
+
+  int64_t outputs() const { return projection > 0 ? projection : hidden; }  ///< R
+  int64_t length(int64_t b) const { return lengths != nullptr ? lengths[b] : steps; }
+  int64_t initial_slot() const { return reverse ? steps : 0; }
+  int64_t next_slot(int64_t t) const { return reverse ? t : t + 1; }
+  int64_t prev_slot(int64_t t, int64_t b) const { return !reverse ? t : t + 1 == length(b) ? steps : t + 1; }
+  int64_t last_slot(int64_t b) const { return !reverse ? length(b) : length(b) > 0 ? 0 : steps; }
+  /// The time step that is the s-th in the order of work.
+  int64_t time(int64_t s) const { return reverse ? steps - 1 - s : s; }
 };
 
 template <class T>
-struct LstmWeights {
-  const T* w_ih = nullptr;  ///< [4H, I]
-  const T* w_hh = nullptr;  ///< [4H, H]
-  const T* bias = nullptr;  ///< [4H]
+struct LstmParameters {
+  T* w_ih = nullptr;     ///< [4H, I]
+  T* w_hh = nullptr;     ///< [4H, R]
+  T* bias = nullptr;     ///< [4H]
+  T* w_hr = nullptr;     ///< [P, H] of a projected layer
+  T* gain_ih = nullptr;  ///< [4H] of a normalised layer, which has all four; otherwise null
+  T* gain_hh = nullptr;  ///< [4H]
+  T* gain_c = nullptr;   ///< [H]
+  T* bias_c = nullptr;   ///< [H]
 };
+template <class T>
+using LstmWeights = LstmParameters<const T>;
+template <class T>
+using LstmGradients = LstmParameters<T>;
 
 /// The input: either dense rows, or one symbol a row, which stands for a one-hot row of I and is multiplied by picking
 /// one column of w_ih. Symbols must be 0 .. I-1.
@@ -41,17 +75,44 @@ struct LstmInput {
   const int32_t* symbols = nullptr;  ///< [T, B]; used where x is null
 };
 
-/// `h` and `c` have T+1 slots; slot 0 is the initial state, slot t+1 what step t makes of slot t.
+/// Constants that multiply states. A stride of 0 repeats one row for all: an expectation instead of a draw.
+template <class T>
+struct LstmMasks {
+  const T* recurrent = nullptr;  ///< [B, Rp] on h_{t-1} in the recurrent product; null: ones
+  const T* zone_h = nullptr;     ///< [T, B, Rp] the part of h_{t-1} that stays; null: zeros
+  int64_t zone_h_stride = 0;
+  const T* zone_c = nullptr;  ///< [T, B, Hp] the part of c_{t-1} that stays; null: zeros
+  int64_t zone_c_stride = 0;
+
+  const T* zone_h_row(int64_t row) const { return zone_h == nullptr ? nullptr : zone_h + row * zone_h_stride; }
+  const T* zone_c_row(int64_t row) const { return zone_c == nullptr ? nullptr : zone_c + row * zone_c_stride; }
+};
+
+/// What the forward pass writes for the backward pass. For inference all are null.
+template <class T>
+struct LstmKept {
+  T* gates = nullptr;       ///< [T, B, 4, Hp] i f g o after their activation
+  T* masked_h = nullptr;    ///< [T, B, Rp] r; with a recurrent mask
+  T* m = nullptr;           ///< [T, B, Hp]; with a projection
+  T* norm_ih = nullptr;     ///< [T, B, 4, Hp] N(W_ih x); with normalisation and dense input
+  T* norm_hh = nullptr;     ///< [T, B, 4, Hp] N(W_hh r); with normalisation
+  T* norm_c = nullptr;      ///< [T, B, Hp] N(c~); with normalisation
+  T* deviations = nullptr;  ///< [T, B, 3] 1 / sqrt(variance + epsilon) of these three; with normalisation
+};
+
 template <class T>
 struct LstmForward {
   LstmShape shape;
   LstmWeights<T> weights;
   LstmInput<T> input;
-  T* h = nullptr;  ///< [T+1, B, Hp] slot 0 read, the others written
-  T* c = nullptr;  ///< [T+1, B, Hp] likewise; where `gates` is null, [B, Hp]: read, then overwritten by the final state
-  T* gates = nullptr;   ///< [T, B, 4, Hp] i f g o after their activation, written; null for inference
-  T* h_last = nullptr;  ///< [B, Hp] written: each row's h after its own last step; may be null
+  LstmMasks<T> masks;
+  T* h = nullptr;  ///< [T+1, B, Rp] the initial slot read, the others written
+  T* c = nullptr;  ///< [T+1, B, Hp] likewise; for inference [B, Hp]: read, then overwritten by the final state
+  LstmKept<T> kept;
+  T* h_last = nullptr;  ///< [B, Rp] written: each row's h after its own last step; may be null
   T* c_last = nullptr;  ///< [B, Hp] likewise; null for inference, where `c` is that
+
+  bool keeps() const { return kept.gates != nullptr; }
 };
 
 /// Gradients are those of a scalar loss. All weight gradients are added to.
@@ -60,28 +121,34 @@ struct LstmBackward {
   LstmShape shape;
   LstmWeights<T> weights;
   LstmInput<T> input;
-  const T* h = nullptr;        ///< [T+1, B, Hp] as the forward pass left it
+  LstmMasks<T> masks;
+  const T* h = nullptr;        ///< [T+1, B, Rp] as the forward pass left it
   const T* c = nullptr;        ///< [T+1, B, Hp] likewise
-  T* gates = nullptr;          ///< [T, B, 4, Hp] likewise; overwritten by the gradient of the pre-activations a
-  const T* dh = nullptr;       ///< [T, B, Hp] gradient of the outputs (slots 1 .. T of h)
-  const T* dh_last = nullptr;  ///< [B, Hp] gradient of h_last; null: zero
+  LstmKept<T> kept;            ///< likewise; gates become the gradient of a, norm_ih is overwritten
+  const T* dh = nullptr;       ///< [T, B, Rp] gradient of the outputs
+  const T* dh_last = nullptr;  ///< [B, Rp] gradient of h_last; null: zero
   const T* dc_last = nullptr;  ///< [B, Hp] gradient of c_last; null: zero
   T* dx = nullptr;             ///< [T, B, I] written, zero in the padding; null: not wanted
   int64_t dx_stride = 0;
-  T* dw_ih = nullptr;     ///< [4H, I] added to
-  T* dw_hh = nullptr;     ///< [4H, H] added to
-  T* dbias = nullptr;     ///< [4H] added to
-  T* dh_first = nullptr;  ///< [B, Hp] written: gradient of the initial h; null: not wanted
+  bool add_to_dx = false;  ///< dx is added to instead
+  LstmGradients<T> gradients;
+  T* dh_first = nullptr;  ///< [B, Rp] written: gradient of the initial h; null: not wanted
   T* dc_first = nullptr;  ///< [B, Hp] written: gradient of the initial c; null: not wanted
 };
 
 /// The layer's weights as the fused kernels read them.
 struct PackedLstm {
-  PackedMatrix input;           ///< W_ih' [I, 4Hp]; empty for symbols
-  PackedMatrix recurrent;       ///< W_hh' [H, 4H], the four gates of a vector of units side by side
-  PackedMatrix input_back;      ///< W_ih [4Hp, I]
-  PackedMatrix recurrent_back;  ///< W_hh [4Hp, H]
-  Buffer<float> bias;           ///< [4, Hp]
+  PackedMatrix input;            ///< W_ih' [I, 4Hp]; empty for symbols
+  PackedMatrix recurrent;        ///< W_hh' [R, 4H], the four gates of a vector of units side by side
+  PackedMatrix projection;       ///< W_hr' [H, P]
+  PackedMatrix input_back;       ///< W_ih [4Hp, I]
+  PackedMatrix recurrent_back;   ///< W_hh [4Hp, R]
+  PackedMatrix projection_back;  ///< W_hr [P, H]
+  Buffer<float> bias;            ///< [4, Hp]
+  Buffer<float> gain_ih;         ///< [4, Hp]
+  Buffer<float> gain_hh;         ///< [4, Hp]
+  Buffer<float> gain_c;          ///< [Hp]
+  Buffer<float> bias_c;          ///< [Hp]
 };
 
 /// What a caller needs of a PackedLstm: forward alone, or backward too.

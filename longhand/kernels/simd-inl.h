@@ -34,6 +34,13 @@ inline constexpr bool kManyRegisters = false;
 
 HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
+// The first n lanes of a vector, and zeros; n may exceed the lanes, and may be negative.
+HWY_INLINE V real_lanes(V value, int64_t n) {
+  const D d;
+  if (n >= lanes()) return value;
+  return hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(n, 0))), value);
+}
+
 // The first n floats at p, and zeros; n may exceed the lanes, and p needs no alignment. Nothing beyond is touched.
 HWY_INLINE V load_n(const float* p, int64_t n) {
   const D d;

@@ -1,7 +1,10 @@
-// One or more LSTM layers, one above the other, with dropout between them and a state that is carried from batch to
-// batch.
+// LSTM layers one above the other, in one direction or both, with everything that goes between them, and a state that
+// can be carried from batch to batch. The equations of one layer in one direction are those of kernels/lstm.h.
+//
+// T steps, B rows, I inputs, H units, R = P or H, D directions; every array's rows are padded to cache lines.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,75 +13,121 @@
 #include "longhand/nn/dropout.h"
 #include "longhand/nn/engine.h"
 #include "longhand/nn/initialisers.h"
+#include "longhand/nn/lstm_options.h"
 
 namespace longhand::nn {
 
 struct LstmStackOptions {
-  int64_t layers = 1;
+  LstmOptions lstm;
   int64_t inputs = 0;    ///< I of the first layer
-  bool one_hot = false;  ///< the first layer's input is symbols below `inputs`
-  int64_t hidden = 0;    ///< H of every layer
-  double dropout = 0.0;  ///< between the layers
+  bool one_hot = false;  ///< the first layer's input is symbols below `inputs`, which are not dropped out
   InitOptions init;
 };
 
 /// What weights are packed for. Packed for training, they serve inference too.
 enum class Packed { kNothing, kInference, kTraining };
 
+/// What a forward pass is for.
+enum class Pass {
+  kInference,  ///< outputs alone
+  kGradients,  ///< the same outputs, and backward may follow: gradients of the model as it is used
+  kTraining,   ///< with the regularisers' random masks, and backward may follow
+};
+
 /// One batch of sequences on its way through the stack.
+template <class T>
 struct StackInput {
   int64_t steps = 0;                 ///< T
   int64_t batch = 0;                 ///< B
-  const int32_t* lengths = nullptr;  ///< [B] or null
-  const float* x = nullptr;          ///< [T, B, I], or
+  const int32_t* lengths = nullptr;  ///< [B], each 0 .. T; null: all T
+  const T* x = nullptr;              ///< [T, B, I], or
   int64_t x_stride = 0;
   const int32_t* symbols = nullptr;  ///< [T, B]
-  DropoutKey dropout;                ///< for training
+  DropoutKey masks;                  ///< for training
 };
 
+template <class T>
+struct StackGradient {
+  const T* d_output = nullptr;  ///< [T, B, padded(D R)] gradient of the outputs, read
+  T* dx = nullptr;              ///< [T, B, I] written; null: not wanted
+  int64_t dx_stride = 0;
+  /// The stack's state_gradients() hold the gradients of the final states, and are overwritten by those of the initial
+  /// ones. Otherwise the former are zero, and the latter are not computed: back-propagation is truncated there.
+  bool states = false;
+};
+
+/// T is float, or double for checks (which the fused engine does not do).
+template <class T>
 class LstmStack {
  public:
-  /// Declares `lstm.weight_ih_l0`, `lstm.weight_hh_l0`, `lstm.bias_ih_l0` and so on in the arena. The second bias of
-  /// PyTorch's layers is not a parameter here: files carry it as zeros.
+  /// Declares `lstm.weight_ih_l0`, `lstm.weight_hh_l0`, `lstm.bias_ih_l0`, `lstm.weight_hr_l0` and so on, with
+  /// `_reverse` for the reverse direction, as PyTorch names them; and, where the options call for them,
+  /// `lstm.gain_ih_l0`, `gain_hh`, `gain_c`, `bias_c` and the initial `h_0`, `c_0`. The second bias of PyTorch's layers
+  /// is not a parameter here: files carry it as zeros.
   LstmStack(const LstmStackOptions& options, ParameterArena& arena);
+  ~LstmStack();
+  LstmStack(const LstmStack&) = delete;
+  LstmStack& operator=(const LstmStack&) = delete;
 
-  /// Zeroes the carried state and fits it to `batch` rows.
+  const LstmStackOptions& options() const { return options_; }
+
+  /// Fits the state to `batch` rows and begins anew: with zeros, or with the trained initial state.
   void reset_state(int64_t batch);
-  /// The carried state: h and c of every layer, each [B, Hp].
-  std::vector<Buffer<float>*> state();
+  /// The state that the next forward begins with and then overwrites with its final one: h [B, padded(R)] and c [B,
+  /// padded(H)] of layer 0, of its reverse direction, of layer 1, ...
+  std::vector<Buffer<T>*> state();
+  /// In the same order; see StackGradient.
+  std::vector<Buffer<T>*> state_gradients();
 
-  /// Tells that the arena's values, or the SIMD target, have changed.
+  /// Tells that the parameters' values, or the SIMD target, have changed.
   void parameters_changed() { packed_ = Packed::kNothing; }
 
-  /// Runs the batch from the carried state and leaves its final state there. Returns the top layer's outputs [T, B,
-  /// Hp], good until the next call.
-  const float* forward(const StackInput& input, bool training, Engine engine, const ParameterArena& arena,
-                       kernels::Context& context);
+  /// Runs the batch from the present state and leaves its final one. `values` are the parameters in their arena's
+  /// layout. Returns the last layer's outputs [T, B, padded(D R)], good until the next call.
+  const T* forward(const StackInput<T>& input, Pass pass, Engine engine, const T* values, kernels::Context& context);
 
-  /// The backward pass of the last training forward, from the gradient [T, B, Hp] of its outputs (overwritten). The
-  /// gradient stops at the initial state: back-propagation is truncated there. Adds to the arena's gradients; writes
-  /// `dx` [T, B, I] where it is not null.
-  void backward(const StackInput& input, float* d_output, float* dx, int64_t dx_stride, Engine engine,
-                ParameterArena& arena, kernels::Context& context);
+  /// The backward pass of the last forward, which was not one for inference. Adds to `gradients`, which have the
+  /// arena's layout.
+  void backward(const StackInput<T>& input, const StackGradient<T>& gradient, Engine engine, const T* values,
+                T* gradients, kernels::Context& context);
 
  private:
-  struct Layer {
-    size_t w_ih, w_hh, bias;  // indices in the arena
-    int64_t inputs;
-    kernels::PackedLstm packed;
-    Buffer<float> h0, c0;       // carried state [B, Hp]
-    Buffer<float> h, c, gates;  // of the last forward
-    Buffer<float> dropped;      // the outputs below after dropout
-  };
-  kernels::LstmShape shape(const Layer& layer, const StackInput& input) const;
-  kernels::LstmInput<float> layer_input(size_t index, const StackInput& input, bool training) const;
-  kernels::LstmWeights<float> weights(const Layer& layer, const ParameterArena& arena) const;
-  void pack(bool training, const ParameterArena& arena, kernels::Context& context);
+  struct Direction;
+  struct Layer;
+  struct Recording;
+
+  bool drops(const Layer& layer) const;
+  bool drops_output() const { return pass_ == Pass::kTraining && options_.lstm.output_dropout() > 0.0; }
+  kernels::LstmShape shape(const Direction& direction, const StackInput<T>& input) const;
+  kernels::LstmWeights<T> weights(const Direction& direction, const T* values) const;
+  kernels::LstmMasks<T> masks(const Direction& direction) const;
+  kernels::LstmKept<T> kept(Direction& direction, int64_t rows, bool dense) const;
+  kernels::LstmInput<T> layer_input(const Layer& layer, const StackInput<T>& input) const;
+
+  void begin(const StackInput<T>& input, const T* values, ThreadPool& pool);
+  void draw_masks(Direction& direction, const StackInput<T>& input, uint32_t place, const T* values, ThreadPool& pool);
+  void draw_activation_mask(const StackInput<T>& input, uint32_t place, double p, int64_t width, Buffer<T>& mask,
+                            ThreadPool& pool);
+  void apply_mask(const StackInput<T>& input, const Buffer<T>& mask, int64_t width, const T* x, int64_t x_stride, T* y,
+                  int64_t y_stride, ThreadPool& pool) const;
+  void pack(const T* values, kernels::Context& context);
+  void run_direction(Layer& layer, Direction& direction, const StackInput<T>& input, Engine engine, const T* values,
+                     kernels::Context& context);
+  const T* join(Layer& layer, const StackInput<T>& input);
+  void backward_direction(Layer& layer, Direction& direction, const StackInput<T>& input, const T* dy, T* dx,
+                          int64_t dx_stride, bool states, Engine engine, const T* values, T* gradients,
+                          kernels::Context& context);
+  const T* record(const StackInput<T>& input, const T* values);
+  void backward_on_tape(const StackInput<T>& input, const StackGradient<T>& gradient, T* gradients);
 
   LstmStackOptions options_;
   std::vector<Layer> layers_;
-  Buffer<float> d_below_;
+  Buffer<T> output_mask_, output_, d_output_, d_direction_;
+  bool begins_ = false;  // the next forward begins with the trained initial state
+  bool began_ = false;   // the last one did
+  Pass pass_ = Pass::kInference;
   Packed packed_ = Packed::kNothing;
+  std::unique_ptr<Recording> recording_;
 };
 
 }  // namespace longhand::nn

@@ -20,11 +20,9 @@ namespace {
 constexpr const char* kTask = "language_model";
 
 nn::LstmStackOptions stack_options(const LanguageModelOptions& options, int64_t vocabulary) {
-  return {.layers = options.layers,
+  return {.lstm = options.lstm,
           .inputs = options.embed > 0 ? options.embed : vocabulary,
           .one_hot = options.embed == 0,
-          .hidden = options.hidden,
-          .dropout = options.dropout,
           .init = options.init};
 }
 
@@ -38,11 +36,16 @@ std::string second_bias(const std::string& first) {
 
 void LanguageModelOptions::add_to(OptionTable& table) {
   text.add_to(table);
-  table.add("hidden", hidden, "LSTM units in each layer, H", between(1, 65536));
-  table.add("layers", layers, "LSTM layers, one above the other", between(1, 64));
+  lstm.add_to(table);
   table.add("embed", embed, "size of the symbols' embedding; 0 feeds them one-hot", between(0, 65536));
-  table.add("dropout", dropout, "dropout on the embedding, between layers, and before the output", fraction());
   init.add_to(table);
+}
+
+void LanguageModelOptions::check() const {
+  if (embed == 0 && lstm.dropout_input > 0.0) {
+    throw usage_error("--dropout-input: expected 0 with one-hot input, found " + shortest(lstm.dropout_input),
+                      "give the symbols an embedding, such as --embed 64, or leave --dropout-input out");
+  }
 }
 
 double LanguageScore::nats_per_symbol() const { return total_nats / static_cast<double>(symbols); }
@@ -61,8 +64,9 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabula
                      ? arena_.declare("embedding.weight", {vocabulary_.size(), options.embed}, nn::normal(1.0))
                      : 0),
       stack_(stack_options(options, vocabulary_.size()), arena_),
-      output_weight_(arena_.declare("output.weight", {vocabulary_.size(), options.hidden},
-                                    nn::weights(options.init, options.hidden, vocabulary_.size(), options.hidden))),
+      output_weight_(
+          arena_.declare("output.weight", {vocabulary_.size(), options.lstm.outputs()},
+                         nn::weights(options.init, options.lstm.outputs(), vocabulary_.size(), options.lstm.hidden))),
       output_bias_(arena_.declare("output.bias", {vocabulary_.size()}, nn::zeros())) {
   if (memory == Memory::kNow) arena_.allocate();
 }
@@ -152,19 +156,18 @@ std::unique_ptr<LanguageModel> LanguageModel::load(const std::string& path) {
   return model;
 }
 
-nn::StackInput LanguageModel::stack_input(const data::Batch& batch, const float* x,
-                                          const nn::DropoutKey& dropout) const {
+nn::StackInput<float> LanguageModel::stack_input(const data::Batch& batch, const float* x,
+                                                 const nn::DropoutKey& masks) const {
   return {.steps = batch.steps,
           .batch = batch.rows,
           .lengths = batch.ragged ? batch.lengths.data() : nullptr,
           .x = x,
           .x_stride = padded(options_.embed),
           .symbols = batch.inputs.data(),
-          .dropout = dropout};
+          .masks = masks};
 }
 
-const float* LanguageModel::embed(const data::Batch& batch, bool training, const nn::DropoutKey& dropout,
-                                  nn::Engine engine, kernels::Context& context) {
+const float* LanguageModel::embed(const data::Batch& batch, nn::Engine engine, kernels::Context& context) {
   if (options_.embed == 0) return nullptr;
   const int64_t rows = batch.steps * batch.rows, stride = padded(options_.embed);
   x_.resize(rows * stride);
@@ -179,23 +182,15 @@ const float* LanguageModel::embed(const data::Batch& batch, bool training, const
   } else {
     kernels::reference::embedding_gather(gather);
   }
-  if (training && options_.dropout > 0.0) {
-    nn::dropout(dropout, options_.dropout, x_.data(), x_.data(), rows, options_.embed, stride, context.pool);
-  }
   return x_.data();
 }
 
-void LanguageModel::embed_backward(const data::Batch& batch, const nn::DropoutKey& dropout, nn::Engine engine,
-                                   kernels::Context& context) {
-  const int64_t rows = batch.steps * batch.rows, stride = padded(options_.embed);
-  if (options_.dropout > 0.0) {
-    nn::dropout(dropout, options_.dropout, dx_.data(), dx_.data(), rows, options_.embed, stride, context.pool);
-  }
-  const kernels::EmbeddingScatter<float> scatter{.n = rows,
+void LanguageModel::embed_backward(const data::Batch& batch, nn::Engine engine, kernels::Context& context) {
+  const kernels::EmbeddingScatter<float> scatter{.n = batch.steps * batch.rows,
                                                  .width = options_.embed,
                                                  .symbols = batch.inputs.data(),
                                                  .dy = dx_.data(),
-                                                 .dy_stride = stride,
+                                                 .dy_stride = padded(options_.embed),
                                                  .dtable = arena_.gradient(embedding_)};
   if (engine == nn::Engine::kFused) {
     kernels::embedding_scatter(scatter, context);
@@ -207,30 +202,24 @@ void LanguageModel::embed_backward(const data::Batch& batch, const nn::DropoutKe
 void LanguageModel::pack_output(bool training, kernels::Context& context) {
   const nn::Packed wanted = training ? nn::Packed::kTraining : nn::Packed::kInference;
   if (output_packed_ >= wanted) return;
-  kernels::pack_linear(arena_.value(output_weight_), vocabulary_.size(), options_.hidden, training, packed_output_,
-                       context);
+  kernels::pack_linear(arena_.value(output_weight_), vocabulary_.size(), options_.lstm.outputs(), training,
+                       packed_output_, context);
   output_packed_ = wanted;
 }
 
-double LanguageModel::run(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
+double LanguageModel::run(const data::Batch& batch, bool training, const nn::DropoutKey& masks, nn::Engine engine,
                           kernels::Context& context) {
-  const int64_t rows = batch.steps * batch.rows, H = options_.hidden, Hp = padded(H);
+  const int64_t rows = batch.steps * batch.rows, width = options_.lstm.outputs(), stride = padded(width);
   for (int64_t row = 0; row < rows; ++row) {
     const auto r = static_cast<size_t>(row);
     LONGHAND_CHECK(batch.inputs[r] >= 0 && batch.inputs[r] < vocabulary_.size());
     LONGHAND_CHECK(batch.targets[r] >= 0 && batch.targets[r] < vocabulary_.size());
   }
-  if (batch.fresh) stack_.reset_state(batch.rows);
-  const nn::StackInput input = stack_input(batch, embed(batch, training, dropout, engine, context), dropout);
-  const float* output = stack_.forward(input, training, engine, arena_, context);
-  nn::DropoutKey output_dropout = dropout;
-  output_dropout.place += static_cast<uint32_t>(options_.layers);
-  const bool drop = training && options_.dropout > 0.0;
-  if (drop) {
-    dropped_.resize(rows * Hp);
-    nn::dropout(output_dropout, options_.dropout, output, dropped_.data(), rows, H, Hp, context.pool);
-    output = dropped_.data();
-  }
+  // The reverse direction begins at the window's end: it has no state to carry.
+  if (batch.fresh || options_.lstm.bidirectional) stack_.reset_state(batch.rows);
+  const nn::StackInput<float> input = stack_input(batch, embed(batch, engine, context), masks);
+  const nn::Pass pass = training ? nn::Pass::kTraining : nn::Pass::kInference;
+  const float* output = stack_.forward(input, pass, engine, arena_.values().data(), context);
 
   const int32_t* picked = nullptr;
   if (batch.ragged) {
@@ -244,24 +233,24 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
     picked = rows_.data();
   }
   losses_.resize(batch.symbols);
-  d_output_.resize(rows * Hp);
+  d_output_.resize(rows * stride);
   if (training) {
     arena_.allocate_gradients();
     std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
   }
-  const kernels::SoftmaxCrossEntropy<float> head{.output = {.inputs = H,
+  const kernels::SoftmaxCrossEntropy<float> head{.output = {.inputs = width,
                                                             .outputs = vocabulary_.size(),
                                                             .n = batch.symbols,
                                                             .rows = picked,
                                                             .x = output,
-                                                            .x_stride = Hp,
+                                                            .x_stride = stride,
                                                             .w = arena_.value(output_weight_),
                                                             .bias = arena_.value(output_bias_)},
                                                  .targets = batch.targets.data(),
                                                  .loss = losses_.data(),
                                                  .scale = 1.0F / static_cast<float>(batch.symbols),
                                                  .dx = d_output_.data(),
-                                                 .dx_stride = Hp,
+                                                 .dx_stride = stride,
                                                  .dw = training ? arena_.gradient(output_weight_) : nullptr,
                                                  .dbias = training ? arena_.gradient(output_bias_) : nullptr};
   if (engine == nn::Engine::kFused) {
@@ -274,14 +263,12 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
   for (int64_t n = 0; n < batch.symbols; ++n) nats += static_cast<double>(losses_[n]);
   if (!training) return nats;
 
-  if (drop) {
-    nn::dropout(output_dropout, options_.dropout, d_output_.data(), d_output_.data(), rows, H, Hp, context.pool);
-  }
   const bool embedded = options_.embed > 0;
   if (embedded) dx_.resize(rows * padded(options_.embed));
-  stack_.backward(input, d_output_.data(), embedded ? dx_.data() : nullptr, padded(options_.embed), engine, arena_,
-                  context);
-  if (embedded) embed_backward(batch, dropout, engine, context);
+  stack_.backward(
+      input, {.d_output = d_output_.data(), .dx = embedded ? dx_.data() : nullptr, .dx_stride = padded(options_.embed)},
+      engine, arena_.values().data(), arena_.gradients().data(), context);
+  if (embedded) embed_backward(batch, engine, context);
   return nats;
 }
 
@@ -336,14 +323,14 @@ std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, ke
   one_.steps = 1;
   one_.rows = 1;
   one_.inputs.assign(1, symbol);
-  const float* output =
-      stack_.forward(stack_input(one_, embed(one_, false, {}, engine, context), {}), false, engine, arena_, context);
+  const float* output = stack_.forward(stack_input(one_, embed(one_, engine, context), {}), nn::Pass::kInference,
+                                       engine, arena_.values().data(), context);
   logits_.resize(padded(vocabulary_.size()));
-  const kernels::LinearForward<float> head{.inputs = options_.hidden,
+  const kernels::LinearForward<float> head{.inputs = options_.lstm.outputs(),
                                            .outputs = vocabulary_.size(),
                                            .n = 1,
                                            .x = output,
-                                           .x_stride = padded(options_.hidden),
+                                           .x_stride = padded(options_.lstm.outputs()),
                                            .w = arena_.value(output_weight_),
                                            .bias = arena_.value(output_bias_),
                                            .y = logits_.data(),

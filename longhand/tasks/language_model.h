@@ -1,6 +1,6 @@
 // The language model: symbols in, the distribution of the next symbol out.
 //
-//   embedding (or one-hot) -> dropout -> LSTM layers with dropout between -> dropout -> linear -> softmax
+//   embedding (or one-hot) -> LSTM layers, with dropout before, between and after -> linear -> softmax
 #pragma once
 
 #include <memory>
@@ -17,13 +17,13 @@ namespace longhand::tasks {
 /// Everything that makes the model besides its weights; stored in its file.
 struct LanguageModelOptions {
   data::TextOptions text;
-  int64_t hidden = 256;
-  int64_t layers = 1;
+  nn::LstmOptions lstm;
   int64_t embed = 64;
-  double dropout = 0.0;
   nn::InitOptions init;
 
   void add_to(OptionTable& table);
+  /// Throws a usage error for options that cannot be together.
+  void check() const;
 };
 
 /// How well a model predicts a corpus.
@@ -55,12 +55,12 @@ class LanguageModel {
   const data::Vocabulary& vocabulary() const { return vocabulary_; }
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
-  nn::LstmStack& stack() { return stack_; }
+  nn::LstmStack<float>& stack() { return stack_; }
   void parameters_changed();
 
   /// Loss of a batch in nats, summed over its targets. With `training`, also the gradients of the mean, which overwrite
-  /// the arena's; `dropout` keys the masks. The state carries over to the next batch.
-  double run(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
+  /// the arena's; `masks` keys the random ones. The state carries over to the next batch.
+  double run(const data::Batch& batch, bool training, const nn::DropoutKey& masks, nn::Engine engine,
              kernels::Context& context);
 
   /// Scores a corpus, read in `rows` rows side by side (1: exactly as written, each symbol seeing all before it).
@@ -75,11 +75,9 @@ class LanguageModel {
   enum class Memory { kNow, kLater };
   LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary, Memory memory);
 
-  const float* embed(const data::Batch& batch, bool training, const nn::DropoutKey& dropout, nn::Engine engine,
-                     kernels::Context& context);
-  void embed_backward(const data::Batch& batch, const nn::DropoutKey& dropout, nn::Engine engine,
-                      kernels::Context& context);
-  nn::StackInput stack_input(const data::Batch& batch, const float* x, const nn::DropoutKey& dropout) const;
+  const float* embed(const data::Batch& batch, nn::Engine engine, kernels::Context& context);
+  void embed_backward(const data::Batch& batch, nn::Engine engine, kernels::Context& context);
+  nn::StackInput<float> stack_input(const data::Batch& batch, const float* x, const nn::DropoutKey& masks) const;
   void pack_output(bool training, kernels::Context& context);
   int64_t characters(const data::Corpus& corpus) const;
 
@@ -87,13 +85,13 @@ class LanguageModel {
   data::Vocabulary vocabulary_;
   ParameterArena arena_;
   size_t embedding_ = 0;
-  nn::LstmStack stack_;
+  nn::LstmStack<float> stack_;
   size_t output_weight_;
   size_t output_bias_;
 
   nn::Packed output_packed_ = nn::Packed::kNothing;
   kernels::PackedLinear packed_output_;
-  Buffer<float> x_, dx_, dropped_, d_output_, losses_, logits_;
+  Buffer<float> x_, dx_, d_output_, losses_, logits_;
   Buffer<int32_t> rows_;
   data::Batch one_;
 };

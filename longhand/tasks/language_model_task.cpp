@@ -32,8 +32,8 @@ LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, d
 
 StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
   batches_.get(index, batch_);
-  const nn::DropoutKey dropout{options_.seed, step, 0};
-  return {model_.run(batch_, true, dropout, options_.engine, context_), batch_.symbols};
+  const nn::DropoutKey masks{options_.seed, step, 0};
+  return {model_.run(batch_, true, masks, options_.engine, context_), batch_.symbols};
 }
 
 std::vector<Metric> LanguageModelTask::validate() {
@@ -53,9 +53,10 @@ std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_s
 bool LanguageModelTask::carried_state_fits(int64_t index) {
   if (index >= batches_.size()) return true;  // the next epoch begins with a new state
   batches_.get(index, batch_);
-  const int64_t size = batch_.rows * padded(model_.options().hidden);
-  for (const Buffer<float>* state : model_.stack().state()) {
-    if (!batch_.fresh && state->size() != size) return false;
+  const nn::LstmOptions& lstm = model_.options().lstm;
+  const std::vector<Buffer<float>*> state = model_.stack().state();
+  for (size_t i = 0; !batch_.fresh && i < state.size(); ++i) {
+    if (state[i]->size() != batch_.rows * padded(i % 2 == 0 ? lstm.state() : lstm.hidden)) return false;
   }
   return true;
 }
@@ -66,12 +67,16 @@ std::string LanguageModelTask::fingerprint() const {
     for (const char c : model_.vocabulary().symbol(s)) bytes.push_back(static_cast<unsigned char>(c));
     bytes.push_back(-1);
   }
+  LanguageModelOptions options = model_.options();
+  OptionTable table;
+  options.lstm.add_to(table);
+  std::string lstm;
+  for (const Option& option : table.options()) lstm += fmt::format(" {}={}", option.name, option.text());
   return fmt::format(
       "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, batch {}, bptt "
-      "{}, "
-      "seed {}, dropout {}",
+      "{}, seed {},{}",
       train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols), hash(2, bytes),
-      model_.parameters().count(), options_.batch, options_.bptt, options_.seed, model_.options().dropout);
+      model_.parameters().count(), options_.batch, options_.bptt, options_.seed, lstm);
 }
 
 }  // namespace longhand::tasks

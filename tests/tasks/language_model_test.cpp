@@ -41,7 +41,7 @@ std::string error_of(const std::function<void()>& body) {
 }
 
 TEST(LanguageModel, HasPyTorchsParameterNames) {
-  const Model m({.hidden = 5, .layers = 2, .embed = 3});
+  const Model m({.lstm = {.hidden = 5, .layers = 2}, .embed = 3});
   std::vector<std::string> names;
   for (const Parameter& p : m.model.parameters().parameters()) names.push_back(p.name);
   EXPECT_EQ(names, (std::vector<std::string>{"embedding.weight", "lstm.weight_ih_l0", "lstm.weight_hh_l0",
@@ -52,9 +52,10 @@ TEST(LanguageModel, HasPyTorchsParameterNames) {
 // The gradient of the whole model, along its own direction, is the slope of the loss.
 TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
   for (const LanguageModelOptions& options :
-       {LanguageModelOptions{.hidden = 12, .layers = 2, .embed = 5}, LanguageModelOptions{.hidden = 12, .embed = 0},
-        LanguageModelOptions{.text = {.lines = true}, .hidden = 12, .layers = 2, .embed = 5},
-        LanguageModelOptions{.hidden = 12, .layers = 2, .embed = 5, .dropout = 0.3}}) {
+       {LanguageModelOptions{.lstm = {.hidden = 12, .layers = 2}, .embed = 5},
+        LanguageModelOptions{.lstm = {.hidden = 12}, .embed = 0},
+        LanguageModelOptions{.text = {.lines = true}, .lstm = {.hidden = 12, .layers = 2}, .embed = 5},
+        LanguageModelOptions{.lstm = {.hidden = 12, .layers = 2, .dropout = 0.3}, .embed = 5}}) {
     Model m(options, "the cat sat\non\nthe mat and the dog sat on the log\nwhile the cat\n");
     kernels::Context context(2);
     const data::Batches batches(m.corpus, options.text.lines, {.batch = 4, .bptt = 64, .shuffle = false});
@@ -108,8 +109,9 @@ std::vector<double> loss_curve(const LanguageModelOptions& options, Engine engin
 
 TEST(LanguageModel, EnginesGiveTheSameLossCurve) {
   for (const LanguageModelOptions& options :
-       {LanguageModelOptions{.hidden = 24, .embed = 0}, LanguageModelOptions{.hidden = 24, .layers = 2, .embed = 8},
-        LanguageModelOptions{.text = {.lines = true}, .hidden = 20, .embed = 8, .dropout = 0.2}}) {
+       {LanguageModelOptions{.lstm = {.hidden = 24}, .embed = 0},
+        LanguageModelOptions{.lstm = {.hidden = 24, .layers = 2}, .embed = 8},
+        LanguageModelOptions{.text = {.lines = true}, .lstm = {.hidden = 20, .dropout = 0.2}, .embed = 8}}) {
     const std::vector<double> fused = loss_curve(options, Engine::kFused, 2);
     const std::vector<double> reference = loss_curve(options, Engine::kReference, 1);
     ASSERT_EQ(fused.size(), reference.size());
@@ -120,7 +122,7 @@ TEST(LanguageModel, EnginesGiveTheSameLossCurve) {
 }
 
 TEST(LanguageModel, IsBitIdenticalOnAnyNumberOfThreads) {
-  const LanguageModelOptions options{.hidden = 70, .layers = 2, .embed = 20, .dropout = 0.1};
+  const LanguageModelOptions options{.lstm = {.hidden = 70, .layers = 2, .dropout = 0.1}, .embed = 20};
   const std::vector<double> one = loss_curve(options, Engine::kFused, 1);
   EXPECT_EQ(one, loss_curve(options, Engine::kFused, 2));
   EXPECT_EQ(one, loss_curve(options, Engine::kFused, 5));
@@ -136,7 +138,7 @@ std::vector<float> logits_after(LanguageModel& model, const data::Corpus& corpus
 
 TEST(LanguageModel, FileRoundTrips) {
   const TemporaryFolder folder;
-  Model m({.hidden = 9, .layers = 2, .embed = 4});
+  Model m({.lstm = {.hidden = 9, .layers = 2}, .embed = 4});
   m.model.save(folder / "model.safetensors", m.model.parameters().values());
   for (const std::string& path : {folder / "model.safetensors", folder.string()}) {
     const auto loaded = LanguageModel::load(path);
@@ -177,7 +179,7 @@ struct Tampered {
 TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
   const TemporaryFolder folder;
   const std::string good = folder / "good", bad = folder / "bad";
-  const Model m({.hidden = 9, .embed = 4});
+  const Model m({.lstm = {.hidden = 9}, .embed = 4});
   m.model.save(good, m.model.parameters().values());
   EXPECT_EQ(Tampered(good).error(bad), "no error");
   const auto error = [&](const std::function<void(Tampered&)>& change) {
@@ -222,7 +224,7 @@ TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
 }
 
 TEST(LanguageModel, EvaluationOfLinesDoesNotDependOnTheBatch) {
-  Model m({.text = {.lines = true}, .hidden = 16, .embed = 4}, "ab\nabc\na\nabcabcabc\n\nbca\n");
+  Model m({.text = {.lines = true}, .lstm = {.hidden = 16}, .embed = 4}, "ab\nabc\na\nabcabcabc\n\nbca\n");
   kernels::Context context(2);
   const LanguageScore one = m.model.evaluate(m.corpus, 1, Engine::kFused, context);
   const LanguageScore many = m.model.evaluate(m.corpus, 4, Engine::kFused, context);
@@ -234,7 +236,7 @@ TEST(LanguageModel, EvaluationOfLinesDoesNotDependOnTheBatch) {
 
 // A uniform model scores exactly log V.
 TEST(LanguageModel, EvaluationOfAZeroModelIsTheLogOfTheVocabulary) {
-  Model m({.text = {.level = "word"}, .hidden = 4, .embed = 4});
+  Model m({.text = {.level = "word"}, .lstm = {.hidden = 4}, .embed = 4});
   std::fill(m.model.parameters().values().begin(), m.model.parameters().values().end(), 0.0F);
   m.model.parameters_changed();
   kernels::Context context(1);
@@ -285,7 +287,7 @@ std::string generated(LanguageModel& model, const std::string& prompt, const Sam
 }
 
 TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
-  Model m({.hidden = 9, .embed = 4});
+  Model m({.lstm = {.hidden = 9}, .embed = 4});
   EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
   EXPECT_NE(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 2}));
   EXPECT_EQ(generated(m.model, "", {.seed = 1}).size(), 60U);
@@ -296,7 +298,7 @@ TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
 }
 
 TEST(Generate, BeginsEachLineAfreshInLinesMode) {
-  Model m({.text = {.lines = true}, .hidden = 9, .embed = 4}, "ab\nba\n");
+  Model m({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
   const std::string text = generated(m.model, "a", {.seed = 3});
   EXPECT_NE(text.find('\n'), std::string::npos);
   EXPECT_EQ(text.find('<'), std::string::npos);

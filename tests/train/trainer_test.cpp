@@ -72,14 +72,14 @@ std::vector<float> values(const std::string& path, const std::string& name) {
 }
 
 std::vector<Recipe> recipes() {
-  Recipe adam{.model = {.hidden = 20, .layers = 2, .embed = 6, .dropout = 0.2},
+  Recipe adam{.model = {.lstm = {.hidden = 20, .layers = 2, .dropout = 0.2}, .embed = 6},
               .training = {.epochs = 4, .optimizer = {.learning_rate = 0.01}},
               .text = some_prose()};
-  Recipe sgd{.model = {.hidden = 24, .embed = 0},
+  Recipe sgd{.model = {.lstm = {.hidden = 24}, .embed = 0},
              .training = {.epochs = 4, .optimizer = {.optimizer = "sgd", .learning_rate = 1.0}},
              .text = some_prose(),
              .valid_fraction = 0.0};
-  Recipe lines{.model = {.text = {.lines = true}, .hidden = 20, .embed = 6},
+  Recipe lines{.model = {.text = {.lines = true}, .lstm = {.hidden = 20}, .embed = 6},
                .training = {.epochs = 3, .optimizer = {.learning_rate = 0.01}},
                .text = some_verse()};
   return {adam, sgd, lines};
@@ -226,7 +226,7 @@ TEST(Trainer, StopsBeforeALossThatIsNotFiniteTouchesAWeight) {
 
 TEST(Trainer, KeepsTheBestModelAndStopsWhenPatienceIsOut) {
   Recipe recipe = recipes()[0];
-  recipe.model.dropout = 0.0;
+  recipe.model.lstm.dropout = 0.0;
   recipe.training.epochs = 200;
   recipe.training.patience = 3;
   recipe.training.optimizer.learning_rate = 0.02;  // overfits 1,200 characters soon
@@ -249,7 +249,7 @@ TEST(Trainer, AFolderThatCannotBeWrittenIsFoundFirst) {
 
 // What a small model must learn: a text of 1,500 characters by heart.
 TEST(Learning, AdamMemorisesAShortText) {
-  Recipe recipe{.model = {.text = {.lowercase = true, .letters_only = true}, .hidden = 64, .embed = 0},
+  Recipe recipe{.model = {.text = {.lowercase = true, .letters_only = true}, .lstm = {.hidden = 64}, .embed = 0},
                 .training = {.epochs = 250, .optimizer = {.learning_rate = 0.01}},
                 .text = {},
                 .batch = 8,

@@ -1,0 +1,390 @@
+#include <algorithm>
+
+#include "longhand/kernels/gemm.h"
+#include "longhand/kernels/layer_norm.h"
+#include "longhand/kernels/lstm.h"
+#include "longhand/kernels/lstm_rows.h"
+#include "longhand/kernels/lstm_symbols.h"
+#include "longhand/kernels/row_sums.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "longhand/kernels/lstm_backward.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include "longhand/kernels/gemm-inl.h"
+#include "longhand/kernels/layer_norm-inl.h"
+
+#ifndef LONGHAND_KERNELS_LSTM_BACKWARD_SHARED_
+#define LONGHAND_KERNELS_LSTM_BACKWARD_SHARED_
+namespace longhand::kernels {
+
+// The way back through time, with the gradients on it.
+struct BackwardPass {
+  const LstmBackward<float>& args;
+  const PackedLstm& packed;
+  float* dh;        // [B, Rp] what later steps send to h
+  float* dh_kept;   // [B, Rp] the part of it that zoneout hands on to the step before
+  float* dc;        // [B, Hp] what later steps send to c
+  float* dm;        // [B, Hp] gradient of m
+  float* d_hh;      // [T, B, 4, Hp] gradient of W_hh r: the gates', unless the layer is normalised
+  float* d_cell;    // [T, B, Hp] gradient of s in a normalised layer
+  float* d_output;  // [T, B, Rp] gradient of h~ in a projected layer
+};
+
+}  // namespace longhand::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace longhand::kernels::HWY_NAMESPACE {
+
+// Where one row of the batch has its operands and results in one step of the way back.
+struct CellGradientRow {
+  const float* c_prev;
+  const float* zone_c;
+  const float* dm;
+  float* gates;  // [4, Hp] activations; then the gradients of the pre-activations
+  float* dc;
+};
+
+// (4): what dm is for the output gate (25) and for s (21).
+HWY_INLINE V output_backward(V dm, V o, V s, V& da_o) {
+  const V one = hn::Set(D(), 1.0F);
+  const V tanh_s = tanh(s);
+  const V dm_o = hn::Mul(dm, o);
+  da_o = hn::Mul(hn::Mul(dm_o, tanh_s), hn::Sub(one, o));
+  return hn::Mul(dm_o, hn::NegMulAdd(tanh_s, tanh_s, one));
+}
+
+// (3): what the gradient `dc_now` of c~ is for the gates and for the cell before.
+HWY_INLINE V cell_backward(const CellGradientRow& row, int64_t u, int64_t Hp, V dc_now) {
+  const D d;
+  const V one = hn::Set(d, 1.0F);
+  float* gates = row.gates + u;
+  const V i = hn::Load(d, gates), f = hn::Load(d, gates + Hp), g = hn::Load(d, gates + 2 * Hp);
+  const V dc_i = hn::Mul(dc_now, i);
+  const V dc_f = hn::Mul(dc_now, f);
+  hn::Store(hn::Mul(hn::Mul(dc_i, g), hn::Sub(one, i)), d, gates);                                 // (22)
+  hn::Store(hn::Mul(hn::Mul(dc_f, hn::Load(d, row.c_prev + u)), hn::Sub(one, f)), d, gates + Hp);  // (23)
+  hn::Store(hn::Mul(dc_i, hn::NegMulAdd(g, g, one)), d, gates + 2 * Hp);                           // (24)
+  return dc_f;
+}
+
+// (21) (37): the new cell's gradient from the output's and from later steps', and on to the cell before.
+HWY_INLINE void cell_step_backward(const CellGradientRow& row, int64_t u, int64_t Hp, V ds) {
+  const D d;
+  const V dc = hn::Load(d, row.dc + u);
+  if (row.zone_c == nullptr) {
+    return hn::Store(cell_backward(row, u, Hp, hn::Add(ds, dc)), d, row.dc + u);
+  }
+  const V z = hn::Load(d, row.zone_c + u);
+  const V dc_prev = cell_backward(row, u, Hp, hn::MulAdd(hn::Sub(hn::Set(d, 1.0F), z), dc, ds));
+  hn::Store(hn::MulAdd(z, dc, dc_prev), d, row.dc + u);
+}
+
+CellGradientRow gradient_row(const BackwardPass& pass, int64_t t, int64_t b) {
+  const LstmBackward<float>& args = pass.args;
+  const int64_t B = args.shape.batch, Hp = padded(args.shape.hidden), row = t * B + b;
+  return {.c_prev = args.c + (args.shape.prev_slot(t, b) * B + b) * Hp,
+          .zone_c = args.masks.zone_c_row(row),
+          .dm = pass.dm + b * Hp,
+          .gates = args.kept.gates + row * 4 * Hp,
+          .dc = pass.dc + b * Hp};
+}
+
+void plain_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
+  const D d;
+  const int64_t Hp = padded(pass.args.shape.hidden);
+  const CellGradientRow row = gradient_row(pass, t, b);
+  for (int64_t u = 0; u < Hp; u += lanes()) {
+    const V i = hn::Load(d, row.gates + u), f = hn::Load(d, row.gates + Hp + u);
+    const V g = hn::Load(d, row.gates + 2 * Hp + u), o = hn::Load(d, row.gates + 3 * Hp + u);
+    const V c = hn::MulAdd(f, hn::Load(d, row.c_prev + u), hn::Mul(i, g));  // c~, which zoneout may have passed over
+    V da_o;
+    const V ds = output_backward(hn::Load(d, row.dm + u), o, c, da_o);
+    hn::Store(da_o, d, row.gates + 3 * Hp + u);
+    cell_step_backward(row, u, Hp, ds);
+  }
+}
+
+void normalised_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
+  const D d;
+  const LstmBackward<float>& args = pass.args;
+  const int64_t H = args.shape.hidden, Hp = padded(H), at = t * args.shape.batch + b;
+  const CellGradientRow row = gradient_row(pass, t, b);
+  const float* norm_c = args.kept.norm_c + at * Hp;
+  const float* deviations = args.kept.deviations + at * 3;
+  float* ds = pass.d_cell + at * Hp;
+  for (int64_t u = 0; u < Hp; u += lanes()) {
+    const V gain = hn::Load(d, pass.packed.gain_c.data() + u), bias = hn::Load(d, pass.packed.bias_c.data() + u);
+    const V s = hn::MulAdd(gain, hn::Load(d, norm_c + u), bias);
+    V da_o;
+    hn::Store(output_backward(hn::Load(d, row.dm + u), hn::Load(d, row.gates + 3 * Hp + u), s, da_o), d, ds + u);
+    hn::Store(da_o, d, row.gates + 3 * Hp + u);
+  }
+  // (41); dm has been used up, and holds the gradient of c~ by the output.
+  float* dc_now = pass.dm + b * Hp;
+  normalise_row_backward(ds, norm_c, pass.packed.gain_c.data(), deviations[2], 1, H, dc_now);
+  for (int64_t u = 0; u < Hp; u += lanes()) cell_step_backward(row, u, Hp, hn::Load(d, dc_now + u));
+  normalise_row_backward(row.gates, args.kept.norm_hh + at * 4 * Hp, pass.packed.gain_hh.data(), deviations[1], 4, H,
+                         pass.d_hh + at * 4 * Hp);  // (40)
+}
+
+// (20) (36): the gradient of h~ for one row, from above and from later steps; the rest of it zoneout hands on.
+void arrive(const BackwardPass& pass, int64_t t, int64_t b, float* dh_now) {
+  const D d;
+  const LstmBackward<float>& args = pass.args;
+  const int64_t Rp = padded(args.shape.outputs()), row = t * args.shape.batch + b;
+  const float* above = args.dh + row * Rp;
+  const float* later = pass.dh + b * Rp;
+  const float* zone = args.masks.zone_h_row(row);
+  float* kept = pass.dh_kept + b * Rp;
+  for (int64_t j = 0; j < Rp; j += lanes()) {
+    const V dh = hn::Add(hn::Load(d, above + j), hn::Load(d, later + j));
+    if (zone == nullptr) {
+      hn::Store(dh, d, dh_now + j);
+      continue;
+    }
+    const V z = hn::Load(d, zone + j);
+    hn::Store(hn::Mul(z, dh), d, kept + j);
+    hn::Store(hn::Mul(hn::Sub(hn::Set(d, 1.0F), z), dh), d, dh_now + j);
+  }
+}
+
+// (34) (36): what the product with W_hh' has brought back to r goes through the mask, and joins what zoneout kept.
+void leave(const BackwardPass& pass, int64_t b) {
+  const D d;
+  const LstmMasks<float>& masks = pass.args.masks;
+  const int64_t Rp = padded(pass.args.shape.outputs());
+  float* dh = pass.dh + b * Rp;
+  for (int64_t j = 0; masks.recurrent != nullptr && j < Rp; j += lanes()) {
+    hn::Store(hn::Mul(hn::Load(d, masks.recurrent + b * Rp + j), hn::Load(d, dh + j)), d, dh + j);
+  }
+  for (int64_t j = 0; masks.zone_h != nullptr && j < Rp; j += lanes()) {
+    hn::Store(hn::Add(hn::Load(d, pass.dh_kept + b * Rp + j), hn::Load(d, dh + j)), d, dh + j);
+  }
+}
+
+void backward_step(const BackwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Buffer<float>& strips) {
+  const LstmBackward<float>& args = pass.args;
+  const LstmShape& shape = args.shape;
+  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const bool projected = shape.projection > 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t b = rows[i];
+    arrive(pass, t, b, projected ? pass.d_output + (t * B + b) * Rp : pass.dm + b * Hp);
+  }
+  if (projected) {  // (33)
+    const Gemm<float> product{.a = pass.d_output + t * B * Rp,
+                              .a_stride = Rp,
+                              .a_rows = rows,
+                              .c_rows = rows,
+                              .m = count,
+                              .b = &pass.packed.projection_back,
+                              .c = pass.dm,
+                              .c_stride = Hp};
+    gemm_part(product, {0, count}, {0, vectors_of(shape.hidden)}, strips);
+  }
+  const bool normalised = args.weights.gain_ih != nullptr;
+  for (int64_t i = 0; i < count; ++i) {
+    normalised ? normalised_cell_backward(pass, t, rows[i]) : plain_cell_backward(pass, t, rows[i]);
+  }
+  if (t == shape.time(0) && args.dh_first == nullptr) return;
+  const Gemm<float> product{.a = pass.d_hh + t * B * 4 * Hp,
+                            .a_stride = 4 * Hp,
+                            .a_rows = rows,
+                            .c_rows = rows,
+                            .m = count,
+                            .b = &pass.packed.recurrent_back,
+                            .c = pass.dh,
+                            .c_stride = Rp};
+  gemm_part(product, {0, count}, {0, vectors_of(shape.outputs())}, strips);  // (20)
+  for (int64_t i = 0; i < count; ++i) leave(pass, rows[i]);
+}
+
+// Back through time for some rows of the batch.
+void backward_rows(const BackwardPass& pass, Range range, Buffer<int32_t>& rows, Buffer<float>& strips) {
+  const LstmBackward<float>& args = pass.args;
+  const LstmShape& shape = args.shape;
+  const int64_t Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const auto copy_rows = [&](const float* from, int64_t width, float* to) {
+    if (from == nullptr) return std::fill_n(to + range.begin * width, range.size() * width, 0.0F), void();
+    std::copy_n(from + range.begin * width, range.size() * width, to + range.begin * width);
+  };
+  copy_rows(args.dh_last, Rp, pass.dh);
+  copy_rows(args.dc_last, Hp, pass.dc);
+  copy_rows(nullptr, Hp, pass.dm);
+  rows.resize(range.size());
+  for (int64_t s = shape.steps - 1; s >= 0; --s) {
+    const int64_t t = shape.time(s);
+    const int64_t count = active_rows(shape, range, t, rows.data());
+    backward_step(pass, t, rows.data(), count, strips);
+  }
+  if (args.dh_first != nullptr) copy_rows(pass.dh, Rp, args.dh_first);  // (30)
+  if (args.dc_first != nullptr) copy_rows(pass.dc, Hp, args.dc_first);
+}
+
+void backward_steps(const BackwardPass& pass, Context& context) {
+  const LstmShape& shape = pass.args.shape;
+  context.pool.run(
+      [&](int part, int parts) {
+        const auto index = static_cast<size_t>(part);
+        backward_rows(pass, split(shape.batch, parts, part), context.active[index], context.strips[index]);
+      },
+      useful_parts(shape, shape.steps));
+}
+
+}  // namespace longhand::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace longhand::kernels {
+
+HWY_EXPORT(backward_steps);
+
+namespace {
+
+// The unpadded rows of all steps.
+struct Rows {
+  const int32_t* rows;
+  const int32_t* prev;  // of the state arrays, for the state that each row starts from
+  int64_t count;
+};
+
+// sum [groups * H] += the rows of values [*, groups, Hp], times factors where there are any.
+void add_sum(const float* values, const float* factors, int64_t groups, int64_t H, const Rows& rows, float* sum,
+             Context& context) {
+  const int64_t Hp = padded(H);
+  context.columns.resize(groups * Hp);
+  context.columns.fill(0.0F);
+  sum_rows({.values = values,
+            .factors = factors,
+            .columns = groups * Hp,
+            .n = rows.count,
+            .rows = rows.rows,
+            .sums = context.columns.data()},
+           context);
+  for (int64_t k = 0; k < groups * H; ++k) sum[k] += context.columns[k / H * Hp + k % H];
+}
+
+// One operand of a weight's gradient: rows of `width` elements in `groups` that begin on cache lines.
+struct Operand {
+  const float* data;
+  int64_t groups;
+  int64_t width;
+  int64_t stride;
+  const int32_t* rows;
+};
+
+// dw [groups * width, x.width] += dy' x, summed over all steps.
+void add_weight_gradient(const Operand& dy, const Operand& x, int64_t count, float* dw, Context& context) {
+  pack({.b = x.data, .stride = x.stride, .k = count, .n = x.width, .rows = x.rows}, context.operand, context);
+  // Without padding between them the groups are one product.
+  const int64_t products = dy.width == padded(dy.width) ? 1 : dy.groups;
+  for (int64_t p = 0; p < products; ++p) {
+    gemm({.a = dy.data + p * padded(dy.width),
+          .a_stride = dy.stride,
+          .a_transposed = true,
+          .a_rows = dy.rows,
+          .m = dy.groups * dy.width / products,
+          .b = &context.operand,
+          .accumulate = true,
+          .c = dw + p * dy.width * x.width,
+          .c_stride = x.width},
+         context);
+  }
+}
+
+// Scratch for the way back, and where its gradients go.
+BackwardPass begin(const LstmBackward<float>& args, const PackedLstm& packed, Context& context) {
+  const LstmShape& shape = args.shape;
+  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs()), rows = shape.steps * B;
+  context.carry.resize(2 * B * (Rp + Hp));
+  float* dh = context.carry.data();
+  BackwardPass pass{.args = args,
+                    .packed = packed,
+                    .dh = dh,
+                    .dh_kept = dh + B * Rp,
+                    .dc = dh + 2 * B * Rp,
+                    .dm = dh + 2 * B * Rp + B * Hp,
+                    .d_hh = args.kept.gates,
+                    .d_cell = nullptr,
+                    .d_output = nullptr};
+  if (args.weights.gain_ih != nullptr) {
+    context.d_gates.resize(rows * 4 * Hp);
+    context.d_cell.resize(rows * Hp);
+    pass.d_hh = context.d_gates.data();
+    pass.d_cell = context.d_cell.data();
+  }
+  if (shape.projection > 0) {
+    context.d_output.resize(rows * Rp);
+    pass.d_output = context.d_output.data();
+  }
+  return pass;
+}
+
+// (40) (41): the gains' gradients, and that of W_ih x from the gates'. Returns the latter.
+float* normalisation_backward(const BackwardPass& pass, const Rows& rows, Context& context) {
+  const LstmBackward<float>& args = pass.args;
+  const int64_t H = args.shape.hidden;
+  float* da = args.kept.gates;
+  if (args.weights.gain_ih == nullptr) return da;
+  add_sum(da, args.kept.norm_hh, 4, H, rows, args.gradients.gain_hh, context);
+  add_sum(pass.d_cell, args.kept.norm_c, 1, H, rows, args.gradients.gain_c, context);
+  add_sum(pass.d_cell, nullptr, 1, H, rows, args.gradients.bias_c, context);
+  if (args.input.x == nullptr) return da;  // scatter_columns does it by symbol
+  add_sum(da, args.kept.norm_ih, 4, H, rows, args.gradients.gain_ih, context);
+  normalise_rows_backward({.hidden = H,
+                           .n = rows.count,
+                           .rows = rows.rows,
+                           .dy = da,
+                           .normalised = args.kept.norm_ih,
+                           .deviations = args.kept.deviations,
+                           .deviation_stride = 3,
+                           .gain = pass.packed.gain_ih.data()},
+                          context);
+  return args.kept.norm_ih;
+}
+
+}  // namespace
+
+void lstm_backward(const LstmBackward<float>& args, const PackedLstm& packed, Context& context) {
+  const LstmShape& shape = args.shape;
+  check_shape(shape);
+  const int64_t H = shape.hidden, Hp = padded(H), R = shape.outputs(), Rp = padded(R), I = shape.inputs;
+  const BackwardPass pass = begin(args, packed, context);
+  HWY_DYNAMIC_DISPATCH(backward_steps)(pass, context);
+
+  Rows rows{};
+  rows.rows = unpadded_rows(shape, {0, shape.steps}, context.rows, rows.count);
+  rows.prev = prev_rows(shape, context.prev);
+  add_sum(args.kept.gates, nullptr, 4, H, rows, args.gradients.bias, context);  // (29)
+  const float* d_ih = normalisation_backward(pass, rows, context);
+  if (shape.projection > 0) {  // (33)
+    add_weight_gradient({pass.d_output, 1, R, Rp, rows.rows}, {args.kept.m, 1, H, Hp, rows.rows}, rows.count,
+                        args.gradients.w_hr, context);
+  }
+  const bool masked = args.masks.recurrent != nullptr;
+  const Operand r = masked ? Operand{args.kept.masked_h, 1, R, Rp, rows.rows} : Operand{args.h, 1, R, Rp, rows.prev};
+  add_weight_gradient({pass.d_hh, 4, H, 4 * Hp, rows.rows}, r, rows.count, args.gradients.w_hh, context);  // (28)
+  if (args.input.x == nullptr) return scatter_columns(args, packed, rows.rows, rows.count, context);
+  const Operand x{args.input.x, 1, I, args.input.x_stride, rows.rows};
+  add_weight_gradient({d_ih, 4, H, 4 * Hp, rows.rows}, x, rows.count, args.gradients.w_ih, context);  // (27)
+  if (args.dx == nullptr) return;
+  for (int64_t row = 0; rows.rows != nullptr && !args.add_to_dx && row < shape.steps * shape.batch; ++row) {
+    std::fill_n(args.dx + row * args.dx_stride, I, 0.0F);
+  }
+  gemm({.a = d_ih,
+        .a_stride = 4 * Hp,
+        .a_rows = rows.rows,
+        .c_rows = rows.rows,
+        .m = rows.count,
+        .b = &packed.input_back,
+        .accumulate = args.add_to_dx,
+        .c = args.dx,
+        .c_stride = args.dx_stride},
+       context);  // (26)
+}
+
+}  // namespace longhand::kernels
+#endif  // HWY_ONCE

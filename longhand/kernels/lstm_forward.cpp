@@ -1,0 +1,389 @@
+#include <algorithm>
+
+#include "longhand/kernels/layer_norm.h"
+#include "longhand/kernels/lstm.h"
+#include "longhand/kernels/lstm_rows.h"
+#include "longhand/kernels/lstm_symbols.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "longhand/kernels/lstm_forward.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include "longhand/kernels/gemm-inl.h"
+#include "longhand/kernels/layer_norm-inl.h"
+
+#ifndef LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
+#define LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
+namespace longhand::kernels {
+
+// The forward pass as its time loop sees it.
+struct ForwardPass {
+  const LstmForward<float>& args;
+  const PackedLstm& packed;
+  LstmKept<float> kept;  // the caller's arrays; in inference, scratch with one step's rows
+  Range steps;           // in the order of work
+  // The input's part of the gates: row t * B + b is at `pre` + 4 Hp * its slot, or, without slots, counted from the
+  // earliest of the steps.
+  const float* pre = nullptr;
+  const int32_t* slots = nullptr;
+
+  int64_t kept_row(int64_t t, int64_t b) const { return args.keeps() ? t * args.shape.batch + b : b; }
+  int64_t earliest() const { return args.shape.reverse ? args.shape.steps - steps.end : steps.begin; }
+};
+
+}  // namespace longhand::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace longhand::kernels::HWY_NAMESPACE {
+
+// Rows of the batch whose four gate vectors are held in registers while the recurrent product runs.
+constexpr int kGateRows = kManyRegisters ? 6 : 3;
+
+// Where one row of the batch has its operands and results in one step; from `pre` on, those of one vector of units.
+struct CellRow {
+  const float* r;       // [R] operand of the recurrent product
+  float* product;       // [4, Hp] takes W_hh r where it must be normalised first; otherwise null
+  const float* pre;     // [4, Hp] the input's part of the gates
+  const float* h_prev;  // of the previous step, for zoneout; with a projection it comes later, and zone_h is null
+  const float* c_prev;
+  const float* zone_h;
+  const float* zone_c;
+  float* gates;  // [4, Hp]
+  float* c;
+  float* m;  // h itself, without a projection
+};
+
+struct Gates {
+  V i, f, g, o;
+};
+
+// (2)
+HWY_INLINE Gates activate(V a_i, V a_f, V a_g, V a_o) { return {sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)}; }
+
+// (3)
+HWY_INLINE V new_cell(const Gates& gates, V c_prev) { return hn::MulAdd(gates.f, c_prev, hn::Mul(gates.i, gates.g)); }
+
+// (36) (37): the part `zone` of a state stays what it was. Exact where it is 0 or 1.
+HWY_INLINE V zoned(V now, const float* zone, const float* prev) {
+  if (zone == nullptr) return now;
+  const D d;
+  const V z = hn::Load(d, zone);
+  return hn::MulAdd(z, hn::Load(d, prev), hn::Mul(hn::Sub(hn::Set(d, 1.0F), z), now));
+}
+
+HWY_INLINE void store_gates(const Gates& gates, float* to, int64_t stride) {
+  const D d;
+  hn::Store(gates.i, d, to);
+  hn::Store(gates.f, d, to + stride);
+  hn::Store(gates.g, d, to + 2 * stride);
+  hn::Store(gates.o, d, to + 3 * stride);
+}
+
+// The pointwise part of the cell, on the pre-activations of one vector of units.
+HWY_INLINE void cell(const Gates& gates, const CellRow& row, int64_t gate_stride) {
+  const D d;
+  const V c = new_cell(gates, hn::Load(d, row.c_prev));
+  const V m = hn::Mul(gates.o, tanh(c));  // (4)
+  store_gates(gates, row.gates, gate_stride);
+  hn::Store(zoned(c, row.zone_c, row.c_prev), d, row.c);
+  hn::Store(zoned(m, row.zone_h, row.h_prev), d, row.m);
+}
+
+// Some rows of one step, and one vector of hidden units.
+struct CellTile {
+  CellRow rows[kGateRows];
+  const float* w_hh;  // panel [R, 4, lanes]
+  int64_t outputs;
+  int64_t gate_stride;  // Hp
+};
+
+template <int kRows>
+HWY_INLINE void cell_tile(const CellTile& t) {
+  const D d;
+  const int64_t lane_count = lanes();
+  V a[kRows][4];
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int gate = 0; gate < 4; ++gate) {
+      a[r][gate] = t.rows[r].product != nullptr ? hn::Zero(d) : hn::Load(d, t.rows[r].pre + gate * t.gate_stride);
+    }
+  }
+  const float* HWY_RESTRICT w = t.w_hh;
+  for (int64_t k = 0; k < t.outputs; ++k) {
+    V w_vector[4];
+#pragma GCC unroll 4
+    for (int gate = 0; gate < 4; ++gate) w_vector[gate] = hn::Load(d, w + gate * lane_count);
+    w += 4 * lane_count;
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      const V operand = hn::Set(d, t.rows[r].r[k]);
+#pragma GCC unroll 4
+      for (int gate = 0; gate < 4; ++gate) a[r][gate] = hn::MulAdd(operand, w_vector[gate], a[r][gate]);
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) {
+    if (t.rows[r].product != nullptr) {
+      store_gates({a[r][0], a[r][1], a[r][2], a[r][3]}, t.rows[r].product, t.gate_stride);
+    } else {
+      cell(activate(a[r][0], a[r][1], a[r][2], a[r][3]), t.rows[r], t.gate_stride);
+    }
+  }
+}
+
+void cell_rows(const CellTile& t, int rows) {
+  switch (rows) {
+    case 1: return cell_tile<1>(t);
+    case 2: return cell_tile<2>(t);
+    case 3: return cell_tile<3>(t);
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
+    case 4: return cell_tile<4>(t);
+    case 5: return cell_tile<5>(t);
+    case 6: return cell_tile<6>(t);
+#endif
+    default: return;
+  }
+}
+
+CellRow cell_row(const ForwardPass& pass, int64_t t, int64_t b, int64_t u) {
+  const LstmForward<float>& args = pass.args;
+  const LstmShape& shape = args.shape;
+  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const int64_t row = t * B + b, prev = shape.prev_slot(t, b) * B + b, next = shape.next_slot(t) * B + b;
+  const int64_t kept = pass.kept_row(t, b);
+  const int64_t slot = pass.slots != nullptr ? pass.slots[row] : row - pass.earliest() * B;
+  const auto at_u = [u](const float* p) { return p == nullptr ? nullptr : p + u; };
+  const bool projected = shape.projection > 0;
+  return {.r = pass.kept.masked_h != nullptr ? pass.kept.masked_h + kept * Rp : args.h + prev * Rp,
+          .product = pass.kept.norm_hh != nullptr ? pass.kept.norm_hh + kept * 4 * Hp + u : nullptr,
+          .pre = pass.pre + slot * 4 * Hp + u,
+          .h_prev = projected ? nullptr : args.h + prev * Rp + u,
+          .c_prev = args.c + (args.keeps() ? prev : b) * Hp + u,
+          .zone_h = projected ? nullptr : at_u(args.masks.zone_h_row(row)),
+          .zone_c = at_u(args.masks.zone_c_row(row)),
+          .gates = pass.kept.gates + kept * 4 * Hp + u,
+          .c = args.c + (args.keeps() ? next : b) * Hp + u,
+          .m = projected ? pass.kept.m + kept * Hp + u : args.h + next * Rp + u};
+}
+
+// (34)
+void mask_states(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count) {
+  const D d;
+  const LstmShape& shape = pass.args.shape;
+  const int64_t Rp = padded(shape.outputs());
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t b = rows[i];
+    const float* h = pass.args.h + (shape.prev_slot(t, b) * shape.batch + b) * Rp;
+    const float* mask = pass.args.masks.recurrent + b * Rp;
+    float* r = pass.kept.masked_h + pass.kept_row(t, b) * Rp;
+    for (int64_t j = 0; j < Rp; j += lanes()) hn::Store(hn::Mul(hn::Load(d, mask + j), hn::Load(d, h + j)), d, r + j);
+  }
+}
+
+// (40) (41): the pointwise part of a normalised cell, for one row, once its whole product is there.
+void normalised_cell(const ForwardPass& pass, int64_t t, int64_t b) {
+  const D d;
+  const int64_t H = pass.args.shape.hidden, Hp = padded(H), kept = pass.kept_row(t, b);
+  const CellRow row = cell_row(pass, t, b, 0);
+  float* norm_c = pass.kept.norm_c + kept * Hp;
+  float* deviations = pass.kept.deviations + kept * 3;
+  deviations[1] = normalise_row(row.product, 4, H, row.product);
+  for (int64_t u = 0; u < Hp; u += lanes()) {
+    V a[4];
+    for (int64_t gate = 0; gate < 4; ++gate) {
+      const int64_t at = gate * Hp + u;
+      const V gain = hn::Load(d, pass.packed.gain_hh.data() + at);
+      a[gate] = hn::MulAdd(gain, hn::Load(d, row.product + at), hn::Load(d, row.pre + at));
+    }
+    const Gates gates = activate(a[0], a[1], a[2], a[3]);
+    const V c = new_cell(gates, hn::Load(d, row.c_prev + u));
+    store_gates(gates, row.gates + u, Hp);
+    hn::Store(c, d, norm_c + u);
+    hn::Store(zoned(c, row.zone_c == nullptr ? nullptr : row.zone_c + u, row.c_prev + u), d, row.c + u);
+  }
+  deviations[2] = normalise_row(norm_c, 1, H, norm_c);
+  for (int64_t u = 0; u < Hp; u += lanes()) {
+    const V gain = hn::Load(d, pass.packed.gain_c.data() + u), bias = hn::Load(d, pass.packed.bias_c.data() + u);
+    const V s = hn::MulAdd(gain, hn::Load(d, norm_c + u), bias);
+    const V m = hn::Mul(hn::Load(d, row.gates + 3 * Hp + u), tanh(s));
+    const float* zone_h = row.zone_h == nullptr ? nullptr : row.zone_h + u;
+    hn::Store(zoned(m, zone_h, row.h_prev + u), d, row.m + u);
+  }
+}
+
+// (33), then (36).
+void project(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Buffer<float>& strips) {
+  const D d;
+  const LstmForward<float>& args = pass.args;
+  const LstmShape& shape = args.shape;
+  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const Gemm<float> product{.a = pass.kept.m + pass.kept_row(t, 0) * Hp,
+                            .a_stride = Hp,
+                            .a_rows = rows,
+                            .c_rows = rows,
+                            .m = count,
+                            .b = &pass.packed.projection,
+                            .c = args.h + shape.next_slot(t) * B * Rp,
+                            .c_stride = Rp};
+  gemm_part(product, {0, count}, {0, vectors_of(shape.projection)}, strips);
+  for (int64_t i = 0; args.masks.zone_h != nullptr && i < count; ++i) {
+    const int64_t b = rows[i];
+    const float* zone = args.masks.zone_h_row(t * B + b);
+    const float* h_prev = args.h + (shape.prev_slot(t, b) * B + b) * Rp;
+    float* h = args.h + (shape.next_slot(t) * B + b) * Rp;
+    for (int64_t j = 0; j < Rp; j += lanes()) hn::Store(zoned(hn::Load(d, h + j), zone + j, h_prev + j), d, h + j);
+  }
+}
+
+void clear_finished_rows(const LstmForward<float>& args, Range range, int64_t t) {
+  const int64_t Hp = padded(args.shape.hidden), Rp = padded(args.shape.outputs());
+  for (int64_t b = range.begin; args.shape.lengths != nullptr && b < range.end; ++b) {
+    if (t < args.shape.length(b)) continue;
+    const int64_t next = args.shape.next_slot(t) * args.shape.batch + b;
+    std::fill_n(args.h + next * Rp, Rp, 0.0F);
+    if (args.keeps()) std::fill_n(args.c + next * Hp, Hp, 0.0F);
+  }
+}
+
+// One step for the given rows of the batch.
+void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Buffer<float>& strips) {
+  const LstmShape& shape = pass.args.shape;
+  if (pass.args.masks.recurrent != nullptr) mask_states(pass, t, rows, count);
+  const int64_t tiles = (count + kGateRows - 1) / kGateRows;
+  CellTile tile{};
+  tile.outputs = shape.outputs();
+  tile.gate_stride = padded(shape.hidden);
+  for (int64_t u = 0; u < shape.hidden; u += lanes()) {
+    tile.w_hh = pass.packed.recurrent.data.data() + u * 4 * shape.outputs();
+    for (int64_t i = 0; i < tiles; ++i) {
+      const Range part = split(count, static_cast<int>(tiles), static_cast<int>(i));
+      for (int64_t r = 0; r < part.size(); ++r) tile.rows[r] = cell_row(pass, t, rows[part.begin + r], u);
+      cell_rows(tile, static_cast<int>(part.size()));
+    }
+  }
+  for (int64_t i = 0; pass.kept.norm_hh != nullptr && i < count; ++i) normalised_cell(pass, t, rows[i]);
+  if (shape.projection > 0) project(pass, t, rows, count, strips);
+}
+
+void forward_steps(const ForwardPass& pass, Context& context) {
+  const LstmShape& shape = pass.args.shape;
+  context.pool.run(
+      [&](int part, int parts) {
+        const auto index = static_cast<size_t>(part);
+        const Range range = split(shape.batch, parts, part);
+        Buffer<int32_t>& rows = context.active[index];
+        rows.resize(range.size());
+        for (int64_t s = pass.steps.begin; s < pass.steps.end; ++s) {
+          const int64_t t = shape.time(s);
+          const int64_t count = active_rows(shape, range, t, rows.data());
+          forward_step(pass, t, rows.data(), count, context.strips[index]);
+          clear_finished_rows(pass.args, range, t);
+        }
+      },
+      useful_parts(shape, pass.steps.size()));
+}
+
+}  // namespace longhand::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace longhand::kernels {
+
+HWY_EXPORT(forward_steps);
+
+namespace {
+
+// Pre-activations that an inference pass holds at a time, in rows: enough to make the product efficient.
+constexpr int64_t kInferenceRows = 128;
+
+// In inference, the arrays of which backward would need all steps have room for one.
+LstmKept<float> one_step(const LstmForward<float>& args, Context& context) {
+  const int64_t B = args.shape.batch, Hp = padded(args.shape.hidden), Rp = padded(args.shape.outputs());
+  context.step.resize(B * (10 * Hp + Rp + kLineFloats));
+  float* next = context.step.data();
+  const auto take = [&next, B](int64_t width, bool wanted) {
+    float* array = next;
+    next += B * width;
+    return wanted ? array : nullptr;
+  };
+  const bool normalised = args.weights.gain_ih != nullptr;
+  return {.gates = take(4 * Hp, true),
+          .masked_h = take(Rp, args.masks.recurrent != nullptr),
+          .m = take(Hp, args.shape.projection > 0),
+          .norm_hh = take(4 * Hp, normalised),
+          .norm_c = take(Hp, normalised),
+          .deviations = take(kLineFloats, normalised)};
+}
+
+// The input's part of the gates, for dense input and the steps from t0 on: one product, in place of the gates where
+// these are kept.
+float* multiply_inputs(const LstmForward<float>& args, const PackedLstm& packed, Range times, Context& context) {
+  const LstmShape& shape = args.shape;
+  const int64_t B = shape.batch, Hp = padded(shape.hidden);
+  const bool normalised = args.weights.gain_ih != nullptr;
+  int64_t count = 0;
+  const int32_t* rows = unpadded_rows(shape, times, context.rows, count);
+  float* pre = args.keeps() ? args.kept.gates + times.begin * B * 4 * Hp : context.block.data();
+  float* product = normalised && args.keeps() ? args.kept.norm_ih : pre;
+  gemm({.a = args.input.x + times.begin * B * args.input.x_stride,
+        .a_stride = args.input.x_stride,
+        .a_rows = rows,
+        .c_rows = rows,
+        .m = count,
+        .b = &packed.input,
+        .bias = normalised ? nullptr : packed.bias.data(),
+        .c = product,
+        .c_stride = 4 * Hp},
+       context);
+  if (normalised) {  // (40)
+    normalise_rows({.hidden = shape.hidden,
+                    .n = count,
+                    .rows = rows,
+                    .v = product,
+                    .deviations = args.kept.deviations,
+                    .deviation_stride = 3,
+                    .gain = packed.gain_ih.data(),
+                    .bias = packed.bias.data(),
+                    .y = pre},
+                   context);
+  }
+  return pre;
+}
+
+}  // namespace
+
+void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Context& context) {
+  const LstmShape& shape = args.shape;
+  check_shape(shape);
+  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  ForwardPass pass{.args = args,
+                   .packed = packed,
+                   .kept = args.keeps() ? args.kept : one_step(args, context),
+                   .steps = {0, shape.steps}};
+  if (args.input.x == nullptr) {
+    int64_t distinct = 0;
+    pass.slots = number_symbols(shape, args.input.symbols, context, distinct);
+    gather_columns(shape, args.weights, packed, distinct, context);
+    pass.pre = context.columns.data();
+    HWY_DYNAMIC_DISPATCH(forward_steps)(pass, context);
+  } else {
+    const int64_t block = args.keeps() ? shape.steps : std::max<int64_t>(1, kInferenceRows / B);
+    if (!args.keeps()) context.block.resize(block * B * 4 * Hp);
+    for (int64_t s0 = 0; s0 < shape.steps; s0 += block) {
+      pass.steps = {s0, std::min(shape.steps, s0 + block)};
+      pass.pre = multiply_inputs(args, packed, {pass.earliest(), pass.earliest() + pass.steps.size()}, context);
+      HWY_DYNAMIC_DISPATCH(forward_steps)(pass, context);
+    }
+  }
+  for (int64_t b = 0; b < B; ++b) {
+    const int64_t last = shape.last_slot(b) * B + b;
+    if (args.h_last != nullptr) std::copy_n(args.h + last * Rp, Rp, args.h_last + b * Rp);
+    if (args.c_last != nullptr && args.keeps()) std::copy_n(args.c + last * Hp, Hp, args.c_last + b * Hp);
+  }
+}
+
+}  // namespace longhand::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,91 @@
+// The layer's weights, rearranged for the kernels.
+#include <algorithm>
+
+#include "longhand/kernels/gemm.h"
+#include "longhand/kernels/lstm.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "longhand/kernels/lstm_pack.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include "longhand/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace longhand::kernels::HWY_NAMESPACE {
+
+// W_hh' by vectors of units: panel [R, 4, lanes] for each.
+void pack_recurrent(const LstmShape& shape, const float* w_hh, PackedMatrix& packed, Context& context) {
+  const int64_t H = shape.hidden, R = shape.outputs();
+  packed.k = R;
+  packed.n = 4 * padded(H);
+  packed.data.resize(packed.k * packed.n);
+  const int64_t lane_count = lanes();
+  const int64_t panels = (H + lane_count - 1) / lane_count;
+  context.pool.run(
+      [&](int part, int parts) {
+        const Range range = split(panels, parts, part);
+        for (int64_t p = range.begin; p < range.end; ++p) {
+          // In parts of k short enough for the panel's lines to stay in the first-level cache.
+          constexpr int64_t kPart = 64;
+          for (int64_t k0 = 0; k0 < R; k0 += kPart) {
+            for (int64_t j = 0; j < 4 * lane_count; ++j) {
+              float* to = packed.data.data() + p * lane_count * 4 * R + j;
+              const int64_t u = p * lane_count + j % lane_count;
+              const float* from = w_hh + (j / lane_count * H + u) * R;
+              for (int64_t k = k0; k < std::min(R, k0 + kPart); ++k) to[k * 4 * lane_count] = u < H ? from[k] : 0.0F;
+            }
+          }
+        }
+      },
+      std::min(panels, H * R / 4096));
+}
+
+}  // namespace longhand::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace longhand::kernels {
+
+HWY_EXPORT(pack_recurrent);
+
+namespace {
+
+// Copies groups of H values to groups of Hp, the rest zero.
+void pack_vector(const float* values, int64_t groups, int64_t H, Buffer<float>& packed) {
+  const int64_t Hp = padded(H);
+  packed.resize(groups * Hp);
+  packed.fill(0.0F);
+  for (int64_t k = 0; k < groups; ++k) std::copy_n(values + k * H, H, packed.data() + k * Hp);
+}
+
+}  // namespace
+
+void pack_lstm(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, PackFor purpose,
+               PackedLstm& packed, Context& context) {
+  const int64_t H = shape.hidden, Hp = padded(H), I = shape.inputs, P = shape.projection;
+  const bool training = purpose == PackFor::kTraining;
+  HWY_DYNAMIC_DISPATCH(pack_recurrent)(shape, weights.w_hh, packed.recurrent, context);
+  pack_vector(weights.bias, 4, H, packed.bias);
+  if (weights.gain_ih != nullptr) {
+    pack_vector(weights.gain_ih, 4, H, packed.gain_ih);
+    pack_vector(weights.gain_hh, 4, H, packed.gain_hh);
+    pack_vector(weights.gain_c, 1, H, packed.gain_c);
+    pack_vector(weights.bias_c, 1, H, packed.bias_c);
+  }
+  if (training) {
+    pack({.b = weights.w_hh, .stride = shape.outputs(), .k = 4 * Hp, .n = shape.outputs(), .group = H},
+         packed.recurrent_back, context);
+  }
+  if (dense) {
+    pack({.b = weights.w_ih, .stride = I, .k = I, .n = 4 * Hp, .transposed = true, .group = H}, packed.input, context);
+    if (training) pack({.b = weights.w_ih, .stride = I, .k = 4 * Hp, .n = I, .group = H}, packed.input_back, context);
+  }
+  if (P > 0) {
+    pack({.b = weights.w_hr, .stride = H, .k = H, .n = P, .transposed = true}, packed.projection, context);
+    if (training) pack({.b = weights.w_hr, .stride = H, .k = P, .n = H}, packed.projection_back, context);
+  }
+}
+
+}  // namespace longhand::kernels
+#endif  // HWY_ONCE

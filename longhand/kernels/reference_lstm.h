@@ -1,0 +1,252 @@
+// The textbook LSTM layer: the equations of docs/derivatives.md one after the other, row by row, for any scalar type.
+// It is the specification of lstm.h. Numbers in brackets are those of the equations.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "longhand/base/buffer.h"
+#include "longhand/kernels/lstm.h"
+
+namespace longhand::kernels::reference {
+
+template <class T>
+T sigmoid(T x) {
+  return T(1) / (T(1) + std::exp(-x));
+}
+
+/// (38) Normalises v, `groups` times H elements Hp apart, to n; returns 1 / sqrt(variance + epsilon).
+template <class T>
+T normalise(const T* v, int64_t groups, int64_t H, T* n) {
+  const int64_t Hp = padded(H);
+  T mean = 0, variance = 0;
+  for (int64_t k = 0; k < groups * H; ++k) mean += v[k / H * Hp + k % H];
+  mean /= static_cast<T>(groups * H);
+  for (int64_t k = 0; k < groups * H; ++k) {
+    const T centred = v[k / H * Hp + k % H] - mean;
+    variance += centred * centred;
+  }
+  variance /= static_cast<T>(groups * H);
+  const T deviation = T(1) / std::sqrt(variance + static_cast<T>(kNormEpsilon));
+  for (int64_t k = 0; k < groups * H; ++k) n[k / H * Hp + k % H] = (v[k / H * Hp + k % H] - mean) * deviation;
+  return deviation;
+}
+
+/// (39) The gradient of v from that of y = gain * n: dv = (dn - mean(dn) - n * mean(dn * n)) * deviation, dn = gain *
+/// dy. Adds dy * n to dgain.
+template <class T>
+void normalise_backward(const T* dy, const T* n, const T* gain, T deviation, int64_t groups, int64_t H, T* dgain,
+                        T* dv) {
+  const int64_t Hp = padded(H);
+  T mean = 0, mean_n = 0;
+  for (int64_t k = 0; k < groups * H; ++k) {
+    const int64_t at = k / H * Hp + k % H;
+    dgain[k] += dy[at] * n[at];
+    mean += gain[k] * dy[at];
+    mean_n += gain[k] * dy[at] * n[at];
+  }
+  mean /= static_cast<T>(groups * H);
+  mean_n /= static_cast<T>(groups * H);
+  for (int64_t k = 0; k < groups * H; ++k) {
+    const int64_t at = k / H * Hp + k % H;
+    dv[at] = (gain[k] * dy[at] - mean - n[at] * mean_n) * deviation;
+  }
+}
+
+/// y [groups, Hp] = W x for W [groups * H, n].
+template <class T>
+void multiply(const T* w, const T* x, int64_t groups, int64_t H, int64_t n, T* y) {
+  for (int64_t k = 0; k < groups * H; ++k) {
+    T sum = 0;
+    for (int64_t j = 0; j < n; ++j) sum += w[k * n + j] * x[j];
+    y[k / H * padded(H) + k % H] = sum;
+  }
+}
+
+/// dW += dy x' and, where dx is not null, dx += W' dy.
+template <class T>
+void multiply_backward(const T* w, const T* x, const T* dy, int64_t groups, int64_t H, int64_t n, T* dw, T* dx) {
+  for (int64_t k = 0; k < groups * H; ++k) {
+    const T d = dy[k / H * padded(H) + k % H];
+    for (int64_t j = 0; j < n; ++j) {
+      dw[k * n + j] += d * x[j];
+      if (dx != nullptr) dx[j] += w[k * n + j] * d;
+    }
+  }
+}
+
+template <class T>
+void lstm_forward(const LstmForward<T>& args) {
+  const auto& [shape, weights, input, masks, h, c, kept, h_last, c_last] = args;
+  const int64_t B = shape.batch, I = shape.inputs, H = shape.hidden, R = shape.outputs();
+  const int64_t Hp = padded(H), Rp = padded(R);
+  const bool keep = args.keeps(), normalised = weights.gain_ih != nullptr, projected = shape.projection > 0;
+  const auto gates_size = static_cast<size_t>(4 * Hp);
+  std::vector<T> u(gates_size), v(gates_size), a(gates_size), r(static_cast<size_t>(Rp));
+  std::vector<T> c_now(static_cast<size_t>(Hp)), s(c_now), m(c_now), h_now(r);
+  for (int64_t b = 0; b < B; ++b) {
+    for (int64_t step = 0; step < shape.steps; ++step) {
+      const int64_t t = shape.time(step), row = t * B + b;
+      const int64_t prev = shape.prev_slot(t, b) * B + b, next = shape.next_slot(t) * B + b;
+      T* c_next = c + (keep ? next : b) * Hp;
+      if (t >= shape.length(b)) {
+        std::fill_n(h + next * Rp, Rp, T(0));
+        if (keep) std::fill_n(c_next, Hp, T(0));
+        continue;
+      }
+      const T* h_prev = h + prev * Rp;
+      const T* c_prev = c + (keep ? prev : b) * Hp;
+      for (int64_t j = 0; j < R; ++j) {  // (34)
+        r[j] = masks.recurrent != nullptr ? masks.recurrent[b * Rp + j] * h_prev[j] : h_prev[j];
+      }
+      if (input.x != nullptr) {
+        multiply(weights.w_ih, input.x + row * input.x_stride, 4, H, I, u.data());
+      } else {
+        for (int64_t k = 0; k < 4 * H; ++k) u[k / H * Hp + k % H] = weights.w_ih[k * I + input.symbols[row]];
+      }
+      multiply(weights.w_hh, r.data(), 4, H, R, v.data());
+      if (normalised) {  // (40)
+        const T deviation_ih = normalise(u.data(), 4, H, u.data());
+        const T deviation_hh = normalise(v.data(), 4, H, v.data());
+        if (keep && kept.norm_ih != nullptr) std::copy_n(u.data(), 4 * Hp, kept.norm_ih + row * 4 * Hp);
+        if (keep) {
+          std::copy_n(v.data(), 4 * Hp, kept.norm_hh + row * 4 * Hp);
+          kept.deviations[row * 3] = deviation_ih;
+          kept.deviations[row * 3 + 1] = deviation_hh;
+        }
+      }
+      for (int64_t k = 0; k < 4 * H; ++k) {
+        const int64_t at = k / H * Hp + k % H;
+        const T gain_ih = normalised ? weights.gain_ih[k] : T(1), gain_hh = normalised ? weights.gain_hh[k] : T(1);
+        a[at] = gain_ih * u[at] + gain_hh * v[at] + weights.bias[k];  // (1)
+        a[at] = k / H == 2 ? std::tanh(a[at]) : sigmoid(a[at]);       // (2)
+      }
+      for (int64_t k = 0; k < H; ++k) c_now[k] = a[Hp + k] * c_prev[k] + a[k] * a[2 * Hp + k];  // (3)
+      std::copy_n(c_now.data(), H, s.data());
+      if (normalised) {  // (41)
+        const T deviation_c = normalise(c_now.data(), 1, H, s.data());
+        if (keep) std::copy_n(s.data(), H, kept.norm_c + row * Hp);
+        if (keep) kept.deviations[row * 3 + 2] = deviation_c;
+        for (int64_t k = 0; k < H; ++k) s[k] = weights.gain_c[k] * s[k] + weights.bias_c[k];
+      }
+      for (int64_t k = 0; k < H; ++k) m[k] = a[3 * Hp + k] * std::tanh(s[k]);  // (4)
+      if (projected) {                                                         // (33)
+        multiply(weights.w_hr, m.data(), 1, R, H, h_now.data());
+      } else {
+        std::copy_n(m.data(), H, h_now.data());
+      }
+      const T* zone_h = masks.zone_h_row(row);
+      const T* zone_c = masks.zone_c_row(row);
+      T* h_next = h + next * Rp;
+      for (int64_t j = 0; j < R; ++j) {  // (36)
+        h_next[j] = zone_h != nullptr ? zone_h[j] * h_prev[j] + (T(1) - zone_h[j]) * h_now[j] : h_now[j];
+      }
+      for (int64_t k = 0; k < H; ++k) {  // (37)
+        c_next[k] = zone_c != nullptr ? zone_c[k] * c_prev[k] + (T(1) - zone_c[k]) * c_now[k] : c_now[k];
+      }
+      if (!keep) continue;
+      std::copy_n(a.data(), 4 * Hp, kept.gates + row * 4 * Hp);
+      if (masks.recurrent != nullptr) std::copy_n(r.data(), R, kept.masked_h + row * Rp);
+      if (projected) std::copy_n(m.data(), H, kept.m + row * Hp);
+    }
+    const int64_t last = shape.last_slot(b) * B + b;
+    if (h_last != nullptr) std::copy_n(h + last * Rp, Rp, h_last + b * Rp);
+    if (c_last != nullptr && keep) std::copy_n(c + last * Hp, Hp, c_last + b * Hp);
+  }
+}
+
+/// Back-propagation through time.
+template <class T>
+void lstm_backward(const LstmBackward<T>& args) {
+  const auto& [shape, weights, input, masks, h, c, kept, dh, dh_last, dc_last, dx, dx_stride, add_to_dx, gradients,
+               dh_first, dc_first] = args;
+  const int64_t B = shape.batch, I = shape.inputs, H = shape.hidden, R = shape.outputs();
+  const int64_t Hp = padded(H), Rp = padded(R);
+  const bool normalised = weights.gain_ih != nullptr, projected = shape.projection > 0;
+  const auto h_size = static_cast<size_t>(Rp), c_size = static_cast<size_t>(Hp);
+  std::vector<T> dh_carry(h_size), dh_now(h_size), dr(h_size), dc_carry(c_size), dm(c_size), ds(c_size), dc_now(c_size);
+  std::vector<T> du(4 * c_size), dv(4 * c_size);
+  for (int64_t row = 0; dx != nullptr && !add_to_dx && row < shape.steps * B; ++row) {
+    std::fill_n(dx + row * dx_stride, I, T(0));
+  }
+  for (int64_t b = 0; b < B; ++b) {
+    for (int64_t j = 0; j < R; ++j) dh_carry[j] = dh_last != nullptr ? dh_last[b * Rp + j] : T(0);
+    for (int64_t k = 0; k < H; ++k) dc_carry[k] = dc_last != nullptr ? dc_last[b * Hp + k] : T(0);
+    for (int64_t step = shape.steps - 1; step >= 0; --step) {
+      const int64_t t = shape.time(step), row = t * B + b, prev = shape.prev_slot(t, b) * B + b;
+      if (t >= shape.length(b)) continue;
+      T* gates = kept.gates + row * 4 * Hp;
+      const T* c_prev = c + prev * Hp;
+      const T* zone_h = masks.zone_h_row(row);
+      const T* zone_c = masks.zone_c_row(row);
+      for (int64_t j = 0; j < R; ++j) {
+        const T z = zone_h != nullptr ? zone_h[j] : T(0);
+        const T arriving = dh[row * Rp + j] + dh_carry[j];  // (20)
+        dh_now[j] = (T(1) - z) * arriving;                  // (36)
+        dh_carry[j] = z * arriving;                         // (36)
+      }
+      std::fill(dm.begin(), dm.end(), T(0));
+      if (projected) {  // (33)
+        multiply_backward(weights.w_hr, kept.m + row * Hp, dh_now.data(), 1, R, H, gradients.w_hr, dm.data());
+      } else {
+        std::copy_n(dh_now.data(), H, dm.data());
+      }
+      T* da = gates;
+      for (int64_t k = 0; k < H; ++k) {
+        const T i = gates[k], f = gates[Hp + k], g = gates[2 * Hp + k], o = gates[3 * Hp + k];
+        dc_now[k] = f * c_prev[k] + i * g;  // c~, until its gradient takes its place
+        const T s = normalised ? weights.gain_c[k] * kept.norm_c[row * Hp + k] + weights.bias_c[k] : dc_now[k];
+        const T tanh_s = std::tanh(s);
+        da[3 * Hp + k] = dm[k] * tanh_s * o * (T(1) - o);  // (25)
+        ds[k] = dm[k] * o * (T(1) - tanh_s * tanh_s);      // (21)
+        if (normalised) gradients.bias_c[k] += ds[k];      // (41)
+      }
+      if (normalised) {  // (41)
+        normalise_backward(ds.data(), kept.norm_c + row * Hp, weights.gain_c, kept.deviations[row * 3 + 2], 1, H,
+                           gradients.gain_c, ds.data());
+      }
+      for (int64_t k = 0; k < H; ++k) {
+        const T i = gates[k], f = gates[Hp + k], g = gates[2 * Hp + k];
+        const T z = zone_c != nullptr ? zone_c[k] : T(0);
+        dc_now[k] = ds[k] + (T(1) - z) * dc_carry[k];         // (21) (37)
+        da[k] = dc_now[k] * g * i * (T(1) - i);               // (22)
+        da[Hp + k] = dc_now[k] * c_prev[k] * f * (T(1) - f);  // (23)
+        da[2 * Hp + k] = dc_now[k] * i * (T(1) - g * g);      // (24)
+        dc_carry[k] = f * dc_now[k] + z * dc_carry[k];        // (21) (37)
+      }
+      for (int64_t k = 0; k < 4 * H; ++k) gradients.bias[k] += da[k / H * Hp + k % H];  // (29)
+      std::copy_n(da, 4 * Hp, du.data());
+      std::copy_n(da, 4 * Hp, dv.data());
+      if (normalised) {  // (40)
+        std::vector<T> norm_ih(du.size());
+        T deviation_ih = kept.deviations[row * 3];
+        if (kept.norm_ih != nullptr) {
+          std::copy_n(kept.norm_ih + row * 4 * Hp, 4 * Hp, norm_ih.data());
+        } else {
+          for (int64_t k = 0; k < 4 * H; ++k) norm_ih[k / H * Hp + k % H] = weights.w_ih[k * I + input.symbols[row]];
+          deviation_ih = normalise(norm_ih.data(), 4, H, norm_ih.data());
+        }
+        normalise_backward(da, norm_ih.data(), weights.gain_ih, deviation_ih, 4, H, gradients.gain_ih, du.data());
+        normalise_backward(da, kept.norm_hh + row * 4 * Hp, weights.gain_hh, kept.deviations[row * 3 + 1], 4, H,
+                           gradients.gain_hh, dv.data());
+      }
+      const T* r = masks.recurrent != nullptr ? kept.masked_h + row * Rp : h + prev * Rp;
+      std::fill(dr.begin(), dr.end(), T(0));
+      multiply_backward(weights.w_hh, r, dv.data(), 4, H, R, gradients.w_hh, dr.data());  // (20) (28)
+      for (int64_t j = 0; j < R; ++j) {                                                   // (34)
+        dh_carry[j] += masks.recurrent != nullptr ? masks.recurrent[b * Rp + j] * dr[j] : dr[j];
+      }
+      if (input.x != nullptr) {  // (26) (27)
+        multiply_backward(weights.w_ih, input.x + row * input.x_stride, du.data(), 4, H, I, gradients.w_ih,
+                          dx != nullptr ? dx + row * dx_stride : nullptr);
+      } else {
+        for (int64_t k = 0; k < 4 * H; ++k) gradients.w_ih[k * I + input.symbols[row]] += du[k / H * Hp + k % H];
+      }
+    }
+    if (dh_first != nullptr) std::copy_n(dh_carry.data(), Rp, dh_first + b * Rp);  // (30)
+    if (dc_first != nullptr) std::copy_n(dc_carry.data(), Hp, dc_first + b * Hp);
+  }
+}
+
+}  // namespace longhand::kernels::reference

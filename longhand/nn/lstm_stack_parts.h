@@ -1,0 +1,65 @@
+// The parts of an LstmStack, for its own sources alone: lstm_stack.cpp runs them on kernels, lstm_stack_tape.cpp on a
+// tape.
+#pragma once
+
+#include "longhand/autograd/cells.h"
+#include "longhand/nn/lstm_stack.h"
+
+namespace longhand::nn {
+
+/// Where parameters begin in the arena; -1 for those that the options do not call for.
+struct LstmOffsets {
+  int64_t w_ih = -1, w_hh = -1, bias = -1, w_hr = -1;
+  int64_t gain_ih = -1, gain_hh = -1, gain_c = -1, bias_c = -1;
+  int64_t h_0 = -1, c_0 = -1;
+
+  template <class T>
+  kernels::LstmParameters<T> view(T* base) const {
+    const auto at = [base](int64_t offset) { return offset < 0 ? nullptr : base + offset; };
+    return {at(w_ih), at(w_hh), at(bias), at(w_hr), at(gain_ih), at(gain_hh), at(gain_c), at(bias_c)};
+  }
+};
+
+/// One layer in one direction.
+template <class T>
+struct LstmStack<T>::Direction {
+  bool reverse = false;
+  int64_t inputs = 0;
+  LstmOffsets offsets;
+  kernels::PackedLstm packed;
+  Buffer<T> h_state, c_state;                                          // [B, Rp], [B, Hp] carried
+  Buffer<T> dh_state, dc_state;                                        // their gradients
+  Buffer<T> h, c;                                                      // [T+1, B, Rp], [T+1, B, Hp] of the last forward
+  Buffer<T> gates, masked_h, m, norm_ih, norm_hh, norm_c, deviations;  // LstmKept
+  Buffer<T> recurrent_mask, zone_h, zone_c;                            // LstmMasks, or the expectations [Rp], [Hp]
+  int64_t zone_h_stride = 0, zone_c_stride = 0;
+  Buffer<T> weight_mask, dropped_w_hh, d_dropped_w_hh;  // [4H, R]
+};
+
+template <class T>
+struct LstmStack<T>::Layer {
+  int64_t inputs = 0;
+  bool residual = false;
+  std::vector<Direction> directions;
+  const T* x = nullptr;  // [T, B, inputs] what the layer below gives, before any mask; null: symbols
+  int64_t x_stride = 0;
+  double drop = 0.0;        // of x
+  Buffer<T> mask, dropped;  // [T, B, inputs], or [B, inputs] where variational; and their product
+  Buffer<T> y;              // [T, B, padded(D R)] where it is not h itself
+  Buffer<T> dx;             // [T, B, padded(inputs)]
+};
+
+/// A forward pass on the tape.
+template <class T>
+struct LstmStack<T>::Recording {
+  struct Part {
+    autograd::LstmVars<T> vars{};
+    std::optional<autograd::Var<T>> w_hh{}, h_0{}, c_0{};  // leaves, where the layer uses what is made of them
+    autograd::LstmState<T> initial{}, last{};
+  };
+  autograd::Tape<T> tape;
+  std::vector<Part> parts;  // by layer and direction
+  std::vector<autograd::Var<T>> x, y;
+};
+
+}  // namespace longhand::nn
