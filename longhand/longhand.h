@@ -1,6 +1,7 @@
 // The whole library in one include, for programs that use it.
 #pragma once
 
+#include "longhand/autograd/cells.h"
 #include "longhand/base/arena.h"
 #include "longhand/base/error.h"
 #include "longhand/base/options.h"
@@ -20,7 +21,9 @@
 #include "longhand/kernels/reference.h"
 #include "longhand/kernels/softmax.h"
 #include "longhand/kernels/target.h"
+#include "longhand/lab/derivatives.h"
 #include "longhand/lab/report.h"
+#include "longhand/lab/selftest.h"
 #include "longhand/nn/lstm_stack.h"
 #include "longhand/tasks/language_model.h"
 #include "longhand/tasks/language_model_task.h"

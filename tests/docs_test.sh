@@ -15,7 +15,8 @@ calls=$(sed -n 's/^[0-9]\. `\([^`]*\)`.*/\1/p' ARCHITECTURE.md)
 for call in $calls; do
   file=${call%%:*}
   function=${call#*:}
-  grep -q "[ ~]$function(" "$file" 2>/dev/null || fail "ARCHITECTURE.md: $file has no function $function"
+  pattern=$(echo "$function" | sed 's/::/\\(<T>\\)*::/')
+  grep -q "[ ~]$pattern(" "$file" 2>/dev/null || fail "ARCHITECTURE.md: $file has no function $function"
 done
 
 # Rooms that exist are described.
@@ -25,6 +26,18 @@ for room in longhand/*/; do
 done
 
 tools/make_options_page.sh "$longhand" | cmp -s - docs/options.md || fail "docs/options.md is out of date: run make docs"
+
+# Every numbered equation is in the code that implements it, under its number, and no code names one that is not there.
+equations=$(grep -o ' ([0-9]*)$' docs/derivatives.md | tr -d ' ()' | sort -n)
+[ "$(echo "$equations" | tail -n 1)" -ge 40 ] || fail "docs/derivatives.md: no equations found"
+numbered=$(cat longhand/kernels/reference_lstm.h longhand/kernels/lstm_*.cpp longhand/nn/*.cpp longhand/lab/derivatives*.cpp |
+           grep -o '// .*([0-9]*).*\|(\(number, \)*[0-9]*, "\|{[0-9]*, "')
+for number in $equations; do
+  echo "$numbered" | grep -q "[({]$number[),]" || fail "docs/derivatives.md: equation ($number) is in no code"
+done
+for number in $(echo "$numbered" | grep '^//' | grep -o '([0-9]*)' | tr -d '()' | sort -nu); do
+  echo "$equations" | grep -qx "$number" || fail "code names equation ($number), which docs/derivatives.md does not have"
+done
 
 for document in *.md docs/*.md; do
   for link in $(sed -n 's/.*](\([^)#]*\)).*/\1/p' "$document" | grep -v '^http'); do

@@ -1,0 +1,190 @@
+// longhand selftest: the gradients of the LSTM layers, checked on this machine.
+#include "longhand/lab/selftest.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/command_line.h"
+#include "longhand/kernels/target.h"
+#include "longhand/lab/derivatives.h"
+
+namespace longhand::cli {
+namespace {
+
+constexpr const char* kCheckNames[lab::kChecks] = {"fused, reference", "reference, tape", "reference, differences"};
+constexpr size_t kFailuresShown = 10;
+
+std::string options_of(const lab::LatticePoint& point) {
+  std::string out;
+  for (int t = 0; t < lab::kToggles; ++t) {
+    const auto toggle = static_cast<lab::Toggle>(t);
+    if (point.on(toggle)) out += (out.empty() ? "" : ", ") + std::string(lab::toggle_name(toggle));
+  }
+  return out.empty() ? "plain" : out;
+}
+
+// The worst difference of each check, as a part of its tolerance, over the points that have something in common.
+struct Row {
+  std::string name;
+  size_t points = 0;
+  double difference[lab::kChecks] = {};
+  double share[lab::kChecks] = {};
+
+  void add(const lab::PointResult& result) {
+    ++points;
+    for (int c = 0; c < lab::kChecks; ++c) {
+      difference[c] = std::max(difference[c], result.checks[c].difference);
+      share[c] = std::max(share[c], result.checks[c].share());
+    }
+  }
+};
+
+std::vector<Row> rows_by_option(const std::vector<lab::PointResult>& results) {
+  std::vector<Row> rows;
+  for (int t = 0; t < lab::kToggles; ++t) rows.push_back({.name = lab::toggle_name(static_cast<lab::Toggle>(t))});
+  rows.push_back({.name = "every point"});
+  for (const lab::PointResult& result : results) {
+    for (int t = 0; t < lab::kToggles; ++t) {
+      if (result.point.on(static_cast<lab::Toggle>(t))) rows[static_cast<size_t>(t)].add(result);
+    }
+    rows.back().add(result);
+  }
+  return rows;
+}
+
+struct SelfTest {
+  bool derivatives = false;
+  bool thorough = false;
+  bool json = false;
+  int threads = 0;
+
+  int run() const { return derivatives ? run_derivatives() : run_lattice(); }
+
+  int run_derivatives() const {
+    const std::vector<lab::EquationResult> results = lab::check_derivatives();
+    nlohmann::ordered_json out = nlohmann::ordered_json::array();
+    bool passed = true;
+    if (!json) {
+      fmt::print(
+          "The equations of docs/derivatives.md in double: largest difference between the formula and the\n"
+          "tape (tolerance {:.0e}), and central differences ({:.0e}).\n\n{:>4}  {:<32} {:>10} {:>12}\n",
+          results[0].tolerance_tape, results[0].tolerance_differences, "", "derivative", "tape", "differences");
+    }
+    for (const lab::EquationResult& r : results) {
+      passed = passed && r.passed();
+      if (json) {
+        out.push_back({{"equation", r.number},
+                       {"derivative", r.what},
+                       {"tape", r.tape},
+                       {"differences", r.differences},
+                       {"passed", r.passed()}});
+      } else {
+        fmt::print("{:>4}  {:<32} {:>10.1e} {:>12.1e}{}\n", fmt::format("({})", r.number), r.what, r.tape,
+                   r.differences, r.passed() ? "" : "  FAILED");
+      }
+    }
+    if (json) {
+      fmt::print("{}\n", nlohmann::ordered_json({{"passed", passed}, {"derivatives", out}}).dump());
+    } else {
+      fmt::print("\n{}\n", passed ? "All derivatives are right." : "FAILED: a formula is wrong.");
+    }
+    return passed ? 0 : 1;
+  }
+
+  int run_lattice() const {
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<lab::LatticePoint> points = thorough ? lab::full_lattice() : lab::pairwise_lattice();
+    const bool live = !json && ::isatty(STDERR_FILENO) == 1;
+    const std::vector<lab::PointResult> results = lab::run_lattice(points, threads, [&](size_t done) {
+      if (live) fmt::print(stderr, "\r{} of {} points", done, points.size());
+    });
+    if (live) fmt::print(stderr, "\r\033[K");
+    std::vector<const lab::PointResult*> failures;
+    for (const lab::PointResult& result : results) {
+      const auto* checks = result.checks;
+      if (!std::all_of(checks, checks + lab::kChecks, [](const auto& c) { return c.passed(); })) {
+        failures.push_back(&result);
+      }
+    }
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (json) {
+      print_json(results, failures.size(), seconds);
+    } else {
+      print_table(results, failures, seconds);
+    }
+    return failures.empty() ? 0 : 1;
+  }
+
+ private:
+  static void print_json(const std::vector<lab::PointResult>& results, size_t failures, double seconds) {
+    nlohmann::ordered_json options;
+    for (const Row& row : rows_by_option(results)) {
+      nlohmann::ordered_json& entry = options[row.name];
+      entry["points"] = row.points;
+      for (int c = 0; c < lab::kChecks; ++c) {
+        entry[kCheckNames[c]] = {{"difference", row.difference[c]}, {"of_tolerance", row.share[c]}};
+      }
+    }
+    const nlohmann::ordered_json out = {{"passed", failures == 0}, {"points", results.size()},
+                                        {"failures", failures},    {"simd_targets", kernels::simd_targets()},
+                                        {"seconds", seconds},      {"options", options}};
+    fmt::print("{}\n", out.dump());
+  }
+
+  static void print_table(const std::vector<lab::PointResult>& results,
+                          const std::vector<const lab::PointResult*>& failures, double seconds) {
+    fmt::print(
+        "Outputs, states and gradients of stacks of LSTM layers, computed in {} ways: fused kernels (float, on\n"
+        "{}), reference and tape (double), and central differences. The worst difference over all\n"
+        "points in which an option is on, relative to the largest value; and as a part of the tolerance.\n\n",
+        "four", fmt::join(kernels::simd_targets(), ", "));
+    fmt::print("{:<20} {:>6}", "option", "points");
+    for (const char* name : kCheckNames) fmt::print("  {:>22}", name);
+    fmt::print("\n");
+    for (const Row& row : rows_by_option(results)) {
+      fmt::print("{:<20} {:>6}", row.name, row.points);
+      for (int c = 0; c < lab::kChecks; ++c) {
+        fmt::print("  {:>22}", fmt::format("{:.1e} ({:.0f} %)", row.difference[c], 100.0 * row.share[c]));
+      }
+      fmt::print("\n");
+    }
+    fmt::print("\nTolerances\n");
+    for (const std::string& line : lab::tolerance_notes()) fmt::print("  {}\n", line);
+    fmt::print("\n");
+    for (size_t i = 0; i < std::min(failures.size(), kFailuresShown); ++i) {
+      const lab::PointResult& f = *failures[i];
+      fmt::print("FAILED  T {} B {} I {} H {} P {}: {}\n", f.point.steps, f.point.batch, f.point.inputs, f.point.hidden,
+                 f.point.proj, options_of(f.point));
+      for (int c = 0; c < lab::kChecks; ++c) {
+        if (f.checks[c].passed()) continue;
+        fmt::print("        {}: {:.2e} in {}, tolerance {:.2e}\n", kCheckNames[c], f.checks[c].difference,
+                   f.checks[c].where, f.checks[c].tolerance);
+      }
+    }
+    if (failures.empty()) {
+      fmt::print("All {} points agree ({:.0f} s).\n", results.size(), seconds);
+    } else {
+      fmt::print("FAILED: {} of {} points ({:.0f} s).\n", failures.size(), results.size(), seconds);
+    }
+  }
+};
+
+}  // namespace
+
+void declare_selftest(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand("selftest", "Check the gradients of every option, on this machine");
+  auto command = std::make_shared<SelfTest>();
+  verb->add_flag("--derivatives", command->derivatives, "check the equations of docs/derivatives.md one by one");
+  verb->add_flag("--thorough", command->thorough, "walk every combination of options, not pairs of them (minutes)");
+  verb->add_option("--threads", command->threads, "processors to use; 0: all")->check(CLI::Range(0, 1024));
+  verb->add_flag("--json", command->json, "print one JSON object");
+  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+}
+
+}  // namespace longhand::cli

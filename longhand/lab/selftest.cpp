@@ -1,0 +1,402 @@
+#include "longhand/lab/selftest.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <memory>
+
+#include "longhand/kernels/target.h"
+
+namespace longhand::lab {
+namespace {
+
+constexpr const char* kNames[kToggles] = {
+    "layers",      "bidirectional",       "proj",           "dropout",       "dropout-input", "dropout-output",
+    "variational", "dropout-recurrent",   "weight-drop",    "zoneout",       "zoneout-cell",  "layer-norm",
+    "residual",    "train-initial-state", "ragged lengths", "one-hot input", "given state",   "evaluation"};
+
+constexpr uint32_t kAll = (1U << kToggles) - 1;
+constexpr uint32_t bit(Toggle toggle) { return 1U << static_cast<uint32_t>(toggle); }
+
+nn::LstmStackOptions stack_options(const LatticePoint& p) {
+  const auto rate = [&p](Toggle toggle, double value) { return p.on(toggle) ? value : 0.0; };
+  return {.lstm = {.hidden = p.hidden,
+                   .layers = p.on(Toggle::kLayers) ? 3 : 1,
+                   .bidirectional = p.on(Toggle::kBidirectional),
+                   .proj = p.on(Toggle::kProj) ? p.proj : 0,
+                   .layer_norm = p.on(Toggle::kLayerNorm),
+                   .residual = p.on(Toggle::kResidual),
+                   .train_initial_state = p.on(Toggle::kTrainInitialState),
+                   .dropout = rate(Toggle::kDropout, 0.3),
+                   .dropout_input = rate(Toggle::kDropoutInput, 0.3),
+                   .dropout_output = rate(Toggle::kDropoutOutput, 0.3),
+                   .variational = p.on(Toggle::kVariational),
+                   .dropout_recurrent = rate(Toggle::kDropoutRecurrent, 0.3),
+                   .weight_drop = rate(Toggle::kWeightDrop, 0.3),
+                   .zoneout = rate(Toggle::kZoneout, 0.4),
+                   .zoneout_cell = rate(Toggle::kZoneoutCell, 0.4)},
+          .inputs = p.inputs,
+          .one_hot = p.on(Toggle::kOneHot),
+          .init = {}};
+}
+
+// Uniform on [-1, 1), exact in float.
+float number(uint32_t place, int64_t index) {
+  return 2.0F * CounterRng(11, 0, RngPlace::kSample, place).uniform(static_cast<uint64_t>(index)) - 1.0F;
+}
+
+// One array of results, with the stride that its padding makes.
+struct Array {
+  std::string name;
+  std::vector<double> values;
+};
+using Results = std::vector<Array>;
+
+// A stack with its input, states and upstream gradients, all made from the point alone: the same for float and double.
+template <class T>
+class Subject {
+ public:
+  explicit Subject(const LatticePoint& point) : point_(point), stack_(stack_options(point), arena_) {
+    arena_.allocate();
+    const double scale = 1.0 / std::sqrt(static_cast<double>(point.hidden)) + 0.3;
+    values_.resize(arena_.values().empty() ? 0 : static_cast<int64_t>(arena_.values().size()));
+    gradients_.resize(values_.size());
+    for (size_t i = 0; i < arena_.parameters().size(); ++i) {
+      const Parameter& p = arena_.parameters()[i];
+      const bool gain = p.name.find("gain") != std::string::npos;
+      for (int64_t k = 0; k < p.size; ++k) {
+        const float u = number(static_cast<uint32_t>(100 + i), k);
+        values_[p.offset + k] = static_cast<T>(gain ? 1.0F + 0.5F * u : static_cast<float>(scale) * u);
+      }
+    }
+    const int64_t T_B = point.steps * point.batch, I = point.inputs, width = stack_.options().lstm.outputs();
+    fill(x_, T_B, I, 1);
+    fill(dy_, T_B, width, 2);
+    dx_.resize(T_B * padded(I));
+    const CounterRng rng(11, 1, RngPlace::kSample);
+    for (int64_t i = 0; i < T_B; ++i) {
+      symbols_.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(i), static_cast<uint64_t>(I))));
+    }
+    for (int64_t b = 0; b < point.batch; ++b) {
+      const int64_t lengths[] = {point.steps, 0, 1, point.steps - 1};
+      lengths_.push_back(static_cast<int32_t>(lengths[point.batch == 1 ? 2 : b % 4]));
+    }
+    stack_.reset_state(point.batch);
+    for (size_t i = 0; i < stack_.state().size(); ++i) {
+      const int64_t width_i = i % 2 == 0 ? stack_.options().lstm.state() : point.hidden;
+      fill(initial_.emplace_back(), point.batch, width_i, static_cast<uint32_t>(10 + i));
+      fill(d_final_.emplace_back(), point.batch, width_i, static_cast<uint32_t>(50 + i));
+      if (!given_state()) initial_.back().fill(T(0));
+    }
+  }
+
+  /// A state that is trained is not given.
+  bool given_state() const { return point_.on(Toggle::kGivenState) && !point_.on(Toggle::kTrainInitialState); }
+
+  nn::StackInput<T> input() const {
+    return {.steps = point_.steps,
+            .batch = point_.batch,
+            .lengths = point_.on(Toggle::kRagged) ? lengths_.data() : nullptr,
+            .x = x_.data(),
+            .x_stride = padded(point_.inputs),
+            .symbols = symbols_.data(),
+            .masks = {5, 7, 0}};
+  }
+
+  /// The scalar whose gradients are checked: outputs and final states against fixed random weights.
+  double loss(nn::Engine engine, kernels::Context& context) {
+    const T* y = forward(engine, context);
+    double sum = 0.0;
+    for (int64_t i = 0; i < dy_.size(); ++i) sum += static_cast<double>(y[i] * dy_[i]);
+    const std::vector<Buffer<T>*> states = stack_.state();
+    for (size_t s = 0; s < states.size(); ++s) {
+      for (int64_t i = 0; i < d_final_[s].size(); ++i) sum += static_cast<double>((*states[s])[i] * d_final_[s][i]);
+    }
+    return sum;
+  }
+
+  /// Outputs, final states and all gradients.
+  Results run(nn::Engine engine, kernels::Context& context) {
+    stack_.parameters_changed();
+    const T* y = forward(engine, context);
+    Results out;
+    add(out, "outputs", y, dy_.size());
+    const std::vector<Buffer<T>*> states = stack_.state();
+    for (const Buffer<T>* state : states) add(out, "final state", state->data(), state->size());
+    gradients_.fill(T(0));
+    dx_.fill(T(9));  // to be overwritten
+    const std::vector<Buffer<T>*> d_states = stack_.state_gradients();
+    for (size_t s = 0; s < d_states.size(); ++s)
+      std::copy_n(d_final_[s].data(), d_final_[s].size(), d_states[s]->data());
+    const bool dense = !point_.on(Toggle::kOneHot);
+    stack_.backward(input(),
+                    {.d_output = dy_.data(),
+                     .dx = dense ? dx_.data() : nullptr,
+                     .dx_stride = padded(point_.inputs),
+                     .states = true},
+                    engine, values_.data(), gradients_.data(), context);
+    for (size_t i = 0; i < arena_.parameters().size(); ++i) {
+      const Parameter& p = arena_.parameters()[i];
+      add(out, "d " + p.name, gradients_.data() + p.offset, p.size);
+    }
+    for (const Buffer<T>* state : d_states) add(out, "d initial state", state->data(), state->size());
+    if (dense) {
+      std::vector<double>& dx = out.emplace_back(Array{"d input", {}}).values;
+      for (int64_t i = 0; i < point_.steps * point_.batch * point_.inputs; ++i) {
+        dx.push_back(static_cast<double>(dx_[i / point_.inputs * padded(point_.inputs) + i % point_.inputs]));
+      }
+    }
+    return out;
+  }
+
+  /// Where the gradients' variables are, in the order in which `run` puts the gradients after outputs and states.
+  std::vector<std::vector<T*>> variables() {
+    std::vector<std::vector<T*>> out;
+    for (const Parameter& p : arena_.parameters()) {
+      for (out.emplace_back(); static_cast<int64_t>(out.back().size()) < p.size;) {
+        out.back().push_back(&values_[p.offset + static_cast<int64_t>(out.back().size())]);
+      }
+    }
+    for (Buffer<T>& state : initial_) {
+      out.emplace_back();
+      for (int64_t i = 0; !point_.on(Toggle::kTrainInitialState) && i < state.size(); ++i) {
+        out.back().push_back(&state[i]);
+      }
+    }
+    out.emplace_back();
+    for (int64_t i = 0; !point_.on(Toggle::kOneHot) && i < point_.steps * point_.batch * point_.inputs; ++i) {
+      out.back().push_back(&x_[i / point_.inputs * padded(point_.inputs) + i % point_.inputs]);
+    }
+    return out;
+  }
+
+ private:
+  static void fill(Buffer<T>& buffer, int64_t rows, int64_t width, uint32_t place) {
+    buffer.resize(rows * padded(width));
+    for (int64_t i = 0; i < rows * width; ++i) {
+      buffer[i / width * padded(width) + i % width] = static_cast<T>(number(place, i));
+    }
+  }
+  static void add(Results& results, const std::string& name, const T* values, int64_t n) {
+    results.push_back({name, std::vector<double>(values, values + n)});
+  }
+  const T* forward(nn::Engine engine, kernels::Context& context) {
+    stack_.reset_state(point_.batch);
+    const std::vector<Buffer<T>*> states = stack_.state();
+    for (size_t s = 0; s < states.size(); ++s) std::copy_n(initial_[s].data(), initial_[s].size(), states[s]->data());
+    return stack_.forward(input(), point_.on(Toggle::kEvaluation) ? nn::Pass::kGradients : nn::Pass::kTraining, engine,
+                          values_.data(), context);
+  }
+
+  LatticePoint point_;
+  ParameterArena arena_;
+  nn::LstmStack<T> stack_;
+  Buffer<T> values_, gradients_, x_, dx_, dy_;
+  std::vector<Buffer<T>> initial_, d_final_;
+  std::vector<int32_t> symbols_, lengths_;
+};
+
+// Arrays are compared by kind: outputs with states, and gradients with gradients.
+bool is_gradient(const Array& array) { return array.name.starts_with("d "); }
+
+double magnitude(const Results& results, bool gradients) {
+  double largest = 1e-3;
+  for (const Array& array : results) {
+    for (const double v : array.values) {
+      if (is_gradient(array) == gradients) largest = std::max(largest, std::abs(v));
+    }
+  }
+  return largest;
+}
+
+void note(Comparison& comparison, double difference, const std::string& where) {
+  if (difference <= comparison.difference) return;  // a difference that is no number is not
+  comparison.difference = std::isnan(difference) ? INFINITY : difference;
+  comparison.where = where;
+}
+
+Comparison compare(const Results& actual, const Results& expected, double tolerance) {
+  Comparison out{.tolerance = tolerance};
+  for (const bool gradients : {false, true}) {
+    const double scale = magnitude(expected, gradients);
+    for (size_t a = 0; a < expected.size(); ++a) {
+      for (size_t i = 0; is_gradient(expected[a]) == gradients && i < expected[a].values.size(); ++i) {
+        note(out, std::abs(actual[a].values[i] - expected[a].values[i]) / scale, expected[a].name);
+      }
+    }
+  }
+  return out;
+}
+
+// The derivative of the loss along a direction, to fourth order in the step.
+template <class Move>
+double difference(Subject<double>& subject, double step, kernels::Context& context, const Move& move) {
+  const auto loss = [&](double by) {
+    move(by);
+    const double value = subject.loss(nn::Engine::kReference, context);
+    move(-by);
+    return value;
+  };
+  return (8.0 * (loss(step) - loss(-step)) - (loss(2 * step) - loss(-2 * step))) / (12.0 * step);
+}
+
+// Central differences of some elements of every array, and of all of them together in random directions.
+Comparison compare_with_differences(Subject<double>& subject, const Results& expected, bool small, double step,
+                                    double tolerance, kernels::Context& context) {
+  Comparison out{.tolerance = tolerance};
+  const double scale = magnitude(expected, true);
+  const std::vector<std::vector<double*>> variables = subject.variables();
+  const size_t first =
+      static_cast<size_t>(std::find_if(expected.begin(), expected.end(), is_gradient) - expected.begin());
+  const size_t samples = small ? 12 : 2;
+  for (size_t a = 0; a < variables.size(); ++a) {
+    const size_t stride = std::max<size_t>(1, variables[a].size() / samples);
+    for (size_t i = stride / 2; i < variables[a].size(); i += stride) {
+      double* v = variables[a][i];
+      const double numeric = difference(subject, step, context, [v](double by) { *v += by; });
+      // States are padded in both; everything else is dense in both.
+      note(out, std::abs(expected[first + a].values[i] - numeric) / scale, expected[first + a].name);
+    }
+  }
+  for (uint32_t direction = 0; direction < 2; ++direction) {
+    double analytic = 0.0;
+    double squares = 0.0;
+    for (size_t a = 0; a < variables.size(); ++a) {
+      for (size_t i = 0; i < variables[a].size(); ++i) {
+        const auto u =
+            static_cast<double>(number(200 + direction * 64 + static_cast<uint32_t>(a), static_cast<int64_t>(i)));
+        analytic += u * expected[first + a].values[i];
+        squares += u * u;
+      }
+    }
+    const double length = std::sqrt(squares);
+    const double numeric = difference(subject, step, context, [&](double by) {
+      for (size_t a = 0; a < variables.size(); ++a) {
+        for (size_t i = 0; i < variables[a].size(); ++i) {
+          const auto u =
+              static_cast<double>(number(200 + direction * 64 + static_cast<uint32_t>(a), static_cast<int64_t>(i)));
+          *variables[a][i] += by * u / length;
+        }
+      }
+    });
+    note(out, std::abs(analytic / length - numeric) / scale, "all together");
+  }
+  return out;
+}
+
+constexpr double kFloat = 6e-8;  // what rounding to float changes, at most, of one
+
+double fused_tolerance(const LatticePoint& p) {
+  const auto terms = static_cast<double>(p.hidden + p.inputs + p.steps * p.batch);
+  const double layers = p.on(Toggle::kLayers) ? 3.0 : 1.0;
+  return kFloat * (8.0 + 4.0 * std::sqrt(terms)) * layers * (p.on(Toggle::kLayerNorm) ? 15.0 : 1.0);
+}
+
+template <class Work>
+void in_parallel(size_t n, int threads, const Work& work) {
+  ThreadPool pool(threads);
+  std::atomic<size_t> next = 0;
+  pool.run([&](int, int) {
+    kernels::Context context(1);
+    for (size_t i = next++; i < n; i = next++) work(i, context);
+  });
+}
+
+}  // namespace
+
+const char* toggle_name(Toggle toggle) { return kNames[static_cast<int>(toggle)]; }
+
+const std::vector<LatticePoint>& lattice_shapes() {
+  static const std::vector<LatticePoint> shapes = {
+      {.steps = 1, .batch = 1, .inputs = 1, .hidden = 1, .proj = 1},
+      {.steps = 3, .batch = 2, .inputs = 3, .hidden = 4, .proj = 2},
+      {.steps = 4, .batch = 4, .inputs = 2, .hidden = 5, .proj = 3},
+      {.steps = 3, .batch = 3, .inputs = 5, .hidden = 15, .proj = 16},
+      {.steps = 2, .batch = 7, .inputs = 4, .hidden = 16, .proj = 7},
+      {.steps = 3, .batch = 5, .inputs = 17, .hidden = 17, .proj = 15},
+      {.steps = 5, .batch = 4, .inputs = 6, .hidden = 33, .proj = 17},
+  };
+  return shapes;
+}
+
+std::vector<LatticePoint> pairwise_lattice() {
+  std::vector<uint32_t> sets = {0, kAll};
+  for (uint32_t i = 0; i < kToggles; ++i) {
+    sets.push_back(1U << i);
+    sets.push_back(kAll & ~(1U << i));
+    for (uint32_t j = 0; j < i; ++j) sets.push_back(1U << i | 1U << j);
+  }
+  std::vector<LatticePoint> points;
+  for (const uint32_t set : sets) {
+    for (LatticePoint point : lattice_shapes()) {
+      point.toggles = set;
+      points.push_back(point);
+    }
+  }
+  return points;
+}
+
+std::vector<LatticePoint> full_lattice() {
+  constexpr uint32_t kUses = bit(Toggle::kOneHot) | bit(Toggle::kGivenState) | bit(Toggle::kEvaluation);
+  std::vector<LatticePoint> points;
+  for (uint32_t set = 0; set < bit(Toggle::kOneHot); ++set) {
+    for (const size_t shape : {1, 2}) {
+      LatticePoint point = lattice_shapes()[shape];
+      const uint32_t uses = CounterRng(11, 2, RngPlace::kSample).bits(points.size());
+      point.toggles = set | (uses & kUses);
+      points.push_back(point);
+    }
+  }
+  return points;
+}
+
+std::vector<PointResult> run_lattice(const std::vector<LatticePoint>& points, int threads,
+                                     const std::function<void(size_t)>& progress) {
+  std::vector<PointResult> results(points.size());
+  constexpr size_t kChunk = 200;  // points whose expected values are held at a time
+  for (size_t begin = 0; begin < points.size(); begin += kChunk) {
+    const size_t n = std::min(kChunk, points.size() - begin);
+    std::vector<Results> expected(n);
+    in_parallel(n, threads, [&](size_t i, kernels::Context& context) {
+      PointResult& result = results[begin + i];
+      result.point = points[begin + i];
+      const LatticePoint& point = result.point;
+      const bool normalised = point.on(Toggle::kLayerNorm);
+      Subject<double> subject(point);
+      expected[i] = subject.run(nn::Engine::kReference, context);
+      result.checks[static_cast<int>(Check::kReferenceTape)] =
+          compare(subject.run(nn::Engine::kAutograd, context), expected[i], normalised ? 1e-12 : 1e-13);
+      result.checks[static_cast<int>(Check::kReferenceDifferences)] = compare_with_differences(
+          subject, expected[i], point.hidden < 6, normalised ? 1e-5 : 2e-4, normalised ? 1e-5 : 1e-9, context);
+    });
+    for (const std::string& target : kernels::simd_targets()) {
+      kernels::use_simd_target(target);
+      in_parallel(n, threads, [&](size_t i, kernels::Context& context) {
+        PointResult& result = results[begin + i];
+        Comparison now = compare(Subject<float>(result.point).run(nn::Engine::kFused, context), expected[i],
+                                 fused_tolerance(result.point));
+        now.where += " on " + target;
+        Comparison& worst = result.checks[static_cast<int>(Check::kFusedReference)];
+        if (worst.tolerance == 0.0 || now.difference > worst.difference) worst = now;
+      });
+    }
+    kernels::use_simd_target("");
+    progress(begin + n);
+  }
+  return results;
+}
+
+std::vector<std::string> tolerance_notes() {
+  return {
+      "fused, reference   floats against doubles: 6e-8 (8 + 4 sqrt(H + I + T B)) per layer, the rounding of sums of so "
+      "many terms; 15 times that with layer-norm, which divides by small deviations",
+      "reference, tape    doubles against doubles, in another order: 1e-13; 1e-12 with layer-norm",
+      "reference, differences   fourth-order central differences: 1e-9 with a step of 2e-4; 1e-5 with layer-norm, "
+      "whose "
+      "curvature at a state of zero needs a step of 1e-5",
+  };
+}
+
+}  // namespace longhand::lab
