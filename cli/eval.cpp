@@ -17,6 +17,7 @@ struct Eval {
   std::string data;
   std::string unknown = "unk";
   int64_t batch = 1;
+  int64_t context_symbols = 0;
   int64_t threads = 0;
   std::string engine = "fused";
   bool json = false;
@@ -29,6 +30,8 @@ struct Eval {
     table.add("batch", batch,
               "rows to read a stream in: 1 is exact, more is faster but each row begins without context",
               between(1, 1 << 20));
+    table.add("context", context_symbols, "predict each symbol from so many before it alone; 0: from all before it",
+              between(0, 1 << 20));
     table.add("threads", threads, "processors to use; 0: all", between(0, 1024));
     table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
     table.add("json", json, "print one JSON object");
@@ -38,6 +41,10 @@ struct Eval {
     given.apply(table);
     if (data.empty()) throw usage_error("longhand eval: expected --data, found none", "give --data FILE");
     const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
+    if (model->options().lstm.bidirectional && context_symbols == 0) {
+      throw usage_error(model_path + ": a bidirectional model reads the symbol that it is to predict",
+                        "measure it on what came before alone: give --context 64, say");
+    }
     const data::TextOptions& text = model->options().text;
     const data::Corpus corpus = data::encode(data::normalise(load_text(data, text), text, data), text,
                                              model->vocabulary(), data::parse_unknown(unknown), data);
@@ -49,12 +56,14 @@ struct Eval {
     kernels::Context context(static_cast<int>(threads));
     // Lines are sequences of their own, so reading many side by side changes nothing but the time.
     const int64_t rows = text.lines ? std::max<int64_t>(batch, 64) : batch;
-    const tasks::LanguageScore score = model->evaluate(corpus, rows, nn::parse_engine(engine), context);
+    const tasks::LanguageScore score =
+        model->evaluate(corpus, {.rows = rows, .context = context_symbols}, nn::parse_engine(engine), context);
     if (json) {
       const nlohmann::ordered_json out = {{"nats_per_symbol", score.nats_per_symbol()},
                                           {"perplexity", score.perplexity()},
                                           {"bits_per_character", score.bits_per_character()},
                                           {"symbols", score.symbols},
+                                          {"unknown_symbols", score.unknown},
                                           {"sequences", score.sequences},
                                           {"total_nats", score.total_nats}};
       fmt::print("{}\n", out.dump());
@@ -64,6 +73,10 @@ struct Eval {
     fmt::print("perplexity          {:.4f}\n", score.perplexity());
     fmt::print("bits per character  {:.4f}\n", score.bits_per_character());
     fmt::print("symbols             {}\n", format_count(static_cast<double>(score.symbols)));
+    if (score.unknown > 0) {
+      fmt::print("unknown symbols     {}, {}\n", format_count(static_cast<double>(score.unknown)),
+                 corpus.skipped > 0 ? "left out" : "read as <unk>");
+    }
     fmt::print("sequences           {}\n", format_count(static_cast<double>(score.sequences)));
     fmt::print("total nats          {:.2f}\n", score.total_nats);
     return 0;

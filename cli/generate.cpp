@@ -32,6 +32,10 @@ struct Generate {
   int run() {
     given.apply(table);
     const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
+    if (model->options().lstm.bidirectional) {
+      throw input_error(model_path + ": a bidirectional model cannot write: it reads each text from its end too",
+                        "train one without --bidirectional");
+    }
     kernels::Context context(1);  // one symbol at a time leaves nothing to share out
     bool begun = false;
     std::string last;

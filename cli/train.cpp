@@ -97,7 +97,15 @@ class TrainLanguageModel {
 
   int run() {
     read_options();
+    settings_.model.check();
     if (control_.resume.empty()) check_out();
+    if (settings_.model.lstm.bidirectional && !control_.quiet) {
+      fmt::print(
+          stderr,
+          "note: a bidirectional language model reads the symbol that it is to predict, so its training loss says\n"
+          "little; held-out text is predicted from the {} symbols before alone\n",
+          settings_.bptt);
+    }
     kernels::Context context(static_cast<int>(settings_.threads));
     tasks::LanguageModelOptions& options = settings_.model;
     const std::string raw = data::normalise(load_text(settings_.data, options.text), options.text, settings_.data);
@@ -194,7 +202,13 @@ class TrainLanguageModel {
     data::Corpus valid;
     if (!settings_.valid.empty()) {
       const std::string raw = data::normalise(load_text(settings_.valid, text), text, settings_.valid);
-      valid = data::encode(raw, text, vocabulary, data::Unknown::kUnk, settings_.valid);
+      const bool knows_unknown = vocabulary.find(data::kUnknown) >= 0;
+      try {
+        valid = data::encode(raw, text, vocabulary, data::Unknown::kUnk, settings_.valid);
+      } catch (const Error& e) {
+        if (knows_unknown) throw;
+        throw input_error(e.what(), "remove it, or learn <unk> in training: give --min-count 2");
+      }
       if (valid.targets() < 1) {
         throw input_error(settings_.valid + ": expected a text to measure on, found fewer than 2 symbols",
                           "give a longer one");
@@ -241,6 +255,7 @@ class TrainLanguageModel {
 
   // A few lines from the model that was kept, for the report.
   std::string sample_text(kernels::Context& context) const {
+    if (settings_.model.lstm.bidirectional) return "";  // it cannot write
     const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(train::RunFiles(folder_).model);
     std::string sample;
     tasks::generate(*model, "", 400, {.temperature = 0.8}, data::Unknown::kSkip, nn::Engine::kFused, context,

@@ -89,7 +89,7 @@ void Batches::get(int64_t index, Batch& batch) const {
   batch.rows = window.rows;
   batch.fresh = window.offset == 0;
   batch.symbols = 0;
-  batch.ragged = false;
+  batch.ragged = batch.last_only = false;
   batch.inputs.assign(static_cast<size_t>(window.steps * window.rows), 0);
   batch.targets.assign(static_cast<size_t>(window.steps * window.rows), 0);
   batch.lengths.resize(static_cast<size_t>(window.rows));
@@ -104,6 +104,42 @@ void Batches::get(int64_t index, Batch& batch) const {
       batch.inputs[static_cast<size_t>(t * window.rows + b)] = from[t];
       batch.targets[static_cast<size_t>(t * window.rows + b)] = from[t + 1];
     }
+  }
+}
+
+ContextBatches::ContextBatches(const Corpus& corpus, int64_t context, int64_t most) : corpus_(corpus) {
+  const int64_t all = corpus.targets();
+  const int64_t chosen = most > 0 ? std::min(most, all) : all;
+  int64_t seen = 0;
+  for (int64_t s = 0; s < corpus.sequences(); ++s) {
+    const int64_t start = corpus.starts[static_cast<size_t>(s)];
+    for (int64_t at = start + 1; at < corpus.starts[static_cast<size_t>(s) + 1]; ++at, ++seen) {
+      const bool wanted = (seen + 1) * chosen / all > seen * chosen / all;
+      if (wanted) targets_.push_back({std::max(start, at - context), at});
+    }
+  }
+}
+
+void ContextBatches::get(int64_t index, Batch& batch) const {
+  const auto first = static_cast<size_t>(index * kRows);
+  const size_t rows = std::min<size_t>(kRows, targets_.size() - first);
+  batch.rows = static_cast<int64_t>(rows);
+  batch.fresh = batch.ragged = batch.last_only = true;
+  batch.symbols = batch.rows;
+  batch.steps = 0;
+  batch.lengths.resize(rows);
+  for (size_t b = 0; b < rows; ++b) {
+    const Target& target = targets_[first + b];
+    batch.lengths[b] = static_cast<int32_t>(target.at - target.first);
+    batch.steps = std::max<int64_t>(batch.steps, batch.lengths[b]);
+  }
+  batch.inputs.assign(static_cast<size_t>(batch.steps) * rows, 0);
+  batch.targets.assign(static_cast<size_t>(batch.steps) * rows, 0);
+  for (size_t b = 0; b < rows; ++b) {
+    const int32_t* context = corpus_.symbols.data() + targets_[first + b].first;
+    const auto length = static_cast<size_t>(batch.lengths[b]);
+    for (size_t t = 0; t < length; ++t) batch.inputs[t * rows + b] = context[t];
+    batch.targets[(length - 1) * rows + b] = context[length];
   }
 }
 

@@ -19,6 +19,7 @@ struct Batch {
   std::vector<int32_t> targets;  ///< [T, B]; 0 in the padding
   std::vector<int32_t> lengths;  ///< [B]
   bool ragged = false;           ///< some length is below T
+  bool last_only = false;        ///< only each row's last step has a target
 };
 
 struct BatchOptions {
@@ -71,6 +72,27 @@ class Batches {
   BatchOptions options_;
   std::vector<Row> rows_;
   std::vector<Window> windows_;
+};
+
+/// Batches in which each target is a row of its own, with at most `context` symbols before it: what a model makes of
+/// so much and no more. All targets of the corpus, or `most` of them, evenly spread.
+class ContextBatches {
+ public:
+  /// `context` is at least 1; `most` of 0: all.
+  ContextBatches(const Corpus& corpus, int64_t context, int64_t most);
+
+  int64_t targets() const { return static_cast<int64_t>(targets_.size()); }
+  int64_t size() const { return (targets() + kRows - 1) / kRows; }
+  void get(int64_t index, Batch& batch) const;
+
+ private:
+  static constexpr int64_t kRows = 64;
+  struct Target {
+    int64_t first;  // symbol of its context
+    int64_t at;
+  };
+  const Corpus& corpus_;
+  std::vector<Target> targets_;
 };
 
 }  // namespace longhand::data

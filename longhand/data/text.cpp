@@ -256,7 +256,10 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
       return true;
     }
     int32_t index = vocabulary.find(symbol);
-    if (index < 0 && unknown == Unknown::kSkip) return true;
+    if (index < 0 && unknown == Unknown::kSkip) {
+      ++corpus.skipped;
+      return true;
+    }
     if (index < 0 && unknown == Unknown::kUnk) index = unk;
     if (index < 0) {
       throw input_error(fmt::format("{}:{}: the model does not know the symbol {}", source, line, printable(symbol)),
@@ -269,6 +272,7 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
       corpus.symbols.push_back(begin);
       open = true;
     }
+    if (index == unk) corpus.unknown_lengths.push_back(characters(symbol));
     corpus.symbols.push_back(index);
     if (text[end_offset - 1] == '\n') ++line;
     return true;
@@ -277,6 +281,11 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
   if (!options.lines) corpus.starts.push_back(0);
   corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
   return corpus;
+}
+
+int32_t characters(std::string_view symbol) {
+  return static_cast<int32_t>(std::count_if(symbol.begin(), symbol.end(),
+                                            [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 std::string_view truncate(std::string_view text, const TextOptions& options, int64_t max_symbols) {

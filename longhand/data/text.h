@@ -68,6 +68,9 @@ Vocabulary build_vocabulary(std::string_view text, const TextOptions& options);
 struct Corpus {
   std::vector<int32_t> symbols;
   std::vector<int64_t> starts{0};  ///< where each sequence begins, and the end of the last
+  /// Characters of what each <unk> among the symbols stands for, in their order.
+  std::vector<int32_t> unknown_lengths;
+  int64_t skipped = 0;  ///< symbols that the vocabulary lacks and that were left out
 
   int64_t sequences() const { return static_cast<int64_t>(starts.size()) - 1; }
   /// Symbols that a model is asked to predict: all but the first of each sequence.
@@ -86,10 +89,14 @@ Unknown parse_unknown(const std::string& name);
 Corpus encode(std::string_view text, const TextOptions& options, const Vocabulary& vocabulary, Unknown unknown,
               const std::string& source);
 
+/// Characters of a symbol's UTF-8; of a byte: 1, or 0 where it goes on with a character that an earlier one began.
+int32_t characters(std::string_view symbol);
+
 /// The first `max_symbols` symbols of a normalised text, as text (with `lines`, whole lines); 0: all.
 std::string_view truncate(std::string_view text, const TextOptions& options, int64_t max_symbols);
 
-/// Cuts the last `fraction` of the symbols (with `lines`, of the sequences) off a corpus.
+/// Cuts the last `fraction` of the symbols (with `lines`, of the sequences) off a corpus. The first part keeps the
+/// counts of unknown symbols.
 Corpus split_off(Corpus& corpus, double fraction, bool lines);
 
 /// How symbols are written out: at level word with a blank between them and <eos> as a line's end.

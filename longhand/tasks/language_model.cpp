@@ -226,9 +226,8 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
     rows_.resize(rows);
     int64_t count = 0;
     for (int64_t row = 0; row < rows; ++row) {
-      if (row / batch.rows < batch.lengths[static_cast<size_t>(row % batch.rows)]) {
-        rows_[count++] = static_cast<int32_t>(row);
-      }
+      const int64_t t = row / batch.rows, length = batch.lengths[static_cast<size_t>(row % batch.rows)];
+      if (batch.last_only ? t + 1 == length : t < length) rows_[count++] = static_cast<int32_t>(row);
     }
     picked = rows_.data();
   }
@@ -272,51 +271,70 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
   return nats;
 }
 
-LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, int64_t rows, nn::Engine engine,
+LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
                                       kernels::Context& context) {
-  const data::Batches batches(corpus, options_.text.lines, {.batch = rows, .bptt = 128, .shuffle = false});
+  LONGHAND_CHECK(options.context > 0 || !options_.lstm.bidirectional);
   // What training carries from epoch to epoch must not be touched.
   std::vector<Buffer<float>*> state = stack_.state();
   std::vector<Buffer<float>> carried(state.size());
   for (size_t i = 0; i < state.size(); ++i) std::swap(*state[i], carried[i]);
   LanguageScore score;
-  data::Batch batch;
-  for (int64_t i = 0; i < batches.size(); ++i) {
-    batches.get(i, batch);
-    score.total_nats += run(batch, false, {}, engine, context);
-    score.symbols += batch.symbols;
+  const auto run_all = [&](const auto& batches) {
+    data::Batch batch;
+    for (int64_t i = 0; i < batches.size(); ++i) {
+      batches.get(i, batch);
+      score.total_nats += run(batch, false, {}, engine, context);
+      score.symbols += batch.symbols;
+    }
+  };
+  if (options.context > 0) {
+    run_all(data::ContextBatches(corpus, options.context, options.most));
+  } else {
+    run_all(data::Batches(corpus, options_.text.lines, {.batch = options.rows, .bptt = 128, .shuffle = false}));
   }
   for (size_t i = 0; i < state.size(); ++i) std::swap(*state[i], carried[i]);
-  score.sequences = options_.text.lines ? corpus.sequences() : std::min(rows, corpus.targets());
+  score.sequences = options_.text.lines   ? corpus.sequences()
+                    : options.context > 0 ? 1
+                                          : std::min(options.rows, corpus.targets());
+  score.unknown = static_cast<int64_t>(corpus.unknown_lengths.size()) + corpus.skipped;
   score.characters = characters(corpus);
+  if (score.symbols < corpus.targets()) score.characters = score.characters * score.symbols / corpus.targets();
   return score;
 }
 
 // Characters that the targets spell: with the blank before a word, and a line's end as one.
 int64_t LanguageModel::characters(const data::Corpus& corpus) const {
   const bool words = options_.text.level == "word";
-  const int32_t end = vocabulary_.find(data::kEnd);
+  const int32_t end = vocabulary_.find(data::kEnd), begin = vocabulary_.find(data::kBegin);
+  const int32_t unknown = vocabulary_.find(data::kUnknown);
   std::vector<int64_t> lengths;
   for (int32_t s = 0; s < vocabulary_.size(); ++s) {
-    const std::string& symbol = vocabulary_.symbol(s);
-    const auto leads = std::count_if(symbol.begin(), symbol.end(),
-                                     [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
-    lengths.push_back(words && s != end && symbol != data::kUnknown ? leads : 1);
+    lengths.push_back(s == end ? 1 : data::characters(vocabulary_.symbol(s)));
   }
   int64_t total = 0;
+  size_t unknowns = 0;
   for (int64_t s = 0; s < corpus.sequences(); ++s) {
-    const int64_t stop = corpus.starts[static_cast<size_t>(s) + 1];
-    for (int64_t i = corpus.starts[static_cast<size_t>(s)] + 1; i < stop; ++i) {
+    const int64_t start = corpus.starts[static_cast<size_t>(s)];
+    for (int64_t i = start; i < corpus.starts[static_cast<size_t>(s) + 1]; ++i) {
       const int32_t symbol = corpus.symbols[static_cast<size_t>(i)];
+      int64_t length = lengths[static_cast<size_t>(symbol)];
+      if (symbol == unknown) {
+        length = unknowns < corpus.unknown_lengths.size() ? corpus.unknown_lengths[unknowns] : 1;
+        ++unknowns;
+      }
+      if (i == start) continue;
       const int32_t before = corpus.symbols[static_cast<size_t>(i) - 1];
-      const bool line_begins = before == end || vocabulary_.symbol(before) == data::kBegin;
-      total += lengths[static_cast<size_t>(symbol)] + (words && symbol != end && !line_begins ? 1 : 0);
+      const bool line_begins = (before == end && end >= 0) || (before == begin && begin >= 0);
+      total += length + (words && symbol != end && !line_begins ? 1 : 0);
     }
   }
   return total;
 }
 
-void LanguageModel::begin_text() { stack_.reset_state(1); }
+void LanguageModel::begin_text() {
+  LONGHAND_CHECK(!options_.lstm.bidirectional);
+  stack_.reset_state(1);
+}
 
 std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, kernels::Context& context) {
   LONGHAND_CHECK(symbol >= 0 && symbol < vocabulary_.size());

@@ -26,12 +26,24 @@ struct LanguageModelOptions {
   void check() const;
 };
 
+/// How to read a corpus that a model is measured on.
+struct EvaluateOptions {
+  /// Side by side in so many rows, each of which begins without context; 1: exactly as written.
+  int64_t rows = 1;
+  /// Each symbol from so many before it alone; 0: from all that came before in its row. A bidirectional model needs
+  /// it: it would read what it is to predict.
+  int64_t context = 0;
+  /// With a context: so many symbols, evenly spread; 0: all.
+  int64_t most = 0;
+};
+
 /// How well a model predicts a corpus.
 struct LanguageScore {
   double total_nats = 0.0;
   int64_t symbols = 0;     ///< that were predicted
-  int64_t characters = 0;  ///< that they spell (at level byte: bytes)
+  int64_t characters = 0;  ///< that they spell; of unknown words, those of what was read
   int64_t sequences = 0;
+  int64_t unknown = 0;  ///< symbols read as <unk>, or left out
 
   double nats_per_symbol() const;
   double perplexity() const;
@@ -63,10 +75,11 @@ class LanguageModel {
   double run(const data::Batch& batch, bool training, const nn::DropoutKey& masks, nn::Engine engine,
              kernels::Context& context);
 
-  /// Scores a corpus, read in `rows` rows side by side (1: exactly as written, each symbol seeing all before it).
-  LanguageScore evaluate(const data::Corpus& corpus, int64_t rows, nn::Engine engine, kernels::Context& context);
+  /// Scores a corpus. Leaves the carried state as it was.
+  LanguageScore evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
+                         kernels::Context& context);
 
-  /// Forgets everything read so far.
+  /// Forgets everything read so far. Not for bidirectional models, which cannot go on with a text.
   void begin_text();
   /// Reads one symbol and returns the logits [V] of the next, good until the next call.
   std::span<const float> read(int32_t symbol, nn::Engine engine, kernels::Context& context);

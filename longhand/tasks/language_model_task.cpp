@@ -39,8 +39,9 @@ StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
 std::vector<Metric> LanguageModelTask::validate() {
   // Each row begins without context; so many symbols in each make that a small part of the score.
   constexpr int64_t kLeastRow = 1000;
-  const int64_t rows = std::clamp<int64_t>(valid_.targets() / kLeastRow, 1, options_.batch);
-  const LanguageScore score = model_.evaluate(valid_, rows, options_.engine, context_);
+  EvaluateOptions how{.rows = std::clamp<int64_t>(valid_.targets() / kLeastRow, 1, options_.batch)};
+  if (model_.options().lstm.bidirectional) how = {.context = options_.bptt, .most = 2000};
+  const LanguageScore score = model_.evaluate(valid_, how, options_.engine, context_);
   return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
 }
 

@@ -226,8 +226,8 @@ TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
 TEST(LanguageModel, EvaluationOfLinesDoesNotDependOnTheBatch) {
   Model m({.text = {.lines = true}, .lstm = {.hidden = 16}, .embed = 4}, "ab\nabc\na\nabcabcabc\n\nbca\n");
   kernels::Context context(2);
-  const LanguageScore one = m.model.evaluate(m.corpus, 1, Engine::kFused, context);
-  const LanguageScore many = m.model.evaluate(m.corpus, 4, Engine::kFused, context);
+  const LanguageScore one = m.model.evaluate(m.corpus, {.rows = 1}, Engine::kFused, context);
+  const LanguageScore many = m.model.evaluate(m.corpus, {.rows = 4}, Engine::kFused, context);
   EXPECT_NEAR(one.total_nats, many.total_nats, 1e-4);
   EXPECT_EQ(one.sequences, 5);
   EXPECT_EQ(one.symbols, 18 + 5);
@@ -240,7 +240,7 @@ TEST(LanguageModel, EvaluationOfAZeroModelIsTheLogOfTheVocabulary) {
   std::fill(m.model.parameters().values().begin(), m.model.parameters().values().end(), 0.0F);
   m.model.parameters_changed();
   kernels::Context context(1);
-  const LanguageScore score = m.model.evaluate(m.corpus, 1, Engine::kFused, context);
+  const LanguageScore score = m.model.evaluate(m.corpus, {.rows = 1}, Engine::kFused, context);
   const auto V = static_cast<double>(m.vocabulary.size());
   EXPECT_NEAR(score.nats_per_symbol(), std::log(V), 1e-6);
   EXPECT_NEAR(score.perplexity(), V, 1e-4);

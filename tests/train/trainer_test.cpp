@@ -239,7 +239,7 @@ TEST(Trainer, KeepsTheBestModelAndStopsWhenPatienceIsOut) {
   data::Corpus corpus = data::encode(recipe.text, text, best->vocabulary(), data::Unknown::kError, "test");
   const data::Corpus valid = data::split_off(corpus, 0.2, false);
   kernels::Context context(1);
-  EXPECT_EQ(best->evaluate(valid, 1, nn::Engine::kFused, context).nats_per_symbol(), result.valid.front().value);
+  EXPECT_EQ(best->evaluate(valid, {.rows = 1}, nn::Engine::kFused, context).nats_per_symbol(), result.valid.front().value);
 }
 
 TEST(Trainer, AFolderThatCannotBeWrittenIsFoundFirst) {
