@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "longhand/base/buffer.h"
+#include "longhand/base/rng.h"
 #include "longhand/kernels/embedding.h"
 #include "longhand/kernels/gemm.h"
 #include "longhand/kernels/linear.h"
+#include "longhand/kernels/mask.h"
 #include "longhand/kernels/optimizer.h"
 #include "longhand/kernels/reference_lstm.h"
 #include "longhand/kernels/softmax.h"
@@ -118,6 +120,21 @@ void embedding_scatter(const EmbeddingScatter<T>& args) {
   for (int64_t n = 0; n < args.n; ++n) {
     for (int64_t j = 0; j < args.width; ++j) {
       args.dtable[args.symbols[n] * args.width + j] += args.dy[n * args.dy_stride + j];
+    }
+  }
+}
+
+template <class T>
+void draw_mask(const DrawMask<T>& args) {
+  for (int64_t row = 0; row < args.rows; ++row) {
+    for (int64_t i = 0; i < args.width; ++i) {
+      const auto block = static_cast<uint32_t>(row * args.blocks_per_row() + i / 8);
+      const auto words =
+          philox({block, args.place, static_cast<uint32_t>(args.step), static_cast<uint32_t>(args.step >> 32)},
+                 {static_cast<uint32_t>(args.seed), static_cast<uint32_t>(args.seed >> 32)});
+      const uint32_t word = words[static_cast<size_t>(i % 8 / 2)];
+      const uint32_t number = i % 2 == 0 ? word & 0xFFFFU : word >> 16;
+      args.mask[row * args.stride + i] = number < args.threshold() ? args.hit : args.miss;
     }
   }
 }

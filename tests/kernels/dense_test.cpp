@@ -305,5 +305,34 @@ TEST(Optimizer, TheNormIsBitIdenticalOnAnyNumberOfThreads) {
   }
 }
 
+// Masks are the same on every instruction set, on any number of threads, and in double.
+TEST(Mask, EqualsTheReferenceExactlyOnEveryTarget) {
+  for (const int64_t width : {1, 7, 8, 9, 31, 64, 100, 129, 300}) {
+    const int64_t rows = 9, stride = padded(width) + kLineFloats;
+    DrawMask<float> args{.seed = 0x123456789ABCDEFU,
+                         .step = 5'000'000'000U,
+                         .place = 77,
+                         .p = 0.3,
+                         .hit = -1.0F,
+                         .miss = 2.0F,
+                         .rows = rows,
+                         .width = width,
+                         .mask = nullptr,
+                         .stride = stride};
+    std::vector<float> expected(static_cast<size_t>(rows * stride), 9.0F);
+    args.mask = expected.data();
+    reference::draw_mask(args);
+    testing::on_every_target([&] {
+      for (const int threads : {1, 3}) {
+        ThreadPool pool(threads);
+        std::vector<float> actual(expected.size(), 9.0F);
+        args.mask = actual.data();
+        draw_mask(args, pool);
+        EXPECT_EQ(actual, expected) << width;
+      }
+    });
+  }
+}
+
 }  // namespace
 }  // namespace longhand::kernels
