@@ -21,9 +21,13 @@ demo: build
 test: build
 	@ctest --preset release -j $(jobs)
 
-# The same tests under the address, undefined-behaviour and thread sanitizers.
+# Also: the gradients of every combination of options; an error planted in every term of the backward passes; and the same
+# tests, and the self-test, under the address, undefined-behaviour and thread sanitizers.
 test-thorough: test
-	@for p in debug tsan; do cmake --preset $$p && cmake --build --preset $$p && ctest --preset $$p -j $(jobs) || exit 1; done
+	@$(longhand) selftest && $(longhand) selftest --derivatives && $(longhand) selftest --thorough
+	@ctest --preset thorough -j $(jobs)
+	@for p in debug tsan; do cmake --preset $$p && cmake --build --preset $$p && ctest --preset $$p -j $(jobs) && \
+	  build/$$p/bin/longhand selftest && build/$$p/bin/longhand selftest --derivatives || exit 1; done
 
 # make unit ROOM=kernels
 unit: build

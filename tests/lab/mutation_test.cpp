@@ -1,0 +1,148 @@
+// The self-test finds errors: one is planted in one term of a backward pass, in a copy of the source, which is compiled
+// and linked in the place of the right one.
+#include <sys/wait.h>
+
+#include <filesystem>
+
+#include "longhand/base/error.h"
+#include "longhand/io/file.h"
+#include "tests/testing.h"
+
+namespace longhand::lab {
+namespace {
+
+struct Mutant {
+  const char* name;
+  const char* file;
+  const char* from;  // occurs in the file
+  const char* to;    // takes its place everywhere there
+};
+
+constexpr const char* kReference = "longhand/kernels/reference_lstm.h";
+constexpr const char* kFused = "longhand/kernels/lstm_backward.cpp";
+constexpr const char* kSymbols = "longhand/kernels/lstm_symbols.cpp";
+constexpr const char* kNorm = "longhand/kernels/layer_norm-inl.h";
+constexpr const char* kStack = "longhand/nn/lstm_stack.cpp";
+
+constexpr Mutant kMutants[] = {
+    {"None", kReference, "sigmoid", "sigmoid"},
+    // The textbook backward pass.
+    {"ReferenceLaterStepsLost20", kReference, "dh[row * Rp + j] + dh_carry[j]", "dh[row * Rp + j]"},
+    {"ReferenceOutputLost20", kReference, "dh[row * Rp + j] + dh_carry[j]", "dh_carry[j]"},
+    {"ReferenceCellByOutput21", kReference, "dm[k] * o * (T(1) - tanh_s * tanh_s)", "dm[k] * o * (T(1) - tanh_s)"},
+    {"ReferenceCellLaterLost21", kReference, "ds[k] + (T(1) - z) * dc_carry[k]", "ds[k]"},
+    {"ReferenceForgetOnTheWay21", kReference, "f * dc_now[k] + z", "dc_now[k] + z"},
+    {"ReferenceInputGate22", kReference, "dc_now[k] * g * i * (T(1) - i)", "dc_now[k] * g * i"},
+    {"ReferenceForgetGate23", kReference, "dc_now[k] * c_prev[k] * f * (T(1) - f)", "dc_now[k] * f * (T(1) - f)"},
+    {"ReferenceCandidate24", kReference, "dc_now[k] * i * (T(1) - g * g)", "dc_now[k] * i * (T(1) - g)"},
+    {"ReferenceOutputGate25", kReference, "dm[k] * tanh_s * o * (T(1) - o)", "dm[k] * tanh_s * o * o"},
+    {"ReferenceInput26", kReference, "dx[j] += w[k * n + j] * d", "dx[j] -= w[k * n + j] * d"},
+    {"ReferenceWeights27and28", kReference, "dw[k * n + j] += d * x[j]", "dw[k * n + j] = d * x[j]"},
+    {"ReferenceBias29", kReference, "gradients.bias[k] += ", "gradients.bias[k] -= "},
+    {"ReferenceInitialState30", kReference, "if (dc_first != nullptr) std::copy_n(dc_carry.data()",
+     "if (dc_first != nullptr) std::copy_n(dc_now.data()"},
+    {"ReferenceProjection33", kReference, "dh_now.data(), 1, R, H, gradients.w_hr, dm.data()",
+     "dh_carry.data(), 1, R, H, gradients.w_hr, dm.data()"},
+    {"ReferenceRecurrentMask34", kReference, "masks.recurrent[b * Rp + j] * dr[j]", "dr[j]"},
+    {"ReferenceMaskedOperand34", kReference, "masks.recurrent != nullptr ? kept.masked_h + row * Rp : h + prev * Rp",
+     "h + prev * Rp"},
+    {"ReferenceZoneoutTaken36", kReference, "(T(1) - z) * arriving", "arriving"},
+    {"ReferenceZoneoutKept36", kReference, "dh_carry[j] = z * arriving", "dh_carry[j] = T(0)"},
+    {"ReferenceZoneoutCellTaken37", kReference, "(T(1) - z) * dc_carry[k]", "dc_carry[k]"},
+    {"ReferenceZoneoutCellKept37", kReference, "f * dc_now[k] + z * dc_carry[k]", "f * dc_now[k]"},
+    {"ReferenceNormMean39", kReference, "gain[k] * dy[at] - mean - n[at]", "gain[k] * dy[at] - n[at]"},
+    {"ReferenceNormMeanN39", kReference, "- mean - n[at] * mean_n", "- mean"},
+    {"ReferenceGain40", kReference, "dgain[k] += dy[at] * n[at]", "dgain[k] += dy[at]"},
+    {"ReferenceBiasC41", kReference, "gradients.bias_c[k] += ds[k]", "gradients.bias_c[k] -= ds[k]"},
+    {"ReferenceCarryReplaced", kReference, "dh_carry[j] += masks", "dh_carry[j] = masks"},
+    // The fused one.
+    {"FusedLaterStepsLost20", kFused, "hn::Add(hn::Load(d, above + j), hn::Load(d, later + j))",
+     "hn::Load(d, above + j)"},
+    {"FusedOutputLost20", kFused, "hn::Add(hn::Load(d, above + j), hn::Load(d, later + j))", "hn::Load(d, later + j)"},
+    {"FusedCellByOutput21", kFused, "hn::NegMulAdd(tanh_s, tanh_s, one)", "hn::Sub(one, tanh_s)"},
+    {"FusedCellLaterLost21", kFused, "hn::Add(ds, dc)", "ds"},
+    {"FusedForgetOnTheWay21", kFused, "return dc_f;", "return dc_now;"},
+    {"FusedInputGate22", kFused, "hn::Mul(hn::Mul(dc_i, g), hn::Sub(one, i))", "hn::Mul(dc_i, g)"},
+    {"FusedForgetGate23", kFused, "hn::Mul(dc_f, hn::Load(d, row.c_prev + u))", "dc_f"},
+    {"FusedCandidate24", kFused, "hn::NegMulAdd(g, g, one)", "hn::MulAdd(g, g, one)"},
+    {"FusedOutputGate25", kFused, "hn::Mul(dm_o, tanh_s), hn::Sub(one, o)", "hn::Mul(dm_o, tanh_s), o"},
+    {"FusedInput26", kFused, "{.a = d_ih,", "{.a = args.kept.gates,"},
+    {"FusedRecurrentWeights28", kFused, "Operand{args.h, 1, R, Rp, rows.prev}", "Operand{args.h, 1, R, Rp, rows.rows}"},
+    {"FusedBias29", kFused, "add_sum(args.kept.gates, nullptr, 4, H, rows, args.gradients.bias, context);", ""},
+    {"FusedInitialState30", kFused, "copy_rows(pass.dc, Hp, args.dc_first)", "copy_rows(nullptr, Hp, args.dc_first)"},
+    {"FusedFinalState30", kFused, "copy_rows(args.dc_last, Hp, pass.dc)", "copy_rows(nullptr, Hp, pass.dc)"},
+    {"FusedProjection33", kFused, ".a = pass.d_output + t * B * Rp", ".a = pass.dh"},
+    {"FusedRecurrentMask34", kFused, "masks.recurrent != nullptr && j < Rp", "false && j < Rp"},
+    {"FusedMaskedOperand34", kFused, "const bool masked = args.masks.recurrent != nullptr;",
+     "const bool masked = false;"},
+    {"FusedZoneoutTaken36", kFused, "hn::Store(hn::Mul(hn::Sub(hn::Set(d, 1.0F), z), dh), d, dh_now + j)",
+     "hn::Store(dh, d, dh_now + j)"},
+    {"FusedZoneoutKept36", kFused, "masks.zone_h != nullptr && j < Rp", "false && j < Rp"},
+    {"FusedZoneoutCellTaken37", kFused, "hn::MulAdd(hn::Sub(hn::Set(d, 1.0F), z), dc, ds)", "hn::Add(dc, ds)"},
+    {"FusedZoneoutCellKept37", kFused, "hn::MulAdd(z, dc, dc_prev)", "dc_prev"},
+    {"FusedNormMean39", kNorm, "hn::Sub(dn, mean)", "dn"},
+    {"FusedNormMeanN39", kNorm, "hn::NegMulAdd(hn::Load(d, n + k + u), mean_n, hn::Sub(dn, mean))",
+     "hn::Sub(dn, mean)"},
+    {"FusedGainHh40", kFused, "add_sum(da, args.kept.norm_hh, 4, H, rows, args.gradients.gain_hh, context);",
+     "add_sum(da, nullptr, 4, H, rows, args.gradients.gain_hh, context);"},
+    {"FusedGainIh40", kFused, "add_sum(da, args.kept.norm_ih, 4, H, rows, args.gradients.gain_ih, context);", ""},
+    {"FusedGainC41", kFused, "add_sum(pass.d_cell, args.kept.norm_c, 1", "add_sum(pass.d_cell, nullptr, 1"},
+    {"FusedBiasC41", kFused, "add_sum(pass.d_cell, nullptr, 1, H, rows, args.gradients.bias_c, context);", ""},
+    {"FusedSymbolWeights27", kSymbols,
+     "args.gradients.w_ih[k * I + context.symbols[s]] += ", "args.gradients.w_ih[k * I + context.symbols[s]] = "},
+    {"FusedSymbolGain40", kSymbols, "context.columns[at] * normalised[at]", "context.columns[at]"},
+    // The stack around them, on which fused and reference both stand.
+    {"StackWeightDrop35", kStack, "d.weight_mask[i] * d.d_dropped_w_hh[i]", "d.d_dropped_w_hh[i]"},
+    {"StackResidual42", kStack, "dx[i] += dy[i];", "dx[i] -= dy[i];"},
+    {"StackInitialState43", kStack, "gradients[d.offsets.c_0 + k] += ", "gradients[d.offsets.c_0 + k] -= "},
+    {"StackReverseInput", kStack, ".add_to_dx = d.reverse", ".add_to_dx = false"},
+    {"StackDropoutBetween44", kStack, "if (dx != nullptr && drops(layer)) {", "if (false) {"},
+    {"StackDropoutOutput44", kStack, "  if (drops_output()) {\n    d_output_", "  if (false) {\n    d_output_"},
+};
+
+class Mutation : public ::testing::TestWithParam<Mutant> {};
+
+TEST_P(Mutation, IsFoundByTheSelfTest) {
+  const Mutant& mutant = GetParam();
+  const testing::TemporaryFolder folder;
+  std::string source = io::read_file(std::string(LONGHAND_SOURCE_DIR "/") + mutant.file);
+  const std::string from = mutant.from, to = mutant.to;
+  size_t found = 0;
+  for (size_t at = source.find(from); at != std::string::npos; at = source.find(from, at + to.size())) {
+    source.replace(at, from.size(), to);
+    ++found;
+  }
+  ASSERT_GT(found, 0U) << "the term to change is no longer in " << mutant.file;
+  const std::filesystem::path copy = std::filesystem::path(folder.string()) / mutant.file;
+  std::filesystem::create_directories(copy.parent_path());
+  io::write_file(copy.string(), source);
+
+  // Sources that contain what was changed, and all that they define: the library's own are then never taken.
+  const bool header = copy.extension() == ".h";
+  const std::string users = mutant.file == std::string(kReference) ? "longhand/nn/lstm_stack.cpp"
+                            : header                               ? "longhand/kernels/lstm_backward.cpp"
+                                                                   : mutant.file;
+  const std::string unit = header ? LONGHAND_SOURCE_DIR "/" + users : copy.string();
+  const std::string program = folder / "mutant";
+  const std::string command = std::string(LONGHAND_COMPILER " -std=c++20 -O0 -w " LONGHAND_CXX_FLAGS " -I") +
+                              folder.string() + " -I" LONGHAND_SOURCE_DIR " " + LONGHAND_KERNEL_DEFINITIONS + " " +
+                              unit + " " LONGHAND_MUTANT_MAIN " -o " + program +
+                              " " LONGHAND_LIBRARY " -lhwy -lfmt -lpthread";
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  const int status = std::system(program.c_str());
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), from == to ? 0 : 3);
+}
+
+// Some of them, and the right source, in every run of the tests; all of them in the thorough one.
+std::vector<Mutant> sample() {
+  std::vector<Mutant> out;
+  for (size_t i = 0; i < std::size(kMutants); i += 7) out.push_back(kMutants[i]);
+  return out;
+}
+const auto kName = [](const auto& test) { return std::string(test.param.name); };
+INSTANTIATE_TEST_SUITE_P(Sample, Mutation, ::testing::ValuesIn(sample()), kName);
+INSTANTIATE_TEST_SUITE_P(Thorough, Mutation, ::testing::ValuesIn(kMutants), kName);
+
+}  // namespace
+}  // namespace longhand::lab

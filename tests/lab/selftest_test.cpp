@@ -1,0 +1,57 @@
+// The self-test itself: every option is in it, and on this machine everything agrees.
+#include "longhand/lab/selftest.h"
+
+#include <bit>
+#include <set>
+#include <tuple>
+
+#include "longhand/lab/derivatives.h"
+#include "tests/testing.h"
+
+namespace longhand::lab {
+namespace {
+
+TEST(SelfTest, WalksEveryPairOfOptionsOnEveryShape) {
+  const std::vector<LatticePoint> points = pairwise_lattice();
+  std::set<std::tuple<int, int, int64_t>> seen;
+  for (const LatticePoint& point : points) {
+    for (int i = 0; i < kToggles; ++i) {
+      for (int j = 0; j < i; ++j) {
+        const bool both = point.on(static_cast<Toggle>(i)) && point.on(static_cast<Toggle>(j));
+        if (both && std::popcount(point.toggles) == 2) seen.insert({i, j, point.hidden});
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), kToggles * (kToggles - 1) / 2 * lattice_shapes().size());
+  EXPECT_EQ(full_lattice().size(), 2U << 15U);
+}
+
+// The whole lattice is the user's to run; here, nothing, each option alone and all together.
+TEST(SelfTest, AgreesOnEveryOption) {
+  std::vector<LatticePoint> points;
+  for (const LatticePoint& point : pairwise_lattice()) {
+    const int on = std::popcount(point.toggles);
+    if (on <= 1 || on == kToggles) points.push_back(point);
+  }
+  size_t done = 0;
+  for (const PointResult& result : run_lattice(points, 2, [&](size_t n) { done = n; })) {
+    for (const Comparison& check : result.checks) {
+      EXPECT_TRUE(check.passed()) << result.point.toggles << " " << check.where << " " << check.difference;
+    }
+  }
+  EXPECT_EQ(done, points.size());
+}
+
+TEST(Derivatives, EveryEquationAgreesWithTapeAndDifferences) {
+  const std::vector<EquationResult> results = check_derivatives();
+  std::set<int> numbers;
+  for (const EquationResult& result : results) {
+    EXPECT_TRUE(result.passed()) << result.number << " " << result.what << " " << result.tape << " "
+                                 << result.differences;
+    numbers.insert(result.number);
+  }
+  for (int number = 5; number <= 37; ++number) EXPECT_EQ(numbers.count(number), 1U) << number;
+}
+
+}  // namespace
+}  // namespace longhand::lab
