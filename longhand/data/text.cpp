@@ -272,7 +272,7 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
       corpus.symbols.push_back(begin);
       open = true;
     }
-    if (index == unk) corpus.unknown_lengths.push_back(characters(symbol));
+    if (index == unk) corpus.unknown_lengths.push_back(symbol == kEnd ? 1 : characters(symbol));
     corpus.symbols.push_back(index);
     if (text[end_offset - 1] == '\n') ++line;
     return true;

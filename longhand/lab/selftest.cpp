@@ -125,8 +125,8 @@ class Subject {
     add(out, "outputs", y, dy_.size());
     const std::vector<Buffer<T>*> states = stack_.state();
     for (const Buffer<T>* state : states) add(out, "final state", state->data(), state->size());
-    gradients_.fill(T(0));
-    dx_.fill(T(9));  // to be overwritten
+    gradients_.fill(kBefore);  // to be added to
+    dx_.fill(T(9));            // to be overwritten
     const std::vector<Buffer<T>*> d_states = stack_.state_gradients();
     for (size_t s = 0; s < d_states.size(); ++s)
       std::copy_n(d_final_[s].data(), d_final_[s].size(), d_states[s]->data());
@@ -139,6 +139,7 @@ class Subject {
                     engine, values_.data(), gradients_.data(), context);
     for (size_t i = 0; i < arena_.parameters().size(); ++i) {
       const Parameter& p = arena_.parameters()[i];
+      for (int64_t k = 0; k < p.size; ++k) gradients_[p.offset + k] -= kBefore;
       add(out, "d " + p.name, gradients_.data() + p.offset, p.size);
     }
     for (const Buffer<T>* state : d_states) add(out, "d initial state", state->data(), state->size());
@@ -173,6 +174,8 @@ class Subject {
   }
 
  private:
+  static constexpr T kBefore = T(0x1p-10);
+
   static void fill(Buffer<T>& buffer, int64_t rows, int64_t width, uint32_t place) {
     buffer.resize(rows * padded(width));
     for (int64_t i = 0; i < rows * width; ++i) {

@@ -13,6 +13,7 @@
 #include "longhand/io/safetensors.h"
 #include "longhand/kernels/embedding.h"
 #include "longhand/kernels/reference.h"
+#include "longhand/nn/tape_layers.h"
 
 namespace longhand::tasks {
 namespace {
@@ -194,6 +195,8 @@ void LanguageModel::embed_backward(const data::Batch& batch, nn::Engine engine, 
                                                  .dtable = arena_.gradient(embedding_)};
   if (engine == nn::Engine::kFused) {
     kernels::embedding_scatter(scatter, context);
+  } else if (engine == nn::Engine::kAutograd) {
+    nn::embedding_scatter_on_tape(scatter, arena_.value(embedding_), vocabulary_.size());
   } else {
     kernels::reference::embedding_scatter(scatter);
   }
@@ -255,6 +258,8 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
   if (engine == nn::Engine::kFused) {
     pack_output(training, context);
     kernels::softmax_cross_entropy(head, packed_output_, context);
+  } else if (engine == nn::Engine::kAutograd) {
+    nn::softmax_cross_entropy_on_tape(head);
   } else {
     kernels::reference::softmax_cross_entropy(head);
   }

@@ -18,6 +18,8 @@ struct Mutant {
   const char* to;    // takes its place everywhere there
 };
 
+void PrintTo(const Mutant& mutant, std::ostream* out) { *out << mutant.from << " -> " << mutant.to; }
+
 constexpr const char* kReference = "longhand/kernels/reference_lstm.h";
 constexpr const char* kFused = "longhand/kernels/lstm_backward.cpp";
 constexpr const char* kSymbols = "longhand/kernels/lstm_symbols.cpp";

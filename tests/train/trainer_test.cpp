@@ -82,7 +82,21 @@ std::vector<Recipe> recipes() {
   Recipe lines{.model = {.text = {.lines = true}, .lstm = {.hidden = 20}, .embed = 6},
                .training = {.epochs = 3, .optimizer = {.learning_rate = 0.01}},
                .text = some_verse()};
-  return {adam, sgd, lines};
+  Recipe options = adam;
+  options.model.lstm = {.hidden = 20,
+                        .layers = 2,
+                        .proj = 8,
+                        .layer_norm = true,
+                        .train_initial_state = true,
+                        .dropout = 0.1,
+                        .variational = true,
+                        .dropout_recurrent = 0.2,
+                        .weight_drop = 0.2,
+                        .zoneout = 0.1,
+                        .zoneout_cell = 0.1};
+  Recipe both = adam;
+  both.model.lstm = {.hidden = 12, .bidirectional = true, .dropout_recurrent = 0.2};
+  return {adam, sgd, lines, options, both};
 }
 
 TEST(Trainer, ResumesBitForBitAtAnyStep) {
@@ -239,7 +253,8 @@ TEST(Trainer, KeepsTheBestModelAndStopsWhenPatienceIsOut) {
   data::Corpus corpus = data::encode(recipe.text, text, best->vocabulary(), data::Unknown::kError, "test");
   const data::Corpus valid = data::split_off(corpus, 0.2, false);
   kernels::Context context(1);
-  EXPECT_EQ(best->evaluate(valid, {.rows = 1}, nn::Engine::kFused, context).nats_per_symbol(), result.valid.front().value);
+  EXPECT_EQ(best->evaluate(valid, {.rows = 1}, nn::Engine::kFused, context).nats_per_symbol(),
+            result.valid.front().value);
 }
 
 TEST(Trainer, AFolderThatCannotBeWrittenIsFoundFirst) {
