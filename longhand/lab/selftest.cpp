@@ -369,9 +369,9 @@ std::vector<PointResult> run_lattice(const std::vector<LatticePoint>& points, in
       const bool normalised = point.on(Toggle::kLayerNorm);
       Subject<double> subject(point);
       expected[i] = subject.run(nn::Engine::kReference, context);
-      result.checks[static_cast<int>(Check::kReferenceTape)] =
+      result.checks[static_cast<int>(Check::kTape)] =
           compare(subject.run(nn::Engine::kAutograd, context), expected[i], normalised ? 1e-12 : 1e-13);
-      result.checks[static_cast<int>(Check::kReferenceDifferences)] = compare_with_differences(
+      result.checks[static_cast<int>(Check::kDifferences)] = compare_with_differences(
           subject, expected[i], point.hidden < 6, normalised ? 1e-5 : 2e-4, normalised ? 1e-5 : 1e-9, context);
     });
     for (const std::string& target : kernels::simd_targets()) {
@@ -381,7 +381,7 @@ std::vector<PointResult> run_lattice(const std::vector<LatticePoint>& points, in
         Comparison now = compare(Subject<float>(result.point).run(nn::Engine::kFused, context), expected[i],
                                  fused_tolerance(result.point));
         now.where += " on " + target;
-        Comparison& worst = result.checks[static_cast<int>(Check::kFusedReference)];
+        Comparison& worst = result.checks[static_cast<int>(Check::kFused)];
         if (worst.tolerance == 0.0 || now.difference > worst.difference) worst = now;
       });
     }
@@ -393,12 +393,11 @@ std::vector<PointResult> run_lattice(const std::vector<LatticePoint>& points, in
 
 std::vector<std::string> tolerance_notes() {
   return {
-      "fused, reference   floats against doubles: 6e-8 (8 + 4 sqrt(H + I + T B)) per layer, the rounding of sums of so "
-      "many terms; 15 times that with layer-norm, which divides by small deviations",
-      "reference, tape    doubles against doubles, in another order: 1e-13; 1e-12 with layer-norm",
-      "reference, differences   fourth-order central differences: 1e-9 with a step of 2e-4; 1e-5 with layer-norm, "
-      "whose "
-      "curvature at a state of zero needs a step of 1e-5",
+      "fused        6e-8 (8 + 4 sqrt(H + I + T B)) a layer: the rounding of sums of so many",
+      "             floats; 15 times that with layer-norm, which divides by small deviations",
+      "tape         1e-13, doubles added up in another order; 1e-12 with layer-norm",
+      "differences  1e-9, to fourth order with a step of 2e-4; 1e-5 with layer-norm, which",
+      "             bends so much at a state of zero that the step must be 1e-5",
   };
 }
 

@@ -52,7 +52,7 @@ std::vector<LatticePoint> pairwise_lattice();
 /// The full product of the toggles that change the layers, on two small shapes; the others vary among the points.
 std::vector<LatticePoint> full_lattice();
 
-/// The largest difference between two engines at one point, as a part of the largest gradient (or output, or state)
+/// The largest difference from the reference at one point, as a part of the largest gradient (or output, or state)
 /// there.
 struct Comparison {
   double difference = 0.0;
@@ -63,12 +63,13 @@ struct Comparison {
   double share() const { return difference / tolerance; }
 };
 
-enum class Check { kFusedReference, kReferenceTape, kReferenceDifferences };
+/// What is compared with the reference.
+enum class Check { kFused, kTape, kDifferences };
 inline constexpr int kChecks = 3;
 
 struct PointResult {
   LatticePoint point;
-  Comparison checks[kChecks];  // kFusedReference: the worst of all SIMD targets
+  Comparison checks[kChecks];  // kFused: the worst of all SIMD targets
 };
 
 /// Runs the points on `threads` threads (0: all), the fused engine on each of the machine's SIMD targets, and calls
@@ -76,7 +77,7 @@ struct PointResult {
 std::vector<PointResult> run_lattice(const std::vector<LatticePoint>& points, int threads,
                                      const std::function<void(size_t)>& progress);
 
-/// Tolerances, and why: one line a check.
+/// Tolerances, and why, as lines of text.
 std::vector<std::string> tolerance_notes();
 
 }  // namespace longhand::lab
