@@ -135,6 +135,10 @@ class TrainLanguageModel {
                             .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
                             .should_stop = [] { return interrupted != 0; }});
     if (!control_.resume.empty()) trainer.resume();
+    if (!control_.resume.empty() && trainer.complete() && !control_.quiet) {
+      fmt::print(stderr, "note: the run was complete after {}; give a larger --epochs to go on\n",
+                 format_count(settings_.training.epochs, "epoch"));
+    }
     io::write_file(train::RunFiles(folder_).config, io::to_toml(settings_table_));
     const train::TrainResult result = trainer.run();
     display.clear();

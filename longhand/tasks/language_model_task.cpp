@@ -72,10 +72,10 @@ std::string LanguageModelTask::fingerprint() const {
   OptionTable table;
   options.lstm.add_to(table);
   std::string lstm;
-  for (const Option& option : table.options()) lstm += fmt::format(" {}={}", option.name, option.text());
+  for (const Option& option : table.options()) lstm += fmt::format(", {} {}", option.name, option.text());
   return fmt::format(
       "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, batch {}, bptt "
-      "{}, seed {},{}",
+      "{}, seed {}{}",
       train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols), hash(2, bytes),
       model_.parameters().count(), options_.batch, options_.bptt, options_.seed, lstm);
 }

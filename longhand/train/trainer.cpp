@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
@@ -187,6 +188,18 @@ void Trainer::write_checkpoint() {
   io::write_safetensors(files_.checkpoint, {{"state", state.dump()}}, tensors);
 }
 
+// Fingerprints are lists with commas; says where two begin to differ.
+static std::string first_difference(const std::string& expected, const std::string& found) {
+  std::istringstream a(expected), b(found);
+  std::string item_a, item_b;
+  while (item_a == item_b) {
+    const bool more_a = !std::getline(a, item_a, ',').fail(), more_b = !std::getline(b, item_b, ',').fail();
+    if (!more_a || !more_b) return "they are not described alike";
+  }
+  const auto trimmed = [](const std::string& item) { return item.substr(item.find_first_not_of(' ')); };
+  return "expected " + trimmed(item_a) + ", found " + trimmed(item_b);
+}
+
 void Trainer::resume() {
   const std::string& path = files_.checkpoint;
   const io::Safetensors file = io::Safetensors::read(path);
@@ -204,9 +217,9 @@ void Trainer::resume() {
     if (state.at("format") != 1) throw damaged;
     const std::string fingerprint = state.at("fingerprint");
     if (fingerprint != task_.fingerprint()) {
-      throw input_error(path + ": it belongs to other data or another model: expected " + task_.fingerprint() +
-                            ", found " + fingerprint,
-                        "resume with the data and options that the run began with, or start another run");
+      throw input_error(
+          path + ": it belongs to other data or another model: " + first_difference(task_.fingerprint(), fingerprint),
+          "resume with the data and options that the run began with, or start another run");
     }
     const auto count = [&](const char* name) {
       const nlohmann::json& value = state.at(name);
@@ -240,6 +253,11 @@ void Trainer::resume() {
   if (progress_.epoch > 0) {
     task_.begin_epoch(progress_.epoch - 1);
     progress_.steps_in_epoch = task_.steps();
+  }
+  if (progress_.epoch > options_.epochs) {
+    throw usage_error(fmt::format("--epochs: expected at least {}, the epoch that the run is in, found {}",
+                                  progress_.epoch, options_.epochs),
+                      "give a larger one, or none");
   }
   if (progress_.index > progress_.steps_in_epoch || !task_.carried_state_fits(progress_.index)) throw damaged;
   resumed_ = true;

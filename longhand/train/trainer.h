@@ -81,6 +81,8 @@ class Trainer {
 
   /// Continues from the folder's checkpoint. Throws an input error where it is damaged or belongs to other data.
   void resume();
+  /// Whether all epochs asked for are done already.
+  bool complete() const { return progress_.epoch >= options_.epochs && progress_.index == progress_.steps_in_epoch; }
 
   /// Trains until the epochs are done, patience is out or the observer says stop; in each case the model and the
   /// checkpoint are on disk. A loss or gradient that is not finite throws an input error before it can touch a weight,
