@@ -30,7 +30,8 @@ struct Eval {
     table.add("batch", batch,
               "rows to read a stream in: 1 is exact, more is faster but each row begins without context",
               between(1, 1 << 20));
-    table.add("context", context_symbols, "predict each symbol from so many before it alone; 0: from all before it",
+    table.add("context", context_symbols,
+              "predict each symbol from so many before it alone, at so many times the cost; 0: from all before it",
               between(0, 1 << 20));
     table.add("threads", threads, "processors to use; 0: all", between(0, 1024));
     table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
@@ -65,10 +66,12 @@ struct Eval {
                                           {"symbols", score.symbols},
                                           {"unknown_symbols", score.unknown},
                                           {"sequences", score.sequences},
-                                          {"total_nats", score.total_nats}};
+                                          {"total_nats", score.total_nats},
+                                          {"context", context_symbols}};
       fmt::print("{}\n", out.dump());
       return 0;
     }
+    if (context_symbols > 0) fmt::print("context             {} symbols before each\n", context_symbols);
     fmt::print("nats per symbol     {:.6f}\n", score.nats_per_symbol());
     fmt::print("perplexity          {:.4f}\n", score.perplexity());
     fmt::print("bits per character  {:.4f}\n", score.bits_per_character());

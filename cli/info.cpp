@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
@@ -55,10 +56,12 @@ struct Info {
     }
     fmt::print("language model, {} parameters\n\noptions\n",
                format_count(static_cast<double>(model->parameters().count())));
-    for (const Option& option : table.options()) fmt::print("  {:<16} {}\n", option.name, option.text());
+    for (const Option& option : table.options()) fmt::print("  {:<20} {}\n", option.name, option.text());
+    size_t width = 0;
+    for (const auto& [name, tensor] : file.tensors()) width = std::max(width, name.size());
     fmt::print("\ntensors\n");
     for (const auto& [name, tensor] : file.tensors()) {
-      fmt::print("  {:<24} {} [{}]\n", name, tensor.dtype, fmt::join(tensor.shape, ", "));
+      fmt::print("  {:<{}} {} [{}]\n", name, width, tensor.dtype, fmt::join(tensor.shape, ", "));
     }
     const data::Vocabulary& vocabulary = model->vocabulary();
     fmt::print("\nvocabulary of {} symbols, most frequent first\n ", vocabulary.size());

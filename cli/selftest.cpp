@@ -121,7 +121,7 @@ struct SelfTest {
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (json) {
-      print_json(results, failures.size(), seconds);
+      print_json(results, failures, seconds);
     } else {
       print_table(results, failures, seconds);
     }
@@ -129,7 +129,8 @@ struct SelfTest {
   }
 
  private:
-  void print_json(const std::vector<lab::PointResult>& results, size_t failures, double seconds) const {
+  void print_json(const std::vector<lab::PointResult>& results, const std::vector<const lab::PointResult*>& failures,
+                  double seconds) const {
     nlohmann::ordered_json options;
     for (const Row& row : rows_by_option(results, thorough)) {
       nlohmann::ordered_json& entry = options[row.name];
@@ -138,9 +139,21 @@ struct SelfTest {
         entry[kCheckNames[c]] = {{"difference", row.difference[c]}, {"of_tolerance", row.share[c]}};
       }
     }
-    const nlohmann::ordered_json out = {{"passed", failures == 0}, {"points", results.size()},
-                                        {"failures", failures},    {"simd_targets", kernels::simd_targets()},
-                                        {"seconds", seconds},      {"options", options}};
+    nlohmann::ordered_json failed = nlohmann::ordered_json::array();
+    for (const lab::PointResult* f : failures) {
+      for (int c = 0; c < lab::kChecks; ++c) {
+        if (f->checks[c].passed()) continue;
+        failed.push_back({{"shape", {f->point.steps, f->point.batch, f->point.inputs, f->point.hidden, f->point.proj}},
+                          {"options", options_of(f->point)},
+                          {"check", kCheckNames[c]},
+                          {"where", f->checks[c].where},
+                          {"difference", f->checks[c].difference},
+                          {"tolerance", f->checks[c].tolerance}});
+      }
+    }
+    const nlohmann::ordered_json out = {{"passed", failures.empty()}, {"points", results.size()},
+                                        {"failures", failed},         {"simd_targets", kernels::simd_targets()},
+                                        {"seconds", seconds},         {"options", options}};
     fmt::print("{}\n", out.dump());
   }
 
@@ -150,8 +163,8 @@ struct SelfTest {
         "Outputs, states and gradients of stacks of LSTM layers, each beside those of the\n"
         "reference in double: the fused kernels in float (on {}),\n"
         "the tape in double, and central differences. The worst difference over all\n"
-        "points in which an option is on, relative to the largest value, and as a part\n"
-        "of the tolerance.\n\n",
+        "points in which an option is on, relative to the largest value; and the largest\n"
+        "part of a point's tolerance that a difference took up.\n\n",
         fmt::join(kernels::simd_targets(), ", "));
     fmt::print("{:<20} {:>6}", "option", "points");
     for (const char* name : kCheckNames) fmt::print(" {:>16}", name);
@@ -189,8 +202,11 @@ struct SelfTest {
 void declare_selftest(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("selftest", "Check the gradients of every option, on this machine");
   auto command = std::make_shared<SelfTest>();
-  verb->add_flag("--derivatives", command->derivatives, "check the equations of docs/derivatives.md one by one");
-  verb->add_flag("--thorough", command->thorough, "walk every combination of options, not pairs of them (minutes)");
+  CLI::Option* equations =
+      verb->add_flag("--derivatives", command->derivatives, "check the equations of docs/derivatives.md one by one");
+  CLI::Option* full =
+      verb->add_flag("--thorough", command->thorough, "walk every combination of options, not pairs of them (minutes)");
+  equations->excludes(full);
   verb->add_option("--threads", command->threads, "processors to use; 0: all")->check(CLI::Range(0, 1024));
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->callback([&action, command] { action = [command] { return command->run(); }; });

@@ -99,11 +99,14 @@ class TrainLanguageModel {
     read_options();
     settings_.model.check();
     if (control_.resume.empty()) check_out();
+    for (const std::string& note : settings_.model.lstm.without_effect()) {
+      if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
+    }
     if (settings_.model.lstm.bidirectional && !control_.quiet) {
       fmt::print(
           stderr,
-          "note: a bidirectional language model reads the symbol that it is to predict, so its training loss says\n"
-          "little; held-out text is predicted from the {} symbols before alone\n",
+          "note: a bidirectional language model reads the symbol that it is to predict: its training loss says little\n"
+          "      (held-out symbols, 2,000 of them at most, are predicted from the {} before each alone)\n",
           settings_.bptt);
     }
     kernels::Context context(static_cast<int>(settings_.threads));

@@ -44,11 +44,6 @@ OptionCheck at_least(double least) { return {.least = least}; }
 OptionCheck more_than(double least) { return {.least = least, .open = true}; }
 OptionCheck between(double least, double most) { return {.least = least, .most = most}; }
 OptionCheck fraction() { return {.least = 0.0, .most = std::nextafter(1.0, 0.0)}; }
-OptionCheck fraction_or(double also) {
-  OptionCheck check = fraction();
-  check.also = also;
-  return check;
-}
 OptionCheck one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
 
 std::string shortest(double value) {
@@ -72,9 +67,12 @@ std::string Option::expectation() const {
   const bool lower = check.least > -1e300;
   const bool upper = check.most < 1e300;
   if (upper && check.most < 1.0 && check.most > 0.9999) {
-    return kind + " of at least 0 and below 1" + (check.also ? ", or " + shortest(*check.also) : "");
+    return kind + " of at least 0 and below 1";
   }
-  if (lower && upper) return kind + " from " + shortest(check.least) + " to " + shortest(check.most);
+  if (lower && upper) {
+    return kind + " from " + shortest(check.least) + " to " + shortest(check.most) +
+           (check.also ? ", or " + shortest(*check.also) : "");
+  }
   if (lower && check.open) return kind + " above " + shortest(check.least);
   if (lower) return kind + " of at least " + shortest(check.least);
   return kind;

@@ -25,8 +25,6 @@ OptionCheck more_than(double least);
 OptionCheck between(double least, double most);
 /// 0 <= value < 1
 OptionCheck fraction();
-/// That, or the value `also`.
-OptionCheck fraction_or(double also);
 OptionCheck one_of(std::vector<std::string> choices);
 
 /// One option, bound to the variable that holds it.

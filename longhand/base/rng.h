@@ -10,7 +10,7 @@ namespace longhand {
 /// The purposes random numbers are drawn for. Two purposes never share numbers.
 enum class RngPlace : uint32_t {
   kParameter = 0x1000'0000,  ///< + index of the parameter in its arena
-  kDropout = 0x2000'0000,    ///< + index of the dropout layer
+  kDropout = 0x2000'0000,    ///< + place of the mask in its model
   kBatches = 0x3000'0000,
   kSample = 0x4000'0000,
 };

@@ -28,19 +28,19 @@ struct Context {
   std::vector<Buffer<float>> strips;    ///< one a thread: rows of a transposed left operand, packed
   std::vector<Buffer<int32_t>> active;  ///< one a thread: rows of the batch still running
   PackedMatrix operand;                 ///< the packed right operand of a weight gradient
-  Buffer<float> block;                  ///< logits of one block of rows; pre-activations of one block of time
-  Buffer<float> step;                   ///< what inference keeps of one step
-  Buffer<float> carry;                  ///< gradients that flow from step to step
-  Buffer<float> d_gates;                ///< gradients of W_hh h in a normalised layer
-  Buffer<float> d_cell;                 ///< gradients of the normalised cell
-  Buffer<float> d_output;               ///< gradients of the projections' results
-  Buffer<float> columns;                ///< weight columns, or their gradients, of the symbols in a batch
-  Buffer<float> normalised_columns;     ///< the same columns, normalised
-  Buffer<int32_t> rows;                 ///< indices of the unpadded rows of a ragged batch
-  Buffer<int32_t> prev;                 ///< rows of the state array that they start from
-  Buffer<int32_t> symbols;              ///< distinct symbols of a batch
-  Buffer<int32_t> slots;                ///< where each symbol's column is
-  Buffer<double> partial;               ///< partial sums, added in a fixed order
+  Buffer<float> block;     ///< logits of one block of rows; pre-activations of one block of time; deviations
+  Buffer<float> step;      ///< what inference keeps of one step
+  Buffer<float> carry;     ///< gradients that flow from step to step
+  Buffer<float> d_gates;   ///< gradients of W_hh h in a normalised layer
+  Buffer<float> d_cell;    ///< gradients of the normalised cell
+  Buffer<float> d_output;  ///< gradients of the projections' results
+  Buffer<float> columns;   ///< weight columns, or their gradients, of the symbols in a batch; other sums of rows
+  Buffer<float> normalised_columns;  ///< the same columns, normalised
+  Buffer<int32_t> rows;              ///< indices of the unpadded rows of a ragged batch
+  Buffer<int32_t> prev;              ///< rows of the state array that they start from
+  Buffer<int32_t> symbols;           ///< distinct symbols of a batch
+  Buffer<int32_t> slots;             ///< where each symbol's column is
+  Buffer<double> partial;            ///< partial sums, added in a fixed order
 };
 
 }  // namespace longhand::kernels

@@ -1,4 +1,4 @@
-// The multiplying loops of one thread, for gemm.cpp and for the time loop of lstm.cpp. Included once for every SIMD
+// The multiplying loops of one thread, for gemm.cpp and for the time loops of the LSTM. Included once for every SIMD
 // target.
 
 // NOLINTBEGIN(llvm-header-guard): this guard toggles, so that every target gets its own copy.

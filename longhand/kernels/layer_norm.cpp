@@ -16,9 +16,10 @@ void forward_rows(const NormaliseRows& args, Range range) {
   for (int64_t i = range.begin; i < range.end; ++i) {
     const int64_t row = args.rows != nullptr ? args.rows[i] : i;
     float* v = args.v + row * 4 * Hp;
-    float* y = args.y + row * 4 * Hp;
     const float deviation = normalise_row(v, 4, H, v);
     if (args.deviations != nullptr) args.deviations[row * args.deviation_stride] = deviation;
+    if (args.y == nullptr) continue;
+    float* y = args.y + row * 4 * Hp;
     for (int64_t k = 0; k < 4 * Hp; k += lanes()) {
       hn::Store(hn::MulAdd(hn::Load(d, args.gain + k), hn::Load(d, v + k), hn::Load(d, args.bias + k)), d, y + k);
     }

@@ -17,7 +17,7 @@ struct NormaliseRows {
   int64_t deviation_stride = 0;
   const float* gain = nullptr;  ///< [4, Hp]
   const float* bias = nullptr;  ///< [4, Hp]
-  float* y = nullptr;           ///< [*, 4, Hp] written: gain * N(v) + bias; may be v
+  float* y = nullptr;           ///< [*, 4, Hp] written: gain * N(v) + bias; may be v; null: not wanted
 };
 
 struct NormaliseRowsBackward {

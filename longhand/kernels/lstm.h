@@ -139,7 +139,7 @@ struct LstmBackward {
 /// The layer's weights as the fused kernels read them.
 struct PackedLstm {
   PackedMatrix input;            ///< W_ih' [I, 4Hp]; empty for symbols
-  PackedMatrix recurrent;        ///< W_hh' [R, 4H], the four gates of a vector of units side by side
+  PackedMatrix recurrent;        ///< W_hh' [R, 4Hp], the four gates of a vector of units side by side
   PackedMatrix projection;       ///< W_hr' [H, P]
   PackedMatrix input_back;       ///< W_ih [4Hp, I]
   PackedMatrix recurrent_back;   ///< W_hh [4Hp, R]

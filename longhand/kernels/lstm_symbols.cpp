@@ -92,17 +92,10 @@ void scatter_columns(const LstmBackward<float>& args, const PackedLstm& packed, 
     // What was normalised depends on the symbol alone, so the sums pass backward as one row would (39).
     Buffer<float>& normalised = context.normalised_columns;
     copy_columns(args.shape, args.weights.w_ih, distinct, normalised, context);
-    context.block.resize(distinct * (4 * Hp + 1));
-    float* deviations = context.block.data() + distinct * 4 * Hp;
-    normalise_rows({.hidden = H,
-                    .n = distinct,
-                    .v = normalised.data(),
-                    .deviations = deviations,
-                    .deviation_stride = 1,
-                    .gain = packed.gain_ih.data(),
-                    .bias = packed.bias.data(),
-                    .y = context.block.data()},
-                   context);
+    context.block.resize(distinct);
+    float* deviations = context.block.data();
+    normalise_rows(
+        {.hidden = H, .n = distinct, .v = normalised.data(), .deviations = deviations, .deviation_stride = 1}, context);
     for (int64_t s = 0; s < distinct; ++s) {
       for (int64_t k = 0; k < 4 * H; ++k) {
         const int64_t at = s * 4 * Hp + k / H * Hp + k % H;

@@ -201,8 +201,8 @@ void check_through_time(Checker& checker) {
       checker.check(number, what, variables[t], loss, formula[t], by_tape[t], begin);
       EquationResult now = checker.results.back();
       checker.results.pop_back();
-      now.tape = std::max(now.tape, worst.tape);
-      now.differences = std::max(now.differences, worst.differences);
+      now.tape = worse(now.tape, worst.tape);
+      now.differences = worse(now.differences, worst.differences);
       worst = now;
     }
     checker.results.push_back(worst);

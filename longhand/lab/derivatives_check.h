@@ -1,4 +1,5 @@
-// What the sources of derivatives.h have in common, and nobody else needs: small vectors in double, and the comparison.
+// What the sources of derivatives.h have in common: small vectors in double, and the comparison. The cell is written
+// out there once more for each equation, away from the kernels, so that the two can disagree.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "longhand/autograd/cells.h"
+#include "longhand/base/error.h"
 #include "longhand/base/rng.h"
 #include "longhand/lab/derivatives.h"
 
@@ -69,6 +71,9 @@ inline Vector one_minus(Vector v) {
   return v;
 }
 
+/// The larger difference; one that is no number is the worst.
+inline double worse(double a, double b) { return std::isnan(a) || std::isnan(b) ? INFINITY : std::max(a, b); }
+
 class Checker {
  public:
   // Compares dL/d(variable) by the formula, by the tape and by differences of `loss`, elements begin .. of the
@@ -76,6 +81,8 @@ class Checker {
   void check(int number, const std::string& what, Vector& variable, const std::function<double()>& loss,
              const Vector& formula, const Vector& tape, int64_t begin = 0) {
     EquationResult result{.number = number, .what = what, .tolerance_tape = 1e-14, .tolerance_differences = 1e-10};
+    LONGHAND_CHECK(!formula.empty() && tape.size() == formula.size());
+    LONGHAND_CHECK(static_cast<size_t>(begin) + formula.size() <= variable.size());
     for (size_t i = 0; i < formula.size(); ++i) {
       double& element = variable[static_cast<size_t>(begin) + i];
       const double saved = element;
@@ -86,8 +93,8 @@ class Checker {
       };
       const double numeric = (8.0 * (at(kStep) - at(-kStep)) - (at(2 * kStep) - at(-2 * kStep))) / (12.0 * kStep);
       element = saved;
-      result.tape = std::max(result.tape, std::abs(formula[i] - tape[i]));
-      result.differences = std::max(result.differences, std::abs(formula[i] - numeric));
+      result.tape = worse(result.tape, std::abs(formula[i] - tape[i]));
+      result.differences = worse(result.differences, std::abs(formula[i] - numeric));
     }
     loss();
     results.push_back(result);
@@ -102,7 +109,7 @@ inline Var<double> leaf(Tape<double>& tape, const Vector& values, int64_t rows =
   return tape.variable(rows, static_cast<int64_t>(values.size()) / rows, values.data());
 }
 
-/// (33) to (41), in derivatives_options.cpp.
+/// (33) to (44), in derivatives_options.cpp.
 void check_options(Checker& checker);
 
 }  // namespace longhand::lab

@@ -13,7 +13,7 @@ struct OptionStep {
   Vector r, dropped, n_ih, n_hh, i, f, g, o, c_now, n_c, s, m, h_now;
   double deviation_ih = 0.0, deviation_hh = 0.0, deviation_c = 0.0;
   // Gradients.
-  Vector dm, dw_hr, dh_prev, dc_prev, dw_hh, dw_ih, dgain_ih, dgain_hh, dgain_c, dbias_c;
+  Vector dm, d_ih, dw_hr, dh_prev, dc_prev, dw_hh, dw_ih, dgain_ih, dgain_hh, dgain_c, dbias_c;
 
   void draw() {
     R = projected ? kP : kH;
@@ -94,7 +94,8 @@ struct OptionStep {
     }
     dc_prev = times_each(f, dc);
     if (zoned_c) dc_prev = plus(dc_prev, times_each(zone_c, w));  // (37)
-    Vector d_ih = da, d_hh = da;
+    d_ih = da;
+    Vector d_hh = da;
     if (normalised) {  // (40)
       dgain_ih = times_each(da, n_ih);
       dgain_hh = times_each(da, n_hh);
@@ -142,6 +143,56 @@ struct OptionTape {
   }
 };
 
+// (42), (43) and (44): what a stack does around its layers.
+void check_around(Checker& checker) {
+  OptionStep s;
+  s.draw();
+  const Vector dy = random(kI, 90), r = random(kI, 91);
+  const auto on_tape = [](const OptionStep& step, Tape<double>& tape, Var<double> x, Var<double> h_0, Var<double> c_0) {
+    const autograd::LstmVars<double> vars{leaf(tape, step.w_ih, 4 * kH), leaf(tape, step.w_hh, 4 * kH),
+                                          leaf(tape, step.b)};
+    const auto next = autograd::lstm_step<double>(vars, matmul_transposed(x, vars.w_ih), {h_0, c_0});
+    tape.seed(next.h, step.v.data());
+    tape.seed(next.c, step.w.data());
+  };
+  Tape<double> tape;
+  {  // y = h + x, of which the part that is x itself has the gradient dy
+    const auto loss = [&] { return s.loss() + dot(dy, s.x); };
+    loss();
+    s.backward();
+    const Var<double> x = leaf(tape, s.x);
+    on_tape(s, tape, x, leaf(tape, s.h_prev), leaf(tape, s.c_prev));
+    tape.seed(x, dy.data());
+    tape.backward();
+    checker.check(42, "L by x_t, residual", s.x, loss, plus(transposed_times(s.w_ih, s.d_ih), dy), gradient(x));
+  }
+  tape.clear();
+  {  // two rows that begin alike
+    OptionStep other = s;
+    other.x = random(kI, 92);
+    const auto loss = [&] {
+      other.h_prev = s.h_prev;
+      other.c_prev = s.c_prev;
+      return s.loss() + other.loss();
+    };
+    loss();
+    s.backward();
+    other.backward();
+    const Var<double> h_0 = leaf(tape, s.h_prev), c_0 = leaf(tape, s.c_prev);
+    on_tape(s, tape, leaf(tape, s.x), h_0, c_0);
+    on_tape(other, tape, leaf(tape, other.x), h_0, c_0);
+    tape.backward();
+    checker.check(43, "L by a trained h_0", s.h_prev, loss, plus(s.dh_prev, other.dh_prev), gradient(h_0));
+    checker.check(43, "L by a trained c_0", s.c_prev, loss, plus(s.dc_prev, other.dc_prev), gradient(c_0));
+  }
+  tape.clear();
+  const Var<double> x = leaf(tape, s.x);
+  tape.seed(multiply(x, tape.constant(1, kI, r.data())), dy.data());
+  tape.backward();
+  checker.check(
+      44, "L by x, dropped out", s.x, [&] { return dot(dy, times_each(r, s.x)); }, times_each(r, dy), gradient(x));
+}
+
 }  // namespace
 
 void check_options(Checker& checker) {
@@ -185,6 +236,7 @@ void check_options(Checker& checker) {
     check(41, "L by bias_c", &S::bias_c, s.dbias_c, *t.vars.bias_c);
     check(41, "L by c_{t-1}, normalised", &S::c_prev, s.dc_prev, t.c_prev);
   });
+  check_around(checker);
 }
 
 }  // namespace longhand::lab

@@ -1,8 +1,14 @@
 #include "longhand/nn/lstm_options.h"
 
+#include "longhand/base/error.h"
+
 namespace longhand::nn {
 
 void LstmOptions::add_to(OptionTable& table) {
+  // Beyond this so little would be left, and scaled so much, that nothing could be learned.
+  const OptionCheck rate = between(0.0, 0.99);
+  OptionCheck rate_or_same = rate;
+  rate_or_same.also = -1.0;
   table.add("hidden", hidden, "LSTM units in each layer, H", between(1, 65536));
   table.add("layers", layers, "LSTM layers, one above the other", between(1, 64));
   table.add("bidirectional", bidirectional, "read each sequence in both directions");
@@ -10,16 +16,32 @@ void LstmOptions::add_to(OptionTable& table) {
   table.add("layer-norm", layer_norm, "normalise the gates and the cell of each layer");
   table.add("residual", residual, "from the second layer on, add a layer's input to its output");
   table.add("train-initial-state", train_initial_state, "learn the state in which sequences begin");
-  table.add("dropout", dropout, "dropout on the embedding, between layers, and on the last one's output", fraction());
-  table.add("dropout-input", dropout_input, "dropout on the embedding; -1: as --dropout", fraction_or(-1.0));
-  table.add("dropout-output", dropout_output, "dropout on the last layer's output; -1: as --dropout",
-            fraction_or(-1.0));
-  table.add("variational", variational, "use one mask for all steps of a sequence in these three");
+  table.add("dropout", dropout, "dropout on the embedding, between layers, and on the last one's output", rate);
+  table.add("dropout-input", dropout_input, "dropout on the embedding; -1: as --dropout", rate_or_same);
+  table.add("dropout-output", dropout_output, "dropout on the last layer's output; -1: as --dropout", rate_or_same);
+  table.add("variational", variational, "use one mask for all steps of a batch in these three");
   table.add("dropout-recurrent", dropout_recurrent,
-            "dropout on the state in the recurrent product, one mask for all steps", fraction());
-  table.add("weight-drop", weight_drop, "dropout on the recurrent weights, one mask a batch", fraction());
-  table.add("zoneout", zoneout, "probability that a unit of h stays as it was for a step", fraction());
-  table.add("zoneout-cell", zoneout_cell, "probability that a unit of c stays as it was for a step", fraction());
+            "dropout on the state in the recurrent product, one mask for all steps", rate);
+  table.add("weight-drop", weight_drop, "dropout on the recurrent weights, one mask a batch", rate);
+  table.add("zoneout", zoneout, "probability that a unit of h stays as it was for a step", rate);
+  table.add("zoneout-cell", zoneout_cell, "probability that a unit of c stays as it was for a step", rate);
+}
+
+void LstmOptions::check() const {
+  if (proj >= hidden) {
+    throw usage_error(
+        "--proj: expected less than --hidden (" + std::to_string(hidden) + "), found " + std::to_string(proj),
+        "a projection makes the state smaller; give a smaller one, or none");
+  }
+}
+
+std::vector<std::string> LstmOptions::without_effect() const {
+  std::vector<std::string> out;
+  if (residual && layers == 1) out.emplace_back("--residual does nothing with one layer");
+  if (variational && dropout == 0.0 && input_dropout() == 0.0 && output_dropout() == 0.0) {
+    out.emplace_back("--variational does nothing without --dropout, --dropout-input or --dropout-output");
+  }
+  return out;
 }
 
 }  // namespace longhand::nn

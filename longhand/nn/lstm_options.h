@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "longhand/base/options.h"
 
@@ -14,20 +16,24 @@ struct LstmOptions {
   bool bidirectional = false;        ///< outputs are the forward direction's and the reverse one's side by side
   int64_t proj = 0;                  ///< size P of the projected state (Sak et al. 2014); 0: none
   bool layer_norm = false;           ///< of the gates and the cell (Ba et al. 2016)
-  bool residual = false;             ///< from the second layer on, add a layer's input to its output, if equally wide
+  bool residual = false;             ///< from the second layer on, add a layer's input to its output
   bool train_initial_state = false;  ///< learn where sequences begin, instead of zeros
 
   // Regularisers. All are off outside of training; zoneout then takes expectations.
   double dropout = 0.0;            ///< between the layers
   double dropout_input = -1.0;     ///< on what the first layer reads, unless that is one-hot; -1: as `dropout`
   double dropout_output = -1.0;    ///< on what the last layer writes; -1: as `dropout`
-  bool variational = false;        ///< these three with one mask for all steps of a sequence (Gal and Ghahramani 2016)
+  bool variational = false;        ///< these three with one mask for all steps of a batch (Gal and Ghahramani 2016)
   double dropout_recurrent = 0.0;  ///< on the state in the recurrent product, one mask for all steps (ditto)
   double weight_drop = 0.0;        ///< on weight_hh, one mask a batch (Merity et al. 2018)
   double zoneout = 0.0;            ///< probability that a unit of h keeps its value for a step (Krueger et al. 2017)
   double zoneout_cell = 0.0;       ///< the same for c
 
   void add_to(OptionTable& table);
+  /// Throws a usage error for options that cannot be together.
+  void check() const;
+  /// What was asked for and changes nothing, as sentences for the user.
+  std::vector<std::string> without_effect() const;
 
   double input_dropout() const { return dropout_input < 0.0 ? dropout : dropout_input; }
   double output_dropout() const { return dropout_output < 0.0 ? dropout : dropout_output; }

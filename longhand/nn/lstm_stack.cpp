@@ -10,10 +10,6 @@
 namespace longhand::nn {
 namespace {
 
-// Masks of a model are told apart by their place. Dropout on activations counts from 0, by layer and then the output;
-// the masks inside a layer come in fours from here on.
-constexpr uint32_t kInsidePlaces = 256;
-
 Initialiser ones() {
   return [](std::span<float> values, const CounterRng&) { std::fill(values.begin(), values.end(), 1.0F); };
 }
@@ -80,6 +76,21 @@ std::vector<Buffer<T>*> LstmStack<T>::state() {
     for (Direction& d : layer.directions) out.insert(out.end(), {&d.h_state, &d.c_state});
   }
   return out;
+}
+
+template <class T>
+typename LstmStack<T>::SavedState LstmStack<T>::take_state() {
+  SavedState saved{.arrays = {}, .begins = begins_};
+  for (Buffer<T>* array : state()) saved.arrays.push_back(std::move(*array));
+  for (Buffer<T>* array : state()) *array = Buffer<T>();
+  return saved;
+}
+
+template <class T>
+void LstmStack<T>::give_state(SavedState saved) {
+  const std::vector<Buffer<T>*> arrays = state();
+  for (size_t i = 0; i < arrays.size(); ++i) *arrays[i] = std::move(saved.arrays[i]);
+  begins_ = saved.begins;
 }
 
 template <class T>
@@ -228,7 +239,6 @@ template <class T>
 void LstmStack<T>::begin(const StackInput<T>& input, const T* values, ThreadPool& pool) {
   const LstmOptions& lstm = options_.lstm;
   const int64_t B = input.batch, Hp = padded(lstm.hidden), Rp = padded(lstm.state());
-  uint32_t place = kInsidePlaces;
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) {
       LONGHAND_CHECK(d.h_state.size() == B * Rp && d.c_state.size() == B * Hp);
@@ -236,8 +246,7 @@ void LstmStack<T>::begin(const StackInput<T>& input, const T* values, ThreadPool
         std::copy_n(values + d.offsets.h_0, lstm.state(), d.h_state.data() + b * Rp);
         std::copy_n(values + d.offsets.c_0, lstm.hidden, d.c_state.data() + b * Hp);
       }
-      draw_masks(d, input, place, values, pool);
-      place += 4;
+      draw_masks(d, input, mask_place(static_cast<size_t>(&layer - layers_.data()), d.reverse), values, pool);
     }
     draw_activation_mask(input, static_cast<uint32_t>(&layer - layers_.data()), layer.drop, layer.inputs, layer.mask,
                          pool);
@@ -316,6 +325,7 @@ template <class T>
 const T* LstmStack<T>::forward(const StackInput<T>& input, Pass pass, Engine engine, const T* values,
                                kernels::Context& context) {
   pass_ = pass;
+  engine_ = engine;
   begin(input, values, context.pool);
   if (engine == Engine::kAutograd) return record(input, values);
   if (engine == Engine::kFused) pack(values, context);
@@ -398,7 +408,7 @@ void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInp
 template <class T>
 void LstmStack<T>::backward(const StackInput<T>& input, const StackGradient<T>& gradient, Engine engine,
                             const T* values, T* gradients, kernels::Context& context) {
-  LONGHAND_CHECK(pass_ != Pass::kInference);
+  LONGHAND_CHECK(pass_ != Pass::kInference && engine == engine_);
   if (engine == Engine::kAutograd) return backward_on_tape(input, gradient, gradients);
   const int64_t rows = input.steps * input.batch, width = options_.lstm.outputs(), stride = padded(width);
   const T* dy = gradient.d_output;

@@ -74,8 +74,18 @@ class LstmStack {
   /// Fits the state to `batch` rows and begins anew: with zeros, or with the trained initial state.
   void reset_state(int64_t batch);
   /// The state that the next forward begins with and then overwrites with its final one: h [B, padded(R)] and c [B,
-  /// padded(H)] of layer 0, of its reverse direction, of layer 1, ...
+  /// padded(H)] of layer 0, of its reverse direction, of layer 1, ... (After reset_state, a trained initial state takes
+  /// the place of what is there.)
   std::vector<Buffer<T>*> state();
+
+  /// A state that has been put aside.
+  struct SavedState {
+    std::vector<Buffer<T>> arrays;
+    bool begins = false;
+  };
+  /// Puts the state aside, and back again: so that something else can be run in between.
+  SavedState take_state();
+  void give_state(SavedState saved);
   /// In the same order; see StackGradient.
   std::vector<Buffer<T>*> state_gradients();
 
@@ -86,8 +96,8 @@ class LstmStack {
   /// layout. Returns the last layer's outputs [T, B, padded(D R)], good until the next call.
   const T* forward(const StackInput<T>& input, Pass pass, Engine engine, const T* values, kernels::Context& context);
 
-  /// The backward pass of the last forward, which was not one for inference. Adds to `gradients`, which have the
-  /// arena's layout.
+  /// The backward pass of the last forward, on the same engine, which was not one for inference. Adds to `gradients`,
+  /// which have the arena's layout.
   void backward(const StackInput<T>& input, const StackGradient<T>& gradient, Engine engine, const T* values,
                 T* gradients, kernels::Context& context);
 
@@ -126,6 +136,7 @@ class LstmStack {
   bool begins_ = false;  // the next forward begins with the trained initial state
   bool began_ = false;   // the last one did
   Pass pass_ = Pass::kInference;
+  Engine engine_ = Engine::kFused;
   Packed packed_ = Packed::kNothing;
   std::unique_ptr<Recording> recording_;
 };

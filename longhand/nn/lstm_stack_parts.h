@@ -7,6 +7,13 @@
 
 namespace longhand::nn {
 
+/// Masks of a model are told apart by their place. Dropout on activations counts from 0, by layer and then the output;
+/// the masks inside a direction of a layer are four from here on: recurrent, weights, h, c.
+inline constexpr uint32_t kMaskKinds = 4;
+constexpr uint32_t mask_place(size_t layer, bool reverse) {
+  return 256 + kMaskKinds * (2 * static_cast<uint32_t>(layer) + (reverse ? 1 : 0));
+}
+
 /// Where parameters begin in the arena; -1 for those that the options do not call for.
 struct LstmOffsets {
   int64_t w_ih = -1, w_hh = -1, bias = -1, w_hr = -1;

@@ -9,11 +9,10 @@ using autograd::Var;
 
 namespace {
 
-// Rows t * B .. (t + 1) * B of an array, or of a mask with only B rows, as a constant.
+// Rows t * B .. (t + 1) * B of a mask as a constant.
 template <class T>
-Var<T> step_constant(autograd::Tape<T>& tape, const Buffer<T>& values, int64_t t, int64_t B, int64_t width) {
-  const int64_t stride = padded(width);
-  return tape.constant(B, width, values.data() + (values.size() > B * stride ? t * B * stride : 0), stride);
+Var<T> step_constant(autograd::Tape<T>& tape, const Buffer<T>& mask, int64_t t, int64_t B, int64_t width) {
+  return tape.constant(B, width, mask.data() + t * B * padded(width), padded(width));
 }
 
 // Adds the gradient of a leaf, if the loss depends on it, to `to`.
@@ -50,7 +49,8 @@ const T* LstmStack<T>::record(const StackInput<T>& input, const T* values) {
   }
   const auto masked = [&](std::vector<Var<T>> steps, const Buffer<T>& mask, int64_t columns) {
     for (size_t t = 0; t < steps.size(); ++t) {
-      steps[t] = autograd::multiply(steps[t], step_constant(tape, mask, static_cast<int64_t>(t), B, columns));
+      steps[t] = autograd::multiply(
+          steps[t], step_constant(tape, mask, lstm.variational ? 0 : static_cast<int64_t>(t), B, columns));
     }
     return steps;
   };

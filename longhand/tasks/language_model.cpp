@@ -47,6 +47,7 @@ void LanguageModelOptions::check() const {
     throw usage_error("--dropout-input: expected 0 with one-hot input, found " + shortest(lstm.dropout_input),
                       "give the symbols an embedding, such as --embed 64, or leave --dropout-input out");
   }
+  lstm.check();
 }
 
 double LanguageScore::nats_per_symbol() const { return total_nats / static_cast<double>(symbols); }
@@ -218,6 +219,7 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
     LONGHAND_CHECK(batch.inputs[r] >= 0 && batch.inputs[r] < vocabulary_.size());
     LONGHAND_CHECK(batch.targets[r] >= 0 && batch.targets[r] < vocabulary_.size());
   }
+  LONGHAND_CHECK(!training || !batch.last_only);
   // The reverse direction begins at the window's end: it has no state to carry.
   if (batch.fresh || options_.lstm.bidirectional) stack_.reset_state(batch.rows);
   const nn::StackInput<float> input = stack_input(batch, embed(batch, engine, context), masks);
@@ -235,8 +237,8 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
     picked = rows_.data();
   }
   losses_.resize(batch.symbols);
-  d_output_.resize(rows * stride);
   if (training) {
+    d_output_.resize(rows * stride);
     arena_.allocate_gradients();
     std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
   }
@@ -279,10 +281,13 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
 LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
                                       kernels::Context& context) {
   LONGHAND_CHECK(options.context > 0 || !options_.lstm.bidirectional);
-  // What training carries from epoch to epoch must not be touched.
-  std::vector<Buffer<float>*> state = stack_.state();
-  std::vector<Buffer<float>> carried(state.size());
-  for (size_t i = 0; i < state.size(); ++i) std::swap(*state[i], carried[i]);
+  // What is carried from batch to batch must not be touched.
+  struct PutAside {
+    explicit PutAside(nn::LstmStack<float>& s) : stack(s), state(s.take_state()) {}
+    ~PutAside() { stack.give_state(std::move(state)); }
+    nn::LstmStack<float>& stack;
+    nn::LstmStack<float>::SavedState state;
+  } const put_aside(stack_);
   LanguageScore score;
   const auto run_all = [&](const auto& batches) {
     data::Batch batch;
@@ -297,7 +302,6 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
   } else {
     run_all(data::Batches(corpus, options_.text.lines, {.batch = options.rows, .bptt = 128, .shuffle = false}));
   }
-  for (size_t i = 0; i < state.size(); ++i) std::swap(*state[i], carried[i]);
   score.sequences = options_.text.lines   ? corpus.sequences()
                     : options.context > 0 ? 1
                                           : std::min(options.rows, corpus.targets());

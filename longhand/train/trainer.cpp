@@ -196,7 +196,10 @@ static std::string first_difference(const std::string& expected, const std::stri
     const bool more_a = !std::getline(a, item_a, ',').fail(), more_b = !std::getline(b, item_b, ',').fail();
     if (!more_a || !more_b) return "they are not described alike";
   }
-  const auto trimmed = [](const std::string& item) { return item.substr(item.find_first_not_of(' ')); };
+  const auto trimmed = [](const std::string& item) {
+    const size_t begin = item.find_first_not_of(' ');
+    return begin == std::string::npos ? "nothing" : item.substr(begin);
+  };
   return "expected " + trimmed(item_a) + ", found " + trimmed(item_b);
 }
 

@@ -265,7 +265,7 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "lm", "--data", "tale", "--hiden", "3"}, "did you mean --hidden?");
   usage({"train", "lm", "--data", "tale", "--hidden", "0"}, "--hidden: expected an integer from 1 to 65536, found '0'");
   usage({"train", "lm", "--data", "tale", "--hidden"}, "--hidden: expected a value, found none");
-  usage({"train", "lm", "--data", "tale", "--dropout", "1"}, "at least 0 and below 1, found '1'");
+  usage({"train", "lm", "--data", "tale", "--dropout", "1"}, "a number from 0 to 0.99, found '1'");
   usage({"train", "lm", "--data", "tale", "--optimizer", "adm"}, "did you mean adam?");
   usage({"train", "lm", "--data", "tale", "--level", "letters"}, "one of char, byte, word");
   usage({"train", "lm", "--data", "tale", "--lr", "nan"}, "--lr: expected a number above 0");

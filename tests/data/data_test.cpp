@@ -287,5 +287,45 @@ TEST(Writer, PutsBlanksBetweenWordsAndEndsLines) {
   EXPECT_EQ(out, "to be\nor not");
 }
 
+// Each target with at most so much before it, and never more than its own sequence has.
+TEST(ContextBatches, GiveEachTargetItsContext) {
+  Corpus corpus;
+  corpus.symbols = {0, 1, 2, 3, 10, 11, 12};
+  corpus.starts = {0, 4, 7};
+  const ContextBatches batches(corpus, 2, 0);
+  ASSERT_EQ(batches.targets(), 5);
+  ASSERT_EQ(batches.size(), 1);
+  Batch batch;
+  batches.get(0, batch);
+  EXPECT_TRUE(batch.fresh && batch.ragged && batch.last_only);
+  EXPECT_EQ(batch.steps, 2);
+  EXPECT_EQ(batch.rows, 5);
+  EXPECT_EQ(batch.symbols, 5);
+  EXPECT_EQ(batch.lengths, (std::vector<int32_t>{1, 2, 2, 1, 2}));
+  EXPECT_EQ(batch.inputs, (std::vector<int32_t>{0, 0, 1, 10, 10, 0, 1, 2, 0, 11}));
+  EXPECT_EQ(batch.targets, (std::vector<int32_t>{1, 0, 0, 11, 0, 0, 2, 3, 0, 12}));
+}
+
+TEST(ContextBatches, SpreadAFewTargetsEvenly) {
+  Corpus corpus;
+  for (int32_t i = 0; i < 1001; ++i) corpus.symbols.push_back(i);
+  corpus.starts = {0, 1001};
+  const ContextBatches batches(corpus, 3, 100);
+  ASSERT_EQ(batches.targets(), 100);
+  ASSERT_EQ(batches.size(), 2);  // of 64 rows and of the rest
+  std::vector<int32_t> chosen;
+  Batch batch;
+  for (int64_t i = 0; i < batches.size(); ++i) {
+    batches.get(i, batch);
+    for (int64_t b = 0; b < batch.rows; ++b) {
+      const auto last = static_cast<size_t>((batch.lengths[static_cast<size_t>(b)] - 1) * batch.rows + b);
+      chosen.push_back(batch.targets[last]);
+    }
+  }
+  EXPECT_EQ(batch.rows, 36);
+  for (size_t i = 1; i < chosen.size(); ++i) EXPECT_EQ(chosen[i] - chosen[i - 1], 10);
+  EXPECT_EQ(ContextBatches(corpus, 3, 5000).targets(), 1000);
+}
+
 }  // namespace
 }  // namespace longhand::data

@@ -2,6 +2,9 @@
 // That its engines agree on every option is the lattice's business (tests/lab).
 #include "longhand/nn/lstm_stack.h"
 
+#include <set>
+
+#include "longhand/nn/lstm_stack_parts.h"
 #include "tests/testing.h"
 
 namespace longhand::nn {
@@ -212,7 +215,6 @@ TEST(LstmStack, TrainsAroundTheExpectation) {
   for (size_t k = 0; k < mean.size(); ++k) EXPECT_NEAR(mean[k], expected[k], 0.06 * std::abs(expected[k]));
 }
 
-// Each kind of mask draws its own numbers, another one each step, and one for all steps where that is the promise.
 TEST(LstmStack, VariationalMasksStayForAllSteps) {
   const auto zeros_by_step = [](bool variational) {
     Stack<float> s({.hidden = 40, .dropout = 0.5, .variational = variational});
@@ -255,6 +257,51 @@ TEST(LstmStack, PaddingChangesNothing) {
     const std::vector<float> db = exact.backward(exact.input(0, 5), engine);
     testing::expect_close(da, db, static_cast<int64_t>(da.size()), 1e-6, "gradients");
   }
+}
+
+// Dropped weights are good for one batch: what follows sees the whole ones, and the next batch others.
+TEST(LstmStack, PacksDroppedWeightsForOneBatchAlone) {
+  const LstmOptions lstm{.hidden = 20, .weight_drop = 0.5};
+  Stack<float> one(lstm);
+  const auto fresh = [&lstm](Pass pass, uint64_t step) {
+    Stack<float> s(lstm);
+    s.stack.reset_state(s.B);
+    return s.forward(s.input(0, 8, step), pass, Engine::kFused);
+  };
+  const std::pair<Pass, uint64_t> passes[] = {{Pass::kTraining, 1}, {Pass::kInference, 1}, {Pass::kTraining, 2},
+                                              {Pass::kTraining, 3}, {Pass::kGradients, 3}, {Pass::kInference, 3}};
+  for (const auto& [pass, step] : passes) {
+    one.stack.reset_state(one.B);
+    EXPECT_EQ(one.forward(one.input(0, 8, step), pass, Engine::kFused), fresh(pass, step)) << step;
+  }
+}
+
+// No two masks of the largest model are drawn from the same numbers.
+TEST(LstmStack, TellsItsMasksApart) {
+  constexpr uint32_t kMostLayers = 64;
+  std::set<uint32_t> places;
+  for (uint32_t l = 0; l <= kMostLayers; ++l) places.insert(l);  // activations, and the output's
+  for (uint32_t l = 0; l < kMostLayers; ++l) {
+    for (const bool reverse : {false, true}) {
+      for (uint32_t kind = 0; kind < kMaskKinds; ++kind) places.insert(mask_place(l, reverse) + kind);
+    }
+  }
+  EXPECT_EQ(places.size(), kMostLayers + 1 + kMostLayers * 2 * kMaskKinds);
+  // And they are used: with the same weights, two directions of a layer are still dropped out differently.
+  Stack<float> s({.hidden = 40, .bidirectional = true, .zoneout = 0.5});
+  for (const Parameter& p : s.arena.parameters()) {
+    for (int64_t i = 0; i < p.size; ++i) s.values[p.offset + i] = 0.01F * static_cast<float>(i % 7 + 1);
+  }
+  s.stack.reset_state(s.B);
+  const std::vector<float> y = s.forward(s.input(0, 1), Pass::kTraining, Engine::kFused);
+  EXPECT_NE(std::vector<float>(y.begin(), y.begin() + 40), std::vector<float>(y.begin() + 40, y.begin() + 80));
+}
+
+TEST(LstmStack, RefusesBackwardOnAnotherEngineThanForward) {
+  Stack<float> s({.hidden = 3});
+  s.stack.reset_state(s.B);
+  s.forward(s.input(0, 2), Pass::kTraining, Engine::kFused);
+  EXPECT_THROW(s.backward(s.input(0, 2), Engine::kAutograd), std::logic_error);
 }
 
 TEST(LstmStack, RefusesBackwardAfterInference) {

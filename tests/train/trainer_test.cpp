@@ -133,12 +133,18 @@ TEST(Trainer, GoesOnWhereAFinishedRunEnded) {
   EXPECT_EQ(metrics(whole.string()), metrics(extended.string()));
 }
 
-TEST(Trainer, HasNothingToDoWhereFewerEpochsAreAskedForThanWereMade) {
+TEST(Trainer, HasNothingToDoInACompleteRunAndRefusesFewerEpochs) {
   Recipe recipe = recipes()[0];
   const TemporaryFolder folder;
   const int64_t steps = sitting(recipe, folder.string(), false, 1).progress.step;
-  recipe.training.epochs = 2;
   EXPECT_EQ(sitting(recipe, folder.string(), true, 1).progress.step, steps);
+  recipe.training.epochs = 2;
+  try {
+    sitting(recipe, folder.string(), true, 1);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("expected at least 4"), std::string::npos) << e.what();
+  }
 }
 
 TEST(Trainer, RefusesACheckpointOfOtherData) {
@@ -155,6 +161,7 @@ TEST(Trainer, RefusesACheckpointOfOtherData) {
       FAIL();
     } catch (const Error& e) {
       EXPECT_NE(std::string(e.what()).find("belongs to other data"), std::string::npos);
+      EXPECT_EQ(std::string(e.what()).find("expected batch 5") != std::string::npos, other.batch == 5) << e.what();
     }
   }
 }
