@@ -29,6 +29,14 @@ Error unexpected(const CLI::App& app) {
   const CLI::App* verb = innermost(&app);
   const bool wants_verb = !verb->get_subcommands([](const CLI::App*) { return true; }).empty();
   const std::vector<std::string> extras = app.remaining(true);
+  if (wants_verb && verb->get_parent() != nullptr && !extras.empty() && extras.front().starts_with("-")) {
+    std::string verbs;
+    for (const CLI::App* sub : verb->get_subcommands([](const CLI::App*) { return true; })) {
+      verbs += (verbs.empty() ? "" : ", ") + sub->get_name();
+    }
+    return usage_error(fmt::format("{}: expected {} before {}", full_name(verb), verbs, extras.front()),
+                       fmt::format("see `{} --help`", full_name(verb)));
+  }
   // Where a verb is still to come, the first word was meant as one; elsewhere an unknown option takes its value along.
   const auto culprit =
       std::find_if(extras.begin(), extras.end(), [&](const auto& e) { return e.starts_with("-") != wants_verb; });

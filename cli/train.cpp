@@ -234,7 +234,8 @@ class TrainLanguageModel {
     const std::string what = settings_.model.text.lines ? "line" : "symbols";
     throw input_error(
         fmt::format("{}: too short to train on: expected at least {} {}, found {}", settings_.data, least, what, found),
-        "give a longer text, or a smaller --batch");
+        "give a longer text, or a smaller --batch; --max-tokens, --letters-only (without --lowercase) and "
+        "--valid-fraction leave less of it");
   }
 
   // Nothing is made on the disk before the data were found good.

@@ -263,6 +263,11 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "tagger", "--data", "x"}, "unknown command tagger");
   usage({"train", "lm"}, "expected --data");
   usage({"train", "lm", "--data", "tale", "--hiden", "3"}, "did you mean --hidden?");
+  usage({"train", "--data", "tale"}, "longhand train: expected lm before --data");
+  usage({"train", "lm", "--data", "tale", "--embed", "0", "--dropout-input", "0.1"}, "--dropout-input: expected 0");
+  usage({"train", "lm", "--data", "tale", "--hidden", "8", "--proj", "8"}, "--proj: expected less than --hidden (8)");
+  usage({"train", "lm", "--data", "tale", "--dropout-output", "-0.5"}, "from 0 to 0.99, or -1, found '-0.5'");
+  usage({"selftest", "--derivatives", "--thorough"}, "--thorough");
   usage({"train", "lm", "--data", "tale", "--hidden", "0"}, "--hidden: expected an integer from 1 to 65536, found '0'");
   usage({"train", "lm", "--data", "tale", "--hidden"}, "--hidden: expected a value, found none");
   usage({"train", "lm", "--data", "tale", "--dropout", "1"}, "a number from 0 to 0.99, found '1'");
@@ -298,6 +303,34 @@ TEST(Cli, ALossThatIsNotFiniteIsToldWithItsStep) {
   expect_error(result, 1, "not finite");
   EXPECT_NE(result.err.find("step "), std::string::npos);
   EXPECT_GE(steps_made(folder / "run/checkpoint.safetensors"), 0);
+}
+
+TEST(Cli, SelfTestChecksEachEquation) {
+  const TemporaryFolder folder;
+  const Result result = run(folder, {"selftest", "--derivatives"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_NE(result.out.find("(28)"), std::string::npos);
+  EXPECT_NE(result.out.find("All derivatives are right."), std::string::npos);
+}
+
+// A bidirectional model trains, with a word of warning, is measured on what came before, and does not write.
+TEST(Cli, ABidirectionalLanguageModelIsMeasuredOnThePastAndDoesNotWrite) {
+  const TemporaryFolder folder;
+  const Result trained = run(folder, with(kSmall, {"--bidirectional", "--residual"}));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_NE(trained.err.find("reads the symbol that it is to predict"), std::string::npos);
+  EXPECT_NE(trained.err.find("--residual does nothing with one layer"), std::string::npos);
+  const Result refused = run(folder, {"eval", "run", "--data", "tale"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("give --context 64"), std::string::npos);
+  const Result measured =
+      run(folder, {"eval", "run", "--data", "tale", "--context", "4", "--unknown", "skip", "--json"});
+  ASSERT_EQ(measured.code, 0) << measured.err;
+  EXPECT_EQ(nlohmann::json::parse(measured.out)["context"], 4);
+  EXPECT_GT(nlohmann::json::parse(measured.out)["unknown_symbols"], 0);
+  const Result silent = run(folder, {"generate", "run"});
+  EXPECT_EQ(silent.code, 1);
+  EXPECT_NE(silent.err.find("a bidirectional model cannot write"), std::string::npos);
 }
 
 }  // namespace
