@@ -71,7 +71,9 @@ void ProgressDisplay::show(const std::string& line) {
 
 void ProgressDisplay::on_step(const train::Progress& p) {
   if (quiet_ || !terminal_ || !due(0.1)) return;
-  show(describe(p) + "  " + time_left(p) + " left" + valid_);
+  // What matters most comes first: a narrow terminal cuts the end off.
+  show(fmt::format("epoch {}/{}  loss {:.4f}  perplexity {:.2f}{}  {} left  {} tokens/s", p.epoch, p.epochs, p.loss(),
+                   std::exp(p.loss()), valid_, time_left(p), format_count(p.tokens_per_second)));
 }
 
 void ProgressDisplay::on_evaluation(const train::Evaluation& evaluation) {
