@@ -20,7 +20,7 @@ namespace longhand::kernels::HWY_NAMESPACE {
 
 // A row is `groups` times H elements, padded(H) apart; the padding takes no part in the sums and comes out zero.
 
-// Normalises v to n (which may be v); returns 1 / sqrt(variance + epsilon).
+// (38) Normalises v to n (which may be v); returns 1 / sqrt(variance + epsilon).
 HWY_INLINE float normalise_row(const float* v, int64_t groups, int64_t H, float* n) {
   const D d;
   const int64_t Hp = padded(H);
@@ -49,7 +49,7 @@ HWY_INLINE float normalise_row(const float* v, int64_t groups, int64_t H, float*
   return deviation;
 }
 
-// The gradient dv of v from that of y = gain * n. dv may be n or dy.
+// (39) The gradient dv of v from that of y = gain * n. dv may be n or dy.
 HWY_INLINE void normalise_row_backward(const float* dy, const float* n, const float* gain, float deviation,
                                        int64_t groups, int64_t H, float* dv) {
   const D d;

@@ -16,7 +16,8 @@
 //
 // Sources: Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000; projection: Sak et al. 2014;
 // layer normalisation: Ba et al. 2016; mask on the recurrent state: Gal and Ghahramani 2016; zoneout: Krueger et al.
-// 2017. N(v) = (v - mean(v)) / sqrt(variance(v) + kNormEpsilon) is taken over the four gates together.
+// 2017. N(v) = (v - mean(v)) / sqrt(variance(v) + kNormEpsilon) is taken over the four gates
+// together, and over the units of the cell.
 //
 // Row b is `lengths[b]` steps long, in any order, 0 included. Beyond its end its outputs are zero, and no work is done.
 #pragma once

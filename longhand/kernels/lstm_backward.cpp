@@ -24,7 +24,7 @@ struct BackwardPass {
   const LstmBackward<float>& args;
   const PackedLstm& packed;
   float* dh;        // [B, Rp] what later steps send to h
-  float* dh_kept;   // [B, Rp] the part of it that zoneout hands on to the step before
+  float* dh_kept;   // [B, Rp] the part of h's gradient that zoneout hands on to the step before
   float* dc;        // [B, Hp] what later steps send to c
   float* dm;        // [B, Hp] gradient of m
   float* d_hh;      // [T, B, 4, Hp] gradient of W_hh r: the gates', unless the layer is normalised
@@ -122,12 +122,12 @@ void normalised_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
     hn::Store(output_backward(hn::Load(d, row.dm + u), hn::Load(d, row.gates + 3 * Hp + u), s, da_o), d, ds + u);
     hn::Store(da_o, d, row.gates + 3 * Hp + u);
   }
-  // (41); dm has been used up, and holds the gradient of c~ by the output.
+  // (41), (39); dm has been used up, and holds the part of the gradient of c~ that comes through the output.
   float* dc_now = pass.dm + b * Hp;
   normalise_row_backward(ds, norm_c, pass.packed.gain_c.data(), deviations[2], 1, H, dc_now);
   for (int64_t u = 0; u < Hp; u += lanes()) cell_step_backward(row, u, Hp, hn::Load(d, dc_now + u));
   normalise_row_backward(row.gates, args.kept.norm_hh + at * 4 * Hp, pass.packed.gain_hh.data(), deviations[1], 4, H,
-                         pass.d_hh + at * 4 * Hp);  // (40)
+                         pass.d_hh + at * 4 * Hp);  // (40), (39)
 }
 
 // (20) (36): the gradient of h~ for one row, from above and from later steps; the rest of it zoneout hands on.
@@ -323,7 +323,7 @@ BackwardPass begin(const LstmBackward<float>& args, const PackedLstm& packed, Co
   return pass;
 }
 
-// (40) (41): the gains' gradients, and that of W_ih x from the gates'. Returns the latter.
+// (39) (40) (41): the gains' gradients, and that of W_ih x from the gates'. Returns the latter.
 float* normalisation_backward(const BackwardPass& pass, const Rows& rows, Context& context) {
   const LstmBackward<float>& args = pass.args;
   const int64_t H = args.shape.hidden;

@@ -111,7 +111,7 @@ HWY_INLINE void cell_tile(const CellTile& t) {
       a[r][gate] = t.rows[r].product != nullptr ? hn::Zero(d) : hn::Load(d, t.rows[r].pre + gate * t.gate_stride);
     }
   }
-  const float* HWY_RESTRICT w = t.w_hh;
+  const float* HWY_RESTRICT w = t.w_hh;  // (1), on top of the input's part
   for (int64_t k = 0; k < t.outputs; ++k) {
     V w_vector[4];
 #pragma GCC unroll 4

@@ -56,6 +56,7 @@ void linear_forward(const LinearForward<T>& args) {
   }
 }
 
+/// (46)
 template <class T>
 void linear_backward(const LinearBackward<T>& args) {
   for (int64_t n = 0; n < args.n; ++n) {
@@ -72,7 +73,7 @@ void linear_backward(const LinearBackward<T>& args) {
   }
 }
 
-/// d loss / d logit_v = scale (p_v - [v is the target]), with p the softmax of the logits.
+/// (45): d loss / d logit_v = scale (p_v - [v is the target]), with p the softmax of the logits; then (46).
 template <class T>
 void softmax_cross_entropy(const SoftmaxCrossEntropy<T>& args) {
   const LinearForward<T>& output = args.output;
@@ -115,6 +116,7 @@ void embedding_gather(const EmbeddingGather<T>& args) {
   }
 }
 
+/// (47)
 template <class T>
 void embedding_scatter(const EmbeddingScatter<T>& args) {
   for (int64_t n = 0; n < args.n; ++n) {

@@ -257,28 +257,28 @@ void check_reach(Checker& checker) {
   };
   checker.check(31, "c_T by c_0, gates held", c_0, loss, product, gradient(cell));
 
-  Vector h_0 = random(kH, 60), w = random(kH * kH, 61);
-  std::vector<Vector> u;
-  for (uint32_t t = 0; t < kT; ++t) u.push_back(random(kH, 62 + t));
+  Vector h_0 = random(kH, 60), U = random(kH * kH, 61);
+  std::vector<Vector> from_input;  // W x_t + b
+  for (uint32_t t = 0; t < kT; ++t) from_input.push_back(random(kH, 62 + t));
   std::vector<Vector> h;
   const auto rnn_loss = [&] {
     h = {h_0};
     for (size_t t = 0; t < kT; ++t) {
-      h.push_back(plus(times(w, h[t]), u[t]));
+      h.push_back(plus(times(U, h[t]), from_input[t]));
       for (double& e : h.back()) e = std::tanh(e);
     }
     return dot(v, h.back());
   };
   rnn_loss();
   Vector row = v;  // v' times the Jacobians, from the last to the first
-  for (size_t t = kT; t-- > 0;) row = transposed_times(w, times_each(row, one_minus(times_each(h[t + 1], h[t + 1]))));
+  for (size_t t = kT; t-- > 0;) row = transposed_times(U, times_each(row, one_minus(times_each(h[t + 1], h[t + 1]))));
   tape.clear();
-  const Var<double> start = leaf(tape, h_0), weights = tape.constant(kH, kH, w.data());
+  const Var<double> start = leaf(tape, h_0), weights = tape.constant(kH, kH, U.data());
   const Vector zeros(kH);
   Var<double> state = start;
   for (size_t t = 0; t < kT; ++t) {
-    state = autograd::rnn_step(weights, tape.constant(1, kH, zeros.data()), tape.constant(1, kH, u[t].data()), state,
-                               autograd::Activation::kTanh);
+    state = autograd::rnn_step(weights, tape.constant(1, kH, zeros.data()), tape.constant(1, kH, from_input[t].data()),
+                               state, autograd::Activation::kTanh);
   }
   tape.seed(state, v.data());
   tape.backward();

@@ -109,7 +109,7 @@ inline Var<double> leaf(Tape<double>& tape, const Vector& values, int64_t rows =
   return tape.variable(rows, static_cast<int64_t>(values.size()) / rows, values.data());
 }
 
-/// (33) to (44), in derivatives_options.cpp.
+/// (33) to (47), in derivatives_options.cpp.
 void check_options(Checker& checker);
 
 }  // namespace longhand::lab

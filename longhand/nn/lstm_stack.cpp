@@ -188,7 +188,7 @@ void LstmStack<T>::draw_masks(Direction& d, const StackInput<T>& input, uint32_t
     d.dropped_w_hh.resize(size);
     draw_mask(dropout_draw<T>(key, lstm.weight_drop), d.weight_mask.data(), 4 * H, R, R, pool);
     const T* w_hh = values + d.offsets.w_hh;
-    for (int64_t i = 0; i < size; ++i) d.dropped_w_hh[i] = w_hh[i] * d.weight_mask[i];
+    for (int64_t i = 0; i < size; ++i) d.dropped_w_hh[i] = w_hh[i] * d.weight_mask[i];  // (35)
   }
   const auto zone = [&](double p, Buffer<T>& mask, int64_t width, int64_t& stride) {
     ++key.place;
@@ -242,7 +242,7 @@ void LstmStack<T>::begin(const StackInput<T>& input, const T* values, ThreadPool
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) {
       LONGHAND_CHECK(d.h_state.size() == B * Rp && d.c_state.size() == B * Hp);
-      for (int64_t b = 0; begins_ && b < B; ++b) {
+      for (int64_t b = 0; begins_ && b < B; ++b) {  // (43)
         std::copy_n(values + d.offsets.h_0, lstm.state(), d.h_state.data() + b * Rp);
         std::copy_n(values + d.offsets.c_0, lstm.hidden, d.c_state.data() + b * Hp);
       }
@@ -316,7 +316,7 @@ const T* LstmStack<T>::join(Layer& layer, const StackInput<T>& input) {
   for (int64_t row = 0; row < rows; ++row) {
     T* y = layer.y.data() + row * stride;
     for (const Direction& d : layer.directions) std::copy_n(outputs(d) + row * Rp, R, y + (d.reverse ? R : 0));
-    for (int64_t j = 0; layer.residual && j < width; ++j) y[j] += layer.x[row * layer.x_stride + j];
+    for (int64_t j = 0; layer.residual && j < width; ++j) y[j] += layer.x[row * layer.x_stride + j];  // (42)
   }
   return layer.y.data();
 }
