@@ -145,13 +145,13 @@ class TrainLanguageModel {
     io::write_file(train::RunFiles(folder_).config, io::to_toml(settings_table_));
     const train::TrainResult result = trainer.run();
     display.clear();
+    lab::write_report(folder_, sample_text(context));
     if (result.outcome == train::Outcome::kInterrupted) {
       fmt::print(stderr,
                  "interrupted after step {}; the checkpoint is safe\n  continue with `longhand train lm --resume {}`\n",
                  result.progress.step, folder_);
       return static_cast<int>(ExitCode::kInterrupted);
     }
-    lab::write_report(folder_, sample_text(context));
     report(result);
     return 0;
   }
