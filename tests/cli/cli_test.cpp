@@ -170,6 +170,7 @@ TEST(Cli, CtrlCSavesAndTheResumedRunIsTheOneThatNeverStopped) {
   const Result stopped =
       run(folder, with(kLong, {"--out", "run"}), {.signal = SIGINT, .checkpoint = "run/checkpoint.safetensors"});
   EXPECT_EQ(stopped.code, 130);
+  EXPECT_TRUE(io::exists(folder / "run/report.html"));
   EXPECT_NE(stopped.err.find("--resume run"), std::string::npos) << stopped.err;
   const int64_t steps = steps_made(folder / "run/checkpoint.safetensors");
   ASSERT_GT(steps, 0);
