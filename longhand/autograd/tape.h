@@ -40,6 +40,10 @@ struct Var {
   std::span<const T> value() const;
   /// Complete after Tape::backward; empty for a node that depends on no variable.
   std::span<const T> gradient() const;
+  /// Adds the gradient to an array of this node's shape; nothing for a node that depends on no variable.
+  void add_gradient_to(T* to) const {
+    for (const T d : gradient()) *to++ += d;
+  }
 };
 
 /// Memory handed out piece by piece and taken back all at once. Pieces never move, and the memory is kept for reuse.

@@ -15,13 +15,6 @@ Var<T> step_constant(autograd::Tape<T>& tape, const Buffer<T>& mask, int64_t t, 
   return tape.constant(B, width, mask.data() + t * B * padded(width), padded(width));
 }
 
-// Adds the gradient of a leaf, if the loss depends on it, to `to`.
-template <class T>
-void add_gradient(const Var<T>& leaf, T* to) {
-  const auto gradient = leaf.gradient();
-  for (size_t i = 0; i < gradient.size(); ++i) to[i] += gradient[i];
-}
-
 template <class T>
 void copy_rows(std::span<const T> from, int64_t rows, int64_t width, T* to, int64_t stride) {
   for (int64_t row = 0; row < rows; ++row) {
@@ -150,7 +143,7 @@ void LstmStack<T>::backward_on_tape(const StackInput<T>& input, const StackGradi
     for (Direction& d : layer.directions) {
       const auto& part = r.parts[index++];
       const auto add_to = [&](const std::optional<Var<T>>& leaf, int64_t offset) {
-        if (leaf) add_gradient(*leaf, gradients + offset);
+        if (leaf) leaf->add_gradient_to(gradients + offset);
       };
       add_to(part.vars.w_ih, d.offsets.w_ih);
       add_to(part.w_hh, d.offsets.w_hh);

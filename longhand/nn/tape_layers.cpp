@@ -10,14 +10,6 @@ namespace longhand::nn {
 using autograd::Tape;
 using autograd::Var;
 
-namespace {
-
-void add_gradient(const Var<float>& leaf, float* to) {
-  for (size_t i = 0; i < leaf.gradient().size(); ++i) to[i] += leaf.gradient()[i];
-}
-
-}  // namespace
-
 void softmax_cross_entropy_on_tape(const kernels::SoftmaxCrossEntropy<float>& args) {
   const kernels::LinearForward<float>& output = args.output;
   const int64_t n = output.n, inputs = output.inputs;
@@ -38,8 +30,8 @@ void softmax_cross_entropy_on_tape(const kernels::SoftmaxCrossEntropy<float>& ar
   const std::vector<float> upstream(static_cast<size_t>(n), args.scale);
   tape.seed(loss, upstream.data());
   tape.backward();
-  add_gradient(w, args.dw);
-  add_gradient(bias, args.dbias);
+  w.add_gradient_to(args.dw);
+  bias.add_gradient_to(args.dbias);
   for (int64_t i = 0; i < n; ++i) {
     std::copy_n(x.gradient().data() + i * inputs, inputs, args.dx + row(i) * args.dx_stride);
   }
@@ -50,7 +42,7 @@ void embedding_scatter_on_tape(const kernels::EmbeddingScatter<float>& args, con
   const Var<float> leaf = tape.variable(table_rows, args.width, table);
   tape.seed(gather_rows(leaf, args.symbols, args.n), args.dy, args.dy_stride);
   tape.backward();
-  add_gradient(leaf, args.dtable);
+  leaf.add_gradient_to(args.dtable);
 }
 
 }  // namespace longhand::nn
