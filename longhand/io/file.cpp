@@ -116,14 +116,14 @@ void make_folder(const std::string& path) {
   }
 }
 
-LineWriter::LineWriter(std::string path, size_t keep_bytes)
-    : path_(std::move(path)), file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) {
+AppendFile::AppendFile(std::string path, size_t keep_bytes)
+    : path_(std::move(path)), file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
   if (file_ < 0) throw cannot_write(path_, reason());
   // A file that is shorter already (deleted, or lost in a crash) is not filled up with zeros.
   struct stat status {};
   bool good = ::fstat(file_, &status) == 0;
-  const off_t size = std::min(status.st_size, static_cast<off_t>(keep_bytes));
-  good = good && ::ftruncate(file_, size) == 0 && ::lseek(file_, 0, SEEK_END) >= 0;
+  bytes_ = std::min(static_cast<size_t>(status.st_size), keep_bytes);
+  good = good && ::ftruncate(file_, static_cast<off_t>(bytes_)) == 0;
   if (!good) {
     const std::string why = reason();
     ::close(file_);
@@ -131,14 +131,20 @@ LineWriter::LineWriter(std::string path, size_t keep_bytes)
   }
 }
 
-LineWriter::~LineWriter() { ::close(file_); }
+AppendFile::~AppendFile() { ::close(file_); }
 
-void LineWriter::flush() {
-  if (::fsync(file_) != 0 && errno != EINVAL) throw cannot_write(path_, reason());
+void AppendFile::append(std::string_view bytes) {
+  if (!write_all(file_, bytes)) {
+    const Error error = cannot_write(path_, reason());
+    // Half a piece at the end would spoil those after it. Where it cannot be cut off, the error is still the first one.
+    [[maybe_unused]] const int ignored = ::ftruncate(file_, static_cast<off_t>(bytes_));
+    throw error;
+  }
+  bytes_ += bytes.size();
 }
 
-void LineWriter::write(const std::string& line) {
-  if (!write_all(file_, line + "\n")) throw cannot_write(path_, reason());
+void AppendFile::flush() {
+  if (::fsync(file_) != 0 && errno != EINVAL) throw cannot_write(path_, reason());
 }
 
 }  // namespace longhand::io

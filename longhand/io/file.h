@@ -1,9 +1,10 @@
-// Whole files in, whole files out: a file that is written appears complete or not at all.
+// Whole files in, whole files out: a file that is written appears complete or not at all. And files that grow.
 #pragma once
 
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace longhand::io {
@@ -24,23 +25,39 @@ void make_folder(const std::string& path);
 bool exists(const std::string& path);
 bool is_folder(const std::string& path);
 
-/// A text file that grows by whole lines.
-class LineWriter {
+/// A file that grows at its end, by whole pieces.
+class AppendFile {
  public:
   /// Keeps the first `keep_bytes` of what is there (or all of it, if that is less) and appends after them.
-  LineWriter(std::string path, size_t keep_bytes);
-  ~LineWriter();
-  LineWriter(const LineWriter&) = delete;
-  LineWriter& operator=(const LineWriter&) = delete;
+  AppendFile(std::string path, size_t keep_bytes);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
 
-  /// Appends the line and a newline in one write. Throws an input error where the disk is full.
-  void write(const std::string& line);
-  /// Waits until what was written is on the disk.
+  /// Appends the bytes in one write. Throws an input error where the disk is full, and leaves the file as it was.
+  void append(std::string_view bytes);
+  /// Waits until what was appended is on the disk.
   void flush();
+  /// What the file holds: the bytes kept and those appended.
+  size_t bytes() const { return bytes_; }
 
  private:
   std::string path_;
   int file_;
+  size_t bytes_ = 0;
+};
+
+/// A text file that grows by whole lines; kept, cut back and flushed as an AppendFile is.
+class LineWriter {
+ public:
+  LineWriter(std::string path, size_t keep_bytes) : file_(std::move(path), keep_bytes) {}
+
+  /// Appends the line and a newline.
+  void write(const std::string& line) { file_.append(line + "\n"); }
+  void flush() { file_.flush(); }
+
+ private:
+  AppendFile file_;
 };
 
 }  // namespace longhand::io
