@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the files in tests/fixtures: what PyTorch computes for small recurrent layers, for the tests to compare with.
+"""Writes the files in tests/fixtures: what PyTorch computes for small recurrent layers, optimizers, schedules of the
+learning rate and a loss, for the tests to compare with.
 
     python tools/make_fixtures.py [OUTPUT_FOLDER]
 
@@ -7,20 +8,22 @@ Run by hand, where the packages torch and safetensors are installed, and only to
 kept in the repository, and neither building nor testing needs Python. The same PyTorch on the same kind of processor
 writes the same bytes again.
 
-Each case is one safetensors file: a layer's inputs and parameters, its outputs, an upstream gradient for each output,
-and, as grad.NAME, the gradient of each input and parameter, where the loss is the sum of outputs * upstream gradients.
-All is float32 and time-major: T steps, B rows, I inputs, H hidden units.
+Each case is one safetensors file. A layer's has its inputs and parameters, its outputs, an upstream gradient for each
+output, and, as grad.NAME, the gradient of each input and parameter, where the loss is the sum of outputs * upstream
+gradients. All is float32 and time-major: T steps, B rows, I inputs, H hidden units. What the others have is said at the
+functions that make them.
 """
-import functools
 import json
 import pathlib
 import sys
 import zlib
+from functools import partial
 
 import safetensors.torch
 import torch
-from torch.nn.functional import layer_norm
+from torch.nn.functional import cross_entropy, layer_norm
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.optim import lr_scheduler
 
 
 def draw(*shape, mean=0.0, deviation=1.0):
@@ -100,11 +103,11 @@ def zoneout_cell(T, B, I, H):
     return leaves, run_cell(step, leaves), masks
 
 
-LSTM = functools.partial(torch_layer, torch.nn.LSTM)
-RNN = functools.partial(torch_layer, torch.nn.RNN)
-GRU = functools.partial(torch_layer, torch.nn.GRU)
+LSTM = partial(torch_layer, torch.nn.LSTM)
+RNN = partial(torch_layer, torch.nn.RNN)
+GRU = partial(torch_layer, torch.nn.GRU)
 
-CASES = {
+LAYERS = {
     "lstm_plain": (LSTM, dict(T=5, B=3, I=4, H=5)),
     "lstm_hidden_16": (LSTM, dict(T=3, B=7, I=17, H=16)),
     "lstm_hidden_33": (LSTM, dict(T=4, B=2, I=5, H=33)),
@@ -127,18 +130,6 @@ CASES = {
 }
 
 
-def describe(name, options):
-    return {
-        "torch": str(torch.__version__),
-        "case": name,
-        "layers": str(options.get("num_layers", 1)),
-        "bidirectional": str(options.get("bidirectional", False)).lower(),
-        "proj": str(options.get("proj_size", 0)),
-        "hidden": str(options["H"]),
-        "inputs": str(options["I"]),
-    }
-
-
 def differentiate(leaves, outputs):
     """Draws the upstream gradients, and returns them with the gradients that follow from them."""
     upstream = {"d" + name: torch.randn_like(output) for name, output in outputs.items()}
@@ -146,7 +137,109 @@ def differentiate(leaves, outputs):
     return upstream | {"grad." + name: leaf.grad for name, leaf in leaves.items()}
 
 
+def layer(build, options):
+    """The arrays and the metadata of a layer's file."""
+    leaves, outputs, constants = build(**options)
+    return leaves | constants | outputs | differentiate(leaves, outputs), {
+        "layers": options.get("num_layers", 1), "bidirectional": options.get("bidirectional", False),
+        "proj": options.get("proj_size", 0), "hidden": options["H"], "inputs": options["I"],
+    }
+
+
+# Of an optimizer's options, those that change how it computes and not what.
+NOT_HYPERPARAMETERS = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}
+
+
+def optimizer(kind, **options):
+    """Ten steps with drawn gradients: the weights w0 before them, and after each (for ASGD, their averages too)."""
+    steps, n = 10, 37
+    weights = torch.randn(n).requires_grad_()
+    gradients = 10 ** torch.linspace(-4, 1, n) * torch.randn(steps, n)
+    gradients[:3, 0::6] = 0  # nothing yet,
+    gradients[4:7, 3::6] = 0  # nothing for a while,
+    gradients[:, 20] = 0  # nothing ever
+    tensors = {"w0": weights.detach().clone(), "gradients": gradients}
+    rule = kind([weights], foreach=False, **options)
+    history = {"weights": []} | ({"averages": []} if kind is torch.optim.ASGD else {})
+    for gradient in gradients:
+        weights.grad = gradient.clone()
+        rule.step()
+        history["weights"].append(weights.detach().clone())
+        if "averages" in history:
+            history["averages"].append(rule.state[weights]["ax"].clone())
+    hyperparameters = {k: v for k, v in rule.param_groups[0].items() if k not in NOT_HYPERPARAMETERS}
+    if "betas" in hyperparameters:
+        hyperparameters["beta1"], hyperparameters["beta2"] = hyperparameters.pop("betas")
+    return tensors | {name: torch.stack(values) for name, values in history.items()}, hyperparameters
+
+
+# Small improvements that add up to one that counts, one during a cooldown, one just before patience ends, and the floor.
+PLATEAU_LOSSES = [4, 3, 2.99, 2.98, 2.96, 3.1, 2.95, 2.94, 2.9, 3.2, 2.9, 2.89, 2.88, 3, 3,
+                  3, 2.5, 2.6, 2.6, 2.6, 2.7, 2.7, 2.7, 2.6, 2.5, 2.5, 2.5, 2.6, 2.6, 2.6]
+
+
+def schedules():
+    """The learning rate by epoch or step, for several schedules: that with which each is run, before the scheduler's
+    step; only after it for `plateau`, which has seen the epoch's loss in `plateau_losses` by then."""
+    base = 0.5
+    kinds = {
+        "step": (lr_scheduler.StepLR, 12, dict(step_size=3, gamma=0.5)),
+        "exponential": (lr_scheduler.ExponentialLR, 12, dict(gamma=0.9)),
+        "cosine": (lr_scheduler.CosineAnnealingLR, 41, dict(T_max=40, eta_min=0.05)),
+        "one_cycle": (lr_scheduler.OneCycleLR, 40, dict(
+            max_lr=0.5, total_steps=40, pct_start=0.3, anneal_strategy="cos", div_factor=25, final_div_factor=1e4,
+            three_phase=False, cycle_momentum=False)),
+        "plateau": (lr_scheduler.ReduceLROnPlateau, len(PLATEAU_LOSSES), dict(
+            mode="min", factor=0.3, patience=2, threshold=0.01, threshold_mode="rel", cooldown=2, min_lr=0.01,
+            eps=1e-8)),
+    }
+    tensors, metadata = {"plateau_losses": torch.tensor(PLATEAU_LOSSES)}, {"lr": base}
+    losses = tensors["plateau_losses"].tolist()  # as they are in the file, in single precision
+    for name, (kind, count, options) in kinds.items():
+        sgd = torch.optim.SGD([torch.zeros(1)], lr=base)
+        scheduler = kind(sgd, **options)
+        rates = [sgd.param_groups[0]["lr"]]
+        for i in range(count):
+            sgd.step()
+            scheduler.step(*(losses[i:i + 1] if name == "plateau" else []))
+            rates.append(sgd.param_groups[0]["lr"])
+        tensors[name] = torch.tensor(rates[1:] if name == "plateau" else rates[:-1])
+        metadata |= {f"{name}.{option}": value for option, value in options.items()}
+    return tensors, metadata
+
+
+def label_smoothing():
+    """A linear layer and the cross-entropy, a mean over the rows, whose targets have a share given to all classes."""
+    rows, inputs, classes, smoothing = 6, 5, 7, 0.1
+    leaves = {"x": draw(rows, inputs), "w": draw(classes, inputs), "bias": draw(classes)}
+    targets = torch.randint(classes, (rows,))
+    loss = cross_entropy(leaves["x"] @ leaves["w"].T + leaves["bias"], targets, label_smoothing=smoothing)
+    loss.backward()
+    gradients = {"grad." + name: leaf.grad for name, leaf in leaves.items()}
+    return leaves | {"targets": targets.float(), "loss": loss.reshape(1)} | gradients, {"smoothing": smoothing}
+
+
+OTHERS = {
+    "optimizer_sgd": partial(optimizer, torch.optim.SGD, lr=0.1),
+    "optimizer_sgd_l2": partial(optimizer, torch.optim.SGD, lr=0.1, weight_decay=0.05),
+    "optimizer_momentum": partial(optimizer, torch.optim.SGD, lr=0.05, momentum=0.9),
+    "optimizer_nesterov": partial(optimizer, torch.optim.SGD, lr=0.05, momentum=0.9, nesterov=True),
+    "optimizer_adagrad": partial(optimizer, torch.optim.Adagrad, lr=0.1),
+    "optimizer_adadelta": partial(optimizer, torch.optim.Adadelta, lr=1.0),
+    "optimizer_rmsprop": partial(optimizer, torch.optim.RMSprop, lr=0.01),
+    "optimizer_adam": partial(optimizer, torch.optim.Adam, lr=0.05),
+    "optimizer_adam_l2": partial(optimizer, torch.optim.Adam, lr=0.05, weight_decay=0.05),
+    "optimizer_adamw": partial(optimizer, torch.optim.AdamW, lr=0.01, weight_decay=0.1),
+    "optimizer_nadam": partial(optimizer, torch.optim.NAdam, lr=0.02),
+    "optimizer_asgd": partial(optimizer, torch.optim.ASGD, lr=0.1, lambd=1e-4, alpha=0.75, t0=3),
+    "optimizer_asgd_merity": partial(optimizer, torch.optim.ASGD, lr=0.1, lambd=0, t0=0),
+    "schedules": schedules,
+    "label_smoothing": label_smoothing,
+}
+
+
 def to_bytes(tensors, metadata):
+    metadata = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in metadata.items()}
     own_memory = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(own_memory, metadata)
     # The package puts the metadata in another order at every run; sorted, the header is as long as before.
@@ -160,11 +253,12 @@ def main(folder):
     torch.use_deterministic_algorithms(True)
     torch.backends.mkldnn.set_flags(False)  # oneDNN has some of the layers, not all
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (build, options) in CASES.items():
+    cases = {name: partial(layer, *case) for name, case in LAYERS.items()} | OTHERS
+    for name, make in cases.items():
         torch.manual_seed(zlib.crc32(name.encode()))  # of the name alone: a new case leaves the others as they are
-        leaves, outputs, constants = build(**options)
-        tensors = leaves | constants | outputs | differentiate(leaves, outputs)
-        (folder / f"{name}.safetensors").write_bytes(to_bytes(tensors, describe(name, options)))
+        tensors, metadata = make()
+        metadata = {"torch": torch.__version__, "case": name} | metadata
+        (folder / f"{name}.safetensors").write_bytes(to_bytes(tensors, metadata))
 
 
 if __name__ == "__main__":
