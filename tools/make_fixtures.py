@@ -173,7 +173,7 @@ def optimizer(kind, **options):
     return tensors | {name: torch.stack(values) for name, values in history.items()}, hyperparameters
 
 
-# Small improvements that add up to one that counts, one during a cooldown, one just before patience ends, and the floor.
+# Small improvements that add up to one that counts, one in a cooldown, one just before patience ends, and the floor.
 PLATEAU_LOSSES = [4, 3, 2.99, 2.98, 2.96, 3.1, 2.95, 2.94, 2.9, 3.2, 2.9, 2.89, 2.88, 3, 3,
                   3, 2.5, 2.6, 2.6, 2.6, 2.7, 2.7, 2.7, 2.6, 2.5, 2.5, 2.5, 2.6, 2.6, 2.6]
 

@@ -1,4 +1,4 @@
-// Whole files in, whole files out: a file that is written appears complete or not at all. And files that grow.
+// Whole files in, whole files out: a file that is written appears complete or not at all. Others grow by whole pieces.
 #pragma once
 
 #include <span>
