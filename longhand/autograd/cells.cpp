@@ -22,16 +22,61 @@ std::optional<Var<T>> mask_at(const std::vector<Var<T>>& masks, int64_t t) {
   return masks.size() == 1 ? masks.front() : masks[static_cast<size_t>(t)];
 }
 
-/// W_ih x_t [B,4H].
+/// W_ih x_t: one row for each of the B sequences.
 template <class T>
-Var<T> input_part(const LstmSequence<T>& s, int64_t t) {
-  if (s.symbols == nullptr) return matmul_transposed(s.x[static_cast<size_t>(t)], s.vars.w_ih);
-  const int64_t B = s.initial.h.rows();
-  std::vector<int32_t> symbols(s.symbols + t * B, s.symbols + (t + 1) * B);
-  for (int64_t b = 0; s.lengths != nullptr && b < B; ++b) {
-    if (t >= s.lengths[b]) symbols[static_cast<size_t>(b)] = 0;
+Var<T> input_part(const SequenceInput<T>& in, Var<T> w_ih, int64_t t, int64_t B) {
+  if (in.symbols == nullptr) return matmul_transposed(in.x[static_cast<size_t>(t)], w_ih);
+  std::vector<int32_t> symbols(in.symbols + t * B, in.symbols + (t + 1) * B);
+  for (int64_t b = 0; in.lengths != nullptr && b < B; ++b) {
+    if (t >= in.lengths[b]) symbols[static_cast<size_t>(b)] = 0;
   }
-  return gather_columns(s.vars.w_ih, symbols.data(), B);
+  return gather_columns(w_ih, symbols.data(), B);
+}
+
+/// What a layer puts out of its cell's state.
+template <class T>
+Var<T> output_of(Var<T> h) {
+  return h;
+}
+template <class T>
+Var<T> output_of(const LstmState<T>& state) {
+  return state.h;
+}
+
+template <class T>
+LstmState<T> select_rows(const uint8_t* pick_a, const LstmState<T>& a, const LstmState<T>& b) {
+  return {select_rows(pick_a, a.h, b.h), select_rows(pick_a, a.c, b.c)};
+}
+
+/// Any cell over a sequence: step(t, u, prev) is its state after step t, given u = W_ih x_t.
+template <class T, class State, class Step>
+SequenceOutputs<T, State> run_sequence(const SequenceInput<T>& in, Var<T> w_ih, const State& initial,
+                                       const Step& step) {
+  LONGHAND_CHECK(in.symbols != nullptr ? in.x.empty() : static_cast<int64_t>(in.x.size()) == in.steps);
+  const Var<T> h_0 = output_of(initial);
+  const int64_t B = h_0.rows();
+  for (int64_t b = 0; in.lengths != nullptr && b < B; ++b) {
+    LONGHAND_CHECK(in.lengths[b] >= 0 && in.lengths[b] <= in.steps);
+  }
+  const Var<T> zeros = h_0.tape->filled(B, h_0.columns(), T(0));
+
+  SequenceOutputs<T, State> out{std::vector<Var<T>>(static_cast<size_t>(in.steps)), initial};
+  std::vector<uint8_t> runs(static_cast<size_t>(B));
+  for (int64_t k = 0; k < in.steps; ++k) {
+    // Padding is on the right. In reverse it comes first, and a row waits in its initial state until it begins.
+    const int64_t t = in.reverse ? in.steps - 1 - k : k;
+    const State next = step(t, input_part(in, w_ih, t, B), out.last);
+    Var<T>& h = out.h[static_cast<size_t>(t)];
+    if (in.lengths == nullptr) {
+      h = output_of(next);
+      out.last = next;
+      continue;
+    }
+    for (int64_t b = 0; b < B; ++b) runs[static_cast<size_t>(b)] = t < in.lengths[b];
+    h = select_rows(runs.data(), output_of(next), zeros);
+    out.last = select_rows(runs.data(), next, out.last);
+  }
+  return out;
 }
 
 }  // namespace
@@ -76,33 +121,12 @@ LstmState<T> lstm_step(const LstmVars<T>& vars, Var<T> u, const LstmState<T>& pr
 template <class T>
 LstmOutputs<T> lstm_sequence(const LstmSequence<T>& s) {
   const auto fits = [&](const std::vector<Var<T>>& masks) {
-    return masks.size() <= 1 || static_cast<int64_t>(masks.size()) == s.steps;
+    return masks.size() <= 1 || static_cast<int64_t>(masks.size()) == s.input.steps;
   };
-  LONGHAND_CHECK(s.symbols != nullptr ? s.x.empty() : static_cast<int64_t>(s.x.size()) == s.steps);
   LONGHAND_CHECK(fits(s.zone_h) && fits(s.zone_c));
-  const int64_t B = s.initial.h.rows();
-  for (int64_t b = 0; s.lengths != nullptr && b < B; ++b) LONGHAND_CHECK(s.lengths[b] >= 0 && s.lengths[b] <= s.steps);
-  const Var<T> zeros = s.initial.h.tape->filled(B, s.initial.h.columns(), T(0));
-
-  LstmOutputs<T> out{std::vector<Var<T>>(static_cast<size_t>(s.steps)), s.initial};
-  std::vector<uint8_t> runs(static_cast<size_t>(B));
-  for (int64_t k = 0; k < s.steps; ++k) {
-    // Padding is on the right. In reverse it comes first, and a row waits in its initial state until it begins.
-    const int64_t t = s.reverse ? s.steps - 1 - k : k;
-    const LstmMasks<T> masks{s.recurrent_mask, mask_at(s.zone_h, t), mask_at(s.zone_c, t)};
-    const LstmState<T> next = lstm_step(s.vars, input_part(s, t), out.last, masks);
-    Var<T>& h = out.h[static_cast<size_t>(t)];
-    if (s.lengths == nullptr) {
-      h = next.h;
-      out.last = next;
-      continue;
-    }
-    for (int64_t b = 0; b < B; ++b) runs[static_cast<size_t>(b)] = t < s.lengths[b];
-    h = select_rows(runs.data(), next.h, zeros);
-    out.last.h = select_rows(runs.data(), next.h, out.last.h);
-    out.last.c = select_rows(runs.data(), next.c, out.last.c);
-  }
-  return out;
+  return run_sequence(s.input, s.vars.w_ih, s.initial, [&s](int64_t t, Var<T> u, const LstmState<T>& prev) {
+    return lstm_step(s.vars, u, prev, {s.recurrent_mask, mask_at(s.zone_h, t), mask_at(s.zone_c, t)});
+  });
 }
 
 template <class T>
@@ -117,6 +141,14 @@ Var<T> rnn_step(Var<T> w_hh, Var<T> bias, Var<T> u, Var<T> h_prev, Activation ac
 }
 
 template <class T>
+SequenceOutputs<T, Var<T>> rnn_sequence(const RnnVars<T>& vars, const SequenceInput<T>& input, Var<T> h_0,
+                                        Activation activation) {
+  return run_sequence(input, vars.w_ih, h_0, [&vars, activation](int64_t, Var<T> u, Var<T> h_prev) {
+    return rnn_step(vars.w_hh, vars.bias, u, h_prev, activation);
+  });
+}
+
+template <class T>
 Var<T> gru_step(const GruVars<T>& vars, Var<T> u, Var<T> h_prev) {
   const int64_t H = h_prev.columns();
   const Var<T> input = add_row(u, vars.bias_ih);
@@ -127,12 +159,22 @@ Var<T> gru_step(const GruVars<T>& vars, Var<T> u, Var<T> h_prev) {
   return mix(z, h_prev, n);
 }
 
+template <class T>
+SequenceOutputs<T, Var<T>> gru_sequence(const GruVars<T>& vars, const SequenceInput<T>& input, Var<T> h_0) {
+  return run_sequence(input, vars.w_ih, h_0,
+                      [&vars](int64_t, Var<T> u, Var<T> h_prev) { return gru_step(vars, u, h_prev); });
+}
+
 template Var<float> normalise(Var<float>);
 template LstmState<float> lstm_step(const LstmVars<float>&, Var<float>, const LstmState<float>&,
                                     const LstmMasks<float>&);
 template LstmOutputs<float> lstm_sequence(const LstmSequence<float>&);
 template Var<float> rnn_step(Var<float>, Var<float>, Var<float>, Var<float>, Activation);
 template Var<float> gru_step(const GruVars<float>&, Var<float>, Var<float>);
+template SequenceOutputs<float, Var<float>> rnn_sequence(const RnnVars<float>&, const SequenceInput<float>&, Var<float>,
+                                                         Activation);
+template SequenceOutputs<float, Var<float>> gru_sequence(const GruVars<float>&, const SequenceInput<float>&,
+                                                         Var<float>);
 
 template Var<double> normalise(Var<double>);
 template LstmState<double> lstm_step(const LstmVars<double>&, Var<double>, const LstmState<double>&,
@@ -140,5 +182,9 @@ template LstmState<double> lstm_step(const LstmVars<double>&, Var<double>, const
 template LstmOutputs<double> lstm_sequence(const LstmSequence<double>&);
 template Var<double> rnn_step(Var<double>, Var<double>, Var<double>, Var<double>, Activation);
 template Var<double> gru_step(const GruVars<double>&, Var<double>, Var<double>);
+template SequenceOutputs<double, Var<double>> rnn_sequence(const RnnVars<double>&, const SequenceInput<double>&,
+                                                           Var<double>, Activation);
+template SequenceOutputs<double, Var<double>> gru_sequence(const GruVars<double>&, const SequenceInput<double>&,
+                                                           Var<double>);
 
 }  // namespace longhand::autograd

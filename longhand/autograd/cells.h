@@ -1,6 +1,6 @@
-// Recurrent cells and the LSTM layer as their forward equations alone: the tape does the rest. Made to check other
-// implementations and to try variants, not for speed. In shapes B is the batch, I the inputs, H the hidden units, and R
-// the width of h: H, or P where h is projected.
+// Recurrent cells and layers as their forward equations alone: the tape does the rest. Made to check other
+// implementations, to try variants and to compare cells, not for speed. In shapes B is the batch, I the inputs, H the
+// hidden units, and R the width of h: H, or P where h is projected.
 #pragma once
 
 #include <cstdint>
@@ -45,25 +45,34 @@ struct LstmState {
 template <class T>
 LstmState<T> lstm_step(const LstmVars<T>& vars, Var<T> u, const LstmState<T>& prev, const LstmMasks<T>& masks = {});
 
-/// What a layer in one direction is applied to. The input is either `x` or `symbols`.
+/// What a layer in one direction reads: either `x` or `symbols`.
+template <class T>
+struct SequenceInput {
+  int64_t steps = 0;
+  std::vector<Var<T>> x{};           ///< `steps` of [B,I]; finite beyond the ends of ragged rows, too
+  const int32_t* symbols = nullptr;  ///< [steps,B], one-hot inputs; ignored beyond the ends of ragged rows
+  const int32_t* lengths = nullptr;  ///< [B], each 0 .. steps; null: all rows are `steps` long
+  bool reverse = false;              ///< each row's last step, lengths[b] - 1, comes first
+};
+
+/// What a layer gives; `State` is LstmState, or Var where h is all there is.
+template <class T, class State>
+struct SequenceOutputs {
+  std::vector<Var<T>> h;  ///< `steps` of [B,R], by index t in either direction; zeros where t >= lengths[b]
+  State last;             ///< each row's state after its own last step; its initial one where its length is 0
+};
+
 template <class T>
 struct LstmSequence {
   LstmVars<T> vars;
-  int64_t steps = 0;
-  std::vector<Var<T>> x{};                 ///< `steps` of [B,I]; finite beyond the ends of ragged rows, too
-  const int32_t* symbols = nullptr;        ///< [steps,B], one-hot inputs; ignored beyond the ends of ragged rows
-  const int32_t* lengths = nullptr;        ///< [B], each 0 .. steps; null: all rows are `steps` long
-  bool reverse = false;                    ///< each row's last step, lengths[b] - 1, comes first
+  SequenceInput<T> input;
   LstmState<T> initial{};                  ///< h0, c0
   std::optional<Var<T>> recurrent_mask{};  ///< [B,R], the same at every step
   std::vector<Var<T>> zone_h{}, zone_c{};  ///< as in LstmMasks: `steps` of them, by index t; or one for all; or none
 };
 
 template <class T>
-struct LstmOutputs {
-  std::vector<Var<T>> h;  ///< `steps` of [B,R], by index t in either direction; zeros where t >= lengths[b]
-  LstmState<T> last;      ///< each row's state after its own last step; its initial one where its length is 0
-};
+using LstmOutputs = SequenceOutputs<T, LstmState<T>>;
 
 template <class T>
 LstmOutputs<T> lstm_sequence(const LstmSequence<T>& sequence);
@@ -73,6 +82,18 @@ enum class Activation { kTanh, kRelu, kSigmoid };
 /// h_t = activation(u + W_hh h_prev + b), given u = W_ih x_t [B,H]. w_hh [H,H], bias [1,H], h_prev [B,H] -> [B,H].
 template <class T>
 Var<T> rnn_step(Var<T> w_hh, Var<T> bias, Var<T> u, Var<T> h_prev, Activation activation);
+
+template <class T>
+struct RnnVars {
+  Var<T> w_ih;  ///< [H,I]
+  Var<T> w_hh;  ///< [H,H]
+  Var<T> bias;  ///< [1,H]
+};
+
+/// A layer of that cell (Elman 1990) from h_0 [B,H].
+template <class T>
+SequenceOutputs<T, Var<T>> rnn_sequence(const RnnVars<T>& vars, const SequenceInput<T>& input, Var<T> h_0,
+                                        Activation activation);
 
 /// PyTorch's gated recurrent unit (Cho et al. 2014, with the reset gate after the product), gates stacked in the order
 /// r z n.
@@ -87,5 +108,9 @@ struct GruVars {
 /// One step from h_prev [B,H], given u = W_ih x_t [B,3H] -> [B,H].
 template <class T>
 Var<T> gru_step(const GruVars<T>& vars, Var<T> u, Var<T> h_prev);
+
+/// A layer of that cell from h_0 [B,H].
+template <class T>
+SequenceOutputs<T, Var<T>> gru_sequence(const GruVars<T>& vars, const SequenceInput<T>& input, Var<T> h_0);
 
 }  // namespace longhand::autograd

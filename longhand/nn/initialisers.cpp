@@ -9,7 +9,7 @@ void InitOptions::add_to(OptionTable& table) {
   table.add("init", init, "distribution of the initial weights",
             one_of({"standard-uniform", "xavier-uniform", "xavier-normal", "uniform", "normal"}));
   table.add("init-scale", scale, "bound of --init uniform, standard deviation of --init normal", more_than(0.0));
-  table.add("forget-bias", forget_bias, "initial bias of the forget gate", between(-10.0, 10.0));
+  table.add("forget-bias", forget_bias, "initial bias of the LSTM's forget gate", between(-10.0, 10.0));
 }
 
 Initialiser uniform(double bound) {

@@ -9,8 +9,10 @@ void LstmOptions::add_to(OptionTable& table) {
   const OptionCheck rate = between(0.0, 0.99);
   OptionCheck rate_or_same = rate;
   rate_or_same.also = -1.0;
-  table.add("hidden", hidden, "LSTM units in each layer, H", between(1, 65536));
-  table.add("layers", layers, "LSTM layers, one above the other", between(1, 64));
+  table.add("cell", cell, "recurrent cell; gru and rnn (with tanh), for comparison, run on --engine autograd alone",
+            one_of({"lstm", "gru", "rnn"}));
+  table.add("hidden", hidden, "units in each layer, H", between(1, 65536));
+  table.add("layers", layers, "recurrent layers, one above the other", between(1, 64));
   table.add("bidirectional", bidirectional, "read each sequence in both directions");
   table.add("proj", proj, "project each layer's state to this size; 0: do not", between(0, 65536));
   table.add("layer-norm", layer_norm, "normalise the gates and the cell of each layer");
@@ -27,7 +29,46 @@ void LstmOptions::add_to(OptionTable& table) {
   table.add("zoneout-cell", zoneout_cell, "probability that a unit of c stays as it was for a step", rate);
 }
 
+Cell LstmOptions::kind() const {
+  if (cell == "gru") return Cell::kGru;
+  if (cell == "rnn") return Cell::kRnn;
+  LONGHAND_CHECK(cell == "lstm");
+  return Cell::kLstm;
+}
+
+int64_t LstmOptions::gates() const {
+  switch (kind()) {
+    case Cell::kLstm: return 4;
+    case Cell::kGru: return 3;
+    case Cell::kRnn: return 1;
+  }
+  LONGHAND_CHECK(false);
+}
+
+Engine LstmOptions::engine(const std::string& name) const {
+  const Engine engine = parse_engine(name);
+  if (!is_lstm() && engine != Engine::kAutograd) {
+    throw usage_error("--cell " + cell + ": expected --engine autograd, found " + name,
+                      "cells other than the LSTM run on the tape alone; give --engine autograd");
+  }
+  return engine;
+}
+
+std::string LstmOptions::misplaced() const {
+  if (is_lstm()) return "";
+  if (proj > 0) return "proj";
+  if (layer_norm) return "layer-norm";
+  if (dropout_recurrent > 0.0) return "dropout-recurrent";
+  if (zoneout > 0.0) return "zoneout";
+  if (zoneout_cell > 0.0) return "zoneout-cell";
+  return "";
+}
+
 void LstmOptions::check() const {
+  if (const std::string name = misplaced(); !name.empty()) {
+    throw usage_error("--" + name + ": expected --cell lstm with it, found --cell " + cell,
+                      "leave --" + name + " out, or give --cell lstm");
+  }
   if (proj >= hidden) {
     throw usage_error(
         "--proj: expected less than --hidden (" + std::to_string(hidden) + "), found " + std::to_string(proj),

@@ -1,4 +1,4 @@
-// What a user may choose of a stack of LSTM layers.
+// What a user may choose of a stack of recurrent layers.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,20 @@
 #include <vector>
 
 #include "longhand/base/options.h"
+#include "longhand/nn/engine.h"
 
 namespace longhand::nn {
 
+/// What a layer is made of. All but the LSTM are there for comparison, and run on the autograd engine alone.
+enum class Cell {
+  kLstm,
+  kGru,  ///< as PyTorch has it: the reset gate after the product (Cho et al. 2014)
+  kRnn,  ///< h = tanh(W_ih x + W_hh h_prev + b) (Elman 1990)
+};
+
 /// L layers of D directions (1, or 2 where bidirectional), each of H units.
 struct LstmOptions {
+  std::string cell = "lstm";         ///< or "gru", "rnn"
   int64_t hidden = 256;              ///< H
   int64_t layers = 1;                ///< L
   bool bidirectional = false;        ///< outputs are the forward direction's and the reverse one's side by side
@@ -32,11 +41,22 @@ struct LstmOptions {
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be together.
   void check() const;
+  /// The first option that is on though the cell has no place for it (proj, layer_norm, dropout_recurrent, zoneout and
+  /// zoneout_cell are the LSTM's alone); empty: none.
+  std::string misplaced() const;
   /// What was asked for and changes nothing, as sentences for the user.
   std::vector<std::string> without_effect() const;
 
   double input_dropout() const { return dropout_input < 0.0 ? dropout : dropout_input; }
   double output_dropout() const { return dropout_output < 0.0 ? dropout : dropout_output; }
+  /// The engine of this name. Throws a usage error where it cannot run the cell.
+  Engine engine(const std::string& name) const;
+  Engine fastest_engine() const { return is_lstm() ? Engine::kFused : Engine::kAutograd; }
+
+  Cell kind() const;
+  bool is_lstm() const { return kind() == Cell::kLstm; }
+  /// How many blocks of H rows the weights have.
+  int64_t gates() const;
   int64_t directions() const { return bidirectional ? 2 : 1; }
   /// R: the width of one direction's state and output.
   int64_t state() const { return proj > 0 ? proj : hidden; }

@@ -20,7 +20,8 @@ template <class T>
 LstmStack<T>::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
     : options_(options), layers_(static_cast<size_t>(options.lstm.layers)) {
   const LstmOptions& lstm = options.lstm;
-  const int64_t H = lstm.hidden, R = lstm.state();
+  LONGHAND_CHECK(lstm.misplaced().empty());
+  const int64_t H = lstm.hidden, R = lstm.state(), G = lstm.gates() * H;
   for (size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
     layer.inputs = l == 0 ? options.inputs : lstm.outputs();
@@ -32,12 +33,13 @@ LstmStack<T>::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
       d.inputs = layer.inputs;
       const std::string suffix = "_l" + std::to_string(l) + (d.reverse ? "_reverse" : "");
       const auto declare = [&](const char* name, std::vector<int64_t> extents, Initialiser init) {
-        const size_t index = arena.declare("lstm." + (name + suffix), std::move(extents), std::move(init));
+        const size_t index = arena.declare(lstm.cell + "." + name + suffix, std::move(extents), std::move(init));
         return arena.parameters()[index].offset;
       };
-      d.offsets.w_ih = declare("weight_ih", {4 * H, layer.inputs}, nn::weights(options.init, layer.inputs, H, H));
-      d.offsets.w_hh = declare("weight_hh", {4 * H, R}, nn::weights(options.init, R, H, H));
-      d.offsets.bias = declare("bias_ih", {4 * H}, lstm_bias(options.init, H));
+      d.offsets.w_ih = declare("weight_ih", {G, layer.inputs}, nn::weights(options.init, layer.inputs, H, H));
+      d.offsets.w_hh = declare("weight_hh", {G, R}, nn::weights(options.init, R, H, H));
+      d.offsets.bias = declare("bias_ih", {G}, lstm.is_lstm() ? lstm_bias(options.init, H) : zeros());
+      if (lstm.kind() == Cell::kGru) d.offsets.bias_hh = declare("bias_hh", {G}, zeros());
       if (lstm.proj > 0) d.offsets.w_hr = declare("weight_hr", {R, H}, nn::weights(options.init, H, R, H));
       if (lstm.layer_norm) {
         d.offsets.gain_ih = declare("gain_ih", {4 * H}, ones());
@@ -47,7 +49,7 @@ LstmStack<T>::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
       }
       if (lstm.train_initial_state) {
         d.offsets.h_0 = declare("h_0", {R}, zeros());
-        d.offsets.c_0 = declare("c_0", {H}, zeros());
+        if (lstm.is_lstm()) d.offsets.c_0 = declare("c_0", {H}, zeros());
       }
     }
   }
@@ -61,7 +63,7 @@ void LstmStack<T>::reset_state(int64_t batch) {
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) {
       d.h_state.resize(batch * padded(options_.lstm.state()));
-      d.c_state.resize(batch * padded(options_.lstm.hidden));
+      d.c_state.resize(options_.lstm.is_lstm() ? batch * padded(options_.lstm.hidden) : 0);
       d.h_state.fill(T(0));
       d.c_state.fill(T(0));
     }
@@ -73,9 +75,24 @@ template <class T>
 std::vector<Buffer<T>*> LstmStack<T>::state() {
   std::vector<Buffer<T>*> out;
   for (Layer& layer : layers_) {
-    for (Direction& d : layer.directions) out.insert(out.end(), {&d.h_state, &d.c_state});
+    for (Direction& d : layer.directions) {
+      out.push_back(&d.h_state);
+      if (options_.lstm.is_lstm()) out.push_back(&d.c_state);
+    }
   }
   return out;
+}
+
+template <class T>
+bool LstmStack<T>::state_fits(int64_t batch) const {
+  const LstmOptions& lstm = options_.lstm;
+  const int64_t h = batch * padded(lstm.state()), c = lstm.is_lstm() ? batch * padded(lstm.hidden) : 0;
+  for (const Layer& layer : layers_) {
+    for (const Direction& d : layer.directions) {
+      if (d.h_state.size() != h || d.c_state.size() != c) return false;
+    }
+  }
+  return true;
 }
 
 template <class T>
@@ -100,7 +117,8 @@ std::vector<Buffer<T>*> LstmStack<T>::state_gradients() {
     for (Direction& d : layer.directions) {
       d.dh_state.resize(d.h_state.size());
       d.dc_state.resize(d.c_state.size());
-      out.insert(out.end(), {&d.dh_state, &d.dc_state});
+      out.push_back(&d.dh_state);
+      if (options_.lstm.is_lstm()) out.push_back(&d.dc_state);
     }
   }
   return out;
@@ -183,10 +201,10 @@ void LstmStack<T>::draw_masks(Direction& d, const StackInput<T>& input, uint32_t
   }
   ++key.place;
   if (training && lstm.weight_drop > 0.0) {
-    const int64_t size = 4 * H * R;
+    const int64_t size = lstm.gates() * H * R;
     d.weight_mask.resize(size);
     d.dropped_w_hh.resize(size);
-    draw_mask(dropout_draw<T>(key, lstm.weight_drop), d.weight_mask.data(), 4 * H, R, R, pool);
+    draw_mask(dropout_draw<T>(key, lstm.weight_drop), d.weight_mask.data(), lstm.gates() * H, R, R, pool);
     const T* w_hh = values + d.offsets.w_hh;
     for (int64_t i = 0; i < size; ++i) d.dropped_w_hh[i] = w_hh[i] * d.weight_mask[i];  // (35)
   }
@@ -239,12 +257,12 @@ template <class T>
 void LstmStack<T>::begin(const StackInput<T>& input, const T* values, ThreadPool& pool) {
   const LstmOptions& lstm = options_.lstm;
   const int64_t B = input.batch, Hp = padded(lstm.hidden), Rp = padded(lstm.state());
+  LONGHAND_CHECK(state_fits(B));
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) {
-      LONGHAND_CHECK(d.h_state.size() == B * Rp && d.c_state.size() == B * Hp);
       for (int64_t b = 0; begins_ && b < B; ++b) {  // (43)
         std::copy_n(values + d.offsets.h_0, lstm.state(), d.h_state.data() + b * Rp);
-        std::copy_n(values + d.offsets.c_0, lstm.hidden, d.c_state.data() + b * Hp);
+        if (lstm.is_lstm()) std::copy_n(values + d.offsets.c_0, lstm.hidden, d.c_state.data() + b * Hp);
       }
       draw_masks(d, input, mask_place(static_cast<size_t>(&layer - layers_.data()), d.reverse), values, pool);
     }
@@ -324,6 +342,7 @@ const T* LstmStack<T>::join(Layer& layer, const StackInput<T>& input) {
 template <class T>
 const T* LstmStack<T>::forward(const StackInput<T>& input, Pass pass, Engine engine, const T* values,
                                kernels::Context& context) {
+  LONGHAND_CHECK(options_.lstm.is_lstm() || engine == Engine::kAutograd);
   pass_ = pass;
   engine_ = engine;
   begin(input, values, context.pool);

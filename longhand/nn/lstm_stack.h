@@ -1,5 +1,6 @@
 // LSTM layers one above the other, in one direction or both, with everything that goes between them, and a state that
-// can be carried from batch to batch. The equations of one layer in one direction are those of kernels/lstm.h.
+// can be carried from batch to batch. The equations of one layer in one direction are those of kernels/lstm.h. Layers
+// of other cells, for comparison, are those of autograd/cells.h: the kernels know nothing of them.
 //
 // T steps, B rows, I inputs, H units, R = P or H, D directions; every array's rows are padded to cache lines.
 #pragma once
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "longhand/autograd/tape.h"
 #include "longhand/base/arena.h"
 #include "longhand/kernels/lstm.h"
 #include "longhand/nn/dropout.h"
@@ -63,7 +65,8 @@ class LstmStack {
   /// Declares `lstm.weight_ih_l0`, `lstm.weight_hh_l0`, `lstm.bias_ih_l0`, `lstm.weight_hr_l0` and so on, with
   /// `_reverse` for the reverse direction, as PyTorch names them; and, where the options call for them,
   /// `lstm.gain_ih_l0`, `gain_hh`, `gain_c`, `bias_c` and the initial `h_0`, `c_0`. The second bias of PyTorch's layers
-  /// is not a parameter here: files carry it as zeros.
+  /// is not a parameter here: files carry it as zeros. Layers of another cell are named `gru` or `rnn` instead; a GRU
+  /// has its second bias, `gru.bias_hh_l0`, since the reset gate tells the two apart, and neither has `c_0`.
   LstmStack(const LstmStackOptions& options, ParameterArena& arena);
   ~LstmStack();
   LstmStack(const LstmStack&) = delete;
@@ -73,10 +76,12 @@ class LstmStack {
 
   /// Fits the state to `batch` rows and begins anew: with zeros, or with the trained initial state.
   void reset_state(int64_t batch);
-  /// The state that the next forward begins with and then overwrites with its final one: h [B, padded(R)] and c [B,
-  /// padded(H)] of layer 0, of its reverse direction, of layer 1, ... (After reset_state, a trained initial state takes
-  /// the place of what is there.)
+  /// The state that the next forward begins with and then overwrites with its final one: h [B, padded(R)] and, where
+  /// the cell has one, c [B, padded(H)] of layer 0, of its reverse direction, of layer 1, ... (After reset_state, a
+  /// trained initial state takes the place of what is there.)
   std::vector<Buffer<T>*> state();
+  /// Whether the state has `batch` rows.
+  bool state_fits(int64_t batch) const;
 
   /// A state that has been put aside.
   struct SavedState {
@@ -128,6 +133,8 @@ class LstmStack {
                           int64_t dx_stride, bool states, Engine engine, const T* values, T* gradients,
                           kernels::Context& context);
   const T* record(const StackInput<T>& input, const T* values);
+  std::vector<autograd::Var<T>> record_direction(Direction& direction, const StackInput<T>& input,
+                                                 const std::vector<autograd::Var<T>>& x, const T* values);
   void backward_on_tape(const StackInput<T>& input, const StackGradient<T>& gradient, T* gradients);
 
   LstmStackOptions options_;

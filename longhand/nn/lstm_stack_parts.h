@@ -2,6 +2,8 @@
 // tape.
 #pragma once
 
+#include <optional>
+
 #include "longhand/autograd/cells.h"
 #include "longhand/nn/lstm_stack.h"
 
@@ -16,7 +18,7 @@ constexpr uint32_t mask_place(size_t layer, bool reverse) {
 
 /// Where parameters begin in the arena; -1 for those that the options do not call for.
 struct LstmOffsets {
-  int64_t w_ih = -1, w_hh = -1, bias = -1, w_hr = -1;
+  int64_t w_ih = -1, w_hh = -1, bias = -1, bias_hh = -1, w_hr = -1;
   int64_t gain_ih = -1, gain_hh = -1, gain_c = -1, bias_c = -1;
   int64_t h_0 = -1, c_0 = -1;
 
@@ -34,13 +36,13 @@ struct LstmStack<T>::Direction {
   int64_t inputs = 0;
   LstmOffsets offsets;
   kernels::PackedLstm packed;
-  Buffer<T> h_state, c_state;                                          // [B, Rp], [B, Hp] carried
+  Buffer<T> h_state, c_state;                                          // [B, Rp], [B, Hp] carried; c empty without one
   Buffer<T> dh_state, dc_state;                                        // their gradients
   Buffer<T> h, c;                                                      // [T+1, B, Rp], [T+1, B, Hp] of the last forward
   Buffer<T> gates, masked_h, m, norm_ih, norm_hh, norm_c, deviations;  // LstmKept
   Buffer<T> recurrent_mask, zone_h, zone_c;                            // LstmMasks, or the expectations [Rp], [Hp]
   int64_t zone_h_stride = 0, zone_c_stride = 0;
-  Buffer<T> weight_mask, dropped_w_hh, d_dropped_w_hh;  // [4H, R]
+  Buffer<T> weight_mask, dropped_w_hh, d_dropped_w_hh;  // [4H, R], or of as many gates as the cell has
 };
 
 template <class T>
@@ -60,9 +62,9 @@ struct LstmStack<T>::Layer {
 template <class T>
 struct LstmStack<T>::Recording {
   struct Part {
-    autograd::LstmVars<T> vars{};
-    std::optional<autograd::Var<T>> w_hh{}, h_0{}, c_0{};  // leaves, where the layer uses what is made of them
-    autograd::LstmState<T> initial{}, last{};
+    std::vector<std::pair<autograd::Var<T>, int64_t>> parameters;  // leaves, and where they are in the arena
+    autograd::Var<T> h_first{}, h_last{};
+    std::optional<autograd::Var<T>> c_first{}, c_last{};  // where the cell has a c
   };
   autograd::Tape<T> tape;
   std::vector<Part> parts;  // by layer and direction

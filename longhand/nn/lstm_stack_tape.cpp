@@ -26,11 +26,78 @@ void copy_rows(std::span<const T> from, int64_t rows, int64_t width, T* to, int6
 
 }  // namespace
 
+// Records one direction of a layer, leaves its final state, and returns its outputs.
+template <class T>
+std::vector<Var<T>> LstmStack<T>::record_direction(Direction& d, const StackInput<T>& input,
+                                                   const std::vector<Var<T>>& x, const T* values) {
+  const LstmOptions& lstm = options_.lstm;
+  const int64_t B = input.batch, H = lstm.hidden, R = lstm.state(), G = lstm.gates() * H;
+  autograd::Tape<T>& tape = recording_->tape;
+  typename Recording::Part& part = recording_->parts.emplace_back();
+  const auto leaf = [&](int64_t offset, int64_t rows, int64_t columns) {
+    const Var<T> parameter = tape.variable(rows, columns, values + offset);
+    part.parameters.emplace_back(parameter, offset);
+    return parameter;
+  };
+  const auto first = [&](int64_t offset, const Buffer<T>& state, int64_t width) {
+    return began_ ? expand_row(leaf(offset, 1, width), B) : tape.variable(B, width, state.data(), padded(width));
+  };
+  const Var<T> w_ih = leaf(d.offsets.w_ih, G, d.inputs), bias = leaf(d.offsets.bias, 1, G);
+  Var<T> w_hh = leaf(d.offsets.w_hh, G, R);
+  if (pass_ == Pass::kTraining && lstm.weight_drop > 0.0) {
+    w_hh = autograd::multiply(w_hh, tape.constant(G, R, d.weight_mask.data()));
+  }
+  part.h_first = first(d.offsets.h_0, d.h_state, R);
+  const autograd::SequenceInput<T> sequence{.steps = input.steps,
+                                            .x = x,
+                                            .symbols = x.empty() ? input.symbols : nullptr,
+                                            .lengths = input.lengths,
+                                            .reverse = d.reverse};
+  std::vector<Var<T>> h;
+  if (lstm.is_lstm()) {
+    part.c_first = first(d.offsets.c_0, d.c_state, H);
+    autograd::LstmSequence<T> layer{.vars = {.w_ih = w_ih, .w_hh = w_hh, .bias = bias},
+                                    .input = sequence,
+                                    .initial = {part.h_first, *part.c_first}};
+    if (lstm.proj > 0) layer.vars.w_hr = leaf(d.offsets.w_hr, R, H);
+    if (lstm.layer_norm) {
+      layer.vars.gain_ih = leaf(d.offsets.gain_ih, 1, G);
+      layer.vars.gain_hh = leaf(d.offsets.gain_hh, 1, G);
+      layer.vars.gain_c = leaf(d.offsets.gain_c, 1, H);
+      layer.vars.bias_c = leaf(d.offsets.bias_c, 1, H);
+    }
+    if (masks(d).recurrent != nullptr) layer.recurrent_mask = step_constant(tape, d.recurrent_mask, 0, B, R);
+    const auto zones = [&](const T* mask, int64_t stride, int64_t columns) {
+      std::vector<Var<T>> out;
+      for (int64_t t = 0; mask != nullptr && t < (stride > 0 ? input.steps : 1); ++t) {
+        out.push_back(stride > 0 ? tape.constant(B, columns, mask + t * B * stride, stride)
+                                 : expand_row(tape.constant(1, columns, mask), B));
+      }
+      return out;
+    };
+    layer.zone_h = zones(masks(d).zone_h, d.zone_h_stride, R);
+    layer.zone_c = zones(masks(d).zone_c, d.zone_c_stride, H);
+    autograd::LstmOutputs<T> out = autograd::lstm_sequence(layer);
+    h = std::move(out.h);
+    part.h_last = out.last.h;
+    part.c_last = out.last.c;
+    copy_rows(out.last.c.value(), B, H, d.c_state.data(), padded(H));
+  } else {
+    autograd::SequenceOutputs<T, Var<T>> out =
+        lstm.kind() == Cell::kGru
+            ? autograd::gru_sequence<T>({w_ih, w_hh, bias, leaf(d.offsets.bias_hh, 1, G)}, sequence, part.h_first)
+            : autograd::rnn_sequence<T>({w_ih, w_hh, bias}, sequence, part.h_first, autograd::Activation::kTanh);
+    h = std::move(out.h);
+    part.h_last = out.last;
+  }
+  copy_rows(part.h_last.value(), B, R, d.h_state.data(), padded(R));
+  return h;
+}
+
 template <class T>
 const T* LstmStack<T>::record(const StackInput<T>& input, const T* values) {
   const LstmOptions& lstm = options_.lstm;
-  const int64_t B = input.batch, H = lstm.hidden, R = lstm.state(), width = lstm.outputs();
-  const bool training = pass_ == Pass::kTraining;
+  const int64_t B = input.batch, width = lstm.outputs();
   if (recording_ == nullptr) recording_ = std::make_unique<Recording>();
   Recording& r = *recording_;
   autograd::Tape<T>& tape = r.tape;
@@ -53,61 +120,14 @@ const T* LstmStack<T>::record(const StackInput<T>& input, const T* values) {
     const std::vector<Var<T>> x = drops(layer) ? masked(y, layer.mask, layer.inputs) : y;
     std::vector<Var<T>> joined;
     for (Direction& d : layer.directions) {
-      const auto leaf = [&](int64_t offset, int64_t rows, int64_t columns) {
-        return tape.variable(rows, columns, values + offset);
-      };
-      typename Recording::Part part{.vars = {.w_ih = leaf(d.offsets.w_ih, 4 * H, d.inputs),
-                                             .w_hh = leaf(d.offsets.w_hh, 4 * H, R),
-                                             .bias = leaf(d.offsets.bias, 1, 4 * H)}};
-      part.w_hh = part.vars.w_hh;
-      if (training && lstm.weight_drop > 0.0) {
-        part.vars.w_hh = autograd::multiply(part.vars.w_hh, tape.constant(4 * H, R, d.weight_mask.data()));
-      }
-      if (lstm.proj > 0) part.vars.w_hr = leaf(d.offsets.w_hr, R, H);
-      if (lstm.layer_norm) {
-        part.vars.gain_ih = leaf(d.offsets.gain_ih, 1, 4 * H);
-        part.vars.gain_hh = leaf(d.offsets.gain_hh, 1, 4 * H);
-        part.vars.gain_c = leaf(d.offsets.gain_c, 1, H);
-        part.vars.bias_c = leaf(d.offsets.bias_c, 1, H);
-      }
-      if (began_) {
-        part.h_0 = leaf(d.offsets.h_0, 1, R);
-        part.c_0 = leaf(d.offsets.c_0, 1, H);
-        part.initial = {expand_row(*part.h_0, B), expand_row(*part.c_0, B)};
-      } else {
-        part.initial = {tape.variable(B, R, d.h_state.data(), padded(R)),
-                        tape.variable(B, H, d.c_state.data(), padded(H))};
-      }
-      autograd::LstmSequence<T> sequence{.vars = part.vars,
-                                         .steps = input.steps,
-                                         .x = x,
-                                         .symbols = x.empty() ? input.symbols : nullptr,
-                                         .lengths = input.lengths,
-                                         .reverse = d.reverse,
-                                         .initial = part.initial};
-      if (masks(d).recurrent != nullptr) sequence.recurrent_mask = step_constant(tape, d.recurrent_mask, 0, B, R);
-      const auto zones = [&](const T* mask, int64_t stride, int64_t columns) {
-        std::vector<Var<T>> out;
-        for (int64_t t = 0; mask != nullptr && t < (stride > 0 ? input.steps : 1); ++t) {
-          out.push_back(stride > 0 ? tape.constant(B, columns, mask + t * B * stride, stride)
-                                   : expand_row(tape.constant(1, columns, mask), B));
-        }
-        return out;
-      };
-      sequence.zone_h = zones(masks(d).zone_h, d.zone_h_stride, R);
-      sequence.zone_c = zones(masks(d).zone_c, d.zone_c_stride, H);
-      const autograd::LstmOutputs<T> out = autograd::lstm_sequence(sequence);
-      part.last = out.last;
-      copy_rows(out.last.h.value(), B, R, d.h_state.data(), padded(R));
-      copy_rows(out.last.c.value(), B, H, d.c_state.data(), padded(H));
-      for (size_t t = 0; t < out.h.size(); ++t) {
+      const std::vector<Var<T>> h = record_direction(d, input, x, values);
+      for (size_t t = 0; t < h.size(); ++t) {
         if (d.reverse) {
-          joined[t] = concat_columns(joined[t], out.h[t]);
+          joined[t] = concat_columns(joined[t], h[t]);
         } else {
-          joined.push_back(out.h[t]);
+          joined.push_back(h[t]);
         }
       }
-      r.parts.push_back(std::move(part));
     }
     for (size_t t = 0; layer.residual && t < joined.size(); ++t) joined[t] = add(joined[t], y[t]);
     y = std::move(joined);
@@ -133,8 +153,8 @@ void LstmStack<T>::backward_on_tape(const StackInput<T>& input, const StackGradi
     for (Direction& d : layer.directions) {
       const auto& part = r.parts[index++];
       if (!gradient.states) continue;
-      r.tape.seed(part.last.h, d.dh_state.data(), padded(R));
-      r.tape.seed(part.last.c, d.dc_state.data(), padded(H));
+      r.tape.seed(part.h_last, d.dh_state.data(), padded(R));
+      if (part.c_last) r.tape.seed(*part.c_last, d.dc_state.data(), padded(H));
     }
   }
   r.tape.backward();
@@ -142,22 +162,10 @@ void LstmStack<T>::backward_on_tape(const StackInput<T>& input, const StackGradi
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) {
       const auto& part = r.parts[index++];
-      const auto add_to = [&](const std::optional<Var<T>>& leaf, int64_t offset) {
-        if (leaf) leaf->add_gradient_to(gradients + offset);
-      };
-      add_to(part.vars.w_ih, d.offsets.w_ih);
-      add_to(part.w_hh, d.offsets.w_hh);
-      add_to(part.vars.bias, d.offsets.bias);
-      add_to(part.vars.w_hr, d.offsets.w_hr);
-      add_to(part.vars.gain_ih, d.offsets.gain_ih);
-      add_to(part.vars.gain_hh, d.offsets.gain_hh);
-      add_to(part.vars.gain_c, d.offsets.gain_c);
-      add_to(part.vars.bias_c, d.offsets.bias_c);
-      add_to(part.h_0, d.offsets.h_0);
-      add_to(part.c_0, d.offsets.c_0);
+      for (const auto& [parameter, offset] : part.parameters) parameter.add_gradient_to(gradients + offset);
       if (!gradient.states) continue;
-      copy_rows(part.initial.h.gradient(), B, R, d.dh_state.data(), padded(R));
-      copy_rows(part.initial.c.gradient(), B, H, d.dc_state.data(), padded(H));
+      copy_rows(part.h_first.gradient(), B, R, d.dh_state.data(), padded(R));
+      if (part.c_first) copy_rows(part.c_first->gradient(), B, H, d.dc_state.data(), padded(H));
     }
   }
   for (int64_t t = 0; gradient.dx != nullptr && t < input.steps; ++t) {

@@ -40,7 +40,7 @@ std::vector<double> mask_values(int64_t columns, int64_t steps, uint32_t place) 
 }
 
 LstmSequence<double> lstm_sequence_of(const LstmCase& c, Tape<double>& tape, const Vars& v) {
-  LstmSequence<double> s{.vars = {v[kWih], v[kWhh], v[kBias]}, .steps = kSteps, .initial = {v[kH0], v[kC0]}};
+  LstmSequence<double> s{.vars = {v[kWih], v[kWhh], v[kBias]}, .input = {.steps = kSteps}, .initial = {v[kH0], v[kC0]}};
   if (c.projected) s.vars.w_hr = v[kWhr];
   if (c.layer_norm) {
     s.vars.gain_ih = v[kGainIh];
@@ -56,10 +56,10 @@ LstmSequence<double> lstm_sequence_of(const LstmCase& c, Tape<double>& tape, con
     }
     s.zone_c = {tape.constant(kBatch, kHidden, mask_values(kHidden, 1, 52).data())};
   }
-  if (c.one_hot) s.symbols = kSymbols;
-  if (!c.one_hot) s.x.assign(v.begin() + kX, v.begin() + kX + kSteps);
-  if (c.ragged) s.lengths = kLengths;
-  s.reverse = c.reverse;
+  if (c.one_hot) s.input.symbols = kSymbols;
+  if (!c.one_hot) s.input.x.assign(v.begin() + kX, v.begin() + kX + kSteps);
+  if (c.ragged) s.input.lengths = kLengths;
+  s.input.reverse = c.reverse;
   return s;
 }
 
@@ -171,7 +171,7 @@ TEST(AutogradLstm, InReverseEqualsForwardOnTheFlippedInput) {
   Problem reverse = lstm_problem({.name = "reverse", .reverse = true});
   Problem flipped(lstm_inputs({}), [](Tape<double>& tape, const Vars& v) {
     LstmSequence<double> s = lstm_sequence_of({}, tape, v);
-    std::reverse(s.x.begin(), s.x.end());
+    std::reverse(s.input.x.begin(), s.input.x.end());
     LstmOutputs<double> out = lstm_sequence(s);
     std::reverse(out.h.begin(), out.h.end());
     out.h.insert(out.h.end(), {out.last.h, out.last.c});
@@ -244,6 +244,65 @@ TEST(AutogradGru, FollowsItsEquationsAndItsGradientIsTheCentralDifference) {
   }
   p.expect_gradients_are_central_differences();
 }
+
+// The layers of these two cells: every row, over its own steps, is that row alone, a step at a time.
+struct CellCase {
+  bool gru, one_hot, reverse;
+};
+
+class AutogradCellLayer : public ::testing::TestWithParam<CellCase> {};
+
+TEST_P(AutogradCellLayer, RunsEachRowOverItsOwnStepsAndItsGradientIsTheCentralDifference) {
+  const CellCase c = GetParam();
+  const int64_t H = kHidden, I = kInputs, B = kBatch, gates = c.gru ? 3 : 1;
+  const auto step = [c](const Vars& v, Var<double> u, Var<double> h) {
+    if (c.gru) return gru_step<double>({v[0], v[1], v[2], v[3]}, u, h);
+    return rnn_step(v[1], v[2], u, h, Activation::kTanh);
+  };
+  std::vector<Input> inputs = {{gates * H, I}, {gates * H, H}, {1, gates * H}, {1, gates * H}, {B, H}};
+  inputs.insert(inputs.end(), kSteps, Input{B, I});
+  Problem layer(inputs, [c](Tape<double>&, const Vars& v) {
+    const SequenceInput<double> in{.steps = kSteps,
+                                   .x = c.one_hot ? Vars{} : Vars(v.begin() + 5, v.end()),
+                                   .symbols = c.one_hot ? kSymbols : nullptr,
+                                   .lengths = kLengths,
+                                   .reverse = c.reverse};
+    SequenceOutputs<double, Var<double>> out =
+        c.gru ? gru_sequence<double>({v[0], v[1], v[2], v[3]}, in, v[4])
+              : rnn_sequence<double>({v[0], v[1], v[2]}, in, v[4], Activation::kTanh);
+    out.h.push_back(out.last);
+    return out.h;
+  });
+  layer.loss();
+  for (int64_t b = 0; b < B; ++b) {
+    Tape<double> tape;
+    Vars v;
+    for (size_t i = 0; i < 4; ++i) v.push_back(tape.constant(inputs[i].rows, inputs[i].columns, layer.input(i).data()));
+    Var<double> h = tape.constant(1, H, layer.input(4).data() + b * H);
+    const auto same = [&](int64_t output, const Var<double>& expected) {
+      const std::vector<double> actual = layer.output(output);
+      testing::expect_close(actual.data() + b * H, expected.value(), H, 1e-14, "h");
+    };
+    for (int64_t k = 0; k < kLengths[b]; ++k) {
+      const int64_t t = c.reverse ? kLengths[b] - 1 - k : k;
+      std::vector<double> x(layer.input(5 + t).begin() + b * I, layer.input(5 + t).begin() + (b + 1) * I);
+      for (int64_t j = 0; c.one_hot && j < I; ++j) x[j] = kSymbols[t * B + b] == j ? 1.0 : 0.0;
+      h = step(v, matmul_transposed(tape.constant(1, I, x.data()), v[0]), h);
+      same(t, h);
+    }
+    for (int64_t t = kLengths[b]; t < kSteps; ++t) same(t, tape.filled(1, H, 0.0));
+    same(kSteps, h);
+  }
+  layer.expect_gradients_are_central_differences();
+}
+
+INSTANTIATE_TEST_SUITE_P(Cells, AutogradCellLayer,
+                         ::testing::Values(CellCase{false, false, false}, CellCase{false, true, true},
+                                           CellCase{true, false, true}, CellCase{true, true, false}),
+                         [](const auto& test) {
+                           return std::string(test.param.gru ? "gru" : "rnn") + (test.param.one_hot ? "_one_hot" : "") +
+                                  (test.param.reverse ? "_reverse" : "");
+                         });
 
 }  // namespace
 }  // namespace longhand::autograd

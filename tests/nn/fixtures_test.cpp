@@ -1,4 +1,4 @@
-// Outputs and gradients of PyTorch, written by tools/make_fixtures.py, against all three engines.
+// Outputs and gradients of PyTorch, written by tools/make_fixtures.py, against every engine that has the cell.
 #include <filesystem>
 
 #include "longhand/autograd/cells.h"
@@ -49,13 +49,17 @@ std::vector<float> without_padding(const float* rows, int64_t count, int64_t wid
   return out;
 }
 
-class PyTorchLstm : public ::testing::TestWithParam<std::string> {};
+// A stack of layers, whatever their cell.
+class PyTorchStack : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(PyTorchLstm, AgreesOnOutputsStatesAndGradients) {
+TEST_P(PyTorchStack, AgreesOnOutputsStatesAndGradients) {
   const Fixture fixture(GetParam());
   const std::vector<int64_t> x_shape = fixture.extents("x");
   const int64_t T = x_shape[0], B = x_shape[1], I = x_shape[2];
-  const LstmOptions lstm{.hidden = fixture.number("hidden"),
+  const LstmOptions lstm{.cell = GetParam() == "gru"        ? "gru"
+                                 : GetParam() == "rnn_tanh" ? "rnn"
+                                                            : "lstm",
+                         .hidden = fixture.number("hidden"),
                          .layers = fixture.number("layers"),
                          .bidirectional = fixture.text("bidirectional") == "true",
                          .proj = fixture.number("proj"),
@@ -66,10 +70,10 @@ TEST_P(PyTorchLstm, AgreesOnOutputsStatesAndGradients) {
   arena.allocate();
   arena.allocate_gradients();
   for (size_t i = 0; i < arena.parameters().size(); ++i) {
-    const std::string name = arena.parameters()[i].name.substr(5);  // without "lstm."
+    const std::string name = arena.parameters()[i].name.substr(lstm.cell.size() + 1);  // without "lstm."
     const std::vector<float> values = fixture.get(name);
     std::copy(values.begin(), values.end(), arena.value(i));
-    if (!name.starts_with("bias_ih") || lstm.layer_norm) continue;
+    if (!name.starts_with("bias_ih") || lstm.layer_norm || lstm.kind() == Cell::kGru) continue;
     const std::vector<float> second = fixture.get("bias_hh" + name.substr(7));
     for (size_t k = 0; k < second.size(); ++k) arena.value(i)[k] += second[k];
   }
@@ -95,18 +99,19 @@ TEST_P(PyTorchLstm, AgreesOnOutputsStatesAndGradients) {
     stack.parameters_changed();
     stack.reset_state(B);
     std::fill(arena.gradients().begin(), arena.gradients().end(), 0.0F);
-    const auto state_width = [&](size_t s) { return s % 2 == 0 ? R : H; };
+    const size_t kinds = lstm.is_lstm() ? 2 : 1;  // h, or h and c
+    const auto state_width = [&](size_t s) { return s % kinds == 0 ? R : H; };
     // The fixture has all layers' h and then all layers' c.
     const auto slice = [&](const std::string& name, size_t s) {
       const std::vector<float> all = fixture.get(name);
       const auto size = static_cast<int64_t>(all.size()) / layers;
-      const auto begin = all.begin() + static_cast<int64_t>(s / 2) * size;
+      const auto begin = all.begin() + static_cast<int64_t>(s / kinds) * size;
       return std::vector<float>(begin, begin + size);
     };
     const std::vector<Buffer<float>*> states = stack.state(), d_states = stack.state_gradients();
     for (size_t s = 0; s < states.size(); ++s) {
-      const Buffer<float> initial = with_padding(slice(s % 2 == 0 ? "h0" : "c0", s), state_width(s));
-      const Buffer<float> d_final = with_padding(slice(s % 2 == 0 ? "dh_n" : "dc_n", s), state_width(s));
+      const Buffer<float> initial = with_padding(slice(s % kinds == 0 ? "h0" : "c0", s), state_width(s));
+      const Buffer<float> d_final = with_padding(slice(s % kinds == 0 ? "dh_n" : "dc_n", s), state_width(s));
       std::copy_n(initial.data(), initial.size(), states[s]->data());
       std::copy_n(d_final.data(), d_final.size(), d_states[s]->data());
     }
@@ -118,7 +123,7 @@ TEST_P(PyTorchLstm, AgreesOnOutputsStatesAndGradients) {
     const float* y = stack.forward(input, Pass::kTraining, engine, arena.values().data(), context);
     same(without_padding(y, T * B, W), fixture.get("y"), "y");
     for (size_t s = 0; s < states.size(); ++s) {
-      const std::string name = s % 2 == 0 ? "h_n" : "c_n";
+      const std::string name = s % kinds == 0 ? "h_n" : "c_n";
       same(without_padding(states[s]->data(), B, state_width(s)), slice(name, s), name);
     }
     Buffer<float> dx(T * B * padded(I));
@@ -126,24 +131,28 @@ TEST_P(PyTorchLstm, AgreesOnOutputsStatesAndGradients) {
                    arena.values().data(), arena.gradients().data(), context);
     same(without_padding(dx.data(), T * B, I), fixture.get("grad.x"), "grad.x");
     for (size_t s = 0; s < states.size(); ++s) {
-      const std::string name = s % 2 == 0 ? "grad.h0" : "grad.c0";
+      const std::string name = s % kinds == 0 ? "grad.h0" : "grad.c0";
       same(without_padding(d_states[s]->data(), B, state_width(s)), slice(name, s), name);
     }
     for (size_t i = 0; i < arena.parameters().size(); ++i) {
       const Parameter& p = arena.parameters()[i];
-      same({arena.gradient(i), arena.gradient(i) + p.size}, fixture.get("grad." + p.name.substr(5)), p.name);
+      same({arena.gradient(i), arena.gradient(i) + p.size}, fixture.get("grad." + p.name.substr(lstm.cell.size() + 1)),
+           p.name);
     }
   };
-  for (const Engine engine : {Engine::kReference, Engine::kAutograd}) check(engine);
+  check(Engine::kAutograd);
+  if (!lstm.is_lstm()) return;
+  check(Engine::kReference);
   testing::on_every_target([&] { check(Engine::kFused); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, PyTorchLstm,
+INSTANTIATE_TEST_SUITE_P(Fixtures, PyTorchStack,
                          ::testing::Values("lstm_plain", "lstm_hidden_16", "lstm_hidden_33", "lstm_smallest",
                                            "lstm_two_layers", "lstm_three_layers", "lstm_bidirectional",
                                            "lstm_two_layers_bidirectional", "lstm_proj",
                                            "lstm_two_layers_bidirectional_proj", "lstm_ragged",
-                                           "lstm_ragged_two_layers_bidirectional_proj", "layer_norm"),
+                                           "lstm_ragged_two_layers_bidirectional_proj", "layer_norm", "gru",
+                                           "rnn_tanh"),
                          [](const auto& test) { return test.param; });
 
 // The masks of a stack are drawn; these are given, so the reference kernel takes them.
@@ -220,7 +229,7 @@ TEST(PyTorchZoneout, AgreesOnOutputsAndGradients) {
   }
 }
 
-// The cells that only the tape has.
+// The cells that only the tape has, a step at a time.
 class PyTorchCell : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(PyTorchCell, AgreesOnOutputsAndGradients) {
