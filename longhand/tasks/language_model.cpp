@@ -27,10 +27,10 @@ nn::LstmStackOptions stack_options(const LanguageModelOptions& options, int64_t 
           .init = options.init};
 }
 
-// PyTorch's layers have a second bias, which is added to the first.
+// PyTorch's layers have a second bias, which is added to the first; but a GRU's are both parameters of the model.
 std::string second_bias(const std::string& first) {
   const size_t at = first.find("bias_ih");
-  return at == std::string::npos ? "" : std::string(first).replace(at, 7, "bias_hh");
+  return at == std::string::npos || first.starts_with("gru.") ? "" : std::string(first).replace(at, 7, "bias_hh");
 }
 
 }  // namespace
@@ -122,6 +122,11 @@ std::unique_ptr<LanguageModel> LanguageModel::load(const std::string& path) {
   OptionTable table;
   options.add_to(table);
   io::from_json(field("options"), file_path, table);
+  try {
+    options.check();
+  } catch (const Error& e) {
+    throw input_error(file_path + ": configuration: " + e.what(), "the file was altered; use an intact one");
+  }
   data::Vocabulary vocabulary =
       data::Vocabulary::from_json(io::parse_json(file.text("vocabulary"), file_path), file_path);
   data::check_special_symbols(vocabulary, options.text, file_path);

@@ -1,6 +1,6 @@
 // The language model: symbols in, the distribution of the next symbol out.
 //
-//   embedding (or one-hot) -> LSTM layers, with dropout before, between and after -> linear -> softmax
+//   embedding (or one-hot) -> recurrent layers, with dropout before, between and after -> linear -> softmax
 #pragma once
 
 #include <memory>

@@ -54,12 +54,7 @@ std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_s
 bool LanguageModelTask::carried_state_fits(int64_t index) {
   if (index >= batches_.size()) return true;  // the next epoch begins with a new state
   batches_.get(index, batch_);
-  const nn::LstmOptions& lstm = model_.options().lstm;
-  const std::vector<Buffer<float>*> state = model_.stack().state();
-  for (size_t i = 0; !batch_.fresh && i < state.size(); ++i) {
-    if (state[i]->size() != batch_.rows * padded(i % 2 == 0 ? lstm.state() : lstm.hidden)) return false;
-  }
-  return true;
+  return batch_.fresh || model_.stack().state_fits(batch_.rows);
 }
 
 std::string LanguageModelTask::fingerprint() const {
