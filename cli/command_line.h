@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
@@ -20,6 +21,9 @@ class GivenOptions {
   /// Checks and stores what was given.
   void apply(OptionTable& table) const;
   const std::vector<std::pair<const Option*, std::string>>& given() const { return given_; }
+  bool has(const std::string& name) const {
+    return std::any_of(given_.begin(), given_.end(), [&](const auto& each) { return each.first->name == name; });
+  }
 
  private:
   std::vector<std::pair<const Option*, std::string>> given_;

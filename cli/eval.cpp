@@ -42,7 +42,9 @@ struct Eval {
     given.apply(table);
     if (data.empty()) throw usage_error("longhand eval: expected --data, found none", "give --data FILE");
     const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
-    if (model->options().lstm.bidirectional && context_symbols == 0) {
+    const nn::LstmOptions& lstm = model->options().lstm;
+    const nn::Engine computed_by = given.has("engine") ? lstm.engine(engine) : lstm.fastest_engine();
+    if (lstm.bidirectional && context_symbols == 0) {
       throw usage_error(model_path + ": a bidirectional model reads the symbol that it is to predict",
                         "measure it on what came before alone: give --context 64, say");
     }
@@ -58,7 +60,7 @@ struct Eval {
     // Lines are sequences of their own, so reading many side by side changes nothing but the time.
     const int64_t rows = text.lines ? std::max<int64_t>(batch, 64) : batch;
     const tasks::LanguageScore score =
-        model->evaluate(corpus, {.rows = rows, .context = context_symbols}, nn::parse_engine(engine), context);
+        model->evaluate(corpus, {.rows = rows, .context = context_symbols}, computed_by, context);
     if (json) {
       const nlohmann::ordered_json out = {{"nats_per_symbol", score.nats_per_symbol()},
                                           {"perplexity", score.perplexity()},

@@ -32,14 +32,16 @@ struct Generate {
   int run() {
     given.apply(table);
     const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
-    if (model->options().lstm.bidirectional) {
+    const nn::LstmOptions& lstm = model->options().lstm;
+    const nn::Engine computed_by = given.has("engine") ? lstm.engine(engine) : lstm.fastest_engine();
+    if (lstm.bidirectional) {
       throw input_error(model_path + ": a bidirectional model cannot write: it reads each text from its end too",
                         "train one without --bidirectional");
     }
     kernels::Context context(1);  // one symbol at a time leaves nothing to share out
     bool begun = false;
     std::string last;
-    tasks::generate(*model, prompt, length, sampler, data::parse_unknown(unknown), nn::parse_engine(engine), context,
+    tasks::generate(*model, prompt, length, sampler, data::parse_unknown(unknown), computed_by, context,
                     [&](const std::string& piece) {
                       if (!begun) fmt::print("{}", prompt);  // only now is it known to be good
                       begun = true;

@@ -98,6 +98,7 @@ class TrainLanguageModel {
   int run() {
     read_options();
     settings_.model.check();
+    const nn::Engine engine = settings_.model.lstm.engine(settings_.engine);
     if (control_.resume.empty()) check_out();
     for (const std::string& note : settings_.model.lstm.without_effect()) {
       if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
@@ -128,7 +129,7 @@ class TrainLanguageModel {
                                   {.batch = settings_.batch,
                                    .bptt = settings_.bptt,
                                    .seed = static_cast<uint64_t>(settings_.seed),
-                                   .engine = nn::parse_engine(settings_.engine)},
+                                   .engine = engine},
                                   context);
     prepare_folder();
     ProgressDisplay display(control_.quiet);
@@ -266,8 +267,8 @@ class TrainLanguageModel {
     if (settings_.model.lstm.bidirectional) return "";  // it cannot write
     const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(train::RunFiles(folder_).model);
     std::string sample;
-    tasks::generate(*model, "", 400, {.temperature = 0.8}, data::Unknown::kSkip, nn::Engine::kFused, context,
-                    [&](const std::string& piece) {
+    tasks::generate(*model, "", 400, {.temperature = 0.8}, data::Unknown::kSkip, settings_.model.lstm.fastest_engine(),
+                    context, [&](const std::string& piece) {
                       sample += piece;
                       return true;
                     });
