@@ -267,6 +267,9 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "--data", "tale"}, "longhand train: expected lm before --data");
   usage({"train", "lm", "--data", "tale", "--embed", "0", "--dropout-input", "0.1"}, "--dropout-input: expected 0");
   usage({"train", "lm", "--data", "tale", "--hidden", "8", "--proj", "8"}, "--proj: expected less than --hidden (8)");
+  usage({"train", "lm", "--data", "tale", "--cell", "gru"}, "--cell gru: expected --engine autograd, found fused");
+  usage({"train", "lm", "--data", "tale", "--cell", "rnn", "--engine", "autograd", "--layer-norm"},
+        "--layer-norm: expected --cell lstm with it, found --cell rnn");
   usage({"train", "lm", "--data", "tale", "--dropout-output", "-0.5"}, "from 0 to 0.99, or -1, found '-0.5'");
   usage({"selftest", "--derivatives", "--thorough"}, "--thorough");
   usage({"train", "lm", "--data", "tale", "--hidden", "0"}, "--hidden: expected an integer from 1 to 65536, found '0'");
@@ -312,6 +315,26 @@ TEST(Cli, SelfTestChecksEachEquation) {
   EXPECT_EQ(result.code, 0);
   EXPECT_NE(result.out.find("(28)"), std::string::npos);
   EXPECT_NE(result.out.find("All derivatives are right."), std::string::npos);
+}
+
+// A model of another cell is measured and writes on the engine that has its cell, without being told.
+TEST(Cli, OtherCellsTrainOnTheTapeAndAreUsedThere) {
+  for (const std::string cell : {"gru", "rnn"}) {
+    const TemporaryFolder folder;
+    const Result trained = run(folder, with(kSmall, {"--cell", cell, "--engine", "autograd"}));
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    EXPECT_NE(run(folder, {"info", "run"}).out.find(cell + ".weight_hh_l0"), std::string::npos);
+    const std::vector<std::string> eval = {"eval", "run", "--data", "tale", "--unknown", "skip", "--json"};
+    const Result score = run(folder, eval);
+    ASSERT_EQ(score.code, 0) << score.err;
+    EXPECT_EQ(run(folder, with(eval, {"--engine", "autograd"})).out, score.out);
+    expect_error(run(folder, with(eval, {"--engine", "reference"})), 2, "expected --engine autograd, found reference");
+    const Result text = run(folder, {"generate", "run", "--prompt", "the ", "--length", "20"});
+    EXPECT_EQ(text.code, 0) << text.err;
+    EXPECT_TRUE(text.out.starts_with("the "));
+    expect_error(run(folder, {"generate", "run", "--engine", "fused"}), 2, "expected --engine autograd, found fused");
+    EXPECT_EQ(run(folder, {"train", "lm", "--resume", "run", "--epochs", "3"}).code, 0);
+  }
 }
 
 // A bidirectional model trains, with a word of warning, is measured on what came before, and does not write.

@@ -2,6 +2,7 @@
 #include "longhand/tasks/language_model.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "longhand/base/error.h"
 #include "longhand/io/file.h"
@@ -156,6 +157,21 @@ TEST(LanguageModel, EnginesGiveTheSameLossCurve) {
   }
 }
 
+// One text, learned by each cell to about where it stands after so few steps. Its symbols' frequencies alone would give
+// 2.4 nats.
+TEST(LanguageModel, LearnsWithEveryCell) {
+  for (const auto& [cell, ceiling] : {std::pair("lstm", 2.3), {"gru", 1.7}, {"rnn", 1.2}}) {
+    for (const bool lines : {false, true}) {
+      LanguageModelOptions options{.lstm = {.cell = cell, .hidden = 24, .dropout = 0.1}, .embed = 8};
+      options.text.lines = lines;
+      const std::vector<double> curve = loss_curve(options, Engine::kAutograd, 1);
+      EXPECT_NEAR(curve.front(), std::log(16.0), 0.2) << cell;  // it begins with sixteen symbols alike
+      EXPECT_LT(curve.back(), ceiling) << cell;
+      EXPECT_EQ(curve, loss_curve(options, Engine::kAutograd, 3)) << cell;
+    }
+  }
+}
+
 TEST(LanguageModel, IsBitIdenticalOnAnyNumberOfThreads) {
   const LanguageModelOptions options{.lstm = {.hidden = 70, .layers = 2, .dropout = 0.1}, .embed = 20};
   const std::vector<double> one = loss_curve(options, Engine::kFused, 1);
@@ -252,9 +268,10 @@ TEST(LanguageModel, SavesAndLoadsEveryOptionOfTheLayers) {
 
 std::vector<float> logits_after(LanguageModel& model, const data::Corpus& corpus) {
   kernels::Context context(1);
+  const Engine engine = model.options().lstm.fastest_engine();
   model.begin_text();
   std::span<const float> logits;
-  for (const int32_t s : corpus.symbols) logits = model.read(s, Engine::kFused, context);
+  for (const int32_t s : corpus.symbols) logits = model.read(s, engine, context);
   return {logits.begin(), logits.end()};
 }
 
@@ -269,6 +286,44 @@ TEST(LanguageModel, FileRoundTrips) {
   }
   const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
   EXPECT_EQ(file.tensors().count("lstm.bias_hh_l1"), 1U);  // as PyTorch's layers have it
+}
+
+// The arrays of another cell are under PyTorch's names too: one bias inside becomes two in the file, and a GRU's two
+// stay as they are.
+TEST(LanguageModel, FileRoundTripsWithEveryCell) {
+  const TemporaryFolder folder;
+  for (const std::string cell : {"gru", "rnn"}) {
+    LanguageModelOptions options{.lstm = {.cell = cell, .hidden = 9, .layers = 2}, .embed = 4};
+    for (const bool bidirectional : {false, true}) {
+      options.lstm.bidirectional = bidirectional;
+      Model m(options);
+      const std::span<float> values = m.model.parameters().values();
+      for (size_t i = 0; i < values.size(); ++i) values[i] += 0.01F * static_cast<float>(i % 13);  // biases, too
+      m.model.save(folder / "model.safetensors", values);
+      const auto loaded = LanguageModel::load(folder.string());
+      EXPECT_EQ(loaded->options().lstm.cell, cell);
+      for (const Parameter& p : m.model.parameters().parameters()) {
+        const auto at = values.begin() + p.offset;  // between parameters is room that files leave out
+        EXPECT_TRUE(std::equal(at, at + p.size, loaded->parameters().values().begin() + p.offset)) << p.name;
+      }
+      if (!bidirectional) {
+        EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(m.model, m.corpus));
+      }
+      std::set<std::string> expected = {"embedding.weight", "output.weight", "output.bias"}, names;
+      for (const char* name : {".weight_ih_l", ".weight_hh_l", ".bias_ih_l", ".bias_hh_l"}) {
+        for (const char* layer : {"0", "1"}) {
+          expected.insert(cell + name + layer);
+          if (bidirectional) expected.insert(cell + name + layer + "_reverse");
+        }
+      }
+      const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
+      for (const auto& [name, tensor] : file.tensors()) names.insert(name);
+      EXPECT_EQ(names, expected);
+      std::vector<float> second(cell == "gru" ? 27 : 9);
+      file.copy_floats(cell + ".bias_hh_l1", {static_cast<int64_t>(second.size())}, second);
+      EXPECT_EQ(*std::max_element(second.begin(), second.end()) > 0.0F, cell == "gru");
+    }
+  }
 }
 
 // Rewrites a model file's metadata and arrays.
@@ -324,6 +379,14 @@ TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
   EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 5); }), "no error");
   EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 65536); }), "no error");
   EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 64); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "gru"); }).find("expected 'gru.weight_ih_l0'"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "lstn"); }), "no error");
+  EXPECT_NE(error([](Tampered& t) {
+              t.set_option("cell", "rnn");
+              t.set_option("proj", 4);
+            }).find("--proj: expected --cell lstm with it"),
+            std::string::npos);
   EXPECT_NE(error([](Tampered& t) { t.set_option("lines", true); }).find("lacks <bos>"), std::string::npos);
   EXPECT_NE(error([](Tampered& t) { t.arrays["output.bias"][0] = std::nanf(""); }).find("not finite"),
             std::string::npos);
@@ -401,7 +464,8 @@ std::string generated(LanguageModel& model, const std::string& prompt, const Sam
                       data::Unknown unknown = data::Unknown::kError) {
   kernels::Context context(1);
   std::string text;
-  generate(model, prompt, 60, options, unknown, Engine::kFused, context, [&](const std::string& piece) {
+  const Engine engine = model.options().lstm.fastest_engine();
+  generate(model, prompt, 60, options, unknown, engine, context, [&](const std::string& piece) {
     text += piece;
     return true;
   });
@@ -417,6 +481,14 @@ TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
             "--prompt:1: the model does not know the symbol 'é'");
   EXPECT_NE(error_of([&] { generated(m.model, "thé", {}, data::Unknown::kUnk); }), "no error");
   EXPECT_EQ(generated(m.model, "th\u00e9", {}, data::Unknown::kSkip), generated(m.model, "th", {}));
+}
+
+TEST(Generate, WritesWithEveryCell) {
+  for (const char* cell : {"gru", "rnn"}) {
+    Model m({.lstm = {.cell = cell, .hidden = 9}, .embed = 0});
+    EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
+    EXPECT_EQ(generated(m.model, "the", {.seed = 1}).size(), 60U);
+  }
 }
 
 TEST(Generate, BeginsEachLineAfreshInLinesMode) {

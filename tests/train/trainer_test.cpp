@@ -25,6 +25,7 @@ struct Recipe {
   int64_t batch = 4;
   int64_t bptt = 12;
   double valid_fraction = 0.2;
+  nn::Engine engine = nn::Engine::kFused;
 };
 
 std::string some_prose() { return std::string(data::find_builtin("tale")->text.substr(0, 1500)); }
@@ -41,7 +42,8 @@ TrainResult sitting(const Recipe& recipe, const std::string& folder, bool resume
   if (recipe.valid_fraction > 0.0) valid = data::split_off(corpus, recipe.valid_fraction, text.lines);
   model.initialise(9);
   kernels::Context context(threads);
-  tasks::LanguageModelTask task(model, corpus, valid, {.batch = recipe.batch, .bptt = recipe.bptt, .seed = 9}, context);
+  tasks::LanguageModelTask task(
+      model, corpus, valid, {.batch = recipe.batch, .bptt = recipe.bptt, .seed = 9, .engine = recipe.engine}, context);
   int64_t steps = 0;
   Trainer trainer(task, recipe.training, folder, context,
                   {.on_step = [&](const Progress& p) { steps = p.step; },
@@ -96,7 +98,11 @@ std::vector<Recipe> recipes() {
                         .zoneout_cell = 0.1};
   Recipe both = adam;
   both.model.lstm = {.hidden = 12, .bidirectional = true, .dropout_recurrent = 0.2};
-  return {adam, sgd, lines, options, both};
+  Recipe gru = adam, rnn = adam;  // the cells that only the tape has
+  gru.model.lstm = {.cell = "gru", .hidden = 12, .layers = 2, .train_initial_state = true, .dropout = 0.1};
+  rnn.model.lstm = {.cell = "rnn", .hidden = 12, .dropout = 0.1, .weight_drop = 0.2};
+  gru.engine = rnn.engine = nn::Engine::kAutograd;
+  return {adam, sgd, lines, options, both, gru, rnn};
 }
 
 TEST(Trainer, ResumesBitForBitAtAnyStep) {
