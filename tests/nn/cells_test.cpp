@@ -149,6 +149,38 @@ TEST_P(OtherCells, GradientsAreCentralDifferences) {
   }
 }
 
+// Each regulariser does something in training, and nothing otherwise.
+TEST_P(OtherCells, AreRegularisedInTrainingAlone) {
+  const LstmOptions plain{.cell = GetParam(), .hidden = 5, .layers = 2};
+  const auto outputs = [](const LstmOptions& lstm, Pass pass) {
+    Subject s(lstm);
+    const double* y = s.forward(pass);
+    return std::vector<double>(y, y + kSteps * kBatch * padded(s.width));
+  };
+  for (double LstmOptions::*rate :
+       {&LstmOptions::dropout, &LstmOptions::dropout_input, &LstmOptions::dropout_output, &LstmOptions::weight_drop}) {
+    LstmOptions lstm = plain;
+    lstm.dropout_input = lstm.dropout_output = 0.0;
+    lstm.*rate = 0.5;
+    EXPECT_EQ(outputs(lstm, Pass::kGradients), outputs(plain, Pass::kGradients));
+    EXPECT_EQ(outputs(lstm, Pass::kInference), outputs(plain, Pass::kInference));
+    EXPECT_NE(outputs(lstm, Pass::kTraining), outputs(plain, Pass::kTraining));
+  }
+}
+
+// Of two directions, only the reverse one has read the last step at the first.
+TEST_P(OtherCells, ReadInBothDirections) {
+  Subject s({.cell = GetParam(), .hidden = 5, .bidirectional = true});
+  const auto first_step = [&s](int64_t begin) {
+    const double* y = s.forward(Pass::kInference);
+    return std::vector<double>(y + begin, y + begin + 5);  // of row 0, which is as long as can be
+  };
+  const std::vector<double> forward = first_step(0), reverse = first_step(5);
+  s.x[(kSteps - 1) * kBatch * padded(kInputs)] += 1.0;
+  EXPECT_EQ(first_step(0), forward);
+  EXPECT_NE(first_step(5), reverse);
+}
+
 // A row is what it is alone: its padding changes nothing, and where it has ended its outputs are zeros.
 TEST_P(OtherCells, PaddingChangesNothing) {
   Subject s({.cell = GetParam(), .hidden = 5, .layers = 2, .bidirectional = true});
