@@ -21,6 +21,7 @@
 #include "longhand/kernels/reference.h"
 #include "longhand/kernels/softmax.h"
 #include "longhand/kernels/target.h"
+#include "longhand/lab/chart.h"
 #include "longhand/lab/derivatives.h"
 #include "longhand/lab/report.h"
 #include "longhand/lab/selftest.h"
