@@ -22,6 +22,8 @@
 #include "longhand/kernels/softmax.h"
 #include "longhand/kernels/target.h"
 #include "longhand/lab/chart.h"
+#include "longhand/lab/comparison.h"
+#include "longhand/lab/comparison_page.h"
 #include "longhand/lab/derivatives.h"
 #include "longhand/lab/report.h"
 #include "longhand/lab/selftest.h"

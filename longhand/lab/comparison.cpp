@@ -1,0 +1,147 @@
+#include "longhand/lab/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "longhand/lab/comparison_table.h"
+
+namespace longhand::lab {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
+
+std::optional<double> perplexity(const std::optional<double>& nats) {
+  return nats ? std::optional<double>(std::exp(*nats)) : std::nullopt;
+}
+
+// A message of another program may hold bytes that JSON cannot.
+Json text(const std::string& bytes) {
+  return Json::parse(Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+Json options_json(const std::vector<std::pair<std::string, std::string>>& options) {
+  Json out = Json::object();
+  for (const auto& [name, value] : options) out[text(name).get<std::string>()] = text(value);
+  return out;
+}
+
+Json spread_json(const Spread& s) {
+  return {{"median", number(s.median)}, {"low", number(s.low)}, {"high", number(s.high)}};
+}
+
+Json loss_json(const std::vector<double>& losses, bool as_perplexity) {
+  if (losses.empty()) return nullptr;
+  Spread s = spread(losses);
+  if (as_perplexity) s = {std::exp(s.median), std::exp(s.low), std::exp(s.high)};
+  return spread_json(s);
+}
+
+Json summary(const ComparedVariant& variant) {
+  if (finished(variant).empty()) return nullptr;
+  const std::vector<double> train = figures(variant, &ComparedRun::train_loss), valid = valid_losses(variant);
+  return {{"train_loss", loss_json(train, false)},
+          {"train_perplexity", loss_json(train, true)},
+          {"valid_loss", loss_json(valid, false)},
+          {"valid_perplexity", loss_json(valid, true)},
+          {"tokens_per_second", spread_json(spread(figures(variant, &ComparedRun::tokens_per_second)))},
+          {"seconds", spread_json(spread(figures(variant, &ComparedRun::seconds)))},
+          {"memory_mib", spread_json(spread(figures(variant, &ComparedRun::memory_mib)))}};
+}
+
+Json run_json(const ComparedRun& run) {
+  if (!run.failure.empty()) return {{"seed", run.seed}, {"status", "failed"}, {"failure", text(run.failure)}};
+  Json curve = Json::array();
+  for (const CurvePoint& point : run.curve) {
+    curve.push_back({{"epoch", number(point.epoch)},
+                     {"seconds", number(point.seconds)},
+                     {"train_loss", number(point.train_loss)},
+                     {"valid_loss", number(point.valid_loss)}});
+  }
+  return {{"seed", run.seed},
+          {"status", "done"},
+          {"train_loss", number(run.train_loss)},
+          {"train_perplexity", number(std::exp(run.train_loss))},
+          {"valid_loss", number(run.valid_loss)},
+          {"valid_perplexity", number(perplexity(run.valid_loss))},
+          {"best_epoch", run.valid_loss ? Json(run.best_epoch) : Json(nullptr)},
+          {"epochs", run.epochs},
+          {"tokens_per_second", number(run.tokens_per_second)},
+          {"seconds", number(run.seconds)},
+          {"memory_mib", number(run.memory_mib)},
+          {"parameters", run.parameters},
+          {"curve", std::move(curve)}};
+}
+
+// RFC 4180: quotes around what holds a comma, a quote or the end of a line, and quotes doubled in it.
+std::string csv_field(const std::string& value) {
+  if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
+  std::string out = "\"";
+  for (const char c : value) {
+    if (c == '"') out.push_back('"');
+    out.push_back(c);
+  }
+  return out + "\"";
+}
+
+std::string csv_number(const std::optional<double>& value) { return value ? fmt::format("{}", *value) : ""; }
+
+std::string csv_line(const ComparedVariant& variant, const ComparedRun& run) {
+  const std::string start = fmt::format("{},{},", csv_field(variant.name), run.seed);
+  if (!run.failure.empty()) return start + "failed" + std::string(11, ',') + csv_field(run.failure) + "\n";
+  return start + fmt::format("done,{},{},{},{},{},{},{},{},{},{},\n", run.train_loss, std::exp(run.train_loss),
+                             csv_number(run.valid_loss), csv_number(perplexity(run.valid_loss)),
+                             run.valid_loss ? fmt::format("{}", run.best_epoch) : "", run.epochs, run.tokens_per_second,
+                             run.seconds, run.memory_mib, run.parameters);
+}
+
+}  // namespace
+
+Spread spread(std::vector<double> values) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  if (values.empty()) return {kNan, kNan, kNan};
+  std::sort(values.begin(), values.end(),
+            [](double a, double b) { return !std::isnan(a) && (std::isnan(b) || a < b); });
+  const size_t n = values.size();
+  return {0.5 * values[(n - 1) / 2] + 0.5 * values[n / 2], values.front(), values.back()};
+}
+
+nlohmann::ordered_json to_json(const RunComparison& comparison) {
+  Json published = Json::array(), variants = Json::array();
+  for (const PublishedRow& row : comparison.published) {
+    published.push_back({{"name", text(row.name)},
+                         {"tokens_per_second", number(row.tokens_per_second)},
+                         {"perplexity", number(row.perplexity)}});
+  }
+  for (const ComparedVariant& variant : comparison.variants) {
+    Json runs = Json::array();
+    for (const ComparedRun& run : variant.runs) runs.push_back(run_json(run));
+    variants.push_back({{"name", text(variant.name)},
+                        {"options", options_json(variant.options)},
+                        {"note", text(variant.note)},
+                        {"summary", summary(variant)},
+                        {"runs", std::move(runs)}});
+  }
+  return {{"title", text(comparison.title)},     {"command", text(comparison.command)},
+          {"machine", text(comparison.machine)}, {"common", options_json(comparison.common)},
+          {"published", std::move(published)},   {"variants", std::move(variants)}};
+}
+
+std::string to_csv(const RunComparison& comparison) {
+  std::string out =
+      "variant,seed,status,train_loss,train_perplexity,valid_loss,valid_perplexity,best_epoch,epochs,"
+      "tokens_per_second,seconds,memory_mib,parameters,failure\n";
+  for (const ComparedVariant& variant : comparison.variants) {
+    for (const ComparedRun& run : variant.runs) out += csv_line(variant, run);
+  }
+  return out;
+}
+
+}  // namespace longhand::lab

@@ -1,0 +1,89 @@
+// What a comparison of training runs shows once its runs are done: variants of one training, each with one or several
+// seeds, as a table, as JSON and as CSV. It neither starts runs nor reads their folders; comparison_page.h has the
+// page.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace longhand::lab {
+
+/// Where a run stood after an evaluation. Losses are in nats a symbol.
+struct CurvePoint {
+  double epoch = 0.0;
+  double seconds = 0.0;  ///< of training until then
+  double train_loss = 0.0;
+  std::optional<double> valid_loss;
+};
+
+/// One training run of a variant. Numbers may be infinite or NaN where a training went astray.
+struct ComparedRun {
+  int64_t seed = 0;
+  std::string failure;  ///< why there are no figures; empty where there are
+  int64_t parameters = 0;
+  int64_t epochs = 0;
+  int64_t best_epoch = 0;            ///< the one with the lowest held-out loss
+  double train_loss = 0.0;           ///< nats, in the last epoch
+  std::optional<double> valid_loss;  ///< nats, in the best epoch; none where nothing was held out
+  double tokens_per_second = 0.0;
+  double seconds = 0.0;     ///< of training
+  double memory_mib = 0.0;  ///< the largest resident size of its process
+  std::vector<CurvePoint> curve;
+};
+
+/// A set of options under a name, and its runs, which differ in the seed alone.
+struct ComparedVariant {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> options;  ///< those that differ from the common ones
+  std::string note;
+  std::vector<ComparedRun> runs;
+};
+
+/// Figures from elsewhere, shown above ours and marked as published, on other machines. Zero is one that is not known.
+struct PublishedRow {
+  std::string name;
+  double tokens_per_second = 0.0;
+  double perplexity = 0.0;
+};
+
+/// Texts may hold any characters; every form of output escapes them in its way.
+struct RunComparison {
+  std::string title;
+  std::string command;  ///< that made it
+  std::string machine;
+  std::vector<std::pair<std::string, std::string>> common;  ///< options of all variants
+  std::vector<PublishedRow> published;
+  std::vector<ComparedVariant> variants;
+};
+
+/// What several seeds gave.
+struct Spread {
+  double median = 0.0;  ///< of an even count the mean of the middle two
+  double low = 0.0;
+  double high = 0.0;
+};
+
+/// NaN counts as larger than every number. Of nothing, all three are NaN.
+Spread spread(std::vector<double> values);
+
+/// The table for a terminal of `width` columns. Medians over the seeds; where a variant has several, a second line says
+/// from which to which, in as many columns as there is room for. The variant of the lowest loss (held-out if anything
+/// was held out, else training) has a `*`. Below a variant stands how many of its runs failed, and why.
+std::string to_text(const RunComparison& comparison, int width);
+
+/// The same table in Markdown, ranges in brackets.
+std::string to_markdown(const RunComparison& comparison);
+
+/// Everything, with a summary (median, low, high) for each variant. Perplexities are exp(loss). Numbers that are not
+/// finite are null; bytes that are not UTF-8 become U+FFFD.
+nlohmann::ordered_json to_json(const RunComparison& comparison);
+
+/// A line for each run, below one with the names of the columns: fields quoted as in RFC 4180, lines ended by a
+/// newline. A failed run's figures, and those of nothing held out, are empty.
+std::string to_csv(const RunComparison& comparison);
+
+}  // namespace longhand::lab

@@ -1,0 +1,166 @@
+#include "longhand/lab/comparison_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace longhand::lab {
+namespace {
+
+constexpr const char* kNothing = "–";
+
+std::string count_text(double value) {
+  if (!std::isfinite(value)) return fmt::format("{}", value);
+  if (std::abs(value) >= 1e12) return fmt::format("{:.1e}", value);
+  return fmt::format("{}", fmt::group_digits(static_cast<int64_t>(std::llround(value))));
+}
+
+std::string loss_text(double nats) {
+  return fmt::format(fmt::runtime(std::abs(nats) < 1000.0 ? "{:.3f}" : "{:.1e}"), nats);
+}
+
+std::string perplexity_text(double perplexity) {
+  if (perplexity < 1000.0) return fmt::format("{:.2f}", perplexity);
+  return perplexity < 1e5 ? count_text(perplexity) : fmt::format("{:.1e}", perplexity);
+}
+
+std::string time_text(double seconds) {
+  if (!(std::abs(seconds) < 1e9)) return fmt::format("{:.1e} s", seconds);
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
+  const auto s = static_cast<int64_t>(std::llround(seconds));
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+template <class Format>
+TableCell cell(const std::vector<double>& seeds, const Format& format) {
+  if (seeds.empty()) return {kNothing, ""};
+  const Spread s = spread(seeds);
+  return {format(s.median), seeds.size() > 1 ? format(s.low) + " to " + format(s.high) : ""};
+}
+
+std::string failures_of(const ComparedVariant& variant) {
+  if (variant.runs.empty()) return "no runs";
+  std::string reasons;
+  size_t failed = 0;
+  std::vector<std::string> named;
+  for (const ComparedRun& run : variant.runs) {
+    if (run.failure.empty()) continue;
+    ++failed;
+    if (std::find(named.begin(), named.end(), run.failure) != named.end()) continue;
+    named.push_back(run.failure);
+    reasons += (reasons.empty() ? "" : "; ") + one_line(run.failure);
+  }
+  if (failed == 0) return "";
+  if (variant.runs.size() == 1) return "failed: " + reasons;
+  return fmt::format("{} of {} seeds failed: {}", failed, variant.runs.size(), reasons);
+}
+
+TableRow row_of(const ComparedVariant& variant, bool held_out) {
+  TableRow row{.name = one_line(variant.name), .cells = {}, .failures = failures_of(variant)};
+  if (finished(variant).empty()) return row;
+  const std::vector<double> train = figures(variant, &ComparedRun::train_loss), valid = valid_losses(variant);
+  row.cells.push_back(cell(train, loss_text));
+  if (held_out) row.cells.push_back(cell(valid, loss_text));
+  row.cells.push_back(cell(held_out ? valid : train, [](double nats) { return perplexity_text(std::exp(nats)); }));
+  row.cells.push_back(cell(figures(variant, &ComparedRun::tokens_per_second), count_text));
+  row.cells.push_back(cell(figures(variant, &ComparedRun::seconds), time_text));
+  row.cells.push_back(cell(figures(variant, &ComparedRun::memory_mib), count_text));
+  return row;
+}
+
+TableRow row_of(const PublishedRow& published, bool held_out) {
+  TableRow row{.name = one_line(published.name), .published = true, .cells = {}, .failures = {}};
+  row.cells.assign(held_out ? 6 : 5, {kNothing, ""});
+  const size_t perplexity = held_out ? 2 : 1;
+  if (published.perplexity > 0.0) row.cells[perplexity].median = perplexity_text(published.perplexity);
+  if (published.tokens_per_second > 0.0) row.cells[perplexity + 1].median = count_text(published.tokens_per_second);
+  return row;
+}
+
+// The row of the lowest median; none where there is nothing to compare.
+const ComparedVariant* best_of(const RunComparison& comparison, bool held_out) {
+  const ComparedVariant* best = nullptr;
+  double lowest = std::numeric_limits<double>::infinity();
+  size_t with_figures = 0;
+  for (const ComparedVariant& variant : comparison.variants) {
+    const double loss = spread(held_out ? valid_losses(variant) : figures(variant, &ComparedRun::train_loss)).median;
+    with_figures += finished(variant).empty() ? 0 : 1;
+    if (loss < lowest) {
+      lowest = loss;
+      best = &variant;
+    }
+  }
+  return with_figures > 1 ? best : nullptr;
+}
+
+}  // namespace
+
+std::vector<const ComparedRun*> finished(const ComparedVariant& variant) {
+  std::vector<const ComparedRun*> out;
+  for (const ComparedRun& run : variant.runs) {
+    if (run.failure.empty()) out.push_back(&run);
+  }
+  return out;
+}
+
+std::vector<double> figures(const ComparedVariant& variant, double ComparedRun::*figure) {
+  std::vector<double> out;
+  for (const ComparedRun* run : finished(variant)) out.push_back(run->*figure);
+  return out;
+}
+
+std::vector<double> valid_losses(const ComparedVariant& variant) {
+  std::vector<double> out;
+  for (const ComparedRun* run : finished(variant)) {
+    if (run->valid_loss) out.push_back(*run->valid_loss);
+  }
+  return out;
+}
+
+bool has_valid_loss(const RunComparison& comparison) {
+  for (const ComparedVariant& variant : comparison.variants) {
+    for (const ComparedRun* run : finished(variant)) {
+      if (run->valid_loss) return true;
+    }
+  }
+  return false;
+}
+
+std::string one_line(const std::string& text) {
+  std::string out = text;
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return out;
+}
+
+ComparisonTable make_table(const RunComparison& comparison) {
+  const bool held_out = has_valid_loss(comparison);
+  ComparisonTable table;
+  table.columns.push_back({"training", "loss"});
+  if (held_out) table.columns.push_back({"held-out", "loss"});
+  table.columns.push_back({held_out ? "held-out" : "training", "perplexity"});
+  table.columns.insert(table.columns.end(), {{"", "tokens/s"}, {"", "time"}, {"", "MiB"}});
+  for (const PublishedRow& published : comparison.published) table.rows.push_back(row_of(published, held_out));
+  const ComparedVariant* best = best_of(comparison, held_out);
+  bool several = false;
+  for (const ComparedVariant& variant : comparison.variants) {
+    table.rows.push_back(row_of(variant, held_out));
+    table.rows.back().best = &variant == best;
+    several = several || finished(variant).size() > 1;
+  }
+  if (best != nullptr) {
+    table.notes.push_back(std::string("* the lowest ") + (held_out ? "held-out" : "training") + " loss");
+  }
+  table.notes.push_back("time is that of training, MiB the largest memory of the process");
+  if (several) table.notes.push_back("medians over the seeds, and ranges from the lowest seed to the highest");
+  if (!comparison.published.empty()) {
+    table.notes.push_back("published figures were measured elsewhere, on other machines");
+  }
+  return table;
+}
+
+}  // namespace longhand::lab

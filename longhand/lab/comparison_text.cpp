@@ -1,0 +1,208 @@
+// The table of a comparison for a terminal and for Markdown.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "longhand/base/utf8.h"
+#include "longhand/lab/comparison.h"
+#include "longhand/lab/comparison_table.h"
+
+namespace longhand::lab {
+namespace {
+
+constexpr size_t kShortName = 16;  // names up to here always have their figures beside them
+
+// Columns that a terminal gives the text: two for East Asian characters and emoji, none for combining marks.
+size_t columns_of(const std::string& text) {
+  size_t columns = 0;
+  for (size_t at = 0; at < text.size();) {
+    char32_t c = 0;
+    const size_t bytes = decode_utf8(text, at, c);
+    at += std::max<size_t>(1, bytes);
+    const bool wide = (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) || (c >= 0xac00 && c <= 0xd7a3) ||
+                      (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
+                      (c >= 0xffe0 && c <= 0xffe6) || (c >= 0x1f300 && c <= 0x1faff) || (c >= 0x20000 && c <= 0x3ffff);
+    const bool mark = (c >= 0x300 && c <= 0x36f) || (c >= 0x200b && c <= 0x200f) || (c >= 0xfe00 && c <= 0xfe0f);
+    columns += bytes > 0 && mark ? 0 : bytes > 0 && wide ? 2 : 1;
+  }
+  return columns;
+}
+
+std::string padding(const std::string& text, size_t width) {
+  const size_t has = columns_of(text);
+  return std::string(has < width ? width - has : 0, ' ');
+}
+
+std::string left(const std::string& text, size_t width) { return text + padding(text, width); }
+std::string right(const std::string& text, size_t width) { return padding(text, width) + text; }
+
+// Lines of at most `width` columns (a longer word has its own), each after `indent` spaces.
+std::string wrapped(const std::string& text, size_t width, size_t indent) {
+  std::string out, line;
+  size_t begin = 0;
+  while (begin < text.size()) {
+    const size_t end = std::min(text.find(' ', begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (word.empty()) continue;
+    if (!line.empty() && indent + columns_of(line) + 1 + columns_of(word) > width) {
+      out += std::string(indent, ' ') + line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return line.empty() ? out : out + std::string(indent, ' ') + line + "\n";
+}
+
+std::string without_spaces_at_the_end(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+// How wide each column is, and which of them show ranges.
+struct Layout {
+  size_t name = 0;
+  std::vector<size_t> widths;
+  std::vector<bool> ranges;
+
+  // The mark, the name, one space, and two between columns. The first heading is wider than its figures.
+  size_t total() const {
+    size_t sum = 2 + name + 1;
+    for (size_t i = 0; i < widths.size(); ++i) sum += widths[i] + (i > 0 ? 2 : 0);
+    return sum;
+  }
+};
+
+Layout lay_out(const ComparisonTable& table, size_t width) {
+  Layout layout;
+  std::vector<size_t> with_range;
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    size_t median = 0, range = 0;
+    for (const std::string& heading : table.columns[i]) median = std::max(median, columns_of(heading));
+    for (const TableRow& row : table.rows) {
+      if (row.cells.empty()) continue;
+      median = std::max(median, columns_of(row.cells[i].median));
+      range = std::max(range, columns_of(row.cells[i].range));
+    }
+    layout.widths.push_back(median);
+    with_range.push_back(std::max(median, range));
+  }
+  // The ranges of losses and perplexity matter more than a long name beside its figures. The first column's range may
+  // lie below the name, and takes no room.
+  Layout important = layout;
+  for (size_t i = 1; i < important.widths.size() - 3; ++i) important.widths[i] = with_range[i];
+  const size_t rest = important.total();
+  for (const TableRow& row : table.rows) {
+    if (!row.cells.empty()) layout.name = std::max(layout.name, columns_of(row.name));
+  }
+  layout.name = std::min(std::max<size_t>(layout.name, 7), width > rest + kShortName ? width - rest : kShortName);
+  layout.ranges.assign(layout.widths.size(), true);
+  for (size_t i = 1; i < layout.widths.size(); ++i) {
+    Layout wider = layout;
+    wider.widths[i] = with_range[i];
+    if (wider.total() <= width) {
+      layout = wider;
+    } else {
+      layout.ranges[i] = with_range[i] == layout.widths[i];
+    }
+  }
+  return layout;
+}
+
+std::string headings(const ComparisonTable& table, const Layout& layout) {
+  std::string out;
+  for (const size_t line : {size_t{0}, size_t{1}}) {
+    std::string text = "  " + left(line == 1 ? "variant" : "", layout.name) + " ";
+    for (size_t i = 0; i < layout.widths.size(); ++i) {
+      text += (i > 0 ? "  " : "") + right(table.columns[i][line], layout.widths[i]);
+    }
+    out += without_spaces_at_the_end(text);
+  }
+  return out;
+}
+
+std::string row_text(const TableRow& row, const Layout& layout, size_t width) {
+  const std::string mark = row.best ? "* " : "  ";
+  const bool alone = row.cells.empty() || columns_of(row.name) > layout.name;
+  std::string out = alone ? mark + row.name + "\n" : "";
+  if (!row.cells.empty()) {
+    std::string line = alone ? std::string(2 + layout.name + 1, ' ') : mark + left(row.name, layout.name) + " ";
+    std::string below;
+    bool any_range = false;
+    for (size_t i = 0; i < row.cells.size(); ++i) {
+      const std::string gap = i > 0 ? "  " : "";
+      const std::string range = layout.ranges[i] ? row.cells[i].range : "";
+      line += gap + right(row.cells[i].median, layout.widths[i]);
+      below += gap + right(range, i > 0 ? layout.widths[i] : 2 + layout.name + 1 + layout.widths[i]);
+      any_range = any_range || !range.empty();
+    }
+    out += without_spaces_at_the_end(line);
+    if (any_range) out += without_spaces_at_the_end(below);
+  }
+  return out + wrapped(row.failures, width, 4);
+}
+
+// Markdown would read these as its own.
+std::string escape_markdown(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<') {
+      out += "&lt;";
+      continue;
+    }
+    if (c == '&') {
+      out += "&amp;";
+      continue;
+    }
+    if (std::string("\\|*_`[]").find(c) != std::string::npos) out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string to_text(const RunComparison& comparison, int width) {
+  const ComparisonTable table = make_table(comparison);
+  if (table.rows.empty()) return "  no variants\n";
+  const auto columns = static_cast<size_t>(std::max(width, 40));
+  const Layout layout = lay_out(table, columns);
+  std::string out = headings(table, layout);
+  bool published = false;
+  for (const TableRow& row : table.rows) {
+    if (row.published != published) out += row.published ? "published, on other machines:\n" : "measured here:\n";
+    published = row.published;
+    out += row_text(row, layout, columns);
+  }
+  for (const std::string& note : table.notes) out += wrapped(note, columns, 0);
+  return out;
+}
+
+std::string to_markdown(const RunComparison& comparison) {
+  const ComparisonTable table = make_table(comparison);
+  std::string out = "| variant |", rule = "|---|";
+  for (const std::vector<std::string>& heading : table.columns) {
+    out += fmt::format(" {}{}{} |", heading[0], heading[0].empty() ? "" : " ", heading[1]);
+    rule += "---:|";
+  }
+  out += "\n" + rule + "\n";
+  for (const TableRow& row : table.rows) {
+    const std::string name = escape_markdown(row.name);
+    out += "| " + (row.best ? "**" + name + "** \\*" : row.published ? name + " (published)" : name);
+    if (!row.failures.empty()) out += " (" + escape_markdown(row.failures) + ")";
+    out += " |";
+    for (size_t i = 0; i < table.columns.size(); ++i) {
+      const TableCell cell = row.cells.empty() ? TableCell{"–", ""} : row.cells[i];
+      out += " " + cell.median + (cell.range.empty() ? "" : " (" + cell.range + ")") + " |";
+    }
+    out += "\n";
+  }
+  out += "\n";
+  for (size_t i = 0; i < table.notes.size(); ++i) {
+    out += (i > 0 ? "; " : "") + escape_markdown(table.notes[i]);
+  }
+  return out + (table.notes.empty() ? "" : ".\n");
+}
+
+}  // namespace longhand::lab
