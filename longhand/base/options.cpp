@@ -54,7 +54,10 @@ std::string shortest(double value) {
 
 std::string Option::text() const {
   if (const auto* flag = std::get_if<bool*>(&value)) return **flag ? "true" : "false";
-  if (const auto* integer = std::get_if<int64_t*>(&value)) return std::to_string(**integer);
+  if (const auto* integer = std::get_if<int64_t*>(&value)) {
+    const bool word = !check.also_called.empty() && static_cast<double>(**integer) == *check.also;
+    return word ? check.also_called : std::to_string(**integer);
+  }
   if (const auto* number = std::get_if<double*>(&value)) return shortest(**number);
   return *std::get<std::string*>(value);
 }
@@ -63,19 +66,18 @@ std::string Option::expectation() const {
   if (is_flag()) return "true or false";
   if (!check.choices.empty()) return "one of " + joined(check.choices);
   if (std::holds_alternative<std::string*>(value)) return "a text";
-  const std::string kind = std::holds_alternative<int64_t*>(value) ? "an integer" : "a number";
+  std::string out = std::holds_alternative<int64_t*>(value) ? "an integer" : "a number";
   const bool lower = check.least > -1e300;
   const bool upper = check.most < 1e300;
   if (upper && check.most < 1.0 && check.most > 0.9999) {
-    return kind + " of at least 0 and below 1";
+    out += " of at least 0 and below 1";
+  } else if (lower && upper) {
+    out += " from " + shortest(check.least) + " to " + shortest(check.most);
+  } else if (lower) {
+    out += (check.open ? " above " : " of at least ") + shortest(check.least);
   }
-  if (lower && upper) {
-    return kind + " from " + shortest(check.least) + " to " + shortest(check.most) +
-           (check.also ? ", or " + shortest(*check.also) : "");
-  }
-  if (lower && check.open) return kind + " above " + shortest(check.least);
-  if (lower) return kind + " of at least " + shortest(check.least);
-  return kind;
+  if (!check.also) return out;
+  return out + ", or " + (check.also_called.empty() ? shortest(*check.also) : check.also_called);
 }
 
 const Option* OptionTable::find(std::string_view name) const {
@@ -100,7 +102,11 @@ void OptionTable::set(const Option& option, const std::string& text, const std::
     **flag = text == "true";
   } else if (const auto* integer = std::get_if<int64_t*>(&option.value)) {
     int64_t parsed = 0;
-    if (!parse_number(text, parsed) || !in_range(static_cast<double>(parsed))) throw refuse();
+    if (option.is_word(text)) {
+      parsed = static_cast<int64_t>(*option.check.also);
+    } else if (!parse_number(text, parsed) || !in_range(static_cast<double>(parsed))) {
+      throw refuse();
+    }
     **integer = parsed;
   } else if (const auto* number = std::get_if<double*>(&option.value)) {
     double parsed = 0.0;

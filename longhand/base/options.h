@@ -17,7 +17,9 @@ struct OptionCheck {
   double most = 1e300;
   bool open = false;                   ///< `least` and `most` themselves are excluded
   std::optional<double> also{};        ///< one value outside of that range, with a meaning of its own
+  std::string also_called{};           ///< a word for it, where it has one
   std::vector<std::string> choices{};  ///< of a text; empty: any
+  std::string brief{};                 ///< what help says in the place of a long list of choices
 };
 
 OptionCheck at_least(double least);
@@ -39,6 +41,8 @@ struct Option {
   bool is_flag() const { return std::holds_alternative<bool*>(value); }
   /// The value as the command line would take it.
   std::string text() const;
+  /// Whether the text is the word for a number.
+  bool is_word(const std::string& text) const { return !check.also_called.empty() && text == check.also_called; }
   /// "an integer of at least 1", "one of sgd, adam", ...
   std::string expectation() const;
 };

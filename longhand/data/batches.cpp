@@ -1,12 +1,15 @@
 #include "longhand/data/batches.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "longhand/base/error.h"
 
 namespace longhand::data {
 namespace {
+
+constexpr int64_t kMostRows = int64_t{1} << 24;  // of a batch that grows
 
 // Fisher and Yates' shuffle with numbers first .. first + n of the generator.
 template <class T>
@@ -18,7 +21,7 @@ void shuffle(std::vector<T>& items, const CounterRng& rng, uint64_t first) {
 
 Batches::Batches(const Corpus& corpus, bool lines, const BatchOptions& options)
     : corpus_(corpus), lines_(lines), options_(options) {
-  LONGHAND_CHECK(options.batch > 0 && options.bptt > 0 && corpus.targets() > 0);
+  LONGHAND_CHECK(options.batch > 0 && options.bptt > 0 && options.accumulate > 0 && corpus.targets() > 0);
   begin_epoch(0);
 }
 
@@ -26,16 +29,26 @@ void Batches::begin_epoch(int64_t epoch) {
   const CounterRng rng(options_.seed, static_cast<uint64_t>(epoch), RngPlace::kBatches);
   rows_.clear();
   windows_.clear();
+  updates_.clear();
+  const int64_t changes = options_.every > 0 ? epoch / options_.every : 0;
+  const double wanted = static_cast<double>(options_.batch) * std::pow(options_.factor, static_cast<double>(changes));
+  batch_ = std::llround(std::clamp(wanted, 1.0, static_cast<double>(kMostRows)));
+  group_ = options_.whole ? batch_ : std::min(kMostRows, batch_ * options_.accumulate);
   if (lines_) {
     plan_lines(rng);
   } else {
     plan_stream(rng);
   }
+  if (options_.whole) {
+    Update all{0, static_cast<int64_t>(windows_.size()), 0};
+    for (const Update& update : updates_) all.symbols += update.symbols;
+    updates_.assign(1, all);
+  }
 }
 
 void Batches::plan_stream(const CounterRng& rng) {
   const int64_t targets = corpus_.targets();
-  const int64_t rows = std::min(options_.batch, targets);
+  const int64_t rows = std::min(group_, targets);
   for (int64_t b = 0; b < rows; ++b) {
     const int64_t begin = targets * b / rows;
     rows_.push_back({begin, targets * (b + 1) / rows - begin});
@@ -43,7 +56,7 @@ void Batches::plan_stream(const CounterRng& rng) {
   int64_t first = 0;
   if (options_.shuffle && longest(0, rows) > options_.bptt) {
     first = options_.bptt - static_cast<int64_t>(rng.below(0, static_cast<uint64_t>(options_.bptt / 2 + 1)));
-    windows_.push_back({0, rows, 0, first});
+    add_update(0, rows, 0, first);
   }
   add_windows(0, rows, first);
 }
@@ -56,15 +69,15 @@ void Batches::plan_lines(const CounterRng& rng) {
   const auto lines = static_cast<int64_t>(rows_.size());
   if (options_.shuffle) shuffle(rows_, rng, 0);
   // Rows of like length waste no work on each other, and too many sorted together would no longer be shuffled.
-  const int64_t pool = options_.shuffle ? 16 * options_.batch : lines;
+  const int64_t pool = options_.shuffle ? 16 * group_ : lines;
   for (int64_t begin = 0; begin < lines; begin += pool) {
     const auto end = rows_.begin() + std::min(lines, begin + pool);
     std::stable_sort(rows_.begin() + begin, end, [](const Row& a, const Row& b) { return a.length > b.length; });
   }
   std::vector<int64_t> groups;
-  for (int64_t begin = 0; begin < lines; begin += options_.batch) groups.push_back(begin);
+  for (int64_t begin = 0; begin < lines; begin += group_) groups.push_back(begin);
   if (options_.shuffle) shuffle(groups, rng, static_cast<uint64_t>(lines) + 1);
-  for (const int64_t begin : groups) add_windows(begin, std::min(options_.batch, lines - begin), 0);
+  for (const int64_t begin : groups) add_windows(begin, std::min(group_, lines - begin), 0);
 }
 
 int64_t Batches::longest(int64_t first_row, int64_t rows) const {
@@ -73,18 +86,42 @@ int64_t Batches::longest(int64_t first_row, int64_t rows) const {
   return most;
 }
 
+int64_t Batches::symbols(const Window& window) const {
+  int64_t count = 0;
+  for (int64_t b = 0; b < window.rows; ++b) {
+    const Row& row = rows_[static_cast<size_t>(window.first_row + b)];
+    count += std::clamp<int64_t>(row.length - window.offset, 0, window.steps);
+  }
+  return count;
+}
+
+// The window of a group, cut into parts of `batch_` rows, but for those whose rows have all ended.
+void Batches::add_update(int64_t first_row, int64_t rows, int64_t offset, int64_t steps) {
+  Update update{static_cast<int64_t>(windows_.size()), 0, 0};
+  for (int64_t begin = 0; begin < rows; begin += batch_) {
+    const Window part{first_row + begin, std::min(batch_, rows - begin), offset, steps, begin / batch_};
+    const int64_t count = symbols(part);
+    if (count == 0) continue;
+    windows_.push_back(part);
+    update.symbols += count;
+    ++update.parts;
+  }
+  updates_.push_back(update);
+}
+
 void Batches::add_windows(int64_t first_row, int64_t rows, int64_t offset) {
   // Windows of even length: a short one at the end would make an update of its own from little evidence.
   const int64_t length = longest(first_row, rows) - offset;
   const int64_t count = (length + options_.bptt - 1) / options_.bptt;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t begin = length * i / count;
-    windows_.push_back({first_row, rows, offset + begin, length * (i + 1) / count - begin});
+    add_update(first_row, rows, offset + begin, length * (i + 1) / count - begin);
   }
 }
 
-void Batches::get(int64_t index, Batch& batch) const {
-  const Window& window = windows_[static_cast<size_t>(index)];
+void Batches::get(int64_t update, int64_t part, Batch& batch) const {
+  const Window& window = windows_[static_cast<size_t>(updates_[static_cast<size_t>(update)].first_window + part)];
+  batch.slot = window.slot;
   batch.steps = window.steps;
   batch.rows = window.rows;
   batch.fresh = window.offset == 0;

@@ -9,8 +9,9 @@
 
 namespace longhand::data {
 
-/// One window of a group of rows. Row b's state carries over from the window before, unless `fresh`.
+/// One window of a group of rows. Row b's state carries over from the window before of the same slot, unless `fresh`.
 struct Batch {
+  int64_t slot = 0;              ///< which part of the group it is
   int64_t steps = 0;             ///< T
   int64_t rows = 0;              ///< B
   bool fresh = false;            ///< the rows begin here: their state is zero
@@ -23,8 +24,12 @@ struct Batch {
 };
 
 struct BatchOptions {
-  int64_t batch = 32;
-  int64_t bptt = 64;
+  int64_t batch = 32;      ///< sequences side by side
+  int64_t bptt = 64;       ///< most steps of a window
+  int64_t accumulate = 1;  ///< an update is made of `batch` times so many sequences, read in so many parts
+  bool whole = false;      ///< an update is made of the whole corpus, read `batch` sequences at a time
+  int64_t every = 0;       ///< epochs after which `batch` is multiplied by `factor`, again and again; 0: never
+  double factor = 1.0;
   bool shuffle = true;  ///< draw windows and orders for each epoch; false for evaluation
   uint64_t seed = 0;
 };
@@ -39,6 +44,9 @@ struct BatchOptions {
 /// Lines are shuffled, sorted by length within some batches' worth, and grouped by `batch`; the order of the groups is
 /// shuffled again. A group is read in windows likewise, rows dropping out where they end.
 ///
+/// With `accumulate` a group has so many times `batch` rows, and each of its windows is read in parts of `batch` rows
+/// whose gradients are added: exactly the symbols that an update with the larger batch would have.
+///
 /// Every symbol but the first of a sequence is a target exactly once an epoch.
 ///
 /// The corpus must outlive this.
@@ -48,8 +56,14 @@ class Batches {
 
   /// Plans an epoch; the plan depends on the seed and the epoch alone.
   void begin_epoch(int64_t epoch);
-  int64_t size() const { return static_cast<int64_t>(windows_.size()); }
-  void get(int64_t index, Batch& batch) const;
+  /// Updates in the epoch, the parts of one, and the targets in all of them.
+  int64_t size() const { return static_cast<int64_t>(updates_.size()); }
+  int64_t parts(int64_t update) const { return updates_[static_cast<size_t>(update)].parts; }
+  int64_t symbols(int64_t update) const { return updates_[static_cast<size_t>(update)].symbols; }
+  void get(int64_t update, int64_t part, Batch& batch) const;
+  void get(int64_t update, Batch& batch) const { get(update, 0, batch); }  ///< where every update has one part
+  /// Sequences in an update of this epoch; of a whole corpus, those side by side.
+  int64_t rows() const { return group_; }
 
  private:
   struct Row {
@@ -61,17 +75,28 @@ class Batches {
     int64_t rows;
     int64_t offset;
     int64_t steps;
+    int64_t slot;
+  };
+  struct Update {
+    int64_t first_window;
+    int64_t parts;
+    int64_t symbols;
   };
   void plan_stream(const CounterRng& rng);
   void plan_lines(const CounterRng& rng);
   int64_t longest(int64_t first_row, int64_t rows) const;
+  int64_t symbols(const Window& window) const;
+  void add_update(int64_t first_row, int64_t rows, int64_t offset, int64_t steps);
   void add_windows(int64_t first_row, int64_t rows, int64_t offset);
 
   const Corpus& corpus_;
   bool lines_;
   BatchOptions options_;
+  int64_t batch_ = 0;  // rows of a part, in this epoch
+  int64_t group_ = 0;  // rows of an update
   std::vector<Row> rows_;
   std::vector<Window> windows_;
+  std::vector<Update> updates_;
 };
 
 /// Batches in which each target is a row of its own, with at most `context` symbols before it: what a model makes of

@@ -31,7 +31,7 @@ std::string toml_text(const std::string& text) {
 // TOML wants a floating-point number to look like one.
 std::string toml_value(const Option& option) {
   std::string text = option.text();
-  if (std::holds_alternative<std::string*>(option.value)) return toml_text(text);
+  if (std::holds_alternative<std::string*>(option.value) || option.is_word(text)) return toml_text(text);
   if (std::holds_alternative<double*>(option.value) && text.find_first_of(".e") == std::string::npos) {
     return text + ".0";
   }

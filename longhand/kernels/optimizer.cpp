@@ -25,33 +25,94 @@ HWY_INLINE void for_each_vector(int64_t n, Context& context, const Visit& visit)
       n / kWorthAThread);
 }
 
-void sgd_target(const SgdUpdate<float>& args, Context& context) {
-  const V rate = hn::Set(D(), args.learning_rate * args.gradient_scale);
+// Calls step(w, d, j, left), which returns the new weights, on every vector of weights and of their gradient.
+template <class Step>
+HWY_INLINE void update_with(const ParameterUpdate<float>& args, Context& context, const Step& step) {
+  const V scale = hn::Set(D(), args.gradient_scale);
+  const V l2 = hn::Set(D(), args.l2);
+  const V keep = hn::Set(D(), args.keep);
   for_each_vector(args.n, context, [&](int64_t j, int64_t left) HWY_ATTR {
-    store_n(hn::NegMulAdd(rate, load_n(args.dw + j, left), load_n(args.w + j, left)), args.w + j, left);
+    const V w = load_n(args.w + j, left);
+    const V d = hn::MulAdd(l2, w, hn::Mul(scale, load_n(args.dw + j, left)));
+    store_n(step(hn::Mul(keep, w), d, j, left), args.w + j, left);
   });
 }
 
-void adam_target(const AdamUpdate<float>& args, Context& context) {
+// Moves `mean` a share of the way to `x`, in memory, and returns it.
+HWY_INLINE V follow(float* mean, V x, V share, int64_t left) {
+  const V old = load_n(mean, left);
+  const V moved = hn::MulAdd(share, hn::Sub(x, old), old);
+  store_n(moved, mean, left);
+  return moved;
+}
+
+void update_target(const ParameterUpdate<float>& args, Context& context) {
   const D d;
-  const V scale = hn::Set(d, args.gradient_scale);
-  const V one_minus_beta1 = hn::Set(d, 1.0F - args.beta1);
-  const V one_minus_beta2 = hn::Set(d, 1.0F - args.beta2);
-  const V step = hn::Set(d, args.step_size);
-  const V correction = hn::Set(d, args.v_correction);
+  float* const m = args.m;
+  float* const v = args.v;
+  const V rate = hn::Set(d, args.rate);
+  const V d_rate = hn::Set(d, args.d_rate);
+  const V beta1 = hn::Set(d, args.beta1);
+  const V to_m = hn::Set(d, 1.0F - args.beta1);
+  const V to_v = hn::Set(d, 1.0F - args.beta2);
+  const V v_scale = hn::Set(d, args.v_scale);
   const V epsilon = hn::Set(d, args.epsilon);
-  for_each_vector(args.n, context, [&](int64_t j, int64_t left) HWY_ATTR {
-    const V g = hn::Mul(scale, load_n(args.dw + j, left));
-    V m = load_n(args.m + j, left);
-    V v = load_n(args.v + j, left);
-    m = hn::MulAdd(one_minus_beta1, hn::Sub(g, m), m);
-    v = hn::MulAdd(one_minus_beta2, hn::Sub(hn::Mul(g, g), v), v);
-    const V w = load_n(args.w + j, left);
-    const V root = hn::MulAdd(hn::Sqrt(v), correction, epsilon);
-    store_n(m, args.m + j, left);
-    store_n(v, args.v + j, left);
-    store_n(hn::Sub(w, hn::Div(hn::Mul(step, m), root)), args.w + j, left);
+  switch (args.rule) {
+    case UpdateRule::kSgd:
+      return update_with(args, context, [&](V w, V g, int64_t, int64_t) HWY_ATTR { return hn::NegMulAdd(rate, g, w); });
+    case UpdateRule::kMomentum:
+    case UpdateRule::kNesterov: {
+      const bool nesterov = args.rule == UpdateRule::kNesterov;
+      return update_with(args, context, [&](V w, V g, int64_t j, int64_t left) HWY_ATTR {
+        const V moment = hn::MulAdd(beta1, load_n(m + j, left), g);
+        store_n(moment, m + j, left);
+        return hn::NegMulAdd(rate, nesterov ? hn::MulAdd(beta1, moment, g) : moment, w);
+      });
+    }
+    case UpdateRule::kAdagrad:
+      return update_with(args, context, [&](V w, V g, int64_t j, int64_t left) HWY_ATTR {
+        const V sum = hn::MulAdd(g, g, load_n(v + j, left));
+        store_n(sum, v + j, left);
+        return hn::Sub(w, hn::Div(hn::Mul(rate, g), hn::Add(hn::Sqrt(sum), epsilon)));
+      });
+    case UpdateRule::kAdadelta:
+      return update_with(args, context, [&](V w, V g, int64_t j, int64_t left) HWY_ATTR {
+        const V below = hn::Sqrt(hn::Add(follow(v + j, hn::Mul(g, g), to_v, left), epsilon));
+        const V above = hn::Sqrt(hn::Add(load_n(m + j, left), epsilon));
+        const V u = hn::Mul(hn::Div(above, below), g);
+        follow(m + j, hn::Mul(u, u), to_v, left);
+        return hn::NegMulAdd(rate, u, w);
+      });
+    case UpdateRule::kRmsprop:
+      return update_with(args, context, [&](V w, V g, int64_t j, int64_t left) HWY_ATTR {
+        const V mean = follow(v + j, hn::Mul(g, g), to_v, left);
+        return hn::Sub(w, hn::Div(hn::Mul(rate, g), hn::Add(hn::Sqrt(mean), epsilon)));
+      });
+    case UpdateRule::kAdam:
+    case UpdateRule::kNadam: {
+      const bool nadam = args.rule == UpdateRule::kNadam;
+      return update_with(args, context, [&](V w, V g, int64_t j, int64_t left) HWY_ATTR {
+        const V moment = follow(m + j, g, to_m, left);
+        const V mean = follow(v + j, hn::Mul(g, g), to_v, left);
+        V step = hn::Mul(rate, moment);
+        if (nadam) step = hn::MulAdd(d_rate, g, step);
+        return hn::Sub(w, hn::Div(step, hn::MulAdd(hn::Sqrt(mean), v_scale, epsilon)));
+      });
+    }
+  }
+}
+
+void clip_target(float* values, int64_t n, float limit, Context& context) {
+  const V most = hn::Set(D(), limit), least = hn::Set(D(), -limit);
+  for_each_vector(n, context, [&](int64_t j, int64_t left) HWY_ATTR {
+    store_n(hn::Max(least, hn::Min(most, load_n(values + j, left))), values + j, left);
   });
+}
+
+void average_target(float* average, const float* w, int64_t n, float share, Context& context) {
+  const V part = hn::Set(D(), share);
+  for_each_vector(n, context,
+                  [&](int64_t j, int64_t left) HWY_ATTR { follow(average + j, load_n(w + j, left), part, left); });
 }
 
 // Sums of squares of blocks of fixed size, whatever the number of threads; each block in double.
@@ -85,8 +146,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace longhand::kernels {
 
-HWY_EXPORT(sgd_target);
-HWY_EXPORT(adam_target);
+HWY_EXPORT(update_target);
+HWY_EXPORT(clip_target);
+HWY_EXPORT(average_target);
 HWY_EXPORT(squared_norm_target);
 
 double squared_norm(const float* values, int64_t n, Context& context) {
@@ -98,9 +160,17 @@ double squared_norm(const float* values, int64_t n, Context& context) {
   return sum;
 }
 
-void sgd_update(const SgdUpdate<float>& args, Context& context) { HWY_DYNAMIC_DISPATCH(sgd_target)(args, context); }
+void clip_values(float* values, int64_t n, float limit, Context& context) {
+  HWY_DYNAMIC_DISPATCH(clip_target)(values, n, limit, context);
+}
 
-void adam_update(const AdamUpdate<float>& args, Context& context) { HWY_DYNAMIC_DISPATCH(adam_target)(args, context); }
+void update_parameters(const ParameterUpdate<float>& args, Context& context) {
+  HWY_DYNAMIC_DISPATCH(update_target)(args, context);
+}
+
+void update_average(float* average, const float* w, int64_t n, float share, Context& context) {
+  HWY_DYNAMIC_DISPATCH(average_target)(average, w, n, share, context);
+}
 
 }  // namespace longhand::kernels
 #endif  // HWY_ONCE

@@ -1,4 +1,4 @@
-// One pass over all parameters: the gradient's norm, and the update rules.
+// One pass over all parameters: the gradient's norm, clipping, the update rules, and the weights' running average.
 #pragma once
 
 #include <cstdint>
@@ -7,35 +7,46 @@
 
 namespace longhand::kernels {
 
-/// Stochastic gradient descent: w -= learning_rate * gradient_scale * dw.
-template <class T>
-struct SgdUpdate {
-  int64_t n = 0;
-  T* w = nullptr;           ///< [n] updated
-  const T* dw = nullptr;    ///< [n] read
-  T gradient_scale = T(1);  ///< clipping
-  T learning_rate = T(0);
-};
+/// How weights w follow from the gradient d of a step, element by element, with the arrays m and v that a rule keeps:
+///   sgd        w -= rate d
+///   momentum   m = beta1 m + d                                w -= rate m
+///   nesterov   m = beta1 m + d                                w -= rate (d + beta1 m)
+///   adagrad    v += d^2                                       w -= rate d / (sqrt(v) + epsilon)
+///   adadelta   v = beta2 v + (1 - beta2) d^2
+///              u = d sqrt(m + epsilon) / sqrt(v + epsilon)
+///              m = beta2 m + (1 - beta2) u^2                  w -= rate u
+///   rmsprop    v = beta2 v + (1 - beta2) d^2                  w -= rate d / (sqrt(v) + epsilon)
+///   adam       m = beta1 m + (1 - beta1) d, v as in rmsprop   w -= rate m / (sqrt(v) v_scale + epsilon)
+///   nadam      m and v as in adam                             w -= (rate m + d_rate d) / (sqrt(v) v_scale + epsilon)
+/// (Nesterov 1983 as Sutskever et al. 2013 write it; Duchi et al. 2011; Zeiler 2012; Tieleman and Hinton 2012; Kingma
+/// and Ba 2015; Dozat 2016). What depends on the step, such as Adam's bias corrections, is in the scalars.
+enum class UpdateRule { kSgd, kMomentum, kNesterov, kAdagrad, kAdadelta, kRmsprop, kAdam, kNadam };
 
-/// Adam (Kingma and Ba 2015, algorithm 1), with the bias corrections of step t folded into two scalars.
 template <class T>
-struct AdamUpdate {
+struct ParameterUpdate {
+  UpdateRule rule = UpdateRule::kSgd;
   int64_t n = 0;
   T* w = nullptr;         ///< [n] updated
-  const T* dw = nullptr;  ///< [n] read
-  T* m = nullptr;         ///< [n] first moment, updated
-  T* v = nullptr;         ///< [n] second moment, updated
+  const T* dw = nullptr;  ///< [n] read: d = gradient_scale dw + l2 w
+  T* m = nullptr;         ///< [n] updated by the rules that keep it
+  T* v = nullptr;         ///< [n] likewise
   T gradient_scale = T(1);
-  T beta1 = T(0.9);
-  T beta2 = T(0.999);
-  T epsilon = T(1e-8);
-  T step_size = T(0);     ///< learning rate / (1 - beta1^t)
-  T v_correction = T(1);  ///< 1 / sqrt(1 - beta2^t)
+  T l2 = T(0);
+  T keep = T(1);  ///< w is multiplied by it before the step: decoupled weight decay
+  T rate = T(0);
+  T beta1 = T(0);
+  T beta2 = T(0);
+  T epsilon = T(0);
+  T v_scale = T(1);
+  T d_rate = T(0);
 };
 
 /// Sum of squares in double, the same for any number of threads.
 double squared_norm(const float* values, int64_t n, Context& context);
-void sgd_update(const SgdUpdate<float>& args, Context& context);
-void adam_update(const AdamUpdate<float>& args, Context& context);
+/// Brings each value into -limit .. limit.
+void clip_values(float* values, int64_t n, float limit, Context& context);
+void update_parameters(const ParameterUpdate<float>& args, Context& context);
+/// average += share (w - average), for n elements.
+void update_average(float* average, const float* w, int64_t n, float share, Context& context);
 
 }  // namespace longhand::kernels

@@ -73,7 +73,8 @@ void linear_backward(const LinearBackward<T>& args) {
   }
 }
 
-/// (45): d loss / d logit_v = scale (p_v - [v is the target]), with p the softmax of the logits; then (46).
+/// (45): d loss / d logit_v = scale (p_v - [v is the target]), with p the softmax of the logits, and (48) where the
+/// target is smoothed; then (46).
 template <class T>
 void softmax_cross_entropy(const SoftmaxCrossEntropy<T>& args) {
   const LinearForward<T>& output = args.output;
@@ -91,8 +92,9 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy<T>& args) {
     const T target = logits[static_cast<size_t>(args.targets[row])];
     args.loss[n] = std::log(sum) + largest - target;
     if (args.dw == nullptr) continue;
-    for (T& logit : logits) logit = args.scale * std::exp(logit - largest) / sum;
-    logits[static_cast<size_t>(args.targets[row])] -= args.scale;
+    const T spread = args.smoothing / static_cast<T>(output.outputs);
+    for (T& logit : logits) logit = args.scale * (std::exp(logit - largest) / sum - spread);
+    logits[static_cast<size_t>(args.targets[row])] -= args.scale * (T(1) - args.smoothing);
     linear_backward<T>({.inputs = output.inputs,
                         .outputs = output.outputs,
                         .n = 1,
@@ -148,18 +150,48 @@ double squared_norm(const T* values, int64_t n) {
   return sum;
 }
 
+/// The rules as UpdateRule lists them.
 template <class T>
-void sgd_update(const SgdUpdate<T>& args) {
-  for (int64_t i = 0; i < args.n; ++i) args.w[i] -= args.learning_rate * args.gradient_scale * args.dw[i];
-}
-
-template <class T>
-void adam_update(const AdamUpdate<T>& args) {
-  for (int64_t i = 0; i < args.n; ++i) {
-    const T d = args.gradient_scale * args.dw[i];
-    args.m[i] += (T(1) - args.beta1) * (d - args.m[i]);
-    args.v[i] += (T(1) - args.beta2) * (d * d - args.v[i]);
-    args.w[i] -= args.step_size * args.m[i] / (std::sqrt(args.v[i]) * args.v_correction + args.epsilon);
+void update_parameters(const ParameterUpdate<T>& a) {
+  for (int64_t i = 0; i < a.n; ++i) {
+    const T d = a.gradient_scale * a.dw[i] + a.l2 * a.w[i];
+    T& w = a.w[i];
+    const auto follow = [&](T& mean, T beta, T x) { mean += (T(1) - beta) * (x - mean); };
+    w *= a.keep;
+    switch (a.rule) {
+      case UpdateRule::kSgd: w -= a.rate * d; break;
+      case UpdateRule::kMomentum:
+        a.m[i] = a.beta1 * a.m[i] + d;
+        w -= a.rate * a.m[i];
+        break;
+      case UpdateRule::kNesterov:
+        a.m[i] = a.beta1 * a.m[i] + d;
+        w -= a.rate * (d + a.beta1 * a.m[i]);
+        break;
+      case UpdateRule::kAdagrad:
+        a.v[i] += d * d;
+        w -= a.rate * d / (std::sqrt(a.v[i]) + a.epsilon);
+        break;
+      case UpdateRule::kAdadelta: {
+        follow(a.v[i], a.beta2, d * d);
+        const T u = d * std::sqrt(a.m[i] + a.epsilon) / std::sqrt(a.v[i] + a.epsilon);
+        follow(a.m[i], a.beta2, u * u);
+        w -= a.rate * u;
+        break;
+      }
+      case UpdateRule::kRmsprop:
+        follow(a.v[i], a.beta2, d * d);
+        w -= a.rate * d / (std::sqrt(a.v[i]) + a.epsilon);
+        break;
+      case UpdateRule::kAdam:
+      case UpdateRule::kNadam: {
+        follow(a.m[i], a.beta1, d);
+        follow(a.v[i], a.beta2, d * d);
+        const T ahead = a.rule == UpdateRule::kNadam ? a.d_rate * d : T(0);
+        w -= (a.rate * a.m[i] + ahead) / (std::sqrt(a.v[i]) * a.v_scale + a.epsilon);
+        break;
+      }
+    }
   }
 }
 

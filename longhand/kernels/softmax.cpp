@@ -23,7 +23,7 @@ struct LogitRows {
   int64_t first;        // row of the first logits where `rows` is null
   const int32_t* targets;
   float* loss;
-  float scale;
+  float scale, smoothing;
   bool gradient;
 };
 
@@ -33,9 +33,10 @@ struct LogitRows {
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
 
-// Turns one row of logits, padded with very negative ones to `width`, into scale * softmax (where `gradient`), and
-// returns the cross-entropy in nats.
-float softmax_row(float* logits, int64_t width, int32_t target, float scale, bool gradient) {
+// Turns one row of logits, padded with very negative ones, into the gradient (where that is wanted), and returns the
+// cross-entropy in nats.
+float softmax_row(float* logits, const LogitRows& args, int32_t target) {
+  const int64_t width = args.width;
   const D d;
   V largest = hn::Load(d, logits);
   for (int64_t j = lanes(); j < width; j += lanes()) largest = hn::Max(largest, hn::Load(d, logits + j));
@@ -48,12 +49,18 @@ float softmax_row(float* logits, int64_t width, int32_t target, float scale, boo
     sum = hn::Add(sum, e);
   }
   const float total = hn::GetLane(hn::SumOfLanes(d, sum));
-  if (gradient) {
-    const V factor = hn::Set(d, scale / total);
+  if (args.gradient) {
+    const V factor = hn::Set(d, args.scale / total);
     for (int64_t j = 0; j < width; j += lanes()) {
       hn::Store(hn::Mul(hn::Load(d, logits + j), factor), d, logits + j);
     }
-    logits[target] -= scale;
+    if (args.smoothing > 0.0F) {
+      const V spread = hn::Set(d, args.scale * args.smoothing / static_cast<float>(args.classes));
+      for (int64_t j = 0; j < width; j += lanes()) {
+        hn::Store(hn::Sub(hn::Load(d, logits + j), real_lanes(spread, args.classes - j)), d, logits + j);
+      }
+    }
+    logits[target] -= args.scale * (1.0F - args.smoothing);
   }
   return std::log(total) - log_target;
 }
@@ -67,7 +74,7 @@ void softmax_rows(const LogitRows& args, Context& context) {
           // Beside the largest logit's 1, what the kernel's exponential makes of these (1e-38) is nothing.
           std::fill(row + args.classes, row + args.width, -1e30F);
           const int64_t source = args.rows != nullptr ? args.rows[n] : args.first + n;
-          args.loss[n] = softmax_row(row, args.width, args.targets[source], args.scale, args.gradient);
+          args.loss[n] = softmax_row(row, args, args.targets[source]);
         }
       },
       args.count * args.width / 4096);
@@ -100,7 +107,7 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy<float>& args, const PackedL
     const bool gradient = args.dw != nullptr;
     HWY_DYNAMIC_DISPATCH(softmax_rows)
     ({part.y, part.n, output.outputs, width, part.rows, range.begin, args.targets, args.loss + range.begin, args.scale,
-      gradient},
+      args.smoothing, gradient},
      context);
     if (!gradient) continue;
     float* dx = output.rows == nullptr ? args.dx + range.begin * args.dx_stride : args.dx;

@@ -13,7 +13,8 @@ struct SoftmaxCrossEntropy {
   const int32_t* targets = nullptr;  ///< indexed like the rows of x; each 0 .. outputs-1
   T* loss = nullptr;                 ///< [n] written: nats of each named row
   T scale = T(1);                    ///< the gradients are those of scale * (sum of the losses)
-  T* dx = nullptr;                   ///< [*, inputs] the named rows written
+  T smoothing = T(0);  ///< the gradients take this part of the target as spread over all outputs; the losses do not
+  T* dx = nullptr;     ///< [*, inputs] the named rows written
   int64_t dx_stride = 0;
   T* dw = nullptr;     ///< [outputs, inputs] added to; null: no gradient is wanted at all
   T* dbias = nullptr;  ///< [outputs] added to

@@ -27,6 +27,10 @@ void LstmOptions::add_to(OptionTable& table) {
   table.add("weight-drop", weight_drop, "dropout on the recurrent weights, one mask a batch", rate);
   table.add("zoneout", zoneout, "probability that a unit of h stays as it was for a step", rate);
   table.add("zoneout-cell", zoneout_cell, "probability that a unit of c stays as it was for a step", rate);
+  table.add("activation-reg", activation_reg, "times the mean squared output, after dropout, is added to the loss",
+            at_least(0.0));
+  table.add("temporal-reg", temporal_reg,
+            "times the mean squared change of the output from step to step is added to the loss", at_least(0.0));
 }
 
 Cell LstmOptions::kind() const {

@@ -37,6 +37,8 @@ struct LstmOptions {
   double weight_drop = 0.0;        ///< on weight_hh, one mask a batch (Merity et al. 2018)
   double zoneout = 0.0;            ///< probability that a unit of h keeps its value for a step (Krueger et al. 2017)
   double zoneout_cell = 0.0;       ///< the same for c
+  double activation_reg = 0.0;     ///< of the mean squared output, added to the loss (Merity et al. 2017, "AR")
+  double temporal_reg = 0.0;       ///< of the mean squared change of the output from step to step (ditto, "TAR")
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be together.

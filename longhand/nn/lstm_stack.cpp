@@ -8,14 +8,6 @@
 #include "longhand/nn/lstm_stack_parts.h"
 
 namespace longhand::nn {
-namespace {
-
-Initialiser ones() {
-  return [](std::span<float> values, const CounterRng&) { std::fill(values.begin(), values.end(), 1.0F); };
-}
-
-}  // namespace
-
 template <class T>
 LstmStack<T>::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
     : options_(options), layers_(static_cast<size_t>(options.lstm.layers)) {
@@ -36,20 +28,23 @@ LstmStack<T>::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
         const size_t index = arena.declare(lstm.cell + "." + name + suffix, std::move(extents), std::move(init));
         return arena.parameters()[index].offset;
       };
-      d.offsets.w_ih = declare("weight_ih", {G, layer.inputs}, nn::weights(options.init, layer.inputs, H, H));
-      d.offsets.w_hh = declare("weight_hh", {G, R}, nn::weights(options.init, R, H, H));
-      d.offsets.bias = declare("bias_ih", {G}, lstm.is_lstm() ? lstm_bias(options.init, H) : zeros());
-      if (lstm.kind() == Cell::kGru) d.offsets.bias_hh = declare("bias_hh", {G}, zeros());
-      if (lstm.proj > 0) d.offsets.w_hr = declare("weight_hr", {R, H}, nn::weights(options.init, H, R, H));
+      const auto weights_of = [&](Part part, int64_t n_in, int64_t n_out, int64_t blocks) {
+        return nn::weights(options.init, part, {.n_in = n_in, .n_out = n_out, .hidden = H, .blocks = blocks});
+      };
+      d.offsets.w_ih = declare("weight_ih", {G, layer.inputs}, weights_of(Part::kInput, layer.inputs, H, G / H));
+      d.offsets.w_hh = declare("weight_hh", {G, R}, weights_of(Part::kRecurrent, R, H, G / H));
+      d.offsets.bias = declare("bias_ih", {G}, lstm.is_lstm() ? lstm_bias(options.init, H) : nn::bias(options.init, H));
+      if (lstm.kind() == Cell::kGru) d.offsets.bias_hh = declare("bias_hh", {G}, nn::bias(options.init, H));
+      if (lstm.proj > 0) d.offsets.w_hr = declare("weight_hr", {R, H}, weights_of(Part::kRecurrent, H, R, 1));
       if (lstm.layer_norm) {
-        d.offsets.gain_ih = declare("gain_ih", {4 * H}, ones());
-        d.offsets.gain_hh = declare("gain_hh", {4 * H}, ones());
-        d.offsets.gain_c = declare("gain_c", {H}, ones());
-        d.offsets.bias_c = declare("bias_c", {H}, zeros());
+        d.offsets.gain_ih = declare("gain_ih", {4 * H}, constant(1.0));
+        d.offsets.gain_hh = declare("gain_hh", {4 * H}, constant(1.0));
+        d.offsets.gain_c = declare("gain_c", {H}, constant(1.0));
+        d.offsets.bias_c = declare("bias_c", {H}, constant(0.0));
       }
       if (lstm.train_initial_state) {
-        d.offsets.h_0 = declare("h_0", {R}, zeros());
-        if (lstm.is_lstm()) d.offsets.c_0 = declare("c_0", {H}, zeros());
+        d.offsets.h_0 = declare("h_0", {R}, constant(0.0));
+        if (lstm.is_lstm()) d.offsets.c_0 = declare("c_0", {H}, constant(0.0));
       }
     }
   }
@@ -362,10 +357,72 @@ const T* LstmStack<T>::forward(const StackInput<T>& input, Pass pass, Engine eng
     for (Direction& d : layer.directions) run_direction(layer, d, input, engine, values, context);
     y = join(layer, input);
   }
+  raw_output_ = final_output_ = y;
   if (!drops_output()) return y;
   output_.resize(rows * stride);
   apply_mask(input, output_mask_, width, y, stride, output_.data(), stride, context.pool);
+  final_output_ = output_.data();
   return output_.data();
+}
+
+template <class T>
+bool LstmStack<T>::penalises() const {
+  return pass_ == Pass::kTraining && (options_.lstm.activation_reg > 0.0 || options_.lstm.temporal_reg > 0.0);
+}
+
+// The gradient of the outputs as the last layer made them, from that of what forward returned: with the penalties of
+// (49) and (50), and through the mask.
+template <class T>
+const T* LstmStack<T>::output_gradient(const StackInput<T>& input, const StackGradient<T>& gradient, ThreadPool& pool) {
+  if (!penalises() && !drops_output()) return gradient.d_output;
+  const int64_t B = input.batch, rows = input.steps * B, width = options_.lstm.outputs(), stride = padded(width);
+  d_output_.resize(rows * stride);
+  std::copy_n(gradient.d_output, rows * stride, d_output_.data());
+  const T scale = T(2) * gradient.penalty_scale / static_cast<T>(width);
+  const T alpha = scale * static_cast<T>(options_.lstm.activation_reg);
+  const T beta = scale * static_cast<T>(options_.lstm.temporal_reg);
+  for (int64_t b = 0; penalises() && b < B; ++b) {
+    const int64_t length = input.lengths != nullptr ? input.lengths[b] : input.steps;
+    for (int64_t t = 0; t < length; ++t) {
+      T* d = d_output_.data() + (t * B + b) * stride;
+      const T* y = final_output_ + (t * B + b) * stride;
+      for (int64_t j = 0; j < width; ++j) d[j] += alpha * y[j];  // (49)
+    }
+  }
+  if (drops_output()) apply_mask(input, output_mask_, width, d_output_.data(), stride, d_output_.data(), stride, pool);
+  for (int64_t b = 0; penalises() && b < B; ++b) {
+    const int64_t length = input.lengths != nullptr ? input.lengths[b] : input.steps;
+    for (int64_t t = 1; t < length; ++t) {
+      T* d = d_output_.data() + (t * B + b) * stride;
+      const T* y = raw_output_ + (t * B + b) * stride;
+      for (int64_t j = 0; j < width; ++j) {  // (50)
+        const T change = beta * (y[j] - y[j - B * stride]);
+        d[j] += change;
+        d[j - B * stride] -= change;
+      }
+    }
+  }
+  return d_output_.data();
+}
+
+template <class T>
+double LstmStack<T>::penalty(const StackInput<T>& input) const {
+  if (!penalises()) return 0.0;
+  const int64_t B = input.batch, width = options_.lstm.outputs(), stride = padded(width);
+  double squares = 0.0, changes = 0.0;
+  for (int64_t b = 0; b < B; ++b) {
+    const int64_t length = input.lengths != nullptr ? input.lengths[b] : input.steps;
+    for (int64_t t = 0; t < length; ++t) {
+      const T* y = final_output_ + (t * B + b) * stride;
+      const T* raw = raw_output_ + (t * B + b) * stride;
+      for (int64_t j = 0; j < width; ++j) {
+        squares += static_cast<double>(y[j] * y[j]);
+        const T change = t > 0 ? raw[j] - raw[j - B * stride] : T(0);
+        changes += static_cast<double>(change * change);
+      }
+    }
+  }
+  return (options_.lstm.activation_reg * squares + options_.lstm.temporal_reg * changes) / static_cast<double>(width);
 }
 
 template <class T>
@@ -430,12 +487,7 @@ void LstmStack<T>::backward(const StackInput<T>& input, const StackGradient<T>& 
   LONGHAND_CHECK(pass_ != Pass::kInference && engine == engine_);
   if (engine == Engine::kAutograd) return backward_on_tape(input, gradient, gradients);
   const int64_t rows = input.steps * input.batch, width = options_.lstm.outputs(), stride = padded(width);
-  const T* dy = gradient.d_output;
-  if (drops_output()) {
-    d_output_.resize(rows * stride);
-    apply_mask(input, output_mask_, width, dy, stride, d_output_.data(), stride, context.pool);
-    dy = d_output_.data();
-  }
+  const T* dy = output_gradient(input, gradient, context.pool);
   for (size_t l = layers_.size(); l-- > 0;) {
     Layer& layer = layers_[l];
     T* dx = gradient.dx;

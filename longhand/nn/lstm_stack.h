@@ -56,6 +56,8 @@ struct StackGradient {
   /// The stack's state_gradients() hold the gradients of the final states, and are overwritten by those of the initial
   /// ones. Otherwise the former are zero, and the latter are not computed: back-propagation is truncated there.
   bool states = false;
+  /// The gradients are also those of this times penalty().
+  T penalty_scale = T(0);
 };
 
 /// T is float, or double for checks (which the fused engine does not do).
@@ -101,6 +103,10 @@ class LstmStack {
   /// layout. Returns the last layer's outputs [T, B, padded(D R)], good until the next call.
   const T* forward(const StackInput<T>& input, Pass pass, Engine engine, const T* values, kernels::Context& context);
 
+  /// The sums of (49) and (50) over what the last forward computed; 0 unless it was for training. With N symbols in the
+  /// batch, 1 / N times this is what activation regularisation adds to the mean loss.
+  double penalty(const StackInput<T>& input) const;
+
   /// The backward pass of the last forward, on the same engine, which was not one for inference. Adds to `gradients`,
   /// which have the arena's layout.
   void backward(const StackInput<T>& input, const StackGradient<T>& gradient, Engine engine, const T* values,
@@ -119,6 +125,8 @@ class LstmStack {
   kernels::LstmKept<T> kept(Direction& direction, int64_t rows, bool dense) const;
   kernels::LstmInput<T> layer_input(const Layer& layer, const StackInput<T>& input) const;
 
+  bool penalises() const;
+  const T* output_gradient(const StackInput<T>& input, const StackGradient<T>& gradient, ThreadPool& pool);
   void begin(const StackInput<T>& input, const T* values, ThreadPool& pool);
   void draw_masks(Direction& direction, const StackInput<T>& input, uint32_t place, const T* values, ThreadPool& pool);
   void draw_activation_mask(const StackInput<T>& input, uint32_t place, double p, int64_t width, Buffer<T>& mask,
@@ -135,11 +143,14 @@ class LstmStack {
   const T* record(const StackInput<T>& input, const T* values);
   std::vector<autograd::Var<T>> record_direction(Direction& direction, const StackInput<T>& input,
                                                  const std::vector<autograd::Var<T>>& x, const T* values);
+  void seed_penalties(const StackInput<T>& input, T scale);
   void backward_on_tape(const StackInput<T>& input, const StackGradient<T>& gradient, T* gradients);
 
   LstmStackOptions options_;
   std::vector<Layer> layers_;
-  Buffer<T> output_mask_, output_, d_output_, d_direction_;
+  Buffer<T> output_mask_, output_, d_output_, d_direction_, tape_raw_;
+  const T* raw_output_ = nullptr;  // of the last layer, before dropout; good until the next forward
+  const T* final_output_ = nullptr;
   bool begins_ = false;  // the next forward begins with the trained initial state
   bool began_ = false;   // the last one did
   Pass pass_ = Pass::kInference;

@@ -67,8 +67,8 @@ struct LstmStack<T>::Recording {
     std::optional<autograd::Var<T>> c_first{}, c_last{};  // where the cell has a c
   };
   autograd::Tape<T> tape;
-  std::vector<Part> parts;  // by layer and direction
-  std::vector<autograd::Var<T>> x, y;
+  std::vector<Part> parts;                  // by layer and direction
+  std::vector<autograd::Var<T>> x, raw, y;  // raw: before the last mask
 };
 
 }  // namespace longhand::nn

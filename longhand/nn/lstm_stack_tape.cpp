@@ -132,12 +132,44 @@ const T* LstmStack<T>::record(const StackInput<T>& input, const T* values) {
     for (size_t t = 0; layer.residual && t < joined.size(); ++t) joined[t] = add(joined[t], y[t]);
     y = std::move(joined);
   }
+  r.raw = y;
   r.y = drops_output() ? masked(y, output_mask_, width) : y;
   output_.resize(input.steps * B * padded(width));
   for (int64_t t = 0; t < input.steps; ++t) {
     copy_rows(r.y[static_cast<size_t>(t)].value(), B, width, output_.data() + t * B * padded(width), padded(width));
   }
+  if (penalises()) {  // penalty() reads them
+    tape_raw_.resize(output_.size());
+    for (int64_t t = 0; t < input.steps; ++t) {
+      copy_rows(r.raw[static_cast<size_t>(t)].value(), B, width, tape_raw_.data() + t * B * padded(width),
+                padded(width));
+    }
+  }
+  raw_output_ = tape_raw_.data();
+  final_output_ = output_.data();
   return output_.data();
+}
+
+// Seeds the tape with the penalties of activation regularisation.
+template <class T>
+void LstmStack<T>::seed_penalties(const StackInput<T>& input, T scale) {
+  const int64_t B = input.batch, width = options_.lstm.outputs();
+  const T alpha = scale * static_cast<T>(options_.lstm.activation_reg) / static_cast<T>(width);
+  const T beta = scale * static_cast<T>(options_.lstm.temporal_reg) / static_cast<T>(width);
+  Recording& r = *recording_;
+  std::vector<T> runs(static_cast<size_t>(B));
+  for (int64_t t = 0; t < input.steps; ++t) {
+    for (int64_t b = 0; b < B; ++b) {
+      runs[static_cast<size_t>(b)] = input.lengths == nullptr || t < input.lengths[b] ? T(1) : T(0);
+    }
+    const Var<T> counts = r.tape.constant(B, 1, runs.data());
+    const auto seed_square = [&](Var<T> v, T weight) {
+      r.tape.seed(sum(multiply(v, multiply_column(v, counts))), &weight);
+    };
+    const auto at = static_cast<size_t>(t);
+    seed_square(r.y[at], alpha);
+    if (t > 0) seed_square(subtract(r.raw[at], r.raw[at - 1]), beta);
+  }
 }
 
 template <class T>
@@ -148,6 +180,7 @@ void LstmStack<T>::backward_on_tape(const StackInput<T>& input, const StackGradi
   for (int64_t t = 0; t < input.steps; ++t) {
     r.tape.seed(r.y[static_cast<size_t>(t)], gradient.d_output + t * B * stride, stride);
   }
+  if (penalises()) seed_penalties(input, gradient.penalty_scale);
   size_t index = 0;
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) {
@@ -176,6 +209,8 @@ void LstmStack<T>::backward_on_tape(const StackInput<T>& input, const StackGradi
 
 template const float* LstmStack<float>::record(const StackInput<float>&, const float*);
 template const double* LstmStack<double>::record(const StackInput<double>&, const double*);
+template void LstmStack<float>::seed_penalties(const StackInput<float>&, float);
+template void LstmStack<double>::seed_penalties(const StackInput<double>&, double);
 template void LstmStack<float>::backward_on_tape(const StackInput<float>&, const StackGradient<float>&, float*);
 template void LstmStack<double>::backward_on_tape(const StackInput<double>&, const StackGradient<double>&, double*);
 

@@ -10,31 +10,73 @@ namespace longhand::nn {
 using autograd::Tape;
 using autograd::Var;
 
+namespace {
+
+// The rows of x that an output layer reads, one after the other.
+std::vector<float> gathered(const float* x, int64_t stride, int64_t width, const int32_t* rows, int64_t n) {
+  std::vector<float> out;
+  for (int64_t i = 0; i < n; ++i) {
+    const float* row = x + (rows != nullptr ? rows[i] : i) * stride;
+    out.insert(out.end(), row, row + width);
+  }
+  return out;
+}
+
+// What `gathered` took apart, put back.
+void scatter(std::span<const float> from, float* x, int64_t stride, int64_t width, const int32_t* rows, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    std::copy_n(from.data() + i * width, width, x + (rows != nullptr ? rows[i] : i) * stride);
+  }
+}
+
+// (48) -log softmax, the mean over all classes: log sum exp(logits) - mean(logits), with the largest taken off first.
+Var<float> uniform_cross_entropy(Var<float> logits) {
+  std::vector<float> largest;
+  for (int64_t i = 0; i < logits.rows(); ++i) {
+    const auto row =
+        logits.value().subspan(static_cast<size_t>(i * logits.columns()), static_cast<size_t>(logits.columns()));
+    largest.push_back(*std::max_element(row.begin(), row.end()));
+  }
+  const Var<float> lowered = subtract_column(logits, logits.tape->constant(logits.rows(), 1, largest.data()));
+  return subtract(log(row_sum(exp(lowered))), row_mean(lowered));
+}
+
+}  // namespace
+
 void softmax_cross_entropy_on_tape(const kernels::SoftmaxCrossEntropy<float>& args) {
   const kernels::LinearForward<float>& output = args.output;
   const int64_t n = output.n, inputs = output.inputs;
-  const auto row = [&](int64_t i) { return output.rows != nullptr ? output.rows[i] : i; };
-  std::vector<float> rows;
   std::vector<int32_t> targets;
-  for (int64_t i = 0; i < n; ++i) {
-    const float* x = output.x + row(i) * output.x_stride;
-    rows.insert(rows.end(), x, x + inputs);
-    targets.push_back(args.targets[row(i)]);
-  }
+  for (int64_t i = 0; i < n; ++i) targets.push_back(args.targets[output.rows != nullptr ? output.rows[i] : i]);
   Tape<float> tape;
-  const Var<float> x = tape.variable(n, inputs, rows.data()), w = tape.variable(output.outputs, inputs, output.w),
+  const Var<float> x = tape.variable(n, inputs, gathered(output.x, output.x_stride, inputs, output.rows, n).data()),
+                   w = tape.variable(output.outputs, inputs, output.w),
                    bias = tape.variable(1, output.outputs, output.bias);
-  const Var<float> loss = cross_entropy(add_row(matmul_transposed(x, w), bias), targets.data());
+  const Var<float> logits = add_row(matmul_transposed(x, w), bias);
+  const Var<float> loss = cross_entropy(logits, targets.data());
   std::copy(loss.value().begin(), loss.value().end(), args.loss);
   if (args.dw == nullptr) return;
-  const std::vector<float> upstream(static_cast<size_t>(n), args.scale);
-  tape.seed(loss, upstream.data());
+  const std::vector<float> of_target(static_cast<size_t>(n), args.scale * (1.0F - args.smoothing));
+  tape.seed(loss, of_target.data());
+  if (args.smoothing > 0.0F) {
+    const std::vector<float> of_all(static_cast<size_t>(n), args.scale * args.smoothing);
+    tape.seed(uniform_cross_entropy(logits), of_all.data());
+  }
   tape.backward();
   w.add_gradient_to(args.dw);
   bias.add_gradient_to(args.dbias);
-  for (int64_t i = 0; i < n; ++i) {
-    std::copy_n(x.gradient().data() + i * inputs, inputs, args.dx + row(i) * args.dx_stride);
-  }
+  scatter(x.gradient(), args.dx, args.dx_stride, inputs, output.rows, n);
+}
+
+void linear_backward_on_tape(const kernels::LinearBackward<float>& args) {
+  Tape<float> tape;
+  const std::vector<float> rows = gathered(args.x, args.x_stride, args.inputs, args.rows, args.n);
+  const Var<float> x = tape.variable(args.n, args.inputs, rows.data()),
+                   w = tape.variable(args.outputs, args.inputs, args.w);
+  tape.seed(matmul_transposed(x, w), args.dy, args.dy_stride);
+  tape.backward();
+  w.add_gradient_to(args.dw);
+  scatter(x.gradient(), args.dx, args.dx_stride, args.inputs, args.rows, args.n);
 }
 
 void embedding_scatter_on_tape(const kernels::EmbeddingScatter<float>& args, const float* table, int64_t table_rows) {

@@ -8,6 +8,9 @@ namespace longhand::nn {
 
 void softmax_cross_entropy_on_tape(const kernels::SoftmaxCrossEntropy<float>& args);
 
+/// Writes dx and adds to dw what the tape makes of `args.dy`; there is no bias.
+void linear_backward_on_tape(const kernels::LinearBackward<float>& args);
+
 /// Adds to the table's gradient what the tape makes of `args.dy`.
 void embedding_scatter_on_tape(const kernels::EmbeddingScatter<float>& args, const float* table, int64_t table_rows);
 

@@ -19,6 +19,7 @@ namespace longhand::tasks {
 namespace {
 
 constexpr const char* kTask = "language_model";
+constexpr uint32_t kEmbeddingMask = 128;  // its place, between those of the stack's two kinds of masks
 
 nn::LstmStackOptions stack_options(const LanguageModelOptions& options, int64_t vocabulary) {
   return {.lstm = options.lstm,
@@ -39,10 +40,18 @@ void LanguageModelOptions::add_to(OptionTable& table) {
   text.add_to(table);
   lstm.add_to(table);
   table.add("embed", embed, "size of the symbols' embedding; 0 feeds them one-hot", between(0, 65536));
+  table.add("tie-weights", tie_weights, "make the output layer's weights those of the embedding");
+  table.add("dropout-embedding", dropout_embedding, "dropout on whole symbols' embeddings, one mask a batch",
+            between(0.0, 0.99));
   init.add_to(table);
 }
 
 void LanguageModelOptions::check() const {
+  if (embed == 0 && (tie_weights || dropout_embedding > 0.0)) {
+    throw usage_error(std::string(tie_weights ? "--tie-weights" : "--dropout-embedding") +
+                          ": expected an embedding, found one-hot input",
+                      "give the symbols an embedding, such as --embed 64");
+  }
   if (embed == 0 && lstm.dropout_input > 0.0) {
     throw usage_error("--dropout-input: expected 0 with one-hot input, found " + shortest(lstm.dropout_input),
                       "give the symbols an embedding, such as --embed 64, or leave --dropout-input out");
@@ -63,14 +72,24 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabula
     : options_(options),
       vocabulary_(std::move(vocabulary)),
       embedding_(options.embed > 0
-                     ? arena_.declare("embedding.weight", {vocabulary_.size(), options.embed}, nn::normal(1.0))
+                     ? declare_weights("embedding.weight", nn::Part::kEmbedding,
+                                       {.n_in = options.embed, .n_out = vocabulary_.size(), .hidden = options.embed})
                      : 0),
-      stack_(stack_options(options, vocabulary_.size()), arena_),
-      output_weight_(
-          arena_.declare("output.weight", {vocabulary_.size(), options.lstm.outputs()},
-                         nn::weights(options.init, options.lstm.outputs(), vocabulary_.size(), options.lstm.hidden))),
-      output_bias_(arena_.declare("output.bias", {vocabulary_.size()}, nn::zeros())) {
+      stack_(stack_options(options, vocabulary_.size()), arena_) {
+  const int64_t H = options.lstm.hidden, V = vocabulary_.size();
+  if (options.tie_weights && options.lstm.outputs() != options.embed) {
+    projection_ = declare_weights("output.projection.weight", nn::Part::kOutput,
+                                  {.n_in = options.lstm.outputs(), .n_out = options.embed, .hidden = H});
+  }
+  output_weight_ = options.tie_weights ? embedding_
+                                       : declare_weights("output.weight", nn::Part::kOutput,
+                                                         {.n_in = output_inputs(), .n_out = V, .hidden = H});
+  output_bias_ = arena_.declare("output.bias", {V}, nn::bias(options.init, H));
   if (memory == Memory::kNow) arena_.allocate();
+}
+
+size_t LanguageModel::declare_weights(const char* name, nn::Part part, const nn::WeightShape& shape) {
+  return arena_.declare(name, {shape.n_out, shape.n_in}, nn::weights(options_.init, part, shape));
 }
 
 void LanguageModel::initialise(uint64_t seed) {
@@ -174,7 +193,17 @@ nn::StackInput<float> LanguageModel::stack_input(const data::Batch& batch, const
           .masks = masks};
 }
 
-const float* LanguageModel::embed(const data::Batch& batch, nn::Engine engine, kernels::Context& context) {
+// (51) Multiplies the row of each symbol of the batch by the symbol's element of the mask.
+void LanguageModel::scale_symbols(const data::Batch& batch, float* rows) const {
+  const int64_t stride = padded(options_.embed);
+  for (int64_t row = 0; row < batch.steps * batch.rows; ++row) {
+    const float factor = symbol_mask_[batch.inputs[static_cast<size_t>(row)]];
+    for (int64_t j = 0; j < options_.embed; ++j) rows[row * stride + j] *= factor;
+  }
+}
+
+const float* LanguageModel::embed(const data::Batch& batch, const GradientPass* training, nn::Engine engine,
+                                  kernels::Context& context) {
   if (options_.embed == 0) return nullptr;
   const int64_t rows = batch.steps * batch.rows, stride = padded(options_.embed);
   x_.resize(rows * stride);
@@ -189,10 +218,19 @@ const float* LanguageModel::embed(const data::Batch& batch, nn::Engine engine, k
   } else {
     kernels::reference::embedding_gather(gather);
   }
+  if (training != nullptr && options_.dropout_embedding > 0.0) {
+    symbol_mask_.resize(vocabulary_.size());
+    nn::DropoutKey key = training->masks;
+    key.place += kEmbeddingMask;
+    nn::draw_mask(nn::dropout_draw<float>(key, options_.dropout_embedding), symbol_mask_.data(), 1, vocabulary_.size(),
+                  vocabulary_.size(), context.pool);
+    scale_symbols(batch, x_.data());
+  }
   return x_.data();
 }
 
 void LanguageModel::embed_backward(const data::Batch& batch, nn::Engine engine, kernels::Context& context) {
+  if (options_.dropout_embedding > 0.0) scale_symbols(batch, dx_.data());
   const kernels::EmbeddingScatter<float> scatter{.n = batch.steps * batch.rows,
                                                  .width = options_.embed,
                                                  .symbols = batch.inputs.data(),
@@ -211,26 +249,64 @@ void LanguageModel::embed_backward(const data::Batch& batch, nn::Engine engine, 
 void LanguageModel::pack_output(bool training, kernels::Context& context) {
   const nn::Packed wanted = training ? nn::Packed::kTraining : nn::Packed::kInference;
   if (output_packed_ >= wanted) return;
-  kernels::pack_linear(arena_.value(output_weight_), vocabulary_.size(), options_.lstm.outputs(), training,
-                       packed_output_, context);
+  kernels::pack_linear(arena_.value(output_weight_), vocabulary_.size(), output_inputs(), training, packed_output_,
+                       context);
+  if (projects()) {
+    kernels::pack_linear(arena_.value(*projection_), options_.embed, options_.lstm.outputs(), training,
+                         packed_projection_, context);
+  }
   output_packed_ = wanted;
 }
 
-double LanguageModel::run(const data::Batch& batch, bool training, const nn::DropoutKey& masks, nn::Engine engine,
-                          kernels::Context& context) {
-  const int64_t rows = batch.steps * batch.rows, width = options_.lstm.outputs(), stride = padded(width);
-  for (int64_t row = 0; row < rows; ++row) {
-    const auto r = static_cast<size_t>(row);
-    LONGHAND_CHECK(batch.inputs[r] >= 0 && batch.inputs[r] < vocabulary_.size());
-    LONGHAND_CHECK(batch.targets[r] >= 0 && batch.targets[r] < vocabulary_.size());
+// Rows of `output`, or those that `rows` names, made as wide as the embedding: [n, embed].
+const float* LanguageModel::project(const float* output, const int32_t* rows, int64_t n, nn::Engine engine,
+                                    kernels::Context& context) {
+  projected_.resize(n * padded(options_.embed));
+  const kernels::LinearForward<float> linear{.inputs = options_.lstm.outputs(),
+                                             .outputs = options_.embed,
+                                             .n = n,
+                                             .rows = rows,
+                                             .x = output,
+                                             .x_stride = padded(options_.lstm.outputs()),
+                                             .w = arena_.value(*projection_),
+                                             .y = projected_.data(),
+                                             .y_stride = padded(options_.embed)};
+  if (engine == nn::Engine::kFused) {
+    kernels::linear_forward(linear, packed_projection_, context);
+  } else {
+    kernels::reference::linear_forward(linear);
   }
-  LONGHAND_CHECK(!training || !batch.last_only);
-  // The reverse direction begins at the window's end: it has no state to carry.
-  if (batch.fresh || options_.lstm.bidirectional) stack_.reset_state(batch.rows);
-  const nn::StackInput<float> input = stack_input(batch, embed(batch, engine, context), masks);
-  const nn::Pass pass = training ? nn::Pass::kTraining : nn::Pass::kInference;
-  const float* output = stack_.forward(input, pass, engine, arena_.values().data(), context);
+  return projected_.data();
+}
 
+void LanguageModel::project_backward(const float* output, const int32_t* rows, int64_t n, nn::Engine engine,
+                                     kernels::Context& context) {
+  const int64_t stride = padded(options_.lstm.outputs());
+  const kernels::LinearBackward<float> linear{.inputs = options_.lstm.outputs(),
+                                              .outputs = options_.embed,
+                                              .n = n,
+                                              .rows = rows,
+                                              .x = output,
+                                              .x_stride = stride,
+                                              .w = arena_.value(*projection_),
+                                              .dy = d_projected_.data(),
+                                              .dy_stride = padded(options_.embed),
+                                              .dx = d_output_.data(),
+                                              .dx_stride = stride,
+                                              .dw = arena_.gradient(*projection_)};
+  if (engine == nn::Engine::kFused) {
+    kernels::linear_backward(linear, packed_projection_, context);
+  } else if (engine == nn::Engine::kAutograd) {
+    nn::linear_backward_on_tape(linear);
+  } else {
+    kernels::reference::linear_backward(linear);
+  }
+}
+
+// The output layer: the batch's losses, summed, and the gradient of what the stack made of it, in d_output_.
+double LanguageModel::softmax(const data::Batch& batch, const float* output, const GradientPass* training,
+                              nn::Engine engine, kernels::Context& context) {
+  const int64_t rows = batch.steps * batch.rows, stride = padded(options_.lstm.outputs());
   const int32_t* picked = nullptr;
   if (batch.ragged) {
     rows_.resize(rows);
@@ -241,44 +317,85 @@ double LanguageModel::run(const data::Batch& batch, bool training, const nn::Dro
     }
     picked = rows_.data();
   }
+  if (engine == nn::Engine::kFused) pack_output(training != nullptr, context);
   losses_.resize(batch.symbols);
-  if (training) {
+  kernels::SoftmaxCrossEntropy<float> head{.output = {.inputs = output_inputs(),
+                                                      .outputs = vocabulary_.size(),
+                                                      .n = batch.symbols,
+                                                      .rows = picked,
+                                                      .x = output,
+                                                      .x_stride = stride,
+                                                      .w = arena_.value(output_weight_),
+                                                      .bias = arena_.value(output_bias_)},
+                                           .targets = batch.targets.data(),
+                                           .loss = losses_.data()};
+  if (training != nullptr) {
     d_output_.resize(rows * stride);
-    arena_.allocate_gradients();
-    std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
+    head.scale = training->scale;
+    head.smoothing = static_cast<float>(training->label_smoothing);
+    head.dx = d_output_.data();
+    head.dx_stride = stride;
+    head.dw = arena_.gradient(output_weight_);
+    head.dbias = arena_.gradient(output_bias_);
   }
-  const kernels::SoftmaxCrossEntropy<float> head{.output = {.inputs = width,
-                                                            .outputs = vocabulary_.size(),
-                                                            .n = batch.symbols,
-                                                            .rows = picked,
-                                                            .x = output,
-                                                            .x_stride = stride,
-                                                            .w = arena_.value(output_weight_),
-                                                            .bias = arena_.value(output_bias_)},
-                                                 .targets = batch.targets.data(),
-                                                 .loss = losses_.data(),
-                                                 .scale = 1.0F / static_cast<float>(batch.symbols),
-                                                 .dx = d_output_.data(),
-                                                 .dx_stride = stride,
-                                                 .dw = training ? arena_.gradient(output_weight_) : nullptr,
-                                                 .dbias = training ? arena_.gradient(output_bias_) : nullptr};
+  if (projects()) {  // of the picked rows alone; so their targets, too, must stand together
+    head.output.x = project(output, picked, batch.symbols, engine, context);
+    head.output.x_stride = padded(options_.embed);
+    head.output.rows = nullptr;
+    targets_.resize(batch.symbols);
+    for (int64_t n = 0; n < batch.symbols; ++n) {
+      targets_[n] = batch.targets[static_cast<size_t>(picked != nullptr ? picked[n] : n)];
+    }
+    head.targets = targets_.data();
+    d_projected_.resize(batch.symbols * padded(options_.embed));
+    head.dx = d_projected_.data();
+    head.dx_stride = padded(options_.embed);
+  }
   if (engine == nn::Engine::kFused) {
-    pack_output(training, context);
     kernels::softmax_cross_entropy(head, packed_output_, context);
   } else if (engine == nn::Engine::kAutograd) {
     nn::softmax_cross_entropy_on_tape(head);
   } else {
     kernels::reference::softmax_cross_entropy(head);
   }
+  if (projects() && training != nullptr) project_backward(output, picked, batch.symbols, engine, context);
   double nats = 0.0;
   for (int64_t n = 0; n < batch.symbols; ++n) nats += static_cast<double>(losses_[n]);
-  if (!training) return nats;
+  return nats;
+}
 
+double LanguageModel::run(const data::Batch& batch, const GradientPass* training, nn::Engine engine,
+                          kernels::Context& context) {
+  for (int64_t row = 0; row < batch.steps * batch.rows; ++row) {
+    const auto r = static_cast<size_t>(row);
+    LONGHAND_CHECK(batch.inputs[r] >= 0 && batch.inputs[r] < vocabulary_.size());
+    LONGHAND_CHECK(batch.targets[r] >= 0 && batch.targets[r] < vocabulary_.size());
+  }
+  LONGHAND_CHECK(training == nullptr || !batch.last_only);
+  // The reverse direction begins at the window's end: it has no state to carry.
+  if (batch.fresh || options_.lstm.bidirectional) stack_.reset_state(batch.rows);
+  const float* x = embed(batch, training, engine, context);
+  if (training == nullptr) {
+    const float* output =
+        stack_.forward(stack_input(batch, x, {}), nn::Pass::kInference, engine, arena_.values().data(), context);
+    return softmax(batch, output, nullptr, engine, context);
+  }
+
+  GradientPass pass = *training;
+  if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(batch.symbols);
+  arena_.allocate_gradients();
+  if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
+  const nn::StackInput<float> input = stack_input(batch, x, pass.masks);
+  const float* output = stack_.forward(input, nn::Pass::kTraining, engine, arena_.values().data(), context);
+  const double nats = softmax(batch, output, &pass, engine, context);
   const bool embedded = options_.embed > 0;
-  if (embedded) dx_.resize(rows * padded(options_.embed));
-  stack_.backward(
-      input, {.d_output = d_output_.data(), .dx = embedded ? dx_.data() : nullptr, .dx_stride = padded(options_.embed)},
-      engine, arena_.values().data(), arena_.gradients().data(), context);
+  if (embedded) dx_.resize(batch.steps * batch.rows * padded(options_.embed));
+  stack_.backward(input,
+                  {.d_output = d_output_.data(),
+                   .dx = embedded ? dx_.data() : nullptr,
+                   .dx_stride = padded(options_.embed),
+                   .penalty_scale = pass.scale},
+                  engine, arena_.values().data(), arena_.gradients().data(), context);
   if (embedded) embed_backward(batch, engine, context);
   return nats;
 }
@@ -298,7 +415,7 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
     data::Batch batch;
     for (int64_t i = 0; i < batches.size(); ++i) {
       batches.get(i, batch);
-      score.total_nats += run(batch, false, {}, engine, context);
+      score.total_nats += run(batch, nullptr, engine, context);
       score.symbols += batch.symbols;
     }
   };
@@ -355,20 +472,21 @@ std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, ke
   one_.steps = 1;
   one_.rows = 1;
   one_.inputs.assign(1, symbol);
-  const float* output = stack_.forward(stack_input(one_, embed(one_, engine, context), {}), nn::Pass::kInference,
-                                       engine, arena_.values().data(), context);
+  const float* output = stack_.forward(stack_input(one_, embed(one_, nullptr, engine, context), {}),
+                                       nn::Pass::kInference, engine, arena_.values().data(), context);
+  if (engine == nn::Engine::kFused) pack_output(false, context);
+  if (projects()) output = project(output, nullptr, 1, engine, context);
   logits_.resize(padded(vocabulary_.size()));
-  const kernels::LinearForward<float> head{.inputs = options_.lstm.outputs(),
+  const kernels::LinearForward<float> head{.inputs = output_inputs(),
                                            .outputs = vocabulary_.size(),
                                            .n = 1,
                                            .x = output,
-                                           .x_stride = padded(options_.lstm.outputs()),
+                                           .x_stride = padded(output_inputs()),
                                            .w = arena_.value(output_weight_),
                                            .bias = arena_.value(output_bias_),
                                            .y = logits_.data(),
                                            .y_stride = logits_.size()};
   if (engine == nn::Engine::kFused) {
-    pack_output(false, context);
     kernels::linear_forward(head, packed_output_, context);
   } else {
     kernels::reference::linear_forward(head);

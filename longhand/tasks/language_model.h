@@ -1,9 +1,13 @@
 // The language model: symbols in, the distribution of the next symbol out.
 //
 //   embedding (or one-hot) -> recurrent layers, with dropout before, between and after -> linear -> softmax
+//
+// With tied weights the linear layer's are the embedding's (Press and Wolf 2017; Inan et al. 2017), and where the
+// layers' output is not as wide as the embedding, another linear layer, without a bias, makes it so.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -19,6 +23,8 @@ struct LanguageModelOptions {
   data::TextOptions text;
   nn::LstmOptions lstm;
   int64_t embed = 64;
+  bool tie_weights = false;        ///< the output layer's weights are the embedding's
+  double dropout_embedding = 0.0;  ///< whole symbols' embeddings are zero, one mask a batch (Gal and Ghahramani 2016)
   nn::InitOptions init;
 
   void add_to(OptionTable& table);
@@ -50,6 +56,14 @@ struct LanguageScore {
   double bits_per_character() const;
 };
 
+/// What a step of training wants of a batch.
+struct GradientPass {
+  nn::DropoutKey masks;          ///< keys the random ones
+  float scale = 0.0F;            ///< of the summed losses, whose gradients are wanted; 0: one over the symbols
+  bool add = false;              ///< to the gradients that are there; otherwise they are overwritten
+  double label_smoothing = 0.0;  ///< part of each target that is spread over all symbols (Szegedy et al. 2016)
+};
+
 class LanguageModel {
  public:
   /// A model with all weights zero; `initialise` or `load` give them values.
@@ -70,10 +84,9 @@ class LanguageModel {
   nn::LstmStack<float>& stack() { return stack_; }
   void parameters_changed();
 
-  /// Loss of a batch in nats, summed over its targets. With `training`, also the gradients of the mean, which overwrite
-  /// the arena's; `masks` keys the random ones. The state carries over to the next batch.
-  double run(const data::Batch& batch, bool training, const nn::DropoutKey& masks, nn::Engine engine,
-             kernels::Context& context);
+  /// Cross-entropy of a batch in nats, summed over its targets: without label smoothing and penalties, which the
+  /// gradients have. Those are computed where `training` is not null. The state carries over to the next batch.
+  double run(const data::Batch& batch, const GradientPass* training, nn::Engine engine, kernels::Context& context);
 
   /// Scores a corpus. Leaves the carried state as it was.
   LanguageScore evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
@@ -87,8 +100,20 @@ class LanguageModel {
  private:
   enum class Memory { kNow, kLater };
   LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary, Memory memory);
+  size_t declare_weights(const char* name, nn::Part part, const nn::WeightShape& shape);
 
-  const float* embed(const data::Batch& batch, nn::Engine engine, kernels::Context& context);
+  bool projects() const { return projection_.has_value(); }
+  /// Width of what the output layer reads.
+  int64_t output_inputs() const { return options_.tie_weights ? options_.embed : options_.lstm.outputs(); }
+  const float* embed(const data::Batch& batch, const GradientPass* training, nn::Engine engine,
+                     kernels::Context& context);
+  void scale_symbols(const data::Batch& batch, float* rows) const;
+  const float* project(const float* output, const int32_t* rows, int64_t n, nn::Engine engine,
+                       kernels::Context& context);
+  void project_backward(const float* output, const int32_t* rows, int64_t n, nn::Engine engine,
+                        kernels::Context& context);
+  double softmax(const data::Batch& batch, const float* output, const GradientPass* training, nn::Engine engine,
+                 kernels::Context& context);
   void embed_backward(const data::Batch& batch, nn::Engine engine, kernels::Context& context);
   nn::StackInput<float> stack_input(const data::Batch& batch, const float* x, const nn::DropoutKey& masks) const;
   void pack_output(bool training, kernels::Context& context);
@@ -99,13 +124,14 @@ class LanguageModel {
   ParameterArena arena_;
   size_t embedding_ = 0;
   nn::LstmStack<float> stack_;
-  size_t output_weight_;
-  size_t output_bias_;
+  std::optional<size_t> projection_;
+  size_t output_weight_ = 0;
+  size_t output_bias_ = 0;
 
   nn::Packed output_packed_ = nn::Packed::kNothing;
-  kernels::PackedLinear packed_output_;
-  Buffer<float> x_, dx_, d_output_, losses_, logits_;
-  Buffer<int32_t> rows_;
+  kernels::PackedLinear packed_output_, packed_projection_;
+  Buffer<float> x_, dx_, symbol_mask_, projected_, d_projected_, d_output_, losses_, logits_;
+  Buffer<int32_t> rows_, targets_;
   data::Batch one_;
 };
 

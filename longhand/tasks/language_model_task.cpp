@@ -28,33 +28,70 @@ LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, d
       options_(options),
       context_(context),
       batches_(train_, model.options().text.lines,
-               {.batch = options.batch, .bptt = options.bptt, .shuffle = true, .seed = options.seed}) {}
+               {.batch = options.batch,
+                .bptt = options.bptt,
+                .accumulate = options.accumulate,
+                .whole = options.whole,
+                .every = options.batch_every,
+                .factor = options.batch_factor,
+                .shuffle = true,
+                .seed = options.seed}) {
+  for (int64_t slot = 0; slot < options.accumulate; ++slot) states_.push_back(model_.stack().take_state());
+}
 
 StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
-  batches_.get(index, batch_);
-  const nn::DropoutKey masks{options_.seed, step, 0};
-  return {model_.run(batch_, true, masks, options_.engine, context_), batch_.symbols};
+  const int64_t symbols = batches_.symbols(index);
+  StepResult result{0.0, symbols};
+  for (int64_t part = 0; part < batches_.parts(index); ++part) {
+    batches_.get(index, part, batch_);
+    // Steps are far below 2^40, so no two parts share a mask.
+    const nn::DropoutKey masks{options_.seed, step + (static_cast<uint64_t>(part) << 40U), 0};
+    const GradientPass pass{.masks = masks,
+                            .scale = 1.0F / static_cast<float>(symbols),
+                            .add = part > 0,
+                            .label_smoothing = options_.label_smoothing};
+    nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
+    model_.stack().give_state(std::move(state));
+    result.loss_sum += model_.run(batch_, &pass, options_.engine, context_);
+    state = model_.stack().take_state();
+  }
+  return result;
+}
+
+EvaluateOptions evaluation_while_training(const LanguageModel& model, const data::Corpus& corpus, int64_t batch,
+                                          int64_t bptt) {
+  if (model.options().lstm.bidirectional) return {.context = bptt, .most = 2000};
+  // Each row begins without context; so many symbols in each make that a small part of the score.
+  constexpr int64_t kLeastRow = 1000;
+  return {.rows = std::clamp<int64_t>(corpus.targets() / kLeastRow, 1, batch)};
 }
 
 std::vector<Metric> LanguageModelTask::validate() {
-  // Each row begins without context; so many symbols in each make that a small part of the score.
-  constexpr int64_t kLeastRow = 1000;
-  EvaluateOptions how{.rows = std::clamp<int64_t>(valid_.targets() / kLeastRow, 1, options_.batch)};
-  if (model_.options().lstm.bidirectional) how = {.context = options_.bptt, .most = 2000};
-  const LanguageScore score = model_.evaluate(valid_, how, options_.engine, context_);
+  const LanguageScore score = model_.evaluate(
+      valid_, evaluation_while_training(model_, valid_, options_.batch, options_.bptt), options_.engine, context_);
   return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
 }
 
 std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_state() {
   std::vector<std::pair<std::string, Buffer<float>*>> out;
-  for (Buffer<float>* state : model_.stack().state()) out.emplace_back(fmt::format("state.{}", out.size()), state);
+  for (nn::LstmStack<float>::SavedState& state : states_) {
+    for (Buffer<float>& array : state.arrays) out.emplace_back(fmt::format("state.{}", out.size()), &array);
+  }
   return out;
 }
 
 bool LanguageModelTask::carried_state_fits(int64_t index) {
   if (index >= batches_.size()) return true;  // the next epoch begins with a new state
-  batches_.get(index, batch_);
-  return batch_.fresh || model_.stack().state_fits(batch_.rows);
+  for (int64_t part = 0; part < batches_.parts(index); ++part) {
+    batches_.get(index, part, batch_);
+    nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
+    model_.stack().give_state(std::move(state));
+    const bool fits = batch_.fresh || model_.stack().state_fits(batch_.rows);
+    state = model_.stack().take_state();
+    if (!fits) return false;
+    if (options_.whole) break;  // the parts follow one another
+  }
+  return true;
 }
 
 std::string LanguageModelTask::fingerprint() const {
@@ -65,14 +102,15 @@ std::string LanguageModelTask::fingerprint() const {
   }
   LanguageModelOptions options = model_.options();
   OptionTable table;
-  options.lstm.add_to(table);
-  std::string lstm;
-  for (const Option& option : table.options()) lstm += fmt::format(", {} {}", option.name, option.text());
+  options.add_to(table);
+  std::string model;
+  for (const Option& option : table.options()) model += fmt::format(", {} {}", option.name, option.text());
   return fmt::format(
-      "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, batch {}, bptt "
-      "{}, seed {}{}",
+      "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, batch {}, "
+      "whole {}, accumulate {}, batch-every {}, batch-factor {}, bptt {}, label-smoothing {}, seed {}{}",
       train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols), hash(2, bytes),
-      model_.parameters().count(), options_.batch, options_.bptt, options_.seed, lstm);
+      model_.parameters().count(), options_.batch, options_.whole, options_.accumulate, options_.batch_every,
+      options_.batch_factor, options_.bptt, options_.label_smoothing, options_.seed, model);
 }
 
 }  // namespace longhand::tasks

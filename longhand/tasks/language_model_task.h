@@ -11,11 +11,21 @@ namespace longhand::tasks {
 
 /// How a corpus is cut for training.
 struct LanguageTaskOptions {
-  int64_t batch = 32;
+  int64_t batch = 32;       ///< sequences side by side
+  bool whole = false;       ///< one update an epoch, of all symbols
+  int64_t accumulate = 1;   ///< an update is made of `batch` times so many sequences, `batch` at a time
+  int64_t batch_every = 0;  ///< epochs after which `batch` is multiplied by `batch_factor`; 0: never
+  double batch_factor = 1.0;
   int64_t bptt = 64;
+  double label_smoothing = 0.0;
   uint64_t seed = 0;
   nn::Engine engine = nn::Engine::kFused;
 };
+
+/// How to measure held-out text in the course of a training with these options: in as many rows side by side as leave
+/// each long enough; a bidirectional model, from the past alone.
+EvaluateOptions evaluation_while_training(const LanguageModel& model, const data::Corpus& corpus, int64_t batch,
+                                          int64_t bptt);
 
 class LanguageModelTask final : public Task {
  public:
@@ -27,6 +37,7 @@ class LanguageModelTask final : public Task {
   void parameters_changed() override { model_.parameters_changed(); }
   void begin_epoch(int64_t epoch) override { batches_.begin_epoch(epoch); }
   int64_t steps() const override { return batches_.size(); }
+  int64_t batch() const override { return batches_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
   bool has_validation() const override { return !valid_.symbols.empty(); }
   std::vector<Metric> validate() override;
@@ -43,6 +54,7 @@ class LanguageModelTask final : public Task {
   kernels::Context& context_;
   data::Batches batches_;
   data::Batch batch_;
+  std::vector<nn::LstmStack<float>::SavedState> states_;  // of each part of a group
 };
 
 }  // namespace longhand::tasks

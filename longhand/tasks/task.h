@@ -33,9 +33,11 @@ class Task {
 
   /// Plans an epoch's steps. The plan depends on the seed and the epoch alone.
   virtual void begin_epoch(int64_t epoch) = 0;
-  /// Steps in the planned epoch.
+  /// Steps in the planned epoch, each with one update.
   virtual int64_t steps() const = 0;
-  /// Forward and backward for one batch: overwrites the gradients with those of the mean loss. `step` counts from the
+  /// Sequences side by side in a step of the planned epoch.
+  virtual int64_t batch() const = 0;
+  /// Forward and backward for one step: overwrites the gradients with those of the mean loss. `step` counts from the
   /// start of the training and keys the random numbers.
   virtual StepResult train_step(int64_t index, uint64_t step) = 0;
 

@@ -1,52 +1,166 @@
 #include "longhand/train/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+
+#include "longhand/base/error.h"
 
 namespace longhand::train {
+namespace {
+
+using kernels::UpdateRule;
+
+UpdateRule parse_rule(const std::string& name) {
+  static const std::map<std::string, UpdateRule> kRules = {
+      {"sgd", UpdateRule::kSgd},           {"asgd", UpdateRule::kSgd},        {"momentum", UpdateRule::kMomentum},
+      {"nesterov", UpdateRule::kNesterov}, {"adagrad", UpdateRule::kAdagrad}, {"adadelta", UpdateRule::kAdadelta},
+      {"rmsprop", UpdateRule::kRmsprop},   {"adam", UpdateRule::kAdam},       {"adamw", UpdateRule::kAdam},
+      {"nadam", UpdateRule::kNadam}};
+  const auto found = kRules.find(name);
+  LONGHAND_CHECK(found != kRules.end());
+  return found->second;
+}
+
+bool keeps_m(UpdateRule rule) {
+  return rule != UpdateRule::kSgd && rule != UpdateRule::kAdagrad && rule != UpdateRule::kRmsprop;
+}
+
+bool keeps_v(UpdateRule rule) {
+  return rule != UpdateRule::kSgd && rule != UpdateRule::kMomentum && rule != UpdateRule::kNesterov;
+}
+
+double own_epsilon(UpdateRule rule) {
+  return rule == UpdateRule::kAdagrad ? 1e-10 : rule == UpdateRule::kAdadelta ? 1e-6 : 1e-8;
+}
+
+double own_beta2(UpdateRule rule) {
+  return rule == UpdateRule::kAdadelta ? 0.9 : rule == UpdateRule::kRmsprop ? 0.99 : 0.999;
+}
+
+}  // namespace
 
 void OptimizerOptions::add_to(OptionTable& table) {
-  table.add("optimizer", optimizer, "update rule", one_of({"sgd", "adam"}));
+  const auto or_own = [](OptionCheck check) {
+    check.also = -1.0;
+    return check;
+  };
+  table.add(
+      "optimizer", optimizer, "update rule",
+      one_of({"sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "nadam", "asgd"}));
   table.add("lr", learning_rate, "learning rate", more_than(0.0));
+  table.add("momentum", momentum, "of momentum and nesterov", fraction());
+  table.add("beta1", beta1, "decay of the mean gradient: adam, adamw, nadam", fraction());
+  table.add("beta2", beta2, "decay of the mean square: -1 is 0.999 for these, 0.99 for rmsprop, 0.9 for adadelta",
+            or_own(fraction()));
+  table.add("epsilon", epsilon, "added to the root of the mean square; -1: 1e-8, for adagrad 1e-10, for adadelta 1e-6",
+            or_own(at_least(0.0)));
+  table.add("l2", l2, "half of it times the squared weights is added to the loss", at_least(0.0));
+  table.add("weight-decay", weight_decay, "decay of the weights, apart from the loss; -1: 0.01 for adamw, else none",
+            or_own(at_least(0.0)));
   table.add("clip-norm", clip_norm, "scale gradients down to this global norm (Pascanu et al. 2013); 0: never",
             at_least(0.0));
+  table.add("clip-value", clip_value, "cut each gradient to this magnitude, before --clip-norm; 0: never",
+            at_least(0.0));
+  table.add("average-after", average_after,
+            "asgd averages the weights after so many updates; -1: when the held-out loss gets no better", at_least(-1));
+  table.add("average-trigger", average_trigger,
+            "that is, when it is above the best of all but the last so many evaluations", at_least(0));
+  table.add("asgd-lambda", asgd_lambda, "decay of asgd's weights and rate", at_least(0.0));
 }
 
-Optimizer::Optimizer(const OptimizerOptions& options, int64_t n) : options_(options) {
-  if (options.optimizer != "adam") return;
-  first_moment_.resize(n);
-  second_moment_.resize(n);
+Optimizer::Optimizer(const OptimizerOptions& options, int64_t n)
+    : options_(options), asgd_(options.optimizer == "asgd"), rule_(parse_rule(options.optimizer)) {
+  if (options_.beta2 < 0.0) options_.beta2 = own_beta2(rule_);
+  if (options_.epsilon < 0.0) options_.epsilon = own_epsilon(rule_);
+  if (options_.weight_decay < 0.0) options_.weight_decay = options.optimizer == "adamw" ? 0.01 : 0.0;
+  if (keeps_m(rule_)) m_.resize(n);
+  if (keeps_v(rule_)) v_.resize(n);
+  if (asgd_) averages_.resize(n);
 }
 
-void Optimizer::update(std::span<float> values, std::span<const float> gradients, double norm, int64_t step,
+bool Optimizer::waits_for_trigger() const { return asgd_ && averaging_since_ < 0 && options_.average_after < 0; }
+
+void Optimizer::begin_averaging(int64_t step, std::span<const float> values) {
+  averaging_since_ = step;
+  std::copy(values.begin(), values.end(), averages_.data());
+}
+
+std::span<float> Optimizer::averages() { return averaging_since_ >= 0 ? averages_.span() : std::span<float>(); }
+
+// Nadam's momentum of step t = 1, 2, ...: it grows from beta1 / 2 to beta1 (Dozat 2016; the constants are PyTorch's).
+double Optimizer::nesterov_momentum(int64_t t) const {
+  return options_.beta1 * (1.0 - 0.5 * std::pow(0.96, 0.004 * static_cast<double>(t)));
+}
+
+void Optimizer::update(std::span<float> values, std::span<float> gradients, double norm, double rate, int64_t step,
                        kernels::Context& context) {
-  const double scale = options_.clip_norm > 0.0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1.0;
   const auto n = static_cast<int64_t>(values.size());
-  if (options_.optimizer == "sgd") {
-    kernels::sgd_update(
-        {n, values.data(), gradients.data(), static_cast<float>(scale), static_cast<float>(options_.learning_rate)},
-        context);
-    return;
+  if (options_.clip_value > 0.0) {
+    kernels::clip_values(gradients.data(), n, static_cast<float>(options_.clip_value), context);
+    norm = std::sqrt(kernels::squared_norm(gradients.data(), n, context));
   }
-  constexpr double kBeta1 = 0.9;
-  constexpr double kBeta2 = 0.999;
+  double scale = options_.clip_norm > 0.0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1.0;
+  double l2 = options_.l2, keep = 1.0 - rate * options_.weight_decay;
+  if (asgd_ && options_.average_after >= 0 && averaging_since_ < 0 && step >= options_.average_after) {
+    begin_averaging(options_.average_after, values);
+  }
+  if (asgd_ && options_.asgd_lambda > 0.0) {
+    rate /= std::pow(1.0 + options_.asgd_lambda * rate * static_cast<double>(step), 0.75);
+    keep *= 1.0 - options_.asgd_lambda * rate;
+  }
+  double v_scale = 1.0, d_rate = 0.0;
   const auto t = static_cast<double>(step + 1);
-  kernels::adam_update({.n = n,
-                        .w = values.data(),
-                        .dw = gradients.data(),
-                        .m = first_moment_.data(),
-                        .v = second_moment_.data(),
-                        .gradient_scale = static_cast<float>(scale),
-                        .beta1 = static_cast<float>(kBeta1),
-                        .beta2 = static_cast<float>(kBeta2),
-                        .epsilon = 1e-8F,
-                        .step_size = static_cast<float>(options_.learning_rate / (1.0 - std::pow(kBeta1, t))),
-                        .v_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(kBeta2, t)))},
-                       context);
+  if (rule_ == UpdateRule::kSgd) {  // one factor instead of two; and decay is decay
+    keep -= rate * l2;
+    rate *= scale;
+    scale = 1.0;
+    l2 = 0.0;
+  } else if (rule_ == UpdateRule::kAdam) {
+    rate /= 1.0 - std::pow(options_.beta1, t);
+    v_scale = 1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t));
+  } else if (rule_ == UpdateRule::kNadam) {
+    for (; momentum_steps_ < step + 1; ++momentum_steps_) momentum_product_ *= nesterov_momentum(momentum_steps_ + 1);
+    const double next = nesterov_momentum(step + 2);
+    d_rate = rate * (1.0 - nesterov_momentum(step + 1)) / (1.0 - momentum_product_);
+    rate *= next / (1.0 - momentum_product_ * next);
+    v_scale = 1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t));
+  }
+  const bool has_momentum = rule_ == UpdateRule::kMomentum || rule_ == UpdateRule::kNesterov;
+  kernels::update_parameters({.rule = rule_,
+                              .n = n,
+                              .w = values.data(),
+                              .dw = gradients.data(),
+                              .m = m_.data(),
+                              .v = v_.data(),
+                              .gradient_scale = static_cast<float>(scale),
+                              .l2 = static_cast<float>(l2),
+                              .keep = static_cast<float>(keep),
+                              .rate = static_cast<float>(rate),
+                              .beta1 = static_cast<float>(has_momentum ? options_.momentum : options_.beta1),
+                              .beta2 = static_cast<float>(options_.beta2),
+                              .epsilon = static_cast<float>(options_.epsilon),
+                              .v_scale = static_cast<float>(v_scale),
+                              .d_rate = static_cast<float>(d_rate)},
+                             context);
+  if (averaging_since_ < 0) return;
+  // As PyTorch counts: the first two weights after the start are taken whole.
+  const int64_t averaged = std::max<int64_t>(1, step - averaging_since_);
+  kernels::update_average(averages_.data(), values.data(), n, static_cast<float>(1.0 / static_cast<double>(averaged)),
+                          context);
 }
 
 std::vector<std::pair<std::string, Buffer<float>*>> Optimizer::state() {
-  if (options_.optimizer != "adam") return {};
-  return {{"optimizer.first_moment", &first_moment_}, {"optimizer.second_moment", &second_moment_}};
+  std::vector<std::pair<std::string, Buffer<float>*>> out;
+  if (m_.size() > 0) out.emplace_back("optimizer.m", &m_);
+  if (v_.size() > 0) out.emplace_back("optimizer.v", &v_);
+  if (asgd_) out.emplace_back("optimizer.average", &averages_);
+  return out;
+}
+
+bool non_monotone(const std::vector<double>& losses, int64_t patience) {
+  if (static_cast<int64_t>(losses.size()) <= patience + 1) return false;
+  return losses.back() > *std::min_element(losses.begin(), losses.end() - 1 - patience);
 }
 
 }  // namespace longhand::train

@@ -1,4 +1,4 @@
-// The optimizer: the update rule and what it remembers from step to step.
+// The optimizer: clipping, the update rule, and what it remembers from step to step. The rules are PyTorch's.
 #pragma once
 
 #include <string>
@@ -13,26 +13,60 @@ namespace longhand::train {
 struct OptimizerOptions {
   std::string optimizer = "adam";
   double learning_rate = 0.002;
-  double clip_norm = 1.0;
+  double momentum = 0.9;        ///< of momentum and nesterov
+  double beta1 = 0.9;           ///< of adam, adamw and nadam
+  double beta2 = -1.0;          ///< of these, rmsprop and adadelta; -1: 0.999, 0.99 and 0.9
+  double epsilon = -1.0;        ///< -1: 1e-8; adagrad 1e-10; adadelta 1e-6
+  double l2 = 0.0;              ///< l2 / 2 times the sum of the squared weights is part of the loss
+  double weight_decay = -1.0;   ///< decoupled (Loshchilov and Hutter 2019); -1: 0.01 with adamw, else 0
+  double clip_norm = 1.0;       ///< 0: never
+  double clip_value = 0.0;      ///< 0: never; before clip_norm
+  int64_t average_after = -1;   ///< asgd averages from the update after so many; -1: when its trigger says
+  int64_t average_trigger = 5;  ///< evaluations of the trigger (Merity et al. 2018, algorithm 1)
+  double asgd_lambda = 0.0;     ///< decay of the weights and, to the power of 0.75, of the rate
 
   void add_to(OptionTable& table);
 };
 
+/// Averaged SGD (Polyak and Juditsky 1992) begins as SGD. Once `begin_averaging` was called, or by `average_after`, the
+/// average of the weights since then is kept beside them, and is what is to be measured and shipped.
 class Optimizer {
  public:
   /// For `n` parameters.
   Optimizer(const OptimizerOptions& options, int64_t n);
 
-  /// Updates `values` from `gradients`, whose norm is `norm`, at step 0, 1, ...
-  void update(std::span<float> values, std::span<const float> gradients, double norm, int64_t step,
+  /// Updates `values` from `gradients`, whose norm is `norm`, with learning rate `rate`, at step 0, 1, ... Clipping by
+  /// value changes the gradients.
+  void update(std::span<float> values, std::span<float> gradients, double norm, double rate, int64_t step,
               kernels::Context& context);
 
-  /// What a checkpoint must hold.
+  /// Whether the trigger is to be asked, after each evaluation.
+  bool waits_for_trigger() const;
+  /// Averages from `step` on; until then `values` are the average.
+  void begin_averaging(int64_t step, std::span<const float> values);
+  /// The step at which averaging began; -1: it has not. A checkpoint must hold it, too.
+  int64_t averaging_since() const { return averaging_since_; }
+  void set_averaging_since(int64_t step) { averaging_since_ = step; }
+  /// The averaged weights; empty while there are none.
+  std::span<float> averages();
+
+  /// Arrays that a checkpoint must hold.
   std::vector<std::pair<std::string, Buffer<float>*>> state();
 
  private:
+  double nesterov_momentum(int64_t t) const;
+
   OptimizerOptions options_;
-  Buffer<float> first_moment_, second_moment_;
+  bool asgd_;
+  kernels::UpdateRule rule_;
+  Buffer<float> m_, v_, averages_;
+  int64_t averaging_since_ = -1;
+  double momentum_product_ = 1.0;  // nadam's, of the first `momentum_steps_` steps
+  int64_t momentum_steps_ = 0;
 };
+
+/// Whether `losses`, one an evaluation, call for averaging: the last one is above the least of all but the last
+/// `patience` before it.
+bool non_monotone(const std::vector<double>& losses, int64_t patience);
 
 }  // namespace longhand::train

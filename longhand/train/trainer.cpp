@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -20,11 +21,38 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 }  // namespace
 
+// While it lives, the parameters are the averaged ones, if there are any.
+class Trainer::Averaged {
+ public:
+  explicit Averaged(Trainer& trainer) : trainer_(trainer) { swap(); }
+  ~Averaged() { swap(); }
+  Averaged(const Averaged&) = delete;
+  Averaged& operator=(const Averaged&) = delete;
+
+ private:
+  void swap() {
+    const std::span<float> averages = trainer_.optimizer_.averages();
+    if (averages.empty()) return;
+    std::swap_ranges(averages.begin(), averages.end(), trainer_.task_.parameters().values().begin());
+    trainer_.task_.parameters_changed();
+  }
+  Trainer& trainer_;
+};
+
 void TrainOptions::add_to(OptionTable& table) {
   table.add("epochs", epochs, "passes over the training data", at_least(1));
   optimizer.add_to(table);
+  schedule.add_to(table);
   table.add("patience", patience, "stop after so many evaluations without a better one; 0: never", at_least(0));
   table.add("checkpoint-seconds", checkpoint_seconds, "write a checkpoint this often", at_least(0.0));
+  table.add("tensorboard", tensorboard, "also write the figures of each evaluation for TensorBoard");
+}
+
+void TrainOptions::check(const tasks::Task& task) const {
+  if (optimizer.optimizer == "asgd" && optimizer.average_after < 0 && !task.has_validation()) {
+    throw usage_error("--optimizer asgd: it begins to average by the held-out loss, and nothing is held out",
+                      "hold something out, or say when with --average-after");
+  }
 }
 
 Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::string& folder, kernels::Context& context,
@@ -34,12 +62,17 @@ Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::stri
       files_(folder),
       context_(context),
       observer_(std::move(observer)),
-      optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size())) {
+      optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size())),
+      schedule_(options.schedule, options.optimizer.learning_rate) {
   progress_.epochs = options.epochs;
+  options.check(task);
 }
 
 TrainResult Trainer::run() {
   metrics_ = std::make_unique<io::LineWriter>(files_.metrics, static_cast<size_t>(metrics_bytes_));
+  if (options_.tensorboard) {
+    events_ = std::make_unique<io::EventWriter>(files_.events, static_cast<size_t>(events_bytes_));
+  }
   // A place that cannot be written is found before any time is spent.
   if (!resumed_) write_checkpoint();
   auto last_checkpoint = Clock::now();
@@ -52,6 +85,7 @@ TrainResult Trainer::run() {
       task_.begin_epoch(progress_.epoch);
       ++progress_.epoch;
       progress_.steps_in_epoch = task_.steps();
+      progress_.batch = task_.batch();
       progress_.index = 0;
       progress_.loss_sum = progress_.norm_sum = 0.0;
       progress_.count = 0;
@@ -77,12 +111,17 @@ void Trainer::step() {
   const auto start = Clock::now();
   const tasks::StepResult result = task_.train_step(progress_.index, static_cast<uint64_t>(progress_.step));
   ParameterArena& parameters = task_.parameters();
-  const std::span<const float> gradients = parameters.gradients();
+  const std::span<float> gradients = parameters.gradients();
   const double norm =
       std::sqrt(kernels::squared_norm(gradients.data(), static_cast<int64_t>(gradients.size()), context_));
   if (!std::isfinite(result.loss_sum)) throw diverged("loss");
   if (!std::isfinite(norm)) throw diverged("gradient");
-  optimizer_.update(parameters.values(), gradients, norm, progress_.step, context_);
+  const auto epochs_done = static_cast<double>(progress_.epoch - 1) +
+                           static_cast<double>(progress_.index) / static_cast<double>(progress_.steps_in_epoch);
+  progress_.learning_rate = schedule_.rate({.step = progress_.step,
+                                            .epoch = progress_.epoch - 1,
+                                            .done = epochs_done / static_cast<double>(options_.epochs)});
+  optimizer_.update(parameters.values(), gradients, norm, progress_.learning_rate, progress_.step, context_);
   task_.parameters_changed();
   ++progress_.step;
   ++progress_.index;
@@ -107,9 +146,11 @@ Error Trainer::diverged(const std::string& what) const {
 
 void Trainer::end_epoch() {
   Evaluation evaluation{progress_, {}, false};
+  double loss = progress_.loss();
   if (task_.has_validation()) {
+    const Averaged averaged(*this);
     evaluation.valid = task_.validate();
-    const double loss = evaluation.valid.front().value;
+    loss = evaluation.valid.front().value;
     if (!std::isfinite(loss)) throw diverged("held-out loss");
     evaluation.best = !best_loss_ || loss < *best_loss_;
     evaluations_since_best_ = evaluation.best ? 0 : evaluations_since_best_ + 1;
@@ -122,10 +163,31 @@ void Trainer::end_epoch() {
       best_unsaved_ = true;
     }
   }
+  schedule_.observe(loss);
+  if (optimizer_.waits_for_trigger()) {
+    losses_.push_back(loss);
+    if (non_monotone(losses_, options_.optimizer.average_trigger)) {
+      optimizer_.begin_averaging(progress_.step, task_.parameters().values());
+    }
+  }
   const std::string line = metrics_line(evaluation);
   metrics_->write(line);
   metrics_bytes_ += static_cast<int64_t>(line.size()) + 1;
+  if (events_) write_events(evaluation);
   if (observer_.on_evaluation) observer_.on_evaluation(evaluation);
+}
+
+void Trainer::write_events(const Evaluation& evaluation) {
+  const Progress& p = evaluation.progress;
+  std::vector<std::pair<std::string, double>> scalars = {{"train/loss", p.loss()},
+                                                         {"train/perplexity", std::exp(p.loss())},
+                                                         {"train/learning_rate", p.learning_rate},
+                                                         {"train/gradient_norm", p.mean_norm()},
+                                                         {"train/tokens_per_second", p.tokens_per_second}};
+  for (const tasks::Metric& metric : evaluation.valid) scalars.emplace_back("valid/" + metric.name, metric.value);
+  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  events_->write(now, p.step, scalars);
+  events_bytes_ = events_->bytes();
 }
 
 std::string Trainer::metrics_line(const Evaluation& evaluation) const {
@@ -137,8 +199,9 @@ std::string Trainer::metrics_line(const Evaluation& evaluation) const {
                                  {"train_perplexity", std::exp(p.loss())},
                                  {"valid_loss", nullptr},
                                  {"valid_perplexity", nullptr},
-                                 {"learning_rate", options_.optimizer.learning_rate},
-                                 {"gradient_norm", p.norm_sum / static_cast<double>(std::max<int64_t>(1, p.index))},
+                                 {"learning_rate", p.learning_rate},
+                                 {"gradient_norm", p.mean_norm()},
+                                 {"batch", p.batch},
                                  {"tokens_per_second", p.tokens_per_second}};
   for (const tasks::Metric& metric : evaluation.valid) line["valid_" + metric.name] = metric.value;
   return line.dump();
@@ -152,10 +215,12 @@ void Trainer::write_checkpoint() {
     throw diverged("sum of the squared weights");  // the last update has never been tried
   }
   if (metrics_) metrics_->flush();
+  if (events_) events_->flush();
   if (best_unsaved_) {
     task_.save_model(files_.model, best_values_);
     best_unsaved_ = false;
   } else if (!best_loss_) {  // the last is the best there is
+    const Averaged averaged(*this);
     task_.save_model(files_.model, parameters.values());
   }
 
@@ -165,7 +230,8 @@ void Trainer::write_checkpoint() {
     for (const tasks::Metric& metric : best_valid_) best["metrics"][metric.name] = metric.value;
   }
   const Progress& p = progress_;
-  const nlohmann::ordered_json state = {{"format", 1},
+  const Schedule::State& rate = schedule_.state();
+  const nlohmann::ordered_json state = {{"format", 2},
                                         {"fingerprint", task_.fingerprint()},
                                         {"epoch", p.epoch},
                                         {"step", p.step},
@@ -177,6 +243,16 @@ void Trainer::write_checkpoint() {
                                         {"seconds", p.seconds},
                                         {"epoch_seconds", epoch_seconds_},
                                         {"metrics_bytes", metrics_bytes_},
+                                        {"events_bytes", events_bytes_},
+                                        {"learning_rate", p.learning_rate},
+                                        {"schedule",
+                                         {{"scale", rate.scale},
+                                          {"best", rate.best},
+                                          {"bad", rate.bad},
+                                          {"cooling", rate.cooling},
+                                          {"warm_at", rate.warm_at}}},
+                                        {"averaging_since", optimizer_.averaging_since()},
+                                        {"losses", losses_},
                                         {"best", best}};
   std::vector<io::TensorToWrite> tensors;
   const auto add = [&](const std::string& name, std::span<const float> values) {
@@ -217,7 +293,7 @@ void Trainer::resume() {
   };
   try {
     const nlohmann::json state = io::parse_json(file.text("state"), path);
-    if (state.at("format") != 1) throw damaged;
+    if (state.at("format") != 2) throw damaged;
     const std::string fingerprint = state.at("fingerprint");
     if (fingerprint != task_.fingerprint()) {
       throw input_error(
@@ -239,6 +315,16 @@ void Trainer::resume() {
     progress_.seconds = state.at("seconds");
     epoch_seconds_ = state.at("epoch_seconds");
     metrics_bytes_ = count("metrics_bytes");
+    events_bytes_ = count("events_bytes");
+    progress_.learning_rate = state.at("learning_rate");
+    const nlohmann::json& rate = state.at("schedule");
+    schedule_.set_state({.scale = rate.at("scale"),
+                         .best = rate.at("best"),
+                         .bad = rate.at("bad"),
+                         .cooling = rate.at("cooling"),
+                         .warm_at = rate.at("warm_at")});
+    optimizer_.set_averaging_since(state.at("averaging_since"));
+    losses_ = state.at("losses").get<std::vector<double>>();
     if (const nlohmann::json& best = state.at("best"); !best.is_null()) {
       best_loss_ = best.at("loss").get<double>();
       best_epoch_ = best.at("epoch");
@@ -256,6 +342,7 @@ void Trainer::resume() {
   if (progress_.epoch > 0) {
     task_.begin_epoch(progress_.epoch - 1);
     progress_.steps_in_epoch = task_.steps();
+    progress_.batch = task_.batch();
   }
   if (progress_.epoch > options_.epochs) {
     throw usage_error(fmt::format("--epochs: expected at least {}, the epoch that the run is in, found {}",

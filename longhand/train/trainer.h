@@ -7,18 +7,24 @@
 
 #include "longhand/base/error.h"
 #include "longhand/io/file.h"
+#include "longhand/io/tensorboard.h"
 #include "longhand/tasks/task.h"
 #include "longhand/train/optimizer.h"
+#include "longhand/train/schedule.h"
 
 namespace longhand::train {
 
 struct TrainOptions {
   int64_t epochs = 20;
   OptimizerOptions optimizer;
+  ScheduleOptions schedule;
   int64_t patience = 0;
   double checkpoint_seconds = 30.0;
+  bool tensorboard = false;
 
   void add_to(OptionTable& table);
+  /// Throws a usage error for options that cannot be with this task.
+  void check(const tasks::Task& task) const;
 };
 
 /// Files of a run's folder.
@@ -28,8 +34,9 @@ struct RunFiles {
         checkpoint(folder + "/checkpoint.safetensors"),
         config(folder + "/config.toml"),
         metrics(folder + "/metrics.jsonl"),
+        events(folder + "/events.out.tfevents.0.longhand"),
         report(folder + "/report.html") {}
-  std::string model, checkpoint, config, metrics, report;
+  std::string model, checkpoint, config, metrics, events, report;
 };
 
 /// Where a run stands. Everything but the times is the same for the same options, on any number of threads, and however
@@ -42,11 +49,14 @@ struct Progress {
   int64_t steps_in_epoch = 0;
   double loss_sum = 0.0;           ///< nats over this epoch so far
   int64_t count = 0;               ///< symbols in this epoch so far
+  int64_t batch = 0;               ///< sequences side by side in an update of this epoch
+  double learning_rate = 0.0;      ///< of the last update
   double norm_sum = 0.0;           ///< of the gradients' norms before clipping, this epoch so far
   int64_t total_count = 0;         ///< symbols since the run began
   double seconds = 0.0;            ///< spent on training steps since the run began
   double tokens_per_second = 0.0;  ///< in this epoch so far
 
+  double mean_norm() const { return index > 0 ? norm_sum / static_cast<double>(index) : 0.0; }
   double loss() const { return count > 0 ? loss_sum / static_cast<double>(count) : 0.0; }
 };
 
@@ -75,7 +85,8 @@ struct TrainResult {
 
 class Trainer {
  public:
-  /// `folder` receives model, checkpoint and metrics; it must exist.
+  /// `folder` receives model, checkpoint and metrics; it must exist. Throws what TrainOptions::check
+  /// throws.
   Trainer(tasks::Task& task, const TrainOptions& options, const std::string& folder, kernels::Context& context,
           Observer observer);
 
@@ -85,13 +96,16 @@ class Trainer {
   bool complete() const { return progress_.epoch >= options_.epochs && progress_.index == progress_.steps_in_epoch; }
 
   /// Trains until the epochs are done, patience is out or the observer says stop; in each case the model and the
-  /// checkpoint are on disk. A loss or gradient that is not finite throws an input error before it can touch a weight,
-  /// and leaves the last checkpoint as it was.
+  /// checkpoint are on disk. The model is the best by held-out loss, else the last; where weights are averaged, it is
+  /// their average that is measured and kept. A loss or gradient that is not finite throws an input error before it can
+  /// touch a weight, and leaves the last checkpoint as it was.
   TrainResult run();
 
  private:
+  class Averaged;
   void step();
   void end_epoch();
+  void write_events(const Evaluation& evaluation);
   void write_checkpoint();
   Error diverged(const std::string& what) const;
   std::string metrics_line(const Evaluation& evaluation) const;
@@ -102,7 +116,9 @@ class Trainer {
   kernels::Context& context_;
   Observer observer_;
   Optimizer optimizer_;
+  Schedule schedule_;
   std::unique_ptr<io::LineWriter> metrics_;
+  std::unique_ptr<io::EventWriter> events_;
 
   Progress progress_;
   double epoch_seconds_ = 0.0;
@@ -110,7 +126,9 @@ class Trainer {
   std::vector<tasks::Metric> best_valid_;
   int64_t best_epoch_ = 0;
   int64_t evaluations_since_best_ = 0;
+  std::vector<double> losses_;  // held-out, for the optimizer's trigger
   int64_t metrics_bytes_ = 0;
+  int64_t events_bytes_ = 0;
   std::vector<float> best_values_;
   bool best_unsaved_ = false;
   bool resumed_ = false;
