@@ -66,7 +66,9 @@ void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
       declared = verb.add_flag_callback(
           "--" + option.name, [this, &option] { given_.emplace_back(&option, "true"); }, option.help);
     } else {
-      const std::string note = option.check.choices.empty() ? "" : ": " + option.expectation().substr(7);
+      const std::string note = option.check.choices.empty() ? ""
+                               : option.check.brief.empty() ? ": " + option.expectation().substr(7)
+                                                            : ": " + option.check.brief;
       declared = verb.add_option_function<std::string>(
           "--" + option.name, [this, &option](const std::string& text) { given_.emplace_back(&option, text); },
           option.help + note);

@@ -2,66 +2,18 @@
 #include <fmt/core.h>
 
 #include <cmath>
-#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/interrupt.h"
+#include "cli/language_run.h"
 #include "cli/progress.h"
-#include "cli/text_source.h"
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
-#include "longhand/lab/report.h"
-#include "longhand/tasks/language_model_task.h"
-#include "longhand/tasks/sampler.h"
-#include "longhand/train/trainer.h"
 
 namespace longhand::cli {
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
-
-// The first Ctrl-C asks the loop to stop; the handler is then gone, and a second ends the process.
-void stop_on_interrupt() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = 1; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-}
-
-// Everything that makes a run, and so everything that config.toml holds.
-struct RunSettings {
-  std::string data;
-  std::string valid;
-  double valid_fraction = 0.1;
-  int64_t max_tokens = 0;
-  int64_t batch = 32;
-  int64_t bptt = 64;
-  int64_t seed = 0;
-  int64_t threads = 0;
-  std::string engine = "fused";
-  tasks::LanguageModelOptions model;
-  train::TrainOptions training;
-
-  void add_to(OptionTable& table) {
-    table.begin_group("Data");
-    table.add("data", data, "text to train on: a file, - for standard input, or a built-in text");
-    table.add("valid", valid, "held-out text, a file; otherwise the end of the data is held out");
-    table.add("valid-fraction", valid_fraction, "part of the data, at its end, to hold out", fraction());
-    table.add("max-tokens", max_tokens, "use only so many symbols from the beginning; 0: all", at_least(0));
-    table.begin_group("Model");
-    model.add_to(table);
-    table.begin_group("Training");
-    table.add("batch", batch, "sequences side by side, B", between(1, 1 << 20));
-    table.add("bptt", bptt, "most steps that gradients flow back, T", between(1, 1 << 20));
-    training.add_to(table);
-    table.add("seed", seed, "of the initial weights, the batches and dropout", at_least(0));
-    table.begin_group("Running");
-    table.add("threads", threads, "processors to use; 0: all. The result is the same for any number", between(0, 1024));
-    table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
-  }
-};
 
 // Options of the command line that are no part of the run itself.
 struct RunControl {
@@ -97,60 +49,28 @@ class TrainLanguageModel {
 
   int run() {
     read_options();
-    settings_.model.check();
-    const nn::Engine engine = settings_.model.lstm.engine(settings_.engine);
+    settings_.check();
     if (control_.resume.empty()) check_out();
-    for (const std::string& note : settings_.model.lstm.without_effect()) {
+    for (const std::string& note : settings_.notes()) {
       if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
     }
-    if (settings_.model.lstm.bidirectional && !control_.quiet) {
-      fmt::print(
-          stderr,
-          "note: a bidirectional language model reads the symbol that it is to predict: its training loss says little\n"
-          "      (held-out symbols, 2,000 of them at most, are predicted from the {} before each alone)\n",
-          settings_.bptt);
-    }
-    kernels::Context context(static_cast<int>(settings_.threads));
-    tasks::LanguageModelOptions& options = settings_.model;
-    const std::string raw = data::normalise(load_text(settings_.data, options.text), options.text, settings_.data);
-    const std::string_view text = data::truncate(raw, options.text, settings_.max_tokens);
-    data::Vocabulary vocabulary = data::build_vocabulary(text, options.text);
-    const int64_t special = (vocabulary.find(data::kUnknown) >= 0 ? 1 : 0) + (options.text.lines ? 2 : 0);
-    if (vocabulary.size() <= special && options.text.min_count > 1) {
-      throw input_error(fmt::format("{}: no symbol occurs {} times", settings_.data, options.text.min_count),
-                        "give a smaller --min-count, or a longer text");
-    }
-    tasks::LanguageModel model(options, std::move(vocabulary));
-    data::Corpus corpus = data::encode(text, options.text, model.vocabulary(), data::Unknown::kUnk, settings_.data);
-    data::Corpus valid = held_out(corpus, model.vocabulary());
-    check_size(corpus);
-    model.initialise(static_cast<uint64_t>(settings_.seed));
-    tasks::LanguageModelTask task(model, std::move(corpus), std::move(valid),
-                                  {.batch = settings_.batch,
-                                   .bptt = settings_.bptt,
-                                   .seed = static_cast<uint64_t>(settings_.seed),
-                                   .engine = engine},
-                                  context);
+    LanguageRun run(settings_);
     prepare_folder();
     ProgressDisplay display(control_.quiet);
     stop_on_interrupt();
-    train::Trainer trainer(task, settings_.training, folder_, context,
-                           {.on_step = [&](const auto& p) { display.on_step(p); },
-                            .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
-                            .should_stop = [] { return interrupted != 0; }});
-    if (!control_.resume.empty()) trainer.resume();
-    if (!control_.resume.empty() && trainer.complete() && !control_.quiet) {
+    const RunResult result = run.run(folder_, !control_.resume.empty(),
+                                     {.on_step = [&](const auto& p) { display.on_step(p); },
+                                      .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
+                                      .should_stop = interrupted});
+    display.clear();
+    if (result.was_complete && !control_.quiet) {
       fmt::print(stderr, "note: the run was complete after {}; give a larger --epochs to go on\n",
                  format_count(settings_.training.epochs, "epoch"));
     }
-    io::write_file(train::RunFiles(folder_).config, io::to_toml(settings_table_));
-    const train::TrainResult result = trainer.run();
-    display.clear();
-    lab::write_report(folder_, sample_text(context));
-    if (result.outcome == train::Outcome::kInterrupted) {
+    if (result.training.outcome == train::Outcome::kInterrupted) {
       fmt::print(stderr,
                  "interrupted after step {}; the checkpoint is safe\n  continue with `longhand train lm --resume {}`\n",
-                 result.progress.step, folder_);
+                 result.training.progress.step, folder_);
       return static_cast<int>(ExitCode::kInterrupted);
     }
     report(result);
@@ -205,40 +125,6 @@ class TrainLanguageModel {
     }
   }
 
-  data::Corpus held_out(data::Corpus& corpus, const data::Vocabulary& vocabulary) const {
-    const data::TextOptions& text = settings_.model.text;
-    data::Corpus valid;
-    if (!settings_.valid.empty()) {
-      const std::string raw = data::normalise(load_text(settings_.valid, text), text, settings_.valid);
-      const bool knows_unknown = vocabulary.find(data::kUnknown) >= 0;
-      try {
-        valid = data::encode(raw, text, vocabulary, data::Unknown::kUnk, settings_.valid);
-      } catch (const Error& e) {
-        if (knows_unknown) throw;
-        throw input_error(e.what(), "remove it, or learn <unk> in training: give --min-count 2");
-      }
-      if (valid.targets() < 1) {
-        throw input_error(settings_.valid + ": expected a text to measure on, found fewer than 2 symbols",
-                          "give a longer one");
-      }
-    } else if (settings_.valid_fraction > 0.0) {
-      valid = data::split_off(corpus, settings_.valid_fraction, text.lines);
-      if (valid.targets() < 1) valid = {};
-    }
-    return valid;
-  }
-
-  void check_size(const data::Corpus& corpus) const {
-    const int64_t least = settings_.model.text.lines ? 1 : settings_.batch + 1;
-    const auto found = settings_.model.text.lines ? corpus.sequences() : static_cast<int64_t>(corpus.symbols.size());
-    if (found >= least) return;
-    const std::string what = settings_.model.text.lines ? "line" : "symbols";
-    throw input_error(
-        fmt::format("{}: too short to train on: expected at least {} {}, found {}", settings_.data, least, what, found),
-        "give a longer text, or a smaller --batch; --max-tokens, --letters-only (without --lowercase) and "
-        "--valid-fraction leave less of it");
-  }
-
   // Nothing is made on the disk before the data were found good.
   void prepare_folder() {
     if (!control_.resume.empty()) return;
@@ -262,20 +148,8 @@ class TrainLanguageModel {
     throw input_error(folder_ + ": cannot be made a folder: " + error.message(), "name another with --out");
   }
 
-  // A few lines from the model that was kept, for the report.
-  std::string sample_text(kernels::Context& context) const {
-    if (settings_.model.lstm.bidirectional) return "";  // it cannot write
-    const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(train::RunFiles(folder_).model);
-    std::string sample;
-    tasks::generate(*model, "", 400, {.temperature = 0.8}, data::Unknown::kSkip, settings_.model.lstm.fastest_engine(),
-                    context, [&](const std::string& piece) {
-                      sample += piece;
-                      return true;
-                    });
-    return sample;
-  }
-
-  void report(const train::TrainResult& result) const {
+  void report(const RunResult& run) const {
+    const train::TrainResult& result = run.training;
     const train::Progress& p = result.progress;
     const double speed = static_cast<double>(p.total_count) / p.seconds;
     const train::RunFiles files(folder_);
@@ -290,6 +164,10 @@ class TrainLanguageModel {
                                     {"train_perplexity", std::exp(p.loss())},
                                     {"best_epoch", result.best_epoch}};
       for (const tasks::Metric& metric : result.valid) out["valid_" + metric.name] = metric.value;
+      if (run.test) {
+        out["test_loss"] = run.test->nats_per_symbol();
+        out["test_perplexity"] = run.test->perplexity();
+      }
       fmt::print("{}\n", out.dump());
       return;
     }
@@ -303,6 +181,10 @@ class TrainLanguageModel {
         fmt::print("held out   loss {:.4f} nats, perplexity {:.3f}, in epoch {}, the best\n", metric.value,
                    std::exp(metric.value), result.best_epoch);
       }
+    }
+    if (run.test) {
+      fmt::print("test       loss {:.4f} nats, perplexity {:.3f}\n", run.test->nats_per_symbol(),
+                 run.test->perplexity());
     }
     fmt::print("model      {}\nreport     {}\n", files.model, files.report);
   }

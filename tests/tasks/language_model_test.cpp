@@ -92,7 +92,7 @@ TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
     const nn::DropoutKey key{1, 2, 0};
     const auto loss = [&] {
       m.model.parameters_changed();
-      return m.model.run(batch, true, key, Engine::kFused, context) / static_cast<double>(batch.symbols);
+      return m.model.run(batch, &pass, Engine::kFused, context) / static_cast<double>(batch.symbols);
     };
     loss();
     const std::span<const float> g = m.model.parameters().gradients();
@@ -202,7 +202,7 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
         batch.inputs.push_back(m.corpus.symbols[i]);
         batch.targets.push_back(m.corpus.symbols[i + 1]);
       }
-      nats += m.model.run(batch, false, {}, Engine::kFused, context);
+      nats += m.model.run(batch, nullptr, Engine::kFused, context);
     }
     EXPECT_NEAR(score.total_nats, nats, 1e-4 * nats);
     const LanguageScore some = m.model.evaluate(m.corpus, {.context = 2, .most = 7}, Engine::kFused, context);
