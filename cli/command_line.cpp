@@ -99,6 +99,7 @@ int run_command_line(int argc, char** argv) {
   declare_generate(app, action);
   declare_info(app, action);
   declare_data(app, action);
+  declare_compare(app, action);
   declare_selftest(app, action);
   try {
     app.parse(argc, argv);

@@ -38,6 +38,7 @@ void declare_eval(CLI::App& app, Action& action);
 void declare_generate(CLI::App& app, Action& action);
 void declare_info(CLI::App& app, Action& action);
 void declare_data(CLI::App& app, Action& action);
+void declare_compare(CLI::App& app, Action& action);
 void declare_selftest(CLI::App& app, Action& action);
 
 /// Parses the line and runs the verb. Throws usage errors; prints help where it is asked for.

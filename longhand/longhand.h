@@ -27,6 +27,7 @@
 #include "longhand/lab/derivatives.h"
 #include "longhand/lab/report.h"
 #include "longhand/lab/selftest.h"
+#include "longhand/lab/symmetry.h"
 #include "longhand/nn/lstm_stack.h"
 #include "longhand/tasks/language_model.h"
 #include "longhand/tasks/language_model_task.h"

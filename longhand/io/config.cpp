@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <toml++/toml.h>
+#include <algorithm>
 
 #include <nlohmann/json.hpp>
 #include <set>
@@ -38,6 +39,39 @@ std::string toml_value(const Option& option) {
   return text;
 }
 
+// Calls visit(option, node, where) for each key of a TOML file.
+template <class Visit>
+void for_each_key(const std::string& path, const OptionTable& table, const Visit& visit) {
+  const std::string contents = read_file(path);
+  toml::table parsed;
+  try {
+    parsed = toml::parse(contents, path);
+  } catch (const toml::parse_error& e) {
+    throw usage_error(fmt::format("{}:{}: not TOML: {}", path, e.source().begin.line, e.description()),
+                      "write one `name = value` a line; texts stand in double quotes");
+  }
+  for (const auto& [key, node] : parsed) {
+    const std::string name(key.str());
+    const std::string where = fmt::format("{}:{}: {}", path, node.source().begin.line, name);
+    const Option* option = table.find(name);
+    if (option == nullptr) {
+      std::vector<std::string> known;
+      for (const Option& each : table.options()) known.push_back(each.name);
+      throw usage_error(where + ": no option has this name", "remove it or correct it" + did_you_mean(name, known));
+    }
+    visit(*option, node, where);
+  }
+}
+
+void set_scalar(OptionTable& table, const Option& option, const toml::node& node, const std::string& where) {
+  const std::optional<std::string> text = scalar_text(node);
+  if (!text) {
+    throw usage_error(where + ": expected " + option.expectation() + ", found a table or a list",
+                      "write `" + option.name + " = value`");
+  }
+  table.set(option, *text, where);
+}
+
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& path) {
@@ -68,33 +102,34 @@ nlohmann::json parse_json(std::string_view text, const std::string& path) {
 }
 
 std::vector<std::string> read_toml(const std::string& path, OptionTable& table) {
-  const std::string contents = read_file(path);
-  toml::table parsed;
-  try {
-    parsed = toml::parse(contents, path);
-  } catch (const toml::parse_error& e) {
-    throw usage_error(fmt::format("{}:{}: not TOML: {}", path, e.source().begin.line, e.description()),
-                      "write one `name = value` a line; texts stand in double quotes");
-  }
   std::vector<std::string> names;
-  for (const auto& [key, node] : parsed) {
-    const std::string name(key.str());
-    const std::string where = fmt::format("{}:{}: {}", path, node.source().begin.line, name);
-    const Option* option = table.find(name);
-    if (option == nullptr) {
-      std::vector<std::string> known;
-      for (const Option& each : table.options()) known.push_back(each.name);
-      throw usage_error(where + ": no option has this name", "remove it or correct it" + did_you_mean(name, known));
-    }
-    const std::optional<std::string> text = scalar_text(node);
-    if (!text) {
-      throw usage_error(where + ": expected " + option->expectation() + ", found a table or a list",
-                        "write `" + name + " = value`");
-    }
-    table.set(*option, *text, where);
-    names.push_back(name);
-  }
+  for_each_key(path, table, [&](const Option& option, const toml::node& node, const std::string& where) {
+    set_scalar(table, option, node, where);
+    names.push_back(option.name);
+  });
   return names;
+}
+
+std::vector<GridAxis> read_grid(const std::string& path, OptionTable& table) {
+  std::vector<std::pair<int64_t, GridAxis>> axes;  // by line: the parser has its keys in alphabetic order
+  for_each_key(path, table, [&](const Option& option, const toml::node& node, const std::string& where) {
+    if (!node.is_array()) return set_scalar(table, option, node, where);
+    const std::string before = option.text();
+    GridAxis axis{option.name, {}};
+    for (const toml::node& element : *node.as_array()) {
+      set_scalar(table, option, element, where);
+      axis.values.push_back(option.text());
+    }
+    if (axis.values.empty()) {
+      throw usage_error(where + ": expected a list of values, found an empty one", "give some, or remove the line");
+    }
+    table.set(option, before, where);
+    axes.emplace_back(node.source().begin.line, std::move(axis));
+  });
+  std::stable_sort(axes.begin(), axes.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<GridAxis> out;
+  for (auto& [line, axis] : axes) out.push_back(std::move(axis));
+  return out;
 }
 
 std::string to_toml(const OptionTable& table) {

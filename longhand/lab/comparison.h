@@ -39,7 +39,7 @@ struct ComparedRun {
 struct ComparedVariant {
   std::string name;
   std::vector<std::pair<std::string, std::string>> options;  ///< those that differ from the common ones
-  std::string note;
+  std::string note;                                          ///< a remark to stand below the name
   std::vector<ComparedRun> runs;
 };
 

@@ -88,9 +88,9 @@ std::string row_html(const TableRow& row, size_t columns, int variant) {
   if (row.published) html += "<small>published, on another machine</small>";
   if (row.cells.empty()) {
     return html +
-           fmt::format("</th><td class=why colspan={}><div>{}</div></td></tr>\n", columns, escape_html(row.failures));
+           fmt::format("</th><td class=why colspan={}><div>{}</div></td></tr>\n", columns, escape_html(row.remark));
   }
-  if (!row.failures.empty()) html += "<small>" + escape_html(row.failures) + "</small>";
+  if (!row.remark.empty()) html += "<small>" + escape_html(row.remark) + "</small>";
   html += "</th>";
   for (const TableCell& cell : row.cells) {
     html += "<td>" + escape_html(cell.median);
@@ -132,7 +132,6 @@ std::string variants_html(const RunComparison& comparison) {
       html += "<dd><code>" + escape_html(name + " = " + value) + "</code></dd>";
     }
     if (variant.options.empty()) html += "<dd class=soft>the common options</dd>";
-    if (!variant.note.empty()) html += "<dd>" + escape_html(variant.note) + "</dd>";
     if (const std::vector<const ComparedRun*> runs = finished(variant); !runs.empty()) {
       html += fmt::format("<dd class=soft>{} parameters</dd>", fmt::group_digits(runs.front()->parameters));
     }

@@ -58,8 +58,13 @@ std::string failures_of(const ComparedVariant& variant) {
   return fmt::format("{} of {} seeds failed: {}", failed, variant.runs.size(), reasons);
 }
 
+std::string remark_on(const ComparedVariant& variant) {
+  const std::string failures = failures_of(variant);
+  return failures + (failures.empty() || variant.note.empty() ? "" : "; ") + one_line(variant.note);
+}
+
 TableRow row_of(const ComparedVariant& variant, bool held_out) {
-  TableRow row{.name = one_line(variant.name), .cells = {}, .failures = failures_of(variant)};
+  TableRow row{.name = one_line(variant.name), .cells = {}, .remark = remark_on(variant)};
   if (finished(variant).empty()) return row;
   const std::vector<double> train = figures(variant, &ComparedRun::train_loss), valid = valid_losses(variant);
   row.cells.push_back(cell(train, loss_text));
@@ -72,7 +77,7 @@ TableRow row_of(const ComparedVariant& variant, bool held_out) {
 }
 
 TableRow row_of(const PublishedRow& published, bool held_out) {
-  TableRow row{.name = one_line(published.name), .published = true, .cells = {}, .failures = {}};
+  TableRow row{.name = one_line(published.name), .published = true, .cells = {}, .remark = {}};
   row.cells.assign(held_out ? 6 : 5, {kNothing, ""});
   const size_t perplexity = held_out ? 2 : 1;
   if (published.perplexity > 0.0) row.cells[perplexity].median = perplexity_text(published.perplexity);

@@ -19,7 +19,7 @@ struct TableRow {
   bool published = false;
   bool best = false;
   std::vector<TableCell> cells;  ///< one a column; none where no run has figures
-  std::string failures;          ///< "2 of 3 seeds failed: why"; empty where none did
+  std::string remark;            ///< "2 of 3 seeds failed: why", and the variant's note; may be empty
 };
 
 struct ComparisonTable {

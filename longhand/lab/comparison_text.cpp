@@ -140,7 +140,7 @@ std::string row_text(const TableRow& row, const Layout& layout, size_t width) {
     out += without_spaces_at_the_end(line);
     if (any_range) out += without_spaces_at_the_end(below);
   }
-  return out + wrapped(row.failures, width, 4);
+  return out + wrapped(row.remark, width, 4);
 }
 
 // Markdown would read these as its own.
@@ -190,7 +190,7 @@ std::string to_markdown(const RunComparison& comparison) {
   for (const TableRow& row : table.rows) {
     const std::string name = escape_markdown(row.name);
     out += "| " + (row.best ? "**" + name + "** \\*" : row.published ? name + " (published)" : name);
-    if (!row.failures.empty()) out += " (" + escape_markdown(row.failures) + ")";
+    if (!row.remark.empty()) out += " (" + escape_markdown(row.remark) + ")";
     out += " |";
     for (size_t i = 0; i < table.columns.size(); ++i) {
       const TableCell cell = row.cells.empty() ? TableCell{"–", ""} : row.cells[i];

@@ -1,0 +1,292 @@
+// longhand compare
+#include <fmt/core.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/command_line.h"
+#include "cli/compare_sets.h"
+#include "cli/compared_run.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "cli/text_source.h"
+#include "longhand/base/error.h"
+#include "longhand/io/tensorboard.h"
+#include "longhand/kernels/target.h"
+#include "longhand/lab/comparison_page.h"
+
+namespace longhand::cli {
+namespace {
+
+struct CompareControl {
+  std::string grid;
+  int64_t seeds = 3;
+  std::string config;
+  std::string out;
+  bool quiet = false;
+  bool json = false;
+  bool markdown = false;
+
+  void add_to(OptionTable& table) {
+    table.begin_group("Comparing");
+    table.add("grid", grid, "TOML file of options, in which some have lists of values: compare every combination");
+    table.add("seeds", seeds, "train each variant with so many seeds, from --seed on", between(1, 1000));
+    table.add("config", config, "TOML file of options for all; those on the command line go before it");
+    table.add("out", out, "folder for the runs and the results; by default runs/compare-SET");
+    table.add("quiet", quiet, "no progress");
+    table.add("json", json, "print the result as one JSON object");
+    table.add("markdown", markdown, "print the table in Markdown");
+  }
+};
+
+std::string machine() {
+  std::string processor = "unknown processor";
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) {
+      processor = line.substr(std::min(line.size(), line.find(':') + 2));
+      break;
+    }
+  }
+  return fmt::format("{}, {}", processor, kernels::simd_target());
+}
+
+int columns() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+// A name that a file can have.
+std::string slug(const std::string& name) {
+  std::string out;
+  for (const char c : name.substr(0, 60)) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+    if (plain || (!out.empty() && out.back() != '-')) out.push_back(plain ? c : '-');
+  }
+  return out;
+}
+
+// "0.0003", where the shortest text would be 3e-04.
+std::string decimal(double value) { return fmt::format("{}", value); }
+
+// Infinite where the run failed, so that any other is better.
+double score(const lab::ComparedRun& run) {
+  const double loss = run.valid_loss.value_or(run.train_loss);
+  return run.failure.empty() && std::isfinite(loss) ? loss : HUGE_VAL;
+}
+
+class Compare {
+ public:
+  Compare() {
+    settings_.data = "tale";
+    settings_.add_to(settings_table_);
+    control_.add_to(control_table_);
+  }
+
+  void declare(CLI::App& verb) {
+    std::string sets;
+    for (const CompareSet& set : compare_sets()) sets += (sets.empty() ? "" : ", ") + set.name;
+    verb.add_option("SET", set_name_, "what to compare: " + sets + "; or give --grid");
+    given_control_.declare(verb, control_table_);
+    given_settings_.declare(verb, settings_table_);
+  }
+
+  int run() {
+    const CompareSet set = read_options();
+    for (const std::string& note : settings_.notes()) {
+      if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
+    }
+    texts_ = io::crc32c(load_text(settings_.data, settings_.model.text));
+    for (const std::string& other : {settings_.valid, settings_.test}) {
+      if (!other.empty()) texts_ = texts_ * 31 + io::crc32c(load_text(other, settings_.model.text));
+    }
+    io::make_folder(control_.out);
+    stop_on_interrupt();
+    lab::RunComparison comparison{.title = set.title,
+                                  .command = command(set),
+                                  .machine = machine(),
+                                  .common = common_options(),
+                                  .published = set.published,
+                                  .variants = {}};
+    for (const Variant& variant : set.variants) {
+      if (interrupted()) break;
+      comparison.variants.push_back(set.searches_rate && !rate_given_ ? at_its_rate(variant) : all_seeds(variant));
+    }
+    write(comparison);
+    if (interrupted()) {
+      fmt::print(stderr, "interrupted; the same command goes on where it stopped\n");
+      return static_cast<int>(ExitCode::kInterrupted);
+    }
+    return 0;
+  }
+
+ private:
+  CompareSet read_options() {
+    given_control_.apply(control_table_);
+    const auto names = [] {
+      std::vector<std::string> out;
+      for (const CompareSet& set : compare_sets()) out.push_back(set.name);
+      return out;
+    };
+    if (set_name_.empty() == control_.grid.empty()) {
+      throw usage_error(set_name_.empty() ? "longhand compare: expected what to compare, found nothing"
+                                          : "longhand compare: expected a set or --grid, found both",
+                        "see `longhand compare --help`");
+    }
+    CompareSet chosen;
+    if (!set_name_.empty()) {
+      const auto& sets = compare_sets();
+      const auto found =
+          std::find_if(sets.begin(), sets.end(), [&](const CompareSet& set) { return set.name == set_name_; });
+      if (found == sets.end()) {
+        throw usage_error("longhand compare: unknown set " + set_name_,
+                          "see `longhand compare --help`" + did_you_mean(set_name_, names()));
+      }
+      chosen = *found;
+    }
+    std::vector<std::string> from_file;
+    if (!control_.config.empty()) from_file = io::read_toml(control_.config, settings_table_);
+    if (!control_.grid.empty()) chosen = grid_set(control_.grid, io::read_grid(control_.grid, settings_table_));
+    given_settings_.apply(settings_table_);
+    rate_given_ = given_settings_.has("lr") || std::find(from_file.begin(), from_file.end(), "lr") != from_file.end();
+    if (!settings_.valid.empty()) settings_.valid_fraction = 0.0;
+    if (settings_.data == "-") {
+      throw usage_error("longhand compare: expected --data FILE or a built-in text, found standard input",
+                        "every run reads the text; write it to a file first");
+    }
+    if (control_.out.empty()) control_.out = "runs/compare-" + chosen.name;
+    return chosen;
+  }
+
+  std::string command(const CompareSet& set) const {
+    std::string out = "longhand compare" + (set_name_.empty() ? "" : " " + set.name);
+    for (const GivenOptions* given : {&given_control_, &given_settings_}) {
+      for (const auto& [option, text] : given->given()) {
+        const bool quoted = text.find_first_of(" \t'\"$\\") != std::string::npos;
+        out += " --" + option->name;
+        if (!option->is_flag()) out += quoted ? " '" + text + "'" : " " + text;
+      }
+    }
+    return out;
+  }
+
+  // Those that are not at their defaults.
+  std::vector<std::pair<std::string, std::string>> common_options() const {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const Option& option : settings_table_.options()) {
+      if (option.name == "data" || option.text() != option.default_text) out.emplace_back(option.name, option.text());
+    }
+    return out;
+  }
+
+  ComparedOutcome one(const Variant& variant, int64_t seed) {
+    RunSettings settings = settings_;
+    OptionTable table;
+    settings.add_to(table);
+    for (const auto& [name, value] : variant.options) {
+      if (name == "lr" && rate_given_) continue;
+      table.set(*table.find(name), value, variant.name + ": " + name);
+    }
+    settings.seed += seed;
+    // The folder's name says all that the run is made of, so that it is found again, and never taken for another.
+    const std::string key = fmt::format("{} {:08x} {}", LONGHAND_VERSION, texts_, io::to_toml(table));
+    const std::string folder =
+        fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name), settings.seed, io::crc32c(key));
+    const ComparedOutcome outcome = run_in_process(settings, folder, control_.quiet);
+    if (!control_.quiet) show(variant, settings, outcome);
+    return outcome;
+  }
+
+  static void show(const Variant& variant, const RunSettings& settings, const ComparedOutcome& outcome) {
+    const lab::ComparedRun& run = outcome.run;
+    std::string what = run.failure;
+    if (run.failure.empty()) {
+      what = fmt::format("loss {:.4f}", run.train_loss);
+      if (run.valid_loss) what += fmt::format(", held out {:.4f}", *run.valid_loss);
+      what += fmt::format(", {}", format_duration(run.seconds));
+    }
+    fmt::print(stderr, "{}, lr {}, seed {}: {}{}\n", variant.name, decimal(settings.training.optimizer.learning_rate),
+               run.seed, what, outcome.was_done ? " (done before)" : "");
+  }
+
+  lab::ComparedVariant all_seeds(const Variant& variant) {
+    lab::ComparedVariant out{.name = variant.name, .options = variant.options, .note = {}, .runs = {}};
+    for (int64_t seed = 0; seed < control_.seeds && !interrupted(); ++seed) {
+      const ComparedOutcome outcome = one(variant, seed);
+      out.runs.push_back(outcome.run);
+      if (outcome.distinct_units < outcome.units) {
+        out.note = fmt::format("of {} hidden units, {} became different from one another", outcome.units,
+                               outcome.distinct_units == 1 ? "none" : std::to_string(outcome.distinct_units));
+      }
+    }
+    return out;
+  }
+
+  // Climbs the ladder of rates with the first seed until both neighbours are worse, then trains the other seeds.
+  lab::ComparedVariant at_its_rate(Variant variant) {
+    const auto rate = std::find_if(variant.options.begin(), variant.options.end(),
+                                   [](const auto& option) { return option.first == "lr"; });
+    std::map<int, double> scores;
+    const auto try_rung = [&](int rung) {
+      if (scores.contains(rung) || interrupted()) return;
+      rate->second = decimal(ladder_rate(rung));
+      scores[rung] = score(one(variant, 0).run);
+    };
+    constexpr int kMostSteps = 8;
+    int best = nearest_rung(std::stod(rate->second));
+    for (int step = 0; step < kMostSteps && !interrupted(); ++step) {
+      for (const int rung : {best, best + 1, best - 1}) try_rung(rung);
+      const int before = best;
+      for (const auto& [rung, loss] : scores) {
+        if (loss < scores[best]) best = rung;
+      }
+      if (best == before) break;
+    }
+    rate->second = decimal(ladder_rate(best));
+    lab::ComparedVariant out = all_seeds(variant);
+    std::string tried;
+    for (const auto& [rung, loss] : scores) tried += (tried.empty() ? "" : ", ") + decimal(ladder_rate(rung));
+    out.note = fmt::format("lr {}, the best of {} with the first seed", rate->second, tried);
+    return out;
+  }
+
+  void write(const lab::RunComparison& comparison) const {
+    const std::string json = lab::to_json(comparison).dump(2) + "\n";
+    io::write_file(control_.out + "/compare.json", json);
+    io::write_file(control_.out + "/compare.csv", lab::to_csv(comparison));
+    io::write_file(control_.out + "/report.html", lab::comparison_page(comparison));
+    if (control_.json) {
+      fmt::print("{}", json);
+    } else if (control_.markdown) {
+      fmt::print("{}", lab::to_markdown(comparison));
+    } else {
+      fmt::print("{}\n\n{}\nreport  {}/report.html\n", comparison.title, lab::to_text(comparison, columns()),
+                 control_.out);
+    }
+  }
+
+  std::string set_name_;
+  RunSettings settings_;
+  CompareControl control_;
+  OptionTable settings_table_, control_table_;
+  GivenOptions given_settings_, given_control_;
+  bool rate_given_ = false;
+  uint32_t texts_ = 0;
+};
+
+}  // namespace
+
+void declare_compare(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand("compare", "Train variants of a model and compare them");
+  auto command = std::make_shared<Compare>();
+  command->declare(*verb);
+  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+}
+
+}  // namespace longhand::cli
