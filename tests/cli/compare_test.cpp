@@ -1,0 +1,140 @@
+// longhand compare: runs that are found again, resumed, or failed; its files; its errors.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/compare_sets.h"
+#include "tests/cli/process.h"
+
+namespace longhand::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+const Words kTiny = {"--data",  "tale", "--max-tokens", "1500", "--hidden", "12", "--epochs", "2",
+                     "--batch", "8",    "--seeds",      "2",    "--out",    "cmp"};
+
+nlohmann::json result_of(const TemporaryFolder& folder) {
+  return nlohmann::json::parse(read_file(folder / "cmp/compare.json"));
+}
+
+int64_t runs_in(const TemporaryFolder& folder) {
+  return std::distance(std::filesystem::directory_iterator(folder / "cmp/runs"), {});
+}
+
+TEST(Compare, WritesTableJsonCsvAndPageAndDoesNothingTwice) {
+  const TemporaryFolder folder;
+  const Result first = run(folder, with({"compare", "depths"}, kTiny));
+  ASSERT_EQ(first.code, 0) << first.err;
+  for (const char* name : {"one layer", "two layers", "bidirectional", "held-out"}) {
+    EXPECT_NE(first.out.find(name), std::string::npos) << first.out;
+  }
+  const nlohmann::json json = result_of(folder);
+  ASSERT_EQ(json["variants"].size(), 3U);
+  for (const nlohmann::json& variant : json["variants"]) {
+    EXPECT_EQ(variant["runs"].size(), 2U);
+    EXPECT_GT(variant["runs"][0]["memory_mib"], 1.0);
+    EXPECT_GT(variant["runs"][0]["tokens_per_second"], 0.0);
+    EXPECT_NE(variant["runs"][0]["train_loss"], variant["runs"][1]["train_loss"]);  // another seed
+  }
+  const std::string csv = read_file(folder / "cmp/compare.csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 6);
+  EXPECT_NE(read_file(folder / "cmp/report.html").find("<svg"), std::string::npos);
+
+  const Result second = run(folder, with({"compare", "depths"}, kTiny));
+  EXPECT_EQ(second.out, first.out);  // times included, since nothing was done
+  EXPECT_EQ(std::count(second.err.begin(), second.err.end(), '('), 6) << second.err;  // "(done before)"
+  EXPECT_EQ(runs_in(folder), 6);
+  // Another option makes other runs, and leaves these where they are.
+  ASSERT_EQ(run(folder, with(with({"compare", "depths"}, kTiny), {"--hidden", "8", "--seeds", "1"})).code, 0);
+  EXPECT_EQ(runs_in(folder), 9);
+}
+
+TEST(Compare, AFailedRunIsARow) {
+  const TemporaryFolder folder;
+  write_file(folder / "grid.toml",
+             "data = \"tale\"\nmax-tokens = 1500\nhidden = 12\nepochs = 2\ncell = [\"lstm\", \"gru\"]\n");
+  const Result result =
+      run(folder, {"compare", "--grid", "grid.toml", "--seeds", "1", "--out", "cmp", "--quiet", "--markdown"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("| cell gru (failed: --cell gru: expected --engine autograd"), std::string::npos)
+      << result.out;
+  const nlohmann::json json = result_of(folder);
+  EXPECT_EQ(json["variants"][0]["runs"][0]["status"], "done");
+  EXPECT_EQ(json["variants"][1]["runs"][0]["status"], "failed");
+}
+
+TEST(Compare, AGridIsEveryCombination) {
+  const CompareSet set = grid_set("g", {{"hidden", {"8", "9"}}, {"cell", {"lstm", "gru", "rnn"}}});
+  ASSERT_EQ(set.variants.size(), 6U);
+  EXPECT_EQ(set.variants[0].name, "hidden 8, cell lstm");
+  EXPECT_EQ(set.variants[5].name, "hidden 9, cell rnn");
+  EXPECT_EQ(set.variants[5].options,
+            (std::vector<std::pair<std::string, std::string>>{{"hidden", "9"}, {"cell", "rnn"}}));
+}
+
+TEST(Compare, RatesAreOneAndThreeTimesPowersOfTen) {
+  EXPECT_EQ(ladder_rate(0), 1.0);
+  EXPECT_EQ(ladder_rate(1), 3.0);
+  EXPECT_EQ(ladder_rate(2), 10.0);
+  EXPECT_EQ(ladder_rate(-1), 0.3);
+  EXPECT_EQ(ladder_rate(-2), 0.1);
+  EXPECT_EQ(ladder_rate(-5), 0.003);
+  for (int rung = -9; rung < 9; ++rung) EXPECT_EQ(nearest_rung(ladder_rate(rung)), rung);
+}
+
+// Units that begin alike stay alike; the comparison says so.
+TEST(Compare, InitialWeightsThatAreAllAlikeLeaveTheUnitsAlike) {
+  const TemporaryFolder folder;
+  const Result result = run(folder, with(with({"compare", "initialisers"}, kTiny), {"--seeds", "1", "--quiet"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const nlohmann::json& variant : result_of(folder)["variants"]) {
+    const bool alike = variant["name"] == "zeros" || variant["name"] == "constant";
+    EXPECT_EQ(variant["note"] == "of 12 hidden units, none became different from one another", alike)
+        << variant["name"];
+  }
+}
+
+TEST(Compare, ASearchEndsWhereBothNeighboursAreWorse) {
+  const TemporaryFolder folder;
+  const Result result =
+      run(folder, with(with({"compare", "optimizers"}, kTiny),
+                       {"--seeds", "1", "--valid-fraction", "0", "--average-after", "0", "--epochs", "1"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const nlohmann::json& variant : result_of(folder)["variants"]) {
+    EXPECT_NE(variant["note"].get<std::string>().find("the best of"), std::string::npos);
+  }
+  // With a rate of the user's nothing is searched.
+  const Result given = run(folder, with(with({"compare", "optimizers"}, kTiny),
+                                        {"--seeds", "1", "--lr", "0.01", "--epochs", "1", "--quiet"}));
+  ASSERT_EQ(given.code, 0) << given.err;
+  for (const nlohmann::json& variant : result_of(folder)["variants"]) EXPECT_EQ(variant["note"], "");
+}
+
+TEST(Compare, KilledAndBegunAgainGoesOn) {
+  const TemporaryFolder folder, whole;
+  const Words words = with(with({"compare", "engines"}, kTiny), {"--epochs", "60", "--quiet", "--seeds", "1"});
+  EXPECT_EQ(run(folder, words, {.signal = SIGINT, .checkpoint = "cmp/runs", .milliseconds = 200}).code, 130);
+  const Result result = run(folder, words);
+  ASSERT_EQ(result.code, 0) << result.err;
+  ASSERT_EQ(run(whole, words).code, 0);
+  const nlohmann::json expected = result_of(whole), actual = result_of(folder);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(expected["variants"][i]["runs"][0]["train_loss"], actual["variants"][i]["runs"][0]["train_loss"]);
+  }
+}
+
+TEST(Compare, TheCommandLineAtFaultIsExitCodeTwo) {
+  const TemporaryFolder folder;
+  expect_error(run(folder, {"compare"}), 2, "expected what to compare, found nothing");
+  expect_error(run(folder, {"compare", "optimisers"}), 2, "did you mean optimizers?");
+  expect_error(run(folder, {"compare", "depths", "--data", "-"}), 2, "found standard input");
+  write_file(folder / "bad.toml", "hidden = [8, 0]\n");
+  expect_error(run(folder, {"compare", "--grid", "bad.toml"}), 2, "bad.toml:1: hidden: expected an integer from 1");
+  write_file(folder / "none.toml", "hidden = []\n");
+  expect_error(run(folder, {"compare", "--grid", "none.toml"}), 2, "found an empty one");
+  expect_error(run(folder, {"compare", "depths", "--grid", "bad.toml"}), 2, "found both");
+  expect_error(run(folder, {"compare", "depths", "--data", "none.txt"}), 1, "none.txt: expected a file");
+}
+
+}  // namespace
+}  // namespace longhand::cli

@@ -1,0 +1,142 @@
+// Whatever the recipe, and whenever the process is killed: the resumed run is the one that was never stopped.
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "longhand/io/safetensors.h"
+#include "tests/cli/process.h"
+
+namespace longhand::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// Recipe number n: every optimizer and every schedule is among 14 in a row, the rest is drawn.
+Words recipe(int n) {
+  const CounterRng rng(17, static_cast<uint64_t>(n), RngPlace::kSample);
+  uint64_t draws = 0;
+  const auto one_of = [&](const std::vector<Words>& choices) { return choices[rng.below(draws++, choices.size())]; };
+  const std::pair<const char*, const char*> optimizers[] = {
+      {"sgd", "0.5"},       {"momentum", "0.1"}, {"nesterov", "0.1"}, {"adagrad", "0.03"}, {"adadelta", "1"},
+      {"rmsprop", "0.003"}, {"adam", "0.005"},   {"adamw", "0.005"},  {"nadam", "0.005"},  {"asgd", "0.5"}};
+  const char* const schedules[] = {"constant", "step", "exponential", "plateau", "cosine", "inverse-sqrt", "one-cycle"};
+  const auto& [optimizer, rate] = optimizers[n % 10];
+  Words words = {"--optimizer", optimizer, "--lr", rate, "--schedule", schedules[n % 7], "--seed", std::to_string(n)};
+  // ASGD begins to average somewhere in the middle.
+  if (std::string(optimizer) == "asgd") words = with(words, {"--average-after", "20"});
+  if (std::string(schedules[n % 7]) == "plateau") words = with(words, {"--lr-patience", "0", "--lr-threshold", "0.1"});
+  words = with(words, one_of({{}, {"--warmup", "7"}}));
+  words = with(words, one_of({{"--batch", "8"},
+                              {"--batch", "4", "--accumulate", "2"},
+                              {"--batch", "9", "--batch-every", "1", "--batch-divide", "3"},
+                              {"--batch", "3", "--batch-every", "2", "--batch-multiply", "2", "--accumulate", "2"}}));
+  words = with(words, one_of({{"--data", "tale", "--max-tokens", "2500"},
+                              {"--data", "quatrains", "--lines", "--max-tokens", "1200"}}));
+  words = with(words, one_of({{},
+                              {"--tie-weights", "--dropout-embedding", "0.1"},
+                              {"--activation-reg", "2", "--temporal-reg", "1", "--dropout", "0.2"},
+                              {"--label-smoothing", "0.1", "--weight-drop", "0.3"},
+                              {"--l2", "1e-4", "--weight-decay", "1e-3", "--clip-value", "0.1"},
+                              {"--zoneout", "0.1", "--layer-norm", "--train-initial-state"}}));
+  return with(words, one_of({{}, {"--init", "orthogonal"}, {"--init", "he-normal", "--init-bias", "uniform"}}));
+}
+
+// Everything in a checkpoint but the times.
+std::map<std::string, std::string> contents(const std::string& path) {
+  const io::Safetensors file = io::Safetensors::read(path);
+  std::map<std::string, std::string> out;
+  for (const auto& [name, tensor] : file.tensors()) out[name] = std::string(tensor.bytes);
+  nlohmann::json state = nlohmann::json::parse(file.text("state"));
+  for (const char* key : {"seconds", "epoch_seconds", "metrics_bytes"}) state.erase(key);
+  out["state"] = state.dump();
+  return out;
+}
+
+std::vector<std::string> metrics(const std::string& path) {
+  std::vector<std::string> out;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    nlohmann::json row = nlohmann::json::parse(line);
+    row.erase("seconds");
+    row.erase("tokens_per_second");
+    out.push_back(row.dump());
+  }
+  return out;
+}
+
+class Recipes : public ::testing::TestWithParam<int> {};
+
+TEST_P(Recipes, KilledAndResumedEqualsNeverStopped) {
+  const TemporaryFolder folder;
+  const Words words = with({"train", "lm", "--hidden", "20", "--embed", "8", "--bptt", "16", "--epochs", "4",
+                            "--checkpoint-seconds", "0", "--quiet"},
+                           recipe(GetParam()));
+  const Result whole = run(folder, with(words, {"--out", "whole", "--threads", "1"}));
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  const CounterRng rng(23, static_cast<uint64_t>(GetParam()), RngPlace::kSample);
+  int kills = 0;
+  Words next = with(words, {"--out", "run", "--threads", "2"});
+  for (uint64_t sitting = 0; sitting < 4; ++sitting) {
+    const Result result = run(folder, next,
+                              {.signal = SIGKILL,
+                               .checkpoint = "run/checkpoint.safetensors",
+                               .milliseconds = 5 + static_cast<int>(rng.below(sitting, 60))});
+    kills += result.code == 128 + SIGKILL ? 1 : 0;
+    next = {"train", "lm", "--resume", "run", "--threads", std::to_string(1 + sitting % 3), "--quiet"};
+  }
+  const Result last = run(folder, next);
+  ASSERT_EQ(last.code, 0) << last.err;
+  EXPECT_GT(kills, 0);
+  EXPECT_TRUE(contents(folder / "run/checkpoint.safetensors") == contents(folder / "whole/checkpoint.safetensors"));
+  EXPECT_TRUE(read_file(folder / "run/model.safetensors") == read_file(folder / "whole/model.safetensors"));
+  EXPECT_EQ(metrics(folder / "run/metrics.jsonl"), metrics(folder / "whole/metrics.jsonl"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Cli, Recipes, ::testing::Range(0, 14));
+
+TEST(Cli, TheResolvedConfigurationReproducesAnyRecipe) {
+  for (const int n : {1, 6, 9}) {
+    const TemporaryFolder folder;
+    const Words words = with({"train", "lm", "--hidden", "12", "--embed", "8", "--epochs", "2", "--quiet"}, recipe(n));
+    ASSERT_EQ(run(folder, with(words, {"--out", "run"})).code, 0);
+    const Result again = run(folder, {"train", "lm", "--config", "run/config.toml", "--out", "again", "--quiet"});
+    ASSERT_EQ(again.code, 0) << again.err;
+    EXPECT_TRUE(read_file(folder / "run/model.safetensors") == read_file(folder / "again/model.safetensors")) << n;
+  }
+}
+
+TEST(Cli, RecipesAtFaultAreExitCodeTwo) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const Words& more, const std::string& fragment) {
+    expect_error(run(folder, with(with(kSmall, {"--quiet"}), more)), 2, fragment);
+    EXPECT_FALSE(io::exists(folder / "run")) << fragment;
+  };
+  refused({"--batch", "none"}, "--batch: expected an integer from 1 to 1048576, or all, found 'none'");
+  refused({"--batch", "all", "--accumulate", "2"}, "--batch all: expected no --accumulate");
+  refused({"--embed", "0", "--tie-weights"}, "--tie-weights: expected an embedding");
+  refused({"--embed", "0", "--dropout-embedding", "0.1"}, "--dropout-embedding: expected an embedding");
+  refused({"--optimizer", "asgd", "--valid-fraction", "0"}, "nothing is held out");
+  refused({"--optimizer", "adamx"}, "did you mean adam");
+  refused({"--schedule", "cosinus"}, "did you mean cosine?");
+  refused({"--init-recurrent", "orthogonl"}, "did you mean orthogonal?");
+  refused({"--lr-factor", "1"}, "--lr-factor: expected");
+}
+
+// A whole-set update, one line at a time, and single examples; and a text to measure the finished model on.
+TEST(Cli, TrainsOnTheWholeSetAndOnSingleExamplesAndTests) {
+  const TemporaryFolder folder;
+  write_file(folder / "test.txt", "the water rose and the clerk wrote it down\n");
+  for (const char* batch : {"all", "1"}) {
+    const Result result =
+        run(folder, {"train", "lm", "--data", "tale", "--max-tokens", "1500", "--hidden", "12", "--epochs", "2",
+                     "--batch", batch, "--test", "test.txt", "--json", "--quiet", "--out", batch});
+    ASSERT_EQ(result.code, 0) << result.err;
+    const nlohmann::json json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["steps"] == 2, std::string(batch) == "all");
+    EXPECT_GT(json["test_loss"], 1.0);
+    EXPECT_NEAR(json["test_perplexity"].get<double>(), std::exp(json["test_loss"].get<double>()), 1e-6);
+  }
+}
+
+}  // namespace
+}  // namespace longhand::cli
