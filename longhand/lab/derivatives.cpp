@@ -293,6 +293,7 @@ std::vector<EquationResult> check_derivatives() {
   check_through_time(checker);
   check_reach(checker);
   check_options(checker);
+  check_around_layers(checker);
   return checker.results;
 }
 

@@ -109,7 +109,9 @@ inline Var<double> leaf(Tape<double>& tape, const Vector& values, int64_t rows =
   return tape.variable(rows, static_cast<int64_t>(values.size()) / rows, values.data());
 }
 
-/// (33) to (47), in derivatives_options.cpp.
+/// (33) to (44), in derivatives_options.cpp.
 void check_options(Checker& checker);
+/// (45) to (51), in derivatives_output.cpp.
+void check_around_layers(Checker& checker);
 
 }  // namespace longhand::lab

@@ -143,60 +143,7 @@ struct OptionTape {
   }
 };
 
-// (45), (46) and (47): two outputs that come from rows of a table, their logits, and the mean of -log p[target].
-void check_output(Checker& checker) {
-  constexpr int64_t kV = 6;
-  const int32_t picked[] = {4, 4}, targets[] = {2, 5};
-  Vector table = random(kV * kI, 93), w = random(kV * kI, 94), b = random(kV, 95), logits, p;
-  const auto loss = [&] {
-    logits.clear();
-    p.clear();
-    double sum = 0.0;
-    for (size_t t = 0; t < 2; ++t) {
-      const Vector l = plus(times(w, part(table, picked[t] * kI, kI)), b);
-      double total = 0.0;
-      for (const double e : l) total += std::exp(e);
-      for (const double e : l) p.push_back(std::exp(e) / total);
-      logits.insert(logits.end(), l.begin(), l.end());
-      sum -= std::log(p[t * kV + static_cast<size_t>(targets[t])]) / 2.0;
-    }
-    return sum;
-  };
-  loss();
-  Vector dl = p, dw(w.size()), db(kV), dtable(table.size()), one_hot(2 * kV);
-  for (size_t t = 0; t < 2; ++t) {
-    one_hot[t * kV + static_cast<size_t>(targets[t])] = 1.0;
-    dl[t * kV + static_cast<size_t>(targets[t])] -= 1.0;
-    for (size_t v = 0; v < kV; ++v) dl[t * kV + v] /= 2.0;
-    const Vector now = part(dl, static_cast<int64_t>(t) * kV, kV);
-    dw = plus(dw, outer(now, part(table, picked[t] * kI, kI)));
-    db = plus(db, now);
-    const Vector dx = transposed_times(w, now);
-    for (size_t j = 0; j < kI; ++j) dtable[static_cast<size_t>(picked[t] * kI) + j] += dx[j];
-  }
-  Tape<double> tape;
-  const Var<double> rows = leaf(tape, table, kV), weights = leaf(tape, w, kV), bias = leaf(tape, b);
-  const Var<double> l = add_row(matmul_transposed(gather_rows(rows, picked, 2), weights), bias);
-  const Var<double> of_target = row_sum(multiply(l, tape.constant(2, kV, one_hot.data())));
-  const double half[] = {0.5, 0.5};
-  tape.seed(subtract(log(row_sum(exp(l))), of_target), half);
-  tape.backward();
-  const auto from_logits = [&] {
-    double sum = 0.0;
-    for (size_t t = 0; t < 2; ++t) {
-      double total = 0.0;
-      for (size_t v = 0; v < kV; ++v) total += std::exp(logits[t * kV + v]);
-      sum += (std::log(total) - logits[t * kV + static_cast<size_t>(targets[t])]) / 2.0;
-    }
-    return sum;
-  };
-  checker.check(45, "L by the logits", logits, from_logits, dl, gradient(l));
-  checker.check(46, "L by W_o", w, loss, dw, gradient(weights));
-  checker.check(46, "L by b_o", b, loss, db, gradient(bias));
-  checker.check(47, "L by the embedding", table, loss, dtable, gradient(rows));
-}
-
-// (42) to (47): what is around the layers.
+// (42) to (44): what is around one layer.
 void check_around(Checker& checker) {
   OptionStep s;
   s.draw();
@@ -292,7 +239,6 @@ void check_options(Checker& checker) {
     check(41, "L by c_{t-1}, normalised", &S::c_prev, s.dc_prev, t.c_prev);
   });
   check_around(checker);
-  check_output(checker);
 }
 
 }  // namespace longhand::lab
