@@ -108,8 +108,14 @@ struct SelfTest {
     const auto start = std::chrono::steady_clock::now();
     const std::vector<lab::LatticePoint> points = thorough ? lab::full_lattice() : lab::pairwise_lattice();
     const bool live = !json && ::isatty(STDERR_FILENO) == 1;
+    size_t tenths = 0;
     const std::vector<lab::PointResult> results = lab::run_lattice(points, threads, [&](size_t done) {
-      if (live) fmt::print(stderr, "\r{} of {} points", done, points.size());
+      if (live) {
+        fmt::print(stderr, "\r{} of {} points", done, points.size());
+      } else if (thorough && !json && 10 * done / points.size() > tenths) {  // minutes without a word look like a halt
+        tenths = 10 * done / points.size();
+        fmt::print(stderr, "{} of {} points\n", done, points.size());
+      }
     });
     if (live) fmt::print(stderr, "\r\033[K");
     std::vector<const lab::PointResult*> failures;
@@ -205,7 +211,8 @@ void declare_selftest(CLI::App& app, Action& action) {
   CLI::Option* equations =
       verb->add_flag("--derivatives", command->derivatives, "check the equations of docs/derivatives.md one by one");
   CLI::Option* full =
-      verb->add_flag("--thorough", command->thorough, "walk every combination of options, not pairs of them (minutes)");
+      verb->add_flag("--thorough", command->thorough,
+                     "every combination of the layers' options, on two small shapes in turn (a quarter of an hour)");
   equations->excludes(full);
   verb->add_option("--threads", command->threads, "processors to use; 0: all")->check(CLI::Range(0, 1024));
   verb->add_flag("--json", command->json, "print one JSON object");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <memory>
 
@@ -13,9 +14,10 @@ namespace longhand::lab {
 namespace {
 
 constexpr const char* kNames[kToggles] = {
-    "layers",      "bidirectional",       "proj",           "dropout",       "dropout-input", "dropout-output",
-    "variational", "dropout-recurrent",   "weight-drop",    "zoneout",       "zoneout-cell",  "layer-norm",
-    "residual",    "train-initial-state", "ragged lengths", "one-hot input", "given state",   "evaluation"};
+    "layers",        "bidirectional",       "proj",           "dropout",       "dropout-input", "dropout-output",
+    "variational",   "dropout-recurrent",   "weight-drop",    "zoneout",       "zoneout-cell",  "layer-norm",
+    "residual",      "train-initial-state", "ragged lengths", "one-hot input", "given state",   "evaluation",
+    "activation-reg"};
 
 constexpr uint32_t kAll = (1U << kToggles) - 1;
 constexpr uint32_t bit(Toggle toggle) { return 1U << static_cast<uint32_t>(toggle); }
@@ -36,7 +38,9 @@ nn::LstmStackOptions stack_options(const LatticePoint& p) {
                    .dropout_recurrent = rate(Toggle::kDropoutRecurrent, 0.3),
                    .weight_drop = rate(Toggle::kWeightDrop, 0.3),
                    .zoneout = rate(Toggle::kZoneout, 0.4),
-                   .zoneout_cell = rate(Toggle::kZoneoutCell, 0.4)},
+                   .zoneout_cell = rate(Toggle::kZoneoutCell, 0.4),
+                   .activation_reg = rate(Toggle::kActivationReg, 2.0),
+                   .temporal_reg = rate(Toggle::kActivationReg, 3.0)},
           .inputs = p.inputs,
           .one_hot = p.on(Toggle::kOneHot),
           .init = {}};
@@ -105,10 +109,10 @@ class Subject {
             .masks = {5, 7, 0}};
   }
 
-  /// The scalar whose gradients are checked: outputs and final states against fixed random weights.
+  /// The scalar whose gradients are checked: outputs and final states against fixed random weights, and the penalties.
   double loss(nn::Engine engine, kernels::Context& context) {
     const T* y = forward(engine, context);
-    double sum = 0.0;
+    double sum = static_cast<double>(kPenaltyScale) * stack_.penalty(input());
     for (int64_t i = 0; i < dy_.size(); ++i) sum += static_cast<double>(y[i] * dy_[i]);
     const std::vector<Buffer<T>*> states = stack_.state();
     for (size_t s = 0; s < states.size(); ++s) {
@@ -117,7 +121,7 @@ class Subject {
     return sum;
   }
 
-  /// Outputs, final states and all gradients.
+  /// Outputs, final states, the penalties and all gradients.
   Results run(nn::Engine engine, kernels::Context& context) {
     stack_.parameters_changed();
     const T* y = forward(engine, context);
@@ -125,6 +129,9 @@ class Subject {
     add(out, "outputs", y, dy_.size());
     const std::vector<Buffer<T>*> states = stack_.state();
     for (const Buffer<T>* state : states) add(out, "final state", state->data(), state->size());
+    // As a mean, so that it is not what all outputs are measured by.
+    const T penalty = static_cast<T>(stack_.penalty(input()) / static_cast<double>(point_.steps * point_.batch));
+    add(out, "penalty", &penalty, 1);
     gradients_.fill(kBefore);  // to be added to
     dx_.fill(T(9));            // to be overwritten
     const std::vector<Buffer<T>*> d_states = stack_.state_gradients();
@@ -135,7 +142,8 @@ class Subject {
                     {.d_output = dy_.data(),
                      .dx = dense ? dx_.data() : nullptr,
                      .dx_stride = padded(point_.inputs),
-                     .states = true},
+                     .states = true,
+                     .penalty_scale = kPenaltyScale},
                     engine, values_.data(), gradients_.data(), context);
     for (size_t i = 0; i < arena_.parameters().size(); ++i) {
       const Parameter& p = arena_.parameters()[i];
@@ -175,6 +183,7 @@ class Subject {
 
  private:
   static constexpr T kBefore = T(0x1p-10);
+  static constexpr T kPenaltyScale = T(1.5);
 
   static void fill(Buffer<T>& buffer, int64_t rows, int64_t width, uint32_t place) {
     buffer.resize(rows * padded(width));
@@ -342,15 +351,15 @@ std::vector<LatticePoint> pairwise_lattice() {
 }
 
 std::vector<LatticePoint> full_lattice() {
-  constexpr uint32_t kUses = bit(Toggle::kOneHot) | bit(Toggle::kGivenState) | bit(Toggle::kEvaluation);
+  constexpr uint32_t kVarying =
+      bit(Toggle::kOneHot) | bit(Toggle::kGivenState) | bit(Toggle::kEvaluation) | bit(Toggle::kActivationReg);
   std::vector<LatticePoint> points;
   for (uint32_t set = 0; set < bit(Toggle::kOneHot); ++set) {
-    for (const size_t shape : {1, 2}) {
-      LatticePoint point = lattice_shapes()[shape];
-      const uint32_t uses = CounterRng(11, 2, RngPlace::kSample).bits(points.size());
-      point.toggles = set | (uses & kUses);
-      points.push_back(point);
-    }
+    // By parity, so that the sets with a toggle on, and those with it off, are half on the one shape and half on the
+    // other.
+    LatticePoint point = lattice_shapes()[1 + static_cast<size_t>(std::popcount(set) % 2)];
+    point.toggles = set | (CounterRng(11, 2, RngPlace::kSample).bits(points.size()) & kVarying);
+    points.push_back(point);
   }
   return points;
 }

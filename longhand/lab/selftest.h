@@ -27,12 +27,13 @@ enum class Toggle {
   kLayerNorm,
   kResidual,
   kTrainInitialState,
-  kRagged,      // lengths that differ, 0 and 1 among them
-  kOneHot,      // symbols instead of dense input
-  kGivenState,  // an initial state that is not zero
-  kEvaluation,  // gradients of the model as it is used, without random masks
+  kRagged,         // lengths that differ, 0 and 1 among them
+  kOneHot,         // symbols instead of dense input
+  kGivenState,     // an initial state that is not zero
+  kEvaluation,     // gradients of the model as it is used, without random masks and penalties
+  kActivationReg,  // activation_reg and temporal_reg
 };
-inline constexpr int kToggles = 18;
+inline constexpr int kToggles = 19;
 
 const char* toggle_name(Toggle toggle);
 
@@ -49,7 +50,8 @@ const std::vector<LatticePoint>& lattice_shapes();
 
 /// Nothing on, each toggle alone, each pair, everything, and everything but one; on every shape.
 std::vector<LatticePoint> pairwise_lattice();
-/// The full product of the toggles that change the layers, on two small shapes; the others vary among the points.
+/// The full product of the toggles that change the layers, on two small shapes in turn; the others, of use and loss,
+/// vary among the points.
 std::vector<LatticePoint> full_lattice();
 
 /// The largest difference from the reference at one point, as a part of the largest gradient (or output, or state)

@@ -8,7 +8,10 @@ int main() {
   using namespace longhand::lab;
   for (const LatticePoint& point : pairwise_lattice()) {
     const int on = std::popcount(point.toggles);
-    if (point.hidden != 4 || (on > 1 && on < kToggles - 1)) continue;
+    const bool sampled = point.hidden == 4 && (on <= 1 || on >= kToggles - 1);
+    // Where rows end, and where the last mask is, tells errors in the penalties apart.
+    const bool penalised = point.hidden == 5 && on == 2 && point.on(Toggle::kActivationReg);
+    if (!sampled && !penalised) continue;
     const PointResult result = run_lattice({point}, 1, [](size_t) {}).front();
     for (const Comparison& check : result.checks) {
       if (!check.passed()) return 3;

@@ -25,6 +25,7 @@ constexpr const char* kFused = "longhand/kernels/lstm_backward.cpp";
 constexpr const char* kSymbols = "longhand/kernels/lstm_symbols.cpp";
 constexpr const char* kNorm = "longhand/kernels/layer_norm-inl.h";
 constexpr const char* kStack = "longhand/nn/lstm_stack.cpp";
+constexpr const char* kStackTape = "longhand/nn/lstm_stack_tape.cpp";
 
 constexpr Mutant kMutants[] = {
     {"None", kReference, "sigmoid", "sigmoid"},
@@ -105,7 +106,31 @@ constexpr Mutant kMutants[] = {
     {"StackInitialState43", kStack, "gradients[d.offsets.c_0 + k] += ", "gradients[d.offsets.c_0 + k] -= "},
     {"StackReverseInput", kStack, ".add_to_dx = d.reverse", ".add_to_dx = false"},
     {"StackDropoutBetween44", kStack, "if (dx != nullptr && drops(layer)) {", "if (false) {"},
-    {"StackDropoutOutput44", kStack, "  if (drops_output()) {\n    d_output_", "  if (false) {\n    d_output_"},
+    {"StackDropoutOutput44", kStack, "if (drops_output()) apply_mask(", "if (false) apply_mask("},
+    // Its penalties, and those of the tape.
+    {"StackPenaltyFactor49and50", kStack, "T(2) * gradient.penalty_scale", "gradient.penalty_scale"},
+    {"StackPenaltyWidth49and50", kStack, "gradient.penalty_scale / static_cast<T>(width)",
+     "gradient.penalty_scale / static_cast<T>(stride)"},
+    {"StackActivationFactor49", kStack, "d[j] += alpha * y[j];", "d[j] += T(2) * alpha * y[j];"},
+    {"StackActivationLost49", kStack, "d[j] += alpha * y[j];", "d[j] += T(0);"},
+    {"StackActivationAfterMask49", kStack, "T* y = final_output_ + (t * B + b) * stride;\n      for",
+     "T* y = raw_output_ + (t * B + b) * stride;\n      for"},
+    {"StackTemporalLater50", kStack, "d[j] += change;", "d[j] -= change;"},
+    {"StackTemporalEarlier50", kStack, "d[j - B * stride] -= change;", "d[j - B * stride] += change;"},
+    {"StackTemporalEarlierLost50", kStack, "d[j - B * stride] -= change;", ""},
+    {"StackTemporalFirstPair50", kStack, "for (int64_t t = 1; t < length; ++t)",
+     "for (int64_t t = 2; t < length; ++t)"},
+    {"StackTemporalPastEnd50", kStack, "for (int64_t t = 1; t < length; ++t)",
+     "for (int64_t t = 1; t < input.steps; ++t)"},
+    {"StackTemporalBeforeMask50", kStack, "T* y = raw_output_ +", "T* y = final_output_ +"},
+    {"StackPenaltyValue49", kStack, "squares += static_cast<double>(y[j] * y[j])",
+     "squares += static_cast<double>(raw[j] * raw[j])"},
+    {"StackPenaltyValue50", kStack, "t > 0 ? raw[j] - raw[j - B * stride]", "t > 0 ? y[j] - y[j - B * stride]"},
+    {"TapeActivationBeforeMask49", kStackTape, "seed_square(r.y[at], alpha)", "seed_square(r.raw[at], alpha)"},
+    {"TapeTemporalAfterMask50", kStackTape, "subtract(r.raw[at], r.raw[at - 1])", "subtract(r.y[at], r.y[at - 1])"},
+    {"TapeTemporalScale50", kStackTape, "static_cast<T>(options_.lstm.temporal_reg) / static_cast<T>(width)",
+     "static_cast<T>(options_.lstm.temporal_reg)"},
+    {"TapePenaltyPastEnd49and50", kStackTape, "t < input.lengths[b] ? T(1) : T(0)", "t < input.steps ? T(1) : T(0)"},
 };
 
 class Mutation : public ::testing::TestWithParam<Mutant> {};
