@@ -73,6 +73,9 @@ Optimizer::Optimizer(const OptimizerOptions& options, int64_t n)
     : options_(options), asgd_(options.optimizer == "asgd"), rule_(parse_rule(options.optimizer)) {
   if (options_.beta2 < 0.0) options_.beta2 = own_beta2(rule_);
   if (options_.epsilon < 0.0) options_.epsilon = own_epsilon(rule_);
+  // The kernels have these in single precision, in which 1 - 0.999 is off by 1e-5: the corrections must be of the same.
+  options_.beta1 = static_cast<double>(static_cast<float>(options_.beta1));
+  options_.beta2 = static_cast<double>(static_cast<float>(options_.beta2));
   if (options_.weight_decay < 0.0) options_.weight_decay = options.optimizer == "adamw" ? 0.01 : 0.0;
   if (keeps_m(rule_)) m_.resize(n);
   if (keeps_v(rule_)) v_.resize(n);
