@@ -1,4 +1,4 @@
-// Products, linear layers, softmax with cross-entropy, embeddings and optimizers: fused against reference.
+// Products, linear layers, softmax with cross-entropy, embeddings and masks: fused against reference.
 #include "longhand/kernels/gemm.h"
 #include "longhand/kernels/reference.h"
 #include "tests/testing.h"
@@ -257,51 +257,6 @@ TEST(Embedding, GathersAndScattersOnEveryTarget) {
       EXPECT_EQ(actual, expected);
       EXPECT_EQ(actual_dtable, dtable);  // the same sums in the same order
     });
-  }
-}
-
-TEST(Optimizer, UpdatesAgreeWithTheReferenceOnEveryTarget) {
-  for (const int64_t n : {1, 15, 16, 17, 100, 70000}) {
-    const auto dw = random_vector<float>(n, 1.0, 1);
-    const auto w0 = random_vector<float>(n, 1.0, 2);
-    const auto m0 = random_vector<float>(n, 0.1, 3);
-    auto v0 = random_vector<float>(n, 0.1, 4);
-    for (float& v : v0) v = std::abs(v);
-    const auto adam = [&](std::vector<float>& w, std::vector<float>& m, std::vector<float>& v) {
-      return AdamUpdate<float>{.n = n,
-                               .w = w.data(),
-                               .dw = dw.data(),
-                               .m = m.data(),
-                               .v = v.data(),
-                               .gradient_scale = 0.5F,
-                               .step_size = 0.01F,
-                               .v_correction = 1.5F};
-    };
-    auto w = w0, m = m0, v = v0, sgd = w0;
-    reference::adam_update(adam(w, m, v));
-    reference::sgd_update<float>({n, sgd.data(), dw.data(), 0.5F, 0.1F});
-    testing::on_every_target([&] {
-      Context context(2);
-      auto w1 = w0, m1 = m0, v1 = v0, sgd1 = w0;
-      adam_update(adam(w1, m1, v1), context);
-      sgd_update({n, sgd1.data(), dw.data(), 0.5F, 0.1F}, context);
-      expect_close(w1, w, n, 1e-6, "adam w");
-      expect_close(m1, m, n, 1e-6, "adam m");
-      expect_close(v1, v, n, 1e-6, "adam v");
-      expect_close(sgd1, sgd, n, 1e-6, "sgd w");
-      const double expected = reference::squared_norm(dw.data(), n);
-      EXPECT_NEAR(squared_norm(dw.data(), n, context), expected, 1e-12 * expected);
-    });
-  }
-}
-
-TEST(Optimizer, TheNormIsBitIdenticalOnAnyNumberOfThreads) {
-  const auto values = random_vector<float>(100000, 1.0, 1);
-  Context one(1);
-  const double expected = squared_norm(values.data(), 100000, one);
-  for (const int threads : {2, 3, 4}) {
-    Context context(threads);
-    EXPECT_EQ(squared_norm(values.data(), 100000, context), expected);
   }
 }
 

@@ -2,39 +2,15 @@
 #include <filesystem>
 
 #include "longhand/autograd/cells.h"
-#include "longhand/io/safetensors.h"
 #include "longhand/kernels/reference_lstm.h"
 #include "longhand/nn/lstm_stack.h"
+#include "tests/fixture.h"
 #include "tests/testing.h"
 
 namespace longhand::nn {
 namespace {
 
-// A fixture's arrays by name.
-class Fixture {
- public:
-  explicit Fixture(const std::string& name)
-      : file_(io::Safetensors::read(LONGHAND_SOURCE_DIR "/tests/fixtures/" + name + ".safetensors")) {}
-
-  std::vector<float> get(const std::string& name) const {
-    const std::vector<int64_t> shape = extents(name);
-    std::vector<float> out(static_cast<size_t>(count(shape)));
-    file_.copy_floats(name, shape, out);
-    return out;
-  }
-  std::vector<int64_t> extents(const std::string& name) const { return file_.tensors().at(name).shape; }
-  bool has(const std::string& name) const { return file_.tensors().count(name) > 0; }
-  int64_t number(const std::string& key) const { return std::stoll(file_.text(key)); }
-  std::string text(const std::string& key) const { return file_.text(key); }
-
- private:
-  static int64_t count(const std::vector<int64_t>& shape) {
-    int64_t n = 1;
-    for (const int64_t extent : shape) n *= extent;
-    return n;
-  }
-  io::Safetensors file_;
-};
+using testing::Fixture;
 
 // Rows of `width` with cache lines between them, as the stack has its arrays; and back.
 Buffer<float> with_padding(const std::vector<float>& dense, int64_t width) {
