@@ -141,15 +141,19 @@ TEST(SoftmaxCrossEntropy, AgreesWithTheReferenceOnEveryTarget) {
   struct Shape {
     int64_t rows, inputs, classes;
     bool picked;
+    double smoothing = 0.0;
   };
   for (const Shape s : {Shape{1, 1, 2, false}, Shape{5, 7, 3, true}, Shape{33, 16, 28, false}, Shape{40, 20, 17, true},
-                        Shape{1200, 9, 33, true}, Shape{700, 8, 5000, false}}) {
+                        Shape{1200, 9, 33, true}, Shape{700, 8, 5000, false}, Shape{1, 1, 2, false, 0.3},
+                        Shape{5, 7, 16, true, 0.1}, Shape{40, 20, 17, true, 0.9}, Shape{33, 9, 15, false, 0.1}}) {
     OutputLayer<double> expected(s.rows, s.inputs, s.classes);
+    expected.args.smoothing = s.smoothing;
     if (s.picked) expected.args.output.rows = expected.picked.data();
     reference::softmax_cross_entropy(expected.args);
     testing::on_every_target([&] {
       Context context(2);
       OutputLayer<float> actual(s.rows, s.inputs, s.classes);
+      actual.args.smoothing = static_cast<float>(s.smoothing);
       if (s.picked) actual.args.output.rows = actual.picked.data();
       PackedLinear packed;
       pack_linear(actual.w.data(), s.classes, s.inputs, true, packed, context);
@@ -178,32 +182,41 @@ TEST(SoftmaxCrossEntropy, SurvivesHugeLogits) {
 }
 
 TEST(SoftmaxCrossEntropyReference, GradientsAreCentralDifferences) {
-  OutputLayer<double> layer(4, 3, 5);
-  layer.args.output.rows = layer.picked.data();
-  std::fill(layer.dw.begin(), layer.dw.end(), 0.0);
-  std::fill(layer.dbias.begin(), layer.dbias.end(), 0.0);
-  reference::softmax_cross_entropy(layer.args);
-  auto evaluate = layer.args;
-  evaluate.dw = nullptr;
-  const auto loss = [&] {
-    reference::softmax_cross_entropy(evaluate);
-    double sum = 0.0;
-    for (const double l : layer.loss) sum += layer.args.scale * l;
-    return sum;
-  };
-  const auto check = [&](double* value, double gradient, const char* what) {
-    const double saved = *value;
-    *value = saved + 1e-5;
-    const double above = loss();
-    *value = saved - 1e-5;
-    const double below = loss();
-    *value = saved;
-    EXPECT_NEAR(gradient, (above - below) / 2e-5, 1e-9) << what;
-  };
-  for (size_t i = 0; i < 15; ++i) check(&layer.w[i], layer.dw[i], "w");
-  for (size_t i = 0; i < 5; ++i) check(&layer.bias[i], layer.dbias[i], "bias");
-  for (int64_t row = 0; row < 7; ++row) {
-    for (int64_t j = 0; j < 3; ++j) check(&layer.x[row * padded(3) + j], layer.dx[row * padded(3) + j], "x");
+  for (const double smoothing : {0.0, 0.2}) {
+    OutputLayer<double> layer(4, 3, 5);
+    layer.args.smoothing = smoothing;
+    layer.args.output.rows = layer.picked.data();
+    std::fill(layer.dw.begin(), layer.dw.end(), 0.0);
+    std::fill(layer.dbias.begin(), layer.dbias.end(), 0.0);
+    reference::softmax_cross_entropy(layer.args);
+    auto evaluate = layer.args;
+    evaluate.dw = nullptr;
+    // The losses that the kernel reports are without smoothing, which adds the mean of those of all classes.
+    const auto loss = [&] {
+      double sum = 0.0;
+      const auto add = [&](const std::vector<int32_t>& targets, double share) {
+        evaluate.targets = targets.data();
+        reference::softmax_cross_entropy(evaluate);
+        for (const double l : layer.loss) sum += share * layer.args.scale * l;
+      };
+      add(layer.targets, 1.0 - smoothing);
+      for (int32_t c = 0; c < 5; ++c) add(std::vector<int32_t>(layer.targets.size(), c), smoothing / 5.0);
+      return sum;
+    };
+    const auto check = [&](double* value, double gradient, const char* what) {
+      const double saved = *value;
+      *value = saved + 1e-5;
+      const double above = loss();
+      *value = saved - 1e-5;
+      const double below = loss();
+      *value = saved;
+      EXPECT_NEAR(gradient, (above - below) / 2e-5, 1e-9) << what;
+    };
+    for (size_t i = 0; i < 15; ++i) check(&layer.w[i], layer.dw[i], "w");
+    for (size_t i = 0; i < 5; ++i) check(&layer.bias[i], layer.dbias[i], "bias");
+    for (int64_t row = 0; row < 7; ++row) {
+      for (int64_t j = 0; j < 3; ++j) check(&layer.x[row * padded(3) + j], layer.dx[row * padded(3) + j], "x");
+    }
   }
 }
 

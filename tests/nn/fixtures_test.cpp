@@ -2,8 +2,10 @@
 #include <filesystem>
 
 #include "longhand/autograd/cells.h"
+#include "longhand/kernels/reference.h"
 #include "longhand/kernels/reference_lstm.h"
 #include "longhand/nn/lstm_stack.h"
+#include "longhand/nn/tape_layers.h"
 #include "tests/fixture.h"
 #include "tests/testing.h"
 
@@ -258,6 +260,79 @@ TEST_P(PyTorchCell, AgreesOnOutputsAndGradients) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, PyTorchCell, ::testing::Values("rnn_tanh", "rnn_relu", "gru"),
                          [](const auto& test) { return test.param; });
+
+// The output layer with smoothed targets, on every engine. The losses are those without smoothing, the gradients those
+// of the smoothed one.
+TEST(PyTorchOutput, AgreesOnTheGradientsOfSmoothedTargets) {
+  const Fixture fixture("label_smoothing");
+  const int64_t rows = fixture.extents("x")[0], inputs = fixture.extents("x")[1], classes = fixture.extents("w")[0];
+  const double smoothing = fixture.real("smoothing");
+  const std::vector<float> w = fixture.get("w");
+  std::vector<float> bias = fixture.get("bias");
+  bias.resize(static_cast<size_t>(padded(classes)));
+  const Buffer<float> x = with_padding(fixture.get("x"), inputs);
+  std::vector<int32_t> targets;
+  for (const float target : fixture.get("targets")) targets.push_back(static_cast<int32_t>(target));
+  // In double, by the definition: the loss of each row, and that of all classes alike.
+  std::vector<double> losses;
+  double smoothed = 0.0;
+  for (int64_t n = 0; n < rows; ++n) {
+    std::vector<double> logits;
+    double total = 0.0, mean = 0.0;
+    for (int64_t c = 0; c < classes; ++c) {
+      double z = static_cast<double>(bias[static_cast<size_t>(c)]);
+      for (int64_t j = 0; j < inputs; ++j) {
+        z += static_cast<double>(w[static_cast<size_t>(c * inputs + j)]) *
+             static_cast<double>(x[n * padded(inputs) + j]);
+      }
+      logits.push_back(z);
+      total += std::exp(z);
+      mean += z / static_cast<double>(classes);
+    }
+    losses.push_back(std::log(total) - logits[static_cast<size_t>(targets[static_cast<size_t>(n)])]);
+    smoothed += (1.0 - smoothing) * losses.back() + smoothing * (std::log(total) - mean);
+  }
+  const double tolerance = 6e-8 * (8.0 + 4.0 * std::sqrt(static_cast<double>(rows + inputs + classes)));
+  EXPECT_NEAR(smoothed / static_cast<double>(rows) / static_cast<double>(fixture.get("loss")[0]), 1.0, tolerance);
+
+  const auto check = [&](Engine engine) {
+    kernels::Context context(2);
+    Buffer<float> dx(rows * padded(inputs));
+    std::vector<float> loss(static_cast<size_t>(rows)), dw(w.size()), dbias(bias.size());
+    const kernels::SoftmaxCrossEntropy<float> args{.output = {.inputs = inputs,
+                                                              .outputs = classes,
+                                                              .n = rows,
+                                                              .x = x.data(),
+                                                              .x_stride = padded(inputs),
+                                                              .w = w.data(),
+                                                              .bias = bias.data()},
+                                                   .targets = targets.data(),
+                                                   .loss = loss.data(),
+                                                   .scale = 1.0F / static_cast<float>(rows),
+                                                   .smoothing = static_cast<float>(smoothing),
+                                                   .dx = dx.data(),
+                                                   .dx_stride = padded(inputs),
+                                                   .dw = dw.data(),
+                                                   .dbias = dbias.data()};
+    if (engine == Engine::kFused) {
+      kernels::PackedLinear packed;
+      kernels::pack_linear(w.data(), classes, inputs, true, packed, context);
+      kernels::softmax_cross_entropy(args, packed, context);
+    } else if (engine == Engine::kReference) {
+      kernels::reference::softmax_cross_entropy(args);
+    } else {
+      softmax_cross_entropy_on_tape(args);
+    }
+    testing::expect_close(loss, losses, rows, tolerance, "loss");
+    testing::expect_close(without_padding(dx.data(), rows, inputs), fixture.get("grad.x"), rows * inputs, tolerance,
+                          "grad.x");
+    testing::expect_close(dw, fixture.get("grad.w"), classes * inputs, tolerance, "grad.w");
+    testing::expect_close(dbias, fixture.get("grad.bias"), classes, tolerance, "grad.bias");
+  };
+  check(Engine::kReference);
+  check(Engine::kAutograd);
+  testing::on_every_target([&] { check(Engine::kFused); });
+}
 
 }  // namespace
 }  // namespace longhand::nn
