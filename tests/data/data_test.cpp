@@ -1,4 +1,4 @@
-// Texts, vocabularies, corpora and batches.
+// Texts, vocabularies and corpora.
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -6,7 +6,6 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
-#include "longhand/data/batches.h"
 #include "longhand/data/builtin.h"
 #include "longhand/data/text.h"
 #include "tests/testing.h"
@@ -152,102 +151,6 @@ TEST(SplitOff, TakesTheEnd) {
   EXPECT_EQ(lines.sequences(), 3);
 }
 
-// Follows every row of every batch and counts how often each symbol of the stream was a target.
-TEST(Batches, OfAStreamCoverEveryTargetOnceAndCarryOn) {
-  for (const int64_t n : {34, 100, 1000, 1001, 1031}) {
-    const Corpus corpus = stream(n);
-    const Batches batches(corpus, false, {.batch = 32, .bptt = 7, .shuffle = false});
-    std::map<int32_t, int> seen;
-    std::vector<int32_t> next;
-    Batch batch;
-    for (int64_t i = 0; i < batches.size(); ++i) {
-      batches.get(i, batch);
-      EXPECT_LE(batch.steps, 7);
-      EXPECT_EQ(batch.fresh, i == 0);
-      next.resize(static_cast<size_t>(batch.rows), -1);
-      for (int64_t b = 0; b < batch.rows; ++b) {
-        for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(b)]; ++t) {
-          const auto at = static_cast<size_t>(t * batch.rows + b);
-          int32_t& expected = next[static_cast<size_t>(b)];
-          if (expected >= 0) {
-            EXPECT_EQ(batch.inputs[at], expected);
-          }
-          EXPECT_EQ(batch.targets[at], batch.inputs[at] + 1);
-          expected = batch.targets[at];
-          ++seen[batch.targets[at]];
-        }
-      }
-    }
-    EXPECT_EQ(static_cast<int64_t>(seen.size()), n - 1);
-    for (const auto& [symbol, count] : seen) EXPECT_EQ(count, 1) << symbol;
-  }
-}
-
-// In every epoch each target comes once, in windows of like length that are cut elsewhere than in the epoch before.
-TEST(Batches, OfAShuffledStreamAreCompleteAndCutAnew) {
-  const Corpus corpus = stream(10000);
-  Batches batches(corpus, false, {.batch = 32, .bptt = 35, .shuffle = true, .seed = 3});
-  Batch batch;
-  std::set<int64_t> first_lengths;
-  for (int64_t epoch = 0; epoch < 20; ++epoch) {
-    batches.begin_epoch(epoch);
-    std::set<int32_t> seen;
-    for (int64_t i = 0; i < batches.size(); ++i) {
-      batches.get(i, batch);
-      EXPECT_GE(batch.steps, i == 0 ? 18 : 30);
-      EXPECT_LE(batch.steps, 35);
-      EXPECT_EQ(batch.fresh, i == 0);
-      if (i == 0) first_lengths.insert(batch.steps);
-      for (int64_t b = 0; b < batch.rows; ++b) {
-        const int64_t length = batch.lengths[static_cast<size_t>(b)];
-        EXPECT_GE(length, batch.steps - 1);
-        for (int64_t t = 0; t < length; ++t) seen.insert(batch.targets[static_cast<size_t>(t * batch.rows + b)]);
-      }
-    }
-    EXPECT_EQ(seen.size(), 9999U);
-  }
-  EXPECT_GT(first_lengths.size(), 8U);
-}
-
-TEST(Batches, OfLinesAreRaggedShuffledAndComplete) {
-  Corpus corpus;
-  int64_t total = 0;
-  for (int64_t line = 0; line < 100; ++line) {
-    corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
-    const int64_t length = 2 + line * 7 % 13;
-    for (int64_t i = 0; i < length; ++i) corpus.symbols.push_back(static_cast<int32_t>(line));
-    total += length - 1;
-  }
-  corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
-  Batches batches(corpus, true, {.batch = 8, .bptt = 5, .shuffle = true, .seed = 1});
-  std::vector<std::vector<int32_t>> orders;
-  for (const int64_t epoch : {0, 1, 0}) {
-    batches.begin_epoch(epoch);
-    Batch batch;
-    std::map<int32_t, int64_t> targets;
-    std::vector<int32_t> order;
-    for (int64_t i = 0; i < batches.size(); ++i) {
-      batches.get(i, batch);
-      int64_t counted = 0;
-      for (int64_t b = 0; b < batch.rows; ++b) {
-        const int64_t length = batch.lengths[static_cast<size_t>(b)];
-        counted += length;
-        for (int64_t t = 0; t < length; ++t) ++targets[batch.targets[static_cast<size_t>(t * batch.rows + b)]];
-      }
-      EXPECT_EQ(counted, batch.symbols);
-      EXPECT_GT(counted, 0);
-      order.push_back(batch.targets[0]);
-    }
-    int64_t sum = 0;
-    for (const auto& [line, count] : targets) sum += count;
-    EXPECT_EQ(sum, total);
-    EXPECT_EQ(targets.size(), 100U);
-    orders.push_back(order);
-  }
-  EXPECT_NE(orders[0], orders[1]);
-  EXPECT_EQ(orders[0], orders[2]);
-}
-
 TEST(BuiltinTexts, AreAsLongAsPromisedAndValid) {
   const BuiltinText* tale = find_builtin("tale");
   ASSERT_NE(tale, nullptr);
@@ -285,46 +188,6 @@ TEST(Writer, PutsBlanksBetweenWordsAndEndsLines) {
   std::string out;
   for (const char* s : {"to", "be", "<eos>", "or", "not"}) out += words.next(s);
   EXPECT_EQ(out, "to be\nor not");
-}
-
-// Each target with at most so much before it, and never more than its own sequence has.
-TEST(ContextBatches, GiveEachTargetItsContext) {
-  Corpus corpus;
-  corpus.symbols = {0, 1, 2, 3, 10, 11, 12};
-  corpus.starts = {0, 4, 7};
-  const ContextBatches batches(corpus, 2, 0);
-  ASSERT_EQ(batches.targets(), 5);
-  ASSERT_EQ(batches.size(), 1);
-  Batch batch;
-  batches.get(0, batch);
-  EXPECT_TRUE(batch.fresh && batch.ragged && batch.last_only);
-  EXPECT_EQ(batch.steps, 2);
-  EXPECT_EQ(batch.rows, 5);
-  EXPECT_EQ(batch.symbols, 5);
-  EXPECT_EQ(batch.lengths, (std::vector<int32_t>{1, 2, 2, 1, 2}));
-  EXPECT_EQ(batch.inputs, (std::vector<int32_t>{0, 0, 1, 10, 10, 0, 1, 2, 0, 11}));
-  EXPECT_EQ(batch.targets, (std::vector<int32_t>{1, 0, 0, 11, 0, 0, 2, 3, 0, 12}));
-}
-
-TEST(ContextBatches, SpreadAFewTargetsEvenly) {
-  Corpus corpus;
-  for (int32_t i = 0; i < 1001; ++i) corpus.symbols.push_back(i);
-  corpus.starts = {0, 1001};
-  const ContextBatches batches(corpus, 3, 100);
-  ASSERT_EQ(batches.targets(), 100);
-  ASSERT_EQ(batches.size(), 2);  // of 64 rows and of the rest
-  std::vector<int32_t> chosen;
-  Batch batch;
-  for (int64_t i = 0; i < batches.size(); ++i) {
-    batches.get(i, batch);
-    for (int64_t b = 0; b < batch.rows; ++b) {
-      const auto last = static_cast<size_t>((batch.lengths[static_cast<size_t>(b)] - 1) * batch.rows + b);
-      chosen.push_back(batch.targets[last]);
-    }
-  }
-  EXPECT_EQ(batch.rows, 36);
-  for (size_t i = 1; i < chosen.size(); ++i) EXPECT_EQ(chosen[i] - chosen[i - 1], 10);
-  EXPECT_EQ(ContextBatches(corpus, 3, 5000).targets(), 1000);
 }
 
 }  // namespace

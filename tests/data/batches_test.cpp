@@ -1,0 +1,335 @@
+// Batches: every target once an epoch, whatever an update is made of.
+#include "longhand/data/batches.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "tests/testing.h"
+
+namespace longhand::data {
+namespace {
+
+Corpus stream(int64_t n) {
+  Corpus c;
+  for (int64_t i = 0; i < n; ++i) c.symbols.push_back(static_cast<int32_t>(i));
+  c.starts = {0, n};
+  return c;
+}
+
+// Follows every row of every batch and counts how often each symbol of the stream was a target.
+TEST(Batches, OfAStreamCoverEveryTargetOnceAndCarryOn) {
+  for (const int64_t n : {34, 100, 1000, 1001, 1031}) {
+    const Corpus corpus = stream(n);
+    const Batches batches(corpus, false, {.batch = 32, .bptt = 7, .shuffle = false});
+    std::map<int32_t, int> seen;
+    std::vector<int32_t> next;
+    Batch batch;
+    for (int64_t i = 0; i < batches.size(); ++i) {
+      batches.get(i, batch);
+      EXPECT_LE(batch.steps, 7);
+      EXPECT_EQ(batch.fresh, i == 0);
+      next.resize(static_cast<size_t>(batch.rows), -1);
+      for (int64_t b = 0; b < batch.rows; ++b) {
+        for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(b)]; ++t) {
+          const auto at = static_cast<size_t>(t * batch.rows + b);
+          int32_t& expected = next[static_cast<size_t>(b)];
+          if (expected >= 0) {
+            EXPECT_EQ(batch.inputs[at], expected);
+          }
+          EXPECT_EQ(batch.targets[at], batch.inputs[at] + 1);
+          expected = batch.targets[at];
+          ++seen[batch.targets[at]];
+        }
+      }
+    }
+    EXPECT_EQ(static_cast<int64_t>(seen.size()), n - 1);
+    for (const auto& [symbol, count] : seen) EXPECT_EQ(count, 1) << symbol;
+  }
+}
+
+// In every epoch each target comes once, in windows of like length that are cut elsewhere than in the epoch before.
+TEST(Batches, OfAShuffledStreamAreCompleteAndCutAnew) {
+  const Corpus corpus = stream(10000);
+  Batches batches(corpus, false, {.batch = 32, .bptt = 35, .shuffle = true, .seed = 3});
+  Batch batch;
+  std::set<int64_t> first_lengths;
+  for (int64_t epoch = 0; epoch < 20; ++epoch) {
+    batches.begin_epoch(epoch);
+    std::set<int32_t> seen;
+    for (int64_t i = 0; i < batches.size(); ++i) {
+      batches.get(i, batch);
+      EXPECT_GE(batch.steps, i == 0 ? 18 : 30);
+      EXPECT_LE(batch.steps, 35);
+      EXPECT_EQ(batch.fresh, i == 0);
+      if (i == 0) first_lengths.insert(batch.steps);
+      for (int64_t b = 0; b < batch.rows; ++b) {
+        const int64_t length = batch.lengths[static_cast<size_t>(b)];
+        EXPECT_GE(length, batch.steps - 1);
+        for (int64_t t = 0; t < length; ++t) seen.insert(batch.targets[static_cast<size_t>(t * batch.rows + b)]);
+      }
+    }
+    EXPECT_EQ(seen.size(), 9999U);
+  }
+  EXPECT_GT(first_lengths.size(), 8U);
+}
+
+TEST(Batches, OfLinesAreRaggedShuffledAndComplete) {
+  Corpus corpus;
+  int64_t total = 0;
+  for (int64_t line = 0; line < 100; ++line) {
+    const int64_t length = 2 + line * 7 % 13;
+    for (int64_t i = 0; i < length; ++i) corpus.symbols.push_back(static_cast<int32_t>(line));
+    corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
+    total += length - 1;
+  }
+  Batches batches(corpus, true, {.batch = 8, .bptt = 5, .shuffle = true, .seed = 1});
+  std::vector<std::vector<int32_t>> orders;
+  for (const int64_t epoch : {0, 1, 0}) {
+    batches.begin_epoch(epoch);
+    Batch batch;
+    std::map<int32_t, int64_t> targets;
+    std::vector<int32_t> order;
+    for (int64_t i = 0; i < batches.size(); ++i) {
+      batches.get(i, batch);
+      int64_t counted = 0;
+      for (int64_t b = 0; b < batch.rows; ++b) {
+        const int64_t length = batch.lengths[static_cast<size_t>(b)];
+        counted += length;
+        for (int64_t t = 0; t < length; ++t) ++targets[batch.targets[static_cast<size_t>(t * batch.rows + b)]];
+      }
+      EXPECT_EQ(counted, batch.symbols);
+      EXPECT_GT(counted, 0);
+      order.push_back(batch.targets[0]);
+    }
+    int64_t sum = 0;
+    for (const auto& [line, count] : targets) sum += count;
+    EXPECT_EQ(sum, total);
+    EXPECT_EQ(targets.size(), 100U);
+    orders.push_back(order);
+  }
+  EXPECT_NE(orders[0], orders[1]);
+  EXPECT_EQ(orders[0], orders[2]);
+}
+
+// Lines of 2 to 62 symbols, each symbol of which occurs once.
+Corpus distinct_lines(int64_t lines) {
+  Corpus corpus;
+  for (int64_t line = 0; line < lines; ++line) {
+    const int64_t length = 2 + line * 37 % 61;
+    for (int64_t i = 0; i < length; ++i) corpus.symbols.push_back(static_cast<int32_t>(corpus.symbols.size()));
+    corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
+  }
+  return corpus;
+}
+
+// How often each symbol is a target in the planned epoch; each part has some, as many as it says, and so has each
+// update.
+std::map<int32_t, int> targets_of(const Batches& batches) {
+  std::map<int32_t, int> seen;
+  Batch batch;
+  for (int64_t i = 0; i < batches.size(); ++i) {
+    int64_t in_update = 0;
+    for (int64_t part = 0; part < batches.parts(i); ++part) {
+      batches.get(i, part, batch);
+      int64_t in_part = 0;
+      for (int64_t b = 0; b < batch.rows; ++b) {
+        const int64_t length = batch.lengths[static_cast<size_t>(b)];
+        for (int64_t t = 0; t < length; ++t) ++seen[batch.targets[static_cast<size_t>(t * batch.rows + b)]];
+        in_part += length;
+      }
+      EXPECT_GT(in_part, 0);
+      EXPECT_EQ(in_part, batch.symbols);
+      in_update += in_part;
+    }
+    EXPECT_EQ(in_update, batches.symbols(i));
+  }
+  return seen;
+}
+
+void expect_complete(const Batches& batches, const Corpus& corpus) {
+  const std::map<int32_t, int> seen = targets_of(batches);
+  EXPECT_EQ(static_cast<int64_t>(seen.size()), corpus.targets());
+  for (const auto& [symbol, count] : seen) EXPECT_EQ(count, 1) << symbol;
+}
+
+// What row b of a batch reads and predicts.
+std::vector<int32_t> row_of(const Batch& batch, int64_t b) {
+  std::vector<int32_t> out;
+  for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(b)]; ++t) {
+    const auto at = static_cast<size_t>(t * batch.rows + b);
+    out.push_back(batch.inputs[at]);
+    out.push_back(batch.targets[at]);
+  }
+  return out;
+}
+
+// Four times three rows are the twelve of the larger batch, row for row and window for window.
+TEST(Batches, AccumulateTheRowsOfALargerBatch) {
+  constexpr int64_t kPart = 3, kParts = 4;
+  struct Case {
+    Corpus corpus;
+    bool lines;
+    int left_out;  // parts of an epoch that are missing because their rows have ended; -1: some
+  };
+  for (const Case& c : {Case{stream(1031), false, 0}, Case{stream(9), false, 0}, Case{stream(2), false, 0},
+                        Case{distinct_lines(101), true, -1}}) {
+    for (const int64_t bptt : {5, 64}) {
+      BatchOptions options{.batch = kPart * kParts, .bptt = bptt, .seed = 3};
+      Batches whole(c.corpus, c.lines, options);
+      options.batch = kPart;
+      options.accumulate = kParts;
+      Batches parts(c.corpus, c.lines, options);
+      for (int64_t epoch = 0; epoch < 3; ++epoch) {
+        whole.begin_epoch(epoch);
+        parts.begin_epoch(epoch);
+        EXPECT_EQ(parts.rows(), whole.rows());
+        ASSERT_EQ(parts.size(), whole.size());
+        expect_complete(parts, c.corpus);
+        int left_out = 0;
+        for (int64_t i = 0; i < whole.size(); ++i) {
+          Batch all, part;
+          ASSERT_EQ(whole.parts(i), 1);
+          whole.get(i, all);
+          EXPECT_EQ(parts.symbols(i), all.symbols);
+          int64_t next = 0;
+          for (int64_t slot = 0; slot * kPart < all.rows; ++slot) {
+            int64_t symbols = 0;
+            for (int64_t b = slot * kPart; b < std::min(all.rows, (slot + 1) * kPart); ++b) {
+              symbols += all.lengths[static_cast<size_t>(b)];
+            }
+            if (symbols == 0) {
+              ++left_out;
+              continue;
+            }
+            ASSERT_LT(next, parts.parts(i));
+            parts.get(i, next++, part);
+            EXPECT_EQ(part.slot, slot);
+            EXPECT_EQ(part.fresh, all.fresh);
+            EXPECT_EQ(part.steps, all.steps);
+            ASSERT_EQ(part.rows, std::min(kPart, all.rows - slot * kPart));
+            for (int64_t b = 0; b < part.rows; ++b) EXPECT_EQ(row_of(part, b), row_of(all, slot * kPart + b));
+          }
+          EXPECT_EQ(next, parts.parts(i));
+        }
+        if (c.left_out >= 0 || bptt == 64) {
+          EXPECT_EQ(left_out, 0);
+        } else {
+          EXPECT_GT(left_out, 0);
+        }
+      }
+    }
+  }
+}
+
+// One update of all symbols, whose windows follow one another in the only slot there is.
+TEST(Batches, OfTheWholeCorpusAreOneUpdate) {
+  for (const bool lines : {false, true}) {
+    const Corpus corpus = lines ? distinct_lines(50) : stream(1031);
+    Batches batches(corpus, lines, {.batch = 6, .bptt = 5, .accumulate = 2, .whole = true, .seed = 3});
+    Batches windows(corpus, lines, {.batch = 6, .bptt = 5, .seed = 3});
+    for (int64_t epoch = 0; epoch < 2; ++epoch) {
+      batches.begin_epoch(epoch);
+      windows.begin_epoch(epoch);
+      ASSERT_EQ(batches.size(), 1);
+      EXPECT_EQ(batches.symbols(0), corpus.targets());
+      EXPECT_EQ(batches.rows(), 6);
+      ASSERT_EQ(batches.parts(0), windows.size());
+      expect_complete(batches, corpus);
+      Batch part, window;
+      for (int64_t i = 0; i < windows.size(); ++i) {
+        batches.get(0, i, part);
+        windows.get(i, window);
+        EXPECT_EQ(part.slot, 0);
+        EXPECT_EQ(part.fresh, window.fresh);
+        EXPECT_EQ(part.targets, window.targets);
+      }
+    }
+  }
+}
+
+TEST(Batches, GrowAndShrinkFromEpochToEpoch) {
+  struct Case {
+    int64_t batch, accumulate, every;
+    double factor;
+    std::vector<int64_t> rows;  // of an update, by epoch
+  };
+  const Case cases[] = {{12, 1, 3, 1.0 / 3.0, {12, 12, 12, 4, 4, 4, 1, 1, 1, 1, 1, 1}},
+                        {2, 1, 2, 1.5, {2, 2, 3, 3, 5, 5, 7, 7}},
+                        {2, 3, 1, 2.0, {6, 12, 24, 48}},
+                        {8, 1, 0, 2.0, {8, 8, 8, 8}}};
+  for (const bool lines : {false, true}) {
+    const Corpus corpus = lines ? distinct_lines(80) : stream(500);
+    for (const Case& c : cases) {
+      Batches batches(
+          corpus, lines,
+          {.batch = c.batch, .bptt = 9, .accumulate = c.accumulate, .every = c.every, .factor = c.factor, .seed = 3});
+      for (size_t epoch = 0; epoch < c.rows.size(); ++epoch) {
+        batches.begin_epoch(static_cast<int64_t>(epoch));
+        EXPECT_EQ(batches.rows(), c.rows[epoch]) << epoch;
+        expect_complete(batches, corpus);
+        int64_t most = 0;
+        Batch batch;
+        for (int64_t i = 0; i < batches.size(); ++i) {
+          int64_t rows = 0;
+          for (int64_t part = 0; part < batches.parts(i); ++part) {
+            batches.get(i, part, batch);
+            EXPECT_LE(batch.rows * c.accumulate, c.rows[epoch]);
+            rows += batch.rows;
+          }
+          most = std::max(most, rows);
+        }
+        EXPECT_EQ(most, c.rows[epoch]) << epoch;
+      }
+    }
+  }
+  // Without end: then every symbol is a row of its own.
+  const Corpus corpus = stream(500);
+  Batches batches(corpus, false, {.batch = 2, .bptt = 9, .every = 1, .factor = 1e6});
+  batches.begin_epoch(100);
+  EXPECT_EQ(batches.size(), 1);
+  expect_complete(batches, corpus);
+}
+
+// Each target with at most so much before it, and never more than its own sequence has.
+TEST(ContextBatches, GiveEachTargetItsContext) {
+  Corpus corpus;
+  corpus.symbols = {0, 1, 2, 3, 10, 11, 12};
+  corpus.starts = {0, 4, 7};
+  const ContextBatches batches(corpus, 2, 0);
+  ASSERT_EQ(batches.targets(), 5);
+  ASSERT_EQ(batches.size(), 1);
+  Batch batch;
+  batches.get(0, batch);
+  EXPECT_TRUE(batch.fresh && batch.ragged && batch.last_only);
+  EXPECT_EQ(batch.steps, 2);
+  EXPECT_EQ(batch.rows, 5);
+  EXPECT_EQ(batch.symbols, 5);
+  EXPECT_EQ(batch.lengths, (std::vector<int32_t>{1, 2, 2, 1, 2}));
+  EXPECT_EQ(batch.inputs, (std::vector<int32_t>{0, 0, 1, 10, 10, 0, 1, 2, 0, 11}));
+  EXPECT_EQ(batch.targets, (std::vector<int32_t>{1, 0, 0, 11, 0, 0, 2, 3, 0, 12}));
+}
+
+TEST(ContextBatches, SpreadAFewTargetsEvenly) {
+  Corpus corpus;
+  for (int32_t i = 0; i < 1001; ++i) corpus.symbols.push_back(i);
+  corpus.starts = {0, 1001};
+  const ContextBatches batches(corpus, 3, 100);
+  ASSERT_EQ(batches.targets(), 100);
+  ASSERT_EQ(batches.size(), 2);  // of 64 rows and of the rest
+  std::vector<int32_t> chosen;
+  Batch batch;
+  for (int64_t i = 0; i < batches.size(); ++i) {
+    batches.get(i, batch);
+    for (int64_t b = 0; b < batch.rows; ++b) {
+      const auto last = static_cast<size_t>((batch.lengths[static_cast<size_t>(b)] - 1) * batch.rows + b);
+      chosen.push_back(batch.targets[last]);
+    }
+  }
+  EXPECT_EQ(batch.rows, 36);
+  for (size_t i = 1; i < chosen.size(); ++i) EXPECT_EQ(chosen[i] - chosen[i - 1], 10);
+  EXPECT_EQ(ContextBatches(corpus, 3, 5000).targets(), 1000);
+}
+
+}  // namespace
+}  // namespace longhand::data
