@@ -38,13 +38,14 @@ struct Stack {
     const T* y = stack.forward(in, pass, engine, values.data(), context);
     return {y, y + in.steps * B * padded(stack.options().lstm.outputs())};
   }
-  // The gradient of the sum of the outputs.
-  std::vector<T> backward(const StackInput<T>& in, Engine engine, bool states = false) {
+  // The gradient of the sum of the outputs, and of this times the penalties.
+  std::vector<T> backward(const StackInput<T>& in, Engine engine, bool states = false, T penalty_scale = T(0)) {
     const int64_t width = stack.options().lstm.outputs();
     Buffer<T> ones(in.steps * B * padded(width));
     for (int64_t i = 0; i < in.steps * B * width; ++i) ones[i / width * padded(width) + i % width] = T(1);
     gradients.fill(T(0));
-    stack.backward(in, {.d_output = ones.data(), .states = states}, engine, values.data(), gradients.data(), context);
+    stack.backward(in, {.d_output = ones.data(), .states = states, .penalty_scale = penalty_scale}, engine,
+                   values.data(), gradients.data(), context);
     return {gradients.span().begin(), gradients.span().end()};
   }
 
@@ -256,6 +257,115 @@ TEST(LstmStack, PaddingChangesNothing) {
     const std::vector<float> da = padded_rows.backward(padded_rows.input(0, 8), engine);
     const std::vector<float> db = exact.backward(exact.input(0, 5), engine);
     testing::expect_close(da, db, static_cast<int64_t>(da.size()), 1e-6, "gradients");
+  }
+}
+
+LstmOptions penalised(LstmOptions lstm) {
+  lstm.activation_reg = 0.7;
+  lstm.temporal_reg = 0.9;
+  return lstm;
+}
+// Rows that end at different steps, one of them after the first, where there is no change to be penalised.
+const std::vector<int32_t> kRagged = {8, 1, 5};
+
+const LstmOptions kPenalised[] = {
+    penalised({.hidden = 5}), penalised({.hidden = 5, .layers = 2, .bidirectional = true, .dropout = 0.3}),
+    penalised({.hidden = 6, .layers = 2, .proj = 4, .residual = true, .dropout_output = 0.4, .variational = true}),
+    penalised(
+        {.hidden = 5, .train_initial_state = true, .dropout_recurrent = 0.2, .weight_drop = 0.2, .zoneout = 0.2})};
+
+// The penalties are sums over the outputs of rows that have not ended: of squares after dropout, of changes before it.
+TEST(LstmStack, PenaltiesAreThoseOfTheOutputs) {
+  for (const LstmOptions& lstm : kPenalised) {
+    for (const Engine engine : {Engine::kReference, Engine::kAutograd}) {
+      LstmOptions without_dropout = lstm;
+      without_dropout.dropout_output = 0.0;
+      Stack<double> s(lstm), raw(without_dropout);
+      for (Stack<double>* stack : {&s, &raw}) {
+        stack->lengths = kRagged;
+        stack->stack.reset_state(s.B);
+      }
+      const std::vector<double> y = s.forward(s.input(0, 8, 1), Pass::kTraining, engine);
+      const std::vector<double> before = raw.forward(raw.input(0, 8, 1), Pass::kTraining, engine);
+      EXPECT_EQ(y != before, lstm.output_dropout() > 0.0);
+      const int64_t width = lstm.outputs(), stride = padded(width);
+      double squares = 0.0, changes = 0.0;
+      for (int64_t b = 0; b < s.B; ++b) {
+        for (int64_t t = 0; t < kRagged[static_cast<size_t>(b)]; ++t) {
+          for (int64_t j = 0; j < width; ++j) {
+            const auto at = static_cast<size_t>((t * s.B + b) * stride + j);
+            squares += y[at] * y[at];
+            if (t > 0) changes += std::pow(before[at] - before[at - static_cast<size_t>(s.B * stride)], 2);
+          }
+        }
+      }
+      const double expected = (0.7 * squares + 0.9 * changes) / static_cast<double>(width);
+      EXPECT_NEAR(s.stack.penalty(s.input(0, 8, 1)), expected, 1e-12 * expected);
+      EXPECT_GT(changes, 0.01 * squares);  // both count
+      s.stack.reset_state(s.B);
+      s.forward(s.input(0, 8, 1), Pass::kGradients, engine);
+      EXPECT_EQ(s.stack.penalty(s.input(0, 8, 1)), 0.0);  // outside of training there is none
+    }
+  }
+}
+
+TEST(LstmStack, GradientsOfThePenaltiesAreCentralDifferences) {
+  constexpr double kScale = 0.4;
+  for (const LstmOptions& lstm : kPenalised) {
+    for (const Engine engine : {Engine::kReference, Engine::kAutograd}) {
+      Stack<double> s(lstm);
+      s.lengths = kRagged;
+      const auto loss = [&] {
+        s.stack.reset_state(s.B);
+        double sum = 0.0;
+        for (const double y : s.forward(s.input(0, 8, 1), Pass::kTraining, engine)) sum += y;
+        return sum + kScale * s.stack.penalty(s.input(0, 8, 1));
+      };
+      loss();
+      const std::vector<double> gradient = s.backward(s.input(0, 8, 1), engine, false, kScale);
+      loss();
+      const std::vector<double> without = s.backward(s.input(0, 8, 1), engine);
+      double penalty_part = 0.0;
+      for (const Parameter& p : s.arena.parameters()) {
+        for (int64_t k = 0; k < p.size; k += 3) {
+          const int64_t i = p.offset + k;
+          constexpr double kStep = 1e-5;
+          const double saved = s.values[i];
+          s.values[i] = saved + kStep;
+          const double above = loss();
+          s.values[i] = saved - kStep;
+          const double below = loss();
+          s.values[i] = saved;
+          const auto at = static_cast<size_t>(i);
+          EXPECT_NEAR(gradient[at], (above - below) / (2 * kStep), 1e-8) << p.name << " " << k;
+          penalty_part = std::max(penalty_part, std::abs(gradient[at] - without[at]));
+        }
+      }
+      EXPECT_GT(penalty_part, 1e-3);
+    }
+  }
+}
+
+// The fused engine has the gradients of the reference, in single precision.
+TEST(LstmStack, EnginesAgreeOnThePenalties) {
+  for (const LstmOptions& lstm : kPenalised) {
+    Stack<double> expected(lstm);
+    Stack<float> actual(lstm);
+    expected.lengths = actual.lengths = kRagged;
+    expected.stack.reset_state(expected.B);
+    expected.forward(expected.input(0, 8, 1), Pass::kTraining, Engine::kReference);
+    const double penalty = expected.stack.penalty(expected.input(0, 8, 1));
+    const std::vector<double> gradient = expected.backward(expected.input(0, 8, 1), Engine::kReference, false, 0.4);
+    testing::on_every_target([&] {
+      actual.stack.parameters_changed();
+      actual.stack.reset_state(actual.B);
+      actual.forward(actual.input(0, 8, 1), Pass::kTraining, Engine::kFused);
+      // Sums of up to 24 rows of what 8 steps of 14 products each have rounded.
+      const double tolerance = 6e-8 * (8.0 + 4.0 * std::sqrt(8.0 * 14.0 * 2.0 + 24.0));
+      EXPECT_NEAR(actual.stack.penalty(actual.input(0, 8, 1)) / penalty, 1.0, tolerance);
+      testing::expect_close(actual.backward(actual.input(0, 8, 1), Engine::kFused, false, 0.4F), gradient,
+                            static_cast<int64_t>(gradient.size()), tolerance, "gradients");
+    });
   }
 }
 
