@@ -1,45 +1,13 @@
-// The language model: engines, gradients, files, evaluation and sampling.
+// The language model: engines, gradients and evaluation.
 #include "longhand/tasks/language_model.h"
 
-#include <nlohmann/json.hpp>
-#include <set>
-
-#include "longhand/base/error.h"
-#include "longhand/io/file.h"
-#include "longhand/io/safetensors.h"
 #include "longhand/tasks/language_model_task.h"
-#include "longhand/tasks/sampler.h"
-#include "tests/testing.h"
+#include "tests/tasks/model.h"
 
 namespace longhand::tasks {
 namespace {
 
 using nn::Engine;
-using testing::TemporaryFolder;
-
-const char* const kText = "the cat sat on the mat and the dog sat on the log while the cat sat on the dog\n";
-
-struct Model {
-  explicit Model(LanguageModelOptions options, const std::string& text = kText)
-      : vocabulary(data::build_vocabulary(text, options.text)),
-        model(options, vocabulary),
-        corpus(data::encode(text, options.text, vocabulary, data::Unknown::kUnk, "test")) {
-    model.initialise(5);
-  }
-  data::Vocabulary vocabulary;
-  LanguageModel model;
-  data::Corpus corpus;
-};
-
-std::string error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ExitCode::kInput);
-    return e.what();
-  }
-  return "no error";
-}
 
 TEST(LanguageModel, HasPyTorchsParameterNames) {
   const Model m({.lstm = {.hidden = 5, .layers = 2}, .embed = 3});
@@ -50,51 +18,81 @@ TEST(LanguageModel, HasPyTorchsParameterNames) {
                                              "lstm.bias_ih_l1", "output.weight", "output.bias"}));
 }
 
-// Options of the layers that together touch all parts of the stack.
-const nn::LstmOptions kAllOptions{.hidden = 20,
-                                  .layers = 2,
-                                  .proj = 12,
-                                  .layer_norm = true,
-                                  .residual = true,
-                                  .train_initial_state = true,
-                                  .dropout = 0.1,
-                                  .variational = true,
-                                  .dropout_recurrent = 0.1,
-                                  .weight_drop = 0.1,
-                                  .zoneout = 0.1,
-                                  .zoneout_cell = 0.1};
-
-LanguageModelOptions with_lstm(const nn::LstmOptions& lstm, int64_t embed) {
+// What makes the gradients another than those of the cross-entropy: a model, and the smoothing of its targets.
+struct Objective {
   LanguageModelOptions options;
-  options.lstm = lstm;
-  options.embed = embed;
+  double label_smoothing = 0.0;
+};
+
+LanguageModelOptions tied(LanguageModelOptions options) {
+  options.tie_weights = true;
   return options;
+}
+
+LanguageModelOptions with_penalties(LanguageModelOptions options) {
+  options.lstm.activation_reg = 0.5;
+  options.lstm.temporal_reg = 0.7;
+  return options;
+}
+
+// Tied weights, with a projection where the widths differ, and everything else that changes what is trained.
+std::vector<Objective> recipes(int64_t hidden, int64_t embed) {
+  std::vector<Objective> out;
+  out.push_back({tied({.lstm = {.hidden = embed}, .embed = embed})});
+  out.push_back({tied({.lstm = {.hidden = hidden}, .embed = embed, .dropout_embedding = 0.2})});
+  out.push_back({tied({.text = {.lines = true}, .lstm = {.hidden = hidden}, .embed = embed}), 0.1});
+  out.push_back({{.lstm = {.hidden = hidden}, .embed = embed, .dropout_embedding = 0.3}});
+  out.push_back({with_penalties({.lstm = {.hidden = hidden, .layers = 2, .dropout = 0.2}, .embed = embed})});
+  out.push_back({{.lstm = {.hidden = hidden}, .embed = 0}, 0.2});
+  out.push_back(
+      {with_penalties(tied({.lstm = {.hidden = hidden, .bidirectional = true, .dropout = 0.1}, .embed = embed})), 0.1});
+  out.push_back({with_penalties(tied({.text = {.lines = true},
+                                      .lstm = {.hidden = hidden, .layers = 2, .dropout = 0.1, .variational = true},
+                                      .embed = embed,
+                                      .dropout_embedding = 0.1})),
+                 0.1});
+  return out;
+}
+
+// The loss whose gradients `run` computes, per symbol, made of what it reports: the cross-entropy, with smoothing also
+// that of every other target, and the penalties.
+double training_loss(LanguageModel& model, const data::Batch& batch, const GradientPass& pass,
+                     kernels::Context& context) {
+  const double smoothing = pass.label_smoothing;
+  double sum = (1.0 - smoothing) * model.run(batch, &pass, Engine::kFused, context);
+  sum += model.stack().penalty({.steps = batch.steps,
+                                .batch = batch.rows,
+                                .lengths = batch.ragged ? batch.lengths.data() : nullptr,
+                                .masks = {}});
+  const int64_t classes = smoothing > 0.0 ? model.vocabulary().size() : 0;
+  for (int32_t c = 0; c < classes; ++c) {
+    data::Batch other = batch;
+    std::fill(other.targets.begin(), other.targets.end(), c);
+    sum += smoothing / static_cast<double>(classes) * model.run(other, &pass, Engine::kFused, context);
+  }
+  return sum / static_cast<double>(batch.symbols);
 }
 
 // The gradient of the whole model, along its own direction, is the slope of the loss.
 TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
   nn::LstmOptions all_but_normalised = kAllOptions;  // at a state of zero normalisation bends too much for this step
   all_but_normalised.layer_norm = false;
-  std::vector<LanguageModelOptions> sets;
-  sets.push_back({.lstm = {.hidden = 12, .layers = 2}, .embed = 5});
-  sets.push_back({.lstm = {.hidden = 12}, .embed = 0});
-  sets.push_back({.text = {.lines = true}, .lstm = {.hidden = 12, .layers = 2}, .embed = 5});
-  sets.push_back({.lstm = {.hidden = 12, .layers = 2, .dropout = 0.3}, .embed = 5});
-  sets.push_back(with_lstm(all_but_normalised, 5));
-  sets.back().text.lines = true;
-  sets.push_back({.lstm = {.hidden = 12, .layers = 2, .bidirectional = true}, .embed = 5});
-  for (const LanguageModelOptions& options : sets) {
+  std::vector<Objective> sets = recipes(12, 5);
+  sets.push_back({{.lstm = {.hidden = 12, .layers = 2}, .embed = 5}});
+  sets.push_back({{.lstm = {.hidden = 12}, .embed = 0}});
+  sets.push_back({{.text = {.lines = true}, .lstm = {.hidden = 12, .layers = 2}, .embed = 5}});
+  sets.push_back({{.lstm = {.hidden = 12, .layers = 2, .dropout = 0.3}, .embed = 5}});
+  sets.push_back({with_lstm(all_but_normalised, 5)});
+  sets.back().options.text.lines = true;
+  sets.push_back({{.lstm = {.hidden = 12, .layers = 2, .bidirectional = true}, .embed = 5}});
+  for (const auto& [options, label_smoothing] : sets) {
     Model m(options, "the cat sat\non\nthe mat and the dog sat on the log\nwhile the cat\n");
     kernels::Context context(2);
     const data::Batches batches(m.corpus, options.text.lines, {.batch = 4, .bptt = 64, .shuffle = false});
     data::Batch batch;
     batches.get(0, batch);
-    const nn::DropoutKey key{1, 2, 0};
-    const auto loss = [&] {
-      m.model.parameters_changed();
-      return m.model.run(batch, &pass, Engine::kFused, context) / static_cast<double>(batch.symbols);
-    };
-    loss();
+    const GradientPass pass{.masks = {1, 2, 0}, .label_smoothing = label_smoothing};
+    m.model.run(batch, &pass, Engine::kFused, context);
     const std::span<const float> g = m.model.parameters().gradients();
     const std::vector<float> gradient(g.begin(), g.end());
     double square = 0.0;
@@ -106,7 +104,8 @@ TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
       for (size_t i = 0; i < saved.size(); ++i) {
         values[i] = saved[i] + static_cast<float>(by * static_cast<double>(gradient[i]));
       }
-      return loss();
+      m.model.parameters_changed();
+      return training_loss(m.model, batch, pass, context);
     };
     const double slope = (moved(step) - moved(-step)) / (2 * step);
     // A float loss of about 3 carries 3e-7; over a difference of 0.02 times the slope that is below one per mille.
@@ -115,10 +114,13 @@ TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
 }
 
 // Trains a few dozen steps and returns every step's loss.
-std::vector<double> loss_curve(const LanguageModelOptions& options, Engine engine, int threads) {
+std::vector<double> loss_curve(const LanguageModelOptions& options, Engine engine, int threads,
+                               double label_smoothing = 0.0) {
   Model m(options);
   kernels::Context context(threads);
-  LanguageModelTask task(m.model, m.corpus, {}, {.batch = 4, .bptt = 8, .seed = 3, .engine = engine}, context);
+  LanguageModelTask task(m.model, m.corpus, {},
+                         {.batch = 4, .bptt = 8, .label_smoothing = label_smoothing, .seed = 3, .engine = engine},
+                         context);
   std::vector<double> curve;
   uint64_t step = 0;
   for (int64_t epoch = 0; epoch < 12; ++epoch) {
@@ -136,16 +138,16 @@ std::vector<double> loss_curve(const LanguageModelOptions& options, Engine engin
 }
 
 TEST(LanguageModel, EnginesGiveTheSameLossCurve) {
-  std::vector<LanguageModelOptions> sets;
-  sets.push_back({.lstm = {.hidden = 24}, .embed = 0});
-  sets.push_back({.lstm = {.hidden = 24, .layers = 2}, .embed = 8});
-  sets.push_back({.text = {.lines = true}, .lstm = {.hidden = 20, .dropout = 0.2}, .embed = 8});
-  sets.push_back(with_lstm(kAllOptions, 8));
-  sets.push_back({.lstm = {.hidden = 20, .layers = 2, .bidirectional = true}, .embed = 0});
-  for (const LanguageModelOptions& options : sets) {
-    const std::vector<double> fused = loss_curve(options, Engine::kFused, 2);
-    const std::vector<double> reference = loss_curve(options, Engine::kReference, 1);
-    const std::vector<double> autograd = loss_curve(options, Engine::kAutograd, 1);
+  std::vector<Objective> sets = recipes(24, 8);
+  sets.push_back({{.lstm = {.hidden = 24}, .embed = 0}});
+  sets.push_back({{.lstm = {.hidden = 24, .layers = 2}, .embed = 8}});
+  sets.push_back({{.text = {.lines = true}, .lstm = {.hidden = 20, .dropout = 0.2}, .embed = 8}});
+  sets.push_back({with_lstm(kAllOptions, 8)});
+  sets.push_back({{.lstm = {.hidden = 20, .layers = 2, .bidirectional = true}, .embed = 0}});
+  for (const auto& [options, smoothing] : sets) {
+    const std::vector<double> fused = loss_curve(options, Engine::kFused, 2, smoothing);
+    const std::vector<double> reference = loss_curve(options, Engine::kReference, 1, smoothing);
+    const std::vector<double> autograd = loss_curve(options, Engine::kAutograd, 1, smoothing);
     ASSERT_EQ(fused.size(), reference.size());
     ASSERT_EQ(fused.size(), autograd.size());
     // Rounding differs by 1e-7 a step, and training carries it on; with layer normalisation so fast at this rate that
@@ -247,167 +249,6 @@ TEST(LanguageModel, EvaluationLeavesTheStateAsItWas) {
   EXPECT_EQ(logits[1], logits[3]);
 }
 
-// A file gives back a model with all options.
-TEST(LanguageModel, SavesAndLoadsEveryOptionOfTheLayers) {
-  for (const bool bidirectional : {false, true}) {
-    LanguageModelOptions options = with_lstm(kAllOptions, 8);
-    options.lstm.bidirectional = bidirectional;
-    Model m(options);
-    const testing::TemporaryFolder folder;
-    m.model.save(folder / "model.safetensors", m.model.parameters().values());
-    const auto loaded = LanguageModel::load(folder / "model.safetensors");
-    kernels::Context context(1);
-    const EvaluateOptions how{.context = 5};
-    EXPECT_EQ(m.model.evaluate(m.corpus, how, Engine::kFused, context).total_nats,
-              loaded->evaluate(m.corpus, how, Engine::kFused, context).total_nats);
-    EXPECT_EQ(loaded->options().lstm.proj, 12);
-    EXPECT_EQ(io::Safetensors::read(folder / "model.safetensors").tensors().count("lstm.weight_hr_l1_reverse"),
-              bidirectional ? 1U : 0U);
-  }
-}
-
-std::vector<float> logits_after(LanguageModel& model, const data::Corpus& corpus) {
-  kernels::Context context(1);
-  const Engine engine = model.options().lstm.fastest_engine();
-  model.begin_text();
-  std::span<const float> logits;
-  for (const int32_t s : corpus.symbols) logits = model.read(s, engine, context);
-  return {logits.begin(), logits.end()};
-}
-
-TEST(LanguageModel, FileRoundTrips) {
-  const TemporaryFolder folder;
-  Model m({.lstm = {.hidden = 9, .layers = 2}, .embed = 4});
-  m.model.save(folder / "model.safetensors", m.model.parameters().values());
-  for (const std::string& path : {folder / "model.safetensors", folder.string()}) {
-    const auto loaded = LanguageModel::load(path);
-    EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(m.model, m.corpus));
-    EXPECT_EQ(loaded->vocabulary().size(), m.vocabulary.size());
-  }
-  const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
-  EXPECT_EQ(file.tensors().count("lstm.bias_hh_l1"), 1U);  // as PyTorch's layers have it
-}
-
-// The arrays of another cell are under PyTorch's names too: one bias inside becomes two in the file, and a GRU's two
-// stay as they are.
-TEST(LanguageModel, FileRoundTripsWithEveryCell) {
-  const TemporaryFolder folder;
-  for (const std::string cell : {"gru", "rnn"}) {
-    LanguageModelOptions options{.lstm = {.cell = cell, .hidden = 9, .layers = 2}, .embed = 4};
-    for (const bool bidirectional : {false, true}) {
-      options.lstm.bidirectional = bidirectional;
-      Model m(options);
-      const std::span<float> values = m.model.parameters().values();
-      for (size_t i = 0; i < values.size(); ++i) values[i] += 0.01F * static_cast<float>(i % 13);  // biases, too
-      m.model.save(folder / "model.safetensors", values);
-      const auto loaded = LanguageModel::load(folder.string());
-      EXPECT_EQ(loaded->options().lstm.cell, cell);
-      for (const Parameter& p : m.model.parameters().parameters()) {
-        const auto at = values.begin() + p.offset;  // between parameters is room that files leave out
-        EXPECT_TRUE(std::equal(at, at + p.size, loaded->parameters().values().begin() + p.offset)) << p.name;
-      }
-      if (!bidirectional) {
-        EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(m.model, m.corpus));
-      }
-      std::set<std::string> expected = {"embedding.weight", "output.weight", "output.bias"}, names;
-      for (const char* name : {".weight_ih_l", ".weight_hh_l", ".bias_ih_l", ".bias_hh_l"}) {
-        for (const char* layer : {"0", "1"}) {
-          expected.insert(cell + name + layer);
-          if (bidirectional) expected.insert(cell + name + layer + "_reverse");
-        }
-      }
-      const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
-      for (const auto& [name, tensor] : file.tensors()) names.insert(name);
-      EXPECT_EQ(names, expected);
-      std::vector<float> second(cell == "gru" ? 27 : 9);
-      file.copy_floats(cell + ".bias_hh_l1", {static_cast<int64_t>(second.size())}, second);
-      EXPECT_EQ(*std::max_element(second.begin(), second.end()) > 0.0F, cell == "gru");
-    }
-  }
-}
-
-// Rewrites a model file's metadata and arrays.
-struct Tampered {
-  explicit Tampered(const std::string& path) : file(io::Safetensors::read(path)), metadata(file.metadata()) {
-    for (const auto& [name, tensor] : file.tensors()) {
-      std::vector<float>& data = arrays[name];
-      data.resize(tensor.bytes.size() / 4);
-      file.copy_floats(name, tensor.shape, data);
-      shapes[name] = tensor.shape;
-    }
-  }
-  void set_option(const std::string& name, const nlohmann::json& value) {
-    nlohmann::json config = nlohmann::json::parse(metadata["config"]);
-    config["options"][name] = value;
-    metadata["config"] = config.dump();
-  }
-  std::string error(const std::string& path) {
-    std::vector<io::TensorToWrite> tensors;
-    for (const auto& [name, data] : arrays) tensors.push_back({name, shapes[name], data});
-    io::write_safetensors(path, metadata, tensors);
-    return error_of([&] { LanguageModel::load(path); });
-  }
-  io::Safetensors file;
-  std::map<std::string, std::string> metadata;
-  std::map<std::string, std::vector<float>> arrays;
-  std::map<std::string, std::vector<int64_t>> shapes;
-};
-
-TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
-  const TemporaryFolder folder;
-  const std::string good = folder / "good", bad = folder / "bad";
-  const Model m({.lstm = {.hidden = 9}, .embed = 4});
-  m.model.save(good, m.model.parameters().values());
-  EXPECT_EQ(Tampered(good).error(bad), "no error");
-  const auto error = [&](const std::function<void(Tampered&)>& change) {
-    Tampered tampered(good);
-    change(tampered);
-    return tampered.error(bad);
-  };
-  EXPECT_NE(error([](Tampered& t) { t.metadata.erase("config"); }).find("expected the metadata 'config'"),
-            std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.metadata.erase("vocabulary"); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = "{"; }), "no error");
-  EXPECT_NE(error([](Tampered& t) {
-              t.metadata["config"] = R"({"task":"tagger","format":1})";
-            }).find("expected a language_model, found a tagger"),
-            std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = R"({"task":"language_model","format":2})"; }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", 60000); }).find("expected 'lstm.weight_ih_l0'"),
-            std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", -1); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 5); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 65536); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 64); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "gru"); }).find("expected 'gru.weight_ih_l0'"),
-            std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "lstn"); }), "no error");
-  EXPECT_NE(error([](Tampered& t) {
-              t.set_option("cell", "rnn");
-              t.set_option("proj", 4);
-            }).find("--proj: expected --cell lstm with it"),
-            std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.set_option("lines", true); }).find("lacks <bos>"), std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.arrays["output.bias"][0] = std::nanf(""); }).find("not finite"),
-            std::string::npos);
-  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
-  for (const char* before :
-       {R"({"task":"language_model","format":)", R"({"task":"language_model","format":1,"options":)",
-        R"({"task":"language_model","format":1,"options":{"hidden":)"}) {
-    const std::string closing = std::string(before).ends_with("hidden\":") ? "}}" : "}";
-    EXPECT_NE(error([&](Tampered& t) { t.metadata["config"] = before + deep + closing; }), "no error");
-  }
-  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", {1, 2}); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 2); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.metadata["vocabulary"] = R"({"symbols":["a","b"]})"; }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.arrays.erase("output.bias"); }), "no error");
-  EXPECT_NE(error([](Tampered& t) {
-              t.arrays["extra"] = {1.0F};
-              t.shapes["extra"] = {1};
-            }),
-            "no error");
-}
-
 TEST(LanguageModel, EvaluationOfLinesDoesNotDependOnTheBatch) {
   Model m({.text = {.lines = true}, .lstm = {.hidden = 16}, .embed = 4}, "ab\nabc\na\nabcabcabc\n\nbca\n");
   kernels::Context context(2);
@@ -432,70 +273,6 @@ TEST(LanguageModel, EvaluationOfAZeroModelIsTheLogOfTheVocabulary) {
   EXPECT_EQ(score.symbols, 20);  // twenty words, of which the first is given, and the line's end
   // Every character of the text is spelled by a target, but for those of the first word.
   EXPECT_EQ(score.characters, static_cast<int64_t>(std::string(kText).size()) - 3);
-}
-
-TEST(Sampler, GreedyTopKAndTopPChooseAmongTheMostProbable) {
-  const std::vector<float> logits = {1.0F, 3.0F, 2.0F, 3.0F};
-  const std::vector<bool> none(4, false);
-  EXPECT_EQ(sample(logits, none, {.greedy = true}, 0), 1);
-  const auto drawn = [&](const SamplerOptions& options) {
-    std::vector<int> counts(4);
-    for (uint64_t i = 0; i < 4000; ++i) ++counts[static_cast<size_t>(sample(logits, none, options, i))];
-    return counts;
-  };
-  std::vector<int> counts = drawn({.top_k = 1});
-  EXPECT_EQ(counts[1], 4000);
-  counts = drawn({.top_k = 3});
-  EXPECT_EQ(counts[0], 0);
-  EXPECT_GT(counts[2], 0);
-  counts = drawn({.top_p = 0.6});  // the two most probable have 0.4 each
-  EXPECT_EQ(counts[0] + counts[2], 0);
-  counts = drawn({});
-  const double z = std::exp(1.0) + 2 * std::exp(3.0) + std::exp(2.0);
-  EXPECT_NEAR(counts[0] / 4000.0, std::exp(1.0) / z, 5 * std::sqrt(0.06 / 4000));
-  EXPECT_NEAR(counts[1] / 4000.0, std::exp(3.0) / z, 5 * std::sqrt(0.25 / 4000));
-  EXPECT_EQ(sample(logits, {false, true, false, true}, {.greedy = true}, 0), 2);
-  for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
-    EXPECT_THROW(sample(std::vector<float>{1.0F, bad}, {false, false}, {.top_p = 0.9}, 0), Error);
-  }
-}
-
-std::string generated(LanguageModel& model, const std::string& prompt, const SamplerOptions& options,
-                      data::Unknown unknown = data::Unknown::kError) {
-  kernels::Context context(1);
-  std::string text;
-  const Engine engine = model.options().lstm.fastest_engine();
-  generate(model, prompt, 60, options, unknown, engine, context, [&](const std::string& piece) {
-    text += piece;
-    return true;
-  });
-  return text;
-}
-
-TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
-  Model m({.lstm = {.hidden = 9}, .embed = 4});
-  EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
-  EXPECT_NE(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 2}));
-  EXPECT_EQ(generated(m.model, "", {.seed = 1}).size(), 60U);
-  EXPECT_EQ(error_of([&] { generated(m.model, "th\u00e9", {}); }),
-            "--prompt:1: the model does not know the symbol 'é'");
-  EXPECT_NE(error_of([&] { generated(m.model, "thé", {}, data::Unknown::kUnk); }), "no error");
-  EXPECT_EQ(generated(m.model, "th\u00e9", {}, data::Unknown::kSkip), generated(m.model, "th", {}));
-}
-
-TEST(Generate, WritesWithEveryCell) {
-  for (const char* cell : {"gru", "rnn"}) {
-    Model m({.lstm = {.cell = cell, .hidden = 9}, .embed = 0});
-    EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
-    EXPECT_EQ(generated(m.model, "the", {.seed = 1}).size(), 60U);
-  }
-}
-
-TEST(Generate, BeginsEachLineAfreshInLinesMode) {
-  Model m({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
-  const std::string text = generated(m.model, "a", {.seed = 3});
-  EXPECT_NE(text.find('\n'), std::string::npos);
-  EXPECT_EQ(text.find('<'), std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,220 @@
+// Model files: what they hold, that they give it back, and which are refused.
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "longhand/io/safetensors.h"
+#include "tests/tasks/model.h"
+
+namespace longhand::tasks {
+namespace {
+
+using nn::Engine;
+using testing::TemporaryFolder;
+
+// A file gives back a model with all options.
+TEST(LanguageModel, SavesAndLoadsEveryOptionOfTheLayers) {
+  for (const bool bidirectional : {false, true}) {
+    LanguageModelOptions options = with_lstm(kAllOptions, 8);
+    options.lstm.bidirectional = bidirectional;
+    Model m(options);
+    const testing::TemporaryFolder folder;
+    m.model.save(folder / "model.safetensors", m.model.parameters().values());
+    const auto loaded = LanguageModel::load(folder / "model.safetensors");
+    kernels::Context context(1);
+    const EvaluateOptions how{.context = 5};
+    EXPECT_EQ(m.model.evaluate(m.corpus, how, Engine::kFused, context).total_nats,
+              loaded->evaluate(m.corpus, how, Engine::kFused, context).total_nats);
+    EXPECT_EQ(loaded->options().lstm.proj, 12);
+    EXPECT_EQ(io::Safetensors::read(folder / "model.safetensors").tensors().count("lstm.weight_hr_l1_reverse"),
+              bidirectional ? 1U : 0U);
+  }
+}
+
+std::vector<float> logits_after(LanguageModel& model, const data::Corpus& corpus) {
+  kernels::Context context(1);
+  const Engine engine = model.options().lstm.fastest_engine();
+  model.begin_text();
+  std::span<const float> logits;
+  for (const int32_t s : corpus.symbols) logits = model.read(s, engine, context);
+  return {logits.begin(), logits.end()};
+}
+
+TEST(LanguageModel, FileRoundTrips) {
+  const TemporaryFolder folder;
+  Model m({.lstm = {.hidden = 9, .layers = 2}, .embed = 4});
+  m.model.save(folder / "model.safetensors", m.model.parameters().values());
+  for (const std::string& path : {folder / "model.safetensors", folder.string()}) {
+    const auto loaded = LanguageModel::load(path);
+    EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(m.model, m.corpus));
+    EXPECT_EQ(loaded->vocabulary().size(), m.vocabulary.size());
+  }
+  const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
+  EXPECT_EQ(file.tensors().count("lstm.bias_hh_l1"), 1U);  // as PyTorch's layers have it
+}
+
+// The arrays of another cell are under PyTorch's names too: one bias inside becomes two in the file, and a GRU's two
+// stay as they are.
+TEST(LanguageModel, FileRoundTripsWithEveryCell) {
+  const TemporaryFolder folder;
+  for (const std::string cell : {"gru", "rnn"}) {
+    LanguageModelOptions options{.lstm = {.cell = cell, .hidden = 9, .layers = 2}, .embed = 4};
+    for (const bool bidirectional : {false, true}) {
+      options.lstm.bidirectional = bidirectional;
+      Model m(options);
+      const std::span<float> values = m.model.parameters().values();
+      for (size_t i = 0; i < values.size(); ++i) values[i] += 0.01F * static_cast<float>(i % 13);  // biases, too
+      m.model.save(folder / "model.safetensors", values);
+      const auto loaded = LanguageModel::load(folder.string());
+      EXPECT_EQ(loaded->options().lstm.cell, cell);
+      for (const Parameter& p : m.model.parameters().parameters()) {
+        const auto at = values.begin() + p.offset;  // between parameters is room that files leave out
+        EXPECT_TRUE(std::equal(at, at + p.size, loaded->parameters().values().begin() + p.offset)) << p.name;
+      }
+      if (!bidirectional) {
+        EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(m.model, m.corpus));
+      }
+      std::set<std::string> expected = {"embedding.weight", "output.weight", "output.bias"}, names;
+      for (const char* name : {".weight_ih_l", ".weight_hh_l", ".bias_ih_l", ".bias_hh_l"}) {
+        for (const char* layer : {"0", "1"}) {
+          expected.insert(cell + name + layer);
+          if (bidirectional) expected.insert(cell + name + layer + "_reverse");
+        }
+      }
+      const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
+      for (const auto& [name, tensor] : file.tensors()) names.insert(name);
+      EXPECT_EQ(names, expected);
+      std::vector<float> second(cell == "gru" ? 27 : 9);
+      file.copy_floats(cell + ".bias_hh_l1", {static_cast<int64_t>(second.size())}, second);
+      EXPECT_EQ(*std::max_element(second.begin(), second.end()) > 0.0F, cell == "gru");
+    }
+  }
+}
+
+// Rewrites a model file's metadata and arrays.
+struct Tampered {
+  explicit Tampered(const std::string& path) : file(io::Safetensors::read(path)), metadata(file.metadata()) {
+    for (const auto& [name, tensor] : file.tensors()) {
+      std::vector<float>& data = arrays[name];
+      data.resize(tensor.bytes.size() / 4);
+      file.copy_floats(name, tensor.shape, data);
+      shapes[name] = tensor.shape;
+    }
+  }
+  void set_option(const std::string& name, const nlohmann::json& value) {
+    nlohmann::json config = nlohmann::json::parse(metadata["config"]);
+    config["options"][name] = value;
+    metadata["config"] = config.dump();
+  }
+  std::string error(const std::string& path) {
+    std::vector<io::TensorToWrite> tensors;
+    for (const auto& [name, data] : arrays) tensors.push_back({name, shapes[name], data});
+    io::write_safetensors(path, metadata, tensors);
+    return error_of([&] { LanguageModel::load(path); });
+  }
+  io::Safetensors file;
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, std::vector<float>> arrays;
+  std::map<std::string, std::vector<int64_t>> shapes;
+};
+
+TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
+  const TemporaryFolder folder;
+  const std::string good = folder / "good", bad = folder / "bad";
+  const Model m({.lstm = {.hidden = 9}, .embed = 4});
+  m.model.save(good, m.model.parameters().values());
+  EXPECT_EQ(Tampered(good).error(bad), "no error");
+  const auto error = [&](const std::function<void(Tampered&)>& change) {
+    Tampered tampered(good);
+    change(tampered);
+    return tampered.error(bad);
+  };
+  EXPECT_NE(error([](Tampered& t) { t.metadata.erase("config"); }).find("expected the metadata 'config'"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.metadata.erase("vocabulary"); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = "{"; }), "no error");
+  EXPECT_NE(error([](Tampered& t) {
+              t.metadata["config"] = R"({"task":"tagger","format":1})";
+            }).find("expected a language_model, found a tagger"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = R"({"task":"language_model","format":2})"; }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", 60000); }).find("expected 'lstm.weight_ih_l0'"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", -1); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 5); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 65536); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 64); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "gru"); }).find("expected 'gru.weight_ih_l0'"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "lstn"); }), "no error");
+  EXPECT_NE(error([](Tampered& t) {
+              t.set_option("cell", "rnn");
+              t.set_option("proj", 4);
+            }).find("--proj: expected --cell lstm with it"),
+            std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.set_option("lines", true); }).find("lacks <bos>"), std::string::npos);
+  EXPECT_NE(error([](Tampered& t) { t.arrays["output.bias"][0] = std::nanf(""); }).find("not finite"),
+            std::string::npos);
+  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
+  for (const char* before :
+       {R"({"task":"language_model","format":)", R"({"task":"language_model","format":1,"options":)",
+        R"({"task":"language_model","format":1,"options":{"hidden":)"}) {
+    const std::string closing = std::string(before).ends_with("hidden\":") ? "}}" : "}";
+    EXPECT_NE(error([&](Tampered& t) { t.metadata["config"] = before + deep + closing; }), "no error");
+  }
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", {1, 2}); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 2); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.metadata["vocabulary"] = R"({"symbols":["a","b"]})"; }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.arrays.erase("output.bias"); }), "no error");
+  EXPECT_NE(error([](Tampered& t) {
+              t.arrays["extra"] = {1.0F};
+              t.shapes["extra"] = {1};
+            }),
+            "no error");
+}
+
+// Tied weights are in a file once, under the embedding's name, with the projection where there is one.
+TEST(LanguageModel, FileRoundTripsWithTiedWeights) {
+  const TemporaryFolder folder;
+  for (const auto& [hidden, projects] : {std::pair<int64_t, bool>{4, false}, {9, true}}) {
+    Model m({.lstm = {.hidden = hidden}, .embed = 4, .tie_weights = true, .dropout_embedding = 0.25});
+    m.model.save(folder / "model.safetensors", m.model.parameters().values());
+    const auto loaded = LanguageModel::load(folder.string());
+    EXPECT_TRUE(loaded->options().tie_weights);
+    EXPECT_EQ(loaded->options().dropout_embedding, 0.25);
+    EXPECT_EQ(loaded->parameters().count(), m.model.parameters().count());
+    EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(m.model, m.corpus));
+    const auto tensors = io::Safetensors::read(folder / "model.safetensors").tensors();
+    EXPECT_EQ(tensors.count("embedding.weight"), 1U);
+    EXPECT_EQ(tensors.count("output.weight"), 0U);
+    EXPECT_EQ(tensors.count("output.bias"), 1U);
+    EXPECT_EQ(tensors.count("output.projection.weight"), projects ? 1U : 0U);
+    // The output layer's weights are those of the embedding: where a symbol's are zero, its logit is the bias.
+    Tampered tampered(folder / "model.safetensors");
+    std::fill_n(tampered.arrays["embedding.weight"].begin() + 4, 4, 0.0F);
+    tampered.arrays["output.bias"][1] = 0.375F;
+    EXPECT_EQ(tampered.error(folder / "model.safetensors"), "no error");
+    EXPECT_EQ(logits_after(*LanguageModel::load(folder.string()), m.corpus)[1], 0.375F);
+    tampered.set_option("tie-weights", false);
+    EXPECT_NE(tampered.error(folder / "bad").find("'output.weight'"), std::string::npos);
+  }
+}
+
+TEST(LanguageModel, RefusesWhatNeedsAnEmbeddingWithoutOne) {
+  for (const auto& [options, name] :
+       {std::pair(LanguageModelOptions{.lstm = {}, .embed = 0, .tie_weights = true}, "--tie-weights"),
+        {{.lstm = {}, .embed = 0, .dropout_embedding = 0.1}, "--dropout-embedding"}}) {
+    try {
+      options.check();
+      FAIL() << name;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::kUsage);
+      EXPECT_EQ(std::string(e.what()), std::string(name) + ": expected an embedding, found one-hot input");
+      EXPECT_NE(e.advice().find("--embed"), std::string::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace longhand::tasks

@@ -1,0 +1,76 @@
+// Drawing symbols, and text.
+#include "longhand/tasks/sampler.h"
+
+#include "tests/tasks/model.h"
+
+namespace longhand::tasks {
+namespace {
+
+using nn::Engine;
+
+TEST(Sampler, GreedyTopKAndTopPChooseAmongTheMostProbable) {
+  const std::vector<float> logits = {1.0F, 3.0F, 2.0F, 3.0F};
+  const std::vector<bool> none(4, false);
+  EXPECT_EQ(sample(logits, none, {.greedy = true}, 0), 1);
+  const auto drawn = [&](const SamplerOptions& options) {
+    std::vector<int> counts(4);
+    for (uint64_t i = 0; i < 4000; ++i) ++counts[static_cast<size_t>(sample(logits, none, options, i))];
+    return counts;
+  };
+  std::vector<int> counts = drawn({.top_k = 1});
+  EXPECT_EQ(counts[1], 4000);
+  counts = drawn({.top_k = 3});
+  EXPECT_EQ(counts[0], 0);
+  EXPECT_GT(counts[2], 0);
+  counts = drawn({.top_p = 0.6});  // the two most probable have 0.4 each
+  EXPECT_EQ(counts[0] + counts[2], 0);
+  counts = drawn({});
+  const double z = std::exp(1.0) + 2 * std::exp(3.0) + std::exp(2.0);
+  EXPECT_NEAR(counts[0] / 4000.0, std::exp(1.0) / z, 5 * std::sqrt(0.06 / 4000));
+  EXPECT_NEAR(counts[1] / 4000.0, std::exp(3.0) / z, 5 * std::sqrt(0.25 / 4000));
+  EXPECT_EQ(sample(logits, {false, true, false, true}, {.greedy = true}, 0), 2);
+  for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
+    EXPECT_THROW(sample(std::vector<float>{1.0F, bad}, {false, false}, {.top_p = 0.9}, 0), Error);
+  }
+}
+
+std::string generated(LanguageModel& model, const std::string& prompt, const SamplerOptions& options,
+                      data::Unknown unknown = data::Unknown::kError) {
+  kernels::Context context(1);
+  std::string text;
+  const Engine engine = model.options().lstm.fastest_engine();
+  generate(model, prompt, 60, options, unknown, engine, context, [&](const std::string& piece) {
+    text += piece;
+    return true;
+  });
+  return text;
+}
+
+TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
+  Model m({.lstm = {.hidden = 9}, .embed = 4});
+  EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
+  EXPECT_NE(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 2}));
+  EXPECT_EQ(generated(m.model, "", {.seed = 1}).size(), 60U);
+  EXPECT_EQ(error_of([&] { generated(m.model, "th\u00e9", {}); }),
+            "--prompt:1: the model does not know the symbol 'é'");
+  EXPECT_NE(error_of([&] { generated(m.model, "thé", {}, data::Unknown::kUnk); }), "no error");
+  EXPECT_EQ(generated(m.model, "th\u00e9", {}, data::Unknown::kSkip), generated(m.model, "th", {}));
+}
+
+TEST(Generate, WritesWithEveryCell) {
+  for (const char* cell : {"gru", "rnn"}) {
+    Model m({.lstm = {.cell = cell, .hidden = 9}, .embed = 0});
+    EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
+    EXPECT_EQ(generated(m.model, "the", {.seed = 1}).size(), 60U);
+  }
+}
+
+TEST(Generate, BeginsEachLineAfreshInLinesMode) {
+  Model m({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
+  const std::string text = generated(m.model, "a", {.seed = 3});
+  EXPECT_NE(text.find('\n'), std::string::npos);
+  EXPECT_EQ(text.find('<'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace longhand::tasks
