@@ -323,7 +323,10 @@ void Trainer::resume() {
                          .bad = rate.at("bad"),
                          .cooling = rate.at("cooling"),
                          .warm_at = rate.at("warm_at")});
-    optimizer_.set_averaging_since(state.at("averaging_since"));
+    const int64_t since = state.at("averaging_since");
+    const bool averages = options_.optimizer.optimizer == "asgd";
+    if (since < -1 || since > progress_.step || (since >= 0 && !averages)) throw damaged;
+    optimizer_.set_averaging_since(since);
     losses_ = state.at("losses").get<std::vector<double>>();
     if (const nlohmann::json& best = state.at("best"); !best.is_null()) {
       best_loss_ = best.at("loss").get<double>();
