@@ -250,6 +250,7 @@ class Compare {
     }
     rate->second = decimal(ladder_rate(best));
     lab::ComparedVariant out = all_seeds(variant);
+    if (scores[best] == HUGE_VAL) return out;
     std::string tried;
     for (const auto& [rung, loss] : scores) tried += (tried.empty() ? "" : ", ") + decimal(ladder_rate(rung));
     out.note = fmt::format("lr {}, the best of {} with the first seed", rate->second, tried);

@@ -123,7 +123,10 @@ void Optimizer::update(std::span<float> values, std::span<float> gradients, doub
     rate /= 1.0 - std::pow(options_.beta1, t);
     v_scale = 1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t));
   } else if (rule_ == UpdateRule::kNadam) {
-    for (; momentum_steps_ < step + 1; ++momentum_steps_) momentum_product_ *= nesterov_momentum(momentum_steps_ + 1);
+    // From the beginning in a resumed run; what is this small is nothing beside 1.
+    for (; momentum_steps_ < step + 1 && momentum_product_ > 1e-30; ++momentum_steps_) {
+      momentum_product_ *= nesterov_momentum(momentum_steps_ + 1);
+    }
     const double next = nesterov_momentum(step + 2);
     d_rate = rate * (1.0 - nesterov_momentum(step + 1)) / (1.0 - momentum_product_);
     rate *= next / (1.0 - momentum_product_ * next);

@@ -94,6 +94,7 @@ TEST(ComparisonText, IsTheTable) {
     1.400 to 1.600  1.700 to 1.800  5.47 to 6.05  20,100 to 20,300
 * zoneout    1.800           1.650          5.21            20,200  1:15  1,234
     1.700 to 1.900  1.600 to 1.660  4.95 to 5.26  20,100 to 20,300
+    a note
   broken
     2 of 2 seeds failed: not finite
 * the lowest held-out loss
@@ -116,6 +117,7 @@ published, on other machines:
 measured here:
 * plain        1.500        4.48    20,100  1:15  1,234
   zoneout      1.700        5.47    20,100  1:15  1,234
+    a note
   broken
     failed: not finite
 * the lowest training loss
@@ -181,7 +183,7 @@ TEST(ComparisonMarkdown, HasRangesInBrackets) {
       text[2],
       "| a\\|b&lt;i>\\* | 1.500 (1.400 to 1.600) | 1.750 (1.700 to 1.800) | 5.75 (5.47 to 6.05) | 20,200 (20,100 to "
       "20,300) | 1:15 (1:15 to 1:15) | 1,234 (1,234 to 1,234) |");
-  EXPECT_TRUE(has(text[3], "| **zoneout** \\* | ")) << text[3];
+  EXPECT_TRUE(has(text[3], "| **zoneout** \\* (a note) | ")) << text[3];
   EXPECT_EQ(text[4], "| broken (2 of 2 seeds failed: not finite) | – | – | – | – | – | – |");
 }
 
