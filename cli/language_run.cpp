@@ -34,7 +34,7 @@ void RunSettings::add_to(OptionTable& table) {
   sequences.also = 0.0;
   sequences.also_called = "all";
   table.add("batch", batch, "sequences side by side, B; all: one update an epoch, from the whole set", sequences);
-  table.add("accumulate", accumulate, "make an update of so many batches, in the memory of one", between(1, 1 << 20));
+  table.add("accumulate", accumulate, "make an update of so many batches, in the memory of one", between(1, 1024));
   table.add("batch-every", batch_every, "epochs after which the batch changes, again and again; 0: never", at_least(0));
   table.add("batch-multiply", batch_multiply, "the factor by which it grows then", at_least(1.0));
   table.add("batch-divide", batch_divide, "or the divisor", at_least(1.0));

@@ -323,6 +323,9 @@ void Trainer::resume() {
                          .bad = rate.at("bad"),
                          .cooling = rate.at("cooling"),
                          .warm_at = rate.at("warm_at")});
+    const Schedule::State& s = schedule_.state();
+    const bool sound = s.scale > 0.0 && s.scale <= 1.0 && s.warm_at >= 0.0 && s.warm_at < 1.0;
+    if (!sound) throw damaged;
     const int64_t since = state.at("averaging_since");
     const bool averages = options_.optimizer.optimizer == "asgd";
     if (since < -1 || since > progress_.step || (since >= 0 && !averages)) throw damaged;

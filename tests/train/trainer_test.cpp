@@ -112,19 +112,22 @@ TEST(Trainer, RefusesADamagedCheckpoint) {
     io::write_file(path, std::string_view(whole).substr(0, size));
     EXPECT_THROW(sitting(recipe, folder.string(), true, 1), Error) << size;
   }
-  for (const auto& [name, value] : {std::pair<std::string, nlohmann::json>{"index", -1000000},
-                                    {"index", 1000000},
-                                    {"epoch", -1},
-                                    {"epoch", 0},
-                                    {"metrics_bytes", -5},
-                                    {"step", "many"},
-                                    {"best", 3},
-                                    {"fingerprint", 3},
-                                    {"averaging_since", 1},
-                                    {"averaging_since", "soon"},
-                                    {"losses", "many"},
-                                    {"schedule", nlohmann::json::object()},
-                                    {"format", 1}}) {
+  for (const auto& [name, value] :
+       {std::pair<std::string, nlohmann::json>{"index", -1000000},
+        {"index", 1000000},
+        {"epoch", -1},
+        {"epoch", 0},
+        {"metrics_bytes", -5},
+        {"step", "many"},
+        {"best", 3},
+        {"fingerprint", 3},
+        {"averaging_since", 1},
+        {"averaging_since", "soon"},
+        {"losses", "many"},
+        {"schedule", nlohmann::json::object()},
+        {"schedule", {{"scale", 2.0}, {"best", 1.0}, {"bad", 0}, {"cooling", 0}, {"warm_at", 0.0}}},
+        {"schedule", {{"scale", 1.0}, {"best", 1.0}, {"bad", 0}, {"cooling", 0}, {"warm_at", 1.0}}},
+        {"format", 1}}) {
     io::write_file(path, whole);
     const io::Safetensors file = io::Safetensors::read(path);
     nlohmann::json state = nlohmann::json::parse(file.text("state"));
