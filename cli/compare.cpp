@@ -102,10 +102,8 @@ class Compare {
     for (const std::string& note : settings_.notes()) {
       if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
     }
-    texts_ = io::crc32c(load_text(settings_.data, settings_.model.text));
-    for (const std::string& other : {settings_.valid, settings_.test}) {
-      if (!other.empty()) texts_ = texts_ * 31 + io::crc32c(load_text(other, settings_.model.text));
-    }
+    if (set.name != "engines" && set.name != "grid") settings_.check();  // in these, a variant may mend it
+    for (const std::string& source : {settings_.data, settings_.valid}) text_mark(settings_, source);
     io::make_folder(control_.out);
     stop_on_interrupt();
     lab::RunComparison comparison{.title = set.title,
@@ -123,10 +121,39 @@ class Compare {
       fmt::print(stderr, "interrupted; the same command goes on where it stopped\n");
       return static_cast<int>(ExitCode::kInterrupted);
     }
-    return 0;
+    return any_done_ ? 0 : static_cast<int>(ExitCode::kInput);
   }
 
  private:
+  // Tells one text from another of the same name.
+  std::string text_mark(const RunSettings& settings, const std::string& source) {
+    if (source.empty()) return "";
+    if (source == "-") {
+      throw usage_error("longhand compare: expected files or built-in texts, found standard input",
+                        "every run reads the text; write it to a file first");
+    }
+    const auto [mark, is_new] = text_marks_.try_emplace(source);
+    if (is_new) mark->second = fmt::format("{:08x}", io::crc32c(load_text(source, settings.model.text)));
+    return mark->second;
+  }
+
+  // What varies cannot also be given.
+  void refuse_what_varies(const CompareSet& set) const {
+    for (const auto& [option, text] : given_settings_.given()) {
+      for (const Variant& variant : set.variants) {
+        for (const auto& [name, value] : variant.options) {
+          if (name != option->name || (name == "lr" && set.searches_rate)) continue;
+          throw usage_error(fmt::format("longhand compare: --{} is among what {} varies", name, set.name),
+                            "leave it out, or compare something else");
+        }
+      }
+    }
+    if (!settings_.test.empty()) {
+      throw usage_error("longhand compare: expected no --test",
+                        "variants are chosen by held-out text; measure the one you choose with `longhand eval`");
+    }
+  }
+
   CompareSet read_options() {
     given_control_.apply(control_table_);
     const auto names = [] {
@@ -156,10 +183,8 @@ class Compare {
     given_settings_.apply(settings_table_);
     rate_given_ = given_settings_.has("lr") || std::find(from_file.begin(), from_file.end(), "lr") != from_file.end();
     if (!settings_.valid.empty()) settings_.valid_fraction = 0.0;
-    if (settings_.data == "-") {
-      throw usage_error("longhand compare: expected --data FILE or a built-in text, found standard input",
-                        "every run reads the text; write it to a file first");
-    }
+    refuse_what_varies(chosen);
+    rate_given_ = rate_given_ && chosen.searches_rate;
     if (control_.out.empty()) control_.out = "runs/compare-" + chosen.name;
     return chosen;
   }
@@ -170,7 +195,9 @@ class Compare {
       for (const auto& [option, text] : given->given()) {
         const bool quoted = text.find_first_of(" \t'\"$\\") != std::string::npos;
         out += " --" + option->name;
-        if (!option->is_flag()) out += quoted ? " '" + text + "'" : " " + text;
+        std::string plain = text;
+        for (size_t at = 0; (at = plain.find('\'', at)) != std::string::npos; at += 4) plain.replace(at, 1, "'\\''");
+        if (!option->is_flag()) out += quoted ? " '" + plain + "'" : " " + plain;
       }
     }
     return out;
@@ -190,15 +217,17 @@ class Compare {
     OptionTable table;
     settings.add_to(table);
     for (const auto& [name, value] : variant.options) {
-      if (name == "lr" && rate_given_) continue;
       table.set(*table.find(name), value, variant.name + ": " + name);
     }
     settings.seed += seed;
-    // The folder's name says all that the run is made of, so that it is found again, and never taken for another.
-    const std::string key = fmt::format("{} {:08x} {}", LONGHAND_VERSION, texts_, io::to_toml(table));
+    // All that the run is made of: so that it is found again, and never taken for another.
+    const std::string key =
+        fmt::format("longhand {} data {} valid {}\n{}", LONGHAND_VERSION, text_mark(settings, settings.data),
+                    text_mark(settings, settings.valid), io::to_toml(table));
     const std::string folder =
         fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name), settings.seed, io::crc32c(key));
-    const ComparedOutcome outcome = run_in_process(settings, folder, control_.quiet);
+    const ComparedOutcome outcome = run_in_process(settings, folder, key, control_.quiet);
+    any_done_ = any_done_ || outcome.run.failure.empty();
     if (!control_.quiet) show(variant, settings, outcome);
     return outcome;
   }
@@ -215,7 +244,8 @@ class Compare {
                run.seed, what, outcome.was_done ? " (done before)" : "");
   }
 
-  lab::ComparedVariant all_seeds(const Variant& variant) {
+  lab::ComparedVariant all_seeds(Variant variant) {
+    if (rate_given_) std::erase_if(variant.options, [](const auto& option) { return option.first == "lr"; });
     lab::ComparedVariant out{.name = variant.name, .options = variant.options, .note = {}, .runs = {}};
     for (int64_t seed = 0; seed < control_.seeds && !interrupted(); ++seed) {
       const ComparedOutcome outcome = one(variant, seed);
@@ -277,8 +307,9 @@ class Compare {
   CompareControl control_;
   OptionTable settings_table_, control_table_;
   GivenOptions given_settings_, given_control_;
-  bool rate_given_ = false;
-  uint32_t texts_ = 0;
+  bool rate_given_ = false;  // in a set that would search for one
+  bool any_done_ = false;
+  std::map<std::string, std::string> text_marks_;
 };
 
 }  // namespace

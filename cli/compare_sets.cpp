@@ -46,7 +46,7 @@ const std::vector<CompareSet>& compare_sets() {
        .title = "Three engines, one mathematics",
        .variants = values_of("engine", {"reference", "autograd", "fused"}),
        // Dive into Deep Learning, chapter 10.1, on The Time Machine with 256 units.
-       .published = {{"d2l, from scratch", 2782, 1.1}, {"d2l, packaged", 5309, 1.0}}},
+       .published = {{"d2l book, from scratch", 2782, 1.1}, {"d2l book, packaged", 5309, 1.0}}},
       {.name = "optimizers",
        .title = "Update rules, each at the learning rate that suits it",
        .variants = optimizers(),

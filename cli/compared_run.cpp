@@ -1,17 +1,24 @@
 #include "cli/compared_run.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "cli/interrupt.h"
 #include "cli/progress.h"
@@ -24,9 +31,15 @@ namespace longhand::cli {
 namespace {
 
 std::string result_path(const std::string& folder) { return folder + "/result.json"; }
+std::string failure_path(const std::string& folder) { return folder + "/failure.txt"; }
 
-// What the child does; returns its exit code. What it found is in result.json, unless it was interrupted.
-int train(const RunSettings& settings, const std::string& folder, bool quiet) {
+constexpr int kFailed = 3;  // exit codes of the child, besides 0 and that of an interruption
+constexpr int kBusy = 4;
+
+// What the child does; returns its exit code. What it found is in result.json, or in failure.txt.
+int train(const RunSettings& settings, const std::string& folder, const std::string& key, bool quiet) {
+  const int lock = ::open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0 || ::flock(lock, LOCK_EX | LOCK_NB) != 0) return kBusy;
   nlohmann::ordered_json result;
   try {
     LanguageRun run(settings);
@@ -49,24 +62,53 @@ int train(const RunSettings& settings, const std::string& folder, bool quiet) {
               {"units", units.units},
               {"distinct_units", units.distinct}};
     if (!done.training.valid.empty()) result["valid_loss"] = done.training.valid.front().value;
-  } catch (const std::exception& e) {
+  } catch (const train::Divergence& e) {
     const std::string what = e.what();
     result = {{"failure", what.substr(0, what.find("; training has stopped"))}};
+  } catch (const std::exception& e) {
+    io::write_file(failure_path(folder), e.what());
+    return kFailed;
   }
+  result["key"] = key;
   io::write_file(result_path(folder), result.dump(2) + "\n");
   return 0;
 }
 
-// Waits for the child, and passes a signal on that only this process was sent.
+// Waits for the child, which has a process group of its own, and passes an interruption on to it. (Waiting without an
+// end would miss a signal that comes just before.)
 int wait_for(pid_t child, rusage& usage) {
   int status = 0;
   bool told = false;
-  while (::wait4(child, &status, 0, &usage) < 0) {
-    LONGHAND_CHECK(errno == EINTR);
+  for (;;) {
+    const pid_t ended = ::wait4(child, &status, WNOHANG, &usage);
+    if (ended == child) return status;
+    LONGHAND_CHECK(ended == 0 || errno == EINTR);
     if (interrupted() && !told) ::kill(child, SIGINT);
     told = interrupted();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  return status;
+}
+
+// Starts the child. It ends with its parent, whatever ends that.
+pid_t start(const RunSettings& settings, const std::string& folder, const std::string& key, bool quiet) {
+  ::signal(SIGCHLD, SIG_DFL);  // ignored, it would leave nothing to wait for
+  std::fflush(nullptr);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw input_error(std::string("no process can be started: ") + std::strerror(errno), "free some");
+  if (child > 0) return child;
+  ::setpgid(0, 0);
+#ifdef __linux__
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+  int code = kFailed;
+  try {
+    if (::getppid() == parent) code = train(settings, folder, key, quiet);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}\n", e.what());
+  }
+  std::fflush(nullptr);
+  std::_Exit(code);
 }
 
 std::vector<lab::CurvePoint> read_curve(const std::string& folder) {
@@ -84,8 +126,9 @@ std::vector<lab::CurvePoint> read_curve(const std::string& folder) {
 }
 
 // Reads what a finished child wrote. Throws a JSON exception where somebody altered it.
-void read_result(const std::string& folder, ComparedOutcome& out) {
+void read_result(const std::string& folder, const std::string& key, ComparedOutcome& out) {
   const nlohmann::json result = io::parse_json(io::read_file(result_path(folder)), result_path(folder));
+  if (result.at("key") != key) throw input_error(folder + ": it holds another run", "remove it");
   out.run.failure = result.at("failure");
   out.run.memory_mib = result.value("memory_mib", 0.0);
   if (!out.run.failure.empty()) return;
@@ -101,6 +144,18 @@ void read_result(const std::string& folder, ComparedOutcome& out) {
   out.run.curve = read_curve(folder);
 }
 
+// What was done here before, unless somebody altered it: then it is done again.
+bool found(const std::string& folder, const std::string& key, ComparedOutcome& out) {
+  if (!io::exists(result_path(folder))) return false;
+  try {
+    read_result(folder, key, out);
+    return true;
+  } catch (const std::exception&) {
+    std::filesystem::remove_all(folder);
+    return false;
+  }
+}
+
 // The child cannot know its largest size before it ends.
 void add_memory(const std::string& folder, const rusage& usage) {
   nlohmann::ordered_json result = nlohmann::ordered_json::parse(io::read_file(result_path(folder)));
@@ -108,42 +163,33 @@ void add_memory(const std::string& folder, const rusage& usage) {
   io::write_file(result_path(folder), result.dump(2) + "\n");
 }
 
+std::string reason(int status, const std::string& folder) {
+  if (WIFSIGNALED(status)) return fmt::format("ended by signal {}", WTERMSIG(status));
+  switch (WEXITSTATUS(status)) {
+    case 0: return "";
+    case static_cast<int>(ExitCode::kInterrupted): return "interrupted";
+    case kBusy: return "another process is training it";
+    default: return io::exists(failure_path(folder)) ? io::read_file(failure_path(folder)) : "it left no word";
+  }
+}
+
 }  // namespace
 
-ComparedOutcome run_in_process(const RunSettings& settings, const std::string& folder, bool quiet) {
+ComparedOutcome run_in_process(const RunSettings& settings, const std::string& folder, const std::string& key,
+                               bool quiet) {
   ComparedOutcome out;
   out.run.seed = settings.seed;
-  out.was_done = io::exists(result_path(folder));
-  if (!out.was_done) {
-    io::make_folder(folder);
-    std::fflush(nullptr);
-    const pid_t child = ::fork();
-    if (child < 0) throw input_error(std::string("no process can be started: ") + std::strerror(errno), "free some");
-    if (child == 0) {
-      int code = static_cast<int>(ExitCode::kInput);
-      try {
-        code = train(settings, folder, quiet);
-      } catch (const std::exception& e) {
-        fmt::print(stderr, "{}\n", e.what());
-      }
-      std::fflush(nullptr);
-      std::_Exit(code);
-    }
-    rusage usage{};
-    const int status = wait_for(child, usage);
-    if (WIFSIGNALED(status)) out.run.failure = fmt::format("ended by signal {}", WTERMSIG(status));
-    if (WIFEXITED(status) && WEXITSTATUS(status) == static_cast<int>(ExitCode::kInterrupted)) out.interrupted = true;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 1) out.run.failure = "its result could not be written";
-    if (out.interrupted) out.run.failure = "interrupted";
-    if (!out.run.failure.empty()) return out;
-    add_memory(folder, usage);
-  }
-  try {
-    read_result(folder, out);
-  } catch (const nlohmann::json::exception&) {
-    throw input_error(folder + ": expected what a finished run leaves, found something else",
-                      "remove this folder; the run will be made again");
-  }
+  out.was_done = found(folder, key, out);
+  if (out.was_done) return out;
+  out = {};
+  out.run.seed = settings.seed;
+  io::make_folder(folder);
+  rusage usage{};
+  const int status = wait_for(start(settings, folder, key, quiet), usage);
+  out.run.failure = reason(status, folder);
+  if (!out.run.failure.empty()) return out;
+  add_memory(folder, usage);
+  read_result(folder, key, out);
   return out;
 }
 

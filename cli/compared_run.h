@@ -11,13 +11,14 @@ namespace longhand::cli {
 
 struct ComparedOutcome {
   lab::ComparedRun run;
-  bool was_done = false;  ///< found on the disk
-  bool interrupted = false;
+  bool was_done = false;                  ///< found on the disk
   int64_t units = 0, distinct_units = 0;  ///< of the first layer, after training
 };
 
-/// Trains with these settings in `folder`, goes on with what was interrupted there, or reads what is done there. The
-/// folder's name must be one for these settings and texts alone. Progress is shown on a terminal unless `quiet`.
-ComparedOutcome run_in_process(const RunSettings& settings, const std::string& folder, bool quiet);
+/// Trains with these settings in `folder`, goes on with what was interrupted there, or reads what is done there: for
+/// the same `key`, a text that says all that the run is made of. A divergence is a result, too; what failed for another
+/// reason is tried again the next time. Progress is shown on a terminal unless `quiet`.
+ComparedOutcome run_in_process(const RunSettings& settings, const std::string& folder, const std::string& key,
+                               bool quiet);
 
 }  // namespace longhand::cli

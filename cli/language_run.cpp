@@ -16,6 +16,32 @@ namespace {
 // With --batch all, so many sequences are read side by side.
 constexpr int64_t kWholeSetRows = 32;
 
+// Options that only some rules and schedules read.
+struct Use {
+  const char* option;
+  const char* of;
+  std::vector<std::string> values;
+};
+const std::vector<Use> kUses = {
+    {"momentum", "optimizer", {"momentum", "nesterov"}},
+    {"beta1", "optimizer", {"adam", "adamw", "nadam"}},
+    {"beta2", "optimizer", {"adam", "adamw", "nadam", "rmsprop", "adadelta"}},
+    {"epsilon", "optimizer", {"adam", "adamw", "nadam", "rmsprop", "adadelta", "adagrad"}},
+    {"average-after", "optimizer", {"asgd"}},
+    {"average-trigger", "optimizer", {"asgd"}},
+    {"asgd-lambda", "optimizer", {"asgd"}},
+    {"lr-factor", "schedule", {"step", "exponential", "plateau"}},
+    {"lr-every", "schedule", {"step"}},
+    {"lr-after", "schedule", {"step", "exponential"}},
+    {"lr-patience", "schedule", {"plateau"}},
+    {"lr-threshold", "schedule", {"plateau"}},
+    {"lr-cooldown", "schedule", {"plateau"}},
+    {"lr-min", "schedule", {"plateau", "cosine"}},
+    {"lr-peak-at", "schedule", {"one-cycle"}},
+    {"lr-start-divisor", "schedule", {"one-cycle"}},
+    {"lr-end-divisor", "schedule", {"one-cycle"}},
+};
+
 int64_t rows(const RunSettings& settings) { return settings.batch > 0 ? settings.batch : kWholeSetRows; }
 
 }  // namespace
@@ -59,19 +85,32 @@ void RunSettings::check() const {
 
 std::vector<std::string> RunSettings::notes() const {
   std::vector<std::string> out = model.lstm.without_effect();
+  RunSettings defaults, mine = *this;
+  OptionTable default_table, my_table;
+  defaults.add_to(default_table);
+  mine.add_to(my_table);
+  const auto differs = [&](const char* name) {
+    return my_table.find(name)->text() != default_table.find(name)->text();
+  };
+  for (const Use& use : kUses) {
+    const std::string& chosen =
+        std::string(use.of) == "optimizer" ? training.optimizer.optimizer : training.schedule.schedule;
+    const bool used = std::find(use.values.begin(), use.values.end(), chosen) != use.values.end();
+    if (!used && differs(use.option)) {
+      out.push_back(fmt::format("--{} does nothing with --{} {}", use.option, use.of, chosen));
+    }
+  }
   const bool changes = batch_multiply != 1.0 || batch_divide != 1.0;
   if (changes && batch_every == 0) out.emplace_back("--batch-multiply and --batch-divide want --batch-every");
   if (!changes && batch_every > 0) out.emplace_back("--batch-every wants --batch-multiply or --batch-divide");
-  const train::ScheduleOptions& s = training.schedule;
-  const auto one_of_them = [&](std::initializer_list<const char*> names) {
-    return std::any_of(names.begin(), names.end(), [&](const char* name) { return s.schedule == name; });
-  };
-  const train::ScheduleOptions defaults;
-  if (s.factor != defaults.factor && !one_of_them({"step", "exponential", "plateau"})) {
-    out.emplace_back("--lr-factor does nothing with --schedule " + s.schedule);
+  if (model.tie_weights && differs("init-output") && model.lstm.outputs() == model.embed) {
+    out.emplace_back("--init-output does nothing with --tie-weights and no projection");
   }
-  if (s.least != defaults.least && !one_of_them({"plateau", "cosine"})) {
-    out.emplace_back("--lr-min does nothing with --schedule " + s.schedule);
+  const train::OptimizerOptions& o = training.optimizer;
+  const bool triggered = o.optimizer == "asgd" && o.average_after < 0;
+  if (triggered && training.patience > 0 && training.patience <= o.average_trigger + 1) {
+    out.push_back(fmt::format("--patience {} may end the run before --average-trigger {} lets it begin to average",
+                              training.patience, o.average_trigger));
   }
   if (model.lstm.bidirectional) {
     out.push_back(fmt::format(
@@ -160,12 +199,13 @@ data::Corpus LanguageRun::held_out(data::Corpus& corpus) const {
 
 void LanguageRun::check_size(const data::Corpus& corpus) const {
   const bool lines = settings_.model.text.lines;
-  const int64_t least = lines ? 1 : rows(settings_) + 1;
+  const int64_t least = lines ? 1 : settings_.batch == 0 ? 2 : settings_.batch * settings_.accumulate + 1;
   const auto found = lines ? corpus.sequences() : static_cast<int64_t>(corpus.symbols.size());
   if (found >= least) return;
   throw input_error(fmt::format("{}: too short to train on: expected at least {} {}, found {}", settings_.data, least,
                                 lines ? "line" : "symbols", found),
-                    "give a longer text, or a smaller --batch; --max-tokens, --letters-only (without --lowercase) and "
+                    "give a longer text, a smaller --batch, or less of --accumulate; --max-tokens, --letters-only "
+                    "(without --lowercase) and "
                     "--valid-fraction leave less of it");
 }
 

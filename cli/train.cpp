@@ -131,8 +131,9 @@ class TrainLanguageModel {
     if (!control_.out.empty()) {
       folder_ = control_.out;
       io::make_folder(folder_);
-      std::error_code ignored;  // a run that is replaced must not leave its checkpoint beside the new model
-      for (const std::string& file : {train::RunFiles(folder_).checkpoint, train::RunFiles(folder_).model}) {
+      std::error_code ignored;  // a run that is replaced must not leave its files beside the new ones
+      const train::RunFiles old(folder_);
+      for (const std::string& file : {old.checkpoint, old.model, old.metrics, old.events, old.report}) {
         std::filesystem::remove(file, ignored);
       }
       return;

@@ -94,7 +94,7 @@ void OptionTable::set(const Option& option, const std::string& text, const std::
   };
   const auto in_range = [&](double x) {
     const OptionCheck& c = option.check;
-    if (c.also && x == *c.also) return true;
+    if (c.also && c.also_called.empty() && x == *c.also) return true;
     return std::isfinite(x) && (c.open ? x > c.least && x < c.most : x >= c.least && x <= c.most);
   };
   if (const auto* flag = std::get_if<bool*>(&option.value)) {

@@ -9,8 +9,6 @@
 namespace longhand::data {
 namespace {
 
-constexpr int64_t kMostRows = int64_t{1} << 24;  // of a batch that grows
-
 // Fisher and Yates' shuffle with numbers first .. first + n of the generator.
 template <class T>
 void shuffle(std::vector<T>& items, const CounterRng& rng, uint64_t first) {
@@ -32,23 +30,26 @@ void Batches::begin_epoch(int64_t epoch) {
   updates_.clear();
   const int64_t changes = options_.every > 0 ? epoch / options_.every : 0;
   const double wanted = static_cast<double>(options_.batch) * std::pow(options_.factor, static_cast<double>(changes));
-  batch_ = std::llround(std::clamp(wanted, 1.0, static_cast<double>(kMostRows)));
-  group_ = options_.whole ? batch_ : std::min(kMostRows, batch_ * options_.accumulate);
+  // A batch does not grow until nothing is left to read in a row.
+  const int64_t all = lines_ ? corpus_.sequences() : corpus_.targets();
+  const int64_t most = std::max(options_.batch, lines_ ? all : all / (options_.bptt * options_.accumulate));
+  batch_ = std::llround(std::clamp(wanted, 1.0, static_cast<double>(most)));
+  group_ = std::min(all, options_.whole ? batch_ : batch_ * options_.accumulate);
   if (lines_) {
     plan_lines(rng);
   } else {
     plan_stream(rng);
   }
   if (options_.whole) {
-    Update all{0, static_cast<int64_t>(windows_.size()), 0};
-    for (const Update& update : updates_) all.symbols += update.symbols;
-    updates_.assign(1, all);
+    Update whole{0, static_cast<int64_t>(windows_.size()), 0};
+    for (const Update& update : updates_) whole.symbols += update.symbols;
+    updates_.assign(1, whole);
   }
 }
 
 void Batches::plan_stream(const CounterRng& rng) {
   const int64_t targets = corpus_.targets();
-  const int64_t rows = std::min(group_, targets);
+  const int64_t rows = group_;
   for (int64_t b = 0; b < rows; ++b) {
     const int64_t begin = targets * b / rows;
     rows_.push_back({begin, targets * (b + 1) / rows - begin});

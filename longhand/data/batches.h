@@ -28,7 +28,9 @@ struct BatchOptions {
   int64_t bptt = 64;       ///< most steps of a window
   int64_t accumulate = 1;  ///< an update is made of `batch` times so many sequences, read in so many parts
   bool whole = false;      ///< an update is made of the whole corpus, read `batch` sequences at a time
-  int64_t every = 0;       ///< epochs after which `batch` is multiplied by `factor`, again and again; 0: never
+  /// Epochs after which `batch` is multiplied by `factor`, again and again; 0: never. It stays between 1 and what
+  /// leaves a stream's rows `bptt` long, or all lines.
+  int64_t every = 0;
   double factor = 1.0;
   bool shuffle = true;  ///< draw windows and orders for each epoch; false for evaluation
   uint64_t seed = 0;

@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 #include <toml++/toml.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>

@@ -51,6 +51,7 @@ class AppendFile {
 class LineWriter {
  public:
   LineWriter(std::string path, size_t keep_bytes) : file_(std::move(path), keep_bytes) {}
+  size_t bytes() const { return file_.bytes(); }
 
   /// Appends the line and a newline.
   void write(const std::string& line) { file_.append(line + "\n"); }

@@ -163,7 +163,7 @@ ComparisonTable make_table(const RunComparison& comparison) {
   table.notes.push_back("time is that of training, MiB the largest memory of the process");
   if (several) table.notes.push_back("medians over the seeds, and ranges from the lowest seed to the highest");
   if (!comparison.published.empty()) {
-    table.notes.push_back("published figures were measured elsewhere, on other machines");
+    table.notes.push_back("published figures were measured elsewhere, on other machines, and maybe other texts");
   }
   return table;
 }

@@ -38,7 +38,7 @@ struct LstmOptions {
   double zoneout = 0.0;            ///< probability that a unit of h keeps its value for a step (Krueger et al. 2017)
   double zoneout_cell = 0.0;       ///< the same for c
   double activation_reg = 0.0;     ///< of the mean squared output, added to the loss (Merity et al. 2017, "AR")
-  double temporal_reg = 0.0;       ///< of the mean squared change of the output from step to step (ditto, "TAR")
+  double temporal_reg = 0.0;       ///< of its squared changes from step to step, per symbol (ditto, "TAR")
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be together.

@@ -54,7 +54,7 @@ void OptimizerOptions::add_to(OptionTable& table) {
   table.add("beta2", beta2, "decay of the mean square: -1 is 0.999 for these, 0.99 for rmsprop, 0.9 for adadelta",
             or_own(fraction()));
   table.add("epsilon", epsilon, "added to the root of the mean square; -1: 1e-8, for adagrad 1e-10, for adadelta 1e-6",
-            or_own(at_least(0.0)));
+            or_own(more_than(0.0)));
   table.add("l2", l2, "half of it times the squared weights is added to the loss", at_least(0.0));
   table.add("weight-decay", weight_decay, "decay of the weights, apart from the loss; -1: 0.01 for adamw, else none",
             or_own(at_least(0.0)));

@@ -66,6 +66,11 @@ double Schedule::after_warmup(const Moment& moment) const {
   return rate_;
 }
 
+void Schedule::set_state(const State& state, int64_t old_epochs, int64_t epochs) {
+  state_ = state;
+  if (epochs != old_epochs) state_.warm_at *= static_cast<double>(old_epochs) / static_cast<double>(epochs);
+}
+
 void Schedule::observe(double loss) {
   if (options_.schedule != "plateau") return;
   State& s = state_;

@@ -61,7 +61,8 @@ class Schedule {
     double warm_at = 0.0;  ///< share of the run at which the warm-up ended
   };
   const State& state() const { return state_; }
-  void set_state(const State& state) { state_ = state; }
+  /// Goes on from the state of a run of `old_epochs`, of which there shall now be `epochs`.
+  void set_state(const State& state, int64_t old_epochs, int64_t epochs);
 
  private:
   double after_warmup(const Moment& moment) const;

@@ -136,8 +136,9 @@ void Trainer::step() {
   if (observer_.on_step) observer_.on_step(progress_);
 }
 
-Error Trainer::diverged(const std::string& what) const {
-  return input_error(
+Divergence Trainer::diverged(const std::string& what) const {
+  return Divergence(
+      ExitCode::kInput,
       fmt::format("step {} (epoch {}): the {} is not finite; training has stopped, and {} holds the last good state",
                   progress_.step + 1, progress_.epoch, what, files_.checkpoint),
       fmt::format("lower --lr (now {}) or --clip-norm (now {}; 0 does not clip), and start again",
@@ -172,7 +173,7 @@ void Trainer::end_epoch() {
   }
   const std::string line = metrics_line(evaluation);
   metrics_->write(line);
-  metrics_bytes_ += static_cast<int64_t>(line.size()) + 1;
+  metrics_bytes_ = static_cast<int64_t>(metrics_->bytes());
   if (events_) write_events(evaluation);
   if (observer_.on_evaluation) observer_.on_evaluation(evaluation);
 }
@@ -245,8 +246,10 @@ void Trainer::write_checkpoint() {
                                         {"metrics_bytes", metrics_bytes_},
                                         {"events_bytes", events_bytes_},
                                         {"learning_rate", p.learning_rate},
+                                        {"optimizer", options_.optimizer.optimizer},
                                         {"schedule",
-                                         {{"scale", rate.scale},
+                                         {{"epochs", options_.epochs},
+                                          {"scale", rate.scale},
                                           {"best", rate.best},
                                           {"bad", rate.bad},
                                           {"cooling", rate.cooling},
@@ -300,10 +303,22 @@ void Trainer::resume() {
           path + ": it belongs to other data or another model: " + first_difference(task_.fingerprint(), fingerprint),
           "resume with the data and options that the run began with, or start another run");
     }
-    const auto count = [&](const char* name) {
-      const nlohmann::json& value = state.at(name);
+    const std::string optimizer = state.at("optimizer");
+    if (optimizer != options_.optimizer.optimizer) {
+      throw input_error(fmt::format("{}: expected a run with --optimizer {}, found one with {}", path,
+                                    options_.optimizer.optimizer, optimizer),
+                        "resume with the options that the run began with, or start another run");
+    }
+    const auto count_in = [&](const nlohmann::json& object, const char* name) {
+      const nlohmann::json& value = object.at(name);
       if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{1} << 62) throw damaged;
       return value.get<int64_t>();
+    };
+    const auto count = [&](const char* name) { return count_in(state, name); };
+    const auto duration = [&](const char* name) {
+      const double seconds = state.at(name);
+      if (!(seconds >= 0.0 && std::isfinite(seconds))) throw damaged;
+      return seconds;
     };
     progress_.epoch = count("epoch");
     progress_.step = count("step");
@@ -312,17 +327,18 @@ void Trainer::resume() {
     progress_.norm_sum = state.at("norm_sum");
     progress_.count = count("count");
     progress_.total_count = count("total_count");
-    progress_.seconds = state.at("seconds");
-    epoch_seconds_ = state.at("epoch_seconds");
+    progress_.seconds = duration("seconds");
+    epoch_seconds_ = duration("epoch_seconds");
     metrics_bytes_ = count("metrics_bytes");
     events_bytes_ = count("events_bytes");
     progress_.learning_rate = state.at("learning_rate");
     const nlohmann::json& rate = state.at("schedule");
     schedule_.set_state({.scale = rate.at("scale"),
                          .best = rate.at("best"),
-                         .bad = rate.at("bad"),
-                         .cooling = rate.at("cooling"),
-                         .warm_at = rate.at("warm_at")});
+                         .bad = count_in(rate, "bad"),
+                         .cooling = count_in(rate, "cooling"),
+                         .warm_at = rate.at("warm_at")},
+                        count_in(rate, "epochs"), options_.epochs);
     const Schedule::State& s = schedule_.state();
     const bool sound = s.scale > 0.0 && s.scale <= 1.0 && s.warm_at >= 0.0 && s.warm_at < 1.0;
     if (!sound) throw damaged;
@@ -333,8 +349,8 @@ void Trainer::resume() {
     losses_ = state.at("losses").get<std::vector<double>>();
     if (const nlohmann::json& best = state.at("best"); !best.is_null()) {
       best_loss_ = best.at("loss").get<double>();
-      best_epoch_ = best.at("epoch");
-      evaluations_since_best_ = best.at("evaluations_since");
+      best_epoch_ = count_in(best, "epoch");
+      evaluations_since_best_ = count_in(best, "evaluations_since");
       for (const auto& [name, value] : best.at("metrics").items()) best_valid_.push_back({name, value});
     }
   } catch (const nlohmann::json::exception&) {

@@ -27,6 +27,12 @@ struct TrainOptions {
   void check(const tasks::Task& task) const;
 };
 
+/// A training whose numbers are no longer finite.
+class Divergence : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Files of a run's folder.
 struct RunFiles {
   explicit RunFiles(const std::string& folder)
@@ -97,7 +103,7 @@ class Trainer {
 
   /// Trains until the epochs are done, patience is out or the observer says stop; in each case the model and the
   /// checkpoint are on disk. The model is the best by held-out loss, else the last; where weights are averaged, it is
-  /// their average that is measured and kept. A loss or gradient that is not finite throws an input error before it can
+  /// their average that is measured and kept. A loss or gradient that is not finite throws a Divergence before it can
   /// touch a weight, and leaves the last checkpoint as it was.
   TrainResult run();
 
@@ -107,7 +113,7 @@ class Trainer {
   void end_epoch();
   void write_events(const Evaluation& evaluation);
   void write_checkpoint();
-  Error diverged(const std::string& what) const;
+  Divergence diverged(const std::string& what) const;
   std::string metrics_line(const Evaluation& evaluation) const;
 
   tasks::Task& task_;
@@ -127,7 +133,7 @@ class Trainer {
   int64_t best_epoch_ = 0;
   int64_t evaluations_since_best_ = 0;
   std::vector<double> losses_;  // held-out, for the optimizer's trigger
-  int64_t metrics_bytes_ = 0;
+  int64_t metrics_bytes_ = 0;   // of the file, as the checkpoint has it
   int64_t events_bytes_ = 0;
   std::vector<float> best_values_;
   bool best_unsaved_ = false;

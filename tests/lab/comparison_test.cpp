@@ -122,7 +122,8 @@ measured here:
     failed: not finite
 * the lowest training loss
 time is that of training, MiB the largest memory of the process
-published figures were measured elsewhere, on other machines
+published figures were measured elsewhere, on other machines, and maybe other
+texts
 )");
 }
 

@@ -179,7 +179,7 @@ TEST(Schedule, GoesOnFromItsState) {
       for (int64_t stop = 0; stop < kSteps; ++stop) {
         Schedule first(options, 0.5), second(options, 0.5);
         std::vector<double> actual = rates(first, 0, stop);
-        second.set_state(first.state());
+        second.set_state(first.state(), 1, 1);
         const std::vector<double> rest = rates(second, stop, kSteps);
         actual.insert(actual.end(), rest.begin(), rest.end());
         EXPECT_EQ(actual, expected) << name << ", stopped at " << stop;
