@@ -87,7 +87,8 @@ TEST(Compare, InitialWeightsThatAreAllAlikeLeaveTheUnitsAlike) {
   const TemporaryFolder folder;
   const Result result = run(folder, with(with({"compare", "initialisers"}, kTiny), {"--seeds", "1", "--quiet"}));
   ASSERT_EQ(result.code, 0) << result.err;
-  for (const nlohmann::json& variant : result_of(folder)["variants"]) {
+  const nlohmann::json variants = result_of(folder)["variants"];
+  for (const nlohmann::json& variant : variants) {
     const bool alike = variant["name"] == "zeros" || variant["name"] == "constant";
     EXPECT_EQ(variant["note"] == "of 12 hidden units, none became different from one another", alike)
         << variant["name"];
@@ -100,14 +101,16 @@ TEST(Compare, ASearchEndsWhereBothNeighboursAreWorse) {
       run(folder, with(with({"compare", "optimizers"}, kTiny),
                        {"--seeds", "1", "--valid-fraction", "0", "--average-after", "0", "--epochs", "1"}));
   ASSERT_EQ(result.code, 0) << result.err;
-  for (const nlohmann::json& variant : result_of(folder)["variants"]) {
+  const nlohmann::json searched = result_of(folder)["variants"];
+  for (const nlohmann::json& variant : searched) {
     EXPECT_NE(variant["note"].get<std::string>().find("the best of"), std::string::npos);
   }
   // With a rate of the user's nothing is searched.
   const Result given = run(folder, with(with({"compare", "optimizers"}, kTiny),
                                         {"--seeds", "1", "--lr", "0.01", "--epochs", "1", "--quiet"}));
   ASSERT_EQ(given.code, 0) << given.err;
-  for (const nlohmann::json& variant : result_of(folder)["variants"]) EXPECT_EQ(variant["note"], "");
+  const nlohmann::json not_searched = result_of(folder)["variants"];
+  for (const nlohmann::json& variant : not_searched) EXPECT_EQ(variant["note"], "");
 }
 
 TEST(Compare, KilledAndBegunAgainGoesOn) {

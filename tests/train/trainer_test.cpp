@@ -154,7 +154,8 @@ TEST(Trainer, StopsBeforeALossThatIsNotFiniteTouchesAWeight) {
     EXPECT_NE(std::string(e.what()).find("not finite"), std::string::npos) << e.what();
     EXPECT_NE(e.advice().find("--lr"), std::string::npos);
   }
-  for (const float v : arrays(folder.string()).at("values")) ASSERT_TRUE(std::isfinite(v));
+  const auto kept = arrays(folder.string());
+  for (const float v : kept.at("values")) ASSERT_TRUE(std::isfinite(v));
 }
 
 TEST(Trainer, KeepsTheBestModelAndStopsWhenPatienceIsOut) {
