@@ -1,8 +1,6 @@
 // The binary as a user meets it: exit codes, messages, streams, signals.
 #include <fstream>
-#include <nlohmann/json.hpp>
 
-#include "longhand/io/safetensors.h"
 #include "tests/cli/process.h"
 
 namespace longhand::cli {
@@ -75,15 +73,10 @@ const std::vector<std::string> kLong = {
     "train",   "lm", "--data",   "tale",   "--max-tokens",         "3000", "--hidden", "24",
     "--embed", "8",  "--epochs", "100000", "--checkpoint-seconds", "0.05"};
 
-// The steps that the checkpoint of a run has made.
-int64_t steps_made(const std::string& checkpoint) {
-  return nlohmann::json::parse(io::Safetensors::read(checkpoint).text("state"))["step"];
-}
-
 TEST(Cli, CtrlCSavesAndTheResumedRunIsTheOneThatNeverStopped) {
   const TemporaryFolder folder;
-  const Result stopped =
-      run(folder, with(kLong, {"--out", "run"}), {.signal = SIGINT, .checkpoint = "run/checkpoint.safetensors"});
+  const Limits interrupted{.signal = SIGINT, .checkpoint = "run/checkpoint.safetensors", .trained = true};
+  const Result stopped = run(folder, with(kLong, {"--out", "run"}), interrupted);
   EXPECT_EQ(stopped.code, 130);
   EXPECT_TRUE(io::exists(folder / "run/report.html"));
   EXPECT_NE(stopped.err.find("--resume run"), std::string::npos) << stopped.err;
@@ -101,7 +94,8 @@ TEST(Cli, KillAtAnyMomentLeavesAReadableCheckpoint) {
   int64_t steps = 0;
   std::vector<std::string> words = with(kLong, {"--out", "run"});
   for (int round = 0; round < 4; ++round) {
-    EXPECT_EQ(run(folder, words, {.signal = SIGKILL, .checkpoint = "run/checkpoint.safetensors"}).code, 128 + SIGKILL);
+    const Limits killed{.signal = SIGKILL, .checkpoint = "run/checkpoint.safetensors", .trained = true};
+    EXPECT_EQ(run(folder, words, killed).code, 128 + SIGKILL);
     const int64_t now = steps_made(folder / "run/checkpoint.safetensors");
     EXPECT_GE(now, steps);
     steps = now;

@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "longhand/io/file.h"
+#include "longhand/io/safetensors.h"
 #include "tests/testing.h"
 
 namespace longhand::cli {
@@ -32,10 +34,16 @@ struct Result {
 struct Limits {
   std::string input;       // standard input
   int signal = 0;          // sent when a checkpoint of the run is on the disk
-  std::string checkpoint;  // whose appearance to wait for
+  std::string checkpoint;  // whose appearance to wait for,
+  bool trained = false;    // and, if so, for a step in it,
   int milliseconds = 300;  // and then so long
   rlim_t file_size = 0;    // largest file that may be written
 };
+
+/// The steps that the checkpoint of a run has made.
+inline int64_t steps_made(const std::string& checkpoint) {
+  return nlohmann::json::parse(io::Safetensors::read(checkpoint).text("state"))["step"];
+}
 
 /// Runs the binary in `folder`.
 inline Result run(const TemporaryFolder& folder, std::vector<std::string> words, const Limits& limits = {}) {
@@ -62,7 +70,11 @@ inline Result run(const TemporaryFolder& folder, std::vector<std::string> words,
     ::_exit(99);
   }
   if (limits.signal != 0) {
-    for (int i = 0; i < 2000 && !io::exists(folder / limits.checkpoint); ++i) {
+    const auto ready = [&] {
+      const std::string file = folder / limits.checkpoint;
+      return io::exists(file) && (!limits.trained || steps_made(file) > 0);
+    };
+    for (int i = 0; i < 6000 && !ready(); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(limits.milliseconds));
