@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -37,7 +38,7 @@ struct CompareControl {
     table.add("grid", grid, "TOML file of options, in which some have lists of values: compare every combination");
     table.add("seeds", seeds, "train each variant with so many seeds, from --seed on", between(1, 1000));
     table.add("config", config, "TOML file of options for all; those on the command line go before it");
-    table.add("out", out, "folder for the runs and the results; by default runs/compare-SET");
+    table.add("out", out, "folder for the runs and the results; by default runs/compare-SET, or of the grid's name");
     table.add("quiet", quiet, "no progress");
     table.add("json", json, "print the result as one JSON object");
     table.add("markdown", markdown, "print the table in Markdown");
@@ -106,7 +107,9 @@ class Compare {
     for (const std::string& source : {settings_.data, settings_.valid}) text_mark(settings_, source);
     io::make_folder(control_.out);
     stop_on_interrupt();
-    lab::RunComparison comparison{.title = set.title,
+    const std::string at_one_rate =
+        fmt::format("Update rules at the learning rate {}", decimal(settings_.training.optimizer.learning_rate));
+    lab::RunComparison comparison{.title = rate_given_ ? at_one_rate : set.title,
                                   .command = command(set),
                                   .machine = machine(),
                                   .common = common_options(),
@@ -185,7 +188,14 @@ class Compare {
     if (!settings_.valid.empty()) settings_.valid_fraction = 0.0;
     refuse_what_varies(chosen);
     rate_given_ = rate_given_ && chosen.searches_rate;
-    if (control_.out.empty()) control_.out = "runs/compare-" + chosen.name;
+    if (control_.out.empty()) {
+      const std::string name =
+          control_.grid.empty() ? chosen.name : std::filesystem::path(control_.grid).stem().string();
+      control_.out = "runs/compare-" + name;
+    }
+    if (io::exists(train::RunFiles(control_.out).checkpoint)) {
+      throw usage_error(control_.out + ": holds a run of `longhand train`", "choose another --out");
+    }
     return chosen;
   }
 
@@ -220,13 +230,20 @@ class Compare {
       table.set(*table.find(name), value, variant.name + ": " + name);
     }
     settings.seed += seed;
-    // All that the run is made of: so that it is found again, and never taken for another.
-    const std::string key =
-        fmt::format("longhand {} data {} valid {}\n{}", LONGHAND_VERSION, text_mark(settings, settings.data),
-                    text_mark(settings, settings.valid), io::to_toml(table));
-    const std::string folder =
-        fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name), settings.seed, io::crc32c(key));
-    const ComparedOutcome outcome = run_in_process(settings, folder, key, control_.quiet);
+    ComparedOutcome outcome;
+    try {
+      // All that the run is made of: so that it is found again, and never taken for another.
+      const std::string key =
+          fmt::format("longhand {} data {} valid {}\n{}", LONGHAND_VERSION, text_mark(settings, settings.data),
+                      text_mark(settings, settings.valid), io::to_toml(table));
+      const std::string folder =
+          fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name), settings.seed, io::crc32c(key));
+      outcome = run_in_process(settings, folder, key, control_.quiet);
+    } catch (const Error& e) {  // a text of this variant that is not there
+      if (e.code() == ExitCode::kUsage) throw;
+      outcome.run.seed = settings.seed;
+      outcome.run.failure = e.what();
+    }
     any_done_ = any_done_ || outcome.run.failure.empty();
     if (!control_.quiet) show(variant, settings, outcome);
     return outcome;
@@ -236,12 +253,17 @@ class Compare {
     const lab::ComparedRun& run = outcome.run;
     std::string what = run.failure;
     if (run.failure.empty()) {
-      what = fmt::format("loss {:.4f}", run.train_loss);
-      if (run.valid_loss) what += fmt::format(", held out {:.4f}", *run.valid_loss);
+      const auto number = [](double loss) {
+        return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.3e}", loss);
+      };
+      what = "loss " + number(run.train_loss);
+      if (run.valid_loss) what += ", held out " + number(*run.valid_loss);
       what += fmt::format(", {}", format_duration(run.seconds));
     }
-    fmt::print(stderr, "{}, lr {}, seed {}: {}{}\n", variant.name, decimal(settings.training.optimizer.learning_rate),
-               run.seed, what, outcome.was_done ? " (done before)" : "");
+    const std::string rate = "lr " + decimal(settings.training.optimizer.learning_rate);
+    const bool said = variant.name.find("lr ") != std::string::npos;
+    fmt::print(stderr, "{}{}, seed {}: {}{}\n", variant.name, said ? "" : ", " + rate, run.seed, what,
+               outcome.was_done ? " (done before)" : "");
   }
 
   lab::ComparedVariant all_seeds(Variant variant) {
@@ -249,6 +271,7 @@ class Compare {
     lab::ComparedVariant out{.name = variant.name, .options = variant.options, .note = {}, .runs = {}};
     for (int64_t seed = 0; seed < control_.seeds && !interrupted(); ++seed) {
       const ComparedOutcome outcome = one(variant, seed);
+      if (interrupted() && !outcome.run.failure.empty()) break;  // it goes on the next time
       out.runs.push_back(outcome.run);
       if (outcome.distinct_units < outcome.units) {
         out.note = fmt::format("of {} hidden units, {} became different from one another", outcome.units,
@@ -293,12 +316,14 @@ class Compare {
     io::write_file(control_.out + "/compare.csv", lab::to_csv(comparison));
     io::write_file(control_.out + "/report.html", lab::comparison_page(comparison));
     if (control_.json) {
-      fmt::print("{}", json);
+      std::fwrite(json.data(), 1, json.size(), stdout);
     } else if (control_.markdown) {
-      fmt::print("{}", lab::to_markdown(comparison));
+      const std::string table = lab::to_markdown(comparison);
+      std::fwrite(table.data(), 1, table.size(), stdout);
     } else {
-      fmt::print("{}\n\n{}\nreport  {}/report.html\n", comparison.title, lab::to_text(comparison, columns()),
-                 control_.out);
+      const std::string text = fmt::format("{}\n\n{}\nreport  {}/report.html\n", comparison.title,
+                                           lab::to_text(comparison, columns()), control_.out);
+      std::fwrite(text.data(), 1, text.size(), stdout);
     }
   }
 

@@ -1,8 +1,6 @@
 #include "cli/compared_run.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,9 +15,11 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <thread>
 
+#include "cli/folder_lock.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "longhand/base/error.h"
@@ -33,26 +33,41 @@ namespace {
 std::string result_path(const std::string& folder) { return folder + "/result.json"; }
 std::string failure_path(const std::string& folder) { return folder + "/failure.txt"; }
 
-constexpr int kFailed = 3;  // exit codes of the child, besides 0 and that of an interruption
-constexpr int kBusy = 4;
+constexpr int kFailed = 3;  // exit code of the child, besides 0 and that of an interruption
 
 // What the child does; returns its exit code. What it found is in result.json, or in failure.txt.
 int train(const RunSettings& settings, const std::string& folder, const std::string& key, bool quiet) {
-  const int lock = ::open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock < 0 || ::flock(lock, LOCK_EX | LOCK_NB) != 0) return kBusy;
   nlohmann::ordered_json result;
   try {
-    LanguageRun run(settings);
+    const FolderLock lock(folder);
+    const std::string checkpoint = train::RunFiles(folder).checkpoint;
     ProgressDisplay display(quiet || ::isatty(STDERR_FILENO) == 0);
-    const RunResult done = run.run(folder, io::exists(train::RunFiles(folder).checkpoint),
-                                   {.on_step = [&](const auto& p) { display.on_step(p); },
-                                    .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
-                                    .should_stop = interrupted});
+    bool stepped = false;
+    const train::Observer observer{.on_step =
+                                       [&](const auto& p) {
+                                         stepped = true;
+                                         display.on_step(p);
+                                       },
+                                   .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
+                                   .should_stop = interrupted};
+    std::optional<LanguageRun> run;
+    RunResult done;
+    try {
+      run.emplace(settings);
+      done = run->run(folder, io::exists(checkpoint), observer);
+    } catch (const train::Divergence&) {
+      throw;
+    } catch (const Error&) {  // a damaged checkpoint is no reason to do without the run
+      if (stepped || !io::exists(checkpoint)) throw;
+      std::filesystem::remove(checkpoint);
+      run.emplace(settings);
+      done = run->run(folder, false, observer);
+    }
     if (done.training.outcome == train::Outcome::kInterrupted) return static_cast<int>(ExitCode::kInterrupted);
     const train::Progress& p = done.training.progress;
-    const lab::UnitCount units = lab::distinct_units(run.model().parameters());
+    const lab::UnitCount units = lab::distinct_units(run->model().parameters());
     result = {{"failure", ""},
-              {"parameters", run.parameters()},
+              {"parameters", run->parameters()},
               {"epochs", p.epoch},
               {"best_epoch", done.training.best_epoch},
               {"train_loss", p.loss()},
@@ -168,7 +183,6 @@ std::string reason(int status, const std::string& folder) {
   switch (WEXITSTATUS(status)) {
     case 0: return "";
     case static_cast<int>(ExitCode::kInterrupted): return "interrupted";
-    case kBusy: return "another process is training it";
     default: return io::exists(failure_path(folder)) ? io::read_file(failure_path(folder)) : "it left no word";
   }
 }

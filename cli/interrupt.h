@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM as a question that loops ask.
+// Ctrl-C, SIGTERM and a closed terminal as a question that loops ask.
 #pragma once
 
 namespace longhand::cli {

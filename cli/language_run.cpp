@@ -112,6 +112,9 @@ std::vector<std::string> RunSettings::notes() const {
     out.push_back(fmt::format("--patience {} may end the run before --average-trigger {} lets it begin to average",
                               training.patience, o.average_trigger));
   }
+  if (training.patience > 0 && valid.empty() && valid_fraction == 0.0) {
+    out.emplace_back("--patience does nothing where nothing is held out");
+  }
   if (model.lstm.bidirectional) {
     out.push_back(fmt::format(
         "a bidirectional language model reads the symbol that it is to predict: its training loss says little\n"

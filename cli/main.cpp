@@ -8,16 +8,16 @@
 #include "cli/command_line.h"
 #include "longhand/base/error.h"
 
+constexpr const char* kCannotPrint =
+    "error: standard output cannot be written\n  free some space, or redirect it elsewhere\n";
+
 int main(int argc, char** argv) {
   // Past a limit on file sizes a write should fail, and be reported, rather than end the process.
   std::signal(SIGXFSZ, SIG_IGN);
   try {
     const int code = longhand::cli::run_command_line(argc, argv);
-    if (std::fflush(stdout) != 0) {
-      fmt::print(stderr, "error: standard output cannot be written\n  free some space, or redirect it elsewhere\n");
-      return static_cast<int>(longhand::ExitCode::kInput);
-    }
-    return code;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    fmt::print(stderr, kCannotPrint);
   } catch (const longhand::Error& e) {
     std::fflush(stdout);
     fmt::print(stderr, "error: {}\n  {}\n", e.what(), e.advice());
@@ -25,6 +25,10 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "error: out of memory\n  use a smaller --hidden, --layers, --batch or --bptt\n");
   } catch (const std::exception& e) {
+    if (std::ferror(stdout) != 0) {
+      fmt::print(stderr, kCannotPrint);
+      return static_cast<int>(longhand::ExitCode::kInput);
+    }
     fmt::print(stderr, "error: {}\n  this is a defect of longhand; please report it with the command line\n", e.what());
   }
   return static_cast<int>(longhand::ExitCode::kInput);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/folder_lock.h"
 #include "cli/interrupt.h"
 #include "cli/language_run.h"
 #include "cli/progress.h"
@@ -56,6 +57,8 @@ class TrainLanguageModel {
     }
     LanguageRun run(settings_);
     prepare_folder();
+    const FolderLock lock(folder_);
+    if (control_.resume.empty()) remove_old_run();
     ProgressDisplay display(control_.quiet);
     stop_on_interrupt();
     const RunResult result = run.run(folder_, !control_.resume.empty(),
@@ -123,6 +126,9 @@ class TrainLanguageModel {
           fmt::format("continue it with --resume {}, replace it with --overwrite, or choose another --out",
                       control_.out));
     }
+    if (io::exists(control_.out + "/compare.json")) {
+      throw usage_error(control_.out + ": holds a comparison", "choose another --out");
+    }
   }
 
   // Nothing is made on the disk before the data were found good.
@@ -131,11 +137,6 @@ class TrainLanguageModel {
     if (!control_.out.empty()) {
       folder_ = control_.out;
       io::make_folder(folder_);
-      std::error_code ignored;  // a run that is replaced must not leave its files beside the new ones
-      const train::RunFiles old(folder_);
-      for (const std::string& file : {old.checkpoint, old.model, old.metrics, old.events, old.report}) {
-        std::filesystem::remove(file, ignored);
-      }
       return;
     }
     io::make_folder("runs");
@@ -147,6 +148,15 @@ class TrainLanguageModel {
       if (error) break;
     }
     throw input_error(folder_ + ": cannot be made a folder: " + error.message(), "name another with --out");
+  }
+
+  // A run that is replaced must not leave its files beside the new ones.
+  void remove_old_run() const {
+    std::error_code ignored;
+    const train::RunFiles old(folder_);
+    for (const std::string& file : {old.checkpoint, old.model, old.metrics, old.events, old.report}) {
+      std::filesystem::remove(file, ignored);
+    }
   }
 
   void report(const RunResult& run) const {

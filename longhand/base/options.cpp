@@ -72,7 +72,8 @@ std::string Option::expectation() const {
   if (upper && check.most < 1.0 && check.most > 0.9999) {
     out += " of at least 0 and below 1";
   } else if (lower && upper) {
-    out += " from " + shortest(check.least) + " to " + shortest(check.most);
+    out += check.open ? " between " + shortest(check.least) + " and " + shortest(check.most) + ", neither of them"
+                      : " from " + shortest(check.least) + " to " + shortest(check.most);
   } else if (lower) {
     out += (check.open ? " above " : " of at least ") + shortest(check.least);
   }
@@ -87,10 +88,11 @@ const Option* OptionTable::find(std::string_view name) const {
 
 void OptionTable::set(const Option& option, const std::string& text, const std::string& where) {
   const auto refuse = [&]() -> Error {
-    const std::string hint = option.check.choices.empty() ? "" : did_you_mean(text, option.check.choices);
+    const std::optional<std::string> meant = nearest(text, option.check.choices);
     return usage_error(where + ": expected " + option.expectation() + ", found '" + text + "'",
-                       "give " + option.name + " such a value" + hint + "; its default is " +
-                           (option.default_text.empty() ? "empty" : option.default_text));
+                       meant ? "did you mean " + *meant + "?"
+                             : "give it such a value; its default is " +
+                                   (option.default_text.empty() ? "empty" : option.default_text));
   };
   const auto in_range = [&](double x) {
     const OptionCheck& c = option.check;

@@ -282,6 +282,21 @@ static std::string first_difference(const std::string& expected, const std::stri
   return "expected " + trimmed(item_a) + ", found " + trimmed(item_b);
 }
 
+// What is in the file up to where the checkpoint was written must be lines of metrics: the report is made of them.
+static void check_metrics(const std::string& path, int64_t bytes) {
+  if (!io::exists(path)) return;
+  const std::string all = io::read_file(path);
+  std::istringstream lines(all.substr(0, static_cast<size_t>(bytes)));
+  int64_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
+    if (row.is_object() && row.contains("epoch")) continue;
+    throw input_error(fmt::format("{}:{}: expected an evaluation, found something else", path, number),
+                      "mend or remove the file, then resume: nothing but the report is made of it");
+  }
+}
+
 void Trainer::resume() {
   const std::string& path = files_.checkpoint;
   const io::Safetensors file = io::Safetensors::read(path);
@@ -356,6 +371,7 @@ void Trainer::resume() {
   } catch (const nlohmann::json::exception&) {
     throw damaged;
   }
+  check_metrics(files_.metrics, metrics_bytes_);
   const std::span<float> values = task_.parameters().values();
   file.copy_floats("values", {static_cast<int64_t>(values.size())}, values);
   task_.parameters_changed();

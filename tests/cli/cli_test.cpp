@@ -1,4 +1,6 @@
 // The binary as a user meets it: exit codes, messages, streams, signals.
+#include <sys/file.h>
+
 #include <fstream>
 
 #include "tests/cli/process.h"
@@ -72,6 +74,37 @@ TEST(Cli, NeverWritesOverARunUnasked) {
 const std::vector<std::string> kLong = {
     "train",   "lm", "--data",   "tale",   "--max-tokens",         "3000", "--hidden", "24",
     "--embed", "8",  "--epochs", "100000", "--checkpoint-seconds", "0.05"};
+
+TEST(Cli, AFolderBelongsToOneProcessAtATime) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(folder, kSmall).code, 0);
+  const int held = ::open((folder / "run").c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(::flock(held, LOCK_EX | LOCK_NB), 0);
+  const std::string model = read_file(folder / "run/model.safetensors");
+  const std::string why = "run: another process is training in it";
+  expect_error(run(folder, {"train", "lm", "--resume", "run", "--epochs", "3", "--quiet"}), 1, why);
+  expect_error(run(folder, with(kSmall, {"--overwrite", "--seed", "7", "--quiet"})), 1, why);
+  EXPECT_EQ(read_file(folder / "run/model.safetensors"), model);
+  ::close(held);
+  EXPECT_EQ(run(folder, {"train", "lm", "--resume", "run", "--epochs", "3"}).code, 0);
+}
+
+TEST(Cli, MetricsThatAreDamagedAreFoundBeforeTheRunGoesOn) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(folder, kSmall).code, 0);
+  const std::string whole = read_file(folder / "run/metrics.jsonl");
+  std::string damaged = whole;
+  damaged[1] = '!';
+  write_file(folder / "run/metrics.jsonl", damaged);
+  const std::vector<std::string> resume = {"train", "lm", "--resume", "run", "--epochs", "100000", "--quiet"};
+  expect_error(run(folder, resume), 1, "run/metrics.jsonl:1: expected an evaluation");
+  // What a crash left after the last line that the checkpoint knows of is cut off.
+  write_file(folder / "run/metrics.jsonl", whole + "{\"epoch\": 3, \"st");
+  ASSERT_EQ(run(folder, {"train", "lm", "--resume", "run", "--epochs", "3"}).code, 0);
+  const std::string now = read_file(folder / "run/metrics.jsonl");
+  EXPECT_EQ(now.substr(0, whole.size()), whole);
+  EXPECT_EQ(std::count(now.begin(), now.end(), '\n'), 3);
+}
 
 TEST(Cli, CtrlCSavesAndTheResumedRunIsTheOneThatNeverStopped) {
   const TemporaryFolder folder;

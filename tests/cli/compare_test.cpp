@@ -63,6 +63,38 @@ TEST(Compare, AFailedRunIsARow) {
   EXPECT_EQ(json["variants"][1]["runs"][0]["status"], "failed");
 }
 
+TEST(Compare, ATextThatIsNotThereIsARow) {
+  const TemporaryFolder folder;
+  write_file(folder / "texts.toml", "data = [\"nofile\", \"tale\"]\nmax-tokens = 1500\nhidden = 12\nepochs = 1\n");
+  const Result result = run(folder, {"compare", "--grid", "texts.toml", "--seeds", "1", "--markdown"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("| data nofile (failed: nofile: expected a file"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("| data tale | "), std::string::npos) << result.out;
+  EXPECT_TRUE(io::exists(folder / "runs/compare-texts/compare.json"));  // the grid's name
+}
+
+TEST(Compare, ADamagedCheckpointIsNoReasonToDoWithoutTheRun) {
+  const TemporaryFolder folder;
+  const Words words = with({"compare", "engines"}, with(kTiny, {"--seeds", "1"}));
+  ASSERT_EQ(run(folder, words).code, 0);
+  const nlohmann::json before = result_of(folder)["variants"];
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "cmp/runs")) {
+    std::filesystem::remove(entry.path() / "result.json");
+    std::filesystem::resize_file(entry.path() / "checkpoint.safetensors", 100);
+  }
+  ASSERT_EQ(run(folder, words).code, 0);
+  const nlohmann::json after = result_of(folder)["variants"];
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(after[i]["runs"][0]["train_loss"], before[i]["runs"][0]["train_loss"]);
+}
+
+TEST(Compare, ComparisonsAndRunsDoNotShareAFolder) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(folder, kSmall).code, 0);
+  expect_error(run(folder, with({"compare", "depths"}, with(kTiny, {"--out", "run"}))), 2, "run: holds a run");
+  ASSERT_EQ(run(folder, with({"compare", "depths"}, with(kTiny, {"--seeds", "1"}))).code, 0);
+  expect_error(run(folder, with(kSmall, {"--out", "cmp"})), 2, "cmp: holds a comparison");
+}
+
 TEST(Compare, AGridIsEveryCombination) {
   const CompareSet set = grid_set("g", {{"hidden", {"8", "9"}}, {"cell", {"lstm", "gru", "rnn"}}});
   ASSERT_EQ(set.variants.size(), 6U);
