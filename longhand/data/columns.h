@@ -1,0 +1,82 @@
+// Column files: one token a line, its columns side by side, and a blank line after each sentence. CoNLL-U, and the
+// looser files of the CoNLL shared tasks.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "longhand/base/options.h"
+
+namespace longhand::data {
+
+/// Where words and tags stand.
+struct ColumnOptions {
+  std::string format = "auto";  ///< "conllu": ten columns between tabs; "columns": any, between tabs or blanks
+  std::string column = "auto";  ///< "upos" or "xpos" (CoNLL-U), "last", or a number from 1; auto: upos, or the last
+
+  void add_to(OptionTable& table);
+};
+
+/// A sentence and, of a file with tags, a tag for each word.
+struct TaggedSentence {
+  std::vector<std::string> words;
+  std::vector<std::string> tags;
+  std::vector<int64_t> lines;  ///< where in the file each word stands, from 1; empty: nowhere
+};
+
+/// Reads sentences one after the other from lines that are fed to it, so that a stream need not end.
+///
+/// Which format it is shows in the first token's line: CoNLL-U has ten columns between tabs, the first an ID. There,
+/// comments, the lines of multi-word tokens (1-2) and empty nodes (1.1) are no words. Elsewhere, columns stand between
+/// tabs if that line has one, else between blanks; a line that begins with -DOCSTART- ends a sentence and is no word.
+class ColumnReader {
+ public:
+  enum class Tags { kWanted, kIgnored };
+
+  /// `source` is the file's name in errors.
+  ColumnReader(const ColumnOptions& options, Tags tags, std::string source);
+
+  /// Takes the next line, without its newline. Returns a sentence that it ends, if it does. Throws an input error that
+  /// names the line: not UTF-8, too few columns, an empty word or tag, IDs of CoNLL-U that do not count from 1.
+  std::optional<TaggedSentence> line(std::string_view text);
+  /// The sentence that the end of the file ends, if there is one.
+  std::optional<TaggedSentence> end();
+
+  int64_t lines() const { return line_; }
+  /// What the file was found to be: "CoNLL-U, tags in column 4 (UPOS)". Empty before the first word.
+  std::string description() const;
+  bool is_conllu() const { return conllu_; }
+
+ private:
+  [[noreturn]] void fail(const std::string& problem, const std::string& advice) const;
+  void recognise(std::string_view first_token);
+  void read_held();
+  std::vector<std::string_view> split(std::string_view text) const;
+  void token(const std::vector<std::string_view>& fields);
+
+  ColumnOptions options_;
+  Tags tags_;
+  std::string source_;
+  int64_t line_ = 0;
+  bool recognised_ = false;
+  bool conllu_ = false;
+  bool tabs_ = false;
+  size_t columns_ = 0;                                 // in the first token's line
+  size_t tag_ = 0;                                     // column of the tags, from 0
+  std::vector<std::pair<int64_t, std::string>> held_;  // lines with # before the first token
+  TaggedSentence sentence_;
+};
+
+/// All sentences of a file's text, at least one. Throws what ColumnReader throws.
+struct ColumnFile {
+  std::vector<TaggedSentence> sentences;
+  std::string description;
+};
+ColumnFile read_columns(std::string_view text, const ColumnOptions& options, ColumnReader::Tags tags,
+                        const std::string& source);
+
+}  // namespace longhand::data
