@@ -1,0 +1,215 @@
+// Tables: CSV, texts with labels, and windows of numbers.
+#include <functional>
+
+#include "longhand/base/error.h"
+#include "longhand/data/csv.h"
+#include "longhand/data/generators.h"
+#include "longhand/data/labelled.h"
+#include "longhand/data/series.h"
+#include "tests/testing.h"
+
+namespace longhand::data {
+namespace {
+
+std::string error_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& e) {
+    EXPECT_FALSE(e.advice().empty());
+    return e.what();
+  }
+  return "";
+}
+
+std::string shown(const std::vector<CsvRecord>& records) {
+  std::string out;
+  for (const CsvRecord& record : records) {
+    out.append(std::to_string(record.line)).append(":");
+    for (const std::string& field : record.fields) out.append("[").append(field).append("]");
+    out.append(" ");
+  }
+  return out;
+}
+
+TEST(Csv, FieldsMayBeQuoted) {
+  EXPECT_EQ(shown(parse_csv("a,b\r\n\"x, \"\"y\"\"\",\"two\nlines\"\n\n,last", ',', "f")),
+            "1:[a][b] 2:[x, \"y\"][two\nlines] 5:[][last] ");
+  EXPECT_EQ(shown(parse_csv("\xEF\xBB\xBF"
+                            "a;b;\n",
+                            ';', "f")),
+            "1:[a][b][] ");
+  EXPECT_EQ(shown(parse_csv("", ',', "f")), "");
+  EXPECT_EQ(shown(parse_csv("a\r", ',', "f")), "1:[a] ");
+}
+
+TEST(Csv, FaultsAreNamedWithTheirLine) {
+  EXPECT_EQ(error_of([] { parse_csv("a\n\"b\nc", ',', "f"); }),
+            "f:2: expected a closing quote, found the end of the file");
+  EXPECT_EQ(error_of([] { parse_csv("\"a\"b\n", ',', "f"); }),
+            "f:1: expected a comma after the closing quote, found 'b'");
+  EXPECT_EQ(error_of([] { parse_csv("a\n\xC3(\n", ',', "f"); }), "f:2: expected UTF-8, found byte 0xC3");
+  EXPECT_EQ(error_of([] { parse_csv(std::string("a\nb\0", 4), ',', "f"); }), "f:2: expected text, found a zero byte");
+}
+
+TEST(Csv, TheSeparatorIsGuessedFromTheFirstLine) {
+  EXPECT_EQ(guess_separator("a,b\nc;d;e"), ',');
+  EXPECT_EQ(guess_separator("a;b,c;d"), ';');
+  EXPECT_EQ(guess_separator("a\tb"), '\t');
+  EXPECT_EQ(guess_separator("\"a;b;c\",d"), ',');
+  EXPECT_EQ(guess_separator("a"), ',');
+}
+
+std::string shown(const LabelledFile& file) {
+  std::string out = file.description + ":";
+  for (const LabelledText& e : file.examples) {
+    out.append(" ").append(std::to_string(e.line)).append(e.label).append("(").append(e.text).append(")");
+  }
+  return out;
+}
+
+std::string read(const std::string& text, const std::string& source = "f", const LabelledOptions& options = {},
+                 Labels labels = Labels::kWanted) {
+  return shown(read_labelled(text, options, labels, source));
+}
+
+TEST(Labelled, FormatsAreRecognisedAndSaid) {
+  EXPECT_EQ(read("__label__pos good one\n__label__neg  bad\n"),
+            "fastText's lines, __label__LABEL and a text: 1pos(good one) 2neg(bad)");
+  EXPECT_EQ(read("{\"text\":\"good, \\\"one\\\"\",\"label\":1}\n\n{\"label\":\"b\",\"text\":\"x\"}"),
+            "JSON lines, keys label and text: 11(good, \"one\") 3b(x)");
+  EXPECT_EQ(read("label,text\npos,\"a, b\"\n", "f.csv"), "CSV, label in column 1, text in column 2: 2pos(a, b)");
+  EXPECT_EQ(read("pos;a b\nneg;c\n", "f.csv"), "CSV, label in column 1, text in column 2: 1pos(a b) 2neg(c)");
+  EXPECT_EQ(read("text\tid\tlabel\n\"quote\t7\tpos\n"), "TSV, label in column 3, text in column 1: 2pos(\"quote)");
+  EXPECT_EQ(read("DESC:manner How did it ?\nHUM:ind Who ?\n", "f", {.until = ":"}),
+            "lines of a label, a blank and a text: 1DESC(How did it ?) 2HUM(Who ?)");
+  EXPECT_EQ(read("7,x,good\n", "f.csv", {.label = "1", .text = "3"}),
+            "CSV, label in column 1, text in column 3: 17(good)");
+}
+
+TEST(Labelled, WithoutLabelsALineIsAText) {
+  EXPECT_EQ(read("good one\n", "f", {}, Labels::kIgnored), "a text a line: 1(good one)");
+  EXPECT_EQ(read("__label__pos good\nplain\n", "f", {}, Labels::kIgnored),
+            "fastText's lines, __label__LABEL and a text: 1(good) 2(plain)");
+  EXPECT_EQ(read("{\"text\":\"x\"}\n", "f", {}, Labels::kIgnored), "JSON lines, keys label and text: 1(x)");
+}
+
+TEST(Labelled, FaultsAreNamedWithTheirLine) {
+  const auto fault = [](const std::string& text, const std::string& source = "f", const LabelledOptions& options = {}) {
+    return error_of([&] { read(text, source, options); });
+  };
+  EXPECT_EQ(fault("__label__a x\ny\n"), "f:2: expected __label__ and a label at the line's beginning, found none");
+  EXPECT_EQ(fault("__label__a __label__b x\n"), "f:1: expected one label, found several");
+  EXPECT_EQ(fault("__label__a\n"), "f:1: expected a text, found none");
+  EXPECT_EQ(fault("{\"label\":1,\"body\":\"x\"}\n"), "f:1: expected the key 'text', found body, label");
+  EXPECT_EQ(fault("{\"label\":[1],\"text\":\"x\"}\n"),
+            "f:1: expected a text or a number in 'label', found something else");
+  EXPECT_EQ(fault("{\"label\":1,\n"), "f:1: expected a JSON object, found something else");
+  EXPECT_EQ(fault("label,text\npos,a,b\n", "f.csv"), "f.csv:2: expected 2 columns, found 3");
+  EXPECT_EQ(fault("label,text\n,a\n", "f.csv"), "f.csv:2: expected a label, found none");
+  EXPECT_EQ(
+      fault("a,b,c\n1,2,3\n", "f.csv"),
+      "f.csv:1: expected a header with the columns label and text, or two columns, label and text; found a, b, c");
+  EXPECT_EQ(fault("alone\n"), "f:1: expected a label and a text, found one word");
+  EXPECT_EQ(fault("\n\n"), "f: expected texts, one a line, found none");
+  EXPECT_EQ(fault("a b\n\xFF c\n"), "f:2: expected UTF-8, found byte 0xFF");
+}
+
+const std::string kSeries = "day,a,b\nMon,1,10\nTue,2,20\nWed,3,30\nThu,4,40\nFri,5,50\nSat,6,60\n";
+
+std::string shown(const std::vector<Window>& all) {
+  std::string out;
+  for (const Window& w : all) {
+    out.append(std::to_string(w.begin)).append("+").append(std::to_string(w.length)).append(">");
+    out.append(std::to_string(w.target)).append(" ");
+  }
+  return out;
+}
+
+TEST(Series, ColumnsAreReadByName) {
+  const Table table = read_table(kSeries, {.inputs = "b, a", .target = "a"}, "f");
+  EXPECT_EQ(table.inputs, (std::vector<std::string>{"b", "a"}));
+  EXPECT_EQ(table.input[0], (std::vector<double>{10, 20, 30, 40, 50, 60}));
+  EXPECT_EQ(table.target[0], (std::vector<double>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(table.starts, (std::vector<int64_t>{0, 6}));
+  const Table last = read_table(kSeries, {}, "f");  // the last column, from its own past
+  EXPECT_EQ(last.targets, (std::vector<std::string>{"b"}));
+  EXPECT_EQ(last.inputs, last.targets);
+}
+
+TEST(Series, WindowsPredictWhatComesAfterThem) {
+  const Table table = read_table(kSeries, {}, "f");
+  EXPECT_EQ(shown(windows(table, {.window = 3, .horizon = 2}, 0, 6)), "0+3>3 1+3>4 ");
+  EXPECT_EQ(shown(windows(table, {.window = 3, .horizon = 0}, 0, 6)), "0+3>2 1+3>3 2+3>4 3+3>5 ");
+  // A later part reads rows of an earlier one, and predicts its own.
+  EXPECT_EQ(shown(windows(table, {.window = 2, .horizon = 1}, 0, 4)), "0+2>2 1+2>3 ");
+  EXPECT_EQ(shown(windows(table, {.window = 2, .horizon = 1}, 4, 6)), "2+2>4 3+2>5 ");
+  EXPECT_EQ(shown(windows(table, {.window = 9, .horizon = 1}, 0, 6)), "");
+}
+
+TEST(Series, GroupsAreSequencesOfTheirOwn) {
+  const SeriesOptions options{.inputs = "x", .target = "y", .group = "g", .window = 2, .horizon = 0};
+  const Table table = read_table("g,x,y\n1,1,1\n1,2,2\n1,3,3\n2,4,4\n1,5,5\n1,6,6\n", options, "f");
+  EXPECT_EQ(table.starts, (std::vector<int64_t>{0, 3, 4, 6}));
+  EXPECT_EQ(shown(windows(table, options, 0, 6)), "0+2>1 1+2>2 4+2>5 ");
+  EXPECT_EQ(shown(windows(table, {.group = "g", .window = 0, .horizon = 0}, 0, 6)), "0+3>2 3+1>3 4+2>5 ");
+  EXPECT_EQ(shown(windows(table, {.group = "g", .window = 0, .horizon = 0}, 3, 6)), "3+1>3 4+2>5 ");
+}
+
+TEST(Series, FaultsAreNamedWithLineAndColumn) {
+  const auto fault = [](const std::string& text, const SeriesOptions& options = {}) {
+    return error_of([&] { read_table(text, options, "f"); });
+  };
+  EXPECT_EQ(fault("t,v\n1,2\n2,\n"), "f:3: column 'v': expected a number, found an empty cell");
+  EXPECT_EQ(fault("t,v\n1,2\n2,x3\n"), "f:3: column 'v': expected a number, found 'x3'");
+  EXPECT_EQ(fault("t,v\n1,nan\n"), "f:2: column 'v': expected a number, found 'nan'");
+  EXPECT_EQ(fault("t,v\n1,1e999\n"), "f:2: column 'v': expected a number, found '1e999'");
+  EXPECT_EQ(fault("t,v\nx,2\n"), "");  // that column is not read
+  EXPECT_EQ(fault("t,v\n1\n"), "f:2: expected 2 columns, as in the header, found 1");
+  EXPECT_EQ(fault("t,v\n1,2\n", {.target = "w"}), "f:1: expected a column 'w', found t, v");
+  EXPECT_EQ(fault("v,v\n1,2\n"), "f:1: expected distinct names in the header, found 'v' twice");
+  EXPECT_EQ(fault("t,v\n"), "f: expected a header and rows of numbers, found one line");
+  const auto usage = [](const SeriesOptions& options) { return error_of([&] { options.check(); }); };
+  EXPECT_NE(usage({.window = 0, .horizon = 0}), "");
+  EXPECT_NE(usage({.inputs = "x", .target = "y", .group = "g", .window = 0, .horizon = 1}), "");
+  EXPECT_NE(usage({.inputs = "x,y", .target = "y", .horizon = 0}), "");
+  EXPECT_NE(usage({.target = "y", .horizon = 0}), "");
+  EXPECT_EQ(usage({.inputs = "x", .target = "y", .group = "g", .window = 0, .horizon = 0}), "");
+}
+
+TEST(Series, ScalesAreOfTheFirstRowsAlone) {
+  const Scale scale = scale_of({1, 3, 100, -100}, 2);
+  EXPECT_EQ(scale.mean, 2.0);
+  EXPECT_EQ(scale.deviation, 1.0);
+  EXPECT_EQ(scale.undo(scale.apply(7.25)), 7.25);
+  EXPECT_EQ(scale_of({5, 5, 5}, 3).deviation, 1.0);
+}
+
+TEST(Generators, MakeTheTablesThatTheyNameAndTheSameEachTime) {
+  const Table linear = read_table(find_generated("linear")->csv(), {.inputs = "x", .target = "y"}, "linear");
+  EXPECT_EQ(linear.rows, 1000);
+  double xx = 0.0, xy = 0.0;
+  for (size_t i = 0; i < 1000; ++i) {
+    xx += linear.input[0][i] * linear.input[0][i];
+    xy += linear.input[0][i] * linear.target[0][i];
+  }
+  EXPECT_NEAR(xy / xx, 42.0, 4 * 10.0 / std::sqrt(1000.0));  // the slope's own deviation is 10 / sqrt(1000)
+  const SeriesOptions whole{.inputs = "value,marker", .target = "sum", .group = "sequence", .window = 0, .horizon = 0};
+  const Table adding = read_table(find_generated("adding")->csv(), whole, "adding");
+  const std::vector<Window> all = windows(adding, whole, 0, adding.rows);
+  EXPECT_EQ(all.size(), 5000U);
+  for (const Window& w : all) {
+    double sum = 0.0, marks = 0.0;
+    for (int64_t t = w.begin; t < w.begin + w.length; ++t) {
+      const auto i = static_cast<size_t>(t);
+      sum += adding.input[0][i] * adding.input[1][i];
+      marks += adding.input[1][i];
+    }
+    ASSERT_EQ(marks, 2.0);
+    ASSERT_NEAR(sum, adding.target[0][static_cast<size_t>(w.target)], 1e-5);
+  }
+  EXPECT_EQ(find_generated("sines")->csv(), find_generated("sines")->csv());
+  EXPECT_EQ(find_generated("none"), nullptr);
+}
+
+}  // namespace
+}  // namespace longhand::data
