@@ -12,43 +12,6 @@
 namespace longhand::data {
 namespace {
 
-// One-to-one lower case of Latin, Greek, Cyrillic and Armenian letters.
-char32_t lower(char32_t c) {
-  const auto in = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
-  const char32_t even_is_capital = c | 1;
-  const char32_t odd_is_capital = c % 2 == 1 ? c + 1 : c;
-  if (c < 0x80) return in(U'A', U'Z') ? c + 32 : c;
-  if (c == 0x130) return U'i';
-  if (c == 0x178) return 0xFF;
-  if (c == 0x386) return 0x3AC;
-  if (c == 0x38C) return 0x3CC;
-  if (c == 0x4C0) return 0x4CF;
-  if (in(0xC0, 0xDE)) return c != 0xD7 ? c + 32 : c;
-  if (in(0x100, 0x137) || in(0x14A, 0x177)) return even_is_capital;
-  if (in(0x139, 0x148) || in(0x179, 0x17E) || in(0x4C1, 0x4CE)) return odd_is_capital;
-  if (in(0x388, 0x38A)) return c + 37;
-  if (in(0x38E, 0x38F)) return c + 63;
-  if (in(0x391, 0x3AB)) return c + 32;
-  if (in(0x400, 0x40F)) return c + 80;
-  if (in(0x410, 0x42F)) return c + 32;
-  if (in(0x460, 0x481) || in(0x48A, 0x4BF) || in(0x4D0, 0x52F)) return even_is_capital;
-  if (in(0x531, 0x556)) return c + 48;
-  if (in(0x1E00, 0x1E95) || in(0x1EA0, 0x1EFF)) return even_is_capital;
-  return c;
-}
-
-// Of valid UTF-8.
-std::string lowercased(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  char32_t c = 0;
-  for (size_t at = 0; at < text.size();) {
-    at += decode_utf8(text, at, c);
-    append_utf8(lower(c), out);
-  }
-  return out;
-}
-
 std::string lowercased_bytes(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
@@ -112,6 +75,41 @@ std::string printable(std::string_view symbol) {
 }
 
 }  // namespace
+
+char32_t lower_case(char32_t c) {
+  const auto in = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
+  const char32_t even_is_capital = c | 1;
+  const char32_t odd_is_capital = c % 2 == 1 ? c + 1 : c;
+  if (c < 0x80) return in(U'A', U'Z') ? c + 32 : c;
+  if (c == 0x130) return U'i';
+  if (c == 0x178) return 0xFF;
+  if (c == 0x386) return 0x3AC;
+  if (c == 0x38C) return 0x3CC;
+  if (c == 0x4C0) return 0x4CF;
+  if (in(0xC0, 0xDE)) return c != 0xD7 ? c + 32 : c;
+  if (in(0x100, 0x137) || in(0x14A, 0x177)) return even_is_capital;
+  if (in(0x139, 0x148) || in(0x179, 0x17E) || in(0x4C1, 0x4CE)) return odd_is_capital;
+  if (in(0x388, 0x38A)) return c + 37;
+  if (in(0x38E, 0x38F)) return c + 63;
+  if (in(0x391, 0x3AB)) return c + 32;
+  if (in(0x400, 0x40F)) return c + 80;
+  if (in(0x410, 0x42F)) return c + 32;
+  if (in(0x460, 0x481) || in(0x48A, 0x4BF) || in(0x4D0, 0x52F)) return even_is_capital;
+  if (in(0x531, 0x556)) return c + 48;
+  if (in(0x1E00, 0x1E95) || in(0x1EA0, 0x1EFF)) return even_is_capital;
+  return c;
+}
+
+std::string lowercased(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  char32_t c = 0;
+  for (size_t at = 0; at < text.size();) {
+    at += decode_utf8(text, at, c);
+    append_utf8(lower_case(c), out);
+  }
+  return out;
+}
 
 void TextOptions::add_to(OptionTable& table) {
   table.add("level", level, "what a symbol is: a Unicode code point, a byte, or a word between white space",

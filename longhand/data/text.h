@@ -14,6 +14,11 @@
 
 namespace longhand::data {
 
+/// One-to-one lower case of Latin, Greek, Cyrillic and Armenian letters; other characters stay.
+char32_t lower_case(char32_t c);
+/// The same for each character of valid UTF-8.
+std::string lowercased(std::string_view text);
+
 /// How a text becomes symbols. Part of a model: what it is given later is treated the same.
 struct TextOptions {
   std::string level = "char";

@@ -1,0 +1,81 @@
+#include "longhand/data/buckets.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "longhand/base/error.h"
+
+namespace longhand::data {
+namespace {
+
+// Fisher and Yates' shuffle with numbers first .. first + n of the generator.
+void shuffle(std::vector<int64_t>& items, const CounterRng& rng, uint64_t first) {
+  for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[rng.below(first + i, i)]);
+}
+
+}  // namespace
+
+int64_t GroupOptions::batch_in(int64_t epoch, int64_t most) const {
+  const int64_t changes = every > 0 ? epoch / every : 0;
+  const double wanted = static_cast<double>(batch) * std::pow(factor, static_cast<double>(changes));
+  return std::llround(std::clamp(wanted, 1.0, static_cast<double>(std::max(batch, most))));
+}
+
+CounterRng batch_rng(uint64_t seed, int64_t epoch) { return {seed, static_cast<uint64_t>(epoch), RngPlace::kBatches}; }
+
+Grouped group_by_length(std::span<const int64_t> lengths, int64_t group, bool shuffled, const CounterRng& rng) {
+  const auto n = static_cast<int64_t>(lengths.size());
+  Grouped out;
+  out.order.resize(lengths.size());
+  std::iota(out.order.begin(), out.order.end(), 0);
+  if (shuffled) shuffle(out.order, rng, 0);
+  // Sequences of like length waste no work on each other, and too many sorted together would no longer be shuffled.
+  const int64_t pool = shuffled ? 16 * group : std::max<int64_t>(n, 1);
+  for (int64_t begin = 0; begin < n; begin += pool) {
+    const auto end = out.order.begin() + std::min(n, begin + pool);
+    std::stable_sort(out.order.begin() + begin, end, [&](int64_t a, int64_t b) {
+      return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
+    });
+  }
+  for (int64_t begin = 0; begin < n; begin += group) out.first_of.push_back(begin);
+  if (shuffled) shuffle(out.first_of, rng, static_cast<uint64_t>(n) + 1);
+  return out;
+}
+
+Buckets::Buckets(std::vector<int64_t> lengths, const GroupOptions& options)
+    : lengths_(std::move(lengths)), options_(options) {
+  LONGHAND_CHECK(options.batch > 0 && options.accumulate > 0);
+  begin_epoch(0);
+}
+
+void Buckets::begin_epoch(int64_t epoch) {
+  const auto all = static_cast<int64_t>(lengths_.size());
+  batch_ = options_.batch_in(epoch, all);
+  group_ = std::min(all, options_.whole ? batch_ : batch_ * options_.accumulate);
+  updates_.clear();
+  if (all == 0) return;
+  Grouped grouped = group_by_length(lengths_, group_, options_.shuffle, batch_rng(options_.seed, epoch));
+  order_ = std::move(grouped.order);
+  const std::span<const int64_t> order(order_);
+  if (options_.whole) {
+    updates_.push_back(order);
+    return;
+  }
+  for (const int64_t first : grouped.first_of) {
+    updates_.push_back(order.subspan(static_cast<size_t>(first), static_cast<size_t>(std::min(group_, all - first))));
+  }
+}
+
+int64_t Buckets::parts(int64_t update) const {
+  const auto n = static_cast<int64_t>(updates_[static_cast<size_t>(update)].size());
+  return (n + batch_ - 1) / batch_;
+}
+
+std::span<const int64_t> Buckets::part(int64_t update, int64_t part) const {
+  const std::span<const int64_t> all = updates_[static_cast<size_t>(update)];
+  const size_t begin = static_cast<size_t>(part * batch_);
+  return all.subspan(begin, std::min(static_cast<size_t>(batch_), all.size() - begin));
+}
+
+}  // namespace longhand::data

@@ -1,0 +1,64 @@
+// Sequences of like length side by side: which are read together, and in which order.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "longhand/base/rng.h"
+
+namespace longhand::data {
+
+/// How many sequences make an update.
+struct GroupOptions {
+  int64_t batch = 32;      ///< sequences side by side
+  int64_t accumulate = 1;  ///< an update is made of `batch` times so many sequences, read in so many parts
+  bool whole = false;      ///< an update is made of all sequences, read `batch` at a time
+  int64_t every = 0;       ///< epochs after which `batch` is multiplied by `factor`, again and again; 0: never
+  double factor = 1.0;
+  bool shuffle = true;  ///< draw an order for each epoch; false for evaluation
+  uint64_t seed = 0;
+
+  /// `batch` in that epoch, between 1 and `most` (or what it was in the beginning, if that is more).
+  int64_t batch_in(int64_t epoch, int64_t most) const;
+};
+
+/// The random numbers of an epoch's batches.
+CounterRng batch_rng(uint64_t seed, int64_t epoch);
+
+/// Numbers 0 .. n-1 in groups of `group`, of which only the last of an order may be smaller.
+struct Grouped {
+  std::vector<int64_t> order;     ///< all numbers, group after group as they were made
+  std::vector<int64_t> first_of;  ///< where in `order` each group begins, in the order to read them in
+};
+
+/// Shuffles sequences, sorts them by length, longest first, within some groups' worth (all of them where nothing is
+/// shuffled), groups them, and shuffles the groups.
+Grouped group_by_length(std::span<const int64_t> lengths, int64_t group, bool shuffle, const CounterRng& rng);
+
+/// The updates of an epoch over sequences that are each read in one go.
+class Buckets {
+ public:
+  Buckets(std::vector<int64_t> lengths, const GroupOptions& options);
+
+  /// Plans an epoch; the plan depends on the seed and the epoch alone.
+  void begin_epoch(int64_t epoch);
+  int64_t size() const { return static_cast<int64_t>(updates_.size()); }
+  int64_t parts(int64_t update) const;
+  /// The sequences of a part, longest first.
+  std::span<const int64_t> part(int64_t update, int64_t part) const;
+  /// All sequences of an update.
+  std::span<const int64_t> update(int64_t update) const { return updates_[static_cast<size_t>(update)]; }
+  /// Sequences in an update of this epoch; of the whole set, those side by side.
+  int64_t rows() const { return group_; }
+
+ private:
+  std::vector<int64_t> lengths_;
+  GroupOptions options_;
+  int64_t batch_ = 0;
+  int64_t group_ = 0;
+  std::vector<int64_t> order_;
+  std::vector<std::span<const int64_t>> updates_;
+};
+
+}  // namespace longhand::data
