@@ -93,8 +93,9 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy<T>& args) {
     args.loss[n] = std::log(sum) + largest - target;
     if (args.dw == nullptr) continue;
     const T spread = args.smoothing / static_cast<T>(output.outputs);
-    for (T& logit : logits) logit = args.scale * (std::exp(logit - largest) / sum - spread);
-    logits[static_cast<size_t>(args.targets[row])] -= args.scale * (T(1) - args.smoothing);
+    const T scale = args.weights != nullptr ? args.scale * args.weights[args.targets[row]] : args.scale;
+    for (T& logit : logits) logit = scale * (std::exp(logit - largest) / sum - spread);
+    logits[static_cast<size_t>(args.targets[row])] -= scale * (T(1) - args.smoothing);
     linear_backward<T>({.inputs = output.inputs,
                         .outputs = output.outputs,
                         .n = 1,

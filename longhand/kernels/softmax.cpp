@@ -23,6 +23,7 @@ struct LogitRows {
   int64_t first;        // row of the first logits where `rows` is null
   const int32_t* targets;
   float* loss;
+  const float* weights;  // or null
   float scale, smoothing;
   bool gradient;
 };
@@ -50,17 +51,18 @@ float softmax_row(float* logits, const LogitRows& args, int32_t target) {
   }
   const float total = hn::GetLane(hn::SumOfLanes(d, sum));
   if (args.gradient) {
-    const V factor = hn::Set(d, args.scale / total);
+    const float scale = args.weights != nullptr ? args.scale * args.weights[target] : args.scale;
+    const V factor = hn::Set(d, scale / total);
     for (int64_t j = 0; j < width; j += lanes()) {
       hn::Store(hn::Mul(hn::Load(d, logits + j), factor), d, logits + j);
     }
     if (args.smoothing > 0.0F) {
-      const V spread = hn::Set(d, args.scale * args.smoothing / static_cast<float>(args.classes));
+      const V spread = hn::Set(d, scale * args.smoothing / static_cast<float>(args.classes));
       for (int64_t j = 0; j < width; j += lanes()) {
         hn::Store(hn::Sub(hn::Load(d, logits + j), real_lanes(spread, args.classes - j)), d, logits + j);
       }
     }
-    logits[target] -= args.scale * (1.0F - args.smoothing);
+    logits[target] -= scale * (1.0F - args.smoothing);
   }
   return std::log(total) - log_target;
 }
@@ -106,8 +108,8 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy<float>& args, const PackedL
     linear_forward(part, packed, context);
     const bool gradient = args.dw != nullptr;
     HWY_DYNAMIC_DISPATCH(softmax_rows)
-    ({part.y, part.n, output.outputs, width, part.rows, range.begin, args.targets, args.loss + range.begin, args.scale,
-      args.smoothing, gradient},
+    ({part.y, part.n, output.outputs, width, part.rows, range.begin, args.targets, args.loss + range.begin,
+      args.weights, args.scale, args.smoothing, gradient},
      context);
     if (!gradient) continue;
     float* dx = output.rows == nullptr ? args.dx + range.begin * args.dx_stride : args.dx;

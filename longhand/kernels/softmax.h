@@ -13,6 +13,7 @@ struct SoftmaxCrossEntropy {
   const int32_t* targets = nullptr;  ///< indexed like the rows of x; each 0 .. outputs-1
   T* loss = nullptr;                 ///< [n] written: nats of each named row
   T scale = T(1);                    ///< the gradients are those of scale * (sum of the losses)
+  const T* weights = nullptr;        ///< [outputs] times which the gradients are, by the target; null: all 1
   T smoothing = T(0);  ///< the gradients take this part of the target as spread over all outputs; the losses do not
   T* dx = nullptr;     ///< [*, inputs] the named rows written
   int64_t dx_stride = 0;

@@ -24,6 +24,7 @@ struct LstmStackOptions {
   int64_t inputs = 0;    ///< I of the first layer
   bool one_hot = false;  ///< the first layer's input is symbols below `inputs`, which are not dropped out
   InitOptions init;
+  std::string prefix{};  ///< of the parameters' names
 };
 
 /// What weights are packed for. Packed for training, they serve inference too.

@@ -56,10 +56,14 @@ void softmax_cross_entropy_on_tape(const kernels::SoftmaxCrossEntropy<float>& ar
   const Var<float> loss = cross_entropy(logits, targets.data());
   std::copy(loss.value().begin(), loss.value().end(), args.loss);
   if (args.dw == nullptr) return;
-  const std::vector<float> of_target(static_cast<size_t>(n), args.scale * (1.0F - args.smoothing));
+  std::vector<float> of_target, of_all;
+  for (const int32_t target : targets) {
+    const float scale = args.weights != nullptr ? args.scale * args.weights[target] : args.scale;
+    of_target.push_back(scale * (1.0F - args.smoothing));
+    of_all.push_back(scale * args.smoothing);
+  }
   tape.seed(loss, of_target.data());
   if (args.smoothing > 0.0F) {
-    const std::vector<float> of_all(static_cast<size_t>(n), args.scale * args.smoothing);
     tape.seed(uniform_cross_entropy(logits), of_all.data());
   }
   tape.backward();
@@ -73,10 +77,13 @@ void linear_backward_on_tape(const kernels::LinearBackward<float>& args) {
   const std::vector<float> rows = gathered(args.x, args.x_stride, args.inputs, args.rows, args.n);
   const Var<float> x = tape.variable(args.n, args.inputs, rows.data()),
                    w = tape.variable(args.outputs, args.inputs, args.w);
-  tape.seed(matmul_transposed(x, w), args.dy, args.dy_stride);
+  const std::vector<float> zeros(static_cast<size_t>(args.outputs));  // the bias's value changes nothing here
+  const Var<float> bias = tape.variable(1, args.outputs, zeros.data());
+  tape.seed(add_row(matmul_transposed(x, w), bias), args.dy, args.dy_stride);
   tape.backward();
   w.add_gradient_to(args.dw);
-  scatter(x.gradient(), args.dx, args.dx_stride, args.inputs, args.rows, args.n);
+  if (args.dbias != nullptr) bias.add_gradient_to(args.dbias);
+  if (args.dx != nullptr) scatter(x.gradient(), args.dx, args.dx_stride, args.inputs, args.rows, args.n);
 }
 
 void embedding_scatter_on_tape(const kernels::EmbeddingScatter<float>& args, const float* table, int64_t table_rows) {

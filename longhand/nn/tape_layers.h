@@ -8,7 +8,7 @@ namespace longhand::nn {
 
 void softmax_cross_entropy_on_tape(const kernels::SoftmaxCrossEntropy<float>& args);
 
-/// Writes dx and adds to dw what the tape makes of `args.dy`; there is no bias.
+/// Writes dx and adds to dw and dbias what the tape makes of `args.dy`.
 void linear_backward_on_tape(const kernels::LinearBackward<float>& args);
 
 /// Adds to the table's gradient what the tape makes of `args.dy`.

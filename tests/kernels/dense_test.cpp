@@ -115,6 +115,7 @@ struct OutputLayer {
         dbias(random_vector<T>(padded(classes), 0.1, 5)),
         loss(static_cast<size_t>(rows)),
         targets(random_symbols(rows + 3, classes, 6)) {
+    for (int64_t k = 0; k < classes; ++k) weights.push_back(static_cast<T>(0.25 + 0.5 * static_cast<double>(k % 4)));
     for (int64_t i = 0; i < rows; ++i) picked.push_back(static_cast<int32_t>(rows + 2 - i));
     args = {.output = {.inputs = inputs,
                        .outputs = classes,
@@ -132,7 +133,7 @@ struct OutputLayer {
             .dbias = dbias.data()};
   }
   Buffer<T> x, dx;
-  std::vector<T> w, bias, dw, dbias, loss;
+  std::vector<T> w, bias, dw, dbias, loss, weights;
   std::vector<int32_t> targets, picked;
   SoftmaxCrossEntropy<T> args;
 };
@@ -142,18 +143,22 @@ TEST(SoftmaxCrossEntropy, AgreesWithTheReferenceOnEveryTarget) {
     int64_t rows, inputs, classes;
     bool picked;
     double smoothing = 0.0;
+    bool weighted = false;
   };
   for (const Shape s : {Shape{1, 1, 2, false}, Shape{5, 7, 3, true}, Shape{33, 16, 28, false}, Shape{40, 20, 17, true},
                         Shape{1200, 9, 33, true}, Shape{700, 8, 5000, false}, Shape{1, 1, 2, false, 0.3},
-                        Shape{5, 7, 16, true, 0.1}, Shape{40, 20, 17, true, 0.9}, Shape{33, 9, 15, false, 0.1}}) {
+                        Shape{5, 7, 16, true, 0.1}, Shape{40, 20, 17, true, 0.9}, Shape{33, 9, 15, false, 0.1},
+                        Shape{5, 7, 3, true, 0.0, true}, Shape{1200, 9, 33, false, 0.2, true}}) {
     OutputLayer<double> expected(s.rows, s.inputs, s.classes);
     expected.args.smoothing = s.smoothing;
+    if (s.weighted) expected.args.weights = expected.weights.data();
     if (s.picked) expected.args.output.rows = expected.picked.data();
     reference::softmax_cross_entropy(expected.args);
     testing::on_every_target([&] {
       Context context(2);
       OutputLayer<float> actual(s.rows, s.inputs, s.classes);
       actual.args.smoothing = static_cast<float>(s.smoothing);
+      if (s.weighted) actual.args.weights = actual.weights.data();
       if (s.picked) actual.args.output.rows = actual.picked.data();
       PackedLinear packed;
       pack_linear(actual.w.data(), s.classes, s.inputs, true, packed, context);
@@ -182,9 +187,10 @@ TEST(SoftmaxCrossEntropy, SurvivesHugeLogits) {
 }
 
 TEST(SoftmaxCrossEntropyReference, GradientsAreCentralDifferences) {
-  for (const double smoothing : {0.0, 0.2}) {
+  for (const auto& [smoothing, weighted] : {std::pair(0.0, false), {0.2, false}, {0.0, true}, {0.2, true}}) {
     OutputLayer<double> layer(4, 3, 5);
     layer.args.smoothing = smoothing;
+    if (weighted) layer.args.weights = layer.weights.data();
     layer.args.output.rows = layer.picked.data();
     std::fill(layer.dw.begin(), layer.dw.end(), 0.0);
     std::fill(layer.dbias.begin(), layer.dbias.end(), 0.0);
@@ -197,7 +203,11 @@ TEST(SoftmaxCrossEntropyReference, GradientsAreCentralDifferences) {
       const auto add = [&](const std::vector<int32_t>& targets, double share) {
         evaluate.targets = targets.data();
         reference::softmax_cross_entropy(evaluate);
-        for (const double l : layer.loss) sum += share * layer.args.scale * l;
+        for (size_t n = 0; n < layer.loss.size(); ++n) {
+          const int32_t target = layer.targets[static_cast<size_t>(layer.picked[n])];
+          const double weight = weighted ? layer.weights[static_cast<size_t>(target)] : 1.0;
+          sum += share * layer.args.scale * weight * layer.loss[n];
+        }
       };
       add(layer.targets, 1.0 - smoothing);
       for (int32_t c = 0; c < 5; ++c) add(std::vector<int32_t>(layer.targets.size(), c), smoothing / 5.0);

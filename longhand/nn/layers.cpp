@@ -1,0 +1,58 @@
+#include "longhand/nn/layers.h"
+
+#include "longhand/kernels/reference.h"
+#include "longhand/nn/tape_layers.h"
+
+namespace longhand::nn {
+
+void embedding_gather(const kernels::EmbeddingGather<float>& args, Engine engine, kernels::Context& context) {
+  if (engine == Engine::kFused) {
+    kernels::embedding_gather(args, context);
+  } else {
+    kernels::reference::embedding_gather(args);
+  }
+}
+
+void embedding_scatter(const kernels::EmbeddingScatter<float>& args, const float* table, int64_t table_rows,
+                       Engine engine, kernels::Context& context) {
+  if (engine == Engine::kFused) {
+    kernels::embedding_scatter(args, context);
+  } else if (engine == Engine::kAutograd) {
+    embedding_scatter_on_tape(args, table, table_rows);
+  } else {
+    kernels::reference::embedding_scatter(args);
+  }
+}
+
+void linear_forward(const kernels::LinearForward<float>& args, const kernels::PackedLinear& packed, Engine engine,
+                    kernels::Context& context) {
+  if (engine == Engine::kFused) {
+    kernels::linear_forward(args, packed, context);
+  } else {
+    kernels::reference::linear_forward(args);
+  }
+}
+
+void linear_backward(const kernels::LinearBackward<float>& args, const kernels::PackedLinear& packed, Engine engine,
+                     kernels::Context& context) {
+  if (engine == Engine::kFused) {
+    kernels::linear_backward(args, packed, context);
+  } else if (engine == Engine::kAutograd) {
+    linear_backward_on_tape(args);
+  } else {
+    kernels::reference::linear_backward(args);
+  }
+}
+
+void softmax_cross_entropy(const kernels::SoftmaxCrossEntropy<float>& args, const kernels::PackedLinear& packed,
+                           Engine engine, kernels::Context& context) {
+  if (engine == Engine::kFused) {
+    kernels::softmax_cross_entropy(args, packed, context);
+  } else if (engine == Engine::kAutograd) {
+    softmax_cross_entropy_on_tape(args);
+  } else {
+    kernels::reference::softmax_cross_entropy(args);
+  }
+}
+
+}  // namespace longhand::nn
