@@ -85,7 +85,7 @@ double score(const lab::ComparedRun& run) {
 class Compare {
  public:
   Compare() {
-    settings_.data = "tale";
+    settings_.common.data = "tale";
     settings_.add_to(settings_table_);
     control_.add_to(control_table_);
   }
@@ -104,11 +104,11 @@ class Compare {
       if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
     }
     if (set.name != "engines" && set.name != "grid") settings_.check();  // in these, a variant may mend it
-    for (const std::string& source : {settings_.data, settings_.valid}) text_mark(settings_, source);
+    for (const std::string& source : {settings_.common.data, settings_.common.valid}) text_mark(settings_, source);
     io::make_folder(control_.out);
     stop_on_interrupt();
     const std::string at_one_rate =
-        fmt::format("Update rules at the learning rate {}", decimal(settings_.training.optimizer.learning_rate));
+        fmt::format("Update rules at the learning rate {}", decimal(settings_.common.training.optimizer.learning_rate));
     lab::RunComparison comparison{.title = rate_given_ ? at_one_rate : set.title,
                                   .command = command(set),
                                   .machine = machine(),
@@ -129,7 +129,7 @@ class Compare {
 
  private:
   // Tells one text from another of the same name.
-  std::string text_mark(const RunSettings& settings, const std::string& source) {
+  std::string text_mark(const LanguageSettings& settings, const std::string& source) {
     if (source.empty()) return "";
     if (source == "-") {
       throw usage_error("longhand compare: expected files or built-in texts, found standard input",
@@ -151,7 +151,7 @@ class Compare {
         }
       }
     }
-    if (!settings_.test.empty()) {
+    if (!settings_.common.test.empty()) {
       throw usage_error("longhand compare: expected no --test",
                         "variants are chosen by held-out text; measure the one you choose with `longhand eval`");
     }
@@ -185,7 +185,7 @@ class Compare {
     if (!control_.grid.empty()) chosen = grid_set(control_.grid, io::read_grid(control_.grid, settings_table_));
     given_settings_.apply(settings_table_);
     rate_given_ = given_settings_.has("lr") || std::find(from_file.begin(), from_file.end(), "lr") != from_file.end();
-    if (!settings_.valid.empty()) settings_.valid_fraction = 0.0;
+    if (!settings_.common.valid.empty()) settings_.common.valid_fraction = 0.0;
     refuse_what_varies(chosen);
     rate_given_ = rate_given_ && chosen.searches_rate;
     if (control_.out.empty()) {
@@ -223,25 +223,25 @@ class Compare {
   }
 
   ComparedOutcome one(const Variant& variant, int64_t seed) {
-    RunSettings settings = settings_;
+    LanguageSettings settings = settings_;
     OptionTable table;
     settings.add_to(table);
     for (const auto& [name, value] : variant.options) {
       table.set(*table.find(name), value, variant.name + ": " + name);
     }
-    settings.seed += seed;
+    settings.common.seed += seed;
     ComparedOutcome outcome;
     try {
       // All that the run is made of: so that it is found again, and never taken for another.
       const std::string key =
-          fmt::format("longhand {} data {} valid {}\n{}", LONGHAND_VERSION, text_mark(settings, settings.data),
-                      text_mark(settings, settings.valid), io::to_toml(table));
+          fmt::format("longhand {} data {} valid {}\n{}", LONGHAND_VERSION, text_mark(settings, settings.common.data),
+                      text_mark(settings, settings.common.valid), io::to_toml(table));
       const std::string folder =
-          fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name), settings.seed, io::crc32c(key));
+          fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name), settings.common.seed, io::crc32c(key));
       outcome = run_in_process(settings, folder, key, control_.quiet);
     } catch (const Error& e) {  // a text of this variant that is not there
       if (e.code() == ExitCode::kUsage) throw;
-      outcome.run.seed = settings.seed;
+      outcome.run.seed = settings.common.seed;
       outcome.run.failure = e.what();
     }
     any_done_ = any_done_ || outcome.run.failure.empty();
@@ -249,7 +249,7 @@ class Compare {
     return outcome;
   }
 
-  static void show(const Variant& variant, const RunSettings& settings, const ComparedOutcome& outcome) {
+  static void show(const Variant& variant, const LanguageSettings& settings, const ComparedOutcome& outcome) {
     const lab::ComparedRun& run = outcome.run;
     std::string what = run.failure;
     if (run.failure.empty()) {
@@ -260,7 +260,7 @@ class Compare {
       if (run.valid_loss) what += ", held out " + number(*run.valid_loss);
       what += fmt::format(", {}", format_duration(run.seconds));
     }
-    const std::string rate = "lr " + decimal(settings.training.optimizer.learning_rate);
+    const std::string rate = "lr " + decimal(settings.common.training.optimizer.learning_rate);
     const bool said = variant.name.find("lr ") != std::string::npos;
     fmt::print(stderr, "{}{}, seed {}: {}{}\n", variant.name, said ? "" : ", " + rate, run.seed, what,
                outcome.was_done ? " (done before)" : "");
@@ -328,7 +328,7 @@ class Compare {
   }
 
   std::string set_name_;
-  RunSettings settings_;
+  LanguageSettings settings_;
   CompareControl control_;
   OptionTable settings_table_, control_table_;
   GivenOptions given_settings_, given_control_;

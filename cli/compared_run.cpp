@@ -36,7 +36,7 @@ std::string failure_path(const std::string& folder) { return folder + "/failure.
 constexpr int kFailed = 3;  // exit code of the child, besides 0 and that of an interruption
 
 // What the child does; returns its exit code. What it found is in result.json, or in failure.txt.
-int train(const RunSettings& settings, const std::string& folder, const std::string& key, bool quiet) {
+int train(const LanguageSettings& settings, const std::string& folder, const std::string& key, bool quiet) {
   nlohmann::ordered_json result;
   try {
     const FolderLock lock(folder);
@@ -76,7 +76,7 @@ int train(const RunSettings& settings, const std::string& folder, const std::str
               {"seconds", p.seconds},
               {"units", units.units},
               {"distinct_units", units.distinct}};
-    if (!done.training.valid.empty()) result["valid_loss"] = done.training.valid.front().value;
+    if (!done.training.valid.empty()) result["valid_loss"] = tasks::find_metric(done.training.valid, "loss")->value;
   } catch (const train::Divergence& e) {
     const std::string what = e.what();
     result = {{"failure", what.substr(0, what.find("; training has stopped"))}};
@@ -105,7 +105,7 @@ int wait_for(pid_t child, rusage& usage) {
 }
 
 // Starts the child. It ends with its parent, whatever ends that.
-pid_t start(const RunSettings& settings, const std::string& folder, const std::string& key, bool quiet) {
+pid_t start(const LanguageSettings& settings, const std::string& folder, const std::string& key, bool quiet) {
   ::signal(SIGCHLD, SIG_DFL);  // ignored, it would leave nothing to wait for
   std::fflush(nullptr);
   const pid_t parent = ::getpid();
@@ -189,14 +189,14 @@ std::string reason(int status, const std::string& folder) {
 
 }  // namespace
 
-ComparedOutcome run_in_process(const RunSettings& settings, const std::string& folder, const std::string& key,
+ComparedOutcome run_in_process(const LanguageSettings& settings, const std::string& folder, const std::string& key,
                                bool quiet) {
   ComparedOutcome out;
-  out.run.seed = settings.seed;
+  out.run.seed = settings.common.seed;
   out.was_done = found(folder, key, out);
   if (out.was_done) return out;
   out = {};
-  out.run.seed = settings.seed;
+  out.run.seed = settings.common.seed;
   io::make_folder(folder);
   rusage usage{};
   const int status = wait_for(start(settings, folder, key, quiet), usage);

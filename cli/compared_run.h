@@ -18,7 +18,7 @@ struct ComparedOutcome {
 /// Trains with these settings in `folder`, goes on with what was interrupted there, or reads what is done there: for
 /// the same `key`, a text that says all that the run is made of. A divergence is a result, too; what failed for another
 /// reason is tried again the next time. Progress is shown on a terminal unless `quiet`.
-ComparedOutcome run_in_process(const RunSettings& settings, const std::string& folder, const std::string& key,
+ComparedOutcome run_in_process(const LanguageSettings& settings, const std::string& folder, const std::string& key,
                                bool quiet);
 
 }  // namespace longhand::cli

@@ -3,33 +3,20 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <vector>
 
+#include "cli/run_settings.h"
 #include "longhand/tasks/language_model_task.h"
-#include "longhand/train/trainer.h"
 
 namespace longhand::cli {
 
 /// Everything that makes a run, and so everything that config.toml holds.
-struct RunSettings {
-  std::string data;
-  std::string valid;
-  std::string test;
-  double valid_fraction = 0.1;
+struct LanguageSettings {
+  CommonSettings common;
   int64_t max_tokens = 0;
-  int64_t batch = 32;  ///< 0: the whole set
-  int64_t accumulate = 1;
-  int64_t batch_every = 0;
-  double batch_multiply = 1.0;
-  double batch_divide = 1.0;
   int64_t bptt = 64;
-  double label_smoothing = 0.0;
-  int64_t seed = 0;
-  int64_t threads = 0;
-  std::string engine = "fused";
   tasks::LanguageModelOptions model;
-  train::TrainOptions training;
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be together.
@@ -38,20 +25,22 @@ struct RunSettings {
   std::vector<std::string> notes() const;
 };
 
-struct RunResult {
-  train::TrainResult training;
-  bool was_complete = false;  ///< resumed, with nothing left to do
-  std::optional<tasks::LanguageScore> test;
-};
-
 class LanguageRun {
  public:
+  using Settings = LanguageSettings;
+  static constexpr const char* kVerb = "lm";
+  static constexpr const char* kHelp = "Train a language model on a text";
+  static constexpr const char* kNoun = "symbol";  ///< what a loss is the mean over
+  static constexpr const char* kExample = "give --data FILE, or try --data tale";
+
   /// Reads the texts and makes the model. Throws for whatever is wrong with settings or texts; nothing is on the disk
   /// by then.
-  explicit LanguageRun(const RunSettings& settings);
+  explicit LanguageRun(const LanguageSettings& settings);
 
   int64_t parameters() const { return model_->parameters().count(); }
   const tasks::LanguageModel& model() const { return *model_; }
+  /// What was found in the data, for the user; empty: nothing to say.
+  std::string description() const { return ""; }
 
   /// Trains in a folder that exists, or goes on with the run that is there, and leaves the report.
   RunResult run(const std::string& folder, bool resume, const train::Observer& observer);
@@ -62,7 +51,7 @@ class LanguageRun {
   void check_size(const data::Corpus& corpus) const;
   std::string sample(const std::string& folder);
 
-  RunSettings settings_;
+  LanguageSettings settings_;
   kernels::Context context_;
   std::unique_ptr<tasks::LanguageModel> model_;
   data::Corpus test_;

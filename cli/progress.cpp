@@ -18,10 +18,18 @@ std::string time_left(const train::Progress& p) {
   return format_duration(seconds);
 }
 
+std::string loss(const train::Progress& p) {
+  const std::string text = fmt::format("loss {:.4f}", p.loss());
+  return p.has_perplexity ? text + fmt::format("  perplexity {:.2f}", std::exp(p.loss())) : text;
+}
+
+std::string speed(const train::Progress& p) {
+  return format_count(p.tokens_per_second) + (p.has_perplexity ? " tokens" : " items");
+}
+
 std::string describe(const train::Progress& p) {
-  return fmt::format("epoch {}/{}  step {}  loss {:.4f}  perplexity {:.2f}  {} tokens/s", p.epoch, p.epochs,
-                     format_count(static_cast<double>(p.step)), p.loss(), std::exp(p.loss()),
-                     format_count(p.tokens_per_second));
+  return fmt::format("epoch {}/{}  step {}  {}  {}/s", p.epoch, p.epochs, format_count(static_cast<double>(p.step)),
+                     loss(p), speed(p));
 }
 
 size_t terminal_width() {
@@ -72,15 +80,17 @@ void ProgressDisplay::show(const std::string& line) {
 void ProgressDisplay::on_step(const train::Progress& p) {
   if (quiet_ || !terminal_ || !due(0.1)) return;
   // What matters most comes first: a narrow terminal cuts the end off.
-  show(fmt::format("epoch {}/{}  loss {:.4f}  perplexity {:.2f}{}  {} left  {} tokens/s", p.epoch, p.epochs, p.loss(),
-                   std::exp(p.loss()), valid_, time_left(p), format_count(p.tokens_per_second)));
+  show(fmt::format("epoch {}/{}  {}{}  {} left  {}/s", p.epoch, p.epochs, loss(p), valid_, time_left(p), speed(p)));
 }
 
 void ProgressDisplay::on_evaluation(const train::Evaluation& evaluation) {
   if (quiet_) return;
   valid_.clear();
-  for (const tasks::Metric& metric : evaluation.valid) {
-    if (metric.name == "perplexity") valid_ = fmt::format("  held-out {:.2f}", metric.value);
+  if (!evaluation.valid.empty()) {
+    const tasks::Metric* perplexity = tasks::find_metric(evaluation.valid, "perplexity");
+    const tasks::Metric& first = evaluation.valid.front();
+    valid_ = perplexity != nullptr ? fmt::format("  held-out {:.2f}", perplexity->value)
+                                   : fmt::format("  held-out {} {:.2f}", first.name, first.value);
   }
   const train::Progress& p = evaluation.progress;
   if (!terminal_ && (due(2.0) || p.epoch == p.epochs)) {

@@ -1,4 +1,4 @@
-// longhand train lm
+// longhand train: one verb for each task, all with the same way from the line to the folder.
 #include <fmt/core.h>
 
 #include <cmath>
@@ -36,9 +36,26 @@ struct RunControl {
   }
 };
 
-class TrainLanguageModel {
+// What is said of losses and metrics: "loss 1.2345 nats, perplexity 3.437", "accuracy 94.51 %, loss 0.2013".
+std::string describe(const std::vector<tasks::Metric>& metrics) {
+  std::string out;
+  for (const tasks::Metric& metric : metrics) {
+    if (!out.empty()) out += ", ";
+    if (metric.name == "loss") {
+      out += fmt::format("loss {:.4f}", metric.value);
+    } else if (metric.more_is_better && !metric.name.ends_with("r2")) {
+      out += fmt::format("{} {:.2f} %", metric.name, metric.value);
+    } else {
+      out += fmt::format("{} {:.{}f}", metric.name, metric.value, metric.name == "perplexity" ? 3 : 4);
+    }
+  }
+  return out;
+}
+
+template <class Run>
+class Train {
  public:
-  TrainLanguageModel() {
+  Train() {
     settings_.add_to(settings_table_);
     control_.add_to(control_table_);
   }
@@ -55,7 +72,8 @@ class TrainLanguageModel {
     for (const std::string& note : settings_.notes()) {
       if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
     }
-    LanguageRun run(settings_);
+    Run run(settings_);
+    if (!run.description().empty() && !control_.quiet) fmt::print(stderr, "{}\n", run.description());
     prepare_folder();
     const FolderLock lock(folder_);
     if (control_.resume.empty()) remove_old_run();
@@ -68,12 +86,11 @@ class TrainLanguageModel {
     display.clear();
     if (result.was_complete && !control_.quiet) {
       fmt::print(stderr, "note: the run was complete after {}; give a larger --epochs to go on\n",
-                 format_count(settings_.training.epochs, "epoch"));
+                 format_count(settings_.common.training.epochs, "epoch"));
     }
     if (result.training.outcome == train::Outcome::kInterrupted) {
-      fmt::print(stderr,
-                 "interrupted after step {}; the checkpoint is safe\n  continue with `longhand train lm --resume {}`\n",
-                 result.training.progress.step, folder_);
+      fmt::print(stderr, "interrupted after step {}; the checkpoint is safe\n  continue with `{} --resume {}`\n",
+                 result.training.progress.step, name(), folder_);
       return static_cast<int>(ExitCode::kInterrupted);
     }
     report(result);
@@ -81,6 +98,8 @@ class TrainLanguageModel {
   }
 
  private:
+  static std::string name() { return std::string("longhand train ") + Run::kVerb; }
+
   void read_options() {
     given_control_.apply(control_table_);
     if (!control_.resume.empty()) {
@@ -95,16 +114,15 @@ class TrainLanguageModel {
     }
     if (!control_.config.empty()) io::read_toml(control_.config, settings_table_);
     given_settings_.apply(settings_table_);
-    if (settings_.data.empty()) {
-      throw usage_error("longhand train lm: expected --data, found none", "give --data FILE, or try --data tale");
-    }
-    if (!settings_.valid.empty()) settings_.valid_fraction = 0.0;
+    CommonSettings& common = settings_.common;
+    if (common.data.empty()) throw usage_error(name() + ": expected --data, found none", Run::kExample);
+    if (!common.valid.empty()) common.valid_fraction = 0.0;
   }
 
   // A resumed run goes on as it began; only what cannot change its numbers may differ.
   void refuse_changes() const {
     if (!control_.out.empty() || !control_.config.empty()) {
-      throw usage_error("longhand train lm: --resume stands with neither --out nor --config",
+      throw usage_error(name() + ": --resume stands with neither --out nor --config",
                         "the run's own folder and configuration are used");
     }
     for (const auto& [option, text] : given_settings_.given()) {
@@ -112,7 +130,7 @@ class TrainLanguageModel {
           option->name == "checkpoint-seconds") {
         continue;
       }
-      throw usage_error("longhand train lm: --" + option->name + " cannot change in a resumed run",
+      throw usage_error(name() + ": --" + option->name + " cannot change in a resumed run",
                         "leave it out, or begin another run; --epochs, --patience, --threads and "
                         "--checkpoint-seconds may change");
     }
@@ -140,7 +158,8 @@ class TrainLanguageModel {
       return;
     }
     io::make_folder("runs");
-    const std::string stem = settings_.data == "-" ? "stdin" : std::filesystem::path(settings_.data).stem().string();
+    const std::string stem =
+        settings_.common.data == "-" ? "stdin" : std::filesystem::path(settings_.common.data).stem().string();
     std::error_code error;
     for (int n = 1; n < 100000; ++n) {
       folder_ = n == 1 ? "runs/" + stem : fmt::format("runs/{}-{}", stem, n);
@@ -165,57 +184,51 @@ class TrainLanguageModel {
     const double speed = static_cast<double>(p.total_count) / p.seconds;
     const train::RunFiles files(folder_);
     if (control_.json) {
-      nlohmann::ordered_json out = {{"folder", folder_},
-                                    {"model", files.model},
-                                    {"epochs", p.epoch},
-                                    {"steps", p.step},
-                                    {"seconds", p.seconds},
-                                    {"tokens_per_second", speed},
-                                    {"train_loss", p.loss()},
-                                    {"train_perplexity", std::exp(p.loss())},
-                                    {"best_epoch", result.best_epoch}};
+      nlohmann::ordered_json out = {{"folder", folder_},      {"model", files.model},
+                                    {"epochs", p.epoch},      {"steps", p.step},
+                                    {"seconds", p.seconds},   {"tokens_per_second", speed},
+                                    {"train_loss", p.loss()}, {"best_epoch", result.best_epoch}};
+      if (p.has_perplexity) out["train_perplexity"] = std::exp(p.loss());
       for (const tasks::Metric& metric : result.valid) out["valid_" + metric.name] = metric.value;
-      if (run.test) {
-        out["test_loss"] = run.test->nats_per_symbol();
-        out["test_perplexity"] = run.test->perplexity();
-      }
+      for (const tasks::Metric& metric : run.test) out["test_" + metric.name] = metric.value;
       fmt::print("{}\n", out.dump());
       return;
     }
-    fmt::print("{}, {}, {} in {} of training: {} tokens/s{}\n", format_count(p.epoch, "epoch"),
-               format_count(p.step, "step"), format_count(p.total_count, "symbol"), format_duration(p.seconds),
-               format_count(speed),
+    fmt::print("{}, {}, {} in {} of training: {} {}s/s{}\n", format_count(p.epoch, "epoch"),
+               format_count(p.step, "step"), format_count(p.total_count, Run::kNoun), format_duration(p.seconds),
+               format_count(speed), p.has_perplexity ? "token" : Run::kNoun,
                result.outcome == train::Outcome::kOutOfPatience ? " (stopped: no improvement)" : "");
-    fmt::print("training   loss {:.4f} nats, perplexity {:.3f}, in epoch {}\n", p.loss(), std::exp(p.loss()), p.epoch);
-    for (const tasks::Metric& metric : result.valid) {
-      if (metric.name == "loss") {
-        fmt::print("held out   loss {:.4f} nats, perplexity {:.3f}, in epoch {}, the best\n", metric.value,
-                   std::exp(metric.value), result.best_epoch);
-      }
+    std::vector<tasks::Metric> training = {{"loss", p.loss()}};
+    if (p.has_perplexity) training.push_back({"perplexity", std::exp(p.loss())});
+    fmt::print("training   {}, in epoch {}\n", describe(training), p.epoch);
+    if (!result.valid.empty()) {
+      fmt::print("held out   {}, in epoch {}, the best\n", describe(result.valid), result.best_epoch);
     }
-    if (run.test) {
-      fmt::print("test       loss {:.4f} nats, perplexity {:.3f}\n", run.test->nats_per_symbol(),
-                 run.test->perplexity());
-    }
+    if (!run.test.empty()) fmt::print("test       {}\n", describe(run.test));
     fmt::print("model      {}\nreport     {}\n", files.model, files.report);
   }
 
-  RunSettings settings_;
+  typename Run::Settings settings_;
   RunControl control_;
   OptionTable settings_table_, control_table_;
   GivenOptions given_settings_, given_control_;
   std::string folder_;
 };
 
+template <class Run>
+void declare_task(CLI::App& train, Action& action) {
+  CLI::App* verb = train.add_subcommand(Run::kVerb, Run::kHelp);
+  auto command = std::make_shared<Train<Run>>();
+  command->declare(*verb);
+  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+}
+
 }  // namespace
 
 void declare_train(CLI::App& app, Action& action) {
   CLI::App* train = app.add_subcommand("train", "Train a model");
   train->require_subcommand(0, 1);
-  CLI::App* lm = train->add_subcommand("lm", "Train a language model on a text");
-  auto command = std::make_shared<TrainLanguageModel>();
-  command->declare(*lm);
-  lm->callback([&action, command] { action = [command] { return command->run(); }; });
+  declare_task<LanguageRun>(*train, action);
 }
 
 }  // namespace longhand::cli

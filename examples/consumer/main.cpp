@@ -12,7 +12,7 @@ int main() try {
   kernels::Context context;  // all processors
   tasks::LanguageModel model(options, vocabulary);
   model.initialise(/*seed=*/1);
-  tasks::LanguageModelTask task(model, corpus, /*valid=*/{}, {.batch = 16, .bptt = 32, .seed = 1}, context);
+  tasks::LanguageModelTask task(model, corpus, /*valid=*/{}, {.groups = {.batch = 16, .seed = 1}, .bptt = 32}, context);
   io::make_folder("run");
   train::Trainer trainer(task, {.epochs = 5, .optimizer = {.learning_rate = 0.01}}, "run", context, {});
   const train::TrainResult result = trainer.run();

@@ -1,39 +1,24 @@
 #include "longhand/data/batches.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "longhand/base/error.h"
 
 namespace longhand::data {
-namespace {
-
-// Fisher and Yates' shuffle with numbers first .. first + n of the generator.
-template <class T>
-void shuffle(std::vector<T>& items, const CounterRng& rng, uint64_t first) {
-  for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[rng.below(first + i, i)]);
-}
-
-}  // namespace
-
-Batches::Batches(const Corpus& corpus, bool lines, const BatchOptions& options)
-    : corpus_(corpus), lines_(lines), options_(options) {
-  LONGHAND_CHECK(options.batch > 0 && options.bptt > 0 && options.accumulate > 0 && corpus.targets() > 0);
+Batches::Batches(const Corpus& corpus, bool lines, int64_t bptt, const GroupOptions& options)
+    : corpus_(corpus), lines_(lines), bptt_(bptt), options_(options) {
+  LONGHAND_CHECK(options.batch > 0 && bptt > 0 && options.accumulate > 0 && corpus.targets() > 0);
   begin_epoch(0);
 }
 
 void Batches::begin_epoch(int64_t epoch) {
-  const CounterRng rng(options_.seed, static_cast<uint64_t>(epoch), RngPlace::kBatches);
+  const CounterRng rng = batch_rng(options_.seed, epoch);
   rows_.clear();
   windows_.clear();
   updates_.clear();
-  const int64_t changes = options_.every > 0 ? epoch / options_.every : 0;
-  const double wanted = static_cast<double>(options_.batch) * std::pow(options_.factor, static_cast<double>(changes));
-  // A batch does not grow until nothing is left to read in a row.
   const int64_t all = lines_ ? corpus_.sequences() : corpus_.targets();
-  const int64_t most = std::max(options_.batch, lines_ ? all : all / (options_.bptt * options_.accumulate));
-  batch_ = std::llround(std::clamp(wanted, 1.0, static_cast<double>(most)));
+  // A batch does not grow until nothing is left to read in a row.
+  batch_ = options_.batch_in(epoch, lines_ ? all : all / (bptt_ * options_.accumulate));
   group_ = std::min(all, options_.whole ? batch_ : batch_ * options_.accumulate);
   if (lines_) {
     plan_lines(rng);
@@ -55,30 +40,25 @@ void Batches::plan_stream(const CounterRng& rng) {
     rows_.push_back({begin, targets * (b + 1) / rows - begin});
   }
   int64_t first = 0;
-  if (options_.shuffle && longest(0, rows) > options_.bptt) {
-    first = options_.bptt - static_cast<int64_t>(rng.below(0, static_cast<uint64_t>(options_.bptt / 2 + 1)));
+  if (options_.shuffle && longest(0, rows) > bptt_) {
+    first = bptt_ - static_cast<int64_t>(rng.below(0, static_cast<uint64_t>(bptt_ / 2 + 1)));
     add_update(0, rows, 0, first);
   }
   add_windows(0, rows, first);
 }
 
 void Batches::plan_lines(const CounterRng& rng) {
+  std::vector<int64_t> lengths;
   for (int64_t s = 0; s < corpus_.sequences(); ++s) {
     const auto i = static_cast<size_t>(s);
-    rows_.push_back({corpus_.starts[i], corpus_.starts[i + 1] - corpus_.starts[i] - 1});
+    lengths.push_back(corpus_.starts[i + 1] - corpus_.starts[i] - 1);
+  }
+  const Grouped grouped = group_by_length(lengths, group_, options_.shuffle, rng);
+  for (const int64_t s : grouped.order) {
+    rows_.push_back({corpus_.starts[static_cast<size_t>(s)], lengths[static_cast<size_t>(s)]});
   }
   const auto lines = static_cast<int64_t>(rows_.size());
-  if (options_.shuffle) shuffle(rows_, rng, 0);
-  // Rows of like length waste no work on each other, and too many sorted together would no longer be shuffled.
-  const int64_t pool = options_.shuffle ? 16 * group_ : lines;
-  for (int64_t begin = 0; begin < lines; begin += pool) {
-    const auto end = rows_.begin() + std::min(lines, begin + pool);
-    std::stable_sort(rows_.begin() + begin, end, [](const Row& a, const Row& b) { return a.length > b.length; });
-  }
-  std::vector<int64_t> groups;
-  for (int64_t begin = 0; begin < lines; begin += group_) groups.push_back(begin);
-  if (options_.shuffle) shuffle(groups, rng, static_cast<uint64_t>(lines) + 1);
-  for (const int64_t begin : groups) add_windows(begin, std::min(group_, lines - begin), 0);
+  for (const int64_t begin : grouped.first_of) add_windows(begin, std::min(group_, lines - begin), 0);
 }
 
 int64_t Batches::longest(int64_t first_row, int64_t rows) const {
@@ -113,7 +93,7 @@ void Batches::add_update(int64_t first_row, int64_t rows, int64_t offset, int64_
 void Batches::add_windows(int64_t first_row, int64_t rows, int64_t offset) {
   // Windows of even length: a short one at the end would make an update of its own from little evidence.
   const int64_t length = longest(first_row, rows) - offset;
-  const int64_t count = (length + options_.bptt - 1) / options_.bptt;
+  const int64_t count = (length + bptt_ - 1) / bptt_;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t begin = length * i / count;
     add_update(first_row, rows, offset + begin, length * (i + 1) / count - begin);

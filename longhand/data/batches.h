@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "longhand/base/rng.h"
+#include "longhand/data/buckets.h"
 #include "longhand/data/text.h"
 
 namespace longhand::data {
@@ -23,19 +23,6 @@ struct Batch {
   bool last_only = false;        ///< only each row's last step has a target
 };
 
-struct BatchOptions {
-  int64_t batch = 32;      ///< sequences side by side
-  int64_t bptt = 64;       ///< most steps of a window
-  int64_t accumulate = 1;  ///< an update is made of `batch` times so many sequences, read in so many parts
-  bool whole = false;      ///< an update is made of the whole corpus, read `batch` sequences at a time
-  /// Epochs after which `batch` is multiplied by `factor`, again and again; 0: never. It stays between 1 and what
-  /// leaves a stream's rows `bptt` long, or all lines.
-  int64_t every = 0;
-  double factor = 1.0;
-  bool shuffle = true;  ///< draw windows and orders for each epoch; false for evaluation
-  uint64_t seed = 0;
-};
-
 /// The batches of a corpus.
 ///
 /// A stream is divided into `batch` rows, equal to one symbol, which are read side by side in windows of even length,
@@ -43,18 +30,20 @@ struct BatchOptions {
 /// length drawn for it, so that gradients are not cut at the same places every time. (docs/batching.md says what else
 /// was tried, and why it is not done.)
 ///
-/// Lines are shuffled, sorted by length within some batches' worth, and grouped by `batch`; the order of the groups is
-/// shuffled again. A group is read in windows likewise, rows dropping out where they end.
+/// Lines are grouped by length (group_by_length). A group is read in windows likewise, rows dropping out where they
+/// end.
 ///
 /// With `accumulate` a group has so many times `batch` rows, and each of its windows is read in parts of `batch` rows
 /// whose gradients are added: exactly the symbols that an update with the larger batch would have.
 ///
-/// Every symbol but the first of a sequence is a target exactly once an epoch.
+/// Every symbol but the first of a sequence is a target exactly once an epoch. A batch that grows leaves the rows of a
+/// stream `bptt` symbols.
 ///
 /// The corpus must outlive this.
 class Batches {
  public:
-  Batches(const Corpus& corpus, bool lines, const BatchOptions& options);
+  /// Windows have at most `bptt` steps.
+  Batches(const Corpus& corpus, bool lines, int64_t bptt, const GroupOptions& options);
 
   /// Plans an epoch; the plan depends on the seed and the epoch alone.
   void begin_epoch(int64_t epoch);
@@ -93,7 +82,8 @@ class Batches {
 
   const Corpus& corpus_;
   bool lines_;
-  BatchOptions options_;
+  int64_t bptt_;
+  GroupOptions options_;
   int64_t batch_ = 0;  // rows of a part, in this epoch
   int64_t group_ = 0;  // rows of an update
   std::vector<Row> rows_;

@@ -58,15 +58,35 @@ Chart by_epoch(std::string title, std::vector<Curve> curves, double log_beyond =
           .mark = {}};
 }
 
+bool has_perplexity(const Rows& rows) { return rows.back().contains("train_perplexity"); }
+
+// What tasks other than language models have: metrics in per cent, the first of which chooses the model.
+std::vector<Curve> shares(const Rows& rows) {
+  std::vector<Curve> out;
+  for (const char* name : {"f1", "precision", "recall", "accuracy", "macro_f1"}) {
+    std::vector<Point> points = values(rows, std::string("valid_") + name);
+    if (!points.empty()) out.push_back({name, static_cast<int>(out.size()), std::move(points)});
+  }
+  return out;
+}
+
+std::vector<Curve> r2(const Rows& rows) {
+  std::vector<Point> points = values(rows, "valid_r2");
+  return points.empty() ? std::vector<Curve>() : std::vector<Curve>{{"R2", 1, std::move(points)}};
+}
+
 std::string charts(const Rows& rows) {
-  Chart losses = by_epoch("Loss (nats a symbol)",
+  Chart losses = by_epoch(has_perplexity(rows) ? "Loss (nats a symbol)" : "Loss",
                           {{"training", 0, values(rows, "train_loss")}, {"held out", 1, values(rows, "valid_loss")}});
   if (const std::optional<Point> best = lowest(losses.curves[1].points)) {
-    losses.mark = {fmt::format("best: {:.4f} in epoch {:.0f}", best->y, best->x), *best, 1};
+    losses.mark = {
+        fmt::format("{}: {:.4f} in epoch {:.0f}", has_perplexity(rows) ? "best" : "lowest", best->y, best->x), *best,
+        1};
   }
   std::vector<Curve> perplexities = {{"training", 0, values(rows, "train_perplexity")}};
   if (!perplexities[0].points.empty()) perplexities.push_back({"held out", 1, values(rows, "valid_perplexity")});
   std::string html = draw(losses) + "<div class=pair>" + draw(by_epoch("Perplexity", perplexities, 10.0)) +
+                     draw(by_epoch("Held out, per cent", shares(rows))) + draw(by_epoch("R2, held out", r2(rows))) +
                      draw(by_epoch("Learning rate", {{"learning rate", 0, values(rows, "learning_rate")}}));
   html += draw(by_epoch("Gradient norm before clipping", {{"gradient norm", 0, values(rows, "gradient_norm")}}, 10.0));
   const std::vector<Point> batch = values(rows, "batch");
@@ -90,12 +110,19 @@ std::string head_figures(const Rows& rows) {
   } else {
     html += head_figure("training loss", number(last, "train_loss", "{:.4f}"));
   }
-  if (const std::optional<Point> best = lowest(values(rows, "valid_loss"))) {
+  if (const std::vector<Curve> of_task = shares(rows); !of_task.empty()) {
+    const Curve& first = of_task.front();
+    const Point best = *std::max_element(first.points.begin(), first.points.end(),
+                                         [](const Point& a, const Point& b) { return a.y < b.y; });
+    html += head_figure("best held-out " + first.label, fmt::format("{:.2f} %", best.y)) +
+            head_figure("in epoch", fmt::format("{:.0f}", best.x));
+  } else if (const std::optional<Point> best = lowest(values(rows, "valid_loss"))) {
     html += head_figure("best held-out loss", fmt::format("{:.4f}", best->y)) +
             head_figure("in epoch", fmt::format("{:.0f}", best->x));
   }
   return html + head_figure("seconds", number(last, "seconds", "{:.1f}")) +
-         head_figure("tokens/s", number(last, "tokens_per_second", "{:.0f}")) + "</dl>\n";
+         head_figure(has_perplexity(rows) ? "tokens/s" : "items/s", number(last, "tokens_per_second", "{:.0f}")) +
+         "</dl>\n";
 }
 
 }  // namespace

@@ -4,21 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numbers>
 
 #include "longhand/base/error.h"
-#include "longhand/io/config.h"
-#include "longhand/io/file.h"
-#include "longhand/io/safetensors.h"
-#include "longhand/kernels/embedding.h"
-#include "longhand/kernels/reference.h"
-#include "longhand/nn/tape_layers.h"
+#include "longhand/nn/layers.h"
 
 namespace longhand::tasks {
 namespace {
 
-constexpr const char* kTask = "language_model";
 constexpr uint32_t kEmbeddingMask = 128;  // its place, between those of the stack's two kinds of masks
 
 nn::LstmStackOptions stack_options(const LanguageModelOptions& options, int64_t vocabulary) {
@@ -26,12 +19,6 @@ nn::LstmStackOptions stack_options(const LanguageModelOptions& options, int64_t 
           .inputs = options.embed > 0 ? options.embed : vocabulary,
           .one_hot = options.embed == 0,
           .init = options.init};
-}
-
-// PyTorch's layers have a second bias, which is added to the first; but a GRU's are both parameters of the model.
-std::string second_bias(const std::string& first) {
-  const size_t at = first.find("bias_ih");
-  return at == std::string::npos || first.starts_with("gru.") ? "" : std::string(first).replace(at, 7, "bias_hh");
 }
 
 }  // namespace
@@ -106,78 +93,22 @@ void LanguageModel::save(const std::string& path, std::span<const float> values)
   LanguageModelOptions options = options_;
   OptionTable table;
   options.add_to(table);
-  nlohmann::ordered_json config = {{"task", kTask}, {"format", 1}, {"options", io::to_json(table)}};
-
-  std::vector<float> zeros;
-  for (const Parameter& p : arena_.parameters()) {
-    if (!second_bias(p.name).empty()) zeros.resize(std::max(zeros.size(), static_cast<size_t>(p.size)));
-  }
-  std::vector<io::TensorToWrite> tensors;
-  for (const Parameter& p : arena_.parameters()) {
-    const auto size = static_cast<size_t>(p.size);
-    tensors.push_back({p.name, p.shape, values.subspan(static_cast<size_t>(p.offset), size)});
-    const std::string second = second_bias(p.name);
-    if (!second.empty()) tensors.push_back({second, p.shape, std::span<const float>(zeros).first(size)});
-  }
-  io::write_safetensors(path, {{"config", config.dump()}, {"vocabulary", vocabulary_.to_json().dump()}}, tensors);
+  write_model(path, kTask, table, vocabulary_.to_json(), arena_, values);
 }
 
-std::unique_ptr<LanguageModel> LanguageModel::load(const std::string& path) {
-  const std::string file_path = io::is_folder(path) ? path + "/model.safetensors" : path;
-  const io::Safetensors file = io::Safetensors::read(file_path);
-  const nlohmann::json config = io::parse_json(file.text("config"), file_path);
-  const auto field = [&](const char* name) {
-    return config.is_object() && config.contains(name) ? config[name] : nlohmann::json();
-  };
-  const std::string task = field("task").is_string() ? field("task").get<std::string>() : "file of something else";
-  if (task != kTask) {
-    throw input_error(fmt::format("{}: expected a {}, found a {}", file_path, kTask, task),
-                      "use it with the command of its own task; `longhand info` shows what a model is");
-  }
-  if (field("format") != 1) {
-    throw input_error(file_path + ": expected format 1, found another", "it was written by a newer longhand; update");
-  }
+std::unique_ptr<LanguageModel> LanguageModel::load(const std::string& path) { return load(ModelFile::read(path)); }
+
+std::unique_ptr<LanguageModel> LanguageModel::load(const ModelFile& file) {
+  file.expect_task(kTask);
   LanguageModelOptions options;
   OptionTable table;
   options.add_to(table);
-  io::from_json(field("options"), file_path, table);
-  try {
-    options.check();
-  } catch (const Error& e) {
-    throw input_error(file_path + ": configuration: " + e.what(), "the file was altered; use an intact one");
-  }
-  data::Vocabulary vocabulary =
-      data::Vocabulary::from_json(io::parse_json(file.text("vocabulary"), file_path), file_path);
-  data::check_special_symbols(vocabulary, options.text, file_path);
-
-  // Memory is taken only for a model that the file fills.
+  file.read_options(table);
+  file.check_options([&] { options.check(); });
+  data::Vocabulary vocabulary = data::Vocabulary::from_json(file.vocabulary(), file.path());
+  data::check_special_symbols(vocabulary, options.text, file.path());
   std::unique_ptr<LanguageModel> model(new LanguageModel(options, std::move(vocabulary), Memory::kLater));
-  size_t arrays = 0;
-  for (const Parameter& p : model->arena_.parameters()) {
-    file.check_floats(p.name, p.shape);
-    if (!second_bias(p.name).empty()) file.check_floats(second_bias(p.name), p.shape);
-    arrays += second_bias(p.name).empty() ? 1 : 2;
-  }
-  if (file.tensors().size() != arrays) {
-    throw input_error(fmt::format("{}: expected {} arrays, found {}", file_path, arrays, file.tensors().size()),
-                      "use a file that matches its configuration");
-  }
-  model->arena_.allocate();
-  std::vector<float> extra;
-  for (size_t i = 0; i < model->arena_.parameters().size(); ++i) {
-    const Parameter& p = model->arena_.parameters()[i];
-    const std::span<float> values(model->arena_.value(i), static_cast<size_t>(p.size));
-    file.copy_floats(p.name, p.shape, values);
-    if (const std::string second = second_bias(p.name); !second.empty()) {
-      extra.resize(values.size());
-      file.copy_floats(second, p.shape, extra);
-      for (size_t k = 0; k < values.size(); ++k) values[k] += extra[k];
-    }
-    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
-      throw input_error(fmt::format("{}: '{}' holds values that are not finite", file_path, p.name),
-                        "the file is damaged, or its training diverged; use an intact one");
-    }
-  }
+  file.fill(model->arena_);
   model->parameters_changed();
   return model;
 }
@@ -213,11 +144,7 @@ const float* LanguageModel::embed(const data::Batch& batch, const GradientPass* 
                                                .symbols = batch.inputs.data(),
                                                .y = x_.data(),
                                                .y_stride = stride};
-  if (engine == nn::Engine::kFused) {
-    kernels::embedding_gather(gather, context);
-  } else {
-    kernels::reference::embedding_gather(gather);
-  }
+  nn::embedding_gather(gather, engine, context);
   if (training != nullptr && options_.dropout_embedding > 0.0) {
     symbol_mask_.resize(vocabulary_.size());
     nn::DropoutKey key = training->masks;
@@ -237,13 +164,7 @@ void LanguageModel::embed_backward(const data::Batch& batch, nn::Engine engine, 
                                                  .dy = dx_.data(),
                                                  .dy_stride = padded(options_.embed),
                                                  .dtable = arena_.gradient(embedding_)};
-  if (engine == nn::Engine::kFused) {
-    kernels::embedding_scatter(scatter, context);
-  } else if (engine == nn::Engine::kAutograd) {
-    nn::embedding_scatter_on_tape(scatter, arena_.value(embedding_), vocabulary_.size());
-  } else {
-    kernels::reference::embedding_scatter(scatter);
-  }
+  nn::embedding_scatter(scatter, arena_.value(embedding_), vocabulary_.size(), engine, context);
 }
 
 void LanguageModel::pack_output(bool training, kernels::Context& context) {
@@ -271,11 +192,7 @@ const float* LanguageModel::project(const float* output, const int32_t* rows, in
                                              .w = arena_.value(*projection_),
                                              .y = projected_.data(),
                                              .y_stride = padded(options_.embed)};
-  if (engine == nn::Engine::kFused) {
-    kernels::linear_forward(linear, packed_projection_, context);
-  } else {
-    kernels::reference::linear_forward(linear);
-  }
+  nn::linear_forward(linear, packed_projection_, engine, context);
   return projected_.data();
 }
 
@@ -294,13 +211,7 @@ void LanguageModel::project_backward(const float* output, const int32_t* rows, i
                                               .dx = d_output_.data(),
                                               .dx_stride = stride,
                                               .dw = arena_.gradient(*projection_)};
-  if (engine == nn::Engine::kFused) {
-    kernels::linear_backward(linear, packed_projection_, context);
-  } else if (engine == nn::Engine::kAutograd) {
-    nn::linear_backward_on_tape(linear);
-  } else {
-    kernels::reference::linear_backward(linear);
-  }
+  nn::linear_backward(linear, packed_projection_, engine, context);
 }
 
 // The output layer: the batch's losses, summed, and the gradient of what the stack made of it, in d_output_.
@@ -351,13 +262,7 @@ double LanguageModel::softmax(const data::Batch& batch, const float* output, con
     head.dx = d_projected_.data();
     head.dx_stride = padded(options_.embed);
   }
-  if (engine == nn::Engine::kFused) {
-    kernels::softmax_cross_entropy(head, packed_output_, context);
-  } else if (engine == nn::Engine::kAutograd) {
-    nn::softmax_cross_entropy_on_tape(head);
-  } else {
-    kernels::reference::softmax_cross_entropy(head);
-  }
+  nn::softmax_cross_entropy(head, packed_output_, engine, context);
   if (projects() && training != nullptr) project_backward(output, picked, batch.symbols, engine, context);
   double nats = 0.0;
   for (int64_t n = 0; n < batch.symbols; ++n) nats += static_cast<double>(losses_[n]);
@@ -422,7 +327,7 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
   if (options.context > 0) {
     run_all(data::ContextBatches(corpus, options.context, options.most));
   } else {
-    run_all(data::Batches(corpus, options_.text.lines, {.batch = options.rows, .bptt = 128, .shuffle = false}));
+    run_all(data::Batches(corpus, options_.text.lines, 128, {.batch = options.rows, .shuffle = false}));
   }
   score.sequences = options_.text.lines   ? corpus.sequences()
                     : options.context > 0 ? 1
@@ -486,11 +391,7 @@ std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, ke
                                            .bias = arena_.value(output_bias_),
                                            .y = logits_.data(),
                                            .y_stride = logits_.size()};
-  if (engine == nn::Engine::kFused) {
-    kernels::linear_forward(head, packed_output_, context);
-  } else {
-    kernels::reference::linear_forward(head);
-  }
+  nn::linear_forward(head, packed_output_, engine, context);
   return logits_.span().first(static_cast<size_t>(vocabulary_.size()));
 }
 

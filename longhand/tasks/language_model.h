@@ -15,6 +15,8 @@
 #include "longhand/data/text.h"
 #include "longhand/kernels/softmax.h"
 #include "longhand/nn/lstm_stack.h"
+#include "longhand/tasks/gradient_pass.h"
+#include "longhand/tasks/model_file.h"
 
 namespace longhand::tasks {
 
@@ -56,22 +58,17 @@ struct LanguageScore {
   double bits_per_character() const;
 };
 
-/// What a step of training wants of a batch.
-struct GradientPass {
-  nn::DropoutKey masks;          ///< keys the random ones
-  float scale = 0.0F;            ///< of the summed losses, whose gradients are wanted; 0: one over the symbols
-  bool add = false;              ///< to the gradients that are there; otherwise they are overwritten
-  double label_smoothing = 0.0;  ///< part of each target that is spread over all symbols (Szegedy et al. 2016)
-};
-
 class LanguageModel {
  public:
+  static constexpr const char* kTask = "language_model";  ///< in its file
+
   /// A model with all weights zero; `initialise` or `load` give them values.
   LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary);
 
   /// Reads a model file, or the one in a run's folder. Throws an input error for a file that is damaged, or holds
   /// something else than a language model.
   static std::unique_ptr<LanguageModel> load(const std::string& path);
+  static std::unique_ptr<LanguageModel> load(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
 

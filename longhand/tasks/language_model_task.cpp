@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "longhand/tasks/fingerprint.h"
+
 namespace longhand::tasks {
 namespace {
 
@@ -27,16 +29,8 @@ LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, d
       valid_(std::move(valid)),
       options_(options),
       context_(context),
-      batches_(train_, model.options().text.lines,
-               {.batch = options.batch,
-                .bptt = options.bptt,
-                .accumulate = options.accumulate,
-                .whole = options.whole,
-                .every = options.batch_every,
-                .factor = options.batch_factor,
-                .shuffle = true,
-                .seed = options.seed}) {
-  for (int64_t slot = 0; slot < options.accumulate; ++slot) states_.push_back(model_.stack().take_state());
+      batches_(train_, model.options().text.lines, options.bptt, options.groups) {
+  for (int64_t slot = 0; slot < options.groups.accumulate; ++slot) states_.push_back(model_.stack().take_state());
 }
 
 StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
@@ -44,12 +38,7 @@ StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
   StepResult result{0.0, symbols};
   for (int64_t part = 0; part < batches_.parts(index); ++part) {
     batches_.get(index, part, batch_);
-    // Steps are far below 2^40, so no two parts share a mask.
-    const nn::DropoutKey masks{options_.seed, step + (static_cast<uint64_t>(part) << 40U), 0};
-    const GradientPass pass{.masks = masks,
-                            .scale = 1.0F / static_cast<float>(symbols),
-                            .add = part > 0,
-                            .label_smoothing = options_.label_smoothing};
+    const GradientPass pass = pass_of_part(options_.groups.seed, step, part, symbols, options_.label_smoothing);
     nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
     model_.stack().give_state(std::move(state));
     result.loss_sum += model_.run(batch_, &pass, options_.engine, context_);
@@ -67,8 +56,9 @@ EvaluateOptions evaluation_while_training(const LanguageModel& model, const data
 }
 
 std::vector<Metric> LanguageModelTask::validate() {
-  const LanguageScore score = model_.evaluate(
-      valid_, evaluation_while_training(model_, valid_, options_.batch, options_.bptt), options_.engine, context_);
+  const LanguageScore score =
+      model_.evaluate(valid_, evaluation_while_training(model_, valid_, options_.groups.batch, options_.bptt),
+                      options_.engine, context_);
   return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
 }
 
@@ -89,7 +79,7 @@ bool LanguageModelTask::carried_state_fits(int64_t index) {
     const bool fits = batch_.fresh || model_.stack().state_fits(batch_.rows);
     state = model_.stack().take_state();
     if (!fits) return false;
-    if (options_.whole) break;  // the parts follow one another
+    if (options_.groups.whole) break;  // the parts follow one another
   }
   return true;
 }
@@ -100,17 +90,12 @@ std::string LanguageModelTask::fingerprint() const {
     for (const char c : model_.vocabulary().symbol(s)) bytes.push_back(static_cast<unsigned char>(c));
     bytes.push_back(-1);
   }
-  LanguageModelOptions options = model_.options();
-  OptionTable table;
-  options.add_to(table);
-  std::string model;
-  for (const Option& option : table.options()) model += fmt::format(", {} {}", option.name, option.text());
   return fmt::format(
-      "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, batch {}, "
-      "whole {}, accumulate {}, batch-every {}, batch-factor {}, bptt {}, label-smoothing {}, seed {}{}",
+      "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, bptt {}, "
+      "label-smoothing {}{}",
       train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols), hash(2, bytes),
-      model_.parameters().count(), options_.batch, options_.whole, options_.accumulate, options_.batch_every,
-      options_.batch_factor, options_.bptt, options_.label_smoothing, options_.seed, model);
+      model_.parameters().count(), options_.bptt, options_.label_smoothing,
+      described(options_.groups, model_.options()));
 }
 
 }  // namespace longhand::tasks

@@ -11,14 +11,9 @@ namespace longhand::tasks {
 
 /// How a corpus is cut for training.
 struct LanguageTaskOptions {
-  int64_t batch = 32;       ///< sequences side by side
-  bool whole = false;       ///< one update an epoch, of all symbols
-  int64_t accumulate = 1;   ///< an update is made of `batch` times so many sequences, `batch` at a time
-  int64_t batch_every = 0;  ///< epochs after which `batch` is multiplied by `batch_factor`; 0: never
-  double batch_factor = 1.0;
+  data::GroupOptions groups;  ///< how many sequences make an update, and the seed
   int64_t bptt = 64;
   double label_smoothing = 0.0;
-  uint64_t seed = 0;
   nn::Engine engine = nn::Engine::kFused;
 };
 
@@ -39,6 +34,7 @@ class LanguageModelTask final : public Task {
   int64_t steps() const override { return batches_.size(); }
   int64_t batch() const override { return batches_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
+  bool has_perplexity() const override { return true; }
   bool has_validation() const override { return !valid_.symbols.empty(); }
   std::vector<Metric> validate() override;
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override;

@@ -20,7 +20,16 @@ struct StepResult {
 struct Metric {
   std::string name;  ///< as in metrics.jsonl, without `valid_`
   double value = 0.0;
+  bool more_is_better = false;
 };
+
+/// The metric of that name, or null.
+inline const Metric* find_metric(const std::vector<Metric>& metrics, const std::string& name) {
+  for (const Metric& metric : metrics) {
+    if (metric.name == name) return &metric;
+  }
+  return nullptr;
+}
 
 /// The one abstract class of the library; one virtual call a batch.
 class Task {
@@ -41,8 +50,11 @@ class Task {
   /// start of the training and keys the random numbers.
   virtual StepResult train_step(int64_t index, uint64_t step) = 0;
 
+  /// Whether the exponential of the loss is a perplexity.
+  virtual bool has_perplexity() const { return false; }
   virtual bool has_validation() const = 0;
-  /// Measures the model on the held-out data; the first metric is the loss. Only between epochs.
+  /// Measures the model on the held-out data. The first metric is the one by which the best model is chosen; one is
+  /// called `loss`. Only between epochs.
   virtual std::vector<Metric> validate() = 0;
 
   /// Arrays that, with the parameters, make the next step: states carried from batch to batch.

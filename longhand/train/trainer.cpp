@@ -65,6 +65,7 @@ Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::stri
       optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size())),
       schedule_(options.schedule, options.optimizer.learning_rate) {
   progress_.epochs = options.epochs;
+  progress_.has_perplexity = task.has_perplexity();
   options.check(task);
 }
 
@@ -151,12 +152,14 @@ void Trainer::end_epoch() {
   if (task_.has_validation()) {
     const Averaged averaged(*this);
     evaluation.valid = task_.validate();
-    loss = evaluation.valid.front().value;
+    loss = tasks::find_metric(evaluation.valid, "loss")->value;
     if (!std::isfinite(loss)) throw diverged("held-out loss");
-    evaluation.best = !best_loss_ || loss < *best_loss_;
+    const tasks::Metric& first = evaluation.valid.front();
+    const double score = first.more_is_better ? -first.value : first.value;
+    evaluation.best = !best_score_ || score < *best_score_;
     evaluations_since_best_ = evaluation.best ? 0 : evaluations_since_best_ + 1;
     if (evaluation.best) {
-      best_loss_ = loss;
+      best_score_ = score;
       best_valid_ = evaluation.valid;
       best_epoch_ = progress_.epoch;
       const std::span<const float> values = task_.parameters().values();
@@ -181,10 +184,10 @@ void Trainer::end_epoch() {
 void Trainer::write_events(const Evaluation& evaluation) {
   const Progress& p = evaluation.progress;
   std::vector<std::pair<std::string, double>> scalars = {{"train/loss", p.loss()},
-                                                         {"train/perplexity", std::exp(p.loss())},
                                                          {"train/learning_rate", p.learning_rate},
                                                          {"train/gradient_norm", p.mean_norm()},
                                                          {"train/tokens_per_second", p.tokens_per_second}};
+  if (p.has_perplexity) scalars.emplace_back("train/perplexity", std::exp(p.loss()));
   for (const tasks::Metric& metric : evaluation.valid) scalars.emplace_back("valid/" + metric.name, metric.value);
   const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   events_->write(now, p.step, scalars);
@@ -197,13 +200,15 @@ std::string Trainer::metrics_line(const Evaluation& evaluation) const {
                                  {"step", p.step},
                                  {"seconds", p.seconds},
                                  {"train_loss", p.loss()},
-                                 {"train_perplexity", std::exp(p.loss())},
                                  {"valid_loss", nullptr},
-                                 {"valid_perplexity", nullptr},
                                  {"learning_rate", p.learning_rate},
                                  {"gradient_norm", p.mean_norm()},
                                  {"batch", p.batch},
                                  {"tokens_per_second", p.tokens_per_second}};
+  if (p.has_perplexity) {
+    line["train_perplexity"] = std::exp(p.loss());
+    line["valid_perplexity"] = nullptr;
+  }
   for (const tasks::Metric& metric : evaluation.valid) line["valid_" + metric.name] = metric.value;
   return line.dump();
 }
@@ -220,19 +225,19 @@ void Trainer::write_checkpoint() {
   if (best_unsaved_) {
     task_.save_model(files_.model, best_values_);
     best_unsaved_ = false;
-  } else if (!best_loss_) {  // the last is the best there is
+  } else if (!best_score_) {  // the last is the best there is
     const Averaged averaged(*this);
     task_.save_model(files_.model, parameters.values());
   }
 
   nlohmann::ordered_json best = nullptr;
-  if (best_loss_) {
-    best = {{"loss", *best_loss_}, {"epoch", best_epoch_}, {"evaluations_since", evaluations_since_best_}};
+  if (best_score_) {
+    best = {{"score", *best_score_}, {"epoch", best_epoch_}, {"evaluations_since", evaluations_since_best_}};
     for (const tasks::Metric& metric : best_valid_) best["metrics"][metric.name] = metric.value;
   }
   const Progress& p = progress_;
   const Schedule::State& rate = schedule_.state();
-  const nlohmann::ordered_json state = {{"format", 2},
+  const nlohmann::ordered_json state = {{"format", 3},
                                         {"fingerprint", task_.fingerprint()},
                                         {"epoch", p.epoch},
                                         {"step", p.step},
@@ -311,7 +316,7 @@ void Trainer::resume() {
   };
   try {
     const nlohmann::json state = io::parse_json(file.text("state"), path);
-    if (state.at("format") != 2) throw damaged;
+    if (state.at("format") != 3) throw damaged;
     const std::string fingerprint = state.at("fingerprint");
     if (fingerprint != task_.fingerprint()) {
       throw input_error(
@@ -363,7 +368,7 @@ void Trainer::resume() {
     optimizer_.set_averaging_since(since);
     losses_ = state.at("losses").get<std::vector<double>>();
     if (const nlohmann::json& best = state.at("best"); !best.is_null()) {
-      best_loss_ = best.at("loss").get<double>();
+      best_score_ = best.at("score").get<double>();
       best_epoch_ = count_in(best, "epoch");
       evaluations_since_best_ = count_in(best, "evaluations_since");
       for (const auto& [name, value] : best.at("metrics").items()) best_valid_.push_back({name, value});

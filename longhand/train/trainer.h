@@ -61,6 +61,7 @@ struct Progress {
   int64_t total_count = 0;         ///< symbols since the run began
   double seconds = 0.0;            ///< spent on training steps since the run began
   double tokens_per_second = 0.0;  ///< in this epoch so far
+  bool has_perplexity = false;     ///< the exponential of the loss is one
 
   double mean_norm() const { return index > 0 ? norm_sum / static_cast<double>(index) : 0.0; }
   double loss() const { return count > 0 ? loss_sum / static_cast<double>(count) : 0.0; }
@@ -102,7 +103,7 @@ class Trainer {
   bool complete() const { return progress_.epoch >= options_.epochs && progress_.index == progress_.steps_in_epoch; }
 
   /// Trains until the epochs are done, patience is out or the observer says stop; in each case the model and the
-  /// checkpoint are on disk. The model is the best by held-out loss, else the last; where weights are averaged, it is
+  /// checkpoint are on disk. The model is the best by the task's first metric, else the last; where weights are averaged, it is
   /// their average that is measured and kept. A loss or gradient that is not finite throws a Divergence before it can
   /// touch a weight, and leaves the last checkpoint as it was.
   TrainResult run();
@@ -128,7 +129,7 @@ class Trainer {
 
   Progress progress_;
   double epoch_seconds_ = 0.0;
-  std::optional<double> best_loss_;
+  std::optional<double> best_score_;  // less is better
   std::vector<tasks::Metric> best_valid_;
   int64_t best_epoch_ = 0;
   int64_t evaluations_since_best_ = 0;

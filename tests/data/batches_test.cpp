@@ -21,7 +21,7 @@ Corpus stream(int64_t n) {
 TEST(Batches, OfAStreamCoverEveryTargetOnceAndCarryOn) {
   for (const int64_t n : {34, 100, 1000, 1001, 1031}) {
     const Corpus corpus = stream(n);
-    const Batches batches(corpus, false, {.batch = 32, .bptt = 7, .shuffle = false});
+    const Batches batches(corpus, false, 7, {.batch = 32, .shuffle = false});
     std::map<int32_t, int> seen;
     std::vector<int32_t> next;
     Batch batch;
@@ -51,7 +51,7 @@ TEST(Batches, OfAStreamCoverEveryTargetOnceAndCarryOn) {
 // In every epoch each target comes once, in windows of like length that are cut elsewhere than in the epoch before.
 TEST(Batches, OfAShuffledStreamAreCompleteAndCutAnew) {
   const Corpus corpus = stream(10000);
-  Batches batches(corpus, false, {.batch = 32, .bptt = 35, .shuffle = true, .seed = 3});
+  Batches batches(corpus, false, 35, {.batch = 32, .shuffle = true, .seed = 3});
   Batch batch;
   std::set<int64_t> first_lengths;
   for (int64_t epoch = 0; epoch < 20; ++epoch) {
@@ -83,7 +83,7 @@ TEST(Batches, OfLinesAreRaggedShuffledAndComplete) {
     corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
     total += length - 1;
   }
-  Batches batches(corpus, true, {.batch = 8, .bptt = 5, .shuffle = true, .seed = 1});
+  Batches batches(corpus, true, 5, {.batch = 8, .shuffle = true, .seed = 1});
   std::vector<std::vector<int32_t>> orders;
   for (const int64_t epoch : {0, 1, 0}) {
     batches.begin_epoch(epoch);
@@ -175,11 +175,11 @@ TEST(Batches, AccumulateTheRowsOfALargerBatch) {
   for (const Case& c : {Case{stream(1031), false, 0}, Case{stream(9), false, 0}, Case{stream(2), false, 0},
                         Case{distinct_lines(101), true, -1}}) {
     for (const int64_t bptt : {5, 64}) {
-      BatchOptions options{.batch = kPart * kParts, .bptt = bptt, .seed = 3};
-      Batches whole(c.corpus, c.lines, options);
+      GroupOptions options{.batch = kPart * kParts, .seed = 3};
+      Batches whole(c.corpus, c.lines, bptt, options);
       options.batch = kPart;
       options.accumulate = kParts;
-      Batches parts(c.corpus, c.lines, options);
+      Batches parts(c.corpus, c.lines, bptt, options);
       for (int64_t epoch = 0; epoch < 3; ++epoch) {
         whole.begin_epoch(epoch);
         parts.begin_epoch(epoch);
@@ -226,8 +226,8 @@ TEST(Batches, AccumulateTheRowsOfALargerBatch) {
 TEST(Batches, OfTheWholeCorpusAreOneUpdate) {
   for (const bool lines : {false, true}) {
     const Corpus corpus = lines ? distinct_lines(50) : stream(1031);
-    Batches batches(corpus, lines, {.batch = 6, .bptt = 5, .accumulate = 2, .whole = true, .seed = 3});
-    Batches windows(corpus, lines, {.batch = 6, .bptt = 5, .seed = 3});
+    Batches batches(corpus, lines, 5, {.batch = 6, .accumulate = 2, .whole = true, .seed = 3});
+    Batches windows(corpus, lines, 5, {.batch = 6, .seed = 3});
     for (int64_t epoch = 0; epoch < 2; ++epoch) {
       batches.begin_epoch(epoch);
       windows.begin_epoch(epoch);
@@ -261,9 +261,8 @@ TEST(Batches, GrowAndShrinkFromEpochToEpoch) {
   for (const bool lines : {false, true}) {
     const Corpus corpus = lines ? distinct_lines(80) : stream(500);
     for (const Case& c : cases) {
-      Batches batches(
-          corpus, lines,
-          {.batch = c.batch, .bptt = 9, .accumulate = c.accumulate, .every = c.every, .factor = c.factor, .seed = 3});
+      Batches batches(corpus, lines, 9,
+                      {.batch = c.batch, .accumulate = c.accumulate, .every = c.every, .factor = c.factor, .seed = 3});
       for (size_t epoch = 0; epoch < c.rows.size(); ++epoch) {
         batches.begin_epoch(static_cast<int64_t>(epoch));
         EXPECT_EQ(batches.rows(), c.rows[epoch]) << epoch;
@@ -285,7 +284,7 @@ TEST(Batches, GrowAndShrinkFromEpochToEpoch) {
   }
   // Not without end: a row is to be read for as many steps as gradients flow back.
   const Corpus corpus = stream(500);
-  Batches batches(corpus, false, {.batch = 2, .bptt = 9, .every = 1, .factor = 1e6});
+  Batches batches(corpus, false, 9, {.batch = 2, .every = 1, .factor = 1e6});
   batches.begin_epoch(100);
   EXPECT_EQ(batches.rows(), corpus.targets() / 9);
   expect_complete(batches, corpus);

@@ -45,10 +45,10 @@ void expect_same_gradients(const Training& actual, const std::vector<float>& exp
 TEST(LanguageModelTask, AccumulatesTheGradientOfALargerBatch) {
   for (const bool lines : {false, true}) {
     for (const double smoothing : {0.0, 0.1}) {
-      LanguageTaskOptions how{.batch = 8, .bptt = 9, .label_smoothing = smoothing, .seed = 3};
+      LanguageTaskOptions how{.groups = {.batch = 8, .seed = 3}, .bptt = 9, .label_smoothing = smoothing};
       Training whole(model_options(lines), how);
-      how.batch = 2;
-      how.accumulate = 4;
+      how.groups.batch = 2;
+      how.groups.accumulate = 4;
       Training parts(model_options(lines), how);
       uint64_t step = 0;
       int64_t carried = 0;
@@ -73,9 +73,9 @@ TEST(LanguageModelTask, AccumulatesTheGradientOfALargerBatch) {
 // The one update of an epoch has the mean of the windows' gradients, each with the weight of its symbols.
 TEST(LanguageModelTask, TheWholeSetsGradientIsThatOfAllWindows) {
   for (const bool lines : {false, true}) {
-    LanguageTaskOptions how{.batch = 4, .bptt = 9, .seed = 3};
+    LanguageTaskOptions how{.groups = {.batch = 4, .seed = 3}, .bptt = 9};
     Training windows(model_options(lines), how);
-    how.whole = true;
+    how.groups.whole = true;
     Training whole(model_options(lines), how);
     for (int64_t epoch = 0; epoch < 2; ++epoch) {
       windows.task.begin_epoch(epoch);
@@ -106,8 +106,8 @@ TEST(LanguageModelTask, PartsHaveMasksOfTheirOwn) {
     LanguageModelOptions options = model_options(true);
     options.lstm.dropout = dropout;
     const std::string line = "the cat sat on the mat\n";
-    Training one(options, {.batch = 1, .bptt = 64, .seed = 3}, line);
-    Training two(options, {.batch = 1, .accumulate = 2, .bptt = 64, .seed = 3}, line + line);
+    Training one(options, {.groups = {.batch = 1, .seed = 3}, .bptt = 64}, line);
+    Training two(options, {.groups = {.batch = 1, .accumulate = 2, .seed = 3}, .bptt = 64}, line + line);
     const StepResult single = one.step(0, 5), twice = two.step(0, 5);
     EXPECT_EQ(twice.count, 2 * single.count);
     if (dropout == 0.0) {

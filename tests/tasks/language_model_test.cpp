@@ -88,7 +88,7 @@ TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
   for (const auto& [options, label_smoothing] : sets) {
     Model m(options, "the cat sat\non\nthe mat and the dog sat on the log\nwhile the cat\n");
     kernels::Context context(2);
-    const data::Batches batches(m.corpus, options.text.lines, {.batch = 4, .bptt = 64, .shuffle = false});
+    const data::Batches batches(m.corpus, options.text.lines, 64, {.batch = 4, .shuffle = false});
     data::Batch batch;
     batches.get(0, batch);
     const GradientPass pass{.masks = {1, 2, 0}, .label_smoothing = label_smoothing};
@@ -118,9 +118,9 @@ std::vector<double> loss_curve(const LanguageModelOptions& options, Engine engin
                                double label_smoothing = 0.0) {
   Model m(options);
   kernels::Context context(threads);
-  LanguageModelTask task(m.model, m.corpus, {},
-                         {.batch = 4, .bptt = 8, .label_smoothing = label_smoothing, .seed = 3, .engine = engine},
-                         context);
+  LanguageModelTask task(
+      m.model, m.corpus, {},
+      {.groups = {.batch = 4, .seed = 3}, .bptt = 8, .label_smoothing = label_smoothing, .engine = engine}, context);
   std::vector<double> curve;
   uint64_t step = 0;
   for (int64_t epoch = 0; epoch < 12; ++epoch) {

@@ -60,7 +60,7 @@ std::vector<Resumed> recipes_of_models() {
 std::vector<Resumed> recipes_of_training() {
   Recipe momentum = small({.optimizer = "momentum", .learning_rate = 0.1, .l2 = 1e-4, .clip_value = 0.05},
                           {.schedule = "step", .every = 1, .after = 2});
-  momentum.how.accumulate = 2;
+  momentum.how.groups.accumulate = 2;
   Recipe nesterov = small({.optimizer = "nesterov", .learning_rate = 0.1, .weight_decay = 0.01},
                           {.schedule = "exponential", .factor = 0.7});
   nesterov.model.tie_weights = true;
@@ -71,23 +71,23 @@ std::vector<Resumed> recipes_of_training() {
   adadelta.model.dropout_embedding = 0.2;
   Recipe rmsprop = small({.optimizer = "rmsprop", .learning_rate = 0.005}, {.schedule = "inverse-sqrt", .warmup = 5});
   rmsprop.how.label_smoothing = 0.1;
-  rmsprop.how.batch_every = 1;
-  rmsprop.how.batch_factor = 2.0;
+  rmsprop.how.groups.every = 1;
+  rmsprop.how.groups.factor = 2.0;
   Recipe adamw = small({.optimizer = "adamw", .learning_rate = 0.01}, {.schedule = "one-cycle"});
   adamw.model.lstm.activation_reg = 2.0;
   adamw.model.lstm.temporal_reg = 1.0;
-  adamw.how.batch = 9;
-  adamw.how.batch_every = 1;
-  adamw.how.batch_factor = 1.0 / 3.0;
+  adamw.how.groups.batch = 9;
+  adamw.how.groups.every = 1;
+  adamw.how.groups.factor = 1.0 / 3.0;
   Recipe nadam =
       small({.optimizer = "nadam", .learning_rate = 0.01}, {.schedule = "cosine", .least = 1e-4, .warmup = 5});
   nadam.model.text.lines = true;
   nadam.model.lstm.train_initial_state = true;
   nadam.text = some_verse(16);
-  nadam.how.accumulate = 2;
+  nadam.how.groups.accumulate = 2;
   Recipe whole = small({.learning_rate = 0.02}, {.schedule = "one-cycle", .warmup = 2});
   whole.training.epochs = 6;
-  whole.how.whole = true;
+  whole.how.groups.whole = true;
   // A rate at which the held-out loss soon gets worse.
   Recipe trigger = small({.optimizer = "asgd", .learning_rate = 30.0, .average_trigger = 0}, {});
   trigger.training.epochs = 8;
@@ -106,13 +106,9 @@ std::vector<Resumed> recipes_of_training() {
                          .weight_drop = 0.2,
                          .activation_reg = 2.0,
                          .temporal_reg = 1.0};
-  together.how = {.batch = 2,
-                  .accumulate = 3,
-                  .batch_every = 1,
-                  .batch_factor = 2.0,
+  together.how = {.groups = {.batch = 2, .accumulate = 3, .every = 1, .factor = 2.0, .seed = 9},
                   .bptt = 12,
-                  .label_smoothing = 0.1,
-                  .seed = 9};
+                  .label_smoothing = 0.1};
   together.training.tensorboard = true;
   return {{"MomentumInStepsAccumulated", momentum},
           {"NesterovExponentialTied", nesterov},

@@ -19,7 +19,7 @@ struct Recipe {
   tasks::LanguageModelOptions model;
   TrainOptions training;
   std::string text;
-  tasks::LanguageTaskOptions how{.batch = 4, .bptt = 12, .seed = 9};
+  tasks::LanguageTaskOptions how{.groups = {.batch = 4, .seed = 9}, .bptt = 12};
   double valid_fraction = 0.2;
 };
 

@@ -59,14 +59,15 @@ TEST(Trainer, RefusesACheckpointOfOtherData) {
   Recipe more = recipe, alphabet = recipe, batch = recipe;
   more.text += " more";
   std::replace(alphabet.text.begin(), alphabet.text.end(), 'e', '$');  // the same indices for other symbols
-  batch.how.batch = 5;
+  batch.how.groups.batch = 5;
   for (const Recipe& other : {more, alphabet, batch}) {
     try {
       sitting(other, folder.string(), true, 1);
       FAIL();
     } catch (const Error& e) {
       EXPECT_NE(std::string(e.what()).find("belongs to other data"), std::string::npos);
-      EXPECT_EQ(std::string(e.what()).find("expected batch 5") != std::string::npos, other.how.batch == 5) << e.what();
+      EXPECT_EQ(std::string(e.what()).find("expected batch 5") != std::string::npos, other.how.groups.batch == 5)
+          << e.what();
     }
   }
 }
@@ -95,7 +96,7 @@ TEST(Trainer, LeavesAModelWhereverItStops) {
 TEST(Trainer, DoesNotSaveWeightsThatAreNotFinite) {
   Recipe recipe = without_held_out();
   recipe.training.epochs = 1;
-  recipe.how.batch = 300;  // one step: its update is the last thing that happens
+  recipe.how.groups.batch = 300;  // one step: its update is the last thing that happens
   recipe.training.optimizer = {.optimizer = "sgd", .learning_rate = 1e39, .clip_norm = 0.0};
   const TemporaryFolder folder;
   EXPECT_THROW(sitting(recipe, folder.string(), false, 1), Error);
@@ -182,9 +183,9 @@ TEST(Trainer, KeepsTheBestModelAndStopsWhenPatienceIsOut) {
 TEST(Trainer, TheRateAndTheBatchFollowTheirSchedules) {
   Recipe exponential = prose(), plateau = prose(), cosine = prose();
   exponential.training.schedule = {.schedule = "exponential", .factor = 0.25};
-  exponential.how.batch_every = 1;
-  exponential.how.batch_factor = 2.0;
-  exponential.how.accumulate = 2;
+  exponential.how.groups.every = 1;
+  exponential.how.groups.factor = 2.0;
+  exponential.how.groups.accumulate = 2;
   plateau.training.epochs = 8;
   plateau.training.optimizer.learning_rate = 1e-12;
   plateau.training.schedule = {.schedule = "plateau", .factor = 0.5, .patience = 1, .threshold = 1e-3};
@@ -280,7 +281,7 @@ TEST(Learning, AdamMemorisesAShortText) {
   Recipe recipe{.model = {.text = {.lowercase = true, .letters_only = true}, .lstm = {.hidden = 64}, .embed = 0},
                 .training = {.epochs = 200, .optimizer = {.learning_rate = 0.01}},
                 .text = {},
-                .how = {.batch = 6, .bptt = 30, .seed = 9},
+                .how = {.groups = {.batch = 6, .seed = 9}, .bptt = 30},
                 .valid_fraction = 0.0};
   recipe.text = data::normalise(some_prose(900), recipe.model.text, "tale");
   const TemporaryFolder folder;

@@ -1,0 +1,41 @@
+// What tells one training from another, so that a run is resumed on nothing else.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "longhand/base/options.h"
+#include "longhand/data/buckets.h"
+
+namespace longhand::tasks {
+
+/// FNV-1a over texts, one after the other; where one ends counts.
+class TextHash {
+ public:
+  void add(std::string_view text) {
+    for (const char c : text) mix(static_cast<unsigned char>(c));
+    mix(0xFF);  // which is in no UTF-8
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  void mix(unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001b3U; }
+  uint64_t value_ = 0xcbf29ce484222325U;
+};
+
+/// ", batch 32, whole false, ..., hidden 256, ...": the groups, and every option of a model.
+template <class Options>
+std::string described(const data::GroupOptions& groups, Options options) {
+  std::string out =
+      fmt::format(", batch {}, whole {}, accumulate {}, batch-every {}, batch-factor {}, seed {}", groups.batch,
+                  groups.whole, groups.accumulate, groups.every, groups.factor, groups.seed);
+  OptionTable table;
+  options.add_to(table);
+  for (const Option& option : table.options()) out += fmt::format(", {} {}", option.name, option.text());
+  return out;
+}
+
+}  // namespace longhand::tasks

@@ -1,0 +1,26 @@
+// What a step of training wants of a batch, whatever the model.
+#pragma once
+
+#include <cstdint>
+
+#include "longhand/nn/dropout.h"
+
+namespace longhand::tasks {
+
+struct GradientPass {
+  nn::DropoutKey masks;          ///< keys the random ones
+  float scale = 0.0F;            ///< of the summed losses, whose gradients are wanted; 0: one over what is predicted
+  bool add = false;              ///< to the gradients that are there; otherwise they are overwritten
+  double label_smoothing = 0.0;  ///< part of each target that is spread over all classes (Szegedy et al. 2016)
+};
+
+/// The pass of part `part` of an update, all parts of which predict `count` things. No two parts share a mask: steps
+/// are far below 2^40.
+inline GradientPass pass_of_part(uint64_t seed, uint64_t step, int64_t part, int64_t count, double label_smoothing) {
+  return {.masks = {seed, step + (static_cast<uint64_t>(part) << 40U), 0},
+          .scale = 1.0F / static_cast<float>(count),
+          .add = part > 0,
+          .label_smoothing = label_smoothing};
+}
+
+}  // namespace longhand::tasks
