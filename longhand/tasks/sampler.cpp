@@ -1,5 +1,7 @@
 #include "longhand/tasks/sampler.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -15,6 +17,9 @@ void SamplerOptions::add_to(OptionTable& table) {
             between(1e-6, 1.0));
   table.add("greedy", greedy, "always take the most probable symbol");
   table.add("seed", seed, "the same seed gives the same text", at_least(0));
+  table.add("count", count, "lines to write, with a model of lines, instead of --length; 0: as many as fit",
+            at_least(0));
+  verse.add_to(table);
 }
 
 int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, const SamplerOptions& options,
@@ -77,25 +82,47 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
     if (start.empty()) start.push_back(0);
   }
 
-  std::vector<bool> banned(static_cast<size_t>(vocabulary.size()), false);
-  for (const std::string_view symbol : {data::kUnknown, data::kBegin}) {
-    const int32_t index = vocabulary.find(symbol);
-    if (index >= 0 && vocabulary.size() > 1) banned[static_cast<size_t>(index)] = true;
+  if (!text.lines && (options.verse.any() || options.count > 0)) {
+    throw usage_error(std::string(options.count > 0 ? "--count" : "--form and --acrostic") +
+                          ": expected a model that was trained on lines, found one of a stream",
+                      "train it with --lines, one poem a line");
   }
+  const Verse form(options.verse, vocabulary);
+  Verse verse = form;
   data::Writer writer(text);
-  for (const int32_t symbol : start) writer.next(vocabulary.symbol(symbol));
-  model.begin_text();
   std::span<const float> logits;
-  for (const int32_t symbol : start) logits = model.read(symbol, engine, context);
-  for (int64_t i = 0; i < length; ++i) {
-    const int32_t next = sample(logits, banned, options, static_cast<uint64_t>(i));
+  const auto read_start = [&](const std::vector<int32_t>& symbols) {
+    model.begin_text();
+    verse = form;
+    for (const int32_t symbol : symbols) {
+      if (symbol != begin && !verse.write(symbol)) {
+        throw usage_error(fmt::format("--prompt: '{}' does not fit {}", vocabulary.symbol(symbol),
+                                      options.verse.acrostic.empty() ? "--form " + options.verse.form
+                                                                     : "--acrostic " + options.verse.acrostic),
+                          "give a beginning of such a poem, or none");
+      }
+      logits = model.read(symbol, engine, context);
+    }
+  };
+  for (const int32_t symbol : start) writer.next(vocabulary.symbol(symbol));
+  read_start(start);
+  if (!options.verse.any() && options.count == 0) start.resize(text.lines ? 1 : 0);  // of the lines after the first
+  int64_t lines = 0;
+  for (int64_t i = 0; options.count > 0 || i < length; ++i) {
+    const int32_t forced = verse.finished() ? end : verse.forced();
+    const int32_t next = forced >= 0 ? forced : sample(logits, verse.banned(), options, static_cast<uint64_t>(i));
+    if (!verse.finished()) verse.write(next);
     if (!emit(writer.next(vocabulary.symbol(next)))) return;
-    if (i + 1 == length) return;
-    if (next == end) {
-      model.begin_text();
-      logits = model.read(begin, engine, context);
-    } else {
+    const bool ended = next == end && end >= 0;
+    lines += ended ? 1 : 0;
+    if (options.count > 0 ? lines == options.count : i + 1 == length) return;
+    if (!ended) {
       logits = model.read(next, engine, context);
+      continue;
+    }
+    read_start(start);
+    for (size_t k = 1; k < start.size(); ++k) {
+      if (!emit(writer.next(vocabulary.symbol(start[k])))) return;
     }
   }
 }

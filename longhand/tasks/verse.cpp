@@ -1,0 +1,99 @@
+#include "longhand/tasks/verse.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/data/words.h"
+
+namespace longhand::tasks {
+namespace {
+
+constexpr std::string_view kComma = "，", kStop = "。";
+
+}  // namespace
+
+void VerseOptions::add_to(OptionTable& table) {
+  table.add("form", form, "keep a form of verse, such as 5x4: four lines of five characters",
+            one_of({"", "5x4", "7x4", "5x8", "7x8"}));
+  table.add("acrostic", acrostic, "begin the lines of a poem with these characters");
+}
+
+Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
+    : marks_(static_cast<size_t>(vocabulary.size()), Mark::kNone),
+      comma_(vocabulary.find(kComma)),
+      stop_(vocabulary.find(kStop)),
+      end_(vocabulary.find(data::kEnd)),
+      never_(static_cast<size_t>(vocabulary.size()), false) {
+  if (!options.form.empty()) {
+    columns_ = static_cast<size_t>(options.form[0] - '0');
+    lines_ = static_cast<size_t>(options.form[2] - '0');
+    if (comma_ < 0 || stop_ < 0) {
+      throw input_error(
+          fmt::format("--form: expected a model that knows {} and {}, found one that does not", kComma, kStop),
+          "train it on poems with these marks at their lines' ends");
+    }
+  }
+  char32_t c = 0;
+  for (size_t at = 0; at < options.acrostic.size();) {
+    const size_t length = decode_utf8(options.acrostic, at, c);
+    const std::string_view symbol = std::string_view(options.acrostic).substr(at, std::max<size_t>(length, 1));
+    const int32_t index = length > 0 ? vocabulary.find(symbol) : -1;
+    if (index < 0) {
+      throw input_error(fmt::format("--acrostic: expected characters that the model knows, found '{}'", symbol),
+                        "choose another");
+    }
+    acrostic_.push_back(index);
+    at += length;
+  }
+  if (in_form() && acrostic_.size() > lines_) {
+    throw usage_error(fmt::format("--acrostic: expected at most {} characters with --form {}, found {}", lines_,
+                                  options.form, acrostic_.size()),
+                      "give fewer, or a form with more lines");
+  }
+  for (const std::string_view special : {data::kUnknown, data::kBegin}) {
+    if (vocabulary.find(special) >= 0 && vocabulary.size() > 1)
+      never_[static_cast<size_t>(vocabulary.find(special))] = true;
+  }
+  not_yet_ = never_;
+  if (end_ >= 0) not_yet_[static_cast<size_t>(end_)] = true;
+  not_in_line_ = not_yet_;
+  for (int32_t i = 0; i < vocabulary.size(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    const std::string& symbol = vocabulary.symbol(i);
+    const bool stop = symbol == kStop || symbol == "！" || symbol == "？";
+    if (stop || symbol == kComma || symbol == "；") marks_[at] = stop ? Mark::kStop : Mark::kComma;
+    // Of a form's lines, only characters are part: what is neither letter nor digit has a shape of its own.
+    if (data::word_shape(symbol) != "x") not_in_line_[at] = true;
+  }
+}
+
+int32_t Verse::forced() const {
+  if (column_ == 0 && line_ < acrostic_.size()) return acrostic_[line_];
+  if (in_form() && column_ == columns_) return line_ % 2 == 0 ? comma_ : stop_;
+  return -1;
+}
+
+const std::vector<bool>& Verse::banned() const {
+  return in_form() ? not_in_line_ : line_ < acrostic_.size() ? not_yet_ : never_;
+}
+
+bool Verse::write(int32_t symbol) {
+  const int32_t only = forced();
+  const Mark mark = marks_[static_cast<size_t>(symbol)];
+  if (only >= 0 && symbol != only) return false;
+  if (in_form() && only < 0 && not_in_line_[static_cast<size_t>(symbol)]) return false;
+  const bool ends_line = in_form() ? column_ == columns_ : mark != Mark::kNone;
+  ++column_;
+  if (symbol == end_) finished_ = true;
+  if (!ends_line) return true;
+  column_ = 0;
+  ++line_;
+  const bool enough = line_ >= lines();
+  finished_ = finished_ || (in_form() ? enough : enough && mark == Mark::kStop);
+  return true;
+}
+
+}  // namespace longhand::tasks
