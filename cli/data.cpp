@@ -1,23 +1,118 @@
-// longhand data: the built-in texts.
+// longhand data: what there is to train on without a file of one's own.
 #include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
 
 #include "cli/command_line.h"
+#include "cli/data_cache.h"
+#include "cli/download.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "longhand/base/error.h"
 #include "longhand/data/builtin.h"
+#include "longhand/data/generators.h"
+#include "longhand/io/file.h"
 
 namespace longhand::cli {
+namespace {
+
+std::string size_text(int64_t bytes) {
+  const auto b = static_cast<double>(bytes);
+  return bytes < 1000000 ? fmt::format("{:.0f} kB", b / 1e3) : fmt::format("{:.1f} MB", b / 1e6);
+}
+
+int list() {
+  fmt::print("built-in texts (longhand train lm --data NAME)\n");
+  for (const data::BuiltinText& text : data::builtin_texts()) {
+    fmt::print("  {:<24} {:>8}  {}\n", text.name, size_text(static_cast<int64_t>(text.text.size())), text.description);
+  }
+  fmt::print("\nbuilt-in tables (longhand train regressor --data NAME)\n");
+  for (const data::GeneratedTable& table : data::generated_tables()) {
+    fmt::print("  {:<24} {:>8}  {}\n", table.name, "", table.description);
+  }
+  fmt::print("\nto be fetched (longhand data get NAME)\n");
+  for (const data::DataSet& set : data::data_sets()) {
+    fmt::print("  {:<24} {:>8}  {}; {}; licence: {}{}\n", set.name, size_text(set.bytes()), set.description, set.task,
+               set.license, is_cached(set) ? " [here]" : "");
+  }
+  return 0;
+}
+
+int show(const std::string& name) {
+  std::string text;
+  if (const data::BuiltinText* builtin = data::find_builtin(name)) {
+    text = builtin->text;
+  } else if (const data::GeneratedTable* table = data::find_generated(name)) {
+    text = table->csv();
+  } else {
+    throw input_error("longhand data show: expected a built-in text or table, found '" + name + "'",
+                      "see `longhand data list`");
+  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return 0;
+}
+
+// Where repositories are served raw, unless a mirror of the same layout is closer.
+std::string base_address() {
+  const char* mirror = std::getenv("LONGHAND_DATA_MIRROR");
+  return mirror != nullptr && *mirror != '\0' ? mirror : std::string(data::kRawFiles);
+}
+
+void fetch(const data::DataSet& set, const data::DataFile& file) {
+  const std::string path = cached_path(set, file);
+  if (io::exists(path) && sha256_of_file(path) == file.sha256) {
+    fmt::print("{} is here already\n", path);
+    return;
+  }
+  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  download({.url = set.url(file, base_address()),
+                .path = path,
+                .sha256 = file.sha256,
+                .bytes = file.bytes,
+                .on_progress = [&](int64_t bytes) {
+                  if (terminal) {
+                    fmt::print(stderr, "\r\x1b[K{}: {} of {}", file.file_name(), size_text(bytes),
+                               size_text(file.bytes));
+                    std::fflush(stderr);
+                  }
+                  return !interrupted();
+                }});
+  if (terminal) fmt::print(stderr, "\r\x1b[K");
+  fmt::print("{}\n", path);
+}
+
+int get(const std::string& name) {
+  const data::DataSet* set = data::find_data_set(name);
+  if (set == nullptr) {
+    std::vector<std::string> names;
+    for (const data::DataSet& each : data::data_sets()) names.push_back(each.name);
+    throw input_error("longhand data get: expected a data set, found '" + name + "'",
+                      "see `longhand data list`" + did_you_mean(name, names));
+  }
+  fmt::print(stderr, "{}: {}\n  from {} at {}\n  licence of the data: {}\n", set->name, set->description,
+             set->repository, set->commit.substr(0, 12), set->license);
+  io::make_folder(cache_folder(*set));
+  stop_on_interrupt();
+  for (const data::DataFile& file : set->files) fetch(*set, file);
+  return 0;
+}
+
+}  // namespace
 
 void declare_data(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("data", "The texts that need no file");
+  CLI::App* verb = app.add_subcommand("data", "Data sets: built-in ones, and public ones to be fetched");
   verb->require_subcommand(0, 1);
-  CLI::App* list = verb->add_subcommand("list", "Name the built-in texts, for --data NAME");
-  list->callback([&action] {
-    action = [] {
-      for (const data::BuiltinText& text : data::builtin_texts()) {
-        fmt::print("{:<12} {:>6} bytes  {}\n", text.name, text.text.size(), text.description);
-      }
-      return 0;
-    };
-  });
+  verb->add_subcommand("list", "Name them all")->callback([&action] { action = list; });
+  const auto name = std::make_shared<std::string>();
+  const auto declare = [&](const char* sub, const char* help, int (*run)(const std::string&)) {
+    CLI::App* named = verb->add_subcommand(sub, help);
+    named->add_option("NAME", *name, "of the data set")->required();
+    named->callback([&action, name, run] { action = [name, run] { return run(*name); }; });
+  };
+  declare("get", "Fetch a public data set into the cache", get);
+  declare("show", "Print a built-in text or table", show);
 }
 
 }  // namespace longhand::cli

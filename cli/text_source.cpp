@@ -2,22 +2,39 @@
 
 #include <fmt/core.h>
 
+#include "cli/data_cache.h"
 #include "longhand/base/error.h"
 #include "longhand/data/builtin.h"
+#include "longhand/data/generators.h"
 #include "longhand/io/file.h"
 
 namespace longhand::cli {
 
+std::string load_file(const std::string& source) {
+  const std::optional<std::string> cached = io::exists(source) ? std::nullopt : find_in_cache(source);
+  std::string text = io::read_file(cached.value_or(source));
+  if (text.empty()) {
+    throw input_error(shown_name(source) + ": expected some data, found nothing", "give a file with something in it");
+  }
+  return text;
+}
+
+std::string load_numbers(const std::string& source) {
+  if (const data::GeneratedTable* table = data::find_generated(source)) return table->csv();
+  return load_file(source);
+}
+
 std::string load_text(const std::string& source, const data::TextOptions& options) {
   if (const data::BuiltinText* builtin = data::find_builtin(source)) return std::string(builtin->text);
-  if (source != "-" && !io::exists(source)) {
+  std::optional<std::string> cached;
+  if (source != "-" && !io::exists(source) && !(cached = find_in_cache(source))) {
     std::vector<std::string> names;
     for (const data::BuiltinText& text : data::builtin_texts()) names.emplace_back(text.name);
     throw input_error(source + ": expected a file or a built-in text, found neither",
                       "check the name; `longhand data list` shows the built-in texts" + did_you_mean(source, names));
   }
-  std::string text = io::read_file(source);
-  const std::string shown = source == "-" ? "standard input" : source;
+  std::string text = io::read_file(cached.value_or(source));
+  const std::string shown = shown_name(source);
   if (text.empty())
     throw input_error(shown + ": expected a text, found nothing", "give a text with some symbols in it");
   const size_t nul = text.find('\0');
