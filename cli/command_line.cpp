@@ -97,6 +97,9 @@ int run_command_line(int argc, char** argv) {
   declare_train(app, action);
   declare_eval(app, action);
   declare_generate(app, action);
+  declare_tag(app, action);
+  declare_classify(app, action);
+  declare_predict(app, action);
   declare_info(app, action);
   declare_data(app, action);
   declare_compare(app, action);

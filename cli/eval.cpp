@@ -1,4 +1,4 @@
-// longhand eval
+// longhand eval: the metrics of a model's task, or of predictions that some program made.
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
@@ -7,61 +7,242 @@
 #include "cli/progress.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
+#include "longhand/tasks/classifier_task.h"
 #include "longhand/tasks/language_model.h"
+#include "longhand/tasks/regressor_task.h"
+#include "longhand/tasks/tagger_task.h"
 
 namespace longhand::cli {
 namespace {
 
-struct Eval {
-  std::string model_path;
-  std::string data;
-  std::string unknown = "unk";
-  int64_t batch = 1;
-  int64_t context_symbols = 0;
-  int64_t threads = 0;
-  std::string engine = "fused";
-  bool json = false;
-  OptionTable table;
-  GivenOptions given;
-
+class Eval {
+ public:
   Eval() {
-    table.add("data", data, "text to measure on: a file, - for standard input, or a built-in text");
-    table.add("unknown", unknown, "symbols that the model does not know", one_of({"error", "skip", "unk"}));
-    table.add("batch", batch,
-              "rows to read a stream in: 1 is exact, more is faster but each row begins without context",
-              between(1, 1 << 20));
-    table.add("context", context_symbols,
-              "predict each symbol from so many before it alone, at so many times the cost; 0: from all before it",
-              between(0, 1 << 20));
-    table.add("threads", threads, "processors to use; 0: all", between(0, 1024));
-    table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
-    table.add("json", json, "print one JSON object");
+    table_.add("data", data_, "what to measure on: a file, - for standard input, or a built-in text");
+    table_.add("threads", threads_, "processors to use; 0: all", between(0, 1024));
+    table_.add("engine", engine_, "what computes the model", one_of({"fused", "reference", "autograd"}));
+    table_.add("json", json_, "print one JSON object");
+    table_.begin_group("Language models");
+    table_.add("unknown", unknown_, "symbols that the model does not know", one_of({"error", "skip", "unk"}));
+    table_.add("batch", batch_,
+               "rows to read a stream in: 1 is exact, more is faster but each row begins without context",
+               between(1, 1 << 20));
+    table_.add("context", context_symbols_,
+               "predict each symbol from so many before it alone, at so many times the cost; 0: from all before it",
+               between(0, 1 << 20));
+    table_.begin_group("Tags");
+    table_.add("predictions", predictions_,
+               "score a file of columns, the right tag and the predicted one in the last two, as conlleval does; no "
+               "model is wanted");
+  }
+
+  void declare(CLI::App& verb) {
+    verb.add_option("MODEL", model_path_, "model file, or the folder of a run");
+    given_.declare(verb, table_);
   }
 
   int run() {
-    given.apply(table);
-    if (data.empty()) throw usage_error("longhand eval: expected --data, found none", "give --data FILE");
-    const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
+    given_.apply(table_);
+    if (!predictions_.empty()) {
+      if (!model_path_.empty() || !data_.empty()) {
+        throw usage_error("longhand eval: --predictions stands without a model and without --data",
+                          "its file has the right tags and the predicted ones");
+      }
+      print(data::score_predictions(load_file(predictions_), shown_name(predictions_)));
+      return 0;
+    }
+    if (model_path_.empty()) throw usage_error("longhand eval: expected a model, found none", "name a run's folder");
+    if (data_.empty()) throw usage_error("longhand eval: expected --data, found none", "give --data FILE");
+    const tasks::ModelFile file = tasks::ModelFile::read(model_path_);
+    if (file.task() != tasks::LanguageModel::kTask) refuse_of_language_models(file.task());
+    if (file.task() == tasks::Tagger::kTask) {
+      tagger(file);
+    } else if (file.task() == tasks::Classifier::kTask) {
+      classifier(file);
+    } else if (file.task() == tasks::Regressor::kTask) {
+      regressor(file);
+    } else {
+      language_model(file);
+    }
+    return 0;
+  }
+
+ private:
+  // The engine asked for, or the fastest that the model's cell has.
+  nn::Engine engine(const nn::LstmOptions& lstm) const {
+    return given_.has("engine") ? lstm.engine(engine_) : lstm.fastest_engine();
+  }
+
+  void refuse_of_language_models(const std::string& task) const {
+    for (const char* name : {"unknown", "batch", "context"}) {
+      if (!given_.has(name)) continue;
+      throw usage_error(fmt::format("longhand eval: --{} is for language models, and this is a {}", name, task),
+                        "leave it out");
+    }
+  }
+
+  void print(const data::ChunkScore& score) const {
+    if (!json_) {
+      fmt::print("{}", score.conlleval());
+      return;
+    }
+    nlohmann::ordered_json out = {{"accuracy", score.accuracy()}};
+    add(out, score);
+    fmt::print("{}\n", out.dump());
+  }
+
+  static void add(nlohmann::ordered_json& out, const data::ChunkScore& score) {
+    out["words"] = score.tokens;
+    if (!score.has_chunks()) return;
+    const auto figures = [](const data::ChunkCounts& counts) {
+      return nlohmann::ordered_json{
+          {"precision", counts.precision()}, {"recall", counts.recall()}, {"f1", counts.f1()}, {"gold", counts.gold},
+          {"found", counts.found},           {"correct", counts.correct}};
+    };
+    out.update(figures(score.all));
+    for (const auto& [type, counts] : score.types) out["types"][type] = figures(counts);
+  }
+
+  void tagger(const tasks::ModelFile& file) const {
+    const std::unique_ptr<tasks::Tagger> model = tasks::Tagger::load(file);
+    const data::ColumnFile sentences = data::read_columns(load_file(data_), model->options().columns,
+                                                          data::ColumnReader::Tags::kWanted, shown_name(data_));
+    data::check_scheme(sentences.sentences, model->scheme(), shown_name(data_));
+    kernels::Context context(static_cast<int>(threads_));
+    const tasks::TagScore score = tasks::evaluate(*model, tasks::TaggedCorpus(*model, sentences.sentences),
+                                                  engine(model->options().lstm), context);
+    if (json_) {
+      nlohmann::ordered_json out = {{"accuracy", score.tags.accuracy()}};
+      if (model->scheme() != data::Scheme::kNone) add(out, score.tags);
+      out["words"] = score.tags.tokens;
+      out["sentences"] = score.sentences;
+      out["unknown_words"] = score.unknown;
+      out["unknown_accuracy"] = score.unknown_accuracy();
+      out["nats_per_word"] = score.loss();
+      fmt::print("{}\n", out.dump());
+      return;
+    }
+    if (model->scheme() != data::Scheme::kNone) {
+      fmt::print("{}", score.tags.conlleval());
+    } else {
+      fmt::print("accuracy        {:.2f} %\n", score.tags.accuracy());
+    }
+    fmt::print("unknown words   {:.2f} % right, of {} that were not in training\n", score.unknown_accuracy(),
+               format_count(static_cast<double>(score.unknown)));
+    fmt::print("nats per word   {:.6f}\nwords           {}\nsentences       {}\n", score.loss(),
+               format_count(static_cast<double>(score.tags.tokens)),
+               format_count(static_cast<double>(score.sentences)));
+  }
+
+  void classifier(const tasks::ModelFile& file) const {
+    const std::unique_ptr<tasks::Classifier> model = tasks::Classifier::load(file);
+    const data::LabelledFile texts =
+        data::read_labelled(load_file(data_), model->options().columns, data::Labels::kWanted, shown_name(data_));
+    kernels::Context context(static_cast<int>(threads_));
+    const tasks::ClassScore score =
+        tasks::evaluate(*model, tasks::LabelledCorpus(*model, texts.examples), engine(model->options().lstm), context);
+    const std::vector<std::string>& classes = model->classes();
+    if (json_) {
+      nlohmann::ordered_json out = {{"accuracy", score.accuracy()},    {"macro_f1", score.macro_f1()},
+                                    {"nats_per_text", score.loss()},   {"texts", score.texts},
+                                    {"foreign_labels", score.foreign}, {"classes", classes}};
+      for (int64_t k = 0; k < score.K; ++k) {
+        out["f1"].push_back(score.f1(k));
+        const auto row = score.confusion.begin() + k * score.K;
+        out["confusion"].push_back(std::vector<int64_t>(row, row + score.K));
+      }
+      fmt::print("{}\n", out.dump());
+      return;
+    }
+    fmt::print("accuracy        {:.2f} %\nmacro F1        {:.2f} %\nnats per text   {:.6f}\ntexts           {}\n",
+               score.accuracy(), score.macro_f1(), score.loss(), format_count(static_cast<double>(score.texts)));
+    if (score.foreign > 0) {
+      fmt::print("foreign labels  {}: texts of classes that the model lacks, counted as wrong\n", score.foreign);
+    }
+    size_t width = 5;
+    for (const std::string& name : classes) width = std::max(width, name.size());
+    fmt::print("\n{:<{}}  precision  recall      F1   texts\n", "class", width);
+    for (int64_t k = 0; k < score.K; ++k) {
+      fmt::print("{:<{}}  {:9.2f} {:7.2f} {:7.2f} {:7}\n", classes[static_cast<size_t>(k)], width, score.precision(k),
+                 score.recall(k), score.f1(k), score.gold(k));
+    }
+    constexpr int64_t kMostShown = 20;
+    if (score.K > kMostShown) return;
+    fmt::print("\nconfusion: rows are what texts are, columns what was found\n{:<{}}", "", width);
+    for (const std::string& name : classes) fmt::print(" {:>7}", name.substr(0, 7));
+    for (int64_t i = 0; i < score.K; ++i) {
+      fmt::print("\n{:<{}}", classes[static_cast<size_t>(i)], width);
+      for (int64_t j = 0; j < score.K; ++j) fmt::print(" {:>7}", score.confusion[static_cast<size_t>(i * score.K + j)]);
+    }
+    fmt::print("\n");
+  }
+
+  void regressor(const tasks::ModelFile& file) const {
+    const std::unique_ptr<tasks::Regressor> model = tasks::Regressor::load(file);
+    const data::SeriesOptions& series = model->options().series;
+    data::SeriesOptions columns = series;
+    const auto joined = [](const std::vector<std::string>& names) {
+      std::string out;
+      for (const std::string& name : names) out += (out.empty() ? "" : ",") + name;
+      return out;
+    };
+    columns.inputs = joined(model->columns().inputs);
+    columns.target = joined(model->columns().targets);
+    const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
+    const std::vector<data::Window> windows = data::windows(table, series, 0, table.rows);
+    if (windows.empty()) {
+      throw input_error(fmt::format("{}: too short: expected {} rows and {} ahead, found {} rows", shown_name(data_),
+                                    series.window, series.horizon, table.rows),
+                        "give more rows");
+    }
+    kernels::Context context(static_cast<int>(threads_));
+    const tasks::RegressionScore score =
+        tasks::evaluate(*model, table, windows, engine(model->options().lstm), context);
+    if (json_) {
+      nlohmann::ordered_json out = {{"mse", score.mse},
+                                    {"mae", score.mae},
+                                    {"r2", score.r2},
+                                    {"naive_mse", score.naive_mse},
+                                    {"seasonal_naive_mse", nullptr},
+                                    {"windows", score.windows},
+                                    {"values", score.values}};
+      if (score.seasonal_naive_mse) out["seasonal_naive_mse"] = *score.seasonal_naive_mse;
+      fmt::print("{}\n", out.dump());
+      return;
+    }
+    fmt::print("mean squared error   {:.6g}\nmean absolute error  {:.6g}\nR2                   {:.4f}\n", score.mse,
+               score.mae, score.r2);
+    fmt::print("naive                {:.6g} mean squared error{}\n", score.naive_mse,
+               series.horizon > 0 ? ", if nothing changed" : ", of the mean in training");
+    if (score.seasonal_naive_mse) {
+      fmt::print("seasonal naive       {:.6g} mean squared error, if everything came back after {} rows\n",
+                 *score.seasonal_naive_mse, model->options().season);
+    }
+    fmt::print("values               {} in {} windows\n", format_count(static_cast<double>(score.values)),
+               format_count(static_cast<double>(score.windows)));
+  }
+
+  void language_model(const tasks::ModelFile& file) const {
+    const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(file);
     const nn::LstmOptions& lstm = model->options().lstm;
-    const nn::Engine computed_by = given.has("engine") ? lstm.engine(engine) : lstm.fastest_engine();
-    if (lstm.bidirectional && context_symbols == 0) {
-      throw usage_error(model_path + ": a bidirectional model reads the symbol that it is to predict",
+    if (lstm.bidirectional && context_symbols_ == 0) {
+      throw usage_error(model_path_ + ": a bidirectional model reads the symbol that it is to predict",
                         "measure it on what came before alone: give --context 64, say");
     }
     const data::TextOptions& text = model->options().text;
-    const data::Corpus corpus = data::encode(data::normalise(load_text(data, text), text, data), text,
-                                             model->vocabulary(), data::parse_unknown(unknown), data);
+    const data::Corpus corpus = data::encode(data::normalise(load_text(data_, text), text, data_), text,
+                                             model->vocabulary(), data::parse_unknown(unknown_), data_);
     if (corpus.targets() < 1) {
-      throw input_error(data + ": too short to measure on: expected at least 2 symbols, found " +
+      throw input_error(data_ + ": too short to measure on: expected at least 2 symbols, found " +
                             std::to_string(corpus.symbols.size()),
                         "give a longer text");
     }
-    kernels::Context context(static_cast<int>(threads));
+    kernels::Context context(static_cast<int>(threads_));
     // Lines are sequences of their own, so reading many side by side changes nothing but the time.
-    const int64_t rows = text.lines ? std::max<int64_t>(batch, 64) : batch;
+    const int64_t rows = text.lines ? std::max<int64_t>(batch_, 64) : batch_;
     const tasks::LanguageScore score =
-        model->evaluate(corpus, {.rows = rows, .context = context_symbols}, computed_by, context);
-    if (json) {
+        model->evaluate(corpus, {.rows = rows, .context = context_symbols_}, engine(lstm), context);
+    if (json_) {
       const nlohmann::ordered_json out = {{"nats_per_symbol", score.nats_per_symbol()},
                                           {"perplexity", score.perplexity()},
                                           {"bits_per_character", score.bits_per_character()},
@@ -69,11 +250,11 @@ struct Eval {
                                           {"unknown_symbols", score.unknown},
                                           {"sequences", score.sequences},
                                           {"total_nats", score.total_nats},
-                                          {"context", context_symbols}};
+                                          {"context", context_symbols_}};
       fmt::print("{}\n", out.dump());
-      return 0;
+      return;
     }
-    if (context_symbols > 0) fmt::print("context             {} symbols before each\n", context_symbols);
+    if (context_symbols_ > 0) fmt::print("context             {} symbols before each\n", context_symbols_);
     fmt::print("nats per symbol     {:.6f}\n", score.nats_per_symbol());
     fmt::print("perplexity          {:.4f}\n", score.perplexity());
     fmt::print("bits per character  {:.4f}\n", score.bits_per_character());
@@ -84,8 +265,19 @@ struct Eval {
     }
     fmt::print("sequences           {}\n", format_count(static_cast<double>(score.sequences)));
     fmt::print("total nats          {:.2f}\n", score.total_nats);
-    return 0;
   }
+
+  std::string model_path_;
+  std::string data_;
+  std::string predictions_;
+  std::string unknown_ = "unk";
+  int64_t batch_ = 1;
+  int64_t context_symbols_ = 0;
+  int64_t threads_ = 0;
+  std::string engine_ = "fused";
+  bool json_ = false;
+  OptionTable table_;
+  GivenOptions given_;
 };
 
 }  // namespace
@@ -93,8 +285,7 @@ struct Eval {
 void declare_eval(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("eval", "Measure a model on a text");
   auto command = std::make_shared<Eval>();
-  verb->add_option("MODEL", command->model_path, "model file, or the folder of a run")->required();
-  command->given.declare(*verb, command->table);
+  command->declare(*verb);
   verb->callback([&action, command] { action = [command] { return command->run(); }; });
 }
 

@@ -9,10 +9,12 @@
 #include "cli/progress.h"
 #include "longhand/base/threads.h"
 #include "longhand/io/config.h"
-#include "longhand/io/file.h"
 #include "longhand/io/safetensors.h"
 #include "longhand/kernels/target.h"
+#include "longhand/tasks/classifier.h"
 #include "longhand/tasks/language_model.h"
+#include "longhand/tasks/regressor.h"
+#include "longhand/tasks/tagger.h"
 
 namespace longhand::cli {
 namespace {
@@ -37,39 +39,48 @@ struct Info {
   }
 
   int model() const {
-    const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
-    tasks::LanguageModelOptions options = model->options();
+    const tasks::ModelFile file = tasks::ModelFile::read(model_path);
+    if (file.task() == tasks::Tagger::kTask) return describe<tasks::Tagger>(file, "tagger");
+    if (file.task() == tasks::Classifier::kTask) return describe<tasks::Classifier>(file, "classifier");
+    if (file.task() == tasks::Regressor::kTask) return describe<tasks::Regressor>(file, "regressor");
+    return describe<tasks::LanguageModel>(file, "language model");
+  }
+
+  template <class Model>
+  int describe(const tasks::ModelFile& file, const char* name) const {
+    const std::unique_ptr<Model> model = Model::load(file);
+    auto options = model->options();
     OptionTable table;
     options.add_to(table);
-    const io::Safetensors file =
-        io::Safetensors::read(io::is_folder(model_path) ? model_path + "/model.safetensors" : model_path);
+    const io::Safetensors arrays = io::Safetensors::read(file.path());
+    const nlohmann::json& vocabulary = file.vocabulary();
     if (json) {
       nlohmann::ordered_json tensors;
-      for (const auto& [name, tensor] : file.tensors()) tensors[name] = tensor.shape;
-      const nlohmann::ordered_json out = {{"task", "language_model"},
+      for (const auto& [tensor_name, tensor] : arrays.tensors()) tensors[tensor_name] = tensor.shape;
+      const nlohmann::ordered_json out = {{"task", Model::kTask},
                                           {"options", io::to_json(table)},
                                           {"parameters", model->parameters().count()},
                                           {"tensors", tensors},
-                                          {"vocabulary", model->vocabulary().to_json()["symbols"]}};
+                                          {"vocabulary", vocabulary.size() == 1 ? vocabulary.front() : vocabulary}};
       fmt::print("{}\n", out.dump());
       return 0;
     }
-    fmt::print("language model, {} parameters\n\noptions\n",
-               format_count(static_cast<double>(model->parameters().count())));
+    fmt::print("{}, {} parameters\n\noptions\n", name, format_count(static_cast<double>(model->parameters().count())));
     for (const Option& option : table.options()) fmt::print("  {:<20} {}\n", option.name, option.text());
     size_t width = 0;
-    for (const auto& [name, tensor] : file.tensors()) width = std::max(width, name.size());
+    for (const auto& [tensor_name, tensor] : arrays.tensors()) width = std::max(width, tensor_name.size());
     fmt::print("\ntensors\n");
-    for (const auto& [name, tensor] : file.tensors()) {
-      fmt::print("  {:<{}} {} [{}]\n", name, width, tensor.dtype, fmt::join(tensor.shape, ", "));
+    for (const auto& [tensor_name, tensor] : arrays.tensors()) {
+      fmt::print("  {:<{}} {} [{}]\n", tensor_name, width, tensor.dtype, fmt::join(tensor.shape, ", "));
     }
-    const data::Vocabulary& vocabulary = model->vocabulary();
-    fmt::print("\nvocabulary of {} symbols, most frequent first\n ", vocabulary.size());
-    for (int32_t i = 0; i < std::min<int64_t>(vocabulary.size(), 60); ++i) {
-      fmt::print(" {}",
-                 nlohmann::json(vocabulary.symbol(i)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    for (const auto& [list, entries] : vocabulary.items()) {
+      constexpr size_t kMostShown = 60;
+      fmt::print("\n{} of {} {}\n ", vocabulary.size() == 1 ? "vocabulary" : "list", entries.size(), list);
+      for (size_t i = 0; i < std::min(entries.size(), kMostShown); ++i) {
+        fmt::print(" {}", entries[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      }
+      fmt::print("{}\n", entries.size() > kMostShown ? " ..." : "");
     }
-    fmt::print("{}\n", vocabulary.size() > 60 ? " ..." : "");
     return 0;
   }
 };

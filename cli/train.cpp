@@ -5,11 +5,14 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/classifier_run.h"
 #include "cli/command_line.h"
 #include "cli/folder_lock.h"
 #include "cli/interrupt.h"
 #include "cli/language_run.h"
 #include "cli/progress.h"
+#include "cli/regressor_run.h"
+#include "cli/tagger_run.h"
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
 
@@ -229,6 +232,9 @@ void declare_train(CLI::App& app, Action& action) {
   CLI::App* train = app.add_subcommand("train", "Train a model");
   train->require_subcommand(0, 1);
   declare_task<LanguageRun>(*train, action);
+  declare_task<TaggerRun>(*train, action);
+  declare_task<ClassifierRun>(*train, action);
+  declare_task<RegressorRun>(*train, action);
 }
 
 }  // namespace longhand::cli

@@ -1,0 +1,55 @@
+// A classifier's training run: its settings, and the way from them to a folder with a model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/run_settings.h"
+#include "longhand/tasks/classifier_task.h"
+
+namespace longhand::cli {
+
+/// Everything that makes a run, and so everything that config.toml holds.
+struct ClassifierSettings {
+  ClassifierSettings();
+
+  CommonSettings common;
+  double unknown_rate = 0.25;
+  std::string class_weights = "none";
+  tasks::ClassifierOptions model;
+
+  void add_to(OptionTable& table);
+  /// Throws a usage error for options that cannot be together.
+  void check() const;
+  /// What was asked for and does nothing, as sentences for the user.
+  std::vector<std::string> notes() const;
+};
+
+class ClassifierRun {
+ public:
+  using Settings = ClassifierSettings;
+  static constexpr const char* kVerb = "classifier";
+  static constexpr const char* kHelp = "Train a classifier on texts with a label each";
+  static constexpr const char* kNoun = "text";
+  static constexpr const char* kExample =
+      "give --data FILE: lines of __label__LABEL and a text, CSV, TSV or JSON lines";
+
+  /// Reads the texts and makes the model. Throws for whatever is wrong with settings or texts; nothing is on
+  /// the disk by then.
+  explicit ClassifierRun(const ClassifierSettings& settings);
+
+  std::string description() const { return description_; }
+  /// Trains in a folder that exists, or goes on with the run that is there, and leaves the report.
+  RunResult run(const std::string& folder, bool resume, const train::Observer& observer);
+
+ private:
+  ClassifierSettings settings_;
+  kernels::Context context_;
+  std::unique_ptr<tasks::Classifier> model_;
+  std::vector<data::LabelledText> test_;
+  std::unique_ptr<tasks::ClassifierTask> task_;
+  std::string description_;
+};
+
+}  // namespace longhand::cli

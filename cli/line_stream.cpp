@@ -1,0 +1,69 @@
+#include "cli/line_stream.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "cli/text_source.h"
+#include "longhand/base/error.h"
+
+namespace longhand::cli {
+
+LineStream::LineStream(const std::string& source)
+    : source_(source), file_(source == "-" ? STDIN_FILENO : ::open(source.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (file_ < 0) {
+    throw input_error(source + ": cannot be opened: " + std::strerror(errno), "check the name and its permissions");
+  }
+}
+
+LineStream::~LineStream() {
+  if (file_ != STDIN_FILENO) ::close(file_);
+}
+
+bool LineStream::read_more() {
+  if (ended_) return false;
+  buffer_.erase(0, begin_);
+  begin_ = 0;
+  constexpr size_t kPiece = 65536;
+  const size_t before = buffer_.size();
+  buffer_.resize(before + kPiece);
+  ssize_t n = 0;
+  do {
+    n = ::read(file_, buffer_.data() + before, kPiece);
+  } while (n < 0 && errno == EINTR);
+  buffer_.resize(before + (n > 0 ? static_cast<size_t>(n) : 0));
+  if (n < 0) {
+    throw input_error(shown_name(source_) + ": cannot be read: " + std::strerror(errno), "give a file that can");
+  }
+  ended_ = n == 0;
+  return n > 0;
+}
+
+std::optional<std::string> LineStream::next() {
+  size_t searched = begin_;
+  for (;;) {
+    const size_t end = buffer_.find('\n', searched);
+    if (end != std::string::npos) {
+      std::string line = buffer_.substr(begin_, end - begin_);
+      begin_ = end + 1;
+      return line;
+    }
+    searched = buffer_.size() - begin_;  // read_more moves the line's beginning to 0
+    if (!read_more()) break;
+  }
+  if (begin_ == buffer_.size()) return std::nullopt;
+  std::string last = buffer_.substr(begin_);
+  begin_ = buffer_.size();
+  return last;
+}
+
+bool LineStream::would_wait() {
+  if (ended_ || buffer_.find('\n', begin_) != std::string::npos) return false;
+  pollfd ready{file_, POLLIN, 0};
+  return ::poll(&ready, 1, 0) == 0;
+}
+
+}  // namespace longhand::cli

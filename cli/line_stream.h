@@ -1,0 +1,31 @@
+// Lines from a file or standard input, as they come.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace longhand::cli {
+
+class LineStream {
+ public:
+  /// Opens a file, or standard input where `source` is "-". Throws an input error where that fails.
+  explicit LineStream(const std::string& source);
+  ~LineStream();
+  LineStream(const LineStream&) = delete;
+  LineStream& operator=(const LineStream&) = delete;
+
+  /// The next line, without its newline; nothing at the end. Waits for it. Throws an input error where reading fails.
+  std::optional<std::string> next();
+  /// Whether `next` would wait: for a person, or another program, who may be waiting for what was read so far.
+  bool would_wait();
+
+ private:
+  bool read_more();
+  std::string source_;
+  int file_;
+  std::string buffer_;
+  size_t begin_ = 0;  // of the next line in the buffer
+  bool ended_ = false;
+};
+
+}  // namespace longhand::cli

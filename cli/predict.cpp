@@ -1,0 +1,115 @@
+// longhand predict: what a regressor makes of a table.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command_line.h"
+#include "cli/text_source.h"
+#include "longhand/base/error.h"
+#include "longhand/tasks/regressor_task.h"
+
+namespace longhand::cli {
+namespace {
+
+class Predict {
+ public:
+  Predict() {
+    table_.add("data", data_, "table: a file, - for standard input, or a built-in table");
+    table_.add("all", all_, "predict from every window, not from the last of each sequence alone");
+    table_.add("threads", threads_, "processors to use; 0: all", between(0, 1024));
+  }
+
+  void declare(CLI::App& verb) {
+    verb.add_option("MODEL", model_path_, "model file, or the folder of a run")->required();
+    given_.declare(verb, table_);
+  }
+
+  int run() {
+    given_.apply(table_);
+    const std::unique_ptr<tasks::Regressor> model = tasks::Regressor::load(tasks::ModelFile::read(model_path_));
+    const data::SeriesOptions& series = model->options().series;
+    data::SeriesOptions columns = series;
+    columns.inputs = joined(model->columns().inputs);
+    // The targets' past is read where they are among the inputs, or where their last value is the base.
+    const bool wants_targets = model->options().difference;
+    columns.target = wants_targets ? joined(model->columns().targets) : columns.inputs;
+    const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
+    std::vector<data::Window> windows = of(table, series.window);
+    if (windows.empty()) {
+      throw input_error(fmt::format("{}: too short: expected at least {} rows, found {}", shown_name(data_),
+                                    series.window, table.rows),
+                        "give as many rows as the model reads");
+    }
+    kernels::Context context(static_cast<int>(threads_));
+    const nn::Engine engine = model->options().lstm.fastest_engine();
+    const auto O = static_cast<size_t>(model->targets());
+    const auto values = static_cast<size_t>(model->ahead()) * O;
+    std::string header = "row,step";
+    for (const std::string& name : model->columns().targets) header += "," + quoted(name);
+    fmt::print("{}\n", header);
+    tasks::SeriesBatch batch;
+    for (size_t first = 0; first < windows.size(); first += kBatch) {
+      const auto some = std::span<const data::Window>(windows).subspan(first, std::min(kBatch, windows.size() - first));
+      model->get(table, some, false, batch);
+      const std::span<const float> predicted = model->read(batch, engine, context);
+      for (size_t b = 0; b < some.size(); ++b) {
+        for (size_t j = 0; j < values; ++j) {
+          const size_t o = j % O;
+          // The last row that was read, from 1, as the first below the header; and how far ahead of it.
+          const int64_t step = series.horizon > 0 ? static_cast<int64_t>(j / O) + 1 : 0;
+          if (o == 0) fmt::print("{},{}", some[b].begin + some[b].length, step);
+          const double value = model->columns().target_scales[o].undo(static_cast<double>(predicted[b * values + j]));
+          fmt::print(",{:.6g}{}", value, o + 1 == O ? "\n" : "");
+        }
+      }
+    }
+    return 0;
+  }
+
+ private:
+  static constexpr size_t kBatch = 256;
+
+  static std::string joined(const std::vector<std::string>& names) {
+    std::string out;
+    for (const std::string& name : names) out += (out.empty() ? "" : ",") + name;
+    return out;
+  }
+
+  static std::string quoted(const std::string& name) {
+    if (name.find_first_of(",\"\n") == std::string::npos) return name;
+    std::string out = "\"";
+    for (const char c : name) out += c == '"' ? "\"\"" : std::string(1, c);
+    return out + "\"";
+  }
+
+  // Every stretch of `window` rows (of whole sequences where that is 0), or the last of each sequence.
+  std::vector<data::Window> of(const data::Table& table, int64_t window) const {
+    std::vector<data::Window> out;
+    for (size_t s = 0; s + 1 < table.starts.size(); ++s) {
+      const int64_t begin = table.starts[s], end = table.starts[s + 1];
+      const int64_t length = window > 0 ? window : end - begin;
+      for (int64_t at = all_ ? begin : std::max(begin, end - length); at + length <= end; ++at) {
+        out.push_back({at, length, at + length});
+      }
+    }
+    return out;
+  }
+
+  std::string model_path_;
+  std::string data_ = "-";
+  bool all_ = false;
+  int64_t threads_ = 0;
+  OptionTable table_;
+  GivenOptions given_;
+};
+
+}  // namespace
+
+void declare_predict(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand("predict", "Predict numbers with a regressor");
+  auto command = std::make_shared<Predict>();
+  command->declare(*verb);
+  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+}
+
+}  // namespace longhand::cli

@@ -1,0 +1,173 @@
+// longhand tag: sentences in, tags out, as they come.
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "cli/command_line.h"
+#include "cli/line_stream.h"
+#include "cli/text_source.h"
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/tasks/tagger_task.h"
+
+namespace longhand::cli {
+namespace {
+
+class Tag {
+ public:
+  Tag() {
+    table_.add("data", data_, "sentences: a file, or - for standard input");
+    table_.add("input", input_, "one sentence a line, words between blanks, or one word a line in columns",
+               one_of({"sentences", "columns"}));
+    table_.add("nbest", nbest_, "write so many taggings of each sentence, best first", between(1, 1000));
+    table_.add("probabilities", probabilities_, "write the probability of each tagging before it");
+    table_.add("threads", threads_, "processors to use; 0: all", between(0, 1024));
+  }
+
+  void declare(CLI::App& verb) {
+    verb.add_option("MODEL", model_path_, "model file, or the folder of a run")->required();
+    given_.declare(verb, table_);
+  }
+
+  int run() {
+    given_.apply(table_);
+    model_ = tasks::Tagger::load(tasks::ModelFile::read(model_path_));
+    LineStream lines(data_);
+    kernels::Context context(static_cast<int>(threads_));
+    const bool columns = input_ == "columns";
+    reader_.emplace(data::ColumnOptions{}, data::ColumnReader::Tags::kIgnored, shown_name(data_));
+    int64_t number = 0;
+    while (std::optional<std::string> line = lines.next()) {
+      ++number;
+      if (columns) {
+        std::optional<data::TaggedSentence> sentence = reader_->line(*line);
+        raw_.push_back(std::move(*line));
+        if (sentence) take_columns(std::move(*sentence), number);
+      } else {
+        waiting_.push_back({words(*line, number), {}, 0});
+      }
+      if (waiting_.size() >= kMostWaiting || (!waiting_.empty() && lines.would_wait())) tag(context);
+    }
+    if (columns) take_columns(reader_->end().value_or(data::TaggedSentence()), number);
+    tag(context);
+    return 0;
+  }
+
+ private:
+  static constexpr size_t kMostWaiting = 64;
+  static constexpr const char* kBlanks = " \t\r";
+
+  // A sentence and, of columns, the lines that it came in, the first of which has this number.
+  struct Waiting {
+    data::TaggedSentence sentence;
+    std::vector<std::string> raw;
+    int64_t first_line;
+  };
+
+  void take_columns(data::TaggedSentence sentence, int64_t last_line) {
+    const int64_t first = last_line - static_cast<int64_t>(raw_.size()) + 1;
+    waiting_.push_back({std::move(sentence), std::move(raw_), first});
+    raw_.clear();
+  }
+
+  data::TaggedSentence words(const std::string& line, int64_t number) const {
+    if (find_invalid_utf8(line) != std::string::npos) {
+      throw input_error(fmt::format("{}:{}: expected UTF-8, found other bytes", shown_name(data_), number),
+                        "convert the text to UTF-8");
+    }
+    data::TaggedSentence out;
+    for (size_t at = line.find_first_not_of(kBlanks); at != std::string::npos;
+         at = line.find_first_not_of(kBlanks, at)) {
+      const size_t end = std::min(line.find_first_of(kBlanks, at), line.size());
+      out.words.push_back(line.substr(at, end - at));
+      at = end;
+    }
+    return out;
+  }
+
+  void tag(kernels::Context& context) {
+    data::Lexicon lexicon = model_->lexicon();
+    std::vector<std::vector<int32_t>> entries;
+    for (const Waiting& waiting : waiting_) {
+      if (waiting.sentence.words.empty()) continue;
+      entries.emplace_back();
+      for (const std::string& word : waiting.sentence.words) entries.back().push_back(lexicon.find(word));
+    }
+    std::vector<std::vector<tasks::Tagging>> best;
+    if (!entries.empty()) {
+      data::WordBatch batch;
+      data::make_batch(lexicon, std::vector<std::span<const int32_t>>(entries.begin(), entries.end()), {}, batch);
+      model_->read(batch, model_->options().lstm.fastest_engine(), context);
+      best = model_->best(batch, nbest_);
+    }
+    std::string out;
+    size_t next = 0;
+    for (const Waiting& waiting : waiting_) {
+      const bool empty = waiting.sentence.words.empty();
+      write(waiting, empty ? std::vector<tasks::Tagging>{{}} : best[next], out);
+      next += empty ? 0 : 1;
+    }
+    waiting_.clear();
+    const bool written = std::fwrite(out.data(), 1, out.size(), stdout) == out.size();
+    if (!written || std::fflush(stdout) != 0)
+      throw input_error("standard output: cannot be written", "free some space");
+  }
+
+  void write(const Waiting& waiting, const std::vector<tasks::Tagging>& taggings, std::string& out) const {
+    const std::vector<std::string>& words = waiting.sentence.words;
+    for (const tasks::Tagging& tagging : taggings) {
+      if (probabilities_ && !words.empty()) out += fmt::format("# probability = {:.6f}\n", tagging.probability);
+      if (input_ == "columns") {
+        write_columns(waiting, tagging.tags, out);
+        continue;
+      }
+      for (size_t t = 0; t < words.size(); ++t) out += words[t] + "\t" + tagging.tags[t] + "\n";
+      out += "\n";
+    }
+  }
+
+  // The lines as they came, with the tags: of CoNLL-U in the column that the model learned, else in one more.
+  void write_columns(const Waiting& waiting, const std::vector<std::string>& tags, std::string& out) const {
+    size_t word = 0;
+    for (size_t i = 0; i < waiting.raw.size(); ++i) {
+      std::string line = waiting.raw[i];
+      if (line.ends_with('\r')) line.pop_back();
+      const int64_t number = waiting.first_line + static_cast<int64_t>(i);
+      const bool is_word = word < tags.size() && waiting.sentence.lines[word] == number;
+      if (is_word && reader_->is_conllu()) {
+        const int column = model_->options().columns.column == "xpos" ? 4 : 3;
+        size_t begin = 0;
+        for (int c = 0; c < column; ++c) begin = line.find('\t', begin) + 1;
+        line.replace(begin, line.find('\t', begin) - begin, tags[word]);
+      } else if (is_word) {
+        line += (line.find('\t') != std::string::npos ? "\t" : " ") + tags[word];
+      }
+      word += is_word ? 1 : 0;
+      out += line + "\n";
+    }
+  }
+
+  std::string model_path_;
+  std::string data_ = "-";
+  std::string input_ = "sentences";
+  int64_t nbest_ = 1;
+  bool probabilities_ = false;
+  int64_t threads_ = 0;
+  OptionTable table_;
+  GivenOptions given_;
+  std::unique_ptr<tasks::Tagger> model_;
+  std::optional<data::ColumnReader> reader_;
+  std::vector<std::string> raw_;
+  std::vector<Waiting> waiting_;
+};
+
+}  // namespace
+
+void declare_tag(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand("tag", "Tag sentences with a tagger");
+  auto command = std::make_shared<Tag>();
+  command->declare(*verb);
+  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+}
+
+}  // namespace longhand::cli

@@ -1,0 +1,53 @@
+// A tagger's training run: its settings, and the way from them to a folder with a model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/run_settings.h"
+#include "longhand/tasks/tagger_task.h"
+
+namespace longhand::cli {
+
+/// Everything that makes a run, and so everything that config.toml holds.
+struct TaggerSettings {
+  TaggerSettings();
+
+  CommonSettings common;
+  double unknown_rate = 0.25;
+  tasks::TaggerOptions model;
+
+  void add_to(OptionTable& table);
+  /// Throws a usage error for options that cannot be together.
+  void check() const;
+  /// What was asked for and does nothing, as sentences for the user.
+  std::vector<std::string> notes() const;
+};
+
+class TaggerRun {
+ public:
+  using Settings = TaggerSettings;
+  static constexpr const char* kVerb = "tagger";
+  static constexpr const char* kHelp = "Train a tagger on sentences with a tag for each word";
+  static constexpr const char* kNoun = "word";
+  static constexpr const char* kExample = "give --data FILE, in CoNLL-U or in columns";
+
+  /// Reads the sentences and makes the model. Throws for whatever is wrong with settings or sentences; nothing is on
+  /// the disk by then.
+  explicit TaggerRun(const TaggerSettings& settings);
+
+  std::string description() const { return description_; }
+  /// Trains in a folder that exists, or goes on with the run that is there, and leaves the report.
+  RunResult run(const std::string& folder, bool resume, const train::Observer& observer);
+
+ private:
+  TaggerSettings settings_;
+  kernels::Context context_;
+  std::unique_ptr<tasks::Tagger> model_;
+  std::vector<data::TaggedSentence> test_;
+  std::unique_ptr<tasks::TaggerTask> task_;
+  std::string description_;
+};
+
+}  // namespace longhand::cli

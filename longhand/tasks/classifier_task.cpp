@@ -1,0 +1,178 @@
+#include "longhand/tasks/classifier_task.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "longhand/base/error.h"
+#include "longhand/tasks/fingerprint.h"
+
+namespace longhand::tasks {
+namespace {
+
+double per_cent(int64_t part, int64_t whole) {
+  return whole > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0.0;
+}
+
+}  // namespace
+
+std::vector<std::string> build_classes(const std::vector<data::LabelledText>& examples) {
+  std::map<std::string, int64_t> counts;
+  for (const data::LabelledText& example : examples) ++counts[example.label];
+  std::vector<std::string> out;
+  for (const auto& item : counts) out.push_back(item.first);
+  std::stable_sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return counts[a] > counts[b]; });
+  return out;
+}
+
+LabelledCorpus::LabelledCorpus(const Classifier& model, std::vector<data::LabelledText> examples)
+    : examples_(std::move(examples)), lexicon_(model.lexicon()) {
+  for (const data::LabelledText& example : examples_) {
+    std::vector<int32_t> entries;
+    for (const std::string& word : data::split_words(example.text, model.options().split)) {
+      entries.push_back(lexicon_.find(word));
+    }
+    if (entries.empty()) entries.push_back(lexicon_.find(std::string(data::kUnknown)));  // nothing but odd blanks
+    entries_.push_back(std::move(entries));
+    classes_.push_back(model.find_class(example.label));
+  }
+}
+
+void LabelledCorpus::count_words() {
+  for (const std::vector<int32_t>& entries : entries_) lexicon_.count(entries);
+}
+
+std::vector<int64_t> LabelledCorpus::lengths() const {
+  std::vector<int64_t> out;
+  for (const std::vector<int32_t>& entries : entries_) out.push_back(static_cast<int64_t>(entries.size()));
+  return out;
+}
+
+void LabelledCorpus::get(std::span<const int64_t> texts, const data::UnknownMask& mask, ClassBatch& batch) const {
+  std::vector<std::span<const int32_t>> rows;
+  batch.classes.clear();
+  for (const int64_t i : texts) {
+    rows.emplace_back(entries_[static_cast<size_t>(i)]);
+    batch.classes.push_back(class_of(i));
+  }
+  data::make_batch(lexicon_, rows, mask, batch.words);
+}
+
+std::string LabelledCorpus::fingerprint() const {
+  TextHash hash;
+  for (const data::LabelledText& example : examples_) {
+    hash.add(example.label);
+    hash.add(example.text);
+  }
+  return fmt::format("{} ({:016x})", examples_.size(), hash.value());
+}
+
+double ClassScore::loss() const { return texts > foreign ? total_nats / static_cast<double>(texts - foreign) : 0.0; }
+double ClassScore::accuracy() const { return per_cent(correct, texts); }
+
+int64_t ClassScore::gold(int64_t k) const {
+  int64_t sum = 0;
+  for (int64_t j = 0; j < K; ++j) sum += confusion[static_cast<size_t>(k * K + j)];
+  return sum;
+}
+
+double ClassScore::precision(int64_t k) const {
+  int64_t found = 0;
+  for (int64_t i = 0; i < K; ++i) found += confusion[static_cast<size_t>(i * K + k)];
+  return per_cent(confusion[static_cast<size_t>(k * K + k)], found);
+}
+
+double ClassScore::recall(int64_t k) const { return per_cent(confusion[static_cast<size_t>(k * K + k)], gold(k)); }
+
+double ClassScore::f1(int64_t k) const {
+  const double p = precision(k), r = recall(k);
+  return p + r > 0.0 ? 2.0 * p * r / (p + r) : 0.0;
+}
+
+double ClassScore::macro_f1() const {
+  double sum = 0.0;
+  int64_t classes = 0;
+  for (int64_t k = 0; k < K; ++k) {
+    int64_t occurs = gold(k);
+    for (int64_t i = 0; i < K; ++i) occurs += confusion[static_cast<size_t>(i * K + k)];
+    if (occurs == 0) continue;
+    sum += f1(k);
+    ++classes;
+  }
+  return classes > 0 ? sum / static_cast<double>(classes) : 0.0;
+}
+
+std::vector<Metric> ClassScore::metrics() const {
+  return {{"accuracy", accuracy(), true}, {"macro_f1", macro_f1(), true}, {"loss", loss()}};
+}
+
+ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine engine, kernels::Context& context) {
+  const auto K = static_cast<int64_t>(model.classes().size());
+  ClassScore score(K);
+  score.texts = corpus.size();
+  data::Buckets buckets(corpus.lengths(), {.batch = 64, .shuffle = false});
+  ClassBatch batch;
+  for (int64_t i = 0; i < buckets.size(); ++i) {
+    corpus.get(buckets.update(i), {}, batch);
+    const std::span<const double> probabilities = model.read(batch.words, engine, context);
+    for (size_t b = 0; b < batch.classes.size(); ++b) {
+      const int32_t gold = batch.classes[b];
+      if (gold < 0) {
+        ++score.foreign;
+        continue;
+      }
+      const auto row = probabilities.subspan(b * static_cast<size_t>(K), static_cast<size_t>(K));
+      const auto found = std::max_element(row.begin(), row.end()) - row.begin();
+      ++score.confusion[static_cast<size_t>(gold * K + found)];
+      score.correct += found == gold ? 1 : 0;
+      score.total_nats -= std::log(std::max(row[static_cast<size_t>(gold)], 1e-300));
+    }
+  }
+  return score;
+}
+
+ClassifierTask::ClassifierTask(Classifier& model, std::vector<data::LabelledText> train,
+                               std::vector<data::LabelledText> valid, const ClassifierTaskOptions& options,
+                               kernels::Context& context)
+    : model_(model),
+      train_(model, std::move(train)),
+      valid_(model, std::move(valid)),
+      options_(options),
+      context_(context),
+      buckets_(train_.lengths(), options.groups) {
+  train_.count_words();
+  if (!options.balanced) return;
+  weights_.assign(model.classes().size(), 0.0F);
+  for (int64_t i = 0; i < train_.size(); ++i) weights_[static_cast<size_t>(train_.class_of(i))] += 1.0F;
+  const auto all = static_cast<float>(train_.size());
+  for (float& weight : weights_) weight = all / (weight * static_cast<float>(weights_.size()));
+}
+
+StepResult ClassifierTask::train_step(int64_t index, uint64_t step) {
+  StepResult result{0.0, static_cast<int64_t>(buckets_.update(index).size())};
+  double weight = 0.0;  // of the update's texts
+  for (const int64_t i : buckets_.update(index)) {
+    weight += weights_.empty() ? 1.0 : static_cast<double>(weights_[static_cast<size_t>(train_.class_of(i))]);
+  }
+  for (int64_t part = 0; part < buckets_.parts(index); ++part) {
+    GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, options_.label_smoothing);
+    pass.scale = static_cast<float>(1.0 / weight);
+    train_.get(buckets_.part(index, part),
+               {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);
+    result.loss_sum += model_.run(batch_, weights_, pass, options_.engine, context_);
+  }
+  return result;
+}
+
+std::vector<Metric> ClassifierTask::validate() { return evaluate(model_, valid_, options_.engine, context_).metrics(); }
+
+std::string ClassifierTask::fingerprint() const {
+  return fmt::format(
+      "training texts {}, held-out texts {}, {} parameters, unknown-rate {}, label-smoothing {}, balanced {}{}",
+      train_.fingerprint(), valid_.fingerprint(), model_.parameters().count(), options_.unknown_rate,
+      options_.label_smoothing, options_.balanced, described(options_.groups, model_.options()));
+}
+
+}  // namespace longhand::tasks

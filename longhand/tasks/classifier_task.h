@@ -1,0 +1,101 @@
+// A classifier and its texts, as the trainer drives them; and how classifiers are measured.
+#pragma once
+
+#include "longhand/data/buckets.h"
+#include "longhand/tasks/classifier.h"
+#include "longhand/tasks/task.h"
+
+namespace longhand::tasks {
+
+struct ClassifierTaskOptions {
+  data::GroupOptions groups;   ///< how many texts make an update, and the seed
+  double unknown_rate = 0.25;  ///< of data::UnknownMask
+  double label_smoothing = 0.0;
+  /// Weigh each class by the inverse of its frequency in training, so that all count alike.
+  bool balanced = false;
+  nn::Engine engine = nn::Engine::kFused;
+};
+
+/// The labels that occur, most frequent first.
+std::vector<std::string> build_classes(const std::vector<data::LabelledText>& examples);
+
+/// Texts as a model reads them.
+class LabelledCorpus {
+ public:
+  /// Splits every text and looks up its words and its class. The model must outlive this.
+  LabelledCorpus(const Classifier& model, std::vector<data::LabelledText> examples);
+
+  int64_t size() const { return static_cast<int64_t>(examples_.size()); }
+  const data::LabelledText& example(int64_t i) const { return examples_[static_cast<size_t>(i)]; }
+  int32_t class_of(int64_t i) const { return classes_[static_cast<size_t>(i)]; }
+  /// Counts the words, for the masking of rare ones.
+  void count_words();
+  std::vector<int64_t> lengths() const;
+  /// Lays these texts side by side.
+  void get(std::span<const int64_t> texts, const data::UnknownMask& mask, ClassBatch& batch) const;
+  /// A text that differs where texts or labels do.
+  std::string fingerprint() const;
+
+ private:
+  std::vector<data::LabelledText> examples_;
+  data::Lexicon lexicon_;
+  std::vector<std::vector<int32_t>> entries_;
+  std::vector<int32_t> classes_;
+};
+
+struct ClassScore {
+  explicit ClassScore(int64_t classes) : confusion(static_cast<size_t>(classes * classes)), K(classes) {}
+
+  double total_nats = 0.0;
+  int64_t texts = 0;
+  int64_t correct = 0;
+  int64_t foreign = 0;             ///< texts of classes that the model lacks: wrong, and in no other count
+  std::vector<int64_t> confusion;  ///< [K, K] texts of a class (row) that were given a class (column)
+  int64_t K;
+
+  double loss() const;      ///< a text, of those with a class that the model has
+  double accuracy() const;  ///< in per cent
+  /// Of one class, in per cent; 0 where there is nothing to divide by.
+  double precision(int64_t k) const;
+  double recall(int64_t k) const;
+  double f1(int64_t k) const;
+  int64_t gold(int64_t k) const;
+  /// The mean F1 of the classes that occur, in the data or in the predictions.
+  double macro_f1() const;
+  /// accuracy, macro_f1, loss
+  std::vector<Metric> metrics() const;
+};
+
+ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine engine, kernels::Context& context);
+
+class ClassifierTask final : public Task {
+ public:
+  /// `valid` may have no texts: then there is no validation.
+  ClassifierTask(Classifier& model, std::vector<data::LabelledText> train, std::vector<data::LabelledText> valid,
+                 const ClassifierTaskOptions& options, kernels::Context& context);
+
+  ParameterArena& parameters() override { return model_.parameters(); }
+  void parameters_changed() override { model_.parameters_changed(); }
+  void begin_epoch(int64_t epoch) override { buckets_.begin_epoch(epoch); }
+  int64_t steps() const override { return buckets_.size(); }
+  int64_t batch() const override { return buckets_.rows(); }
+  StepResult train_step(int64_t index, uint64_t step) override;
+  bool has_validation() const override { return valid_.size() > 0; }
+  std::vector<Metric> validate() override;
+  std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override { return {}; }
+  bool carried_state_fits(int64_t /*index*/) override { return true; }
+  std::string fingerprint() const override;
+  void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
+
+ private:
+  Classifier& model_;
+  LabelledCorpus train_;
+  LabelledCorpus valid_;
+  ClassifierTaskOptions options_;
+  kernels::Context& context_;
+  data::Buckets buckets_;
+  std::vector<float> weights_;  // of the classes, or none
+  ClassBatch batch_;
+};
+
+}  // namespace longhand::tasks

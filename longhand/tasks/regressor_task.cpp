@@ -1,0 +1,253 @@
+#include "longhand/tasks/regressor_task.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+
+#include "longhand/base/error.h"
+#include "longhand/tasks/fingerprint.h"
+
+namespace longhand::tasks {
+namespace {
+
+constexpr int64_t kEvaluated = 256;  // windows read side by side
+constexpr int64_t kMostFitted = 512;
+
+// Sums what was predicted and what came, of each target.
+class Errors {
+ public:
+  explicit Errors(const Regressor& model) : model_(model), of_target_(static_cast<size_t>(model.targets())) {}
+
+  void add(int64_t target, double predicted, double actual) {
+    OfTarget& t = of_target_[static_cast<size_t>(target)];
+    const double error = predicted - actual;
+    ++t.count;
+    t.squared += error * error;
+    t.absolute += std::abs(error);
+    t.sum += actual;
+    t.actual.push_back(actual);
+    const double deviation = model_.columns().target_scales[static_cast<size_t>(target)].deviation;
+    scaled_ += error * error / (deviation * deviation);
+  }
+
+  RegressionScore score() const {
+    RegressionScore out;
+    for (const OfTarget& t : of_target_) {
+      const auto n = static_cast<double>(t.count);
+      double spread = 0.0;
+      for (const double actual : t.actual) spread += std::pow(actual - t.sum / n, 2);
+      out.values += t.count;
+      out.mse += t.squared;
+      out.mae += t.absolute;
+      out.r2 += (spread > 0.0 ? 1.0 - t.squared / spread : 0.0) / static_cast<double>(of_target_.size());
+    }
+    const auto n = static_cast<double>(out.values);
+    out.mse /= n;
+    out.mae /= n;
+    out.loss = scaled_ / n;
+    return out;
+  }
+
+  double mse() const { return score().mse; }
+
+ private:
+  struct OfTarget {
+    int64_t count = 0;
+    double squared = 0.0, absolute = 0.0, sum = 0.0;
+    std::vector<double> actual;
+  };
+  const Regressor& model_;
+  std::vector<OfTarget> of_target_;
+  double scaled_ = 0.0;
+};
+
+using Forecast = std::function<double(const data::Window& window, int64_t step, int64_t target)>;
+
+RegressionScore score_of(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                         const Forecast& forecast) {
+  Errors errors(model);
+  for (const data::Window& window : windows) {
+    for (int64_t a = 0; a < model.ahead(); ++a) {
+      for (int64_t o = 0; o < model.targets(); ++o) {
+        const double actual = table.target[static_cast<size_t>(o)][static_cast<size_t>(window.target + a)];
+        errors.add(o, forecast(window, a, o), actual);
+      }
+    }
+  }
+  return errors.score();
+}
+
+// The numbers of a window, standardised, and a 1.
+std::vector<double> features(const Regressor& model, const data::Table& table, const data::Window& window) {
+  std::vector<double> out{1.0};
+  for (size_t c = 0; c < table.input.size(); ++c) {
+    for (int64_t t = 0; t < window.length; ++t) {
+      out.push_back(model.columns().input_scales[c].apply(table.input[c][static_cast<size_t>(window.begin + t)]));
+    }
+  }
+  return out;
+}
+
+// Solves A x = b for several b (the columns of B [n, m]) in place, by Cholesky's factors of the symmetric A [n, n].
+void solve(std::vector<double>& A, std::vector<double>& B, size_t n, size_t m) {
+  for (size_t j = 0; j < n; ++j) {
+    for (size_t i = j; i < n; ++i) {
+      double sum = A[i * n + j];
+      for (size_t k = 0; k < j; ++k) sum -= A[i * n + k] * A[j * n + k];
+      A[i * n + j] = i == j ? std::sqrt(sum) : sum / A[j * n + j];
+    }
+  }
+  for (size_t c = 0; c < m; ++c) {
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t k = 0; k < i; ++k) B[i * m + c] -= A[i * n + k] * B[k * m + c];
+      B[i * m + c] /= A[i * n + i];
+    }
+    for (size_t i = n; i-- > 0;) {
+      for (size_t k = i + 1; k < n; ++k) B[i * m + c] -= A[k * n + i] * B[k * m + c];
+      B[i * m + c] /= A[i * n + i];
+    }
+  }
+}
+
+uint64_t bits(double value) {
+  uint64_t out = 0;
+  std::memcpy(&out, &value, sizeof(out));
+  return out;
+}
+
+}  // namespace
+
+std::vector<Metric> RegressionScore::metrics() const {
+  std::vector<Metric> out = {{"loss", loss}, {"mse", mse}, {"mae", mae}, {"r2", r2, true}, {"naive_mse", naive_mse}};
+  if (seasonal_naive_mse) out.push_back({"seasonal_naive_mse", *seasonal_naive_mse});
+  return out;
+}
+
+RegressionScore evaluate(Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                         nn::Engine engine, kernels::Context& context) {
+  Errors errors(model);
+  const int64_t A = model.ahead(), O = model.targets();
+  const std::vector<data::Scale>& scales = model.columns().target_scales;
+  SeriesBatch batch;
+  for (size_t first = 0; first < windows.size(); first += kEvaluated) {
+    const auto some = windows.subspan(first, std::min<size_t>(kEvaluated, windows.size() - first));
+    model.get(table, some, false, batch);
+    const std::span<const float> predicted = model.read(batch, engine, context);
+    for (size_t b = 0; b < some.size(); ++b) {
+      for (int64_t j = 0; j < A * O; ++j) {
+        const auto o = static_cast<size_t>(j % O);
+        const double value =
+            scales[o].undo(static_cast<double>(predicted[b * static_cast<size_t>(A * O) + static_cast<size_t>(j)]));
+        errors.add(j % O, value, table.target[o][static_cast<size_t>(some[b].target + j / O)]);
+      }
+    }
+  }
+  RegressionScore out = errors.score();
+  out.windows = static_cast<int64_t>(windows.size());
+  const bool ahead = model.options().series.horizon > 0;
+  const auto value = [&](int64_t o, int64_t row) {
+    return table.target[static_cast<size_t>(o)][static_cast<size_t>(row)];
+  };
+  out.naive_mse = score_of(model, table, windows, [&](const data::Window& w, int64_t, int64_t o) {
+                    return ahead ? value(o, w.target - 1) : scales[static_cast<size_t>(o)].mean;
+                  }).mse;
+  const int64_t season = model.options().season;
+  bool reaches = season > 0;
+  for (const data::Window& w : windows) {
+    const auto sequence = std::upper_bound(table.starts.begin(), table.starts.end(), w.target) - 1;
+    reaches = reaches && w.target - season >= *sequence;
+  }
+  if (reaches) {
+    out.seasonal_naive_mse = score_of(model, table, windows, [&](const data::Window& w, int64_t a, int64_t o) {
+                               return value(o, w.target + a % season - season);
+                             }).mse;
+  }
+  return out;
+}
+
+std::optional<RegressionScore> evaluate_least_squares(const Regressor& model, const data::Table& table,
+                                                      std::span<const data::Window> train,
+                                                      std::span<const data::Window> windows) {
+  if (train.empty() || windows.empty() || model.options().series.window == 0) return std::nullopt;
+  const size_t n = features(model, table, train.front()).size();
+  if (static_cast<int64_t>(n) > kMostFitted) return std::nullopt;
+  const int64_t O = model.targets();
+  const auto m = static_cast<size_t>(model.ahead() * O);
+  std::vector<double> A(n * n), B(n * m);
+  for (const data::Window& window : train) {
+    const std::vector<double> x = features(model, table, window);
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t k = 0; k <= i; ++k) A[i * n + k] += x[i] * x[k];
+      for (size_t j = 0; j < m; ++j) {
+        const auto o = static_cast<int64_t>(j) % O, a = static_cast<int64_t>(j) / O;
+        B[i * m + j] += x[i] * table.target[static_cast<size_t>(o)][static_cast<size_t>(window.target + a)];
+      }
+    }
+  }
+  // So little, beside as many squares of standardised numbers as there are windows, that it only keeps columns that say
+  // the same from dividing by zero.
+  for (size_t i = 0; i < n; ++i) A[i * n + i] += 1e-8 * static_cast<double>(train.size());
+  solve(A, B, n, m);
+  // Each window's forecasts are asked for one after the other.
+  const data::Window* last = nullptr;
+  std::vector<double> x;
+  RegressionScore out = score_of(model, table, windows, [&](const data::Window& w, int64_t a, int64_t o) {
+    if (&w != last) x = features(model, table, w);
+    last = &w;
+    double sum = 0.0;
+    for (size_t i = 0; i < n; ++i) sum += x[i] * B[i * m + static_cast<size_t>(a * O + o)];
+    return sum;
+  });
+  out.windows = static_cast<int64_t>(windows.size());
+  return out;
+}
+
+RegressorTask::RegressorTask(Regressor& model, data::Table table, std::vector<data::Window> train,
+                             std::vector<data::Window> valid, const RegressorTaskOptions& options,
+                             kernels::Context& context)
+    : model_(model),
+      table_(std::move(table)),
+      train_(std::move(train)),
+      valid_(std::move(valid)),
+      options_(options),
+      context_(context),
+      buckets_(
+          [&] {
+            std::vector<int64_t> lengths;
+            for (const data::Window& window : train_) lengths.push_back(window.length);
+            return lengths;
+          }(),
+          options.groups) {}
+
+StepResult RegressorTask::train_step(int64_t index, uint64_t step) {
+  StepResult result{0.0, static_cast<int64_t>(buckets_.update(index).size())};
+  for (int64_t part = 0; part < buckets_.parts(index); ++part) {
+    std::vector<data::Window> windows;
+    for (const int64_t i : buckets_.part(index, part)) windows.push_back(train_[static_cast<size_t>(i)]);
+    model_.get(table_, windows, true, batch_);
+    const GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, 0.0);
+    result.loss_sum += model_.run(batch_, pass, options_.engine, context_);
+  }
+  return result;
+}
+
+std::vector<Metric> RegressorTask::validate() {
+  return evaluate(model_, table_, valid_, options_.engine, context_).metrics();
+}
+
+std::string RegressorTask::fingerprint() const {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (const auto* columns : {&table_.input, &table_.target}) {
+    for (const std::vector<double>& column : *columns) {
+      for (const double value : column) hash = (hash ^ bits(value)) * 0x100000001b3U;
+    }
+  }
+  return fmt::format("{} rows ({:016x}), {} training windows, {} held-out windows, {} parameters{}", table_.rows, hash,
+                     train_.size(), valid_.size(), model_.parameters().count(),
+                     described(options_.groups, model_.options()));
+}
+
+}  // namespace longhand::tasks

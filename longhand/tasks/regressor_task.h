@@ -1,0 +1,75 @@
+// A regressor and its windows, as the trainer drives them; and how regressors are measured.
+#pragma once
+
+#include <optional>
+
+#include "longhand/data/buckets.h"
+#include "longhand/tasks/regressor.h"
+#include "longhand/tasks/task.h"
+
+namespace longhand::tasks {
+
+struct RegressorTaskOptions {
+  data::GroupOptions groups;  ///< how many windows make an update, and the seed
+  nn::Engine engine = nn::Engine::kFused;
+};
+
+/// Errors of a model's predictions and of simpler forecasts, over every window, step ahead and target, in the data's
+/// own units.
+struct RegressionScore {
+  int64_t windows = 0;
+  int64_t values = 0;  ///< that were predicted
+  double mse = 0.0;
+  double mae = 0.0;
+  double r2 = 0.0;    ///< 1 - squared errors / squared distances from the values' mean, the mean over the targets
+  double loss = 0.0;  ///< mean squared error of standardised values
+  /// Of the forecast that nothing changes: each target's last value in the window; with a horizon of 0, of its mean in
+  /// training.
+  double naive_mse = 0.0;
+  /// Of the forecast that everything comes back after a season, over the same windows. No value where there is no
+  /// season, or where a window reaches back less.
+  std::optional<double> seasonal_naive_mse;
+
+  /// loss, mse, mae, r2, naive_mse, and seasonal_naive_mse if there is one
+  std::vector<Metric> metrics() const;
+};
+
+RegressionScore evaluate(Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                         nn::Engine engine, kernels::Context& context);
+
+/// The score of a least-squares fit: every target from all numbers in a window, on the rows of `train`. No value where
+/// windows differ in length, or hold more numbers than are fitted at once (512).
+std::optional<RegressionScore> evaluate_least_squares(const Regressor& model, const data::Table& table,
+                                                      std::span<const data::Window> train,
+                                                      std::span<const data::Window> windows);
+
+class RegressorTask final : public Task {
+ public:
+  /// Windows of a table. `valid` may be empty: then there is no validation.
+  RegressorTask(Regressor& model, data::Table table, std::vector<data::Window> train, std::vector<data::Window> valid,
+                const RegressorTaskOptions& options, kernels::Context& context);
+
+  ParameterArena& parameters() override { return model_.parameters(); }
+  void parameters_changed() override { model_.parameters_changed(); }
+  void begin_epoch(int64_t epoch) override { buckets_.begin_epoch(epoch); }
+  int64_t steps() const override { return buckets_.size(); }
+  int64_t batch() const override { return buckets_.rows(); }
+  StepResult train_step(int64_t index, uint64_t step) override;
+  bool has_validation() const override { return !valid_.empty(); }
+  std::vector<Metric> validate() override;
+  std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override { return {}; }
+  bool carried_state_fits(int64_t /*index*/) override { return true; }
+  std::string fingerprint() const override;
+  void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
+
+ private:
+  Regressor& model_;
+  data::Table table_;
+  std::vector<data::Window> train_, valid_;
+  RegressorTaskOptions options_;
+  kernels::Context& context_;
+  data::Buckets buckets_;
+  SeriesBatch batch_;
+};
+
+}  // namespace longhand::tasks

@@ -1,0 +1,330 @@
+#include "longhand/tasks/tagger.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "longhand/base/error.h"
+#include "longhand/nn/layers.h"
+#include "longhand/tasks/word_vocabulary_file.h"
+
+namespace longhand::tasks {
+namespace {
+
+// Which label may follow which; index K is the sentence's beginning and end.
+std::vector<uint8_t> allowed_steps(const std::vector<std::string>& labels, data::Scheme scheme) {
+  const size_t n = labels.size() + 1;
+  std::vector<uint8_t> out(n * n, 1);
+  const auto text = [&](size_t i) { return i + 1 < n ? std::string_view(labels[i]) : std::string_view(); };
+  for (size_t from = 0; from < n; ++from) {
+    for (size_t to = 0; to < n; ++to) out[from * n + to] = data::may_follow(text(from), text(to), scheme) ? 1 : 0;
+  }
+  return out;
+}
+
+}  // namespace
+
+TaggerOptions::TaggerOptions() {
+  lstm.hidden = 200;
+  lstm.bidirectional = true;
+  lstm.dropout = 0.5;
+}
+
+void TaggerOptions::add_to(OptionTable& table) {
+  columns.add_to(table);
+  table.add("scheme", scheme, "of tags of chunks, in the data; auto: what they show",
+            one_of({"auto", "none", "iob1", "iob2", "bioes"}));
+  table.add("encode", encode, "the scheme that the model itself has", one_of({"iob1", "iob2", "bioes"}));
+  words.add_to(table);
+  encoder.add_to(table);
+  lstm.add_to(table);
+  table.add("crf", crf, "score whole sequences of tags, by a linear chain over them");
+  init.add_to(table);
+}
+
+void TaggerOptions::check() const { lstm.check(); }
+
+Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels)
+    : Tagger(options, std::move(vocabulary), std::move(labels), Memory::kNow) {}
+
+Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels,
+               Memory memory)
+    : options_(options),
+      scheme_(data::parse_scheme(options.scheme)),
+      vocabulary_(std::move(vocabulary)),
+      labels_(std::move(labels)),
+      encoder_(options.encoder, vocabulary_, options.init, arena_),
+      stack_({.lstm = options.lstm, .inputs = options.encoder.width(), .init = options.init}, arena_) {
+  const int64_t H = options.lstm.hidden, inputs = options.lstm.outputs();
+  output_weight_ =
+      arena_.declare("output.weight", {K(), inputs},
+                     nn::weights(options.init, nn::Part::kOutput, {.n_in = inputs, .n_out = K(), .hidden = H}));
+  output_bias_ = arena_.declare("output.bias", {K()}, nn::bias(options.init, H));
+  no_transitions_.resize(options.crf ? 0 : static_cast<size_t>(K() * K()));
+  if (options.crf) {
+    transitions_ = arena_.declare("crf.transitions", {K(), K()}, nn::constant(0.0));
+    start_ = arena_.declare("crf.start_transitions", {K()}, nn::constant(0.0));
+    end_ = arena_.declare("crf.end_transitions", {K()}, nn::constant(0.0));
+    if (scheme_ != data::Scheme::kNone) allowed_ = allowed_steps(labels_, data::parse_scheme(options.encode));
+  }
+  if (memory == Memory::kNow) arena_.allocate();
+}
+
+std::unique_ptr<Tagger> Tagger::load(const ModelFile& file) {
+  file.expect_task(kTask);
+  TaggerOptions options;
+  OptionTable table;
+  options.add_to(table);
+  file.read_options(table);
+  file.check_options([&] { options.check(); });
+  const auto altered = [&](const char* what) {
+    return input_error(file.path() + ": " + what, "the file was altered; use an intact one");
+  };
+  if (options.scheme == "auto") throw altered("expected the scheme of the tags, found 'auto'");
+  std::vector<std::string> labels = file.texts("labels");
+  if (labels.empty()) throw altered("expected labels, found none");
+  std::unique_ptr<Tagger> model(new Tagger(options, read_word_vocabulary(file), std::move(labels), Memory::kLater));
+  file.fill(model->arena_);
+  model->parameters_changed();
+  return model;
+}
+
+void Tagger::save(const std::string& path, std::span<const float> values) const {
+  TaggerOptions options = options_;
+  OptionTable table;
+  options.add_to(table);
+  nlohmann::json vocabulary = to_json(vocabulary_);
+  vocabulary["labels"] = labels_;
+  write_model(path, kTask, table, vocabulary, arena_, values);
+}
+
+void Tagger::initialise(uint64_t seed) {
+  arena_.initialise(seed);
+  parameters_changed();
+}
+
+void Tagger::parameters_changed() {
+  encoder_.parameters_changed();
+  stack_.parameters_changed();
+  output_packed_ = nn::Packed::kNothing;
+}
+
+int32_t Tagger::find_label(const std::string& label) const {
+  const auto found = std::find(labels_.begin(), labels_.end(), label);
+  return found == labels_.end() ? -1 : static_cast<int32_t>(found - labels_.begin());
+}
+
+void Tagger::pack_output(bool training, kernels::Context& context) {
+  const nn::Packed wanted = training ? nn::Packed::kTraining : nn::Packed::kInference;
+  if (output_packed_ >= wanted) return;
+  kernels::pack_linear(arena_.value(output_weight_), K(), options_.lstm.outputs(), training, packed_output_, context);
+  output_packed_ = wanted;
+}
+
+nn::StackInput<float> Tagger::stack_input(const data::WordBatch& batch, const float* x,
+                                          const nn::DropoutKey& masks) const {
+  return {.steps = batch.steps,
+          .batch = batch.rows,
+          .lengths = batch.ragged ? batch.lengths.data() : nullptr,
+          .x = x,
+          .x_stride = encoder_.stride(),
+          .masks = masks};
+}
+
+// What the recurrent layers make of the words: [T, B, D R].
+const float* Tagger::outputs(const data::WordBatch& batch, const nn::DropoutKey& masks, nn::Pass pass,
+                             nn::Engine engine, kernels::Context& context) {
+  const float* x = encoder_.forward(batch, pass, engine, context);
+  stack_.reset_state(batch.rows);
+  if (engine == nn::Engine::kFused) pack_output(pass == nn::Pass::kTraining, context);
+  return stack_.forward(stack_input(batch, x, masks), pass, engine, arena_.values().data(), context);
+}
+
+kernels::LinearForward<float> Tagger::output_layer(const data::WordBatch& batch, const float* output) const {
+  return {.inputs = options_.lstm.outputs(),
+          .outputs = K(),
+          .n = batch.steps * batch.rows,
+          .x = output,
+          .x_stride = padded(options_.lstm.outputs()),
+          .w = arena_.value(output_weight_),
+          .bias = arena_.value(output_bias_)};
+}
+
+double Tagger::run(const TagBatch& batch, const GradientPass& training, nn::Engine engine, kernels::Context& context) {
+  const data::WordBatch& words = batch.words;
+  GradientPass pass = training;
+  if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(words.tokens);
+  arena_.allocate_gradients();
+  if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
+
+  const float* output = outputs(words, pass.masks, nn::Pass::kTraining, engine, context);
+  d_output_.resize(words.steps * words.rows * padded(options_.lstm.outputs()));
+  const double nats =
+      options_.crf ? chain(batch, output, pass, engine, context) : softmax(batch, output, pass, engine, context);
+  dx_.resize(words.steps * words.rows * encoder_.stride());
+  stack_.backward(
+      stack_input(words, nullptr, pass.masks),
+      {.d_output = d_output_.data(), .dx = dx_.data(), .dx_stride = encoder_.stride(), .penalty_scale = pass.scale},
+      engine, arena_.values().data(), arena_.gradients().data(), context);
+  encoder_.backward(words, dx_.data(), engine, context);
+  return nats;
+}
+
+// Each label by itself.
+double Tagger::softmax(const TagBatch& batch, const float* output, const GradientPass& training, nn::Engine engine,
+                       kernels::Context& context) {
+  const data::WordBatch& words = batch.words;
+  const int64_t cells = words.steps * words.rows;
+  rows_.resize(cells);
+  int64_t n = 0;
+  for (int64_t cell = 0; cell < cells; ++cell) {
+    const bool inside = cell / words.rows < words.lengths[static_cast<size_t>(cell % words.rows)];
+    LONGHAND_CHECK(!inside || batch.labels[static_cast<size_t>(cell)] >= 0);
+    if (inside) rows_[n++] = static_cast<int32_t>(cell);
+  }
+  losses_.resize(n);
+  kernels::SoftmaxCrossEntropy<float> head{.output = output_layer(words, output),
+                                           .targets = batch.labels.data(),
+                                           .loss = losses_.data(),
+                                           .scale = training.scale,
+                                           .smoothing = static_cast<float>(training.label_smoothing),
+                                           .dx = d_output_.data(),
+                                           .dx_stride = padded(options_.lstm.outputs()),
+                                           .dw = arena_.gradient(output_weight_),
+                                           .dbias = arena_.gradient(output_bias_)};
+  head.output.n = n;
+  head.output.rows = rows_.data();
+  nn::softmax_cross_entropy(head, packed_output_, engine, context);
+  double nats = 0.0;
+  for (int64_t i = 0; i < n; ++i) nats += static_cast<double>(losses_[i]);
+  return nats;
+}
+
+// Whole sequences of labels.
+double Tagger::chain(const TagBatch& batch, const float* output, const GradientPass& training, nn::Engine engine,
+                     kernels::Context& context) {
+  const data::WordBatch& words = batch.words;
+  const int64_t cells = words.steps * words.rows, stride = padded(K());
+  scores_.resize(cells * stride);
+  kernels::LinearForward<float> linear = output_layer(words, output);
+  linear.y = scores_.data();
+  linear.y_stride = stride;
+  nn::linear_forward(linear, packed_output_, engine, context);
+
+  d_scores_.resize(cells * stride);
+  sentence_losses_.resize(static_cast<size_t>(words.rows));
+  nn::crf_loss(crf(), crf_input(words),
+               {.targets = batch.labels.data(),
+                .loss = sentence_losses_.data(),
+                .scale = training.scale,
+                .d_scores = d_scores_.data(),
+                .d_transitions = arena_.gradient(transitions_),
+                .d_start = arena_.gradient(start_),
+                .d_end = arena_.gradient(end_)},
+               context.pool);
+  nn::linear_backward({.inputs = linear.inputs,
+                       .outputs = K(),
+                       .n = cells,
+                       .x = output,
+                       .x_stride = linear.x_stride,
+                       .w = linear.w,
+                       .dy = d_scores_.data(),
+                       .dy_stride = stride,
+                       .dx = d_output_.data(),
+                       .dx_stride = linear.x_stride,
+                       .dw = arena_.gradient(output_weight_),
+                       .dbias = arena_.gradient(output_bias_)},
+                      packed_output_, engine, context);
+  double nats = 0.0;
+  for (const double loss : sentence_losses_) nats += loss;
+  return nats;
+}
+
+// Where there is no chain, one in which every label follows every other alike.
+nn::CrfLayer<float> Tagger::crf() const {
+  if (!options_.crf) {
+    const float* zeros = no_transitions_.data();
+    return {.labels = K(), .transitions = zeros, .start = zeros, .end = zeros};
+  }
+  return {.labels = K(),
+          .transitions = arena_.value(transitions_),
+          .start = arena_.value(start_),
+          .end = arena_.value(end_),
+          .allowed = allowed_.empty() ? nullptr : allowed_.data()};
+}
+
+nn::CrfInput<float> Tagger::crf_input(const data::WordBatch& batch) const {
+  return {.steps = batch.steps,
+          .batch = batch.rows,
+          .lengths = batch.lengths.data(),
+          .scores = scores_.data(),
+          .stride = padded(K())};
+}
+
+void Tagger::read(const data::WordBatch& batch, nn::Engine engine, kernels::Context& context) {
+  const float* output = outputs(batch, {}, nn::Pass::kInference, engine, context);
+  scores_.resize(batch.steps * batch.rows * padded(K()));
+  kernels::LinearForward<float> linear = output_layer(batch, output);
+  linear.y = scores_.data();
+  linear.y_stride = padded(K());
+  nn::linear_forward(linear, packed_output_, engine, context);
+}
+
+double Tagger::loss(const TagBatch& batch, int64_t& counted, nn::Engine engine, kernels::Context& context) {
+  const data::WordBatch& words = batch.words;
+  read(words, engine, context);
+  // Without a chain each word is counted by itself, which is a chain of one step.
+  std::vector<int32_t> targets(batch.labels.size());
+  std::vector<uint8_t> known(batch.labels.size());
+  for (size_t i = 0; i < targets.size(); ++i) {
+    known[i] = batch.labels[i] >= 0 ? 1 : 0;
+    targets[i] = std::max(batch.labels[i], 0);
+  }
+  nn::CrfInput<float> input = crf_input(words);
+  if (!options_.crf) {
+    input.batch = words.steps * words.rows;
+    input.steps = 1;
+    input.lengths = nullptr;
+  }
+  sentence_losses_.resize(static_cast<size_t>(input.batch));
+  nn::crf_loss(crf(), input, {.targets = targets.data(), .loss = sentence_losses_.data()}, context.pool);
+  double nats = 0.0;
+  counted = 0;
+  for (int64_t row = 0; row < words.rows; ++row) {
+    const int64_t length = words.lengths[static_cast<size_t>(row)];
+    const auto cell = [&](int64_t t) { return static_cast<size_t>(t * words.rows + row); };
+    if (!options_.crf) {
+      for (int64_t t = 0; t < length; ++t) {
+        if (known[cell(t)] == 0) continue;
+        nats += sentence_losses_[cell(t)];
+        ++counted;
+      }
+      continue;
+    }
+    bool all_known = true;
+    for (int64_t t = 0; t < length; ++t) all_known = all_known && known[cell(t)] != 0;
+    if (!all_known) continue;
+    nats += sentence_losses_[static_cast<size_t>(row)];
+    counted += length;
+  }
+  return nats;
+}
+
+std::vector<std::string> Tagger::tags(const std::vector<int32_t>& labels) const {
+  std::vector<std::string> out;
+  for (const int32_t label : labels) out.push_back(labels_[static_cast<size_t>(label)]);
+  if (scheme_ == data::Scheme::kNone) return out;
+  return data::chunk_tags(data::chunks(out), static_cast<int64_t>(out.size()), scheme_);
+}
+
+std::vector<std::vector<Tagging>> Tagger::best(const data::WordBatch& batch, int64_t n) const {
+  std::vector<std::vector<Tagging>> out;
+  for (int64_t row = 0; row < batch.rows; ++row) {
+    out.emplace_back();
+    for (const nn::LabelPath& path : nn::crf_best_paths(crf(), crf_input(batch), row, n)) {
+      out.back().push_back({tags(path.labels), std::exp(path.log_probability)});
+    }
+  }
+  return out;
+}
+
+}  // namespace longhand::tasks

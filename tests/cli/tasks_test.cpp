@@ -1,0 +1,248 @@
+// Taggers, classifiers, regressors and verse as a user meets them.
+#include <cmath>
+#include <sstream>
+
+#include "tests/cli/process.h"
+
+namespace longhand::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+const Words kTagger = {
+    "train", "tagger",   "--data", "train.txt",        "--hidden", "8",    "--embed", "8", "--hidden-characters",
+    "4",     "--epochs", "12",     "--valid-fraction", "0.2",      "--lr", "0.02"};
+
+// Sentences in which a capital makes a name.
+std::string tagged(int n) {
+  std::string out;
+  for (int i = 0; i < n; ++i) {
+    const char* name = i % 3 == 0 ? "Anna" : i % 3 == 1 ? "Bert" : "Carl";
+    out.append(name).append(" B-PER\n").append(i % 2 == 0 ? "Lee I-PER\n" : "").append("saw O\nthe O\n");
+    out.append(i % 5 == 0 ? "Sun B-THING\n" : "moon O\n").append(". O\n\n");
+  }
+  return out;
+}
+
+TEST(Tagger, IsTrainedMeasuredAndUsed) {
+  const TemporaryFolder folder;
+  write_file(folder / "train.txt", tagged(80));
+  write_file(folder / "test.txt", tagged(20));
+  const Result train = run(folder, with(kTagger, {"--crf", "--test", "test.txt", "--out", "run", "--json"}));
+  ASSERT_EQ(train.code, 0) << train.err;
+  EXPECT_NE(train.err.find("columns between blanks, tags in column 2, chunks in iob2"), std::string::npos) << train.err;
+  const nlohmann::json trained = nlohmann::json::parse(train.out);
+  EXPECT_EQ(trained["test_f1"], 100.0) << trained;
+  EXPECT_FALSE(trained.contains("train_perplexity"));
+  EXPECT_TRUE(io::exists(folder / "run/report.html"));
+  const Result info = run(folder, {"info", "run"});
+  EXPECT_NE(info.out.find("tagger, "), std::string::npos);
+  EXPECT_NE(info.out.find("crf.transitions"), std::string::npos);
+
+  const Result eval = run(folder, {"eval", "run", "--data", "test.txt"});
+  EXPECT_NE(eval.out.find("accuracy: 100.00%; precision: 100.00%; recall: 100.00%; FB1: 100.00"), std::string::npos)
+      << eval.out << eval.err;
+  const nlohmann::json json = nlohmann::json::parse(run(folder, {"eval", "run", "--data", "test.txt", "--json"}).out);
+  EXPECT_EQ(json["accuracy"], 100.0);
+  EXPECT_EQ(json["types"]["PER"]["gold"], 20);
+
+  const Result said = run(folder, {"tag", "run"}, {.input = "Bert Lee saw the Sun .\n\nAnna saw the moon ."});
+  EXPECT_EQ(said.out,
+            "Bert\tB-PER\nLee\tI-PER\nsaw\tO\nthe\tO\nSun\tB-THING\n.\tO\n\n\n"
+            "Anna\tB-PER\nsaw\tO\nthe\tO\nmoon\tO\n.\tO\n\n")
+      << said.err;
+  // Columns keep what they had, and gain one: what `eval --predictions` scores.
+  const Result columns = run(folder, {"tag", "run", "--data", "test.txt", "--input", "columns"});
+  write_file(folder / "predicted.txt", columns.out);
+  const Result scored = run(folder, {"eval", "--predictions", "predicted.txt"});
+  EXPECT_EQ(scored.out, eval.out.substr(0, scored.out.size())) << scored.err;
+  EXPECT_NE(scored.out.find("FB1"), std::string::npos);
+  const Result best = run(folder, {"tag", "run", "--nbest", "3", "--probabilities"}, {.input = "Anna saw\n"});
+  EXPECT_EQ(std::count(best.out.begin(), best.out.end(), '#'), 3) << best.out;
+  EXPECT_EQ(best.out.find("# probability = 0."), 0U) << best.out;
+}
+
+TEST(Tagger, ResumesAndReproducesLikeAnyRun) {
+  const TemporaryFolder folder;
+  write_file(folder / "train.txt", tagged(40));
+  const Words words = with(kTagger, {"--optimizer", "nadam", "--accumulate", "2"});
+  ASSERT_EQ(run(folder, with(words, {"--out", "whole", "--threads", "1"})).code, 0);
+  ASSERT_EQ(run(folder, with(words, {"--out", "run", "--epochs", "5"})).code, 0);
+  ASSERT_EQ(run(folder, {"train", "tagger", "--resume", "run", "--epochs", "12"}).code, 0);
+  EXPECT_EQ(read_file(folder / "run/model.safetensors"), read_file(folder / "whole/model.safetensors"));
+  ASSERT_EQ(run(folder, {"train", "tagger", "--config", "whole/config.toml", "--out", "again"}).code, 0);
+  EXPECT_EQ(read_file(folder / "again/model.safetensors"), read_file(folder / "whole/model.safetensors"));
+}
+
+TEST(Tagger, FaultsAreTwoLinesWithTheirPlace) {
+  const TemporaryFolder folder;
+  write_file(folder / "train.txt", tagged(20));
+  ASSERT_EQ(run(folder, with(kTagger, {"--out", "run", "--epochs", "1"})).code, 0);
+  const auto refused = [&](const std::string& text, int code, const std::string& why, const Words& more = {}) {
+    write_file(folder / "bad.txt", text);
+    expect_error(run(folder, with({"train", "tagger", "--data", "bad.txt", "--out", "other"}, more)), code, why);
+    EXPECT_FALSE(io::exists(folder / "other"));
+  };
+  refused("a O\nb I-X\n\nc B-X\n", 1, "bad.txt:2: expected tags in one scheme, found I-X after O (not IOB2)");
+  refused("a O\nb\n", 1, "bad.txt:2: expected 2 columns between blanks, found 1");
+  refused("a O\n", 2, "--label-smoothing: expected none with --crf", {"--crf", "--label-smoothing", "0.1"});
+  expect_error(run(folder, {"eval", "run", "--data", "train.txt", "--context", "3"}), 2, "--context is for language");
+  expect_error(run(folder, {"eval", "--predictions", "train.txt", "--data", "x"}), 2, "--predictions stands without");
+  expect_error(run(folder, {"generate", "run"}), 1, "expected a language_model, found a tagger");
+  expect_error(run(folder, {"classify", "run"}), 1, "expected a classifier, found a tagger");
+  expect_error(run(folder, {"tag", "run"}, {.input = "a \xFF\n"}), 1, "standard input:1: expected UTF-8");
+  write_file(folder / "damaged.safetensors", read_file(folder / "run/model.safetensors").substr(0, 3000));
+  expect_error(run(folder, {"tag", "damaged.safetensors"}, {.input = "a\n"}), 1, "damaged.safetensors");
+}
+
+std::string reviews(int n, bool labels) {
+  std::string out;
+  for (int i = 0; i < n; ++i) {
+    const bool good = i % 2 == 0;
+    if (labels) out += good ? "__label__good " : "__label__bad ";
+    out.append("the film was ").append(good ? "lovely" : "dreadful").append(i % 3 == 0 ? " indeed\n" : "\n");
+  }
+  return out;
+}
+
+TEST(Classifier, IsTrainedMeasuredAndUsed) {
+  for (const char* pool : {"last", "mean", "max", "attention"}) {
+    const TemporaryFolder folder;
+    write_file(folder / "train.txt", reviews(60, true));
+    const Result train =
+        run(folder, {"train",           "classifier", "--data",   "train.txt", "--test", "train.txt", "--hidden", "6",
+                     "--embed",         "8",          "--epochs", "30",        "--lr",   "0.02",      "--pool",   pool,
+                     "--class-weights", "balanced",   "--out",    "run",       "--json"});
+    ASSERT_EQ(train.code, 0) << train.err;
+    EXPECT_NE(train.err.find("fastText's lines"), std::string::npos) << train.err;
+    EXPECT_EQ(nlohmann::json::parse(train.out)["test_accuracy"], 100.0) << pool;
+    const nlohmann::json json =
+        nlohmann::json::parse(run(folder, {"eval", "run", "--data", "train.txt", "--json"}).out);
+    EXPECT_EQ(json["confusion"][0][1], 0);
+    EXPECT_EQ(json["macro_f1"], 100.0);
+    const Result said =
+        run(folder, {"classify", "run", "--top", "2"}, {.input = "the film was lovely\nthe film was dreadful\n"});
+    EXPECT_EQ(said.out.find("good\t0."), 0U) << said.out << said.err;
+    EXPECT_NE(said.out.find("\nbad\t0."), std::string::npos) << said.out;
+    EXPECT_EQ(std::count(said.out.begin(), said.out.end(), '\t'), 6);
+    expect_error(run(folder, {"classify", "run"}, {.input = "x\n\ny\n"}), 1, "standard input:2: expected a text");
+  }
+}
+
+TEST(Classifier, FaultsAreTwoLinesWithTheirPlace) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const std::string& text, const std::string& why) {
+    write_file(folder / "bad.txt", text);
+    expect_error(run(folder, {"train", "classifier", "--data", "bad.txt", "--out", "other"}), 1, why);
+    EXPECT_FALSE(io::exists(folder / "other"));
+  };
+  refused("__label__a x\n__label__a y\n", "expected texts of at least two classes, found 'a' alone");
+  refused("__label__a x\nb y\n", "bad.txt:2: expected __label__");
+  refused("", "expected some data, found nothing");
+}
+
+TEST(Regressor, FitsALineAndForecastsASeries) {
+  const TemporaryFolder folder;
+  const Result line =
+      run(folder, {"train",    "regressor", "--data",    "linear", "--inputs",        "x",    "--target", "y",
+                   "--window", "1",         "--horizon", "0",      "--test-fraction", "0.2",  "--hidden", "16",
+                   "--lr",     "0.01",      "--epochs",  "30",     "--out",           "line", "--json"});
+  ASSERT_EQ(line.code, 0) << line.err;
+  const nlohmann::json fitted = nlohmann::json::parse(line.out);
+  EXPECT_GT(fitted["test_least_squares_r2"], 0.9);
+  EXPECT_GT(fitted["test_r2"].get<double>(), fitted["test_least_squares_r2"].get<double>() - 0.05);
+
+  const Words series = {"train", "regressor", "--data",   "sines",    "--target", "value",    "--window",
+                        "30",    "--horizon", "4",        "--season", "17",       "--hidden", "16",
+                        "--lr",  "0.01",      "--epochs", "4",        "--out",    "series"};
+  const Result train = run(folder, with(series, {"--json"}));
+  ASSERT_EQ(train.code, 0) << train.err;
+  const nlohmann::json seen = nlohmann::json::parse(train.out);
+  EXPECT_LT(seen["valid_mse"].get<double>(), 0.5 * seen["valid_naive_mse"].get<double>());
+  EXPECT_LT(seen["valid_mse"].get<double>(), 0.5 * seen["valid_seasonal_naive_mse"].get<double>());
+
+  const nlohmann::json json = nlohmann::json::parse(run(folder, {"eval", "series", "--data", "sines", "--json"}).out);
+  EXPECT_GT(json["r2"], 0.8);
+  EXPECT_TRUE(json["seasonal_naive_mse"].is_number());
+  const Result predicted = run(folder, {"predict", "series", "--data", "sines"});
+  std::istringstream rows(predicted.out);
+  std::string header, row;
+  std::getline(rows, header);
+  EXPECT_EQ(header, "row,step,value");
+  for (int step = 1; step <= 4; ++step) {
+    ASSERT_TRUE(std::getline(rows, row)) << predicted.err;
+    EXPECT_EQ(row.find("3000," + std::to_string(step) + ","), 0U) << row;
+    const double t = 2999 + step, pi = std::acos(-1.0);  // the next that the generator would have made
+    const double next = std::sin(2 * pi * t / 17) + 0.7 * std::sin(2 * pi * t / 41) + 0.4 * std::sin(2 * pi * t / 97);
+    EXPECT_NEAR(std::stod(row.substr(row.rfind(',') + 1)), next, 0.6);
+  }
+  EXPECT_FALSE(std::getline(rows, row));
+  const Result all = run(folder, {"predict", "series", "--data", "sines", "--all"});
+  EXPECT_EQ(std::count(all.out.begin(), all.out.end(), '\n'), 1 + 4 * (3000 - 30 + 1));
+}
+
+TEST(Regressor, ReadsWholeSequencesOfDifferentLengths) {
+  const TemporaryFolder folder;
+  std::string table = "id,x,last\n";
+  for (int s = 0; s < 60; ++s) {
+    for (int t = 0; t < 3 + s % 4; ++t) {
+      table += std::to_string(s) + "," + std::to_string((s * 7 + t * 3) % 11) + "," +
+               std::to_string((s * 7 + (2 + s % 4) * 3) % 11) + "\n";
+    }
+  }
+  write_file(folder / "t.csv", table);
+  const Result train =
+      run(folder, {"train",    "regressor", "--data",   "t.csv", "--inputs",  "x",   "--target", "last",
+                   "--group",  "id",        "--window", "0",     "--horizon", "0",   "--hidden", "12",
+                   "--epochs", "60",        "--lr",     "0.02",  "--out",     "run", "--json"});
+  ASSERT_EQ(train.code, 0) << train.err;
+  EXPECT_GT(nlohmann::json::parse(train.out)["valid_r2"], 0.9);
+  const Result predicted = run(folder, {"predict", "run", "--data", "t.csv"});
+  EXPECT_EQ(std::count(predicted.out.begin(), predicted.out.end(), '\n'), 1 + 60) << predicted.err;
+}
+
+TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {
+  const TemporaryFolder folder;
+  write_file(folder / "t.csv", "day,v\n1,2\n2,\n3,4\n");
+  const auto refused = [&](const Words& more, int code, const std::string& why) {
+    expect_error(run(folder, with({"train", "regressor", "--data", "t.csv", "--out", "other"}, more)), code, why);
+    EXPECT_FALSE(io::exists(folder / "other"));
+  };
+  refused({}, 1, "t.csv:3: column 'v': expected a number, found an empty cell");
+  refused({"--target", "w"}, 1, "t.csv:1: expected a column 'w', found day, v");
+  refused({"--target", "day"}, 1, "too short to train on: expected windows of 24 rows");
+  refused({"--window", "0"}, 2, "--window 0: expected --group");
+  refused({"--horizon", "0", "--inputs", "day", "--difference"}, 2, "--difference: expected --horizon of at least 1");
+}
+
+TEST(Verse, KeepsItsForm) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(
+      run(folder, {"train", "lm", "--data", "quatrains", "--lines", "--hidden", "16", "--epochs", "1", "--out", "run"})
+          .code,
+      0);
+  const auto lines_of = [](const std::string& text) { return std::count(text.begin(), text.end(), '\n'); };
+  const Result form = run(folder, {"generate", "run", "--form", "7x4", "--count", "3", "--prompt", "山"});
+  ASSERT_EQ(form.code, 0) << form.err;
+  EXPECT_EQ(lines_of(form.out), 3) << form.out;
+  std::istringstream poems(form.out);
+  for (std::string poem; std::getline(poems, poem);) {
+    EXPECT_EQ(poem.size(), 4U * 8U * 3U) << poem;  // three bytes each
+    EXPECT_EQ(poem.find("山"), 0U);
+    for (size_t line = 0; line < 4; ++line) {
+      EXPECT_EQ(poem.substr((line * 8 + 7) * 3, 3), line % 2 == 0 ? "，" : "。") << poem;
+    }
+  }
+  const Result acrostic = run(folder, {"generate", "run", "--acrostic", "春夏秋冬", "--form", "5x4", "--count", "1"});
+  ASSERT_EQ(acrostic.code, 0) << acrostic.err;
+  const std::string first[] = {"春", "夏", "秋", "冬"};
+  for (size_t line = 0; line < 4; ++line) EXPECT_EQ(acrostic.out.substr(line * 18, 3), first[line]) << acrostic.out;
+  EXPECT_EQ(run(folder, {"generate", "run", "--acrostic", "春夏", "--count", "1"}).code, 0);
+  expect_error(run(folder, {"generate", "run", "--acrostic", "春夏秋冬春", "--form", "5x4"}), 2,
+               "at most 4 characters");
+  expect_error(run(folder, {"generate", "run", "--acrostic", "z"}), 1, "expected characters that the model knows");
+  expect_error(run(folder, {"generate", "run", "--form", "5x4", "--prompt", "，"}), 2, "does not fit --form 5x4");
+}
+
+}  // namespace
+}  // namespace longhand::cli

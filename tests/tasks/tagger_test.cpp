@@ -1,0 +1,221 @@
+// The tagger: that its engines agree, its gradients are right, it learns, and its file gives it back.
+#include "longhand/tasks/tagger.h"
+
+#include <cmath>
+
+#include "longhand/base/error.h"
+#include "longhand/io/safetensors.h"
+#include "longhand/tasks/tagger_task.h"
+#include "tests/testing.h"
+
+namespace longhand::tasks {
+namespace {
+
+// Names, in chunks: a capital begins or goes on with one, and "of" joins two.
+std::vector<data::TaggedSentence> sentences(size_t n) {
+  const std::vector<std::pair<const char*, const char*>> words = {
+      {"the", "O"},      {"Bank", "B-X"}, {"of", "I-X"},  {"England", "I-X"}, {"rose", "O"},    {"Anna", "B-Y"},
+      {"saw", "O"},      {"Bert", "B-Y"}, {"Lee", "I-Y"}, {"and", "O"},       {"Carl", "B-Y"},  {".", "O"},
+      {"London", "B-X"}, {"is", "O"},     {"far", "O"},   {"from", "O"},      {"Paris", "B-X"}, {"!", "O"}};
+  const CounterRng rng(3, 0, RngPlace::kSample);
+  std::vector<data::TaggedSentence> out;
+  for (size_t i = 0; i < n; ++i) {
+    const size_t part = rng.below(2 * i, 3), length = 1 + rng.below(2 * i + 1, 6);
+    data::TaggedSentence sentence;
+    for (size_t t = 0; t < length; ++t) {
+      sentence.words.emplace_back(words[part * 6 + t].first);
+      sentence.tags.emplace_back(words[part * 6 + t].second);
+      sentence.lines.push_back(static_cast<int64_t>(i * 8 + t));
+    }
+    if (part == 1 && length == 3) sentence.words.back() = "Bertha";
+    out.push_back(sentence);
+  }
+  return out;
+}
+
+TaggerOptions small(bool crf) {
+  TaggerOptions options;
+  options.scheme = "iob2";
+  options.crf = crf;
+  options.lstm.hidden = 7;
+  options.lstm.dropout = 0.2;
+  options.encoder = {.embed = 9, .embed_shape = 3, .embed_characters = 4, .hidden_characters = 5};
+  return options;
+}
+
+std::unique_ptr<Tagger> make(const TaggerOptions& options, const std::vector<data::TaggedSentence>& corpus) {
+  std::vector<const data::Words*> words;
+  for (const data::TaggedSentence& sentence : corpus) words.push_back(&sentence.words);
+  auto model = std::make_unique<Tagger>(
+      options, data::build_word_vocabulary(words, options.words),
+      build_labels(corpus, data::parse_scheme(options.scheme), data::parse_scheme(options.encode)));
+  model->initialise(5);
+  return model;
+}
+
+class Taggers : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(SoftmaxAndCrf, Taggers, ::testing::Bool());
+
+TEST_P(Taggers, EnginesGiveTheSameLossAndGradients) {
+  const std::vector<data::TaggedSentence> corpus = sentences(13);
+  const std::unique_ptr<Tagger> model = make(small(GetParam()), corpus);
+  const TaggedCorpus read(*model, corpus);
+  std::vector<int64_t> all;
+  for (int64_t i = 0; i < read.size(); ++i) all.push_back(i);
+  TagBatch batch;
+  read.get(all, {.rate = 0.5, .seed = 1, .step = 2}, batch);
+  ASSERT_TRUE(batch.words.ragged);
+  const GradientPass pass{.masks = {5, 6, 0}, .label_smoothing = GetParam() ? 0.0 : 0.1};
+  kernels::Context context(2);
+  const double expected = model->run(batch, pass, nn::Engine::kReference, context);
+  const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
+  for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
+    EXPECT_NEAR(model->run(batch, pass, engine, context), expected, 1e-5 * expected);
+    testing::expect_close(model->parameters().gradients(), gradients, static_cast<int64_t>(gradients.size()), 2e-5,
+                          "gradients");
+  }
+  // In parts, and added up, they are the same.
+  const GradientPass first{.masks = {}, .scale = 0.1F}, second{.masks = {}, .scale = 0.1F, .add = true};
+  TaggerOptions plain = small(GetParam());
+  plain.lstm.dropout = 0.0;
+  const std::unique_ptr<Tagger> sober = make(plain, corpus);
+  read.get(all, {}, batch);
+  sober->run(batch, first, nn::Engine::kFused, context);
+  const std::vector<float> whole(sober->parameters().gradients().begin(), sober->parameters().gradients().end());
+  const std::span<const int64_t> some(all);
+  read.get(some.subspan(0, 5), {}, batch);
+  sober->run(batch, first, nn::Engine::kFused, context);
+  read.get(some.subspan(5), {}, batch);
+  sober->run(batch, second, nn::Engine::kFused, context);
+  testing::expect_close(sober->parameters().gradients(), whole, static_cast<int64_t>(whole.size()), 2e-5, "parts");
+}
+
+// Through everything between the words and the loss.
+TEST_P(Taggers, GradientsAreThoseOfCentralDifferences) {
+  const std::vector<data::TaggedSentence> corpus = sentences(6);
+  TaggerOptions options = small(GetParam());
+  options.lstm.dropout = 0.0;
+  const std::unique_ptr<Tagger> model = make(options, corpus);
+  const TaggedCorpus read(*model, corpus);
+  TagBatch batch;
+  read.get(std::vector<int64_t>{0, 1, 2, 3, 4, 5}, {}, batch);
+  kernels::Context context(1);
+  const GradientPass pass{.scale = 1.0F};
+  model->run(batch, pass, nn::Engine::kReference, context);
+  ParameterArena& arena = model->parameters();
+  const std::vector<float> gradients(arena.gradients().begin(), arena.gradients().end());
+  for (const Parameter& p : arena.parameters()) {
+    for (int64_t i = p.offset; i < p.offset + p.size; i += std::max<int64_t>(1, p.size / 5)) {
+      float& value = arena.values()[static_cast<size_t>(i)];
+      const float kept = value;
+      const auto loss = [&](float at) {
+        value = at;
+        model->parameters_changed();
+        return model->run(batch, pass, nn::Engine::kReference, context);
+      };
+      constexpr float kStep = 1e-2F;
+      const double difference = (loss(kept + kStep) - loss(kept - kStep)) / static_cast<double>(2 * kStep);
+      value = kept;
+      EXPECT_NEAR(static_cast<double>(gradients[static_cast<size_t>(i)]), difference,
+                  2e-3 + 2e-3 * std::abs(difference))
+          << p.name << ' ' << i - p.offset;
+    }
+  }
+}
+
+TEST_P(Taggers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
+  const std::vector<data::TaggedSentence> corpus = sentences(60);
+  const std::unique_ptr<Tagger> model = make(small(GetParam()), corpus);
+  kernels::Context context(2);
+  TaggerTask task(*model, corpus, corpus, {.groups = {.batch = 8, .seed = 4}}, context);
+  for (int64_t epoch = 0; epoch < 30; ++epoch) {
+    task.begin_epoch(epoch);
+    for (int64_t i = 0; i < task.steps(); ++i) {
+      task.train_step(i, static_cast<uint64_t>(epoch * task.steps() + i));
+      const std::span<float> values = model->parameters().values();
+      for (size_t k = 0; k < values.size(); ++k) values[k] -= 0.5F * model->parameters().gradients()[k];
+      task.parameters_changed();
+    }
+  }
+  const std::vector<Metric> learned = task.validate();
+  EXPECT_GT(find_metric(learned, "f1")->value, 95.0);
+  EXPECT_GT(find_metric(learned, "accuracy")->value, 97.0);
+  EXPECT_LT(find_metric(learned, "loss")->value, 0.15);
+  EXPECT_EQ(learned.front().name, "f1");
+
+  const testing::TemporaryFolder folder;
+  model->save(folder / "model.safetensors", model->parameters().values());
+  const std::unique_ptr<Tagger> again = Tagger::load(ModelFile::read(folder / "model.safetensors"));
+  EXPECT_EQ(again->labels(), model->labels());
+  const TagScore before = evaluate(*model, TaggedCorpus(*model, corpus), nn::Engine::kFused, context);
+  const TagScore after = evaluate(*again, TaggedCorpus(*again, corpus), nn::Engine::kFused, context);
+  EXPECT_EQ(before.total_nats, after.total_nats);
+  EXPECT_EQ(before.tags.correct_tags, after.tags.correct_tags);
+}
+
+// Tags come out in the scheme of the data, whatever the model's own; the best first, and no two alike.
+TEST_P(Taggers, GiveTheirBestTaggings) {
+  const std::vector<data::TaggedSentence> corpus = sentences(9);
+  const std::unique_ptr<Tagger> model = make(small(GetParam()), corpus);
+  data::Lexicon lexicon = model->lexicon();
+  std::vector<int32_t> sentence;
+  for (const char* word : {"Bank", "of", "Nowhere"}) sentence.push_back(lexicon.find(word));
+  data::WordBatch batch;
+  data::make_batch(lexicon, std::vector<std::span<const int32_t>>{sentence}, {}, batch);
+  kernels::Context context(1);
+  model->read(batch, nn::Engine::kFused, context);
+  const std::vector<Tagging> best = model->best(batch, 100000).front();
+  double sum = 0.0;
+  for (size_t i = 0; i < best.size(); ++i) {
+    EXPECT_EQ(best[i].tags.size(), 3U);
+    if (i > 0) {
+      EXPECT_LE(best[i].probability, best[i - 1].probability);
+    }
+    sum += best[i].probability;
+    for (const std::string& tag : best[i].tags) EXPECT_TRUE(tag == "O" || tag[0] == 'B' || tag[0] == 'I') << tag;
+  }
+  EXPECT_NEAR(sum, 1.0, 1e-9);  // all that there are
+  // O, and for X and Y each S, B, I, E: without a chain all sequences, with one those that the scheme allows.
+  const size_t allowed = 3 * 3 * 3 + 2 * 2 * 3 + 2;  // three tokens alone; one pair and one alone; one of three
+  EXPECT_EQ(best.size(), GetParam() ? allowed : 9 * 9 * 9);
+}
+
+TEST(TaggerFile, OneThatWasAlteredIsRefused) {
+  const std::vector<data::TaggedSentence> corpus = sentences(5);
+  const std::unique_ptr<Tagger> model = make(small(true), corpus);
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "model.safetensors";
+  model->save(path, model->parameters().values());
+  const io::Safetensors whole = io::Safetensors::read(path);
+  const auto refused = [&](const std::string& field, const std::string& from, const std::string& to) {
+    std::map<std::string, std::string> metadata = whole.metadata();
+    const size_t at = metadata[field].find(from);
+    EXPECT_NE(at, std::string::npos) << metadata[field];
+    metadata[field].replace(at, from.size(), to);
+    std::vector<io::TensorToWrite> tensors;
+    for (const auto& [name, tensor] : whole.tensors()) {
+      tensors.push_back({name,
+                         tensor.shape,
+                         {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.bytes.size() / sizeof(float)}});
+    }
+    io::write_safetensors(folder / "altered.safetensors", metadata, tensors);
+    try {
+      Tagger::load(ModelFile::read(folder / "altered.safetensors"));
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(refused("config", "\"tagger\"", "\"classifier\"").find("expected a tagger, found a classifier"),
+            std::string::npos);
+  EXPECT_NE(refused("config", "\"scheme\":\"iob2\"", "\"scheme\":\"auto\""), "");
+  EXPECT_NE(refused("config", "\"hidden\":7", "\"hidden\":8"), "");
+  EXPECT_NE(refused("config", "\"crf\":true", "\"crf\":false").find("arrays"), std::string::npos);
+  EXPECT_NE(refused("vocabulary", "\"labels\":[\"O\"", "\"labels\":[7"), "");
+  EXPECT_NE(refused("vocabulary", "\"labels\":[\"O\"", "\"labels\":[\"B-X\""), "");  // twice
+  EXPECT_NE(refused("vocabulary", "\"words\":[\"<unk>\"", "\"words\":[\"unk\""), "");
+  EXPECT_NE(refused("vocabulary", "\"words\"", "\"wards\""), "");
+}
+
+}  // namespace
+}  // namespace longhand::tasks
