@@ -21,6 +21,8 @@ struct Metric {
   std::string name;  ///< as in metrics.jsonl, without `valid_`
   double value = 0.0;
   bool more_is_better = false;
+
+  bool operator==(const Metric&) const = default;
 };
 
 /// The metric of that name, or null.

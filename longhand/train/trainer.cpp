@@ -233,7 +233,9 @@ void Trainer::write_checkpoint() {
   nlohmann::ordered_json best = nullptr;
   if (best_score_) {
     best = {{"score", *best_score_}, {"epoch", best_epoch_}, {"evaluations_since", evaluations_since_best_}};
-    for (const tasks::Metric& metric : best_valid_) best["metrics"][metric.name] = metric.value;
+    for (const tasks::Metric& metric : best_valid_) {
+      best["metrics"].push_back({metric.name, metric.value, metric.more_is_better});
+    }
   }
   const Progress& p = progress_;
   const Schedule::State& rate = schedule_.state();
@@ -371,7 +373,7 @@ void Trainer::resume() {
       best_score_ = best.at("score").get<double>();
       best_epoch_ = count_in(best, "epoch");
       evaluations_since_best_ = count_in(best, "evaluations_since");
-      for (const auto& [name, value] : best.at("metrics").items()) best_valid_.push_back({name, value});
+      for (const auto& metric : best.at("metrics")) best_valid_.push_back({metric.at(0), metric.at(1), metric.at(2)});
     }
   } catch (const nlohmann::json::exception&) {
     throw damaged;

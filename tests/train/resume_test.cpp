@@ -164,6 +164,7 @@ TEST_P(Resume, IsBitForBitAtAnyStep) {
     EXPECT_EQ(result.progress.step, steps);
     EXPECT_EQ(result.progress.loss_sum, expected.progress.loss_sum);
     EXPECT_EQ(result.best_epoch, expected.best_epoch);
+    EXPECT_EQ(result.valid, expected.valid);
     expect_same_run(stopped.string(), whole.string());
   }
   // What is resumed here did happen in the run.
