@@ -63,8 +63,16 @@ void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
   for (const Option& option : table.options()) {
     CLI::Option* declared = nullptr;
     if (option.is_flag()) {
-      declared = verb.add_flag_callback(
-          "--" + option.name, [this, &option] { given_.emplace_back(&option, "true"); }, option.help);
+      // Help shows the one of the two that changes something; the other is there for what a configuration file says.
+      const bool is_on = option.default_text == "true";
+      const auto flag = [&](const std::string& name, const char* value, const std::string& help) {
+        return verb.add_flag_callback(
+            name, [this, &option, value] { given_.emplace_back(&option, value); }, help);
+      };
+      CLI::Option* on = flag("--" + option.name, "true", option.help);
+      CLI::Option* off = flag("--no-" + option.name, "false", "do not " + option.help);
+      (is_on ? on : off)->group("");
+      declared = is_on ? off : on;
     } else {
       const std::string note = option.check.choices.empty() ? ""
                                : option.check.brief.empty() ? ": " + option.expectation().substr(7)

@@ -44,7 +44,8 @@ const std::vector<Use> kUses = {
 
 void CommonSettings::add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out) {
   table.begin_group("Data");
-  table.add("data", data, noun + " to train on: a file, - for standard input, or a built-in text");
+  table.add("data", data,
+            noun + " to train on: a file, - for standard input, or a name that `longhand data list` shows");
   table.add("valid", valid, "held-out " + noun + ", a file; otherwise a part of the data is held out");
   table.add("valid-fraction", valid_fraction, "part of the data, " + held_out + ", to hold out", fraction());
   table.add("test", test, noun + " to measure the finished model on, a file");
