@@ -11,11 +11,19 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-// Recipe number n: every optimizer and every schedule is among 14 in a row, the rest is drawn.
-Words recipe(int n) {
-  const CounterRng rng(17, static_cast<uint64_t>(n), RngPlace::kSample);
-  uint64_t draws = 0;
-  const auto one_of = [&](const std::vector<Words>& choices) { return choices[rng.below(draws++, choices.size())]; };
+// Draws that recipe number n alone makes.
+class Choices {
+ public:
+  explicit Choices(int n) : rng_(17, static_cast<uint64_t>(n), RngPlace::kSample) {}
+  Words one_of(const std::vector<Words>& choices) { return choices[rng_.below(draws_++, choices.size())]; }
+
+ private:
+  CounterRng rng_;
+  uint64_t draws_ = 0;
+};
+
+// Of recipe number n what all tasks have: every optimizer and every schedule is among 14 in a row, the rest is drawn.
+Words rule(int n, Choices& choices) {
   const std::pair<const char*, const char*> optimizers[] = {
       {"sgd", "0.5"},       {"momentum", "0.1"}, {"nesterov", "0.1"}, {"adagrad", "0.03"}, {"adadelta", "1"},
       {"rmsprop", "0.003"}, {"adam", "0.005"},   {"adamw", "0.005"},  {"nadam", "0.005"},  {"asgd", "0.5"}};
@@ -25,20 +33,61 @@ Words recipe(int n) {
   // ASGD begins to average somewhere in the middle.
   if (std::string(optimizer) == "asgd") words = with(words, {"--average-after", "20"});
   if (std::string(schedules[n % 7]) == "plateau") words = with(words, {"--lr-patience", "0", "--lr-threshold", "0.1"});
-  words = with(words, one_of({{}, {"--warmup", "7"}}));
-  words = with(words, one_of({{"--batch", "8"},
+  words = with(words, choices.one_of({{}, {"--warmup", "7"}}));
+  return with(words,
+              choices.one_of({{"--batch", "8"},
                               {"--batch", "4", "--accumulate", "2"},
                               {"--batch", "9", "--batch-every", "1", "--batch-divide", "3"},
                               {"--batch", "3", "--batch-every", "2", "--batch-multiply", "2", "--accumulate", "2"}}));
-  words = with(words, one_of({{"--data", "tale", "--max-tokens", "2500"},
-                              {"--data", "quatrains", "--lines", "--max-tokens", "1200"}}));
-  words = with(words, one_of({{},
-                              {"--tie-weights", "--dropout-embedding", "0.1"},
-                              {"--activation-reg", "2", "--temporal-reg", "1", "--dropout", "0.2"},
-                              {"--label-smoothing", "0.1", "--weight-drop", "0.3"},
-                              {"--l2", "1e-4", "--weight-decay", "1e-3", "--clip-value", "0.1"},
-                              {"--zoneout", "0.1", "--layer-norm", "--train-initial-state"}}));
-  return with(words, one_of({{}, {"--init", "orthogonal"}, {"--init", "he-normal", "--init-bias", "uniform"}}));
+}
+
+// Of a language model.
+Words recipe(int n) {
+  Choices choices(n);
+  Words words = rule(n, choices);
+  words = with(words, choices.one_of({{"--data", "tale", "--max-tokens", "2500"},
+                                      {"--data", "quatrains", "--lines", "--max-tokens", "1200"}}));
+  words = with(words, choices.one_of({{},
+                                      {"--tie-weights", "--dropout-embedding", "0.1"},
+                                      {"--activation-reg", "2", "--temporal-reg", "1", "--dropout", "0.2"},
+                                      {"--label-smoothing", "0.1", "--weight-drop", "0.3"},
+                                      {"--l2", "1e-4", "--weight-decay", "1e-3", "--clip-value", "0.1"},
+                                      {"--zoneout", "0.1", "--layer-norm", "--train-initial-state"}}));
+  return with(words, choices.one_of({{}, {"--init", "orthogonal"}, {"--init", "he-normal", "--init-bias", "uniform"}}));
+}
+
+// Sentences in columns, the same as lines with labels, and what the other tasks make of them and of a built-in table.
+void write_data(const std::string& folder) {
+  const char* const names[] = {"Anna", "Bert", "Carl"};
+  std::string columns, lines;
+  for (int i = 0; i < 60; ++i) {
+    const std::string name = names[i % 3], thing = i % 5 == 0 ? "Sun" : "moon";
+    columns.append(name).append(i % 2 == 0 ? " B-PER\nLee I-PER\n" : " B-PER\n");
+    columns.append("saw O\nthe O\n").append(thing).append(i % 5 == 0 ? " B-THING\n\n" : " O\n\n");
+    lines.append(i % 5 == 0 ? "__label__day " : "__label__night ").append(name).append(i % 2 == 0 ? " Lee" : "");
+    lines.append(" saw the ").append(thing).append("\n");
+  }
+  write_file(folder + "/columns.txt", columns);
+  write_file(folder + "/lines.txt", lines);
+}
+
+Words command(const std::string& task, int n) {
+  const Words tail = {"--epochs", "4", "--checkpoint-seconds", "0", "--quiet"};
+  if (task == "lm") {
+    return with(with({"train", "lm", "--hidden", "20", "--embed", "8", "--bptt", "16"}, tail), recipe(n));
+  }
+  Choices choices(n);
+  Words words = with(with({"train", task}, rule(n, choices)), tail);
+  if (task == "tagger") {
+    words = with(words, choices.one_of({{"--crf"}, {"--label-smoothing", "0.1"}}));
+    return with(words, {"--data", "columns.txt", "--hidden", "12", "--embed", "8", "--hidden-characters", "5"});
+  }
+  if (task == "classifier") {
+    words = with(words, choices.one_of({{"--pool", "attention"}, {"--class-weights", "balanced", "--layers", "2"}}));
+    return with(words, {"--data", "lines.txt", "--hidden", "12", "--embed", "8"});
+  }
+  words = with(words, choices.one_of({{"--difference"}, {"--dropout", "0.2", "--layers", "2"}}));
+  return with(words, {"--data", "sines", "--target", "value", "--window", "6", "--horizon", "2", "--hidden", "8"});
 }
 
 // Everything in a checkpoint but the times.
@@ -64,16 +113,21 @@ std::vector<std::string> metrics(const std::string& path) {
   return out;
 }
 
-class Recipes : public ::testing::TestWithParam<int> {};
+struct Recipe {
+  const char* task;
+  int number;
+};
+
+class Recipes : public ::testing::TestWithParam<Recipe> {};
 
 TEST_P(Recipes, KilledAndResumedEqualsNeverStopped) {
+  const auto& [task, number] = GetParam();
   const TemporaryFolder folder;
-  const Words words = with({"train", "lm", "--hidden", "20", "--embed", "8", "--bptt", "16", "--epochs", "4",
-                            "--checkpoint-seconds", "0", "--quiet"},
-                           recipe(GetParam()));
+  write_data(folder.string());
+  const Words words = command(task, number);
   const Result whole = run(folder, with(words, {"--out", "whole", "--threads", "1"}));
   ASSERT_EQ(whole.code, 0) << whole.err;
-  const CounterRng rng(23, static_cast<uint64_t>(GetParam()), RngPlace::kSample);
+  const CounterRng rng(23, static_cast<uint64_t>(number), RngPlace::kSample);
   int kills = 0;
   Words next = with(words, {"--out", "run", "--threads", "2"});
   for (uint64_t sitting = 0; sitting < 4; ++sitting) {
@@ -82,7 +136,7 @@ TEST_P(Recipes, KilledAndResumedEqualsNeverStopped) {
                                .checkpoint = "run/checkpoint.safetensors",
                                .milliseconds = 5 + static_cast<int>(rng.below(sitting, 60))});
     kills += result.code == 128 + SIGKILL ? 1 : 0;
-    next = {"train", "lm", "--resume", "run", "--threads", std::to_string(1 + sitting % 3), "--quiet"};
+    next = {"train", task, "--resume", "run", "--threads", std::to_string(1 + sitting % 3), "--quiet"};
   }
   const Result last = run(folder, next);
   ASSERT_EQ(last.code, 0) << last.err;
@@ -92,7 +146,17 @@ TEST_P(Recipes, KilledAndResumedEqualsNeverStopped) {
   EXPECT_EQ(metrics(folder / "run/metrics.jsonl"), metrics(folder / "whole/metrics.jsonl"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cli, Recipes, ::testing::Range(0, 14));
+std::vector<Recipe> recipes() {
+  std::vector<Recipe> out;
+  for (int n = 0; n < 14; ++n) out.push_back({"lm", n});
+  for (const char* task : {"tagger", "classifier", "regressor"}) {
+    for (int n = 5; n < 10; n += 2) out.push_back({task, n});
+  }
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cli, Recipes, ::testing::ValuesIn(recipes()),
+                         [](const auto& each) { return each.param.task + std::to_string(each.param.number); });
 
 TEST(Cli, TheResolvedConfigurationReproducesAnyRecipe) {
   for (const int n : {1, 6, 9}) {

@@ -1,12 +1,8 @@
 // The tagger: that its engines agree, its gradients are right, it learns, and its file gives it back.
 #include "longhand/tasks/tagger.h"
 
-#include <cmath>
-
-#include "longhand/base/error.h"
-#include "longhand/io/safetensors.h"
 #include "longhand/tasks/tagger_task.h"
-#include "tests/testing.h"
+#include "tests/tasks/model_checks.h"
 
 namespace longhand::tasks {
 namespace {
@@ -101,26 +97,7 @@ TEST_P(Taggers, GradientsAreThoseOfCentralDifferences) {
   read.get(std::vector<int64_t>{0, 1, 2, 3, 4, 5}, {}, batch);
   kernels::Context context(1);
   const GradientPass pass{.scale = 1.0F};
-  model->run(batch, pass, nn::Engine::kReference, context);
-  ParameterArena& arena = model->parameters();
-  const std::vector<float> gradients(arena.gradients().begin(), arena.gradients().end());
-  for (const Parameter& p : arena.parameters()) {
-    for (int64_t i = p.offset; i < p.offset + p.size; i += std::max<int64_t>(1, p.size / 5)) {
-      float& value = arena.values()[static_cast<size_t>(i)];
-      const float kept = value;
-      const auto loss = [&](float at) {
-        value = at;
-        model->parameters_changed();
-        return model->run(batch, pass, nn::Engine::kReference, context);
-      };
-      constexpr float kStep = 1e-2F;
-      const double difference = (loss(kept + kStep) - loss(kept - kStep)) / static_cast<double>(2 * kStep);
-      value = kept;
-      EXPECT_NEAR(static_cast<double>(gradients[static_cast<size_t>(i)]), difference,
-                  2e-3 + 2e-3 * std::abs(difference))
-          << p.name << ' ' << i - p.offset;
-    }
-  }
+  expect_gradients_of_differences(*model, [&] { return model->run(batch, pass, nn::Engine::kReference, context); });
 }
 
 TEST_P(Taggers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
@@ -183,28 +160,8 @@ TEST_P(Taggers, GiveTheirBestTaggings) {
 TEST(TaggerFile, OneThatWasAlteredIsRefused) {
   const std::vector<data::TaggedSentence> corpus = sentences(5);
   const std::unique_ptr<Tagger> model = make(small(true), corpus);
-  const testing::TemporaryFolder folder;
-  const std::string path = folder / "model.safetensors";
-  model->save(path, model->parameters().values());
-  const io::Safetensors whole = io::Safetensors::read(path);
   const auto refused = [&](const std::string& field, const std::string& from, const std::string& to) {
-    std::map<std::string, std::string> metadata = whole.metadata();
-    const size_t at = metadata[field].find(from);
-    EXPECT_NE(at, std::string::npos) << metadata[field];
-    metadata[field].replace(at, from.size(), to);
-    std::vector<io::TensorToWrite> tensors;
-    for (const auto& [name, tensor] : whole.tensors()) {
-      tensors.push_back({name,
-                         tensor.shape,
-                         {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.bytes.size() / sizeof(float)}});
-    }
-    io::write_safetensors(folder / "altered.safetensors", metadata, tensors);
-    try {
-      Tagger::load(ModelFile::read(folder / "altered.safetensors"));
-    } catch (const Error& e) {
-      return std::string(e.what());
-    }
-    return std::string();
+    return refusal(*model, field, from, to);
   };
   EXPECT_NE(refused("config", "\"tagger\"", "\"classifier\"").find("expected a tagger, found a classifier"),
             std::string::npos);

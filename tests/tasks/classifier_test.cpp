@@ -1,0 +1,161 @@
+// The classifier: that its engines agree, its gradients are right, it learns, and its file gives it back.
+#include "longhand/tasks/classifier.h"
+
+#include "longhand/tasks/classifier_task.h"
+#include "tests/tasks/model_checks.h"
+
+namespace longhand::tasks {
+namespace {
+
+// The class is that of the one word that is not of the rest, and where that stands says nothing.
+std::vector<data::LabelledText> texts(size_t n) {
+  const std::vector<std::pair<const char*, const char*>> telling = {
+      {"rain", "weather"}, {"Snow", "weather"}, {"bread", "food"}, {"soup", "food"}, {"train", "travel"}};
+  const std::vector<const char*> others = {"the", "and", "today", "there", "was", "much"};
+  const CounterRng rng(7, 0, RngPlace::kSample);
+  std::vector<data::LabelledText> out;
+  for (size_t i = 0; i < n; ++i) {
+    const size_t length = 1 + rng.below(4 * i, 6), place = rng.below(4 * i + 1, length);
+    const auto& [word, label] = telling[rng.below(4 * i + 2, telling.size())];
+    data::LabelledText text;
+    for (size_t t = 0; t < length; ++t) {
+      text.text += (t > 0 ? " " : "");
+      text.text += t == place ? word : others[(i + t * t) % others.size()];
+    }
+    text.label = label;
+    out.push_back(text);
+  }
+  return out;
+}
+
+ClassifierOptions small(const std::string& pool) {
+  ClassifierOptions options;
+  options.pool = pool;
+  options.lstm.hidden = 7;
+  options.lstm.layers = pool == "mean" ? 2 : 1;
+  options.encoder = {.embed = 9, .embed_shape = 3, .embed_characters = 4, .hidden_characters = 5};
+  return options;
+}
+
+std::unique_ptr<Classifier> make(const ClassifierOptions& options, const std::vector<data::LabelledText>& corpus) {
+  std::vector<data::Words> split;
+  for (const data::LabelledText& text : corpus) split.push_back(data::split_words(text.text, options.split));
+  std::vector<const data::Words*> words;
+  for (const data::Words& each : split) words.push_back(&each);
+  auto model =
+      std::make_unique<Classifier>(options, data::build_word_vocabulary(words, options.words), build_classes(corpus));
+  model->initialise(5);
+  return model;
+}
+
+ClassBatch all_of(const LabelledCorpus& corpus, double unknown_rate) {
+  std::vector<int64_t> all;
+  for (int64_t i = 0; i < corpus.size(); ++i) all.push_back(i);
+  ClassBatch batch;
+  corpus.get(all, {.rate = unknown_rate, .seed = 1, .step = 2}, batch);
+  return batch;
+}
+
+class Classifiers : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Pooling, Classifiers, ::testing::Values("last", "mean", "max", "attention"));
+
+TEST_P(Classifiers, EnginesGiveTheSameLossAndGradients) {
+  const std::vector<data::LabelledText> corpus = texts(13);
+  const std::unique_ptr<Classifier> model = make(small(GetParam()), corpus);
+  const ClassBatch batch = all_of(LabelledCorpus(*model, corpus), 0.5);
+  ASSERT_TRUE(batch.words.ragged);
+  const std::vector<float> weights = {0.5F, 1.0F, 2.0F};
+  const GradientPass pass{.masks = {5, 6, 0}, .label_smoothing = 0.1};
+  kernels::Context context(2);
+  const double expected = model->run(batch, weights, pass, nn::Engine::kReference, context);
+  const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
+  for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
+    EXPECT_NEAR(model->run(batch, weights, pass, engine, context), expected, 1e-5 * expected);
+    testing::expect_close(model->parameters().gradients(), gradients, static_cast<int64_t>(gradients.size()), 2e-5,
+                          "gradients");
+  }
+}
+
+// Of texts whose classes have weights, through everything between the words and the loss.
+TEST_P(Classifiers, GradientsAreThoseOfCentralDifferences) {
+  const std::vector<data::LabelledText> corpus = texts(6);
+  ClassifierOptions options = small(GetParam());
+  options.lstm.dropout_input = 0.0;
+  options.dropout_pooled = 0.0;
+  const std::unique_ptr<Classifier> model = make(options, corpus);
+  const LabelledCorpus read(*model, corpus);
+  const ClassBatch batch = all_of(read, 0.0);
+  kernels::Context context(1);
+  // The loss that is reported has no weights, that which is followed has: so they are tried one class at a time.
+  const GradientPass pass{.scale = 1.0F};
+  expect_gradients_of_differences(
+      *model, [&] { return model->run(batch, {}, pass, nn::Engine::kReference, context); }, 2e-3F);
+  model->run(batch, {}, pass, nn::Engine::kFused, context);
+  const std::vector<float> plain(model->parameters().gradients().begin(), model->parameters().gradients().end());
+  std::vector<float> sum(plain.size());
+  for (size_t k = 0; k < model->classes().size(); ++k) {
+    std::vector<float> weights(model->classes().size());
+    weights[k] = 2.0F;
+    model->run(batch, weights, pass, nn::Engine::kFused, context);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += model->parameters().gradients()[i] / 2.0F;
+  }
+  testing::expect_close(std::span<const float>(sum), plain, static_cast<int64_t>(sum.size()), 1e-5, "weights");
+}
+
+TEST_P(Classifiers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
+  const std::vector<data::LabelledText> corpus = texts(80);
+  const std::unique_ptr<Classifier> model = make(small(GetParam()), corpus);
+  kernels::Context context(2);
+  ClassifierTask task(*model, corpus, corpus, {.groups = {.batch = 8, .seed = 4}}, context);
+  for (int64_t epoch = 0; epoch < 40; ++epoch) {
+    task.begin_epoch(epoch);
+    for (int64_t i = 0; i < task.steps(); ++i) {
+      task.train_step(i, static_cast<uint64_t>(epoch * task.steps() + i));
+      const std::span<float> values = model->parameters().values();
+      for (size_t k = 0; k < values.size(); ++k) values[k] -= 0.5F * model->parameters().gradients()[k];
+      task.parameters_changed();
+    }
+  }
+  const std::vector<Metric> learned = task.validate();
+  EXPECT_EQ(learned.front().name, "accuracy");
+  EXPECT_GT(find_metric(learned, "accuracy")->value, 97.0);
+  EXPECT_GT(find_metric(learned, "macro_f1")->value, 95.0);
+  EXPECT_LT(find_metric(learned, "loss")->value, 0.15);
+
+  const testing::TemporaryFolder folder;
+  model->save(folder / "model.safetensors", model->parameters().values());
+  const std::unique_ptr<Classifier> again = Classifier::load(ModelFile::read(folder / "model.safetensors"));
+  EXPECT_EQ(again->classes(), model->classes());
+  const ClassScore before = evaluate(*model, LabelledCorpus(*model, corpus), nn::Engine::kFused, context);
+  const ClassScore after = evaluate(*again, LabelledCorpus(*again, corpus), nn::Engine::kFused, context);
+  EXPECT_EQ(before.total_nats, after.total_nats);
+  EXPECT_EQ(before.confusion, after.confusion);
+}
+
+TEST(ClassScore, CountsWhatTheDefinitionsSay) {
+  ClassScore score(3);  // rows: gold a, b, c
+  score.confusion = {3, 1, 0, 2, 4, 0, 0, 0, 0};
+  score.texts = 11;
+  score.correct = 7;
+  score.foreign = 1;
+  EXPECT_DOUBLE_EQ(score.accuracy(), 100.0 * 7 / 11);
+  EXPECT_DOUBLE_EQ(score.precision(0), 60.0);
+  EXPECT_DOUBLE_EQ(score.recall(0), 75.0);
+  EXPECT_DOUBLE_EQ(score.f1(1), 2 * 80.0 * (200.0 / 3.0) / (80.0 + 200.0 / 3.0));
+  EXPECT_EQ(score.f1(2), 0.0);
+  EXPECT_DOUBLE_EQ(score.macro_f1(), (score.f1(0) + score.f1(1)) / 2);  // c occurs nowhere
+}
+
+TEST(ClassifierFile, OneThatWasAlteredIsRefused) {
+  const std::unique_ptr<Classifier> model = make(small("attention"), texts(9));
+  EXPECT_NE(refusal(*model, "config", "\"classifier\"", "\"tagger\""), "");
+  EXPECT_NE(refusal(*model, "config", "\"pool\":\"attention\"", "\"pool\":\"max\"").find("arrays"), std::string::npos);
+  EXPECT_NE(refusal(*model, "config", "\"pool\":\"attention\"", "\"pool\":\"sum\""), "");
+  EXPECT_NE(refusal(*model, "config", "\"hidden\":7", "\"hidden\":-7"), "");
+  EXPECT_NE(refusal(*model, "vocabulary", "\"classes\":[", "\"classes\":[[],"), "");
+  EXPECT_NE(refusal(*model, "vocabulary", "\"classes\":[", "\"classes\":[\"extra\","), "");
+  EXPECT_NE(refusal(*model, "vocabulary", "\"characters\":[\"<unk>\"", "\"characters\":[\"\\ud800\""), "");
+}
+
+}  // namespace
+}  // namespace longhand::tasks

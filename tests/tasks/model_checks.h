@@ -1,0 +1,71 @@
+// What is asked of every model: that its gradients are right, and that its file is read with suspicion.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "longhand/base/error.h"
+#include "longhand/io/safetensors.h"
+#include "longhand/tasks/model_file.h"
+#include "tests/testing.h"
+
+namespace longhand::tasks {
+
+/// Compares the gradients that `run` leaves with central differences of the loss that it returns, at about five places
+/// of every parameter. Single precision: one part in 500. A small step keeps clear of a maximum's bends.
+template <class Model>
+void expect_gradients_of_differences(Model& model, const std::function<double()>& run, float step = 1e-2F) {
+  run();
+  ParameterArena& arena = model.parameters();
+  const std::vector<float> gradients(arena.gradients().begin(), arena.gradients().end());
+  for (const Parameter& p : arena.parameters()) {
+    for (int64_t i = p.offset; i < p.offset + p.size; i += std::max<int64_t>(1, p.size / 5)) {
+      float& value = arena.values()[static_cast<size_t>(i)];
+      const float kept = value;
+      const auto loss = [&](float at) {
+        value = at;
+        model.parameters_changed();
+        return run();
+      };
+      const double difference = (loss(kept + step) - loss(kept - step)) / static_cast<double>(2 * step);
+      value = kept;
+      EXPECT_NEAR(static_cast<double>(gradients[static_cast<size_t>(i)]), difference,
+                  2e-3 + 2e-3 * std::abs(difference))
+          << p.name << ' ' << i - p.offset;
+    }
+  }
+  model.parameters_changed();
+}
+
+/// Saves the model, replaces `from` by `to` in a field of the file's header, and returns the error with which the file
+/// is refused, or nothing.
+template <class Model>
+std::string refusal(const Model& model, const std::string& field, const std::string& from, const std::string& to) {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "model.safetensors";
+  model.save(path, model.parameters().values());
+  const io::Safetensors whole = io::Safetensors::read(path);
+  std::map<std::string, std::string> metadata = whole.metadata();
+  const size_t at = metadata[field].find(from);
+  EXPECT_NE(at, std::string::npos) << metadata[field];
+  metadata[field].replace(at, from.size(), to);
+  std::vector<io::TensorToWrite> tensors;
+  for (const auto& [name, tensor] : whole.tensors()) {
+    tensors.push_back({name,
+                       tensor.shape,
+                       {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.bytes.size() / sizeof(float)}});
+  }
+  io::write_safetensors(path, metadata, tensors);
+  try {
+    Model::load(ModelFile::read(path));
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return {};
+}
+
+}  // namespace longhand::tasks

@@ -1,0 +1,167 @@
+// The regressor: that its engines agree, its gradients are right, its scores are what they are called, and its file
+// gives it back.
+#include "longhand/tasks/regressor.h"
+
+#include <cmath>
+#include <limits>
+
+#include "longhand/tasks/regressor_task.h"
+#include "tests/tasks/model_checks.h"
+
+namespace longhand::tasks {
+namespace {
+
+RegressorOptions small(bool difference) {
+  RegressorOptions options;
+  options.series = {.inputs = "a,b", .target = "b,c", .window = 5, .horizon = 3};
+  options.difference = difference;
+  options.season = 4;
+  options.lstm.hidden = 7;
+  options.lstm.layers = 2;
+  return options;
+}
+
+// c follows from the last three rows of a and b, and noise.
+data::Table table(const data::SeriesOptions& series, int64_t rows) {
+  const CounterRng rng(9, 0, RngPlace::kSample);
+  std::string text = "a,b,c\n";
+  double a = 0.0, b = 10.0, past = 0.0;
+  for (int64_t i = 0; i < rows; ++i) {
+    const double c = 3.0 * past - b;
+    past = a;
+    a = 0.5 * a + rng.normal(static_cast<uint64_t>(2 * i));
+    b = 10.0 + 0.8 * (b - 10.0) + 0.1 * rng.normal(static_cast<uint64_t>(2 * i + 1));
+    text += std::to_string(a) + "," + std::to_string(b) + "," + std::to_string(c) + "\n";
+  }
+  return data::read_table(text, series, "t.csv");
+}
+
+std::unique_ptr<Regressor> make(const RegressorOptions& options, const data::Table& table) {
+  Columns columns{table.inputs, table.targets, {}, {}};
+  for (const auto& column : table.input) columns.input_scales.push_back(data::scale_of(column, table.rows));
+  for (const auto& column : table.target) columns.target_scales.push_back(data::scale_of(column, table.rows));
+  auto model = std::make_unique<Regressor>(options, columns);
+  model->initialise(5);
+  return model;
+}
+
+class Regressors : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(LevelsAndDifferences, Regressors, ::testing::Bool());
+
+TEST_P(Regressors, EnginesGiveTheSameLossAndGradients) {
+  RegressorOptions options = small(GetParam());
+  options.lstm.dropout = 0.3;
+  const data::Table data = table(options.series, 40);
+  const std::unique_ptr<Regressor> model = make(options, data);
+  SeriesBatch batch;
+  model->get(data, data::windows(data, options.series, 0, 40), true, batch);
+  ASSERT_EQ(batch.rows, 40 - 5 - 3 + 1);
+  const GradientPass pass{.masks = {5, 6, 0}};
+  kernels::Context context(2);
+  const double expected = model->run(batch, pass, nn::Engine::kReference, context);
+  const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
+  for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
+    EXPECT_NEAR(model->run(batch, pass, engine, context), expected, 1e-5 * expected);
+    testing::expect_close(model->parameters().gradients(), gradients, static_cast<int64_t>(gradients.size()), 2e-5,
+                          "gradients");
+  }
+}
+
+TEST_P(Regressors, GradientsAreThoseOfCentralDifferences) {
+  const RegressorOptions options = small(GetParam());
+  const data::Table data = table(options.series, 12);
+  const std::unique_ptr<Regressor> model = make(options, data);
+  SeriesBatch batch;
+  model->get(data, data::windows(data, options.series, 0, 12), true, batch);
+  kernels::Context context(1);
+  const GradientPass pass{.scale = 1.0F};
+  expect_gradients_of_differences(*model, [&] { return model->run(batch, pass, nn::Engine::kReference, context); });
+}
+
+TEST_P(Regressors, AreGivenBackByTheirFile) {
+  const RegressorOptions options = small(GetParam());
+  const data::Table data = table(options.series, 60);
+  const std::unique_ptr<Regressor> model = make(options, data);
+  const std::vector<data::Window> windows = data::windows(data, options.series, 0, 60);
+  const testing::TemporaryFolder folder;
+  model->save(folder / "model.safetensors", model->parameters().values());
+  const std::unique_ptr<Regressor> again = Regressor::load(ModelFile::read(folder / "model.safetensors"));
+  kernels::Context context(1);
+  const RegressionScore before = evaluate(*model, data, windows, nn::Engine::kFused, context);
+  const RegressionScore after = evaluate(*again, data, windows, nn::Engine::kFused, context);
+  EXPECT_EQ(before.mse, after.mse);
+  EXPECT_EQ(before.mae, after.mae);
+  EXPECT_EQ(again->columns().targets, (std::vector<std::string>{"b", "c"}));
+}
+
+// Against sums written out here, from the model's own predictions.
+TEST_P(Regressors, ScoresAreWhatTheyAreCalled) {
+  const RegressorOptions options = small(GetParam());
+  const data::Table data = table(options.series, 50);
+  const std::unique_ptr<Regressor> model = make(options, data);
+  const std::vector<data::Window> windows = data::windows(data, options.series, 20, 50);
+  ASSERT_EQ(windows.size(), 28U);
+  ASSERT_EQ(windows.front().target, 20);
+  kernels::Context context(1);
+  const RegressionScore score = evaluate(*model, data, windows, nn::Engine::kFused, context);
+  SeriesBatch batch;
+  model->get(data, windows, false, batch);
+  const std::span<const float> predicted = model->read(batch, nn::Engine::kFused, context);
+  double squared = 0.0, absolute = 0.0, naive = 0.0, seasonal = 0.0, r2 = 0.0;
+  for (size_t o = 0; o < 2; ++o) {
+    double own = 0.0, mean = 0.0, spread = 0.0;
+    for (size_t w = 0; w < windows.size(); ++w) {
+      for (size_t a = 0; a < 3; ++a) mean += data.target[o][20 + w + a] / 84.0;
+    }
+    for (size_t w = 0; w < windows.size(); ++w) {
+      for (size_t a = 0; a < 3; ++a) {
+        const double actual = data.target[o][20 + w + a];
+        const double value = model->columns().target_scales[o].undo(static_cast<double>(predicted[w * 6 + a * 2 + o]));
+        own += std::pow(value - actual, 2);
+        absolute += std::abs(value - actual) / 168.0;
+        naive += std::pow(data.target[o][19 + w] - actual, 2) / 168.0;
+        seasonal += std::pow(data.target[o][16 + w + a] - actual, 2) / 168.0;
+        spread += std::pow(actual - mean, 2);
+      }
+    }
+    squared += own / 168.0;
+    r2 += (1.0 - own / spread) / 2.0;
+  }
+  EXPECT_NEAR(score.mse, squared, 1e-9 * squared);
+  EXPECT_NEAR(score.mae, absolute, 1e-9 * absolute);
+  EXPECT_NEAR(score.r2, r2, 1e-9);
+  EXPECT_NEAR(score.naive_mse, naive, 1e-9 * naive);
+  ASSERT_TRUE(score.seasonal_naive_mse);
+  EXPECT_NEAR(*score.seasonal_naive_mse, seasonal, 1e-9 * seasonal);
+}
+
+TEST(LeastSquares, FitsWhatIsLinear) {
+  RegressorOptions options = small(false);
+  options.series.target = "c";
+  options.series.horizon = 1;
+  const data::Table data = table(options.series, 80);
+  const std::unique_ptr<Regressor> model = make(options, data);
+  const auto train = data::windows(data, options.series, 0, 60), test = data::windows(data, options.series, 60, 80);
+  const auto score = evaluate_least_squares(*model, data, train, test);
+  ASSERT_TRUE(score);
+  EXPECT_GT(score->r2, 0.999999);  // c is 3 a[t-2] - b[t-1]
+}
+
+TEST(RegressorFile, OneThatWasAlteredIsRefused) {
+  const Regressor model(small(false), {.inputs = {"a", "b"},
+                                       .targets = {"b", "c"},
+                                       .input_scales = {{0.5, 2.0}, {0.0, 1.0}},
+                                       .target_scales = {{0.0, 1.0}, {0.25, 4.0}}});
+  EXPECT_NE(refusal(model, "config", "\"regressor\"", "\"lm\""), "");
+  EXPECT_NE(refusal(model, "config", "\"horizon\":3", "\"horizon\":4"), "");
+  EXPECT_NE(refusal(model, "config", "\"window\":5", "\"window\":-5"), "");
+  for (const char* scale :
+       {"[0.5,0.0]", "[0.5,-2.0]", "[0.5,\"2\"]", "[null,2.0]", "[1e999,2.0]", "[0.5]", "[]", "0.5"}) {
+    EXPECT_NE(refusal(model, "vocabulary", "[0.5,2.0]", scale), "") << scale;
+  }
+  EXPECT_NE(refusal(model, "vocabulary", "[\"a\",\"b\"]", "[\"a\"]"), "");
+  EXPECT_NE(refusal(model, "vocabulary", "[\"b\",\"c\"]", "[\"b\",7]"), "");
+}
+
+}  // namespace
+}  // namespace longhand::tasks
