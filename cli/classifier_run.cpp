@@ -15,6 +15,7 @@ ClassifierSettings::ClassifierSettings() {
 
 void ClassifierSettings::add_to(OptionTable& table) {
   common.add_data_to(table, "texts", "evenly spread");
+  vectors.add_to(table);
   table.begin_group("Model");
   model.add_to(table);
   common.add_batches_to(table);
@@ -70,8 +71,12 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
   }
   std::vector<const data::Words*> texts;
   for (const data::Words& words : split) texts.push_back(&words);
-  model_ = std::make_unique<tasks::Classifier>(options, data::build_word_vocabulary(texts, options.words), classes);
+  data::WordVocabulary vocabulary = data::build_word_vocabulary(texts, options.words);
+  const data::WordVectors vectors =
+      data::read_word_vectors(settings_.vectors, options.words.lowercase, options.encoder.embed, vocabulary.words);
+  model_ = std::make_unique<tasks::Classifier>(options, std::move(vocabulary), classes);
   model_->initialise(common.seed_number());
+  model_->set_word_vectors(vectors);
   std::string names;
   for (size_t i = 0; i < std::min<size_t>(classes.size(), 10); ++i) names += (i > 0 ? ", " : "") + classes[i];
   if (classes.size() > 10) names += ", ...";
@@ -80,6 +85,7 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
                   train.description, format_count(static_cast<int64_t>(train.examples.size()), "text"), classes.size(),
                   names, format_count(static_cast<double>(model_->vocabulary().words.size())),
                   format_count(static_cast<double>(model_->parameters().count())));
+  if (!vectors.description.empty()) description_ += "\n" + vectors.description;
   task_ = std::make_unique<tasks::ClassifierTask>(
       *model_, std::move(train.examples), std::move(valid),
       tasks::ClassifierTaskOptions{.groups = common.groups(),

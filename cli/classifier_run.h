@@ -15,6 +15,7 @@ struct ClassifierSettings {
   ClassifierSettings();
 
   CommonSettings common;
+  data::VectorOptions vectors;
   double unknown_rate = 0.25;
   std::string class_weights = "none";
   tasks::ClassifierOptions model;

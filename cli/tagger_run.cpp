@@ -27,6 +27,7 @@ TaggerSettings::TaggerSettings() {
 
 void TaggerSettings::add_to(OptionTable& table) {
   common.add_data_to(table, "sentences", "at its end");
+  vectors.add_to(table);
   table.begin_group("Model");
   model.add_to(table);
   common.add_batches_to(table);
@@ -90,17 +91,22 @@ TaggerRun::TaggerRun(const TaggerSettings& settings)
   std::vector<const data::Words*> sentences;
   for (const data::TaggedSentence& sentence : train.sentences) sentences.push_back(&sentence.words);
   const data::Scheme encode = data::parse_scheme(options.encode);
-  model_ = std::make_unique<tasks::Tagger>(options, data::build_word_vocabulary(sentences, options.words),
+  data::WordVocabulary vocabulary = data::build_word_vocabulary(sentences, options.words);
+  const data::WordVectors vectors =
+      data::read_word_vectors(settings_.vectors, options.words.lowercase, options.encoder.embed, vocabulary.words);
+  model_ = std::make_unique<tasks::Tagger>(options, std::move(vocabulary),
                                            tasks::build_labels(train.sentences, scheme, encode));
   model_->initialise(common.seed_number());
-  description_ =
-      fmt::format("{}: {}{}\n{} in {}; {} words, {} shapes, {} characters, {} tags known; {} parameters", common.data,
-                  train.description, scheme == data::Scheme::kNone ? "" : fmt::format(", chunks in {}", options.scheme),
-                  format_count(words(train.sentences), "word"),
-                  format_count(static_cast<int64_t>(train.sentences.size()), "sentence"),
-                  format_count(static_cast<double>(model_->vocabulary().words.size())),
-                  model_->vocabulary().shapes.size(), model_->vocabulary().characters.size(), model_->labels().size(),
-                  format_count(static_cast<double>(model_->parameters().count())));
+  model_->set_word_vectors(vectors);
+  description_ = fmt::format("{}: {}{}\n{} in {}; {} words, {} shapes, {} characters, {} tags known; {} parameters",
+                             shown_name(common.data), train.description,
+                             scheme == data::Scheme::kNone ? "" : fmt::format(", chunks in {}", options.scheme),
+                             format_count(words(train.sentences), "word"),
+                             format_count(static_cast<int64_t>(train.sentences.size()), "sentence"),
+                             format_count(static_cast<double>(model_->vocabulary().words.size())),
+                             model_->vocabulary().shapes.size(), model_->vocabulary().characters.size(),
+                             model_->labels().size(), format_count(static_cast<double>(model_->parameters().count())));
+  if (!vectors.description.empty()) description_ += "\n" + vectors.description;
   task_ = std::make_unique<tasks::TaggerTask>(*model_, std::move(train.sentences), std::move(valid),
                                               tasks::TaggerTaskOptions{.groups = common.groups(),
                                                                        .unknown_rate = settings_.unknown_rate,

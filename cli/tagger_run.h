@@ -15,6 +15,7 @@ struct TaggerSettings {
   TaggerSettings();
 
   CommonSettings common;
+  data::VectorOptions vectors;
   double unknown_rate = 0.25;
   tasks::TaggerOptions model;
 

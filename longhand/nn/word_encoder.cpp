@@ -49,6 +49,14 @@ WordEncoder::WordEncoder(const WordEncoderOptions& options, const data::WordVoca
   }
 }
 
+void WordEncoder::set_word_vectors(const data::WordVectors& vectors) {
+  float* table = arena_.value(words_);
+  for (size_t i = 0; i < vectors.words.size(); ++i) {
+    std::copy_n(vectors.values.data() + static_cast<int64_t>(i) * vectors.size, vectors.size,
+                table + vectors.words[i] * options_.embed);
+  }
+}
+
 const float* WordEncoder::forward(const data::WordBatch& batch, Pass pass, Engine engine, kernels::Context& context) {
   const int64_t rows = batch.steps * batch.rows;
   x_.resize(rows * stride());

@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "longhand/data/vectors.h"
 #include "longhand/data/words.h"
 #include "longhand/nn/lstm_stack.h"
 #include "longhand/nn/pooling.h"
@@ -33,8 +34,8 @@ class WordEncoder {
   int64_t width() const { return options_.width(); }
   /// The rows' stride of what `forward` returns.
   int64_t stride() const { return padded(width()); }
-  /// Index of the words' embedding in the arena.
-  size_t word_embedding() const { return words_; }
+  /// Gives these words their vectors, which are `embed` wide.
+  void set_word_vectors(const data::WordVectors& vectors);
   void parameters_changed() {
     if (character_stack_) character_stack_->parameters_changed();
   }

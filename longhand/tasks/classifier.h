@@ -59,7 +59,8 @@ class Classifier {
   int32_t find_class(const std::string& name) const;
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
-  size_t word_embedding() const { return encoder_.word_embedding(); }
+  /// Gives words of the vocabulary the vectors that others trained.
+  void set_word_vectors(const data::WordVectors& vectors) { encoder_.set_word_vectors(vectors); }
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
   /// Cross-entropy of a batch in nats, summed over its texts, and the gradients as `training` wants them: of each text

@@ -170,9 +170,11 @@ std::vector<Metric> ClassifierTask::validate() { return evaluate(model_, valid_,
 
 std::string ClassifierTask::fingerprint() const {
   return fmt::format(
-      "training texts {}, held-out texts {}, {} parameters, unknown-rate {}, label-smoothing {}, balanced {}{}",
-      train_.fingerprint(), valid_.fingerprint(), model_.parameters().count(), options_.unknown_rate,
-      options_.label_smoothing, options_.balanced, described(options_.groups, model_.options()));
+      "training texts {}, held-out texts {}, vocabulary of {}, {} parameters, unknown-rate {}, label-smoothing {}, "
+      "balanced {}{}",
+      train_.fingerprint(), valid_.fingerprint(), tasks::fingerprint(model_.vocabulary().words),
+      model_.parameters().count(), options_.unknown_rate, options_.label_smoothing, options_.balanced,
+      described(options_.groups, model_.options()));
 }
 
 }  // namespace longhand::tasks

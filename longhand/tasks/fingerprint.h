@@ -9,6 +9,7 @@
 
 #include "longhand/base/options.h"
 #include "longhand/data/buckets.h"
+#include "longhand/data/text.h"
 
 namespace longhand::tasks {
 
@@ -25,6 +26,13 @@ class TextHash {
   void mix(unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001b3U; }
   uint64_t value_ = 0xcbf29ce484222325U;
 };
+
+/// "1203 words (4f0c...)"
+inline std::string fingerprint(const data::Vocabulary& words) {
+  TextHash hash;
+  for (int32_t i = 0; i < words.size(); ++i) hash.add(words.symbol(i));
+  return fmt::format("{} words ({:016x})", words.size(), hash.value());
+}
 
 /// ", batch 32, whole false, ..., hidden 256, ...": the groups, and every option of a model.
 template <class Options>

@@ -68,7 +68,8 @@ class Tagger {
   int32_t find_label(const std::string& label) const;
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
-  size_t word_embedding() const { return encoder_.word_embedding(); }
+  /// Gives words of the vocabulary the vectors that others trained.
+  void set_word_vectors(const data::WordVectors& vectors) { encoder_.set_word_vectors(vectors); }
   /// Words looked up in this model's vocabulary.
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 

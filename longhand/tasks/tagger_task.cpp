@@ -161,9 +161,11 @@ std::vector<Metric> TaggerTask::validate() {
 
 std::string TaggerTask::fingerprint() const {
   return fmt::format(
-      "training sentences {}, held-out sentences {}, {} parameters, unknown-rate {}, label-smoothing {}{}",
-      train_.fingerprint(), valid_.fingerprint(), model_.parameters().count(), options_.unknown_rate,
-      options_.label_smoothing, described(options_.groups, model_.options()));
+      "training sentences {}, held-out sentences {}, vocabulary of {}, {} parameters, unknown-rate {}, label-smoothing "
+      "{}{}",
+      train_.fingerprint(), valid_.fingerprint(), tasks::fingerprint(model_.vocabulary().words),
+      model_.parameters().count(), options_.unknown_rate, options_.label_smoothing,
+      described(options_.groups, model_.options()));
 }
 
 }  // namespace longhand::tasks

@@ -74,6 +74,40 @@ TEST(Tagger, ResumesAndReproducesLikeAnyRun) {
   EXPECT_EQ(read_file(folder / "again/model.safetensors"), read_file(folder / "whole/model.safetensors"));
 }
 
+// Options that are on by default can be put off, vectors of others are begun with, and a resumed run says what one that
+// was not stopped would.
+TEST(Tagger, BeginsWithVectorsAndPutsOffWhatIsOn) {
+  const TemporaryFolder folder;
+  write_file(folder / "train.txt", tagged(40));
+  write_file(folder / "v.txt", "Anna 1 1 1 1\nsaw 2 2 2 2\nMars 3 3 3 3\n");
+  const Words words = with(kTagger, {"--embed", "4", "--vectors", "v.txt", "--no-lowercase", "--no-bidirectional"});
+  const Result whole = run(folder, with(words, {"--out", "whole", "--epochs", "3"}));
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  EXPECT_NE(whole.err.find("v.txt: GloVe, vectors of 4 for 2 of 10 words, and for 1 more"), std::string::npos)
+      << whole.err;
+  const std::string config = read_file(folder / "whole/config.toml");
+  EXPECT_NE(config.find("\nlowercase = false\n"), std::string::npos);
+  EXPECT_NE(config.find("\nbidirectional = false\n"), std::string::npos);
+  const Result back = run(folder, {"train", "tagger", "--config", "whole/config.toml", "--bidirectional", "--epochs",
+                                   "1", "--out", "both"});
+  ASSERT_EQ(back.code, 0) << back.err;
+  EXPECT_NE(read_file(folder / "both/config.toml").find("\nbidirectional = true\n"), std::string::npos);
+
+  ASSERT_EQ(run(folder, with(words, {"--out", "run", "--epochs", "2"})).code, 0);
+  const Result resumed = run(folder, {"train", "tagger", "--resume", "run", "--epochs", "3"});
+  const auto held_out = [](const std::string& text) {
+    const size_t at = text.find("held out");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  EXPECT_EQ(held_out(resumed.out), held_out(whole.out)) << resumed.err;
+  EXPECT_EQ(read_file(folder / "run/model.safetensors"), read_file(folder / "whole/model.safetensors"));
+  write_file(folder / "v.txt", "Anna 1 1 1 1\n");
+  const Result other = run(folder, {"train", "tagger", "--resume", "run", "--epochs", "4"});
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.err.find("expected vocabulary of 10 words"), std::string::npos) << other.err;
+  expect_error(run(folder, with(words, {"--embed", "5", "--out", "other"})), 2, "--embed: expected 4");
+}
+
 TEST(Tagger, FaultsAreTwoLinesWithTheirPlace) {
   const TemporaryFolder folder;
   write_file(folder / "train.txt", tagged(20));

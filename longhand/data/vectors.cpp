@@ -1,0 +1,182 @@
+#include "longhand/data/vectors.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <optional>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+
+namespace longhand::data {
+namespace {
+
+constexpr int64_t kMostNumbers = 65536;  // in a vector
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+// A whole number of at least 1 that is the whole text.
+std::optional<int64_t> count_of(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1) return std::nullopt;
+  return value;
+}
+
+std::vector<std::string_view> fields(std::string_view line) {
+  std::vector<std::string_view> out;
+  for (size_t begin = 0; begin <= line.size();) {
+    size_t end = begin;
+    while (end < line.size() && !is_blank(line[end])) ++end;
+    out.push_back(line.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+class Reader {
+ public:
+  Reader(const VectorOptions& options, bool lowercase, int64_t size, Vocabulary& vocabulary)
+      : options_(options), lowercase_(lowercase), vocabulary_(vocabulary) {
+    out_.size = size;
+  }
+
+  WordVectors read() {
+    std::ifstream file(options_.vectors, std::ios::binary);
+    if (!file) {
+      throw input_error(options_.vectors + ": expected a file of word vectors, found none that can be read",
+                        "check the name");
+    }
+    for (std::string line; std::getline(file, line);) {
+      ++line_;
+      if (line.ends_with('\r')) line.pop_back();
+      while (!line.empty() && is_blank(line.back())) line.pop_back();
+      read_line(line);
+    }
+    if (file.bad()) throw input_error(options_.vectors + ": could not be read to its end", "copy it anew");
+    if (seen_ == 0) {
+      throw input_error(options_.vectors + ": expected lines of a word and its vector, found none",
+                        "give a file of GloVe's or word2vec's, as text");
+    }
+    if (announced_ && *announced_ != seen_) {
+      throw input_error(fmt::format("{}: expected {} vectors, as its first line says, found {}", options_.vectors,
+                                    *announced_, seen_),
+                        "the file was cut short or altered; copy it anew");
+    }
+    finish();
+    return std::move(out_);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& problem) const {
+    throw input_error(fmt::format("{}:{}: {}", options_.vectors, line_, problem),
+                      "each line is a word and as many numbers as in all others");
+  }
+
+  void read_line(std::string_view line) {
+    const std::vector<std::string_view> parts = fields(line);
+    if (line_ == 1 && parts.size() == 2 && count_of(parts[0]) && count_of(parts[1])) {
+      announced_ = count_of(parts[0]);
+      check_size(*count_of(parts[1]));
+      return;
+    }
+    if (line_ == 1) check_size(static_cast<int64_t>(parts.size()) - 1);
+    const auto E = static_cast<size_t>(out_.size);
+    if (parts.size() <= E) {
+      fail(fmt::format("expected a word and {} numbers, found {} fields", E, parts.size()));
+    }
+    ++seen_;
+    const std::string_view first_number = parts[parts.size() - E];
+    const std::string_view word = line.substr(0, static_cast<size_t>(first_number.data() - line.data()) - 1);
+    if (find_invalid_utf8(word) != std::string_view::npos) {
+      ++unreadable_;
+      return;
+    }
+    if (!wanted(word)) return;
+    for (size_t i = parts.size() - E; i < parts.size(); ++i) out_.values.push_back(number(parts[i]));
+  }
+
+  void check_size(int64_t found) const {
+    if (found < 1 || found > kMostNumbers) {
+      fail(fmt::format("expected a word and 1 to {} numbers, found {}", kMostNumbers, found));
+    }
+    if (found != out_.size) {
+      throw usage_error(fmt::format("--embed: expected {}, the size of the vectors in {}, found {}", found,
+                                    options_.vectors, out_.size),
+                        fmt::format("give --embed {}", found));
+    }
+  }
+
+  // Notes whose the vector is, if it is taken.
+  bool wanted(std::string_view word) {
+    const int32_t known = vocabulary_.find(word);
+    if (known >= 0) {
+      if (!taken_.insert(known).second) return false;
+      out_.words.push_back(known);
+      return true;
+    }
+    if (static_cast<int64_t>(new_.size()) == options_.new_words || word.empty()) return false;
+    if (lowercase_ && lowercased(word) != word) return false;
+    if (!is_new_.emplace(word).second) return false;
+    out_.words.push_back(static_cast<int32_t>(vocabulary_.size() + static_cast<int64_t>(new_.size())));
+    new_.emplace_back(word);
+    return true;
+  }
+
+  float number(std::string_view text) const {
+    float value = 0.0F;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    // Numbers too small for a float are as good as 0.
+    const bool tiny = error == std::errc::result_out_of_range && text.find("e-") != std::string_view::npos;
+    if ((!whole && !tiny) || !std::isfinite(value)) {
+      const bool shown = text.size() <= 40 && find_invalid_utf8(text) == std::string_view::npos;
+      fail(shown ? fmt::format("expected a number, found '{}'", text) : "expected a number, found something else");
+    }
+    return tiny ? 0.0F : value;
+  }
+
+  void finish() {
+    out_.description = fmt::format("{}: {}, vectors of {} for {} of {} words", options_.vectors,
+                                   announced_ ? "word2vec" : "GloVe", out_.size, taken_.size(), vocabulary_.size());
+    if (!new_.empty()) out_.description += fmt::format(", and for {} more", new_.size());
+    if (unreadable_ > 0) out_.description += fmt::format("; {} words are not UTF-8 and were left out", unreadable_);
+    if (new_.empty()) return;
+    std::vector<std::string> symbols;
+    for (int32_t i = 0; i < vocabulary_.size(); ++i) symbols.push_back(vocabulary_.symbol(i));
+    for (std::string& word : new_) symbols.push_back(std::move(word));
+    vocabulary_ = Vocabulary(std::move(symbols));
+  }
+
+  const VectorOptions& options_;
+  bool lowercase_;
+  Vocabulary& vocabulary_;
+  int64_t line_ = 0;
+  int64_t seen_ = 0;
+  int64_t unreadable_ = 0;
+  std::optional<int64_t> announced_;
+  std::unordered_set<int32_t> taken_;
+  std::vector<std::string> new_;
+  std::unordered_set<std::string> is_new_;
+  WordVectors out_;
+};
+
+}  // namespace
+
+void VectorOptions::add_to(OptionTable& table) {
+  table.add("vectors", vectors, "begin with the word vectors in this file, of GloVe or word2vec, as text");
+  table.add("vector-words", new_words, "take so many words from its beginning that the training data lack",
+            between(0, 10000000));
+}
+
+WordVectors read_word_vectors(const VectorOptions& options, bool lowercase, int64_t size, Vocabulary& vocabulary) {
+  if (options.vectors.empty()) return {};
+  return Reader(options, lowercase, size, vocabulary).read();
+}
+
+}  // namespace longhand::data
