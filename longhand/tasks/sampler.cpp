@@ -17,7 +17,8 @@ void SamplerOptions::add_to(OptionTable& table) {
             between(1e-6, 1.0));
   table.add("greedy", greedy, "always take the most probable symbol");
   table.add("seed", seed, "the same seed gives the same text", at_least(0));
-  table.add("count", count, "lines to write, with a model of lines, instead of --length; 0: as many as fit",
+  table.add("count", count,
+            "lines to write, with a model of lines, each of --length symbols at most; 0: as many as fit in --length",
             at_least(0));
   verse.add_to(table);
 }
@@ -108,8 +109,10 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
   read_start(start);
   if (!options.verse.any() && options.count == 0) start.resize(text.lines ? 1 : 0);  // of the lines after the first
   int64_t lines = 0;
+  int64_t in_line = 0;
   for (int64_t i = 0; options.count > 0 || i < length; ++i) {
-    const int32_t forced = verse.finished() ? end : verse.forced();
+    const bool enough = verse.finished() || (options.count > 0 && in_line++ == length);
+    const int32_t forced = enough ? end : verse.forced();
     const int32_t next = forced >= 0 ? forced : sample(logits, verse.banned(), options, static_cast<uint64_t>(i));
     if (!verse.finished()) verse.write(next);
     if (!emit(writer.next(vocabulary.symbol(next)))) return;
@@ -120,6 +123,7 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
       logits = model.read(next, engine, context);
       continue;
     }
+    in_line = 0;
     read_start(start);
     for (size_t k = 1; k < start.size(); ++k) {
       if (!emit(writer.next(vocabulary.symbol(start[k])))) return;

@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
+#include <algorithm>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
@@ -68,6 +68,10 @@ Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
     // Of a form's lines, only characters are part: what is neither letter nor digit has a shape of its own.
     if (data::word_shape(symbol) != "x") not_in_line_[at] = true;
   }
+  if (in_form() && std::find(not_in_line_.begin(), not_in_line_.end(), false) == not_in_line_.end()) {
+    throw input_error("--form: expected a model that writes characters, found one without any",
+                      "train it on poems with --level char");
+  }
 }
 
 int32_t Verse::forced() const {
@@ -91,8 +95,8 @@ bool Verse::write(int32_t symbol) {
   if (!ends_line) return true;
   column_ = 0;
   ++line_;
-  const bool enough = line_ >= lines();
-  finished_ = finished_ || (in_form() ? enough : enough && mark == Mark::kStop);
+  const bool enough = lines() > 0 && line_ >= lines();
+  finished_ = finished_ || (enough && (in_form() || mark == Mark::kStop));
   return true;
 }
 

@@ -72,5 +72,37 @@ TEST(Generate, BeginsEachLineAfreshInLinesMode) {
   EXPECT_EQ(text.find('<'), std::string::npos);
 }
 
+// A full stop ends a poem in a form of verse or with an acrostic, and nothing elsewhere.
+TEST(Verse, EndsWhereItsOptionsSay) {
+  const data::Vocabulary vocabulary({"<unk>", "<bos>", "<eos>", "春", "风", "，", "。"});
+  const auto finished_after = [&](const VerseOptions& options, const std::string& text) {
+    Verse verse(options, vocabulary);
+    size_t written = 0;
+    for (; written < text.size() && !verse.finished(); written += 3) {
+      EXPECT_TRUE(verse.write(vocabulary.find(text.substr(written, 3))));
+    }
+    return verse.finished() ? static_cast<int>(written / 3) : -1;
+  };
+  EXPECT_EQ(finished_after({}, "春风。春风。春，风。"), -1);
+  EXPECT_EQ(finished_after({.acrostic = "春风"}, "春风，风春。春风。"), 6);
+  EXPECT_EQ(finished_after({.acrostic = "春风春"}, "春风，风春。春风，春。春"), 11);
+  EXPECT_EQ(finished_after({.form = "5x4"}, "春春春春春，风风风风风。春春春春春，风风风风风。春"), 24);
+  EXPECT_THROW(Verse({.form = "5x4"}, data::Vocabulary({"<bos>", "<eos>", "春风", "，", "。"})), Error);
+}
+
+// However seldom a model ends its lines.
+TEST(Generate, EndsEachOfACountOfLines) {
+  Model m({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
+  std::string text;
+  kernels::Context context(1);
+  generate(m.model, "", 5, {.greedy = true, .count = 3}, data::Unknown::kError, Engine::kFused, context,
+           [&](const std::string& piece) {
+             text += piece;
+             return text.size() < 1000;
+           });
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3) << text;
+  EXPECT_LE(text.size(), 3U * 6U);
+}
+
 }  // namespace
 }  // namespace longhand::tasks
