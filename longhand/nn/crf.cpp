@@ -34,10 +34,10 @@ class Chain {
     return static_cast<double>(input_.scores[(t * input_.batch + row_) * input_.stride + k]);
   }
   double transition(int64_t from, int64_t to) const {
-    return crf_.may_follow(from, to) ? static_cast<double>(crf_.transitions[from * K_ + to]) : kImpossible;
+    return crf_.may_follow(from, to) ? value(crf_.transitions, from * K_ + to) : kImpossible;
   }
-  double start(int64_t k) const { return crf_.may_follow(K_, k) ? static_cast<double>(crf_.start[k]) : kImpossible; }
-  double end(int64_t k) const { return crf_.may_follow(k, K_) ? static_cast<double>(crf_.end[k]) : kImpossible; }
+  double start(int64_t k) const { return crf_.may_follow(K_, k) ? value(crf_.start, k) : kImpossible; }
+  double end(int64_t k) const { return crf_.may_follow(k, K_) ? value(crf_.end, k) : kImpossible; }
 
   // (52) alpha_t(k): log of the summed exponentials of all ways that lead to label k at step t.
   void forward() {
@@ -70,6 +70,9 @@ class Chain {
   }
 
  private:
+  static double value(const T* weights, int64_t i) {
+    return weights == nullptr ? 0.0 : static_cast<double>(weights[i]);
+  }
   double& alpha(int64_t t, int64_t k) { return alpha_[static_cast<size_t>(t * K_ + k)]; }
   double alpha(int64_t t, int64_t k) const { return alpha_[static_cast<size_t>(t * K_ + k)]; }
   double& beta(int64_t t, int64_t k) { return beta_[static_cast<size_t>(t * K_ + k)]; }

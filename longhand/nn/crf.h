@@ -16,7 +16,7 @@ namespace longhand::nn {
 template <class T>
 struct CrfLayer {
   int64_t labels = 0;              ///< K
-  const T* transitions = nullptr;  ///< [K, K] from a label (row) to the next (column)
+  const T* transitions = nullptr;  ///< [K, K] from a label (row) to the next (column); null: zeros, and so are
   const T* start = nullptr;        ///< [K] of the first label
   const T* end = nullptr;          ///< [K] of the last
   /// [K + 1, K + 1], 0 where a label may not follow another: row K is the beginning, column K the end. Null: all may.
@@ -50,6 +50,7 @@ struct CrfLoss {
   T* d_end = nullptr;                ///< [K]
 };
 
+/// A sequence of length 0 has a loss of 0.
 template <class T>
 void crf_loss(const CrfLayer<T>& crf, const CrfInput<T>& input, const CrfLoss<T>& loss, ThreadPool& pool);
 
@@ -62,8 +63,8 @@ struct LabelPath {
   double log_probability = 0.0;
 };
 
-/// The `n` most probable label sequences of sequence `row`, best first; fewer where fewer are allowed. Of equally
-/// probable ones the smaller labels go first.
+/// The `n` most probable label sequences of sequence `row`, best first; fewer where fewer are allowed, none where none
+/// is or where no score is finite. Of equally probable ones the smaller labels go first.
 template <class T>
 std::vector<LabelPath> crf_best_paths(const CrfLayer<T>& crf, const CrfInput<T>& input, int64_t row, int64_t n);
 

@@ -1,5 +1,7 @@
 #include "longhand/tasks/tagger.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -9,6 +11,9 @@
 
 namespace longhand::tasks {
 namespace {
+
+constexpr int64_t kMostWays = 1 << 26;      // 16 bytes each, that n-best decoding keeps
+constexpr size_t kMostChunkLabels = 10000;  // of which a file can make us keep all pairs
 
 // Which label may follow which; index K is the sentence's beginning and end.
 std::vector<uint8_t> allowed_steps(const std::vector<std::string>& labels, data::Scheme scheme) {
@@ -41,7 +46,10 @@ void TaggerOptions::add_to(OptionTable& table) {
   init.add_to(table);
 }
 
-void TaggerOptions::check() const { lstm.check(); }
+void TaggerOptions::check() const {
+  columns.check();
+  lstm.check();
+}
 
 Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels)
     : Tagger(options, std::move(vocabulary), std::move(labels), Memory::kNow) {}
@@ -59,14 +67,18 @@ Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, st
       arena_.declare("output.weight", {K(), inputs},
                      nn::weights(options.init, nn::Part::kOutput, {.n_in = inputs, .n_out = K(), .hidden = H}));
   output_bias_ = arena_.declare("output.bias", {K()}, nn::bias(options.init, H));
-  no_transitions_.resize(options.crf ? 0 : static_cast<size_t>(K() * K()));
   if (options.crf) {
     transitions_ = arena_.declare("crf.transitions", {K(), K()}, nn::constant(0.0));
     start_ = arena_.declare("crf.start_transitions", {K()}, nn::constant(0.0));
     end_ = arena_.declare("crf.end_transitions", {K()}, nn::constant(0.0));
-    if (scheme_ != data::Scheme::kNone) allowed_ = allowed_steps(labels_, data::parse_scheme(options.encode));
   }
-  if (memory == Memory::kNow) arena_.allocate();
+  if (memory == Memory::kLater) return;  // until the file was found to have the arrays
+  arena_.allocate();
+  allow_steps();
+}
+
+void Tagger::allow_steps() {
+  if (scheme_ != data::Scheme::kNone) allowed_ = allowed_steps(labels_, data::parse_scheme(options_.encode));
 }
 
 std::unique_ptr<Tagger> Tagger::load(const ModelFile& file) {
@@ -82,8 +94,10 @@ std::unique_ptr<Tagger> Tagger::load(const ModelFile& file) {
   if (options.scheme == "auto") throw altered("expected the scheme of the tags, found 'auto'");
   std::vector<std::string> labels = file.texts("labels");
   if (labels.empty()) throw altered("expected labels, found none");
+  if (options.scheme != "none" && labels.size() > kMostChunkLabels) throw altered("expected fewer labels of chunks");
   std::unique_ptr<Tagger> model(new Tagger(options, read_word_vocabulary(file), std::move(labels), Memory::kLater));
   file.fill(model->arena_);
+  model->allow_steps();
   model->parameters_changed();
   return model;
 }
@@ -153,6 +167,7 @@ double Tagger::run(const TagBatch& batch, const GradientPass& training, nn::Engi
   const data::WordBatch& words = batch.words;
   GradientPass pass = training;
   if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(words.tokens);
+  if (pass.penalty_scale == 0.0F) pass.penalty_scale = pass.scale;
   arena_.allocate_gradients();
   if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
 
@@ -161,10 +176,12 @@ double Tagger::run(const TagBatch& batch, const GradientPass& training, nn::Engi
   const double nats =
       options_.crf ? chain(batch, output, pass, engine, context) : softmax(batch, output, pass, engine, context);
   dx_.resize(words.steps * words.rows * encoder_.stride());
-  stack_.backward(
-      stack_input(words, nullptr, pass.masks),
-      {.d_output = d_output_.data(), .dx = dx_.data(), .dx_stride = encoder_.stride(), .penalty_scale = pass.scale},
-      engine, arena_.values().data(), arena_.gradients().data(), context);
+  stack_.backward(stack_input(words, nullptr, pass.masks),
+                  {.d_output = d_output_.data(),
+                   .dx = dx_.data(),
+                   .dx_stride = encoder_.stride(),
+                   .penalty_scale = pass.penalty_scale},
+                  engine, arena_.values().data(), arena_.gradients().data(), context);
   encoder_.backward(words, dx_.data(), engine, context);
   return nats;
 }
@@ -239,17 +256,15 @@ double Tagger::chain(const TagBatch& batch, const float* output, const GradientP
   return nats;
 }
 
-// Where there is no chain, one in which every label follows every other alike.
+// Where there is no chain, one in which every label that may follow another does so alike.
 nn::CrfLayer<float> Tagger::crf() const {
-  if (!options_.crf) {
-    const float* zeros = no_transitions_.data();
-    return {.labels = K(), .transitions = zeros, .start = zeros, .end = zeros};
+  nn::CrfLayer<float> out{.labels = K(), .allowed = allowed_.empty() ? nullptr : allowed_.data()};
+  if (options_.crf) {
+    out.transitions = arena_.value(transitions_);
+    out.start = arena_.value(start_);
+    out.end = arena_.value(end_);
   }
-  return {.labels = K(),
-          .transitions = arena_.value(transitions_),
-          .start = arena_.value(start_),
-          .end = arena_.value(end_),
-          .allowed = allowed_.empty() ? nullptr : allowed_.data()};
+  return out;
 }
 
 nn::CrfInput<float> Tagger::crf_input(const data::WordBatch& batch) const {
@@ -280,13 +295,15 @@ double Tagger::loss(const TagBatch& batch, int64_t& counted, nn::Engine engine, 
     targets[i] = std::max(batch.labels[i], 0);
   }
   nn::CrfInput<float> input = crf_input(words);
+  nn::CrfLayer<float> layer = crf();
   if (!options_.crf) {
+    layer.allowed = nullptr;
     input.batch = words.steps * words.rows;
     input.steps = 1;
     input.lengths = nullptr;
   }
   sentence_losses_.resize(static_cast<size_t>(input.batch));
-  nn::crf_loss(crf(), input, {.targets = targets.data(), .loss = sentence_losses_.data()}, context.pool);
+  nn::crf_loss(layer, input, {.targets = targets.data(), .loss = sentence_losses_.data()}, context.pool);
   double nats = 0.0;
   counted = 0;
   for (int64_t row = 0; row < words.rows; ++row) {
@@ -316,12 +333,40 @@ std::vector<std::string> Tagger::tags(const std::vector<int32_t>& labels) const 
   return data::chunk_tags(data::chunks(out), static_cast<int64_t>(out.size()), scheme_);
 }
 
+// Where no label depends on another, without going through all pairs.
+Tagging Tagger::most_probable(const data::WordBatch& batch, int64_t row) const {
+  std::vector<int32_t> labels;
+  double log_probability = 0.0;
+  for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(row)]; ++t) {
+    const float* scores = scores_.data() + (t * batch.rows + row) * padded(K());
+    const float* best = std::max_element(scores, scores + K());
+    double sum = 0.0;
+    for (int64_t k = 0; k < K(); ++k) sum += std::exp(static_cast<double>(scores[k]) - static_cast<double>(*best));
+    labels.push_back(static_cast<int32_t>(best - scores));
+    log_probability -= std::log(sum);
+  }
+  return {tags(labels), std::exp(log_probability)};
+}
+
 std::vector<std::vector<Tagging>> Tagger::best(const data::WordBatch& batch, int64_t n) const {
+  const bool independent = !options_.crf && allowed_.empty();
   std::vector<std::vector<Tagging>> out;
   for (int64_t row = 0; row < batch.rows; ++row) {
     out.emplace_back();
-    for (const nn::LabelPath& path : nn::crf_best_paths(crf(), crf_input(batch), row, n)) {
-      out.back().push_back({tags(path.labels), std::exp(path.log_probability)});
+    const int64_t length = batch.lengths[static_cast<size_t>(row)];
+    if (n > 1 && length * K() > kMostWays / n) {
+      throw input_error(fmt::format("a sentence of {} words is too long for its {} best taggings", length, n),
+                        "ask for fewer with --nbest, or split the sentence");
+    }
+    if (independent && n == 1) {
+      out.back().push_back(most_probable(batch, row));
+    } else {
+      for (const nn::LabelPath& path : nn::crf_best_paths(crf(), crf_input(batch), row, n)) {
+        out.back().push_back({tags(path.labels), std::exp(path.log_probability)});
+      }
+    }
+    if (out.back().empty() || !std::isfinite(out.back().front().probability)) {
+      throw input_error("the model finds no tagging with a probability", "its weights are damaged; train it again");
     }
   }
   return out;

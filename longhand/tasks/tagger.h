@@ -44,7 +44,8 @@ struct TagBatch {
 /// One labelling of a sentence.
 struct Tagging {
   std::vector<std::string> tags;  ///< in the scheme of the training data
-  double probability = 0.0;       ///< of all tags together
+  /// Of all tags together; of chunks, among the taggings that their scheme allows.
+  double probability = 0.0;
 };
 
 class Tagger {
@@ -83,7 +84,8 @@ class Tagger {
 
   /// Reads a batch; `loss` does so, too.
   void read(const data::WordBatch& batch, nn::Engine engine, kernels::Context& context);
-  /// The `n` best taggings of each sentence of the batch that was last read, best first.
+  /// The `n` best taggings of each sentence of the batch that was last read, best first. Chunks are as their scheme
+  /// allows, with a CRF or without. Throws an input error where damaged weights leave none.
   std::vector<std::vector<Tagging>> best(const data::WordBatch& batch, int64_t n) const;
 
  private:
@@ -101,6 +103,8 @@ class Tagger {
   double chain(const TagBatch& batch, const float* output, const GradientPass& training, nn::Engine engine,
                kernels::Context& context);
   nn::CrfLayer<float> crf() const;
+  void allow_steps();
+  Tagging most_probable(const data::WordBatch& batch, int64_t row) const;
   nn::CrfInput<float> crf_input(const data::WordBatch& batch) const;
   std::vector<std::string> tags(const std::vector<int32_t>& labels) const;
 
@@ -108,8 +112,7 @@ class Tagger {
   data::Scheme scheme_ = data::Scheme::kNone;
   data::WordVocabulary vocabulary_;
   std::vector<std::string> labels_;
-  std::vector<uint8_t> allowed_;  // of the chain
-  std::vector<float> no_transitions_;
+  std::vector<uint8_t> allowed_;  // steps from label to label; empty: all
   ParameterArena arena_;
   nn::WordEncoder encoder_;
   nn::LstmStack<float> stack_;

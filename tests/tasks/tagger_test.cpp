@@ -1,6 +1,8 @@
 // The tagger: that its engines agree, its gradients are right, it learns, and its file gives it back.
 #include "longhand/tasks/tagger.h"
 
+#include <set>
+
 #include "longhand/tasks/tagger_task.h"
 #include "tests/tasks/model_checks.h"
 
@@ -143,7 +145,9 @@ TEST_P(Taggers, GiveTheirBestTaggings) {
   model->read(batch, nn::Engine::kFused, context);
   const std::vector<Tagging> best = model->best(batch, 100000).front();
   double sum = 0.0;
+  std::set<std::vector<std::string>> seen;
   for (size_t i = 0; i < best.size(); ++i) {
+    EXPECT_TRUE(seen.insert(best[i].tags).second);
     EXPECT_EQ(best[i].tags.size(), 3U);
     if (i > 0) {
       EXPECT_LE(best[i].probability, best[i - 1].probability);
@@ -152,9 +156,42 @@ TEST_P(Taggers, GiveTheirBestTaggings) {
     for (const std::string& tag : best[i].tags) EXPECT_TRUE(tag == "O" || tag[0] == 'B' || tag[0] == 'I') << tag;
   }
   EXPECT_NEAR(sum, 1.0, 1e-9);  // all that there are
-  // O, and for X and Y each S, B, I, E: without a chain all sequences, with one those that the scheme allows.
-  const size_t allowed = 3 * 3 * 3 + 2 * 2 * 3 + 2;  // three tokens alone; one pair and one alone; one of three
-  EXPECT_EQ(best.size(), GetParam() ? allowed : 9 * 9 * 9);
+  // Three tokens alone, each O or S of one of two; one pair and one alone; one of three. Of other sequences of labels
+  // the scheme knows nothing, without a chain either.
+  EXPECT_EQ(best.size(), 3U * 3 * 3 + 2 * 2 * 3 + 2);
+  EXPECT_THROW(model->best(batch, 10000000), Error);
+}
+
+// Without chunks and without a chain, the best is found word by word; it is the first of those that Viterbi finds.
+TEST(Taggers, TheMostProbableTaggingIsFoundWithoutAChainToo) {
+  std::vector<data::TaggedSentence> corpus = sentences(9);
+  for (data::TaggedSentence& sentence : corpus) {
+    for (std::string& tag : sentence.tags) tag = "T" + tag;
+  }
+  TaggerOptions options = small(false);
+  options.scheme = "none";
+  const std::unique_ptr<Tagger> model = make(options, corpus);
+  kernels::Context context(1);
+  TagBatch batch;
+  TaggedCorpus(*model, corpus).get(std::vector<int64_t>{0, 1, 2, 3}, {}, batch);
+  model->read(batch.words, nn::Engine::kFused, context);
+  const auto one = model->best(batch.words, 1), two = model->best(batch.words, 2);
+  for (size_t b = 0; b < 4; ++b) {
+    EXPECT_EQ(one[b][0].tags, two[b][0].tags);
+    EXPECT_NEAR(one[b][0].probability, two[b][0].probability, 1e-12);
+  }
+}
+
+// Weights may be finite and yet leave no score that is, and labels may fit no sentence.
+TEST(Taggers, WhereNothingIsPossibleTheySaySo) {
+  const std::vector<data::TaggedSentence> corpus = sentences(5);
+  for (const bool crf : {false, true}) {
+    const std::unique_ptr<Tagger> model = make(small(crf), corpus);
+    for (float& value : model->parameters().values()) value = value < 0.0F ? -3e38F : 3e38F;
+    model->parameters_changed();
+    kernels::Context context(1);
+    EXPECT_THROW(evaluate(*model, TaggedCorpus(*model, corpus), nn::Engine::kFused, context), Error);
+  }
 }
 
 TEST(TaggerFile, OneThatWasAlteredIsRefused) {
@@ -172,6 +209,7 @@ TEST(TaggerFile, OneThatWasAlteredIsRefused) {
   EXPECT_NE(refused("vocabulary", "\"labels\":[\"O\"", "\"labels\":[\"B-X\""), "");  // twice
   EXPECT_NE(refused("vocabulary", "\"words\":[\"<unk>\"", "\"words\":[\"unk\""), "");
   EXPECT_NE(refused("vocabulary", "\"words\"", "\"wards\""), "");
+  EXPECT_NE(refused("config", "\"column\":\"auto\"", "\"column\":\"nought\""), "");
 }
 
 }  // namespace
