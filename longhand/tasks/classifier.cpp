@@ -67,8 +67,12 @@ std::unique_ptr<Classifier> Classifier::load(const ModelFile& file) {
   options.add_to(table);
   file.read_options(table);
   file.check_options([&] { options.check(); });
+  std::vector<std::string> classes = file.texts("classes");
+  if (classes.empty()) {
+    throw input_error(file.path() + ": expected classes, found none", "the file was altered; use an intact one");
+  }
   std::unique_ptr<Classifier> model(
-      new Classifier(options, read_word_vocabulary(file), file.texts("classes"), Memory::kLater));
+      new Classifier(options, read_word_vocabulary(file), std::move(classes), Memory::kLater));
   file.fill(model->arena_);
   model->parameters_changed();
   return model;
@@ -166,6 +170,7 @@ double Classifier::run(const ClassBatch& batch, std::span<const float> weights, 
   for (const int32_t c : batch.classes) LONGHAND_CHECK(c >= 0 && c < K());
   GradientPass pass = training;
   if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(words.rows);
+  if (pass.penalty_scale == 0.0F) pass.penalty_scale = 1.0F / static_cast<float>(words.tokens);
   arena_.allocate_gradients();
   if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
 
@@ -195,10 +200,12 @@ double Classifier::run(const ClassBatch& batch, std::span<const float> weights, 
   nn::pool_backward(pool_input(words), kept_, d_pooled_.data(), stride, d_output_.data(),
                     pool_ == nn::PoolKind::kAttention ? arena_.gradient(query_) : nullptr, context.pool);
   dx_.resize(words.steps * words.rows * encoder_.stride());
-  stack_.backward(
-      stack_input(words, nullptr, pass.masks),
-      {.d_output = d_output_.data(), .dx = dx_.data(), .dx_stride = encoder_.stride(), .penalty_scale = pass.scale},
-      engine, arena_.values().data(), arena_.gradients().data(), context);
+  stack_.backward(stack_input(words, nullptr, pass.masks),
+                  {.d_output = d_output_.data(),
+                   .dx = dx_.data(),
+                   .dx_stride = encoder_.stride(),
+                   .penalty_scale = pass.penalty_scale},
+                  engine, arena_.values().data(), arena_.gradients().data(), context);
   encoder_.backward(words, dx_.data(), engine, context);
   double nats = 0.0;
   for (int64_t i = 0; i < words.rows; ++i) nats += static_cast<double>(losses_[i]);

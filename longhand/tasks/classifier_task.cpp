@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "longhand/base/error.h"
 #include "longhand/tasks/fingerprint.h"
@@ -69,7 +70,7 @@ std::string LabelledCorpus::fingerprint() const {
   return fmt::format("{} ({:016x})", examples_.size(), hash.value());
 }
 
-double ClassScore::loss() const { return texts > foreign ? total_nats / static_cast<double>(texts - foreign) : 0.0; }
+double ClassScore::loss() const { return total_nats / static_cast<double>(texts - foreign); }
 double ClassScore::accuracy() const { return per_cent(correct, texts); }
 
 int64_t ClassScore::gold(int64_t k) const {
@@ -78,11 +79,13 @@ int64_t ClassScore::gold(int64_t k) const {
   return sum;
 }
 
-double ClassScore::precision(int64_t k) const {
-  int64_t found = 0;
-  for (int64_t i = 0; i < K; ++i) found += confusion[static_cast<size_t>(i * K + k)];
-  return per_cent(confusion[static_cast<size_t>(k * K + k)], found);
+int64_t ClassScore::found(int64_t k) const {
+  int64_t sum = foreign_found[static_cast<size_t>(k)];
+  for (int64_t i = 0; i < K; ++i) sum += confusion[static_cast<size_t>(i * K + k)];
+  return sum;
 }
+
+double ClassScore::precision(int64_t k) const { return per_cent(confusion[static_cast<size_t>(k * K + k)], found(k)); }
 
 double ClassScore::recall(int64_t k) const { return per_cent(confusion[static_cast<size_t>(k * K + k)], gold(k)); }
 
@@ -93,11 +96,9 @@ double ClassScore::f1(int64_t k) const {
 
 double ClassScore::macro_f1() const {
   double sum = 0.0;
-  int64_t classes = 0;
+  int64_t classes = foreign_classes;
   for (int64_t k = 0; k < K; ++k) {
-    int64_t occurs = gold(k);
-    for (int64_t i = 0; i < K; ++i) occurs += confusion[static_cast<size_t>(i * K + k)];
-    if (occurs == 0) continue;
+    if (gold(k) + found(k) == 0) continue;
     sum += f1(k);
     ++classes;
   }
@@ -112,6 +113,7 @@ ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine 
   const auto K = static_cast<int64_t>(model.classes().size());
   ClassScore score(K);
   score.texts = corpus.size();
+  std::set<std::string> foreign;
   data::Buckets buckets(corpus.lengths(), {.batch = 64, .shuffle = false});
   ClassBatch batch;
   for (int64_t i = 0; i < buckets.size(); ++i) {
@@ -119,17 +121,20 @@ ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine 
     const std::span<const double> probabilities = model.read(batch.words, engine, context);
     for (size_t b = 0; b < batch.classes.size(); ++b) {
       const int32_t gold = batch.classes[b];
-      if (gold < 0) {
-        ++score.foreign;
-        continue;
-      }
       const auto row = probabilities.subspan(b * static_cast<size_t>(K), static_cast<size_t>(K));
       const auto found = std::max_element(row.begin(), row.end()) - row.begin();
+      if (gold < 0) {
+        foreign.insert(corpus.example(buckets.update(i)[b]).label);
+        ++score.foreign;
+        ++score.foreign_found[static_cast<size_t>(found)];
+        continue;
+      }
       ++score.confusion[static_cast<size_t>(gold * K + found)];
       score.correct += found == gold ? 1 : 0;
       score.total_nats -= std::log(std::max(row[static_cast<size_t>(gold)], 1e-300));
     }
   }
+  score.foreign_classes = static_cast<int64_t>(foreign.size());
   return score;
 }
 
@@ -153,11 +158,13 @@ ClassifierTask::ClassifierTask(Classifier& model, std::vector<data::LabelledText
 StepResult ClassifierTask::train_step(int64_t index, uint64_t step) {
   StepResult result{0.0, static_cast<int64_t>(buckets_.update(index).size())};
   double weight = 0.0;  // of the update's texts
+  int64_t words = 0;
   for (const int64_t i : buckets_.update(index)) {
+    words += train_.length(i);
     weight += weights_.empty() ? 1.0 : static_cast<double>(weights_[static_cast<size_t>(train_.class_of(i))]);
   }
   for (int64_t part = 0; part < buckets_.parts(index); ++part) {
-    GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, options_.label_smoothing);
+    GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, words, options_.label_smoothing);
     pass.scale = static_cast<float>(1.0 / weight);
     train_.get(buckets_.part(index, part),
                {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);

@@ -1,6 +1,8 @@
 // A classifier and its texts, as the trainer drives them; and how classifiers are measured.
 #pragma once
 
+#include <algorithm>
+
 #include "longhand/data/buckets.h"
 #include "longhand/tasks/classifier.h"
 #include "longhand/tasks/task.h"
@@ -28,6 +30,9 @@ class LabelledCorpus {
   int64_t size() const { return static_cast<int64_t>(examples_.size()); }
   const data::LabelledText& example(int64_t i) const { return examples_[static_cast<size_t>(i)]; }
   int32_t class_of(int64_t i) const { return classes_[static_cast<size_t>(i)]; }
+  int64_t length(int64_t i) const { return static_cast<int64_t>(entries_[static_cast<size_t>(i)].size()); }
+  /// Texts of classes that the model lacks.
+  int64_t foreign() const { return std::count(classes_.begin(), classes_.end(), -1); }
   /// Counts the words, for the masking of rare ones.
   void count_words();
   std::vector<int64_t> lengths() const;
@@ -44,23 +49,28 @@ class LabelledCorpus {
 };
 
 struct ClassScore {
-  explicit ClassScore(int64_t classes) : confusion(static_cast<size_t>(classes * classes)), K(classes) {}
+  explicit ClassScore(int64_t classes)
+      : confusion(static_cast<size_t>(classes * classes)), foreign_found(static_cast<size_t>(classes)), K(classes) {}
 
   double total_nats = 0.0;
   int64_t texts = 0;
   int64_t correct = 0;
-  int64_t foreign = 0;             ///< texts of classes that the model lacks: wrong, and in no other count
-  std::vector<int64_t> confusion;  ///< [K, K] texts of a class (row) that were given a class (column)
+  int64_t foreign = 0;                 ///< texts of classes that the model lacks: always wrong
+  int64_t foreign_classes = 0;         ///< how many such classes there are
+  std::vector<int64_t> confusion;      ///< [K, K] texts of a class (row) that were given a class (column)
+  std::vector<int64_t> foreign_found;  ///< [K] texts of classes that the model lacks, that were given a class
   int64_t K;
 
-  double loss() const;      ///< a text, of those with a class that the model has
+  double loss() const;      ///< a text, of those with a class that the model has; no number where there are none
   double accuracy() const;  ///< in per cent
   /// Of one class, in per cent; 0 where there is nothing to divide by.
   double precision(int64_t k) const;
   double recall(int64_t k) const;
   double f1(int64_t k) const;
   int64_t gold(int64_t k) const;
-  /// The mean F1 of the classes that occur, in the data or in the predictions.
+  int64_t found(int64_t k) const;
+  /// The mean F1 of the classes that occur, in the data or in the predictions. That of a class which the model lacks
+  /// is 0.
   double macro_f1() const;
   /// accuracy, macro_f1, loss
   std::vector<Metric> metrics() const;

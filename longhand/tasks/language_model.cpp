@@ -288,6 +288,7 @@ double LanguageModel::run(const data::Batch& batch, const GradientPass* training
 
   GradientPass pass = *training;
   if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(batch.symbols);
+  if (pass.penalty_scale == 0.0F) pass.penalty_scale = pass.scale;
   arena_.allocate_gradients();
   if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
   const nn::StackInput<float> input = stack_input(batch, x, pass.masks);
@@ -299,7 +300,7 @@ double LanguageModel::run(const data::Batch& batch, const GradientPass* training
                   {.d_output = d_output_.data(),
                    .dx = embedded ? dx_.data() : nullptr,
                    .dx_stride = padded(options_.embed),
-                   .penalty_scale = pass.scale},
+                   .penalty_scale = pass.penalty_scale},
                   engine, arena_.values().data(), arena_.gradients().data(), context);
   if (embedded) embed_backward(batch, engine, context);
   return nats;

@@ -38,7 +38,8 @@ StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
   StepResult result{0.0, symbols};
   for (int64_t part = 0; part < batches_.parts(index); ++part) {
     batches_.get(index, part, batch_);
-    const GradientPass pass = pass_of_part(options_.groups.seed, step, part, symbols, options_.label_smoothing);
+    const GradientPass pass =
+        pass_of_part(options_.groups.seed, step, part, symbols, symbols, options_.label_smoothing);
     nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
     model_.stack().give_state(std::move(state));
     result.loss_sum += model_.run(batch_, &pass, options_.engine, context_);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "longhand/base/error.h"
 #include "longhand/nn/layers.h"
@@ -211,6 +212,10 @@ double Regressor::run(const SeriesBatch& batch, const GradientPass& training, nn
                       kernels::Context& context) {
   GradientPass pass = training;
   if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(batch.rows);
+  if (pass.penalty_scale == 0.0F) {
+    const auto rows = std::accumulate(batch.lengths.begin(), batch.lengths.end(), int64_t{0});
+    pass.penalty_scale = 1.0F / static_cast<float>(rows);
+  }
   arena_.allocate_gradients();
   if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
   predict(batch, pass.masks, nn::Pass::kTraining, engine, context);
@@ -242,8 +247,8 @@ double Regressor::run(const SeriesBatch& batch, const GradientPass& training, nn
   d_output_.resize(batch.steps * batch.rows * padded(width()));
   nn::pool_backward(pool_input(batch), kept_, d_last_.data(), padded(width()), d_output_.data(),
                     static_cast<float*>(nullptr), context.pool);
-  stack_.backward(stack_input(batch, pass.masks), {.d_output = d_output_.data(), .penalty_scale = pass.scale}, engine,
-                  arena_.values().data(), arena_.gradients().data(), context);
+  stack_.backward(stack_input(batch, pass.masks), {.d_output = d_output_.data(), .penalty_scale = pass.penalty_scale},
+                  engine, arena_.values().data(), arena_.gradients().data(), context);
   return loss;
 }
 

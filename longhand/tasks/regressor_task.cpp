@@ -205,11 +205,12 @@ std::optional<RegressionScore> evaluate_least_squares(const Regressor& model, co
   return out;
 }
 
-RegressorTask::RegressorTask(Regressor& model, data::Table table, std::vector<data::Window> train,
-                             std::vector<data::Window> valid, const RegressorTaskOptions& options,
-                             kernels::Context& context)
+RegressorTask::RegressorTask(Regressor& model, const data::Table& table, std::vector<data::Window> train,
+                             const data::Table& valid_table, std::vector<data::Window> valid,
+                             const RegressorTaskOptions& options, kernels::Context& context)
     : model_(model),
-      table_(std::move(table)),
+      table_(table),
+      valid_table_(valid_table),
       train_(std::move(train)),
       valid_(std::move(valid)),
       options_(options),
@@ -224,25 +225,34 @@ RegressorTask::RegressorTask(Regressor& model, data::Table table, std::vector<da
 
 StepResult RegressorTask::train_step(int64_t index, uint64_t step) {
   StepResult result{0.0, static_cast<int64_t>(buckets_.update(index).size())};
+  int64_t rows = 0;
+  for (const int64_t i : buckets_.update(index)) rows += train_[static_cast<size_t>(i)].length;
   for (int64_t part = 0; part < buckets_.parts(index); ++part) {
     std::vector<data::Window> windows;
     for (const int64_t i : buckets_.part(index, part)) windows.push_back(train_[static_cast<size_t>(i)]);
     model_.get(table_, windows, true, batch_);
-    const GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, 0.0);
+    const GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, rows, 0.0);
     result.loss_sum += model_.run(batch_, pass, options_.engine, context_);
   }
   return result;
 }
 
 std::vector<Metric> RegressorTask::validate() {
-  return evaluate(model_, table_, valid_, options_.engine, context_).metrics();
+  return evaluate(model_, valid_table_, valid_, options_.engine, context_).metrics();
 }
 
 std::string RegressorTask::fingerprint() const {
   uint64_t hash = 0xcbf29ce484222325U;
-  for (const auto* columns : {&table_.input, &table_.target}) {
+  for (const auto* columns : {&table_.input, &table_.target, &valid_table_.input, &valid_table_.target}) {
     for (const std::vector<double>& column : *columns) {
       for (const double value : column) hash = (hash ^ bits(value)) * 0x100000001b3U;
+    }
+  }
+  for (const auto* windows : {&train_, &valid_}) {
+    for (const data::Window& window : *windows) {
+      for (const int64_t part : {window.begin, window.length, window.target}) {
+        hash = (hash ^ static_cast<uint64_t>(part)) * 0x100000001b3U;
+      }
     }
   }
   return fmt::format("{} rows ({:016x}), {} training windows, {} held-out windows, {} parameters{}", table_.rows, hash,

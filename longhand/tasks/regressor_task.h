@@ -45,9 +45,11 @@ std::optional<RegressionScore> evaluate_least_squares(const Regressor& model, co
 
 class RegressorTask final : public Task {
  public:
-  /// Windows of a table. `valid` may be empty: then there is no validation.
-  RegressorTask(Regressor& model, data::Table table, std::vector<data::Window> train, std::vector<data::Window> valid,
-                const RegressorTaskOptions& options, kernels::Context& context);
+  /// Windows of a table, and those held out, of the same or another. The tables must outlive this; `valid` may be
+  /// empty: then there is no validation.
+  RegressorTask(Regressor& model, const data::Table& table, std::vector<data::Window> train,
+                const data::Table& valid_table, std::vector<data::Window> valid, const RegressorTaskOptions& options,
+                kernels::Context& context);
 
   ParameterArena& parameters() override { return model_.parameters(); }
   void parameters_changed() override { model_.parameters_changed(); }
@@ -64,7 +66,8 @@ class RegressorTask final : public Task {
 
  private:
   Regressor& model_;
-  data::Table table_;
+  const data::Table& table_;
+  const data::Table& valid_table_;
   std::vector<data::Window> train_, valid_;
   RegressorTaskOptions options_;
   kernels::Context& context_;

@@ -73,6 +73,18 @@ int64_t TaggedCorpus::words(std::span<const int64_t> sentences) const {
   return count;
 }
 
+int64_t TaggedCorpus::words() const {
+  int64_t count = 0;
+  for (const std::vector<int32_t>& labels : labels_) count += static_cast<int64_t>(labels.size());
+  return count;
+}
+
+int64_t TaggedCorpus::foreign() const {
+  int64_t count = 0;
+  for (const std::vector<int32_t>& labels : labels_) count += std::count(labels.begin(), labels.end(), -1);
+  return count;
+}
+
 void TaggedCorpus::get(std::span<const int64_t> sentences, const data::UnknownMask& mask, TagBatch& batch) const {
   std::vector<std::span<const int32_t>> rows;
   for (const int64_t s : sentences) rows.emplace_back(entries_[static_cast<size_t>(s)]);
@@ -97,6 +109,7 @@ std::string TaggedCorpus::fingerprint() const {
 TagScore evaluate(Tagger& model, const TaggedCorpus& corpus, nn::Engine engine, kernels::Context& context) {
   TagScore score;
   score.sentences = corpus.size();
+  score.foreign = corpus.foreign();
   data::Buckets buckets(corpus.lengths(), {.batch = 64, .shuffle = false});
   TagBatch batch;
   for (int64_t i = 0; i < buckets.size(); ++i) {
@@ -134,7 +147,8 @@ TaggerTask::TaggerTask(Tagger& model, std::vector<data::TaggedSentence> train, s
 StepResult TaggerTask::train_step(int64_t index, uint64_t step) {
   StepResult result{0.0, train_.words(buckets_.update(index))};
   for (int64_t part = 0; part < buckets_.parts(index); ++part) {
-    const GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, options_.label_smoothing);
+    const GradientPass pass =
+        pass_of_part(options_.groups.seed, step, part, result.count, result.count, options_.label_smoothing);
     train_.get(buckets_.part(index, part),
                {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);
     result.loss_sum += model_.run(batch_, pass, options_.engine, context_);

@@ -31,6 +31,9 @@ class TaggedCorpus {
   void count_words();
   std::vector<int64_t> lengths() const;
   int64_t words(std::span<const int64_t> sentences) const;
+  /// Words, and those of them with a tag that the model lacks.
+  int64_t words() const;
+  int64_t foreign() const;
   /// Lays these sentences side by side.
   void get(std::span<const int64_t> sentences, const data::UnknownMask& mask, TagBatch& batch) const;
   /// A text that differs where words or tags do.
@@ -47,11 +50,13 @@ struct TagScore {
   double total_nats = 0.0;
   int64_t counted = 0;  ///< words that these are of
   int64_t sentences = 0;
-  int64_t unknown = 0,
-          unknown_correct = 0;  ///< words that the model's vocabulary lacks, and how many were tagged right
+  int64_t foreign = 0;          ///< words with tags that the model lacks
+  int64_t unknown = 0;          ///< words that the model's vocabulary lacks
+  int64_t unknown_correct = 0;  ///< and how many of them were tagged right
   data::ChunkScore tags;
 
-  double loss() const { return counted > 0 ? total_nats / static_cast<double>(counted) : 0.0; }
+  /// A word; no number where none was counted.
+  double loss() const { return total_nats / static_cast<double>(counted); }
   double unknown_accuracy() const;  ///< in per cent
   /// F1, precision, recall (where tags are of chunks), accuracy, loss.
   std::vector<Metric> metrics(bool of_chunks) const;

@@ -132,18 +132,42 @@ TEST_P(Classifiers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
   EXPECT_EQ(before.confusion, after.confusion);
 }
 
+// Penalties on activations are means over the steps, whatever the number of texts.
+TEST(Classifier, ActivationPenaltiesAreMeansOverSteps) {
+  const std::vector<data::LabelledText> corpus = texts(6);
+  ClassifierOptions options = small("mean");
+  options.lstm.dropout_input = 0.0;
+  options.dropout_pooled = 0.0;
+  options.lstm.activation_reg = 2.0;
+  const std::unique_ptr<Classifier> model = make(options, corpus);
+  const ClassBatch batch = all_of(LabelledCorpus(*model, corpus), 0.0);
+  kernels::Context context(1);
+  const auto gradients = [&](const GradientPass& pass) {
+    model->run(batch, {}, pass, nn::Engine::kFused, context);
+    return std::vector<float>(model->parameters().gradients().begin(), model->parameters().gradients().end());
+  };
+  const std::vector<float> plain = gradients({});
+  EXPECT_EQ(plain, gradients({.penalty_scale = 1.0F / static_cast<float>(batch.words.tokens)}));
+  EXPECT_NE(plain, gradients({.penalty_scale = 1.0F / 6.0F}));
+}
+
 TEST(ClassScore, CountsWhatTheDefinitionsSay) {
   ClassScore score(3);  // rows: gold a, b, c
   score.confusion = {3, 1, 0, 2, 4, 0, 0, 0, 0};
   score.texts = 11;
   score.correct = 7;
   score.foreign = 1;
+  score.foreign_found = {0, 0, 0};
   EXPECT_DOUBLE_EQ(score.accuracy(), 100.0 * 7 / 11);
   EXPECT_DOUBLE_EQ(score.precision(0), 60.0);
   EXPECT_DOUBLE_EQ(score.recall(0), 75.0);
   EXPECT_DOUBLE_EQ(score.f1(1), 2 * 80.0 * (200.0 / 3.0) / (80.0 + 200.0 / 3.0));
   EXPECT_EQ(score.f1(2), 0.0);
   EXPECT_DOUBLE_EQ(score.macro_f1(), (score.f1(0) + score.f1(1)) / 2);  // c occurs nowhere
+  score.foreign_found = {1, 0, 0};                                      // a text of another class is taken for a
+  score.foreign_classes = 1;
+  EXPECT_DOUBLE_EQ(score.precision(0), 50.0);
+  EXPECT_DOUBLE_EQ(score.macro_f1(), (score.f1(0) + score.f1(1)) / 3);
 }
 
 TEST(ClassifierFile, OneThatWasAlteredIsRefused) {
@@ -153,6 +177,8 @@ TEST(ClassifierFile, OneThatWasAlteredIsRefused) {
   EXPECT_NE(refusal(*model, "config", "\"pool\":\"attention\"", "\"pool\":\"sum\""), "");
   EXPECT_NE(refusal(*model, "config", "\"hidden\":7", "\"hidden\":-7"), "");
   EXPECT_NE(refusal(*model, "vocabulary", "\"classes\":[", "\"classes\":[[],"), "");
+  EXPECT_NE(refusal(*model, "vocabulary", "\"classes\":[", "\"classes\":[],\"others\":[").find("found none"),
+            std::string::npos);
   EXPECT_NE(refusal(*model, "vocabulary", "\"classes\":[", "\"classes\":[\"extra\","), "");
   EXPECT_NE(refusal(*model, "vocabulary", "\"characters\":[\"<unk>\"", "\"characters\":[\"\\ud800\""), "");
 }

@@ -135,6 +135,25 @@ TEST_P(Regressors, ScoresAreWhatTheyAreCalled) {
   EXPECT_NEAR(*score.seasonal_naive_mse, seasonal, 1e-9 * seasonal);
 }
 
+// A run is not resumed on other windows of the same numbers.
+TEST(RegressorTask, ItsFingerprintKnowsWhereSequencesEnd) {
+  RegressorOptions options = small(false);
+  const data::Table whole = table(options.series, 60);
+  data::Table halves = whole, others = whole;
+  halves.starts = {0, 30, 60};
+  others.starts = {0, 31, 60};
+  const std::unique_ptr<Regressor> model = make(options, whole);
+  kernels::Context context(1);
+  const auto fingerprint = [&](const data::Table& data) {
+    return RegressorTask(*model, data, data::windows(data, options.series, 0, 50), data,
+                         data::windows(data, options.series, 50, 60), {}, context)
+        .fingerprint();
+  };
+  EXPECT_NE(fingerprint(whole), fingerprint(halves));
+  EXPECT_NE(fingerprint(halves), fingerprint(others));
+  EXPECT_EQ(fingerprint(halves), fingerprint(data::Table(halves)));
+}
+
 TEST(LeastSquares, FitsWhatIsLinear) {
   RegressorOptions options = small(false);
   options.series.target = "c";
