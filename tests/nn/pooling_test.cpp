@@ -1,6 +1,8 @@
 // Pooling: by its definition, and its gradients by central differences.
 #include "longhand/nn/pooling.h"
 
+#include <tuple>
+
 #include "tests/testing.h"
 
 namespace longhand::nn {
@@ -58,7 +60,26 @@ TEST_P(Pooling, IsWhatItsNameSays) {
       EXPECT_NEAR(y[static_cast<size_t>(row * kStride + w)], expected, 1e-14) << row << ' ' << w;
     }
   }
-  EXPECT_EQ(p.run(3), y);
+}
+
+// Large enough for the rows to be shared out.
+TEST_P(Pooling, IsTheSameOnAnyNumberOfThreads) {
+  constexpr int64_t T = 40, B = 64, W = 32;
+  const std::vector<float> x = testing::random_rows<float>(T * B, W, W, 1.0, 5);
+  const std::vector<float> query = testing::random_vector<float>(W, 1.0, 6);
+  const std::vector<float> dy = testing::random_rows<float>(B, W, W, 1.0, 7);
+  std::vector<int32_t> lengths;
+  for (int64_t row = 0; row < B; ++row) lengths.push_back(static_cast<int32_t>(1 + row % T));
+  const auto run = [&](int threads) {
+    ThreadPool pool_of(threads);
+    const PoolInput<float> input{GetParam(), T, B, W, 2, lengths.data(), x.data(), W, query.data()};
+    PoolKept<float> kept;
+    std::vector<float> y(B * W), dx(x.size()), d_query(W);
+    pool(input, y.data(), W, kept, pool_of);
+    pool_backward(input, kept, dy.data(), W, dx.data(), d_query.data(), pool_of);
+    return std::tuple(y, dx, d_query);
+  };
+  EXPECT_EQ(run(1), run(3));
 }
 
 TEST_P(Pooling, GradientsAreThoseOfCentralDifferences) {
