@@ -14,6 +14,7 @@ enum class RngPlace : uint32_t {
   kBatches = 0x3000'0000,
   kSample = 0x4000'0000,
   kWords = 0x5000'0000,
+  kHeldOut = 0x6000'0000,
 };
 
 /// Philox-4x32 with ten rounds (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").

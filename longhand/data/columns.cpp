@@ -33,6 +33,12 @@ bool looks_like_conllu(const std::vector<std::string_view>& fields) {
   return fields.size() == kConllUColumns && id_kind(fields[0]) != Id::kNone;
 }
 
+// Of lines with # before the first token: what is a comment in CoNLL-U and hardly the first word of another format.
+bool is_comment(std::string_view line) {
+  return line.starts_with("# ") &&
+         (line.find(" = ") != std::string_view::npos || line.starts_with("# newdoc") || line.starts_with("# newpar"));
+}
+
 // A number from 1 as an index from 0.
 std::optional<size_t> column_number(const std::string& text) {
   size_t number = 0;
@@ -52,7 +58,11 @@ void ColumnOptions::add_to(OptionTable& table) {
 
 ColumnReader::ColumnReader(const ColumnOptions& options, Tags tags, std::string source)
     : options_(options), tags_(tags), source_(std::move(source)) {
-  const std::string& c = options.column;
+  options.check();
+}
+
+void ColumnOptions::check() const {
+  const std::string& c = column;
   if (c != "auto" && c != "upos" && c != "xpos" && c != "last" && !column_number(c)) {
     throw usage_error("--column: expected upos, xpos, last or a number from 1, found '" + c + "'",
                       "say in which column the tags are");
@@ -101,6 +111,10 @@ void ColumnReader::recognise(std::string_view first_token) {
     tag_ = *number;
   } else {
     tag_ = columns_ - 1;
+  }
+  if (conllu_ && tag_ >= kConllUColumns) {
+    fail(fmt::format("--column {} is none of CoNLL-U's {} columns", options_.column, kConllUColumns),
+         "choose upos, xpos or a number up to that");
   }
   recognised_ = true;
 }
@@ -167,7 +181,10 @@ std::optional<TaggedSentence> ColumnReader::line(std::string_view text) {
          "convert the file to UTF-8");
   }
   if (text.find('\0') != std::string_view::npos) fail("expected text, found a zero byte", "give a text file");
-  if (text.find_first_not_of(" \t") == std::string_view::npos) return end();
+  if (text.find_first_not_of(" \t") == std::string_view::npos) {
+    std::erase_if(held_, [](const auto& held) { return is_comment(held.second); });
+    return end();
+  }
   if (text[0] == '#' && options_.format != "columns") {
     if (recognised_ ? conllu_ : options_.format == "conllu") return std::nullopt;  // a comment
     if (!recognised_) {  // a comment or a word: the first line without # will tell

@@ -19,6 +19,8 @@ struct ColumnOptions {
   std::string column = "auto";  ///< "upos" or "xpos" (CoNLL-U), "last", or a number from 1; auto: upos, or the last
 
   void add_to(OptionTable& table);
+  /// Throws a usage error for a column that is none.
+  void check() const;
 };
 
 /// A sentence and, of a file with tags, a tag for each word.
@@ -50,6 +52,8 @@ class ColumnReader {
   /// What the file was found to be: "CoNLL-U, tags in column 4 (UPOS)". Empty before the first word.
   std::string description() const;
   bool is_conllu() const { return conllu_; }
+  /// Where the options have the tags in this file, from 0; known from the first word on.
+  size_t tag_column() const { return tag_; }
 
  private:
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const;

@@ -15,7 +15,7 @@ std::string DataSet::url(const DataFile& file, const std::string& base) const {
 const std::vector<DataSet>& data_sets() {
   static const std::vector<DataSet> kSets = {
       {.name = "timemachine",
-       .description = "The Time Machine (H. G. Wells 1895), 179 kB",
+       .description = "The Time Machine (H. G. Wells 1895)",
        .license = "public domain",
        .task = "lm",
        .repository = "d2l-ai/d2l-zh",
@@ -23,7 +23,7 @@ const std::vector<DataSet>& data_sets() {
        .files = {{"train", "data/timemachine.txt", 178979,
                   "8424dbd9532ac81f7e5f0b6add90e6952baea29158309d7d1bf3884f4e12c516"}}},
       {.name = "tinyshakespeare",
-       .description = "plays of Shakespeare, 1.1 MB",
+       .description = "plays of Shakespeare",
        .license = "public domain",
        .task = "lm",
        .repository = "karpathy/char-rnn",

@@ -1,6 +1,6 @@
 #include "longhand/data/labelled.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,6 +11,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/data/csv.h"
+#include "longhand/data/text.h"
 
 namespace longhand::data {
 namespace {
@@ -31,10 +32,15 @@ std::optional<size_t> number_from_one(const std::string& text) {
   return number - 1;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
+// Where the first of some characters is in a text, or its end.
+size_t find_character_of(std::string_view text, std::string_view characters) {
+  char32_t c = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = decode_utf8(text, at, c);
+    if (characters.find(text.substr(at, length)) != std::string_view::npos) return at;
+    at += length;
+  }
+  return text.size();
 }
 
 std::string_view first_line(std::string_view text) {
@@ -72,7 +78,7 @@ class Reader {
 
   void add(std::string_view label, std::string_view text, int64_t line) {
     label = trimmed(label);
-    if (!options_.until.empty()) label = label.substr(0, label.find_first_of(options_.until));
+    if (!options_.until.empty()) label = label.substr(0, find_character_of(label, options_.until));
     if (wanted_ && label.empty()) fail(line, "expected a label, found none", "give each text a label");
     if (trimmed(text).empty()) fail(line, "expected a text, found none", "give each label a text, or leave it out");
     file_.examples.push_back({std::string(trimmed(text)), wanted_ ? std::string(label) : std::string(), line});
@@ -135,7 +141,9 @@ class Reader {
       if (found == object.end()) {
         std::vector<std::string> keys;
         for (const auto& item : object.items()) keys.push_back(item.key());
-        fail(number, fmt::format("expected the key '{}', found {}", key, keys.empty() ? "none" : joined(keys)),
+        fail(number,
+             fmt::format("expected the key '{}', found {}", key,
+                         keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", "))),
              "name the keys with --label and --text");
       }
       if (found->is_string()) return found->get<std::string>();
@@ -151,9 +159,14 @@ class Reader {
     if (records.empty()) return;
     const std::vector<std::string>& first = records.front().fields;
     const auto place = [&](const std::string& name) -> std::optional<size_t> {
-      const auto found = std::find(first.begin(), first.end(), name);
-      if (found != first.end()) return static_cast<size_t>(found - first.begin());
-      return std::nullopt;
+      const auto is_it = [&](const std::string& field) { return lowercased(trimmed(field)) == lowercased(name); };
+      const auto found = std::find_if(first.begin(), first.end(), is_it);
+      if (found == first.end()) return std::nullopt;
+      if (std::find_if(found + 1, first.end(), is_it) != first.end()) {
+        fail(records.front().line, fmt::format("expected one column '{}' in the header, found several", name),
+             "give each a name of its own");
+      }
+      return static_cast<size_t>(found - first.begin());
     };
     std::optional<size_t> label = place(options_.label), body = place(options_.text);
     const bool header = body.has_value() && (label.has_value() || !wanted_);
@@ -171,7 +184,7 @@ class Reader {
       if (!body || (wanted_ && !label)) {
         fail(records.front().line,
              fmt::format("expected a header with the columns {} and {}, or two columns, label and text; found {}",
-                         options_.label, options_.text, joined(first)),
+                         options_.label, options_.text, fmt::join(first, ", ")),
              "name the columns with --label and --text, or give their numbers");
       }
     }
@@ -190,6 +203,18 @@ class Reader {
       }
       add(wanted_ ? record.fields[*label] : "", record.fields[*body], record.line);
     }
+    if (wanted_ && !header) check_first_line();
+  }
+
+  // Where no column has the expected name, a header would pass as an example of a class of its own.
+  void check_first_line() const {
+    constexpr size_t kEnough = 20;  // lines, among which a class would come again
+    const std::vector<LabelledText>& all = file_.examples;
+    const bool alone = std::none_of(all.begin() + 1, all.end(), [&](const auto& e) { return e.label == all[0].label; });
+    if (all.size() < kEnough || !alone) return;
+    fail(all[0].line,
+         fmt::format("expected a text with its label, found what may be a header: no other text is '{}'", all[0].label),
+         "if it is one, name its columns with --label and --text; if not, put the line elsewhere");
   }
 
   // Quotes are characters like others.

@@ -1,22 +1,17 @@
 #include "longhand/data/series.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "longhand/base/error.h"
 #include "longhand/data/csv.h"
 
 namespace longhand::data {
 namespace {
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
-}
 
 std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t");
@@ -27,9 +22,9 @@ std::string_view trimmed(std::string_view text) {
 size_t find_column(const CsvRecord& header, const std::string& name, const std::string& source) {
   const auto found = std::find(header.fields.begin(), header.fields.end(), name);
   if (found == header.fields.end()) {
-    throw input_error(
-        fmt::format("{}:{}: expected a column '{}', found {}", source, header.line, name, joined(header.fields)),
-        "name columns of the header" + did_you_mean(name, header.fields));
+    throw input_error(fmt::format("{}:{}: expected a column '{}', found {}", source, header.line, name,
+                                  fmt::join(header.fields, ", ")),
+                      "name columns of the header" + did_you_mean(name, header.fields));
   }
   return static_cast<size_t>(found - header.fields.begin());
 }
@@ -37,7 +32,8 @@ size_t find_column(const CsvRecord& header, const std::string& name, const std::
 double number(const CsvRecord& record, size_t column, const std::string& name, const std::string& source) {
   const std::string_view cell = trimmed(record.fields[column]);
   double value = 0.0;
-  const auto [stop, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+  const bool plus = cell.size() > 1 && cell[0] == '+' && cell[1] != '-';  // which from_chars does not read
+  const auto [stop, error] = std::from_chars(cell.data() + (plus ? 1 : 0), cell.data() + cell.size(), value);
   if (error == std::errc() && stop == cell.data() + cell.size() && std::isfinite(value)) return value;
   throw input_error(fmt::format("{}:{}: column '{}': expected a number, found {}", source, record.line, name,
                                 cell.empty() ? "an empty cell" : "'" + std::string(cell) + "'"),
@@ -64,6 +60,14 @@ void SeriesOptions::check() const {
                       "the targets' own past would hold what is to be predicted; name other columns");
   }
   const std::vector<std::string> read = split_names(inputs), predicted = split_names(target);
+  for (const auto* names : {&read, &predicted}) {
+    for (auto name = names->begin(); name != names->end(); ++name) {
+      if (std::find(names->begin(), name, *name) == name) continue;
+      throw usage_error(
+          fmt::format("--{}: expected each column once, found '{}' twice", names == &read ? "inputs" : "target", *name),
+          "leave one out");
+    }
+  }
   for (const std::string& name : predicted) {
     if (horizon == 0 && std::find(read.begin(), read.end(), name) != read.end()) {
       throw usage_error(
@@ -90,7 +94,8 @@ Table read_table(std::string_view text, const SeriesOptions& options, const std:
         source + ": expected a header and rows of numbers, found " + (records.empty() ? "nothing" : "one line"),
         "give a table with some rows");
   }
-  const CsvRecord& header = records.front();
+  CsvRecord header = records.front();
+  for (std::string& name : header.fields) name = trimmed(name);
   for (size_t i = 0; i < header.fields.size(); ++i) {
     if (std::find(header.fields.begin(), header.fields.begin() + static_cast<std::ptrdiff_t>(i), header.fields[i]) !=
         header.fields.begin() + static_cast<std::ptrdiff_t>(i)) {
@@ -105,11 +110,25 @@ Table read_table(std::string_view text, const SeriesOptions& options, const std:
   table.inputs = split_names(options.inputs);
   if (table.inputs.empty()) table.inputs = table.targets;
   std::vector<size_t> input_places, target_places;
+  for (const std::string& name : table.targets) {
+    if (options.horizon == 0 && std::find(table.inputs.begin(), table.inputs.end(), name) != table.inputs.end()) {
+      throw input_error(
+          fmt::format("{}:{}: expected a column to predict that is not read, found '{}' in both", source, header.line,
+                      name),
+          "the last row that is read would hold what is to be predicted; choose another with --target or --inputs");
+    }
+    if (name.find(',') != std::string::npos) {
+      throw input_error(fmt::format("{}:{}: expected a name without a comma for what is predicted, found '{}'", source,
+                                    header.line, name),
+                        "rename the column, or choose another with --target");
+    }
+  }
   for (const std::string& name : table.inputs) input_places.push_back(find_column(header, name, source));
   for (const std::string& name : table.targets) target_places.push_back(find_column(header, name, source));
   const bool grouped = !options.group.empty();
   const size_t group = grouped ? find_column(header, options.group, source) : 0;
 
+  std::set<std::string> groups;
   table.input.resize(table.inputs.size());
   table.target.resize(table.targets.size());
   table.starts.clear();
@@ -122,6 +141,11 @@ Table read_table(std::string_view text, const SeriesOptions& options, const std:
     }
     const bool begins = i == 1 || (grouped && record.fields[group] != records[i - 1].fields[group]);
     if (begins) table.starts.push_back(table.rows);
+    if (begins && grouped && !groups.insert(record.fields[group]).second) {
+      throw input_error(fmt::format("{}:{}: expected the rows of each sequence together, found '{}' in '{}' again",
+                                    source, record.line, record.fields[group], options.group),
+                        "sort the table by that column");
+    }
     for (size_t c = 0; c < input_places.size(); ++c) {
       table.input[c].push_back(number(record, input_places[c], table.inputs[c], source));
     }

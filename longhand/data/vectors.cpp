@@ -30,11 +30,12 @@ std::optional<int64_t> count_of(std::string_view text) {
 
 std::vector<std::string_view> fields(std::string_view line) {
   std::vector<std::string_view> out;
-  for (size_t begin = 0; begin <= line.size();) {
+  for (size_t begin = 0; begin < line.size();) {
     size_t end = begin;
     while (end < line.size() && !is_blank(line[end])) ++end;
     out.push_back(line.substr(begin, end - begin));
-    begin = end + 1;
+    while (end < line.size() && is_blank(line[end])) ++end;
+    begin = end;
   }
   return out;
 }
@@ -54,9 +55,10 @@ class Reader {
     }
     for (std::string line; std::getline(file, line);) {
       ++line_;
+      if (line_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // a byte-order mark
       if (line.ends_with('\r')) line.pop_back();
       while (!line.empty() && is_blank(line.back())) line.pop_back();
-      read_line(line);
+      if (!line.empty()) read_line(line);
     }
     if (file.bad()) throw input_error(options_.vectors + ": could not be read to its end", "copy it anew");
     if (seen_ == 0) {
@@ -85,14 +87,18 @@ class Reader {
       check_size(*count_of(parts[1]));
       return;
     }
-    if (line_ == 1) check_size(static_cast<int64_t>(parts.size()) - 1);
+    if (line_ == 1) {
+      for (size_t i = 1; i < parts.size(); ++i) number(parts[i]);  // else it is no file of vectors
+      check_size(static_cast<int64_t>(parts.size()) - 1);
+    }
     const auto E = static_cast<size_t>(out_.size);
     if (parts.size() <= E) {
       fail(fmt::format("expected a word and {} numbers, found {} fields", E, parts.size()));
     }
     ++seen_;
     const std::string_view first_number = parts[parts.size() - E];
-    const std::string_view word = line.substr(0, static_cast<size_t>(first_number.data() - line.data()) - 1);
+    std::string_view word = line.substr(0, static_cast<size_t>(first_number.data() - line.data()));
+    while (!word.empty() && is_blank(word.back())) word.remove_suffix(1);
     if (find_invalid_utf8(word) != std::string_view::npos) {
       ++unreadable_;
       return;

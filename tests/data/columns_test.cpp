@@ -110,12 +110,21 @@ TEST(Columns, FaultsAreNamedWithTheirLine) {
   EXPECT_EQ(error_of("a X\n", {.column = "0"}), "--column: expected upos, xpos, last or a number from 1, found '0'");
 }
 
+// A comment may be a paragraph of its own; a # that is a word is one wherever it stands.
+TEST(Columns, WhatBeginsWithANumberSignIsRecognised) {
+  const std::string word = "1\tw\tw\tNOUN\tNN\t_\t0\troot\t_\t_\n";
+  EXPECT_EQ(read_columns("# newdoc id = x\n\n" + word, {}, ColumnReader::Tags::kWanted, "f").description,
+            "CoNLL-U, tags in column 4 (UPOS)");
+  EXPECT_EQ(read_columns("# SYM\n\nw X\n", {}, ColumnReader::Tags::kWanted, "f").sentences.size(), 2U);
+}
+
 TEST(Columns, ConllUThatIsDamagedIsRefused) {
   const std::string word = "\tw\tw\tNOUN\tNN\t_\t0\troot\t_\t_\n";
   EXPECT_EQ(error_of("1" + word + "3" + word), "f:2: expected the ID 2, found '3'");
   EXPECT_EQ(error_of("1" + word + "1" + word), "f:2: expected the ID 2, found '1'");
   EXPECT_EQ(error_of("1" + word + "x" + word), "f:2: expected the ID 2, found 'x'");
   EXPECT_EQ(error_of("1" + word + "2\tw\tNOUN\n"), "f:2: expected the 10 columns of CoNLL-U between tabs, found 3");
+  EXPECT_EQ(error_of("1" + word, {.column = "20"}), "f:1: --column 20 is none of CoNLL-U's 10 columns");
   EXPECT_EQ(error_of("1\tw\tw\t_\tNN\t_\t0\troot\t_\t_\n"), "f:1: expected a tag in column 4, found none");
 }
 

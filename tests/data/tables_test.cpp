@@ -148,7 +148,7 @@ TEST(Series, WindowsPredictWhatComesAfterThem) {
 
 TEST(Series, GroupsAreSequencesOfTheirOwn) {
   const SeriesOptions options{.inputs = "x", .target = "y", .group = "g", .window = 2, .horizon = 0};
-  const Table table = read_table("g,x,y\n1,1,1\n1,2,2\n1,3,3\n2,4,4\n1,5,5\n1,6,6\n", options, "f");
+  const Table table = read_table("g,x,y\n1,1,1\n1,2,2\n1,3,3\n2,4,4\n3,5,5\n3,6,6\n", options, "f");
   EXPECT_EQ(table.starts, (std::vector<int64_t>{0, 3, 4, 6}));
   EXPECT_EQ(shown(windows(table, options, 0, 6)), "0+2>1 1+2>2 4+2>5 ");
   EXPECT_EQ(shown(windows(table, {.group = "g", .window = 0, .horizon = 0}, 0, 6)), "0+3>2 3+1>3 4+2>5 ");
@@ -167,6 +167,9 @@ TEST(Series, FaultsAreNamedWithLineAndColumn) {
   EXPECT_EQ(fault("t,v\n1\n"), "f:2: expected 2 columns, as in the header, found 1");
   EXPECT_EQ(fault("t,v\n1,2\n", {.target = "w"}), "f:1: expected a column 'w', found t, v");
   EXPECT_EQ(fault("v,v\n1,2\n"), "f:1: expected distinct names in the header, found 'v' twice");
+  EXPECT_EQ(fault("g,v\na,1\nb,2\na,3\n", {.group = "g"}),
+            "f:4: expected the rows of each sequence together, found 'a' in 'g' again");
+  EXPECT_EQ(fault(" t , v\n+1,+2.5\n", {.target = "v"}), "");
   EXPECT_EQ(fault("t,v\n"), "f: expected a header and rows of numbers, found one line");
   const auto usage = [](const SeriesOptions& options) { return error_of([&] { options.check(); }); };
   EXPECT_NE(usage({.window = 0, .horizon = 0}), "");
