@@ -8,6 +8,7 @@
 #include "cli/command_line.h"
 #include "cli/data_cache.h"
 #include "cli/download.h"
+#include "cli/folder_lock.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "longhand/base/error.h"
@@ -32,10 +33,12 @@ int list() {
   for (const data::GeneratedTable& table : data::generated_tables()) {
     fmt::print("  {:<24} {:>8}  {}\n", table.name, "", table.description);
   }
-  fmt::print("\nto be fetched (longhand data get NAME)\n");
+  fmt::print("\nto be fetched (longhand data get NAME), then NAME for the first part, NAME:PART for others\n");
   for (const data::DataSet& set : data::data_sets()) {
-    fmt::print("  {:<24} {:>8}  {}; {}; licence: {}{}\n", set.name, size_text(set.bytes()), set.description, set.task,
-               set.license, is_cached(set) ? " [here]" : "");
+    std::string parts;
+    for (const data::DataFile& file : set.files) parts += (parts.empty() ? "" : ", ") + file.part;
+    fmt::print("  {:<24} {:>8}  {}; {} ({}); licence: {}{}\n", set.name, size_text(set.bytes()), set.description,
+               set.task, parts, set.license, is_cached(set) ? " [here]" : "");
   }
   return 0;
 }
@@ -46,8 +49,10 @@ int show(const std::string& name) {
     text = builtin->text;
   } else if (const data::GeneratedTable* table = data::find_generated(name)) {
     text = table->csv();
+  } else if (const std::optional<std::string> cached = find_in_cache(name)) {
+    text = io::read_file(*cached);
   } else {
-    throw input_error("longhand data show: expected a built-in text or table, found '" + name + "'",
+    throw input_error("longhand data show: expected a text, a table or a data set, found '" + name + "'",
                       "see `longhand data list`");
   }
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -68,17 +73,16 @@ void fetch(const data::DataSet& set, const data::DataFile& file) {
   }
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   download({.url = set.url(file, base_address()),
-                .path = path,
-                .sha256 = file.sha256,
-                .bytes = file.bytes,
-                .on_progress = [&](int64_t bytes) {
-                  if (terminal) {
-                    fmt::print(stderr, "\r\x1b[K{}: {} of {}", file.file_name(), size_text(bytes),
-                               size_text(file.bytes));
-                    std::fflush(stderr);
-                  }
-                  return !interrupted();
-                }});
+            .path = path,
+            .sha256 = file.sha256,
+            .bytes = file.bytes,
+            .on_progress = [&](int64_t bytes) {
+              if (terminal) {
+                fmt::print(stderr, "\r\x1b[K{}: {} of {}", file.file_name(), size_text(bytes), size_text(file.bytes));
+                std::fflush(stderr);
+              }
+              return !interrupted();
+            }});
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   fmt::print("{}\n", path);
 }
@@ -94,6 +98,7 @@ int get(const std::string& name) {
   fmt::print(stderr, "{}: {}\n  from {} at {}\n  licence of the data: {}\n", set->name, set->description,
              set->repository, set->commit.substr(0, 12), set->license);
   io::make_folder(cache_folder(*set));
+  const FolderLock lock(cache_folder(*set));
   stop_on_interrupt();
   for (const data::DataFile& file : set->files) fetch(*set, file);
   return 0;
@@ -112,7 +117,7 @@ void declare_data(CLI::App& app, Action& action) {
     named->callback([&action, name, run] { action = [name, run] { return run(*name); }; });
   };
   declare("get", "Fetch a public data set into the cache", get);
-  declare("show", "Print a built-in text or table", show);
+  declare("show", "Print a built-in text or table, or a file that was fetched", show);
 }
 
 }  // namespace longhand::cli

@@ -4,7 +4,10 @@
 #include <fmt/core.h>
 #include <openssl/evp.h>
 
+#include <unistd.h>
+
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -55,12 +58,17 @@ struct Transfer {
   std::FILE* file;
   int64_t before;  // bytes that were there already
   const Download* what;
+  int64_t received = 0;
   bool disk_full = false;
   bool stopped = false;
+  bool too_much = false;
 };
 
 size_t write_bytes(char* bytes, size_t size, size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
+  transfer.received += static_cast<int64_t>(size * count);
+  transfer.too_much = transfer.what->bytes > 0 && transfer.before + transfer.received > transfer.what->bytes;
+  if (transfer.too_much) return 0;
   const size_t written = std::fwrite(bytes, size, count, transfer.file);
   transfer.disk_full = transfer.disk_full || written < count;
   return written * size;
@@ -107,9 +115,19 @@ bool fetch(const Download& what, const std::string& part) {
   curl_easy_setopt(c, CURLOPT_XFERINFODATA, &transfer);
   if (transfer.before > 0) curl_easy_setopt(c, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(transfer.before));
   const CURLcode code = curl_easy_perform(c);
-  const bool flushed = std::fflush(file.get()) == 0;
+  const bool flushed = std::fflush(file.get()) == 0 && (::fsync(::fileno(file.get())) == 0 || errno == EINVAL);
   if (code == CURLE_OK && flushed) return false;
-  if (transfer.before > 0 && (code == CURLE_RANGE_ERROR || code == CURLE_HTTP_RETURNED_ERROR)) return true;
+  long answer = 0;
+  curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &answer);
+  constexpr long kNoSuchRange = 416;
+  const bool cannot_go_on = code == CURLE_RANGE_ERROR || answer == kNoSuchRange || transfer.too_much;
+  if (transfer.before > 0 && cannot_go_on) return true;
+  if (transfer.too_much) {
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    throw input_error(fmt::format("{}: expected {} bytes, found more", what.url, what.bytes),
+                      "the file is another now; try again later");
+  }
   if (transfer.stopped) throw Error(ExitCode::kInterrupted, what.url + ": stopped", "the same command goes on");
   if (transfer.disk_full || !flushed) throw input_error(part + ": the disk is full", "free some space, then try again");
   throw input_error(fmt::format("{}: cannot be fetched: {}", what.url,
@@ -126,7 +144,17 @@ std::string sha256(std::string_view bytes) {
   return hash.hex();
 }
 
-std::string sha256_of_file(const std::string& path) { return sha256(io::read_file(path)); }
+std::string sha256_of_file(const std::string& path) {
+  const File file(std::fopen(path.c_str(), "rb"));
+  Sha256 hash;
+  std::array<char, 1 << 16> piece{};
+  size_t n = 0;
+  while (file && (n = std::fread(piece.data(), 1, piece.size(), file.get())) > 0) {
+    hash.add(std::string_view(piece.data(), n));
+  }
+  if (!file || std::ferror(file.get()) != 0) throw input_error(path + ": cannot be read", "check its permissions");
+  return hash.hex();
+}
 
 void download(const Download& what) {
   const std::string part = what.path + ".part";
@@ -146,7 +174,9 @@ void download(const Download& what) {
     throw input_error(fmt::format("{}: expected SHA-256 {}, found {}", what.url, what.sha256, found),
                       "the file was damaged on the way, or is another now; try again later");
   }
-  std::filesystem::rename(part, what.path);
+  std::error_code error;
+  std::filesystem::rename(part, what.path, error);
+  if (error) throw input_error(what.path + ": cannot be written: " + error.message(), "make its folder writable");
 }
 
 }  // namespace longhand::cli

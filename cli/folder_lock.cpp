@@ -19,7 +19,7 @@ FolderLock::FolderLock(const std::string& folder)
   // Where the file system has no locks, the run goes on without one.
   if (::flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(folder_);
-    throw input_error(folder + ": another process is training in it", "wait until it ends, or name another folder");
+    throw input_error(folder + ": another process is writing in it", "wait until it ends, or name another folder");
   }
 }
 

@@ -81,7 +81,7 @@ TEST(Cli, AFolderBelongsToOneProcessAtATime) {
   const int held = ::open((folder / "run").c_str(), O_RDONLY | O_DIRECTORY);
   ASSERT_EQ(::flock(held, LOCK_EX | LOCK_NB), 0);
   const std::string model = read_file(folder / "run/model.safetensors");
-  const std::string why = "run: another process is training in it";
+  const std::string why = "run: another process is writing in it";
   expect_error(run(folder, {"train", "lm", "--resume", "run", "--epochs", "3", "--quiet"}), 1, why);
   expect_error(run(folder, with(kSmall, {"--overwrite", "--seed", "7", "--quiet"})), 1, why);
   EXPECT_EQ(read_file(folder / "run/model.safetensors"), model);

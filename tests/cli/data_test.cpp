@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "cli/download.h"
+#include "longhand/base/error.h"
 #include "tests/cli/process.h"
 
 namespace longhand::cli {
@@ -38,6 +40,7 @@ class Server {
   std::string address() const { return "http://127.0.0.1:" + std::to_string(port_); }
   std::atomic<size_t> break_after{SIZE_MAX};  // bytes of the body
   std::atomic<bool> missing{false};
+  std::atomic<bool> busy{false};
   std::atomic<bool> knows_ranges{true};
   std::string requests() {
     const std::lock_guard lock(mutex_);
@@ -60,7 +63,9 @@ class Server {
       const size_t first = range != std::string::npos && knows_ranges ? std::stoul(request.substr(range + 13)) : 0;
       const std::string rest = body_.substr(std::min(first, body_.size()));
       std::string answer = "HTTP/1.1 ";
-      if (missing) {
+      if (busy) {
+        answer += "503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+      } else if (missing) {
         answer += "404 Not Found\r\nContent-Length: 0\r\n\r\n";
       } else {
         answer += first > 0 ? "206 Partial Content\r\nContent-Range: bytes " + std::to_string(first) + "-" +
@@ -117,8 +122,20 @@ TEST_F(DataGet, ABrokenTransferKeepsWhatCame) {
   EXPECT_FALSE(io::exists(file()));
   EXPECT_EQ(read_file(file() + ".part").size(), 1000U);
   server.break_after = SIZE_MAX;
+  server.busy = true;  // for now
+  EXPECT_EQ(get(server.address()).code, 1);
+  EXPECT_EQ(read_file(file() + ".part").size(), 1000U);
+  server.busy = false;
   EXPECT_NE(get(server.address()).err.find("expected SHA-256"), std::string::npos);
   EXPECT_NE(server.requests().find("Range: bytes=1000-"), std::string::npos);
+}
+
+TEST_F(DataGet, NoMoreIsTakenThanTheFileHas) {
+  Server server(std::string(1 << 20, 'x'));
+  const Result result = get(server.address());
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("expected 2037 bytes, found more"), std::string::npos) << result.err;
+  EXPECT_FALSE(io::exists(file() + ".part"));
 }
 
 TEST_F(DataGet, WithoutANetworkOrTheFileItSaysSo) {
@@ -164,10 +181,36 @@ TEST_F(DataGet, AFetchedSetIsFoundByItsName) {
   EXPECT_EQ(read_file(file()), read_file(shared));
 }
 
+// What all sets go through, of a file made here.
+TEST(Download, GoesOnWhereItStoppedAndIsCheckedAndRenamed) {
+  const TemporaryFolder folder;
+  const std::string body(5000, 'y');
+  Server server(body);
+  const Download what{.url = server.address() + "/f", .path = folder / "f", .sha256 = sha256(body), .bytes = 5000};
+  server.break_after = 3000;
+  EXPECT_THROW(download(what), Error);
+  EXPECT_EQ(read_file(folder / "f.part").size(), 3000U);
+  EXPECT_FALSE(io::exists(folder / "f"));
+  server.break_after = SIZE_MAX;
+  download(what);
+  EXPECT_EQ(read_file(folder / "f"), body);
+  EXPECT_FALSE(io::exists(folder / "f.part"));
+  EXPECT_NE(server.requests().find("Range: bytes=3000-"), std::string::npos);
+  EXPECT_EQ(sha256_of_file(folder / "f"), what.sha256);
+  EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  // A server that cannot go on in the middle sends everything again.
+  std::filesystem::remove(folder / "f");
+  write_file(folder / "f.part", body.substr(0, 100));
+  server.knows_ranges = false;
+  download(what);
+  EXPECT_EQ(read_file(folder / "f"), body);
+  EXPECT_FALSE(io::exists(folder / "f.part"));
+}
+
 TEST(Data, NamesThatAreNoneAreToldSo) {
   const TemporaryFolder folder;
   expect_error(run(folder, {"data", "get", "wnut71"}), 1, "did you mean wnut17?");
-  expect_error(run(folder, {"data", "show", "wnut17"}), 1, "expected a built-in text or table");
+  expect_error(run(folder, {"data", "show", "wnut71"}), 1, "expected a text, a table or a data set");
   EXPECT_EQ(run(folder, {"data", "show", "linear"}).out.find("x,y\n"), 0U);
   expect_error(run(folder, {"train", "tagger", "--data", "wnut17:tset"}), 1, "expected one of the parts train, valid");
 }
