@@ -14,7 +14,7 @@ ClassifierSettings::ClassifierSettings() {
 }
 
 void ClassifierSettings::add_to(OptionTable& table) {
-  common.add_data_to(table, "texts", "evenly spread");
+  common.add_data_to(table, "texts", "drawn at random");
   vectors.add_to(table);
   table.begin_group("Model");
   model.add_to(table);
@@ -57,7 +57,7 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
   std::vector<data::LabelledText> valid;
   if (!common.valid.empty()) valid = read(common.valid).examples;
   if (!common.test.empty()) test_ = read(common.test).examples;
-  if (common.valid.empty()) valid = hold_out_spread(train.examples, common.valid_fraction);
+  if (common.valid.empty()) valid = hold_out(train.examples, common.valid_fraction);
 
   const std::vector<std::string> classes = tasks::build_classes(train.examples);
   if (classes.size() < 2) {
@@ -85,6 +85,11 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
                   train.description, format_count(static_cast<int64_t>(train.examples.size()), "text"), classes.size(),
                   names, format_count(static_cast<double>(model_->vocabulary().words.size())),
                   format_count(static_cast<double>(model_->parameters().count())));
+  for (const auto& [source, examples] : {std::pair(common.valid, &valid), std::pair(common.test, &test_)}) {
+    if (source.empty()) continue;
+    const tasks::LabelledCorpus corpus(*model_, *examples);
+    description_ += describe_foreign(shown_name(source), corpus.foreign(), corpus.size(), "text");
+  }
   if (!vectors.description.empty()) description_ += "\n" + vectors.description;
   task_ = std::make_unique<tasks::ClassifierTask>(
       *model_, std::move(train.examples), std::move(valid),
@@ -101,15 +106,15 @@ RunResult ClassifierRun::run(const std::string& folder, bool resume, const train
   ClassifierSettings resolved = settings_;
   OptionTable table;
   resolved.add_to(table);
-  RunResult result =
-      train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_, [] { return ""; });
-  if (result.training.outcome != train::Outcome::kInterrupted && !test_.empty()) {
-    const std::unique_ptr<tasks::Classifier> kept = tasks::Classifier::load(tasks::ModelFile::read(folder));
-    result.test = tasks::evaluate(*kept, tasks::LabelledCorpus(*kept, test_),
-                                  kept->options().lstm.engine(settings_.common.engine), context_)
-                      .metrics();
+  Finished finished;
+  if (!test_.empty()) {
+    finished.test = [&] {
+      const std::unique_ptr<tasks::Classifier> kept = tasks::Classifier::load(tasks::ModelFile::read(folder));
+      const nn::Engine engine = kept->options().lstm.engine(settings_.common.engine);
+      return tasks::evaluate(*kept, tasks::LabelledCorpus(*kept, test_), engine, context_).metrics();
+    };
   }
-  return result;
+  return train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_, finished);
 }
 
 }  // namespace longhand::cli

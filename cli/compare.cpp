@@ -236,8 +236,8 @@ class Compare {
       const std::string key =
           fmt::format("longhand {} data {} valid {}\n{}", LONGHAND_VERSION, text_mark(settings, settings.common.data),
                       text_mark(settings, settings.common.valid), io::to_toml(table));
-      const std::string folder =
-          fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name), settings.common.seed, io::crc32c(key));
+      const std::string folder = fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name),
+                                             settings.common.seed, io::crc32c(key));
       outcome = run_in_process(settings, folder, key, control_.quiet);
     } catch (const Error& e) {  // a text of this variant that is not there
       if (e.code() == ExitCode::kUsage) throw;

@@ -1,6 +1,7 @@
 // longhand eval: the metrics of a model's task, or of predictions that some program made.
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
@@ -103,6 +104,8 @@ class Eval {
     for (const auto& [type, counts] : score.types) out["types"][type] = figures(counts);
   }
 
+  static std::string nats(double loss) { return std::isfinite(loss) ? fmt::format("{:.6f}", loss) : "none"; }
+
   void tagger(const tasks::ModelFile& file) const {
     const std::unique_ptr<tasks::Tagger> model = tasks::Tagger::load(file);
     const data::ColumnFile sentences = data::read_columns(load_file(data_), model->options().columns,
@@ -116,6 +119,7 @@ class Eval {
       if (model->scheme() != data::Scheme::kNone) add(out, score.tags);
       out["words"] = score.tags.tokens;
       out["sentences"] = score.sentences;
+      out["foreign_tags"] = score.foreign;
       out["unknown_words"] = score.unknown;
       out["unknown_accuracy"] = score.unknown_accuracy();
       out["nats_per_word"] = score.loss();
@@ -127,9 +131,12 @@ class Eval {
     } else {
       fmt::print("accuracy        {:.2f} %\n", score.tags.accuracy());
     }
-    fmt::print("unknown words   {:.2f} % right, of {} that were not in training\n", score.unknown_accuracy(),
+    fmt::print("unknown words   {:.2f} % right, of {} that the model does not know\n", score.unknown_accuracy(),
                format_count(static_cast<double>(score.unknown)));
-    fmt::print("nats per word   {:.6f}\nwords           {}\nsentences       {}\n", score.loss(),
+    if (score.foreign > 0) {
+      fmt::print("foreign tags    {}: words with tags that the model lacks, counted as wrong\n", score.foreign);
+    }
+    fmt::print("nats per word   {}\nwords           {}\nsentences       {}\n", nats(score.loss()),
                format_count(static_cast<double>(score.tags.tokens)),
                format_count(static_cast<double>(score.sentences)));
   }
@@ -154,8 +161,8 @@ class Eval {
       fmt::print("{}\n", out.dump());
       return;
     }
-    fmt::print("accuracy        {:.2f} %\nmacro F1        {:.2f} %\nnats per text   {:.6f}\ntexts           {}\n",
-               score.accuracy(), score.macro_f1(), score.loss(), format_count(static_cast<double>(score.texts)));
+    fmt::print("accuracy        {:.2f} %\nmacro F1        {:.2f} %\nnats per text   {}\ntexts           {}\n",
+               score.accuracy(), score.macro_f1(), nats(score.loss()), format_count(static_cast<double>(score.texts)));
     if (score.foreign > 0) {
       fmt::print("foreign labels  {}: texts of classes that the model lacks, counted as wrong\n", score.foreign);
     }
@@ -181,13 +188,8 @@ class Eval {
     const std::unique_ptr<tasks::Regressor> model = tasks::Regressor::load(file);
     const data::SeriesOptions& series = model->options().series;
     data::SeriesOptions columns = series;
-    const auto joined = [](const std::vector<std::string>& names) {
-      std::string out;
-      for (const std::string& name : names) out += (out.empty() ? "" : ",") + name;
-      return out;
-    };
-    columns.inputs = joined(model->columns().inputs);
-    columns.target = joined(model->columns().targets);
+    columns.inputs = fmt::format("{}", fmt::join(model->columns().inputs, ","));
+    columns.target = fmt::format("{}", fmt::join(model->columns().targets, ","));
     const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
     const std::vector<data::Window> windows = data::windows(table, series, 0, table.rows);
     if (windows.empty()) {
@@ -217,6 +219,9 @@ class Eval {
     if (score.seasonal_naive_mse) {
       fmt::print("seasonal naive       {:.6g} mean squared error, if everything came back after {} rows\n",
                  *score.seasonal_naive_mse, model->options().season);
+    } else if (model->options().season > 0) {
+      fmt::print("seasonal naive       none: some windows have fewer than {} rows before what they predict\n",
+                 model->options().season);
     }
     fmt::print("values               {} in {} windows\n", format_count(static_cast<double>(score.values)),
                format_count(static_cast<double>(score.windows)));

@@ -74,6 +74,7 @@ struct Info {
       fmt::print("  {:<{}} {} [{}]\n", tensor_name, width, tensor.dtype, fmt::join(tensor.shape, ", "));
     }
     for (const auto& [list, entries] : vocabulary.items()) {
+      if (!entries.is_array()) continue;
       constexpr size_t kMostShown = 60;
       fmt::print("\n{} of {} {}\n ", vocabulary.size() == 1 ? "vocabulary" : "list", entries.size(), list);
       for (size_t i = 0; i < std::min(entries.size(), kMostShown); ++i) {

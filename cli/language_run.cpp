@@ -77,17 +77,18 @@ RunResult LanguageRun::run(const std::string& folder, bool resume, const train::
   LanguageSettings resolved = settings_;
   OptionTable table;
   resolved.add_to(table);
-  RunResult result = train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_,
-                                     [&] { return sample(folder); });
-  if (result.training.outcome != train::Outcome::kInterrupted && !test_.symbols.empty()) {
-    const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(folder);
-    const int64_t rows = settings_.common.groups().batch;
-    const tasks::LanguageScore score =
-        kept->evaluate(test_, tasks::evaluation_while_training(*kept, test_, rows, settings_.bptt),
-                       settings_.model.lstm.engine(settings_.common.engine), context_);
-    result.test = {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
+  Finished finished{.test = {}, .sample = [&] { return sample(folder); }};
+  if (!test_.symbols.empty()) {
+    finished.test = [&]() -> std::vector<tasks::Metric> {
+      const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(folder);
+      const int64_t rows = settings_.common.groups().batch;
+      const tasks::LanguageScore score =
+          kept->evaluate(test_, tasks::evaluation_while_training(*kept, test_, rows, settings_.bptt),
+                         settings_.model.lstm.engine(settings_.common.engine), context_);
+      return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
+    };
   }
-  return result;
+  return train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_, finished);
 }
 
 // A text with the vocabulary of the training text.

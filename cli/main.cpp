@@ -4,12 +4,27 @@
 #include <csignal>
 #include <cstdio>
 #include <new>
+#include <string>
 
 #include "cli/command_line.h"
 #include "longhand/base/error.h"
 
 constexpr const char* kCannotPrint =
     "error: standard output cannot be written\n  free some space, or redirect it elsewhere\n";
+
+// What a file says must not steer a terminal.
+static std::string visible(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\x{:02X}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
 int main(int argc, char** argv) {
   // Past a limit on file sizes a write should fail, and be reported, rather than end the process.
@@ -20,7 +35,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, kCannotPrint);
   } catch (const longhand::Error& e) {
     std::fflush(stdout);
-    fmt::print(stderr, "error: {}\n  {}\n", e.what(), e.advice());
+    fmt::print(stderr, "error: {}\n  {}\n", visible(e.what()), visible(e.advice()));
     return static_cast<int>(e.code());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "error: out of memory\n  use a smaller --hidden, --layers, --batch or --bptt\n");

@@ -1,6 +1,8 @@
 // longhand predict: what a regressor makes of a table.
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
@@ -29,16 +31,22 @@ class Predict {
     const std::unique_ptr<tasks::Regressor> model = tasks::Regressor::load(tasks::ModelFile::read(model_path_));
     const data::SeriesOptions& series = model->options().series;
     data::SeriesOptions columns = series;
-    columns.inputs = joined(model->columns().inputs);
-    // The targets' past is read where they are among the inputs, or where their last value is the base.
+    columns.inputs = fmt::format("{}", fmt::join(model->columns().inputs, ","));
+    // The targets' past is read where they are among the inputs, or where their last value is the base. What is to be
+    // predicted need not be in the table.
     const bool wants_targets = model->options().difference;
-    columns.target = wants_targets ? joined(model->columns().targets) : columns.inputs;
+    columns.target = wants_targets ? fmt::format("{}", fmt::join(model->columns().targets, ",")) : columns.inputs;
+    columns.horizon = std::max<int64_t>(columns.horizon, 1);
     const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
     std::vector<data::Window> windows = of(table, series.window);
     if (windows.empty()) {
       throw input_error(fmt::format("{}: too short: expected at least {} rows, found {}", shown_name(data_),
                                     series.window, table.rows),
                         "give as many rows as the model reads");
+    }
+    if (const int64_t left_out = too_short(table, series.window); left_out > 0) {
+      fmt::print(stderr, "note: {} shorter than the {} rows that the model reads, and not in the result\n",
+                 left_out == 1 ? "a sequence is" : fmt::format("{} sequences are", left_out), series.window);
     }
     kernels::Context context(static_cast<int>(threads_));
     const nn::Engine engine = model->options().lstm.fastest_engine();
@@ -58,8 +66,9 @@ class Predict {
           // The last row that was read, from 1, as the first below the header; and how far ahead of it.
           const int64_t step = series.horizon > 0 ? static_cast<int64_t>(j / O) + 1 : 0;
           if (o == 0) fmt::print("{},{}", some[b].begin + some[b].length, step);
-          const double value = model->columns().target_scales[o].undo(static_cast<double>(predicted[b * values + j]));
-          fmt::print(",{:.6g}{}", value, o + 1 == O ? "\n" : "");
+          const data::Scale& scale = model->columns().target_scales[o];
+          const double value = scale.undo(static_cast<double>(predicted[b * values + j]));
+          fmt::print(",{:.{}f}{}", value, decimals(scale), o + 1 == O ? "\n" : "");
         }
       }
     }
@@ -69,10 +78,9 @@ class Predict {
  private:
   static constexpr size_t kBatch = 256;
 
-  static std::string joined(const std::vector<std::string>& names) {
-    std::string out;
-    for (const std::string& name : names) out += (out.empty() ? "" : ",") + name;
-    return out;
+  // A prediction has seven digits of its own, counted from the first of the deviation.
+  static int decimals(const data::Scale& scale) {
+    return std::clamp(6 - static_cast<int>(std::floor(std::log10(scale.deviation))), 0, 17);
   }
 
   static std::string quoted(const std::string& name) {
@@ -80,6 +88,13 @@ class Predict {
     std::string out = "\"";
     for (const char c : name) out += c == '"' ? "\"\"" : std::string(1, c);
     return out + "\"";
+  }
+
+  static int64_t too_short(const data::Table& table, int64_t window) {
+    int64_t count = 0;
+    for (size_t s = 0; s + 1 < table.starts.size(); ++s)
+      count += table.starts[s + 1] - table.starts[s] < window ? 1 : 0;
+    return count;
   }
 
   // Every stretch of `window` rows (of whole sequences where that is 0), or the last of each sequence.

@@ -87,20 +87,22 @@ void RegressorRun::split() {
   for (const auto& column : table_.target) columns.target_scales.push_back(data::scale_of(column, valid_begins));
   model_ = std::make_unique<tasks::Regressor>(settings_.model, columns);
   model_->initialise(common.seed_number());
-  if (!common.test.empty()) {
-    test_table_ = load(common.test);
-    test_ = data::windows(test_table_, series, 0, test_table_.rows);
-    if (test_.empty()) throw input_error(common.test + ": too short for a single window", "give more rows");
-  }
+  const auto load_all = [&](const std::string& source, data::Table& table, std::vector<data::Window>& windows) {
+    if (source.empty()) return;
+    table = load(source);
+    windows = data::windows(table, series, 0, table.rows);
+    if (windows.empty()) throw input_error(shown_name(source) + ": too short for a single window", "give more rows");
+  };
+  load_all(common.valid, valid_table_, valid_);
+  load_all(common.test, test_table_, test_);
   description_ = fmt::format(
       "{}: {} in {}; {}, {} held out, {} to test; {} parameters", shown_name(common.data),
       format_count(table_.rows, "row"), format_count(static_cast<int64_t>(table_.starts.size()) - 1, "sequence"),
       format_count(static_cast<int64_t>(train_.size()), "training window"),
       format_count(static_cast<double>(valid_.size())), format_count(static_cast<double>(test_.size())),
       format_count(static_cast<double>(model_->parameters().count())));
-  if (common.test.empty()) test_table_ = table_;
   task_ = std::make_unique<tasks::RegressorTask>(
-      *model_, table_, train_, valid_,
+      *model_, table_, train_, common.valid.empty() ? table_ : valid_table_, valid_,
       tasks::RegressorTaskOptions{.groups = common.groups(), .engine = settings_.model.lstm.engine(common.engine)},
       context_);
   common.training.check(*task_);
@@ -110,22 +112,24 @@ RunResult RegressorRun::run(const std::string& folder, bool resume, const train:
   RegressorSettings resolved = settings_;
   OptionTable table;
   resolved.add_to(table);
-  RunResult result =
-      train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_, [] { return ""; });
-  if (result.training.outcome != train::Outcome::kInterrupted && !test_.empty()) {
-    const std::unique_ptr<tasks::Regressor> kept = tasks::Regressor::load(tasks::ModelFile::read(folder));
-    result.test =
-        tasks::evaluate(*kept, test_table_, test_, kept->options().lstm.engine(settings_.common.engine), context_)
-            .metrics();
-    // What a model with no layers would have made of the same windows.
-    if (settings_.common.test.empty()) {
-      if (const auto line = tasks::evaluate_least_squares(*kept, test_table_, train_, test_)) {
-        result.test.push_back({"least_squares_mse", line->mse});
-        result.test.push_back({"least_squares_r2", line->r2, true});
-      }
-    }
+  Finished finished;
+  if (!test_.empty()) finished.test = [&] { return tested(folder); };
+  return train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_, finished);
+}
+
+std::vector<tasks::Metric> RegressorRun::tested(const std::string& folder) {
+  const std::unique_ptr<tasks::Regressor> kept = tasks::Regressor::load(tasks::ModelFile::read(folder));
+  const bool of_its_own = !settings_.common.test.empty();
+  const nn::Engine engine = kept->options().lstm.engine(settings_.common.engine);
+  std::vector<tasks::Metric> out =
+      tasks::evaluate(*kept, of_its_own ? test_table_ : table_, test_, engine, context_).metrics();
+  // What a model with no layers would have made of the same windows.
+  if (of_its_own) return out;
+  if (const auto line = tasks::evaluate_least_squares(*kept, table_, train_, test_)) {
+    out.push_back({"least_squares_mse", line->mse});
+    out.push_back({"least_squares_r2", line->r2, true});
   }
-  return result;
+  return out;
 }
 
 }  // namespace longhand::cli

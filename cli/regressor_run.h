@@ -47,8 +47,10 @@ class RegressorRun {
   std::unique_ptr<tasks::Regressor> model_;
   void split();
   data::Table load(const std::string& source) const;
+  /// What the model in the folder makes of the test.
+  std::vector<tasks::Metric> tested(const std::string& folder);
 
-  data::Table table_, test_table_;
+  data::Table table_, valid_table_, test_table_;
   std::vector<data::Window> train_, valid_, test_;
   std::unique_ptr<tasks::RegressorTask> task_;
   std::string description_;

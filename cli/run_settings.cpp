@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/progress.h"
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
 #include "longhand/lab/report.h"
@@ -117,15 +118,26 @@ data::GroupOptions CommonSettings::groups() const {
           .seed = seed_number()};
 }
 
+std::string describe_foreign(const std::string& source, int64_t foreign, int64_t all, const std::string& noun) {
+  if (foreign == 0) return "";
+  if (foreign == all) {
+    throw input_error(source + ": expected labels of the training data, found none of them",
+                      "check that both files have their labels in the same place");
+  }
+  return fmt::format("\n{}: {} of {} with labels that the training data lack; they count as wrong", source,
+                     format_count(static_cast<double>(foreign)), format_count(all, noun));
+}
+
 RunResult train_in_folder(tasks::Task& task, const CommonSettings& settings, const OptionTable& resolved,
                           const std::string& folder, bool resume, const train::Observer& observer,
-                          kernels::Context& context, const std::function<std::string()>& sample) {
+                          kernels::Context& context, const Finished& finished) {
   train::Trainer trainer(task, settings.training, folder, context, observer);
   if (resume) trainer.resume();
   RunResult result{.training = {}, .was_complete = resume && trainer.complete(), .test = {}};
   io::write_file(train::RunFiles(folder).config, io::to_toml(resolved));
   result.training = trainer.run();
-  lab::write_report(folder, sample());
+  if (finished.test && result.training.outcome != train::Outcome::kInterrupted) result.test = finished.test();
+  lab::write_report(folder, result.test, finished.sample ? finished.sample() : "");
   return result;
 }
 

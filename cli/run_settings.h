@@ -2,10 +2,13 @@
 // model.
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <vector>
 
+#include "longhand/base/rng.h"
 #include "longhand/data/buckets.h"
 #include "longhand/train/trainer.h"
 
@@ -43,17 +46,29 @@ struct CommonSettings {
   uint64_t seed_number() const { return static_cast<uint64_t>(seed); }
 };
 
-/// Takes a part of the items out, evenly spread, so that both parts hold the like whatever order a file has.
+/// Takes a part of the items out, drawn at random, so that both parts hold the like whatever order a file has. The draw
+/// depends on the number of items alone: runs with other seeds are measured on the same.
 template <class T>
-std::vector<T> hold_out_spread(std::vector<T>& items, double fraction) {
+std::vector<T> hold_out(std::vector<T>& items, double fraction) {
+  const CounterRng rng(0, items.size(), RngPlace::kHeldOut);
+  std::vector<size_t> order(items.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i, i)]);
+  order.resize(static_cast<size_t>(static_cast<double>(items.size()) * fraction));
+  std::sort(order.begin(), order.end());
   std::vector<T> kept, out;
-  for (size_t i = 0; i < items.size(); ++i) {
-    const auto taken = [&](size_t n) { return static_cast<int64_t>(static_cast<double>(n) * fraction); };
-    (taken(i + 1) > taken(i) ? out : kept).push_back(std::move(items[i]));
+  for (size_t i = 0, next = 0; i < items.size(); ++i) {
+    const bool taken = next < order.size() && order[next] == i;
+    next += taken ? 1 : 0;
+    (taken ? out : kept).push_back(std::move(items[i]));
   }
   items = std::move(kept);
   return out;
 }
+
+/// What is to be said of data to measure on with labels that the training data lack: nothing, or a line for the user.
+/// Throws an input error where that is all of them. `noun`: "text", "word".
+std::string describe_foreign(const std::string& source, int64_t foreign, int64_t all, const std::string& noun);
 
 struct RunResult {
   train::TrainResult training;
@@ -61,10 +76,16 @@ struct RunResult {
   std::vector<tasks::Metric> test;  ///< of the kept model; empty without test data
 };
 
-/// Trains in a folder that exists, or goes on with the run that is there, and leaves configuration and report; `sample`
-/// is called once the model is on the disk, for a text to show in the report.
+/// What is asked of a model once it is on the disk; where there is nothing to ask, the function is empty.
+struct Finished {
+  std::function<std::vector<tasks::Metric>()> test;
+  std::function<std::string()> sample;  ///< a text to show in the report
+};
+
+/// Trains in a folder that exists, or goes on with the run that is there, and leaves configuration and report. A run
+/// that was interrupted is not tested.
 RunResult train_in_folder(tasks::Task& task, const CommonSettings& settings, const OptionTable& resolved,
                           const std::string& folder, bool resume, const train::Observer& observer,
-                          kernels::Context& context, const std::function<std::string()>& sample);
+                          kernels::Context& context, const Finished& finished);
 
 }  // namespace longhand::cli

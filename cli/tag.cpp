@@ -35,16 +35,16 @@ class Tag {
     LineStream lines(data_);
     kernels::Context context(static_cast<int>(threads_));
     const bool columns = input_ == "columns";
-    reader_.emplace(data::ColumnOptions{}, data::ColumnReader::Tags::kIgnored, shown_name(data_));
+    reader_.emplace(data::ColumnOptions{.column = model_->options().columns.column}, data::ColumnReader::Tags::kIgnored,
+                    shown_name(data_));
     int64_t number = 0;
     while (std::optional<std::string> line = lines.next()) {
       ++number;
-      if (columns) {
-        std::optional<data::TaggedSentence> sentence = reader_->line(*line);
-        raw_.push_back(std::move(*line));
-        if (sentence) take_columns(std::move(*sentence), number);
-      } else {
-        waiting_.push_back({words(*line, number), {}, 0});
+      try {
+        take(std::move(*line), number);
+      } catch (const Error&) {
+        tag(context);  // what came before is not lost
+        throw;
       }
       if (waiting_.size() >= kMostWaiting || (!waiting_.empty() && lines.would_wait())) tag(context);
     }
@@ -63,6 +63,17 @@ class Tag {
     std::vector<std::string> raw;
     int64_t first_line;
   };
+
+  void take(std::string line, int64_t number) {
+    if (input_ == "sentences") {
+      if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // a byte-order mark
+      waiting_.push_back({words(line, number), {}, 0});
+      return;
+    }
+    std::optional<data::TaggedSentence> sentence = reader_->line(line);
+    raw_.push_back(std::move(line));
+    if (sentence) take_columns(std::move(*sentence), number);
+  }
 
   void take_columns(data::TaggedSentence sentence, int64_t last_line) {
     const int64_t first = last_line - static_cast<int64_t>(raw_.size()) + 1;
@@ -135,15 +146,15 @@ class Tag {
       const int64_t number = waiting.first_line + static_cast<int64_t>(i);
       const bool is_word = word < tags.size() && waiting.sentence.lines[word] == number;
       if (is_word && reader_->is_conllu()) {
-        const int column = model_->options().columns.column == "xpos" ? 4 : 3;
         size_t begin = 0;
-        for (int c = 0; c < column; ++c) begin = line.find('\t', begin) + 1;
+        for (size_t c = 0; c < reader_->tag_column(); ++c) begin = line.find('\t', begin) + 1;
         line.replace(begin, line.find('\t', begin) - begin, tags[word]);
       } else if (is_word) {
         line += (line.find('\t') != std::string::npos ? "\t" : " ") + tags[word];
       }
       word += is_word ? 1 : 0;
       out += line + "\n";
+      if (i + 1 == waiting.raw.size() && !line.empty() && !tags.empty()) out += "\n";  // the file's last sentence
     }
   }
 

@@ -106,6 +106,11 @@ TaggerRun::TaggerRun(const TaggerSettings& settings)
                              format_count(static_cast<double>(model_->vocabulary().words.size())),
                              model_->vocabulary().shapes.size(), model_->vocabulary().characters.size(),
                              model_->labels().size(), format_count(static_cast<double>(model_->parameters().count())));
+  for (const auto& [source, measured] : {std::pair(common.valid, &valid), std::pair(common.test, &test_)}) {
+    if (source.empty()) continue;
+    const tasks::TaggedCorpus corpus(*model_, *measured);
+    description_ += describe_foreign(shown_name(source), corpus.foreign(), corpus.words(), "word");
+  }
   if (!vectors.description.empty()) description_ += "\n" + vectors.description;
   task_ = std::make_unique<tasks::TaggerTask>(*model_, std::move(train.sentences), std::move(valid),
                                               tasks::TaggerTaskOptions{.groups = common.groups(),
@@ -120,15 +125,16 @@ RunResult TaggerRun::run(const std::string& folder, bool resume, const train::Ob
   TaggerSettings resolved = settings_;
   OptionTable table;
   resolved.add_to(table);
-  RunResult result =
-      train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_, [] { return ""; });
-  if (result.training.outcome != train::Outcome::kInterrupted && !test_.empty()) {
-    const std::unique_ptr<tasks::Tagger> kept = tasks::Tagger::load(tasks::ModelFile::read(folder));
-    const tasks::TagScore score = tasks::evaluate(*kept, tasks::TaggedCorpus(*kept, test_),
-                                                  kept->options().lstm.engine(settings_.common.engine), context_);
-    result.test = score.metrics(kept->scheme() != data::Scheme::kNone);
+  Finished finished;
+  if (!test_.empty()) {
+    finished.test = [&] {
+      const std::unique_ptr<tasks::Tagger> kept = tasks::Tagger::load(tasks::ModelFile::read(folder));
+      const nn::Engine engine = kept->options().lstm.engine(settings_.common.engine);
+      return tasks::evaluate(*kept, tasks::TaggedCorpus(*kept, test_), engine, context_)
+          .metrics(kept->scheme() != data::Scheme::kNone);
+    };
   }
-  return result;
+  return train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_, finished);
 }
 
 }  // namespace longhand::cli

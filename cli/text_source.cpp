@@ -9,9 +9,15 @@
 #include "longhand/io/file.h"
 
 namespace longhand::cli {
+namespace {
+
+// A folder may have the name of a data set.
+bool is_file(const std::string& source) { return source == "-" || (io::exists(source) && !io::is_folder(source)); }
+
+}  // namespace
 
 std::string load_file(const std::string& source) {
-  const std::optional<std::string> cached = io::exists(source) ? std::nullopt : find_in_cache(source);
+  const std::optional<std::string> cached = is_file(source) ? std::nullopt : find_in_cache(source);
   std::string text = io::read_file(cached.value_or(source));
   if (text.empty()) {
     throw input_error(shown_name(source) + ": expected some data, found nothing", "give a file with something in it");
@@ -27,7 +33,7 @@ std::string load_numbers(const std::string& source) {
 std::string load_text(const std::string& source, const data::TextOptions& options) {
   if (const data::BuiltinText* builtin = data::find_builtin(source)) return std::string(builtin->text);
   std::optional<std::string> cached;
-  if (source != "-" && !io::exists(source) && !(cached = find_in_cache(source))) {
+  if (!is_file(source) && !(cached = find_in_cache(source)) && !io::exists(source)) {
     std::vector<std::string> names;
     for (const data::BuiltinText& text : data::builtin_texts()) names.emplace_back(text.name);
     throw input_error(source + ": expected a file or a built-in text, found neither",

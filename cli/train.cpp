@@ -41,15 +41,18 @@ struct RunControl {
 
 // What is said of losses and metrics: "loss 1.2345 nats, perplexity 3.437", "accuracy 94.51 %, loss 0.2013".
 std::string describe(const std::vector<tasks::Metric>& metrics) {
+  const char* nats = tasks::find_metric(metrics, "perplexity") != nullptr ? " nats" : "";
   std::string out;
   for (const tasks::Metric& metric : metrics) {
     if (!out.empty()) out += ", ";
     if (metric.name == "loss") {
-      out += fmt::format("loss {:.4f}", metric.value);
+      out += fmt::format("loss {:.4f}{}", metric.value, nats);
     } else if (metric.more_is_better && !metric.name.ends_with("r2")) {
       out += fmt::format("{} {:.2f} %", metric.name, metric.value);
+    } else if (metric.name == "perplexity") {
+      out += fmt::format("perplexity {:.3f}", metric.value);
     } else {
-      out += fmt::format("{} {:.{}f}", metric.name, metric.value, metric.name == "perplexity" ? 3 : 4);
+      out += fmt::format("{} {:.5g}", metric.name, metric.value);
     }
   }
   return out;
@@ -113,7 +116,12 @@ class Train {
         throw input_error(folder_ + ": expected the folder of a run, with config.toml and checkpoint.safetensors",
                           "name the folder that --out named");
       }
-      io::read_toml(files.config, settings_table_);
+      try {
+        io::read_toml(files.config, settings_table_);
+      } catch (const Error& e) {
+        throw input_error(fmt::format("{}: expected a run of `{}`: {}", folder_, name(), e.what()),
+                          "resume a run with the verb that it began with");
+      }
     }
     if (!control_.config.empty()) io::read_toml(control_.config, settings_table_);
     given_settings_.apply(settings_table_);

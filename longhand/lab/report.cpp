@@ -127,11 +127,20 @@ std::string head_figures(const Rows& rows) {
 
 }  // namespace
 
-void write_report(const std::string& folder, const std::string& sample) {
+void write_report(const std::string& folder, const std::vector<tasks::Metric>& test, const std::string& sample) {
   const Rows rows = read_metrics(folder + "/metrics.jsonl");
   std::string html =
       page_start("Training run: " + std::filesystem::path(folder + "/").parent_path().filename().string());
   if (!rows.empty()) html += head_figures(rows) + charts(rows);
+  if (!test.empty()) {
+    html += "<h2>Test</h2><dl class=figures>";
+    for (const tasks::Metric& metric : test) {
+      std::string name = metric.name;
+      std::replace(name.begin(), name.end(), '_', ' ');
+      html += head_figure(name, fmt::format("{:.5g}", metric.value));
+    }
+    html += "</dl>\n";
+  }
   if (!sample.empty()) html += "<h2>A sample (temperature 0.8)</h2><pre>" + escape_html(sample) + "</pre>\n";
   html += "<h2>Configuration</h2><pre>" + escape_html(io::read_file(folder + "/config.toml")) + "</pre>\n";
   io::write_file(folder + "/report.html", html + kPageEnd);

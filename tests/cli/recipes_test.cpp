@@ -118,6 +118,8 @@ struct Recipe {
   int number;
 };
 
+void PrintTo(const Recipe& recipe, std::ostream* out) { *out << recipe.task << recipe.number; }
+
 class Recipes : public ::testing::TestWithParam<Recipe> {};
 
 TEST_P(Recipes, KilledAndResumedEqualsNeverStopped) {

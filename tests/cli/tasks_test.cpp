@@ -1,7 +1,10 @@
 // Taggers, classifiers, regressors and verse as a user meets them.
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <sstream>
 
+#include "cli/run_settings.h"
 #include "tests/cli/process.h"
 
 namespace longhand::cli {
@@ -57,6 +60,13 @@ TEST(Tagger, IsTrainedMeasuredAndUsed) {
   const Result scored = run(folder, {"eval", "--predictions", "predicted.txt"});
   EXPECT_EQ(scored.out, eval.out.substr(0, scored.out.size())) << scored.err;
   EXPECT_NE(scored.out.find("FB1"), std::string::npos);
+  // A document's first line is no word; the last sentence ends, whether or not a blank line says so.
+  write_file(folder / "documents.txt", "-DOCSTART- O\n\n" + tagged(2) + "Anna B-PER\nsaw O\n");
+  const Result tagged_too = run(folder, {"tag", "run", "--data", "documents.txt", "--input", "columns"});
+  EXPECT_EQ(tagged_too.out.find("-DOCSTART- O\n\n"), 0U);
+  EXPECT_TRUE(tagged_too.out.ends_with("\nsaw O O\n\n")) << tagged_too.out;
+  write_file(folder / "predicted.txt", tagged_too.out);
+  EXPECT_EQ(run(folder, {"eval", "--predictions", "predicted.txt"}).code, 0);
   const Result best = run(folder, {"tag", "run", "--nbest", "3", "--probabilities"}, {.input = "Anna saw\n"});
   EXPECT_EQ(std::count(best.out.begin(), best.out.end(), '#'), 3) << best.out;
   EXPECT_EQ(best.out.find("# probability = 0."), 0U) << best.out;
@@ -106,6 +116,22 @@ TEST(Tagger, BeginsWithVectorsAndPutsOffWhatIsOn) {
   EXPECT_EQ(other.code, 1);
   EXPECT_NE(other.err.find("expected vocabulary of 10 words"), std::string::npos) << other.err;
   expect_error(run(folder, with(words, {"--embed", "5", "--out", "other"})), 2, "--embed: expected 4");
+}
+
+// A column by its number is the column by its name, in reading and in writing.
+TEST(Tagger, WritesTheColumnThatItLearned) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int i = 0; i < 20; ++i)
+    text += "1\tit\tit\tPRON\tPRP\t_\t2\tnsubj\t_\t_\n2\tran\trun\tVERB\tVBD\t_\t0\troot\t_\t_\n\n";
+  write_file(folder / "t.conllu", text);
+  for (const char* column : {"5", "xpos"}) {
+    ASSERT_EQ(run(folder, {"train", "tagger", "--data", "t.conllu", "--column", column, "--hidden", "4", "--embed", "4",
+                           "--hidden-characters", "3", "--epochs", "30", "--lr", "0.05", "--out", column})
+                  .code,
+              0);
+    EXPECT_EQ(run(folder, {"tag", column, "--data", "t.conllu", "--input", "columns"}).out, text);
+  }
 }
 
 TEST(Tagger, FaultsAreTwoLinesWithTheirPlace) {
@@ -159,7 +185,10 @@ TEST(Classifier, IsTrainedMeasuredAndUsed) {
     EXPECT_EQ(said.out.find("good\t0."), 0U) << said.out << said.err;
     EXPECT_NE(said.out.find("\nbad\t0."), std::string::npos) << said.out;
     EXPECT_EQ(std::count(said.out.begin(), said.out.end(), '\t'), 6);
-    expect_error(run(folder, {"classify", "run"}, {.input = "x\n\ny\n"}), 1, "standard input:2: expected a text");
+    const Result some = run(folder, {"classify", "run"}, {.input = "\xEF\xBB\xBF\nthe film was lovely\n\nx\xFF\n"});
+    EXPECT_EQ(some.out.find("\ngood\t0."), 0U) << some.out;  // a line for every line before the one at fault
+    EXPECT_TRUE(some.out.ends_with("\n\n"));
+    EXPECT_EQ(some.err.find("error: standard input:4: expected UTF-8"), 0U) << some.err;
   }
 }
 
@@ -173,6 +202,51 @@ TEST(Classifier, FaultsAreTwoLinesWithTheirPlace) {
   refused("__label__a x\n__label__a y\n", "expected texts of at least two classes, found 'a' alone");
   refused("__label__a x\nb y\n", "bad.txt:2: expected __label__");
   refused("", "expected some data, found nothing");
+  std::string headed = "sentiment,review\n";
+  for (int i = 0; i < 30; ++i) headed += i % 2 == 0 ? "good,lovely\n" : "bad,dreadful\n";
+  write_file(folder / "headed.csv", headed);
+  expect_error(run(folder, {"train", "classifier", "--data", "headed.csv", "--out", "other"}), 1,
+               "headed.csv:1: expected a text with its label, found what may be a header");
+  ASSERT_EQ(run(folder, {"train", "classifier", "--data", "headed.csv", "--label", "Sentiment", "--text", "review",
+                         "--hidden", "4", "--embed", "4", "--epochs", "1", "--out", "run"})
+                .code,
+            0);
+  write_file(folder / "others.txt", "__label__ugly x\n__label__ugly y\n");
+  write_file(folder / "train.txt", reviews(20, true));
+  const Words train = {"train",   "classifier", "--data",   "train.txt", "--hidden", "4",
+                       "--embed", "4",          "--epochs", "1",         "--out",    "other"};
+  expect_error(run(folder, with(train, {"--valid", "others.txt"})), 1, "found none of them");
+  EXPECT_FALSE(io::exists(folder / "other"));
+}
+
+TEST(HoldOut, TakesOfEveryClassWhateverTheOrder) {
+  std::vector<int> items(400);
+  std::iota(items.begin(), items.end(), 0);
+  const std::vector<int> out = hold_out(items, 0.1);
+  EXPECT_EQ(out.size(), 40U);
+  EXPECT_EQ(items.size(), 360U);
+  for (const int period : {2, 3, 5}) {  // of lines whose classes take turns
+    const auto first = std::count_if(out.begin(), out.end(), [&](int i) { return i % period == 0; });
+    EXPECT_GE(first, 20 / period);
+    EXPECT_LE(first, 60 / period + 3);
+  }
+  std::vector<int> all = items;
+  all.insert(all.end(), out.begin(), out.end());
+  std::sort(all.begin(), all.end());
+  for (int i = 0; i < 400; ++i) EXPECT_EQ(all[static_cast<size_t>(i)], i);
+  EXPECT_TRUE(hold_out(items, 0.0).empty());
+}
+
+// Of a character of three bytes, after which a label ends.
+TEST(Classifier, LabelsEndBeforeACharacter) {
+  const TemporaryFolder folder;
+  std::string lines;
+  for (int i = 0; i < 20; ++i) lines += i % 2 == 0 ? "漢：a lovely\n" : "字：b dreadful\n";
+  write_file(folder / "train.txt", lines);
+  const Result train = run(folder, {"train", "classifier", "--data", "train.txt", "--label-until", "：", "--hidden",
+                                    "4", "--embed", "4", "--epochs", "1", "--valid-fraction", "0", "--out", "run"});
+  ASSERT_EQ(train.code, 0) << train.err;
+  EXPECT_NE(train.err.find("2 classes: 字, 漢"), std::string::npos) << train.err;
 }
 
 TEST(Regressor, FitsALineAndForecastsASeries) {
@@ -235,6 +309,29 @@ TEST(Regressor, ReadsWholeSequencesOfDifferentLengths) {
   EXPECT_EQ(std::count(predicted.out.begin(), predicted.out.end(), '\n'), 1 + 60) << predicted.err;
 }
 
+TEST(Regressor, IsMeasuredOnATableOfItsOwn) {
+  const TemporaryFolder folder;
+  std::string up, down;
+  for (int i = 0; i < 60; ++i) up += std::to_string(i) + "," + std::to_string(1000000000 + 3 * i) + "\n";
+  for (int i = 0; i < 40; ++i) down += std::to_string(i) + "," + std::to_string(1000000200 - 3 * i) + "\n";
+  write_file(folder / "up.csv", "t, value\n" + up);  // names are without the blanks around them
+  write_file(folder / "down.csv", "t,value\n" + down);
+  const Words words = {"train",    "regressor", "--data",   "up.csv", "--target",     "value", "--window", "5",
+                       "--hidden", "4",         "--epochs", "2",      "--difference", "--out", "run",      "--json"};
+  expect_error(run(folder, with(words, {"--valid", "nowhere.csv"})), 1, "nowhere.csv");
+  const Result train = run(folder, with(words, {"--valid", "down.csv", "--test", "down.csv"}));
+  ASSERT_EQ(train.code, 0) << train.err;
+  const nlohmann::json json = nlohmann::json::parse(train.out);
+  EXPECT_EQ(json["valid_naive_mse"], 9.0);
+  EXPECT_EQ(json["valid_mse"], json["test_mse"]);
+  EXPECT_NE(read_file(folder / "run/report.html").find("naive mse"), std::string::npos);
+  const Result predicted = run(folder, {"predict", "run", "--data", "down.csv"});
+  EXPECT_EQ(predicted.out.find("row,step,value\n40,1,10000000"), 0U) << predicted.out << predicted.err;
+  EXPECT_NE(predicted.out.find('.'), std::string::npos);  // digits of the deviation, not of the mean
+  write_file(folder / "seven.toml", "");
+  expect_error(run(folder, {"train", "tagger", "--resume", "run"}), 1, "expected a run of `longhand train tagger`");
+}
+
 TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {
   const TemporaryFolder folder;
   write_file(folder / "t.csv", "day,v\n1,2\n2,\n3,4\n");
@@ -246,6 +343,13 @@ TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {
   refused({"--target", "w"}, 1, "t.csv:1: expected a column 'w', found day, v");
   refused({"--target", "day"}, 1, "too short to train on: expected windows of 24 rows");
   refused({"--window", "0"}, 2, "--window 0: expected --group");
+  refused({"--horizon", "0", "--inputs", "v"}, 1, "t.csv:1: expected a column to predict that is not read, found 'v'");
+  refused({"--target", "v,v"}, 2, "--target: expected each column once, found 'v' twice");
+  write_file(folder / "g.csv", "g,v\na,1\nb,2\na,3\n");
+  expect_error(run(folder, {"train", "regressor", "--data", "g.csv", "--group", "g"}), 1,
+               "g.csv:4: expected the rows of each sequence together, found 'a' in 'g' again");
+  write_file(folder / "c.csv", "g,\"a,b\"\n1,2\n2,3\n");
+  expect_error(run(folder, {"train", "regressor", "--data", "c.csv"}), 1, "expected a name without a comma");
   refused({"--horizon", "0", "--inputs", "day", "--difference"}, 2, "--difference: expected --horizon of at least 1");
 }
 

@@ -113,11 +113,12 @@ std::string row(int epoch, const std::string& valid, const std::string& more = "
 }
 
 // The report of a run with these metrics.
-std::string report(const std::string& metrics, const std::string& sample = "") {
+std::string report(const std::string& metrics, const std::string& sample = "",
+                   const std::vector<tasks::Metric>& test = {}) {
   const TemporaryFolder folder;
   io::write_file(folder / "metrics.jsonl", metrics);
   io::write_file(folder / "config.toml", "hidden = 20 # <&>\n");
-  write_report(folder.string() + "/", sample);
+  write_report(folder.string() + "/", test, sample);
   return io::read_file(folder / "report.html");
 }
 
