@@ -148,6 +148,10 @@ ClassifierTask::ClassifierTask(Classifier& model, std::vector<data::LabelledText
       context_(context),
       buckets_(train_.lengths(), options.groups) {
   train_.count_words();
+  if (valid_.size() > 0 && valid_.foreign() == valid_.size()) {
+    throw input_error("held-out texts: expected classes of the training data, found none of them",
+                      "give texts of the same classes, or nothing to hold out");
+  }
   if (!options.balanced) return;
   weights_.assign(model.classes().size(), 0.0F);
   for (int64_t i = 0; i < train_.size(); ++i) weights_[static_cast<size_t>(train_.class_of(i))] += 1.0F;

@@ -348,16 +348,18 @@ Tagging Tagger::most_probable(const data::WordBatch& batch, int64_t row) const {
   return {tags(labels), std::exp(log_probability)};
 }
 
+void Tagger::check_length(int64_t words, int64_t n) const {
+  if (n == 1 || words * K() <= kMostWays / n) return;
+  throw input_error(fmt::format("a sentence of {} words is too long for its {} best taggings", words, n),
+                    "ask for fewer with --nbest, or split the sentence");
+}
+
 std::vector<std::vector<Tagging>> Tagger::best(const data::WordBatch& batch, int64_t n) const {
   const bool independent = !options_.crf && allowed_.empty();
   std::vector<std::vector<Tagging>> out;
   for (int64_t row = 0; row < batch.rows; ++row) {
     out.emplace_back();
-    const int64_t length = batch.lengths[static_cast<size_t>(row)];
-    if (n > 1 && length * K() > kMostWays / n) {
-      throw input_error(fmt::format("a sentence of {} words is too long for its {} best taggings", length, n),
-                        "ask for fewer with --nbest, or split the sentence");
-    }
+    check_length(batch.lengths[static_cast<size_t>(row)], n);
     if (independent && n == 1) {
       out.back().push_back(most_probable(batch, row));
     } else {

@@ -84,6 +84,8 @@ class Tagger {
 
   /// Reads a batch; `loss` does so, too.
   void read(const data::WordBatch& batch, nn::Engine engine, kernels::Context& context);
+  /// Throws an input error where a sentence of so many words is too long for its `n` best taggings.
+  void check_length(int64_t words, int64_t n) const;
   /// The `n` best taggings of each sentence of the batch that was last read, best first. Chunks are as their scheme
   /// allows, with a CRF or without. Throws an input error where damaged weights leave none.
   std::vector<std::vector<Tagging>> best(const data::WordBatch& batch, int64_t n) const;

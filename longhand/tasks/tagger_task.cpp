@@ -85,6 +85,12 @@ int64_t TaggedCorpus::foreign() const {
   return count;
 }
 
+int64_t TaggedCorpus::familiar() const {
+  return std::count_if(labels_.begin(), labels_.end(), [](const std::vector<int32_t>& labels) {
+    return std::find(labels.begin(), labels.end(), -1) == labels.end();
+  });
+}
+
 void TaggedCorpus::get(std::span<const int64_t> sentences, const data::UnknownMask& mask, TagBatch& batch) const {
   std::vector<std::span<const int32_t>> rows;
   for (const int64_t s : sentences) rows.emplace_back(entries_[static_cast<size_t>(s)]);
@@ -142,6 +148,13 @@ TaggerTask::TaggerTask(Tagger& model, std::vector<data::TaggedSentence> train, s
       context_(context),
       buckets_(train_.lengths(), options.groups) {
   train_.count_words();
+  // A chain is measured on whole sentences.
+  const int64_t measured = model.options().crf ? valid_.familiar() : valid_.words() - valid_.foreign();
+  if (valid_.size() > 0 && measured == 0) {
+    throw input_error(std::string("held-out sentences: expected tags of the training data, found others") +
+                          (model.options().crf ? " in every sentence" : " for every word"),
+                      "give sentences with the same tags, or nothing to hold out");
+  }
 }
 
 StepResult TaggerTask::train_step(int64_t index, uint64_t step) {

@@ -34,6 +34,8 @@ class TaggedCorpus {
   /// Words, and those of them with a tag that the model lacks.
   int64_t words() const;
   int64_t foreign() const;
+  /// Sentences without such a word.
+  int64_t familiar() const;
   /// Lays these sentences side by side.
   void get(std::span<const int64_t> sentences, const data::UnknownMask& mask, TagBatch& batch) const;
   /// A text that differs where words or tags do.

@@ -1,6 +1,8 @@
 // The classifier: that its engines agree, its gradients are right, it learns, and its file gives it back.
 #include "longhand/tasks/classifier.h"
 
+#include <numeric>
+
 #include "longhand/tasks/classifier_task.h"
 #include "tests/tasks/model_checks.h"
 
@@ -132,6 +134,23 @@ TEST_P(Classifiers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
   EXPECT_EQ(before.confusion, after.confusion);
 }
 
+TEST(Classifier, BeginsWithTheVectorsOfItsWords) {
+  const std::unique_ptr<Classifier> model = make(small("max"), texts(6));
+  const Parameter& table = model->parameters().parameters().front();
+  ASSERT_EQ(table.name, "embedding.weight");
+  const auto row = [&](int64_t word) {
+    const float* values = model->parameters().value(0) + word * 9;
+    return std::vector<float>(values, values + 9);
+  };
+  const std::vector<float> untouched = row(2);
+  data::WordVectors vectors{.size = 9, .words = {3, 1}, .values = std::vector<float>(18)};
+  std::iota(vectors.values.begin(), vectors.values.end(), 0.0F);
+  model->set_word_vectors(vectors);
+  EXPECT_EQ(row(3), std::vector<float>(vectors.values.begin(), vectors.values.begin() + 9));
+  EXPECT_EQ(row(1), std::vector<float>(vectors.values.begin() + 9, vectors.values.end()));
+  EXPECT_EQ(row(2), untouched);
+}
+
 // Penalties on activations are means over the steps, whatever the number of texts.
 TEST(Classifier, ActivationPenaltiesAreMeansOverSteps) {
   const std::vector<data::LabelledText> corpus = texts(6);
@@ -149,6 +168,11 @@ TEST(Classifier, ActivationPenaltiesAreMeansOverSteps) {
   const std::vector<float> plain = gradients({});
   EXPECT_EQ(plain, gradients({.penalty_scale = 1.0F / static_cast<float>(batch.words.tokens)}));
   EXPECT_NE(plain, gradients({.penalty_scale = 1.0F / 6.0F}));
+  // So does an update.
+  ClassifierTask task(*model, corpus, {}, {.groups = {.batch = 6}, .unknown_rate = 0.0}, context);
+  task.begin_epoch(0);
+  task.train_step(0, 0);
+  testing::expect_close(model->parameters().gradients(), plain, static_cast<int64_t>(plain.size()), 1e-5, "update");
 }
 
 TEST(ClassScore, CountsWhatTheDefinitionsSay) {

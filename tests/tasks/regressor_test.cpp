@@ -94,6 +94,25 @@ TEST_P(Regressors, AreGivenBackByTheirFile) {
   EXPECT_EQ(again->columns().targets, (std::vector<std::string>{"b", "c"}));
 }
 
+// The penalties on activations are means over all rows that an update reads.
+TEST_P(Regressors, ActivationPenaltiesAreMeansOverSteps) {
+  RegressorOptions options = small(GetParam());
+  options.lstm.activation_reg = 2.0;
+  const data::Table data = table(options.series, 40);
+  const std::unique_ptr<Regressor> model = make(options, data);
+  const std::vector<data::Window> windows = data::windows(data, options.series, 0, 40);
+  SeriesBatch batch;
+  model->get(data, windows, true, batch);
+  kernels::Context context(1);
+  model->run(batch, {.penalty_scale = 1.0F / static_cast<float>(5 * windows.size())}, nn::Engine::kFused, context);
+  const std::vector<float> expected(model->parameters().gradients().begin(), model->parameters().gradients().end());
+  RegressorTask task(*model, data, windows, data, {}, {.groups = {.batch = 64}}, context);
+  task.begin_epoch(0);
+  task.train_step(0, 0);
+  testing::expect_close(model->parameters().gradients(), expected, static_cast<int64_t>(expected.size()), 1e-5,
+                        "update");
+}
+
 // Against sums written out here, from the model's own predictions.
 TEST_P(Regressors, ScoresAreWhatTheyAreCalled) {
   const RegressorOptions options = small(GetParam());
