@@ -48,6 +48,10 @@ class Tag {
       }
       if (waiting_.size() >= kMostWaiting || (!waiting_.empty() && lines.would_wait())) tag(context);
     }
+    if (!raw_.empty() && raw_.back().find_first_not_of(kBlanks) != std::string::npos) {
+      raw_.emplace_back();  // the blank line that the last sentence lacks
+      ++number;
+    }
     if (columns) take_columns(reader_->end().value_or(data::TaggedSentence()), number);
     tag(context);
     return 0;
@@ -55,6 +59,7 @@ class Tag {
 
  private:
   static constexpr size_t kMostWaiting = 64;
+  static constexpr size_t kUpos = 3;  // of CoNLL-U's columns, from 0
   static constexpr const char* kBlanks = " \t\r";
 
   // A sentence and, of columns, the lines that it came in, the first of which has this number.
@@ -67,7 +72,9 @@ class Tag {
   void take(std::string line, int64_t number) {
     if (input_ == "sentences") {
       if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // a byte-order mark
-      waiting_.push_back({words(line, number), {}, 0});
+      data::TaggedSentence sentence = words(line, number);
+      model_->check_length(static_cast<int64_t>(sentence.words.size()), nbest_);
+      waiting_.push_back({std::move(sentence), {}, 0});
       return;
     }
     std::optional<data::TaggedSentence> sentence = reader_->line(line);
@@ -76,6 +83,7 @@ class Tag {
   }
 
   void take_columns(data::TaggedSentence sentence, int64_t last_line) {
+    model_->check_length(static_cast<int64_t>(sentence.words.size()), nbest_);
     const int64_t first = last_line - static_cast<int64_t>(raw_.size()) + 1;
     waiting_.push_back({std::move(sentence), std::move(raw_), first});
     raw_.clear();
@@ -146,15 +154,17 @@ class Tag {
       const int64_t number = waiting.first_line + static_cast<int64_t>(i);
       const bool is_word = word < tags.size() && waiting.sentence.lines[word] == number;
       if (is_word && reader_->is_conllu()) {
+        // A model of other columns has nothing to say of these; the first two are the ID and the word.
+        const size_t column = reader_->tag_column();
+        const size_t last = kUpos + 6, place = column < 2 || column > last ? kUpos : column;
         size_t begin = 0;
-        for (size_t c = 0; c < reader_->tag_column(); ++c) begin = line.find('\t', begin) + 1;
+        for (size_t c = 0; c < place; ++c) begin = line.find('\t', begin) + 1;
         line.replace(begin, line.find('\t', begin) - begin, tags[word]);
-      } else if (is_word) {
-        line += (line.find('\t') != std::string::npos ? "\t" : " ") + tags[word];
+      } else if (is_word || (!reader_->is_conllu() && line.starts_with(data::kDocumentStart))) {
+        line += (line.find('\t') != std::string::npos ? "\t" : " ") + (is_word ? tags[word] : "O");
       }
       word += is_word ? 1 : 0;
       out += line + "\n";
-      if (i + 1 == waiting.raw.size() && !line.empty() && !tags.empty()) out += "\n";  // the file's last sentence
     }
   }
 

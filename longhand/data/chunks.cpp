@@ -29,7 +29,6 @@ bool is_chunk_tag(std::string_view tag) {
   return t.prefix.size() == 1 && std::string_view("BIES").find(t.prefix) != std::string_view::npos && !t.type.empty();
 }
 
-constexpr std::string_view kDocumentStart = "-DOCSTART-";
 constexpr const char* kBlanks = " \t\r";
 const Tag kOutside{"O", {}};
 
@@ -222,7 +221,7 @@ ChunkScore score_predictions(std::string_view text, const std::string& source) {
       fields.push_back(line.substr(at, stop - at));
       at = stop;
     }
-    if (fields.empty() || fields[0] == kDocumentStart) {
+    if (fields.empty()) {
       end_sentence();
       continue;
     }

@@ -21,7 +21,7 @@ enum class Scheme {
 };
 
 const char* scheme_name(Scheme scheme);
-/// The scheme of that name: none, iob1, iob2 or bioes.
+/// The scheme of that name, which is none, iob1, iob2 or bioes: options are checked before.
 Scheme parse_scheme(const std::string& name);
 
 /// Tokens begin .. end-1 of a sentence.
@@ -33,8 +33,8 @@ struct Chunk {
 };
 
 /// The chunks of a sentence's tags in any scheme, as the conlleval script reads them: what breaks a scheme is read as
-/// well as it can be. (It differs where a chunk that was ended by E- or S- is followed by another of its type, which
-/// that script takes for one, and where a tag is neither O nor begins with B, I, E or S, which is none here.)
+/// well as it can be. (It differs around E- and S- where two chunks of one type adjoin, some of which that script takes
+/// for one, and where a tag is neither O nor begins with B, I, E or S, which is none here.)
 std::vector<Chunk> chunks(const std::vector<std::string>& tags);
 
 /// The tags of a sentence of `length` tokens with these chunks, in their order. `scheme` is not kNone.

@@ -12,7 +12,6 @@ namespace longhand::data {
 namespace {
 
 constexpr size_t kConllUColumns = 10;
-constexpr std::string_view kDocumentStart = "-DOCSTART-";
 
 bool is_number(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -95,7 +94,7 @@ std::vector<std::string_view> ColumnReader::split(std::string_view text) const {
 void ColumnReader::recognise(std::string_view first_token) {
   tabs_ = first_token.find('\t') != std::string_view::npos;
   const std::vector<std::string_view> fields = split(first_token);
-  conllu_ = options_.format == "conllu" || (options_.format == "auto" && looks_like_conllu(fields));
+  conllu_ = options_.format == "conllu" || (options_.format == "auto" && tabs_ && looks_like_conllu(fields));
   const bool of_conllu = options_.column == "upos" || options_.column == "xpos";
   if (of_conllu && !conllu_ && tags_ == Tags::kWanted) {
     fail(fmt::format("--column {} wants CoNLL-U, ten columns between tabs, the first an ID; found {} column{}",
@@ -112,7 +111,7 @@ void ColumnReader::recognise(std::string_view first_token) {
   } else {
     tag_ = columns_ - 1;
   }
-  if (conllu_ && tag_ >= kConllUColumns) {
+  if (conllu_ && tag_ >= kConllUColumns && tags_ == Tags::kWanted) {
     fail(fmt::format("--column {} is none of CoNLL-U's {} columns", options_.column, kConllUColumns),
          "choose upos, xpos or a number up to that");
   }

@@ -13,6 +13,9 @@
 
 namespace longhand::data {
 
+/// What a line begins with that is no word but a document's beginning, in files other than CoNLL-U.
+inline constexpr std::string_view kDocumentStart = "-DOCSTART-";
+
 /// Where words and tags stand.
 struct ColumnOptions {
   std::string format = "auto";  ///< "conllu": ten columns between tabs; "columns": any, between tabs or blanks

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -159,13 +160,12 @@ class Reader {
     if (records.empty()) return;
     const std::vector<std::string>& first = records.front().fields;
     const auto place = [&](const std::string& name) -> std::optional<size_t> {
-      const auto is_it = [&](const std::string& field) { return lowercased(trimmed(field)) == lowercased(name); };
-      const auto found = std::find_if(first.begin(), first.end(), is_it);
-      if (found == first.end()) return std::nullopt;
-      if (std::find_if(found + 1, first.end(), is_it) != first.end()) {
-        fail(records.front().line, fmt::format("expected one column '{}' in the header, found several", name),
-             "give each a name of its own");
+      auto found = std::find(first.begin(), first.end(), name);
+      if (found == first.end()) {
+        found = std::find_if(first.begin(), first.end(),
+                             [&](const auto& field) { return lowercased(trimmed(field)) == lowercased(name); });
       }
+      if (found == first.end()) return std::nullopt;
       return static_cast<size_t>(found - first.begin());
     };
     std::optional<size_t> label = place(options_.label), body = place(options_.text);
@@ -186,6 +186,12 @@ class Reader {
              fmt::format("expected a header with the columns {} and {}, or two columns, label and text; found {}",
                          options_.label, options_.text, fmt::join(first, ", ")),
              "name the columns with --label and --text, or give their numbers");
+      }
+    }
+    for (const std::optional<size_t>& chosen : {wanted_ ? label : std::nullopt, body}) {
+      if (header && chosen && std::count(first.begin(), first.end(), first[*chosen]) > 1) {
+        fail(records.front().line, fmt::format("expected one column '{}' in the header, found several", first[*chosen]),
+             "give each a name of its own, or leave the header out and number them");
       }
     }
     file_.description =
@@ -210,8 +216,10 @@ class Reader {
   void check_first_line() const {
     constexpr size_t kEnough = 20;  // lines, among which a class would come again
     const std::vector<LabelledText>& all = file_.examples;
-    const bool alone = std::none_of(all.begin() + 1, all.end(), [&](const auto& e) { return e.label == all[0].label; });
-    if (all.size() < kEnough || !alone) return;
+    std::map<std::string, int64_t> counts;
+    for (const LabelledText& example : all) ++counts[example.label];
+    const auto alone = std::count_if(counts.begin(), counts.end(), [](const auto& item) { return item.second == 1; });
+    if (all.size() < kEnough || alone != 1 || counts[all[0].label] != 1) return;
     fail(all[0].line,
          fmt::format("expected a text with its label, found what may be a header: no other text is '{}'", all[0].label),
          "if it is one, name its columns with --label and --text; if not, put the line elsewhere");

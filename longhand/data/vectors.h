@@ -27,11 +27,12 @@ struct WordVectors {
 /// Reads the vectors of the words in a vocabulary from the file, if the options name one, and appends to that
 /// vocabulary the first `new_words` others that the file has; with `lowercase`, only such as are in lower case.
 ///
-/// A line is a word and its E numbers, between single blanks or tabs; the word itself may hold blanks. word2vec puts
+/// A line is a word and its E numbers, between blanks or tabs; the word itself may hold blanks. word2vec puts
 /// a line with the numbers of words and of E before them, GloVe does not: the first line shows which it is. Of a word
 /// that comes twice the first counts; one that is not UTF-8 is left out, which the description says. The file is read
-/// line by line, since it may be larger than the memory. Throws an input error that names the line: too few numbers, a
-/// number that is none, or not as many words as announced; and a usage error where vectors are not of `size`.
+/// line by line, since it may be larger than the memory. Throws an input error, with the line where there is one: too
+/// few numbers, one that is none in a vector that is taken, or not as many words as announced; and a usage error where
+/// vectors are not of `size`.
 WordVectors read_word_vectors(const VectorOptions& options, bool lowercase, int64_t size, Vocabulary& vocabulary);
 
 }  // namespace longhand::data

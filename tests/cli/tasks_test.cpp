@@ -63,7 +63,7 @@ TEST(Tagger, IsTrainedMeasuredAndUsed) {
   // A document's first line is no word; the last sentence ends, whether or not a blank line says so.
   write_file(folder / "documents.txt", "-DOCSTART- O\n\n" + tagged(2) + "Anna B-PER\nsaw O\n");
   const Result tagged_too = run(folder, {"tag", "run", "--data", "documents.txt", "--input", "columns"});
-  EXPECT_EQ(tagged_too.out.find("-DOCSTART- O\n\n"), 0U);
+  EXPECT_EQ(tagged_too.out.find("-DOCSTART- O O\n\n"), 0U) << tagged_too.out;
   EXPECT_TRUE(tagged_too.out.ends_with("\nsaw O O\n\n")) << tagged_too.out;
   write_file(folder / "predicted.txt", tagged_too.out);
   EXPECT_EQ(run(folder, {"eval", "--predictions", "predicted.txt"}).code, 0);
@@ -116,6 +116,7 @@ TEST(Tagger, BeginsWithVectorsAndPutsOffWhatIsOn) {
   EXPECT_EQ(other.code, 1);
   EXPECT_NE(other.err.find("expected vocabulary of 10 words"), std::string::npos) << other.err;
   expect_error(run(folder, with(words, {"--embed", "5", "--out", "other"})), 2, "--embed: expected 4");
+  expect_error(run(folder, with(words, {"--lowercase", "--out", "other"})), 2, "--no-lowercase");
 }
 
 // A column by its number is the column by its name, in reading and in writing.
@@ -132,6 +133,20 @@ TEST(Tagger, WritesTheColumnThatItLearned) {
               0);
     EXPECT_EQ(run(folder, {"tag", column, "--data", "t.conllu", "--input", "columns"}).out, text);
   }
+  // What was learned from other columns goes where tags are, and never over words.
+  write_file(folder / "two.txt", "it A\nran B\n\nit A\n\nran B\n\nit A\nit A\n");
+  ASSERT_EQ(run(folder, {"train", "tagger", "--data", "two.txt", "--column", "2", "--hidden", "4", "--embed", "4",
+                         "--epochs", "1", "--valid-fraction", "0", "--out", "two"})
+                .code,
+            0);
+  const Result crossed = run(folder, {"tag", "two", "--data", "t.conllu", "--input", "columns"});
+  EXPECT_EQ(crossed.out.find("1\tit\tit\t"), 0U) << crossed.out << crossed.err;
+  EXPECT_EQ(crossed.out.find("PRON"), std::string::npos);
+  // In a chain, one foreign tag leaves nothing of a sentence to measure.
+  write_file(folder / "others.txt", "it A\nran Z\n");
+  expect_error(
+      run(folder, {"train", "tagger", "--data", "two.txt", "--valid", "others.txt", "--crf", "--out", "other"}), 1,
+      "found others in every sentence");
 }
 
 TEST(Tagger, FaultsAreTwoLinesWithTheirPlace) {
@@ -328,7 +343,6 @@ TEST(Regressor, IsMeasuredOnATableOfItsOwn) {
   const Result predicted = run(folder, {"predict", "run", "--data", "down.csv"});
   EXPECT_EQ(predicted.out.find("row,step,value\n40,1,10000000"), 0U) << predicted.out << predicted.err;
   EXPECT_NE(predicted.out.find('.'), std::string::npos);  // digits of the deviation, not of the mean
-  write_file(folder / "seven.toml", "");
   expect_error(run(folder, {"train", "tagger", "--resume", "run"}), 1, "expected a run of `longhand train tagger`");
 }
 
