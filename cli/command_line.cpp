@@ -71,6 +71,7 @@ void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
       };
       CLI::Option* on = flag("--" + option.name, "true", option.help);
       CLI::Option* off = flag("--no-" + option.name, "false", "do not " + option.help);
+      on->excludes(off);
       (is_on ? on : off)->group("");
       declared = is_on ? off : on;
     } else {

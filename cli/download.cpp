@@ -116,10 +116,10 @@ bool fetch(const Download& what, const std::string& part) {
   if (transfer.before > 0) curl_easy_setopt(c, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(transfer.before));
   const CURLcode code = curl_easy_perform(c);
   const bool flushed = std::fflush(file.get()) == 0 && (::fsync(::fileno(file.get())) == 0 || errno == EINVAL);
-  if (code == CURLE_OK && flushed) return false;
   long answer = 0;
   curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &answer);
   constexpr long kNoSuchRange = 416;
+  if (code == CURLE_OK && flushed && answer != kNoSuchRange) return false;
   const bool cannot_go_on = code == CURLE_RANGE_ERROR || answer == kNoSuchRange || transfer.too_much;
   if (transfer.before > 0 && cannot_go_on) return true;
   if (transfer.too_much) {

@@ -15,12 +15,15 @@ constexpr const char* kCannotPrint =
 // What a file says must not steer a terminal.
 static std::string visible(const std::string& text) {
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      out += fmt::format("\\x{:02X}", byte);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    const bool second_set = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F
+    if (byte < 0x20 || byte == 0x7F || second_set) {
+      out += fmt::format("\\x{:02X}", second_set ? next : byte);
+      i += second_set ? 1 : 0;
     } else {
-      out += c;
+      out += text[i];
     }
   }
   return out;

@@ -68,7 +68,7 @@ class Predict {
           if (o == 0) fmt::print("{},{}", some[b].begin + some[b].length, step);
           const data::Scale& scale = model->columns().target_scales[o];
           const double value = scale.undo(static_cast<double>(predicted[b * values + j]));
-          fmt::print(",{:.{}f}{}", value, decimals(scale), o + 1 == O ? "\n" : "");
+          fmt::print(",{}{}", shown(value, scale), o + 1 == O ? "\n" : "");
         }
       }
     }
@@ -79,8 +79,9 @@ class Predict {
   static constexpr size_t kBatch = 256;
 
   // A prediction has seven digits of its own, counted from the first of the deviation.
-  static int decimals(const data::Scale& scale) {
-    return std::clamp(6 - static_cast<int>(std::floor(std::log10(scale.deviation))), 0, 17);
+  static std::string shown(double value, const data::Scale& scale) {
+    const int decimals = 6 - static_cast<int>(std::floor(std::log10(scale.deviation)));
+    return decimals <= 15 ? fmt::format("{:.{}f}", value, std::max(decimals, 0)) : fmt::format("{:.7g}", value);
   }
 
   static std::string quoted(const std::string& name) {

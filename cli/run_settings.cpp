@@ -45,11 +45,10 @@ const std::vector<Use> kUses = {
 
 void CommonSettings::add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out) {
   table.begin_group("Data");
-  table.add("data", data,
-            noun + " to train on: a file, - for standard input, or a name that `longhand data list` shows");
-  table.add("valid", valid, "held-out " + noun + ", a file; otherwise a part of the data is held out");
+  table.add("data", data, noun + " to train on: a file, - for standard input, or a name of `longhand data list`");
+  table.add("valid", valid, "held-out " + noun + ", a file or a name; otherwise a part of the data is held out");
   table.add("valid-fraction", valid_fraction, "part of the data, " + held_out + ", to hold out", fraction());
-  table.add("test", test, noun + " to measure the finished model on, a file");
+  table.add("test", test, noun + " to measure the finished model on, a file or a name");
 }
 
 void CommonSettings::add_batches_to(OptionTable& table) {
@@ -136,8 +135,12 @@ RunResult train_in_folder(tasks::Task& task, const CommonSettings& settings, con
   RunResult result{.training = {}, .was_complete = resume && trainer.complete(), .test = {}};
   io::write_file(train::RunFiles(folder).config, io::to_toml(resolved));
   result.training = trainer.run();
-  if (finished.test && result.training.outcome != train::Outcome::kInterrupted) result.test = finished.test();
-  lab::write_report(folder, result.test, finished.sample ? finished.sample() : "");
+  const std::string sample = finished.sample ? finished.sample() : "";
+  lab::write_report(folder, {}, sample);
+  if (finished.test && result.training.outcome != train::Outcome::kInterrupted) {
+    result.test = finished.test();
+    lab::write_report(folder, result.test, sample);
+  }
   return result;
 }
 

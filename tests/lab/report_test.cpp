@@ -122,6 +122,16 @@ std::string report(const std::string& metrics, const std::string& sample = "",
   return io::read_file(folder / "report.html");
 }
 
+TEST(Report, ShowsWhatTheModelMadeOfATest) {
+  const std::string html = report(row(1, "2.5"), "", {{"macro_f1", 91.25}, {"naive_mse", 0.00012345}});
+  EXPECT_TRUE(has(html, "<h2>Test</h2>"));
+  EXPECT_TRUE(has(html, "macro f1"));
+  EXPECT_TRUE(has(html, "91.25"));
+  EXPECT_TRUE(has(html, "0.00012345"));
+  EXPECT_LT(html.find("macro f1"), html.find("naive mse"));
+  EXPECT_FALSE(has(report(row(1, "2.5")), "<h2>Test</h2>"));
+}
+
 TEST(Report, ShowsTheRunAndNeedsNothingElse) {
   const std::string html =
       report(row(1, "2.5", ",\"train_perplexity\":20.0,\"learning_rate\":1e-05,\"gradient_norm\":0.5") +
