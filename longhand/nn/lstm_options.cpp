@@ -30,7 +30,8 @@ void LstmOptions::add_to(OptionTable& table) {
   table.add("activation-reg", activation_reg, "times the mean squared output, after dropout, is added to the loss",
             at_least(0.0));
   table.add("temporal-reg", temporal_reg,
-            "times the squared changes of the output from step to step, per symbol, is added to the loss", at_least(0.0));
+            "times the squared changes of the output from step to step, per symbol, is added to the loss",
+            at_least(0.0));
 }
 
 Cell LstmOptions::kind() const {

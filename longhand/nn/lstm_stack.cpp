@@ -25,7 +25,8 @@ LstmStack<T>::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
       d.inputs = layer.inputs;
       const std::string suffix = "_l" + std::to_string(l) + (d.reverse ? "_reverse" : "");
       const auto declare = [&](const char* name, std::vector<int64_t> extents, Initialiser init) {
-        const size_t index = arena.declare(options_.prefix + lstm.cell + "." + name + suffix, std::move(extents), std::move(init));
+        const size_t index =
+            arena.declare(options_.prefix + lstm.cell + "." + name + suffix, std::move(extents), std::move(init));
         return arena.parameters()[index].offset;
       };
       const auto weights_of = [&](Part part, int64_t n_in, int64_t n_out, int64_t blocks) {

@@ -13,11 +13,10 @@ enum class PoolKind {
   kLast,       ///< the last output of the forward direction, and the reverse one's at the first step, where it ends
   kMean,       ///< over the steps
   kMax,        ///< over the steps, each element for itself
-  kAttention,  ///< sum of a_t h_t with a = softmax over the steps of v . tanh(h_t) (Zhou et al. 2016, equations 9 to
-               ///< 11)
+  kAttention,  ///< sum of a_t h_t, a = softmax over the steps of v . tanh(h_t) (Zhou et al. 2016, equations 9 to 11)
 };
 
-/// The kind of that name: last, mean, max or attention.
+/// The kind of that name, which is last, mean, max or attention: options are checked before.
 PoolKind parse_pool(const std::string& name);
 
 /// T steps, B sequences, W = D R elements of an output.

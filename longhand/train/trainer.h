@@ -103,9 +103,9 @@ class Trainer {
   bool complete() const { return progress_.epoch >= options_.epochs && progress_.index == progress_.steps_in_epoch; }
 
   /// Trains until the epochs are done, patience is out or the observer says stop; in each case the model and the
-  /// checkpoint are on disk. The model is the best by the task's first metric, else the last; where weights are averaged, it is
-  /// their average that is measured and kept. A loss or gradient that is not finite throws a Divergence before it can
-  /// touch a weight, and leaves the last checkpoint as it was.
+  /// checkpoint are on disk. The model is the best by the task's first metric, else the last; where weights are
+  /// averaged, it is their average that is measured and kept. A loss or gradient that is not finite throws a Divergence
+  /// before it can touch a weight, and leaves the last checkpoint as it was.
   TrainResult run();
 
  private:
