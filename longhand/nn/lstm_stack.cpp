@@ -64,7 +64,25 @@ void LstmStack<T>::reset_state(int64_t batch) {
       d.c_state.fill(T(0));
     }
   }
-  begins_ = options_.lstm.train_initial_state;
+  begins_.assign(options_.lstm.train_initial_state ? static_cast<size_t>(batch) : 0, 1);
+}
+
+template <class T>
+void LstmStack<T>::reset_rows(std::span<const uint8_t> rows) {
+  const auto B = static_cast<int64_t>(rows.size());
+  LONGHAND_CHECK(state_fits(B));
+  const auto clear = [&](Buffer<T>& state, int64_t width) {
+    for (int64_t b = 0; b < B; ++b) {
+      if (rows[static_cast<size_t>(b)] != 0) std::fill_n(state.data() + b * width, width, T(0));
+    }
+  };
+  for (Layer& layer : layers_) {
+    for (Direction& d : layer.directions) {
+      clear(d.h_state, padded(options_.lstm.state()));
+      if (options_.lstm.is_lstm()) clear(d.c_state, padded(options_.lstm.hidden));
+    }
+  }
+  if (options_.lstm.train_initial_state) begins_.assign(rows.begin(), rows.end());
 }
 
 template <class T>
@@ -93,7 +111,8 @@ bool LstmStack<T>::state_fits(int64_t batch) const {
 
 template <class T>
 typename LstmStack<T>::SavedState LstmStack<T>::take_state() {
-  SavedState saved{.arrays = {}, .begins = begins_};
+  SavedState saved{.arrays = {}, .begins = std::move(begins_)};
+  begins_.clear();
   for (Buffer<T>* array : state()) saved.arrays.push_back(std::move(*array));
   for (Buffer<T>* array : state()) *array = Buffer<T>();
   return saved;
@@ -103,7 +122,7 @@ template <class T>
 void LstmStack<T>::give_state(SavedState saved) {
   const std::vector<Buffer<T>*> arrays = state();
   for (size_t i = 0; i < arrays.size(); ++i) *arrays[i] = std::move(saved.arrays[i]);
-  begins_ = saved.begins;
+  begins_ = std::move(saved.begins);
 }
 
 template <class T>
@@ -256,7 +275,8 @@ void LstmStack<T>::begin(const StackInput<T>& input, const T* values, ThreadPool
   LONGHAND_CHECK(state_fits(B));
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) {
-      for (int64_t b = 0; begins_ && b < B; ++b) {  // (43)
+      for (int64_t b = 0; !begins_.empty() && b < B; ++b) {  // (43)
+        if (begins_[static_cast<size_t>(b)] == 0) continue;
         std::copy_n(values + d.offsets.h_0, lstm.state(), d.h_state.data() + b * Rp);
         if (lstm.is_lstm()) std::copy_n(values + d.offsets.c_0, lstm.hidden, d.c_state.data() + b * Hp);
       }
@@ -267,8 +287,8 @@ void LstmStack<T>::begin(const StackInput<T>& input, const T* values, ThreadPool
   }
   draw_activation_mask(input, static_cast<uint32_t>(layers_.size()), lstm.output_dropout(), lstm.outputs(),
                        output_mask_, pool);
-  began_ = begins_;
-  begins_ = false;
+  std::swap(began_, begins_);
+  begins_.clear();
 }
 
 template <class T>
@@ -446,7 +466,7 @@ void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInp
     d.d_dropped_w_hh.fill(T(0));
     into.w_hh = d.d_dropped_w_hh.data();
   }
-  const bool to_initial = states || began_;
+  const bool to_initial = states || !began_.empty();
   if (to_initial) {
     d.dh_state.resize(B * Rp);
     d.dc_state.resize(B * padded(H));
@@ -476,7 +496,8 @@ void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInp
   for (int64_t i = 0; weight_dropped && i < 4 * H * R; ++i) {  // (35)
     gradients[d.offsets.w_hh + i] += d.weight_mask[i] * d.d_dropped_w_hh[i];
   }
-  for (int64_t b = 0; began_ && b < B; ++b) {  // (43)
+  for (int64_t b = 0; !began_.empty() && b < B; ++b) {  // (43)
+    if (began_[static_cast<size_t>(b)] == 0) continue;
     for (int64_t j = 0; j < R; ++j) gradients[d.offsets.h_0 + j] += d.dh_state[b * Rp + j];
     for (int64_t k = 0; k < H; ++k) gradients[d.offsets.c_0 + k] += d.dc_state[b * padded(H) + k];
   }

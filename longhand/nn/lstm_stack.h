@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,6 +80,8 @@ class LstmStack {
 
   /// Fits the state to `batch` rows and begins anew: with zeros, or with the trained initial state.
   void reset_state(int64_t batch);
+  /// Lets those rows begin anew whose flag is not 0; `rows` is [B]. The others keep their state.
+  void reset_rows(std::span<const uint8_t> rows);
   /// The state that the next forward begins with and then overwrites with its final one: h [B, padded(R)] and, where
   /// the cell has one, c [B, padded(H)] of layer 0, of its reverse direction, of layer 1, ... (After reset_state, a
   /// trained initial state takes the place of what is there.)
@@ -89,7 +92,7 @@ class LstmStack {
   /// A state that has been put aside.
   struct SavedState {
     std::vector<Buffer<T>> arrays;
-    bool begins = false;
+    std::vector<uint8_t> begins;
   };
   /// Puts the state aside, and back again: so that something else can be run in between.
   SavedState take_state();
@@ -152,8 +155,8 @@ class LstmStack {
   Buffer<T> output_mask_, output_, d_output_, d_direction_, tape_raw_;
   const T* raw_output_ = nullptr;  // of the last layer, before dropout; good until the next forward
   const T* final_output_ = nullptr;
-  bool begins_ = false;  // the next forward begins with the trained initial state
-  bool began_ = false;   // the last one did
+  std::vector<uint8_t> begins_;  // rows that begin with the trained initial state in the next forward; empty: none
+  std::vector<uint8_t> began_;   // that did in the last one
   Pass pass_ = Pass::kInference;
   Engine engine_ = Engine::kFused;
   Packed packed_ = Packed::kNothing;

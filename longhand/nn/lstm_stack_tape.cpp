@@ -40,7 +40,8 @@ std::vector<Var<T>> LstmStack<T>::record_direction(Direction& d, const StackInpu
     return parameter;
   };
   const auto first = [&](int64_t offset, const Buffer<T>& state, int64_t width) {
-    return began_ ? expand_row(leaf(offset, 1, width), B) : tape.variable(B, width, state.data(), padded(width));
+    const Var<T> carried = tape.variable(B, width, state.data(), padded(width));
+    return began_.empty() ? carried : select_rows(began_.data(), expand_row(leaf(offset, 1, width), B), carried);
   };
   const Var<T> w_ih = leaf(d.offsets.w_ih, G, d.inputs), bias = leaf(d.offsets.bias, 1, G);
   Var<T> w_hh = leaf(d.offsets.w_hh, G, R);

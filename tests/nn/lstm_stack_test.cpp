@@ -150,6 +150,75 @@ TEST(LstmStack, WhatCameBeforeTheCarriedStateLeavesNoTraceInTheGradient) {
   }
 }
 
+// A row that is reset goes on as one that has just begun; the others as if nothing had been.
+TEST(LstmStack, ResetsRowsAlone) {
+  const std::vector<uint8_t> resets = {1, 0, 1};
+  for (const Pass pass : {Pass::kInference, Pass::kGradients}) {
+    for (const Engine engine : kEngines) {
+      Stack<float> s(kEverything);
+      for (int64_t i = 0; i < s.values.size(); ++i) s.values[i] += 0.01F;  // initial states that are not zero
+      s.stack.reset_state(s.B);
+      const std::vector<float> begun = s.forward(s.input(3, 5), pass, engine);
+      s.stack.reset_state(s.B);
+      s.forward(s.input(0, 3), pass, engine);
+      const std::vector<float> carried = s.forward(s.input(3, 5), pass, engine);
+      s.stack.reset_state(s.B);
+      s.forward(s.input(0, 3), pass, engine);
+      s.stack.reset_rows(resets);
+      const std::vector<float> mixed = s.forward(s.input(3, 5), pass, engine);
+      const auto stride = static_cast<size_t>(padded(kEverything.proj));
+      ASSERT_NE(begun, carried);
+      for (size_t row = 0; row < mixed.size() / stride; ++row) {
+        const std::vector<float>& expected = resets[row % resets.size()] != 0 ? begun : carried;
+        for (size_t j = 0; j < stride; ++j) EXPECT_EQ(mixed[row * stride + j], expected[row * stride + j]) << row;
+      }
+    }
+  }
+}
+
+// The trained initial state has the gradient of the rows that began with it, and of those alone.
+TEST(LstmStack, TrainsTheInitialStateOfRowsThatWereReset) {
+  const std::vector<uint8_t> resets = {0, 1, 0};
+  for (const Engine engine : {Engine::kReference, Engine::kAutograd}) {
+    Stack<double> s({.hidden = 5, .layers = 2, .train_initial_state = true});
+    s.stack.reset_state(s.B);
+    s.forward(s.input(0, 4), Pass::kTraining, engine);
+    std::vector<std::vector<double>> carried;
+    for (const Buffer<double>* state : s.stack.state()) {
+      carried.emplace_back(state->span().begin(), state->span().end());
+    }
+    s.stack.reset_rows(resets);
+    s.forward(s.input(4, 4), Pass::kTraining, engine);
+    const std::vector<double> gradient = s.backward(s.input(4, 4), engine);
+    const auto loss = [&] {
+      s.stack.reset_state(s.B);
+      for (size_t i = 0; i < carried.size(); ++i) {
+        std::copy(carried[i].begin(), carried[i].end(), s.stack.state()[i]->data());
+      }
+      s.stack.reset_rows(resets);
+      double sum = 0.0;
+      for (const double y : s.forward(s.input(4, 4), Pass::kTraining, engine)) sum += y;
+      return sum;
+    };
+    double largest = 0.0;
+    for (const Parameter& p : s.arena.parameters()) {
+      if (p.name.find("_0_l") == std::string::npos) continue;
+      for (int64_t i = p.offset; i < p.offset + p.size; ++i) {
+        constexpr double kStep = 1e-5;
+        const double saved = s.values[i];
+        s.values[i] = saved + kStep;
+        const double above = loss();
+        s.values[i] = saved - kStep;
+        const double below = loss();
+        s.values[i] = saved;
+        EXPECT_NEAR(gradient[static_cast<size_t>(i)], (above - below) / (2 * kStep), 1e-8) << p.name;
+        largest = std::max(largest, std::abs(gradient[static_cast<size_t>(i)]));
+      }
+    }
+    EXPECT_GT(largest, 1e-2);
+  }
+}
+
 // Only a sequence that began with the trained initial state teaches it anything.
 TEST(LstmStack, TrainsTheInitialStateWhereSequencesBegin) {
   for (const Engine engine : kEngines) {
