@@ -5,23 +5,32 @@
 #include "longhand/base/error.h"
 
 namespace longhand::data {
-Batches::Batches(const Corpus& corpus, bool lines, int64_t bptt, const GroupOptions& options)
-    : corpus_(corpus), lines_(lines), bptt_(bptt), options_(options) {
+double StreamOptions::reset_at(double done) const {
+  constexpr double kTail = 0.2;  // of the run, in which the probability falls
+  return reset * std::clamp((1.0 - done) / kTail, 0.0, 1.0);
+}
+
+Batches::Batches(const Corpus& corpus, bool lines, int64_t bptt, const GroupOptions& options,
+                 const StreamOptions& stream)
+    : corpus_(corpus), lines_(lines), bptt_(bptt), options_(options), stream_(stream) {
   LONGHAND_CHECK(options.batch > 0 && bptt > 0 && options.accumulate > 0 && corpus.targets() > 0);
   begin_epoch(0);
 }
 
 void Batches::begin_epoch(int64_t epoch) {
   const CounterRng rng = batch_rng(options_.seed, epoch);
+  epoch_ = epoch;
   rows_.clear();
   windows_.clear();
   updates_.clear();
   const int64_t all = lines_ ? corpus_.sequences() : corpus_.targets();
-  // A batch does not grow until nothing is left to read in a row.
-  batch_ = options_.batch_in(epoch, lines_ ? all : all / (bptt_ * options_.accumulate));
+  batch_ = batch_in(epoch);
+  begins_anew_ = epoch == 0 || !goes_on() || batch_ != batch_in(epoch - 1);
   group_ = std::min(all, options_.whole ? batch_ : batch_ * options_.accumulate);
   if (lines_) {
     plan_lines(rng);
+  } else if (goes_on()) {
+    plan_moving_stream();
   } else {
     plan_stream(rng);
   }
@@ -32,12 +41,18 @@ void Batches::begin_epoch(int64_t epoch) {
   }
 }
 
+// A batch does not grow until nothing is left to read in a row.
+int64_t Batches::batch_in(int64_t epoch) const {
+  return options_.batch_in(epoch, lines_ ? corpus_.sequences() : corpus_.targets() / (bptt_ * options_.accumulate));
+}
+
 void Batches::plan_stream(const CounterRng& rng) {
   const int64_t targets = corpus_.targets();
   const int64_t rows = group_;
+  const int64_t turn = stream_.moving ? static_cast<int64_t>(rng.below(1, static_cast<uint64_t>(targets))) : 0;
   for (int64_t b = 0; b < rows; ++b) {
     const int64_t begin = targets * b / rows;
-    rows_.push_back({begin, targets * (b + 1) / rows - begin});
+    rows_.push_back({(turn + begin) % targets, targets * (b + 1) / rows - begin});
   }
   int64_t first = 0;
   if (options_.shuffle && longest(0, rows) > bptt_) {
@@ -45,6 +60,36 @@ void Batches::plan_stream(const CounterRng& rng) {
     add_update(0, rows, 0, first);
   }
   add_windows(0, rows, first);
+}
+
+// Steps that a row of the present size has gone when an epoch begins: once around the ring for as many epochs as there
+// are rows, and a bit more that differs between epochs.
+int64_t Batches::steps_before(int64_t epoch) const {
+  const int64_t targets = corpus_.targets();
+  const int64_t bit = std::clamp<int64_t>(targets / group_ / 2, 1, bptt_);
+  const uint64_t drawn = epoch == 0 ? 0 : batch_rng(options_.seed, epoch).below(0, static_cast<uint64_t>(bit));
+  return epoch * targets / group_ + static_cast<int64_t>(drawn);
+}
+
+void Batches::plan_moving_stream() {
+  const int64_t targets = corpus_.targets();
+  const int64_t before = steps_before(epoch_), steps = steps_before(epoch_ + 1) - before;
+  for (int64_t b = 0; b < group_; ++b) rows_.push_back({(targets * b / group_ + before) % targets, steps});
+  add_windows(0, group_, 0);
+}
+
+// Rows that begin anew in a window.
+void Batches::draw_resets(const Window& window, Batch& batch) const {
+  batch.resets.clear();
+  if (lines_ || !options_.shuffle || stream_.reset == 0.0) return;
+  const Row& row = rows_[static_cast<size_t>(window.first_row)];
+  const double in_epoch = static_cast<double>(window.offset) / static_cast<double>(row.length);
+  const double p = stream_.reset_at((static_cast<double>(epoch_) + in_epoch) / static_cast<double>(stream_.epochs));
+  const CounterRng rng = batch_rng(options_.seed, epoch_);
+  const int64_t first_draw = 2 + window.offset * group_ + window.first_row;
+  for (int64_t b = 0; b < window.rows; ++b) {
+    batch.resets.push_back(static_cast<double>(rng.uniform(static_cast<uint64_t>(first_draw + b))) < p ? 1 : 0);
+  }
 }
 
 void Batches::plan_lines(const CounterRng& rng) {
@@ -105,7 +150,8 @@ void Batches::get(int64_t update, int64_t part, Batch& batch) const {
   batch.slot = window.slot;
   batch.steps = window.steps;
   batch.rows = window.rows;
-  batch.fresh = window.offset == 0;
+  batch.fresh = begins_anew_ && window.offset == 0;
+  draw_resets(window, batch);
   batch.symbols = 0;
   batch.ragged = batch.last_only = false;
   batch.inputs.assign(static_cast<size_t>(window.steps * window.rows), 0);
@@ -117,10 +163,13 @@ void Batches::get(int64_t update, int64_t part, Batch& batch) const {
     batch.lengths[static_cast<size_t>(b)] = static_cast<int32_t>(length);
     batch.ragged = batch.ragged || length < window.steps;
     batch.symbols += length;
-    const int32_t* from = corpus_.symbols.data() + row.start + window.offset;
-    for (int64_t t = 0; t < length; ++t) {
-      batch.inputs[static_cast<size_t>(t * window.rows + b)] = from[t];
-      batch.targets[static_cast<size_t>(t * window.rows + b)] = from[t + 1];
+    // A row of a stream that comes to the text's end goes on at its beginning.
+    int64_t at = row.start + window.offset;
+    const int64_t ring = lines_ ? at + length + 1 : corpus_.targets();
+    for (int64_t t = 0; t < length; ++t, ++at) {
+      const int32_t* symbol = corpus_.symbols.data() + at % ring;
+      batch.inputs[static_cast<size_t>(t * window.rows + b)] = symbol[0];
+      batch.targets[static_cast<size_t>(t * window.rows + b)] = symbol[1];
     }
   }
 }
@@ -139,6 +188,7 @@ ContextBatches::ContextBatches(const Corpus& corpus, int64_t context, int64_t mo
 }
 
 void ContextBatches::get(int64_t index, Batch& batch) const {
+  batch.resets.clear();
   const auto first = static_cast<size_t>(index * kRows);
   const size_t rows = std::min<size_t>(kRows, targets_.size() - first);
   batch.rows = static_cast<int64_t>(rows);
@@ -158,6 +208,38 @@ void ContextBatches::get(int64_t index, Batch& batch) const {
     const auto length = static_cast<size_t>(batch.lengths[b]);
     for (size_t t = 0; t < length; ++t) batch.inputs[t * rows + b] = context[t];
     batch.targets[(length - 1) * rows + b] = context[length];
+  }
+}
+
+ColdStarts::ColdStarts(const Corpus& corpus, int64_t distance, int64_t places, double turn) : corpus_(corpus) {
+  LONGHAND_CHECK(corpus.sequences() == 1 && corpus.targets() > 0 && distance > 0 && places > 0 && turn < 1.0);
+  steps_ = std::min(distance, corpus.targets());
+  const int64_t begins = corpus.targets() - steps_ + 1;  // places from which a passage has all its targets
+  const int64_t chosen = std::min(places, begins);
+  for (int64_t i = 0; i < chosen; ++i) {
+    const double share = (static_cast<double>(i) + turn) / static_cast<double>(chosen);
+    places_.push_back(std::min(begins - 1, static_cast<int64_t>(share * static_cast<double>(begins))));
+  }
+}
+
+void ColdStarts::get(int64_t index, Batch& batch) const {
+  const int64_t first = index * kRows;
+  batch.slot = 0;
+  batch.steps = steps_;
+  batch.rows = std::min(kRows, places() - first);
+  batch.fresh = true;
+  batch.resets.clear();
+  batch.ragged = batch.last_only = false;
+  batch.symbols = batch.rows * batch.steps;
+  batch.inputs.resize(static_cast<size_t>(batch.symbols));
+  batch.targets.resize(static_cast<size_t>(batch.symbols));
+  batch.lengths.assign(static_cast<size_t>(batch.rows), static_cast<int32_t>(batch.steps));
+  for (int64_t b = 0; b < batch.rows; ++b) {
+    const int32_t* from = corpus_.symbols.data() + places_[static_cast<size_t>(first + b)];
+    for (int64_t t = 0; t < batch.steps; ++t) {
+      batch.inputs[static_cast<size_t>(t * batch.rows + b)] = from[t];
+      batch.targets[static_cast<size_t>(t * batch.rows + b)] = from[t + 1];
+    }
   }
 }
 

@@ -14,7 +14,8 @@ struct Batch {
   int64_t slot = 0;              ///< which part of the group it is
   int64_t steps = 0;             ///< T
   int64_t rows = 0;              ///< B
-  bool fresh = false;            ///< the rows begin here: their state is zero
+  bool fresh = false;            ///< all rows begin here: their state is zero
+  std::vector<uint8_t> resets;   ///< [B] not 0: this row begins here; empty: none but those that `fresh` means
   int64_t symbols = 0;           ///< targets that are not padding
   std::vector<int32_t> inputs;   ///< [T, B]; 0 in the padding
   std::vector<int32_t> targets;  ///< [T, B]; 0 in the padding
@@ -23,12 +24,29 @@ struct Batch {
   bool last_only = false;        ///< only each row's last step has a target
 };
 
+/// How a stream is read in training, from epoch to epoch. (docs/batching.md has what was measured.)
+struct StreamOptions {
+  /// Each epoch goes on where the one before ended, with the state that is there; otherwise each begins at the same
+  /// places with a zero state.
+  bool moving = false;
+  /// Probability that a row's state is set to zero where a window begins: so long as four fifths of the run have not
+  /// been read, then falling to 0 at its end (Melis et al. 2017, "On the state of the art of evaluation in neural
+  /// language models", do so throughout).
+  double reset = 0.0;
+  int64_t epochs = 1;  ///< of the run
+
+  /// That probability when the part `done` of the run, 0 to 1, has been read.
+  double reset_at(double done) const;
+};
+
 /// The batches of a corpus.
 ///
 /// A stream is divided into `batch` rows, equal to one symbol, which are read side by side in windows of even length,
-/// at most `bptt` steps; every epoch begins with a zero state. With `shuffle`, the first window of an epoch has a
-/// length drawn for it, so that gradients are not cut at the same places every time. (docs/batching.md says what else
-/// was tried, and why it is not done.)
+/// at most `bptt` steps. Without `moving` every epoch begins with a zero state, and with `shuffle` its first window has
+/// a length drawn for it, so that gradients are not cut at the same places every time. With `moving` (and not `whole`)
+/// the text is a ring on which each row goes on from epoch to epoch; an epoch is longer or shorter than once around by
+/// less than `bptt` symbols a row, drawn for it, so that windows begin everywhere. Every symbol is a target as often as
+/// any other, but for those at an epoch's ends. With `moving` and `whole`, rows begin at places drawn for each epoch.
 ///
 /// Lines are grouped by length (group_by_length). A group is read in windows likewise, rows dropping out where they
 /// end.
@@ -36,14 +54,15 @@ struct Batch {
 /// With `accumulate` a group has so many times `batch` rows, and each of its windows is read in parts of `batch` rows
 /// whose gradients are added: exactly the symbols that an update with the larger batch would have.
 ///
-/// Every symbol but the first of a sequence is a target exactly once an epoch. A batch that grows leaves the rows of a
-/// stream `bptt` symbols.
+/// Otherwise every symbol but the first of a sequence is a target exactly once an epoch. A batch that grows leaves the
+/// rows of a stream `bptt` symbols.
 ///
 /// The corpus must outlive this.
 class Batches {
  public:
   /// Windows have at most `bptt` steps.
-  Batches(const Corpus& corpus, bool lines, int64_t bptt, const GroupOptions& options);
+  Batches(const Corpus& corpus, bool lines, int64_t bptt, const GroupOptions& options,
+          const StreamOptions& stream = {});
 
   /// Plans an epoch; the plan depends on the seed and the epoch alone.
   void begin_epoch(int64_t epoch);
@@ -55,6 +74,8 @@ class Batches {
   void get(int64_t update, Batch& batch) const { get(update, 0, batch); }  ///< where every update has one part
   /// Sequences in an update of this epoch; of a whole corpus, those side by side.
   int64_t rows() const { return group_; }
+  /// Whether an epoch may go on with the state that the one before left.
+  bool goes_on() const { return stream_.moving && !lines_ && !options_.whole; }
 
  private:
   struct Row {
@@ -73,7 +94,11 @@ class Batches {
     int64_t parts;
     int64_t symbols;
   };
+  int64_t batch_in(int64_t epoch) const;
   void plan_stream(const CounterRng& rng);
+  void plan_moving_stream();
+  int64_t steps_before(int64_t epoch) const;
+  void draw_resets(const Window& window, Batch& batch) const;
   void plan_lines(const CounterRng& rng);
   int64_t longest(int64_t first_row, int64_t rows) const;
   int64_t symbols(const Window& window) const;
@@ -84,8 +109,11 @@ class Batches {
   bool lines_;
   int64_t bptt_;
   GroupOptions options_;
+  StreamOptions stream_;
   int64_t batch_ = 0;  // rows of a part, in this epoch
   int64_t group_ = 0;  // rows of an update
+  int64_t epoch_ = 0;
+  bool begins_anew_ = true;  // this epoch, with a zero state
   std::vector<Row> rows_;
   std::vector<Window> windows_;
   std::vector<Update> updates_;
@@ -110,6 +138,26 @@ class ContextBatches {
   };
   const Corpus& corpus_;
   std::vector<Target> targets_;
+};
+
+/// Passages of a corpus that are each read from a cold start: the state is zero at the first symbol, wherever in the
+/// text that is. The passages begin at evenly spread places and have `steps()` targets each.
+class ColdStarts {
+ public:
+  /// At most `places` passages of at most `distance` targets. `turn` moves all places on, by a fraction of the way to
+  /// the next: 0 to below 1.
+  ColdStarts(const Corpus& corpus, int64_t distance, int64_t places, double turn = 0.0);
+
+  int64_t steps() const { return steps_; }
+  int64_t places() const { return static_cast<int64_t>(places_.size()); }
+  int64_t size() const { return (places() + kRows - 1) / kRows; }
+  void get(int64_t index, Batch& batch) const;
+
+ private:
+  static constexpr int64_t kRows = 64;
+  const Corpus& corpus_;
+  int64_t steps_;
+  std::vector<int64_t> places_;
 };
 
 }  // namespace longhand::data

@@ -290,6 +290,160 @@ TEST(Batches, GrowAndShrinkFromEpochToEpoch) {
   expect_complete(batches, corpus);
 }
 
+constexpr StreamOptions kMoving{.moving = true};
+
+// Each row goes on from window to window and from epoch to epoch, over the text's end to its beginning, in windows of
+// like length; in the long run no target comes more often than another.
+TEST(Batches, OfAMovingStreamGoOnFromEpochToEpoch) {
+  for (const int64_t n : {34, 101, 1000, 1031}) {
+    const Corpus corpus = stream(n);
+    Batches batches(corpus, false, 7, {.batch = 5, .seed = 3}, kMoving);
+    std::vector<int32_t> next(5, -1);
+    std::map<int32_t, int> seen;
+    constexpr int kEpochs = 200;
+    int64_t total = 0;
+    Batch batch;
+    for (int64_t epoch = 0; epoch < kEpochs; ++epoch) {
+      batches.begin_epoch(epoch);
+      int64_t longest = 0, shortest = 7;
+      for (int64_t i = 0; i < batches.size(); ++i) {
+        batches.get(i, batch);
+        EXPECT_EQ(batch.fresh, epoch == 0 && i == 0);
+        EXPECT_EQ(batch.rows, 5);
+        EXPECT_FALSE(batch.ragged);
+        longest = std::max(longest, batch.steps);
+        shortest = std::min(shortest, batch.steps);
+        total += batch.symbols;
+        for (int64_t b = 0; b < batch.rows; ++b) {
+          for (int64_t t = 0; t < batch.steps; ++t) {
+            const auto at = static_cast<size_t>(t * batch.rows + b);
+            int32_t& expected = next[static_cast<size_t>(b)];
+            if (expected >= 0) {
+              EXPECT_EQ(batch.inputs[at], expected == n - 1 ? 0 : expected);
+            }
+            EXPECT_EQ(batch.targets[at], batch.inputs[at] + 1);
+            expected = batch.targets[at];
+            ++seen[batch.targets[at]];
+          }
+        }
+      }
+      EXPECT_LE(longest, 7);
+      EXPECT_LE(longest - shortest, 1);
+    }
+    EXPECT_EQ(static_cast<int64_t>(seen.size()), n - 1);
+    EXPECT_NEAR(static_cast<double>(total), static_cast<double>(kEpochs * (n - 1)), 5.0 * (7 + 1));
+    for (const auto& [symbol, count] : seen) EXPECT_NEAR(count, kEpochs, 6) << symbol;
+  }
+}
+
+// Wherever a user may begin, some window of some epoch did.
+TEST(Batches, OfAMovingStreamBeginWindowsEverywhere) {
+  const Corpus corpus = stream(1001);
+  std::set<int32_t> moving, fixed;
+  for (const bool moves : {false, true}) {
+    Batches batches(corpus, false, 25, {.batch = 4, .seed = 3}, {.moving = moves});
+    Batch batch;
+    for (int64_t epoch = 0; epoch < 300; ++epoch) {
+      batches.begin_epoch(epoch);
+      for (int64_t i = 0; i < batches.size(); ++i) {
+        batches.get(i, batch);
+        for (int64_t b = 0; b < batch.rows; ++b) (moves ? moving : fixed).insert(batch.inputs[static_cast<size_t>(b)]);
+      }
+    }
+  }
+  EXPECT_EQ(moving.size(), 1000U);
+  EXPECT_LT(fixed.size(), 900U);
+}
+
+TEST(Batches, OfAMovingStreamBeginAnewWhenTheyGrow) {
+  const Corpus corpus = stream(1031);
+  Batches batches(corpus, false, 9, {.batch = 2, .every = 2, .factor = 3.0, .seed = 3}, kMoving);
+  Batch batch;
+  for (int64_t epoch = 0; epoch < 5; ++epoch) {
+    batches.begin_epoch(epoch);
+    batches.get(0, batch);
+    EXPECT_EQ(batch.fresh, epoch % 2 == 0) << epoch;
+    EXPECT_EQ(batch.rows, epoch < 2 ? 2 : epoch < 4 ? 6 : 18);
+  }
+}
+
+// The one update of an epoch has every target, in rows that begin elsewhere in the next.
+TEST(Batches, OfAWholeMovingStreamAreComplete) {
+  const Corpus corpus = stream(1031);
+  Batches batches(corpus, false, 9, {.batch = 4, .whole = true, .seed = 3}, kMoving);
+  std::set<int32_t> begins;
+  Batch batch;
+  for (int64_t epoch = 0; epoch < 10; ++epoch) {
+    batches.begin_epoch(epoch);
+    expect_complete(batches, corpus);
+    batches.get(0, batch);
+    EXPECT_TRUE(batch.fresh);
+    begins.insert(batch.inputs[0]);
+  }
+  EXPECT_GT(begins.size(), 8U);
+}
+
+// With the probability asked for in four fifths of the run, then ever more rarely; the same for the same seed.
+TEST(Batches, ResetRowsAsOftenAsAsked) {
+  const Corpus corpus = stream(20001);
+  for (const double p : {0.0, 0.3, 1.0}) {
+    const StreamOptions options{.moving = true, .reset = p, .epochs = 10};
+    Batches batches(corpus, false, 10, {.batch = 20, .seed = 3}, options);
+    Batches again(corpus, false, 10, {.batch = 20, .seed = 3}, options);
+    std::vector<double> share;
+    for (int64_t epoch = 0; epoch < 10; ++epoch) {
+      batches.begin_epoch(epoch);
+      again.begin_epoch(epoch);
+      int64_t resets = 0, windows = 0;
+      Batch batch, same;
+      for (int64_t i = 0; i < batches.size(); ++i) {
+        batches.get(i, batch);
+        again.get(i, same);
+        EXPECT_EQ(batch.resets, same.resets);
+        EXPECT_EQ(batch.resets.size(), p > 0.0 ? 20U : 0U);
+        resets += std::count(batch.resets.begin(), batch.resets.end(), 1);
+        windows += batch.rows;
+      }
+      share.push_back(static_cast<double>(resets) / static_cast<double>(windows));
+    }
+    // Some 2,000 draws an epoch: 0.05 are five standard deviations.
+    for (size_t epoch = 0; epoch < 8; ++epoch) EXPECT_NEAR(share[epoch], p, p == 1.0 ? 0.0 : 0.05) << epoch;
+    EXPECT_NEAR(share[8], 0.75 * p, 0.05);
+    EXPECT_NEAR(share[9], 0.25 * p, 0.05);
+  }
+  EXPECT_EQ((StreamOptions{.reset = 0.5}).reset_at(1.0), 0.0);
+}
+
+TEST(ColdStarts, BeginAtEvenlySpreadPlaces) {
+  const Corpus corpus = stream(1001);
+  const ColdStarts passages(corpus, 100, 90);
+  EXPECT_EQ(passages.places(), 90);
+  EXPECT_EQ(passages.steps(), 100);
+  ASSERT_EQ(passages.size(), 2);  // of 64 rows and of the rest
+  std::vector<int32_t> begins;
+  Batch batch;
+  for (int64_t i = 0; i < passages.size(); ++i) {
+    passages.get(i, batch);
+    EXPECT_TRUE(batch.fresh && !batch.ragged && !batch.last_only && batch.resets.empty());
+    EXPECT_EQ(batch.symbols, batch.rows * 100);
+    for (int64_t b = 0; b < batch.rows; ++b) {
+      begins.push_back(batch.inputs[static_cast<size_t>(b)]);
+      EXPECT_EQ(row_of(batch, b).back(), begins.back() + 100);
+    }
+  }
+  ASSERT_EQ(begins.size(), 90U);
+  EXPECT_EQ(begins.front(), 0);
+  for (size_t i = 1; i < begins.size(); ++i) EXPECT_NEAR(begins[i] - begins[i - 1], 10, 1);
+  // Half way on to the next.
+  ColdStarts(corpus, 100, 90, 0.5).get(0, batch);
+  EXPECT_EQ(batch.inputs[0], 5);
+  // A short text is read from each place from which it goes on far enough.
+  const Corpus small = stream(8);
+  EXPECT_EQ(ColdStarts(small, 5, 90).places(), 3);
+  EXPECT_EQ(ColdStarts(small, 100, 90).places(), 1);
+  EXPECT_EQ(ColdStarts(small, 100, 90).steps(), 7);
+}
+
 // Each target with at most so much before it, and never more than its own sequence has.
 TEST(ContextBatches, GiveEachTargetItsContext) {
   Corpus corpus;
