@@ -9,7 +9,7 @@
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
 #include "longhand/tasks/classifier_task.h"
-#include "longhand/tasks/language_model.h"
+#include "longhand/tasks/language_model_task.h"
 #include "longhand/tasks/regressor_task.h"
 #include "longhand/tasks/tagger_task.h"
 
@@ -247,15 +247,20 @@ class Eval {
     const int64_t rows = text.lines ? std::max<int64_t>(batch_, 64) : batch_;
     const tasks::LanguageScore score =
         model->evaluate(corpus, {.rows = rows, .context = context_symbols_}, engine(lstm), context);
+    tasks::ColdScore cold;
+    if (context_symbols_ == 0 && tasks::has_cold_start(*model)) {
+      cold = model->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, engine(lstm), context);
+    }
     if (json_) {
-      const nlohmann::ordered_json out = {{"nats_per_symbol", score.nats_per_symbol()},
-                                          {"perplexity", score.perplexity()},
-                                          {"bits_per_character", score.bits_per_character()},
-                                          {"symbols", score.symbols},
-                                          {"unknown_symbols", score.unknown},
-                                          {"sequences", score.sequences},
-                                          {"total_nats", score.total_nats},
-                                          {"context", context_symbols_}};
+      nlohmann::ordered_json out = {{"nats_per_symbol", score.nats_per_symbol()},
+                                    {"perplexity", score.perplexity()},
+                                    {"bits_per_character", score.bits_per_character()},
+                                    {"symbols", score.symbols},
+                                    {"unknown_symbols", score.unknown},
+                                    {"sequences", score.sequences},
+                                    {"total_nats", score.total_nats},
+                                    {"context", context_symbols_}};
+      for (const tasks::Metric& metric : cold.metrics()) out[metric.name] = metric.value;
       fmt::print("{}\n", out.dump());
       return;
     }
@@ -270,6 +275,8 @@ class Eval {
     }
     fmt::print("sequences           {}\n", format_count(static_cast<double>(score.sequences)));
     fmt::print("total nats          {:.2f}\n", score.total_nats);
+    if (!cold.nats.empty()) fmt::print("cold start          {}\n", describe_cold(cold.metrics()));
+    print_cold_warning(cold.metrics(), score.nats_per_symbol());
   }
 
   std::string model_path_;

@@ -14,6 +14,14 @@ void LanguageSettings::add_to(OptionTable& table) {
   model.add_to(table);
   common.add_batches_to(table);
   table.add("bptt", bptt, "most steps that gradients flow back, T", between(1, 1 << 20));
+  table.add("row-starts", row_starts,
+            "where each epoch begins to read the rows of a text: moving (where the last epoch ended) or fixed (at the "
+            "same places, from a zero state)",
+            one_of({"moving", "fixed"}));
+  table.add("reset-state", reset_state,
+            "probability of a zero state at the beginning of each window and row, so that the model learns to begin; "
+            "it falls to 0 in the last fifth of the run",
+            between(0.0, 1.0));
   table.add("label-smoothing", common.label_smoothing, "part of each target that is spread over all symbols",
             fraction());
   common.add_training_to(table);
@@ -23,6 +31,11 @@ void LanguageSettings::check() const {
   model.check();
   model.lstm.engine(common.engine);
   common.check();
+}
+
+void LanguageSettings::set_earlier_defaults() {
+  row_starts = "fixed";
+  reset_state = 0.0;
 }
 
 std::vector<std::string> LanguageSettings::notes() const {
@@ -35,6 +48,12 @@ std::vector<std::string> LanguageSettings::notes() const {
   const Option* init = table.find("init-output");
   if (model.tie_weights && init->text() != init->default_text && model.lstm.outputs() == model.embed) {
     out.emplace_back("--init-output does nothing with --tie-weights and no projection");
+  }
+  for (const char* name : {"row-starts", "reset-state"}) {
+    const Option* option = table.find(name);
+    if (!model.text.lines && !(model.lstm.bidirectional && option->name == "reset-state")) continue;
+    if (option->text() == option->default_text) continue;
+    out.push_back(fmt::format("--{} does nothing with {}", name, model.text.lines ? "--lines" : "--bidirectional"));
   }
   if (model.lstm.bidirectional) {
     out.push_back(fmt::format(
@@ -67,6 +86,9 @@ LanguageRun::LanguageRun(const LanguageSettings& settings)
       *model_, std::move(corpus), std::move(valid),
       tasks::LanguageTaskOptions{.groups = settings_.common.groups(),
                                  .bptt = settings_.bptt,
+                                 .stream = {.moving = settings_.row_starts == "moving",
+                                            .reset = settings_.reset_state,
+                                            .epochs = settings_.common.training.epochs},
                                  .label_smoothing = settings_.common.label_smoothing,
                                  .engine = settings_.model.lstm.engine(settings_.common.engine)},
       context_);
@@ -77,7 +99,7 @@ RunResult LanguageRun::run(const std::string& folder, bool resume, const train::
   LanguageSettings resolved = settings_;
   OptionTable table;
   resolved.add_to(table);
-  Finished finished{.test = {}, .sample = [&] { return sample(folder); }};
+  Finished finished{.test = {}, .examine = [&](const train::TrainResult& result) { return examine(folder, result); }};
   if (!test_.symbols.empty()) {
     finished.test = [&]() -> std::vector<tasks::Metric> {
       const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(folder);
@@ -130,17 +152,60 @@ void LanguageRun::check_size(const data::Corpus& corpus) const {
                     "--valid-fraction leave less of it");
 }
 
-// A few lines from the model that was kept, for the report.
-std::string LanguageRun::sample(const std::string& folder) {
-  if (settings_.model.lstm.bidirectional) return "";  // it cannot write
+// Beginnings of words in the measured text, evenly spread, and from each some ten characters, or three words: what a
+// user would begin with. A model of lines begins without any.
+std::vector<std::string> LanguageRun::prompts(const tasks::LanguageModel& model) const {
+  if (settings_.model.text.lines) return {""};
+  constexpr int64_t kPrompts = 3;
+  const data::Vocabulary& vocabulary = model.vocabulary();
+  const data::Corpus& corpus = task_->measured();
+  const bool words = settings_.model.text.level == "word";
+  const auto symbol = [&](int64_t at) -> const std::string& {
+    return vocabulary.symbol(corpus.symbols[static_cast<size_t>(at)]);
+  };
+  const auto divides = [&](int64_t at) { return symbol(at) == " " || symbol(at) == "\n" || symbol(at) == data::kEnd; };
+  const int64_t n = corpus.targets(), shortest = words ? 3 : 10, longest = 4 * shortest;
+  std::vector<std::string> out;
+  for (int64_t i = 0; i < kPrompts; ++i) {
+    int64_t begin = n * (2 * i + 1) / (2 * kPrompts);
+    for (int64_t k = 0; k < longest && begin > 0 && begin + 1 < n && !divides(begin - 1); ++k) ++begin;
+    data::Writer writer(settings_.model.text);
+    std::string prompt;
+    for (int64_t at = begin; at < std::min(n, begin + longest); ++at) {
+      if (at - begin >= shortest && (words || divides(at))) break;
+      prompt += writer.next(symbol(at));
+    }
+    out.push_back(std::move(prompt));
+  }
+  return out;
+}
+
+// What the kept model writes, from prompts alone, and how it begins.
+lab::Findings LanguageRun::examine(const std::string& folder, const train::TrainResult& result) {
+  lab::Findings out;
+  const nn::LstmOptions& lstm = settings_.model.lstm;
+  if (lstm.bidirectional) return out;  // it cannot write
   const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(train::RunFiles(folder).model);
-  std::string text;
-  tasks::generate(*kept, "", 400, {.temperature = 0.8}, data::Unknown::kSkip, settings_.model.lstm.fastest_engine(),
-                  context_, [&](const std::string& piece) {
-                    text += piece;
-                    return true;
-                  });
-  return text;
+  const std::vector<std::string> begin_with = prompts(*kept);
+  for (const std::string& prompt : begin_with) {
+    lab::Sample sample{prompt, ""};
+    tasks::generate(*kept, prompt, 400 / static_cast<int64_t>(begin_with.size()), {.temperature = 0.8},
+                    data::Unknown::kSkip, lstm.fastest_engine(), context_, [&](const std::string& piece) {
+                      sample.text += piece;
+                      return true;
+                    });
+    out.samples.push_back(std::move(sample));
+  }
+  if (!tasks::has_cold_start(*kept)) return out;
+  const data::Corpus& corpus = task_->measured();
+  const tasks::ColdScore cold =
+      kept->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, lstm.engine(settings_.common.engine), context_);
+  const tasks::Metric* held_out = tasks::find_metric(result.valid, "loss");
+  out.cold = {.text = held_out != nullptr ? "held-out text" : "training text",
+              .nats = cold.nats,
+              .bands = cold.metrics(),
+              .warm_nats = held_out != nullptr ? held_out->value : result.progress.loss()};
+  return out;
 }
 
 }  // namespace longhand::cli

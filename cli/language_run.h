@@ -16,11 +16,15 @@ struct LanguageSettings {
   CommonSettings common;
   int64_t max_tokens = 0;
   int64_t bptt = 64;
+  std::string row_starts = "moving";
+  double reset_state = 1.0;
   tasks::LanguageModelOptions model;
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be together.
   void check() const;
+  /// Sets what an earlier version did that did not have the option, for the settings of a run that it wrote.
+  void set_earlier_defaults();
   /// What was asked for and does nothing, or not what one may expect, as sentences for the user.
   std::vector<std::string> notes() const;
 };
@@ -49,7 +53,8 @@ class LanguageRun {
   data::Corpus other_text(const std::string& source) const;
   data::Corpus held_out(data::Corpus& corpus) const;
   void check_size(const data::Corpus& corpus) const;
-  std::string sample(const std::string& folder);
+  lab::Findings examine(const std::string& folder, const train::TrainResult& result);
+  std::vector<std::string> prompts(const tasks::LanguageModel& model) const;
 
   LanguageSettings settings_;
   kernels::Context context_;

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "longhand/tasks/language_model.h"
+
 namespace longhand::cli {
 namespace {
 
@@ -17,6 +19,9 @@ std::string time_left(const train::Progress& p) {
   const double seconds = p.step > 0 ? p.seconds / static_cast<double>(p.step) * steps_left : 0.0;
   return format_duration(seconds);
 }
+
+// Nats per symbol. Memorised texts aside, a text's further past is worth some hundredths of a nat.
+constexpr double kMuchWorse = 0.25;
 
 std::string loss(const train::Progress& p) {
   const std::string text = fmt::format("loss {:.4f}", p.loss());
@@ -39,6 +44,27 @@ size_t terminal_width() {
 }
 
 }  // namespace
+
+std::string describe_cold(const std::vector<tasks::Metric>& metrics) {
+  std::string out;
+  for (const auto& [first, last] : tasks::ColdScore::kBands) {
+    const tasks::Metric* metric = tasks::find_metric(metrics, fmt::format("cold_nats_{}_{}", first, last));
+    if (metric == nullptr) continue;
+    out += out.empty() ? fmt::format("{:.4f} nats per symbol after {} to {} symbols", metric->value, first, last)
+                       : fmt::format(", {:.4f} after {} to {}", metric->value, first, last);
+  }
+  return out;
+}
+
+void print_cold_warning(const std::vector<tasks::Metric>& metrics, double warm_nats) {
+  const tasks::Metric* far = tasks::find_metric(metrics, "cold_nats_21_100");
+  if (far == nullptr || far->value < warm_nats + kMuchWorse) return;
+  fmt::print(stderr,
+             "note: this model begins badly: even 21 to 100 symbols after a cold start it loses {:.2f} nats a symbol\n"
+             "      more than within a text, so what it writes after a prompt will be poor; train it with moving rows\n"
+             "      and a larger --reset-state, or give `generate` a long --context\n",
+             far->value - warm_nats);
+}
 
 std::string format_duration(double seconds) {
   const auto s = static_cast<int64_t>(std::llround(seconds));

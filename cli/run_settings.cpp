@@ -7,7 +7,6 @@
 #include "cli/progress.h"
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
-#include "longhand/lab/report.h"
 
 namespace longhand::cli {
 namespace {
@@ -132,14 +131,14 @@ RunResult train_in_folder(tasks::Task& task, const CommonSettings& settings, con
                           kernels::Context& context, const Finished& finished) {
   train::Trainer trainer(task, settings.training, folder, context, observer);
   if (resume) trainer.resume();
-  RunResult result{.training = {}, .was_complete = resume && trainer.complete(), .test = {}};
+  RunResult result{.training = {}, .was_complete = resume && trainer.complete(), .findings = {}};
   io::write_file(train::RunFiles(folder).config, io::to_toml(resolved));
   result.training = trainer.run();
-  const std::string sample = finished.sample ? finished.sample() : "";
-  lab::write_report(folder, {}, sample);
+  if (finished.examine) result.findings = finished.examine(result.training);
+  lab::write_report(folder, result.findings);
   if (finished.test && result.training.outcome != train::Outcome::kInterrupted) {
-    result.test = finished.test();
-    lab::write_report(folder, result.test, sample);
+    result.findings.test = finished.test();
+    lab::write_report(folder, result.findings);
   }
   return result;
 }

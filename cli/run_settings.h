@@ -10,6 +10,7 @@
 
 #include "longhand/base/rng.h"
 #include "longhand/data/buckets.h"
+#include "longhand/lab/report.h"
 #include "longhand/train/trainer.h"
 
 namespace longhand::cli {
@@ -72,14 +73,14 @@ std::string describe_foreign(const std::string& source, int64_t foreign, int64_t
 
 struct RunResult {
   train::TrainResult training;
-  bool was_complete = false;        ///< resumed, with nothing left to do
-  std::vector<tasks::Metric> test;  ///< of the kept model; empty without test data
+  bool was_complete = false;  ///< resumed, with nothing left to do
+  lab::Findings findings;     ///< of the kept model
 };
 
 /// What is asked of a model once it is on the disk; where there is nothing to ask, the function is empty.
 struct Finished {
   std::function<std::vector<tasks::Metric>()> test;
-  std::function<std::string()> sample;  ///< a text to show in the report
+  std::function<lab::Findings(const train::TrainResult&)> examine;  ///< all but the test
 };
 
 /// Trains in a folder that exists, or goes on with the run that is there, and leaves configuration and report. A run

@@ -44,6 +44,7 @@ std::string describe(const std::vector<tasks::Metric>& metrics) {
   const char* nats = tasks::find_metric(metrics, "perplexity") != nullptr ? " nats" : "";
   std::string out;
   for (const tasks::Metric& metric : metrics) {
+    if (metric.name.starts_with("cold_")) continue;  // describe_cold has them
     if (!out.empty()) out += ", ";
     if (metric.name == "loss") {
       out += fmt::format("loss {:.4f}{}", metric.value, nats);
@@ -116,6 +117,7 @@ class Train {
         throw input_error(folder_ + ": expected the folder of a run, with config.toml and checkpoint.safetensors",
                           "name the folder that --out named");
       }
+      if constexpr (requires { settings_.set_earlier_defaults(); }) settings_.set_earlier_defaults();
       try {
         io::read_toml(files.config, settings_table_);
       } catch (const Error& e) {
@@ -201,7 +203,10 @@ class Train {
                                     {"train_loss", p.loss()}, {"best_epoch", result.best_epoch}};
       if (p.has_perplexity) out["train_perplexity"] = std::exp(p.loss());
       for (const tasks::Metric& metric : result.valid) out["valid_" + metric.name] = metric.value;
-      for (const tasks::Metric& metric : run.test) out["test_" + metric.name] = metric.value;
+      if (run.findings.cold) {
+        for (const tasks::Metric& metric : run.findings.cold->bands) out[metric.name] = metric.value;
+      }
+      for (const tasks::Metric& metric : run.findings.test) out["test_" + metric.name] = metric.value;
       fmt::print("{}\n", out.dump());
       return;
     }
@@ -215,8 +220,11 @@ class Train {
     if (!result.valid.empty()) {
       fmt::print("held out   {}, in epoch {}, the best\n", describe(result.valid), result.best_epoch);
     }
-    if (!run.test.empty()) fmt::print("test       {}\n", describe(run.test));
+    if (!run.findings.test.empty()) fmt::print("test       {}\n", describe(run.findings.test));
+    const std::optional<lab::ColdCurve>& cold = run.findings.cold;
+    if (cold) fmt::print("cold start {}\n", describe_cold(cold->bands));
     fmt::print("model      {}\nreport     {}\n", files.model, files.report);
+    if (cold) print_cold_warning(cold->bands, cold->warm_nats);
   }
 
   typename Run::Settings settings_;

@@ -75,6 +75,19 @@ std::vector<Curve> r2(const Rows& rows) {
   return points.empty() ? std::vector<Curve>() : std::vector<Curve>{{"R2", 1, std::move(points)}};
 }
 
+// Losses after a cold start, by epoch: of held-out text, or of the training text where nothing is held out.
+Chart cold_by_epoch(const Rows& rows) {
+  std::vector<Curve> curves;
+  const std::pair<const char*, const char*> bands[] = {
+      {"1_5", "after 1 to 5 symbols"}, {"6_20", "after 6 to 20"}, {"21_100", "after 21 to 100"}};
+  for (const auto& [key, label] : bands) {
+    std::vector<Point> points = values(rows, std::string("valid_cold_nats_") + key);
+    if (points.empty()) points = values(rows, std::string("train_cold_nats_") + key);
+    if (!points.empty()) curves.push_back({label, static_cast<int>(curves.size()) + 2, std::move(points)});
+  }
+  return by_epoch("Loss from a cold start (nats a symbol)", std::move(curves));
+}
+
 std::string charts(const Rows& rows) {
   Chart losses = by_epoch(has_perplexity(rows) ? "Loss (nats a symbol)" : "Loss",
                           {{"training", 0, values(rows, "train_loss")}, {"held out", 1, values(rows, "valid_loss")}});
@@ -87,6 +100,7 @@ std::string charts(const Rows& rows) {
   if (!perplexities[0].points.empty()) perplexities.push_back({"held out", 1, values(rows, "valid_perplexity")});
   std::string html = draw(losses) + "<div class=pair>" + draw(by_epoch("Perplexity", perplexities, 10.0)) +
                      draw(by_epoch("Held out, per cent", shares(rows))) + draw(by_epoch("R2, held out", r2(rows))) +
+                     draw(cold_by_epoch(rows)) +
                      draw(by_epoch("Learning rate", {{"learning rate", 0, values(rows, "learning_rate")}}));
   html += draw(by_epoch("Gradient norm before clipping", {{"gradient norm", 0, values(rows, "gradient_norm")}}, 10.0));
   const std::vector<Point> batch = values(rows, "batch");
@@ -125,23 +139,38 @@ std::string head_figures(const Rows& rows) {
          "</dl>\n";
 }
 
+std::string cold_chart(const ColdCurve& cold) {
+  std::vector<Point> points;
+  for (size_t i = 0; i < cold.nats.size(); ++i) points.push_back({static_cast<double>(i + 1), cold.nats[i]});
+  const std::vector<Point> warm = {{1.0, cold.warm_nats}, {static_cast<double>(points.size()), cold.warm_nats}};
+  return draw({.title = "Loss by symbols read since a cold start (nats a symbol, " + cold.text + ")",
+               .x_title = "symbols read",
+               .whole_x = true,
+               .curves = {{"from a cold start", 0, std::move(points)}, {"within the text", 1, warm}},
+               .mark = {}});
+}
+
 }  // namespace
 
-void write_report(const std::string& folder, const std::vector<tasks::Metric>& test, const std::string& sample) {
+void write_report(const std::string& folder, const Findings& findings) {
   const Rows rows = read_metrics(folder + "/metrics.jsonl");
   std::string html =
       page_start("Training run: " + std::filesystem::path(folder + "/").parent_path().filename().string());
   if (!rows.empty()) html += head_figures(rows) + charts(rows);
-  if (!test.empty()) {
+  if (findings.cold) html += cold_chart(*findings.cold);
+  if (!findings.test.empty()) {
     html += "<h2>Test</h2><dl class=figures>";
-    for (const tasks::Metric& metric : test) {
+    for (const tasks::Metric& metric : findings.test) {
       std::string name = metric.name;
       std::replace(name.begin(), name.end(), '_', ' ');
       html += head_figure(name, fmt::format("{:.5g}", metric.value));
     }
     html += "</dl>\n";
   }
-  if (!sample.empty()) html += "<h2>A sample (temperature 0.8)</h2><pre>" + escape_html(sample) + "</pre>\n";
+  if (!findings.samples.empty()) html += "<h2>Samples (temperature 0.8), each after a prompt in bold</h2>\n";
+  for (const Sample& sample : findings.samples) {
+    html += "<pre><b>" + escape_html(sample.prompt) + "</b>" + escape_html(sample.text) + "</pre>\n";
+  }
   html += "<h2>Configuration</h2><pre>" + escape_html(io::read_file(folder + "/config.toml")) + "</pre>\n";
   io::write_file(folder + "/report.html", html + kPageEnd);
 }

@@ -52,6 +52,40 @@ double LanguageScore::bits_per_character() const {
   return total_nats / std::numbers::ln2 / static_cast<double>(characters);
 }
 
+double ColdScore::mean(int64_t first, int64_t last) const {
+  last = std::min(last, static_cast<int64_t>(nats.size()));
+  double sum = 0.0;
+  for (int64_t d = first; d <= last; ++d) sum += nats[static_cast<size_t>(d - 1)];
+  return first <= last ? sum / static_cast<double>(last - first + 1) : std::nan("");
+}
+
+std::vector<Metric> ColdScore::metrics() const {
+  std::vector<Metric> out;
+  for (const auto& [first, last] : kBands) {
+    if (first <= static_cast<int64_t>(nats.size())) {
+      out.push_back({fmt::format("cold_nats_{}_{}", first, last), mean(first, last)});
+    }
+  }
+  return out;
+}
+
+namespace {
+
+// Keeps what is carried from batch to batch while something else is run.
+class StatePutAside {
+ public:
+  explicit StatePutAside(nn::LstmStack<float>& stack) : stack_(stack), state_(stack.take_state()) {}
+  ~StatePutAside() { stack_.give_state(std::move(state_)); }
+  StatePutAside(const StatePutAside&) = delete;
+  StatePutAside& operator=(const StatePutAside&) = delete;
+
+ private:
+  nn::LstmStack<float>& stack_;
+  nn::LstmStack<float>::SavedState state_;
+};
+
+}  // namespace
+
 LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary)
     : LanguageModel(options, std::move(vocabulary), Memory::kNow) {}
 
@@ -278,7 +312,11 @@ double LanguageModel::run(const data::Batch& batch, const GradientPass* training
   }
   LONGHAND_CHECK(training == nullptr || !batch.last_only);
   // The reverse direction begins at the window's end: it has no state to carry.
-  if (batch.fresh || options_.lstm.bidirectional) stack_.reset_state(batch.rows);
+  if (batch.fresh || options_.lstm.bidirectional) {
+    stack_.reset_state(batch.rows);
+  } else if (!batch.resets.empty()) {
+    stack_.reset_rows(batch.resets);
+  }
   const float* x = embed(batch, training, engine, context);
   if (training == nullptr) {
     const float* output =
@@ -309,13 +347,7 @@ double LanguageModel::run(const data::Batch& batch, const GradientPass* training
 LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
                                       kernels::Context& context) {
   LONGHAND_CHECK(options.context > 0 || !options_.lstm.bidirectional);
-  // What is carried from batch to batch must not be touched.
-  struct PutAside {
-    explicit PutAside(nn::LstmStack<float>& s) : stack(s), state(s.take_state()) {}
-    ~PutAside() { stack.give_state(std::move(state)); }
-    nn::LstmStack<float>& stack;
-    nn::LstmStack<float>::SavedState state;
-  } const put_aside(stack_);
+  const StatePutAside carried(stack_);
   LanguageScore score;
   const auto run_all = [&](const auto& batches) {
     data::Batch batch;
@@ -336,6 +368,24 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
   score.unknown = static_cast<int64_t>(corpus.unknown_lengths.size()) + corpus.skipped;
   score.characters = characters(corpus);
   if (score.symbols < corpus.targets()) score.characters = score.characters * score.symbols / corpus.targets();
+  return score;
+}
+
+ColdScore LanguageModel::evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, nn::Engine engine,
+                                       kernels::Context& context) {
+  LONGHAND_CHECK(!options_.lstm.bidirectional);
+  const StatePutAside carried(stack_);
+  const data::ColdStarts passages(corpus, ColdScore::kDistance, places, turn);
+  ColdScore score{.places = passages.places(), .nats = std::vector<double>(static_cast<size_t>(passages.steps()))};
+  data::Batch batch;
+  for (int64_t i = 0; i < passages.size(); ++i) {
+    passages.get(i, batch);
+    run(batch, nullptr, engine, context);
+    for (int64_t n = 0; n < batch.symbols; ++n) {
+      score.nats[static_cast<size_t>(n / batch.rows)] += static_cast<double>(losses_[n]);
+    }
+  }
+  for (double& nats : score.nats) nats /= static_cast<double>(score.places);
   return score;
 }
 

@@ -17,6 +17,7 @@
 #include "longhand/nn/lstm_stack.h"
 #include "longhand/tasks/gradient_pass.h"
 #include "longhand/tasks/model_file.h"
+#include "longhand/tasks/task.h"
 
 namespace longhand::tasks {
 
@@ -58,6 +59,21 @@ struct LanguageScore {
   double bits_per_character() const;
 };
 
+/// How well a model predicts when it begins in the middle of a text with a zero state, as it does after a prompt: by
+/// how many symbols it has read since.
+struct ColdScore {
+  static constexpr int64_t kDistance = 100;  ///< read from each place, where the corpus is long enough
+
+  int64_t places = 0;        ///< where it began
+  std::vector<double> nats;  ///< element d - 1: mean nats per symbol, of the symbol predicted from the first d
+
+  /// The mean over distances `first` .. `last`, or as far as was read; not a number where that is not at all.
+  double mean(int64_t first, int64_t last) const;
+  /// The means over `kBands`, as far as was read, called cold_nats_1_5 and so on.
+  std::vector<Metric> metrics() const;
+  static constexpr std::pair<int64_t, int64_t> kBands[] = {{1, 5}, {6, 20}, {21, 100}};
+};
+
 class LanguageModel {
  public:
   static constexpr const char* kTask = "language_model";  ///< in its file
@@ -88,6 +104,11 @@ class LanguageModel {
   /// Scores a corpus. Leaves the carried state as it was.
   LanguageScore evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
                          kernels::Context& context);
+
+  /// Scores a corpus, which is one sequence, from cold starts at evenly spread places. `turn` is that of
+  /// data::ColdStarts. Leaves the carried state as it was. Not for bidirectional models.
+  ColdScore evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, nn::Engine engine,
+                          kernels::Context& context);
 
   /// Forgets everything read so far. Not for bidirectional models, which cannot go on with a text.
   void begin_text();

@@ -29,7 +29,7 @@ LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, d
       valid_(std::move(valid)),
       options_(options),
       context_(context),
-      batches_(train_, model.options().text.lines, options.bptt, options.groups) {
+      batches_(train_, model.options().text.lines, options.bptt, options.groups, options.stream) {
   for (int64_t slot = 0; slot < options.groups.accumulate; ++slot) states_.push_back(model_.stack().take_state());
 }
 
@@ -56,11 +56,34 @@ EvaluateOptions evaluation_while_training(const LanguageModel& model, const data
   return {.rows = std::clamp<int64_t>(corpus.targets() / kLeastRow, 1, batch)};
 }
 
+bool has_cold_start(const LanguageModel& model) {
+  return !model.options().text.lines && !model.options().lstm.bidirectional;
+}
+
+int64_t cold_places(const data::Corpus& corpus) {
+  return std::clamp<int64_t>(corpus.targets() / ColdScore::kDistance, 1, 200);
+}
+
 std::vector<Metric> LanguageModelTask::validate() {
   const LanguageScore score =
       model_.evaluate(valid_, evaluation_while_training(model_, valid_, options_.groups.batch, options_.bptt),
                       options_.engine, context_);
-  return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
+  std::vector<Metric> out = {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
+  if (has_cold_start(model_)) {
+    for (Metric& metric : model_.evaluate_cold(valid_, cold_places(valid_), 0.0, options_.engine, context_).metrics()) {
+      out.push_back(std::move(metric));
+    }
+  }
+  return out;
+}
+
+// A few places, others in every epoch: over epochs they give a curve, and in one they cost little.
+std::vector<Metric> LanguageModelTask::measure_training() {
+  if (!has_cold_start(model_)) return {};
+  constexpr int64_t kShare = 20;  // of an epoch's symbols
+  const int64_t places = std::max<int64_t>(1, cold_places(train_) / kShare);
+  const double turn = CounterRng(options_.groups.seed, static_cast<uint64_t>(epoch_), RngPlace::kHeldOut).uniform(0);
+  return model_.evaluate_cold(train_, places, turn, options_.engine, context_).metrics();
 }
 
 std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_state() {
@@ -72,12 +95,14 @@ std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_s
 }
 
 bool LanguageModelTask::carried_state_fits(int64_t index) {
-  if (index >= batches_.size()) return true;  // the next epoch begins with a new state
-  for (int64_t part = 0; part < batches_.parts(index); ++part) {
-    batches_.get(index, part, batch_);
+  const bool ended = index >= batches_.size();
+  if (ended && !batches_.goes_on()) return true;  // the next epoch begins with a new state
+  const int64_t update = std::min(index, batches_.size() - 1);
+  for (int64_t part = 0; part < batches_.parts(update); ++part) {
+    batches_.get(update, part, batch_);
     nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
     model_.stack().give_state(std::move(state));
-    const bool fits = batch_.fresh || model_.stack().state_fits(batch_.rows);
+    const bool fits = (batch_.fresh && !ended) || model_.stack().state_fits(batch_.rows);
     state = model_.stack().take_state();
     if (!fits) return false;
     if (options_.groups.whole) break;  // the parts follow one another
@@ -91,11 +116,15 @@ std::string LanguageModelTask::fingerprint() const {
     for (const char c : model_.vocabulary().symbol(s)) bytes.push_back(static_cast<unsigned char>(c));
     bytes.push_back(-1);
   }
+  const std::string stream =
+      options_.stream.moving || options_.stream.reset > 0.0
+          ? fmt::format(", rows {}, reset-state {}", options_.stream.moving ? "moving" : "fixed", options_.stream.reset)
+          : "";
   return fmt::format(
       "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, bptt {}, "
-      "label-smoothing {}{}",
+      "label-smoothing {}{}{}",
       train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols), hash(2, bytes),
-      model_.parameters().count(), options_.bptt, options_.label_smoothing,
+      model_.parameters().count(), options_.bptt, options_.label_smoothing, stream,
       described(options_.groups, model_.options()));
 }
 

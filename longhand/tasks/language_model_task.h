@@ -13,6 +13,7 @@ namespace longhand::tasks {
 struct LanguageTaskOptions {
   data::GroupOptions groups;  ///< how many sequences make an update, and the seed
   int64_t bptt = 64;
+  data::StreamOptions stream;
   double label_smoothing = 0.0;
   nn::Engine engine = nn::Engine::kFused;
 };
@@ -22,6 +23,12 @@ struct LanguageTaskOptions {
 EvaluateOptions evaluation_while_training(const LanguageModel& model, const data::Corpus& corpus, int64_t batch,
                                           int64_t bptt);
 
+/// Whether a text can be taken up anywhere with a zero state: not where every line is a sequence of its own, nor where
+/// the text is read from both ends.
+bool has_cold_start(const LanguageModel& model);
+/// Places to measure cold starts from: as many as do not overlap, at most 200.
+int64_t cold_places(const data::Corpus& corpus);
+
 class LanguageModelTask final : public Task {
  public:
   /// `valid` may have no symbols: then there is no validation.
@@ -30,13 +37,19 @@ class LanguageModelTask final : public Task {
 
   ParameterArena& parameters() override { return model_.parameters(); }
   void parameters_changed() override { model_.parameters_changed(); }
-  void begin_epoch(int64_t epoch) override { batches_.begin_epoch(epoch); }
+  void begin_epoch(int64_t epoch) override {
+    epoch_ = epoch;
+    batches_.begin_epoch(epoch);
+  }
   int64_t steps() const override { return batches_.size(); }
   int64_t batch() const override { return batches_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
+  /// What the model is measured on: the held-out corpus, or the training corpus where there is none.
+  const data::Corpus& measured() const { return has_validation() ? valid_ : train_; }
   bool has_perplexity() const override { return true; }
   bool has_validation() const override { return !valid_.symbols.empty(); }
   std::vector<Metric> validate() override;
+  std::vector<Metric> measure_training() override;
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override;
   bool carried_state_fits(int64_t index) override;
   std::string fingerprint() const override;
@@ -50,6 +63,7 @@ class LanguageModelTask final : public Task {
   kernels::Context& context_;
   data::Batches batches_;
   data::Batch batch_;
+  int64_t epoch_ = 0;
   std::vector<nn::LstmStack<float>::SavedState> states_;  // of each part of a group
 };
 

@@ -17,6 +17,8 @@ void SamplerOptions::add_to(OptionTable& table) {
             between(1e-6, 1.0));
   table.add("greedy", greedy, "always take the most probable symbol");
   table.add("seed", seed, "the same seed gives the same text", at_least(0));
+  table.add("context", context,
+            "text that the model reads before the prompt and that is not printed; not for a model of lines");
   table.add("count", count,
             "lines to write, with a model of lines, each of --length symbols at most; 0: as many as fit in --length",
             at_least(0));
@@ -71,18 +73,26 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
 
   data::TextOptions as_stream = text;  // a prompt is the beginning of a line, not a whole one
   as_stream.lines = false;
-  std::vector<int32_t> start =
-      data::encode(data::normalise(prompt, text, "--prompt"), as_stream, vocabulary, unknown, "--prompt").symbols;
+  const auto encoded = [&](const std::string& given, const char* name) {
+    return data::encode(data::normalise(given, text, name), as_stream, vocabulary, unknown, name).symbols;
+  };
+  std::vector<int32_t> start = encoded(prompt, "--prompt");
+  const std::vector<int32_t> before = encoded(options.context, "--context");
   if (text.lines) {
     start.insert(start.begin(), begin);
-  } else if (start.empty()) {
-    // A stream has no beginning; a line's end, a blank or the most frequent symbol comes nearest to one.
+  } else if (start.empty() && before.empty()) {
+    // Something has to be read before something can be predicted. (After a prompt, docs/batching.md has measured that
+    // nothing before it is as good.)
     for (const std::string_view symbol : {std::string_view("\n"), data::kEnd, std::string_view(" ")}) {
       if (start.empty() && vocabulary.find(symbol) >= 0) start.push_back(vocabulary.find(symbol));
     }
     if (start.empty()) start.push_back(0);
   }
 
+  if (text.lines && !options.context.empty()) {
+    throw usage_error("--context: expected a model of a stream, found one that was trained on lines",
+                      "leave it out: each line begins anew; give its beginning with --prompt");
+  }
   if (!text.lines && (options.verse.any() || options.count > 0)) {
     throw usage_error(std::string(options.count > 0 ? "--count" : "--form and --acrostic") +
                           ": expected a model that was trained on lines, found one of a stream",
@@ -105,7 +115,9 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
       logits = model.read(symbol, engine, context);
     }
   };
+  for (const int32_t symbol : before) writer.next(vocabulary.symbol(symbol));
   for (const int32_t symbol : start) writer.next(vocabulary.symbol(symbol));
+  if (!text.lines) start.insert(start.begin(), before.begin(), before.end());
   read_start(start);
   if (!options.verse.any() && options.count == 0) start.resize(text.lines ? 1 : 0);  // of the lines after the first
   int64_t lines = 0;

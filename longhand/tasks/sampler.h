@@ -16,8 +16,9 @@ struct SamplerOptions {
   double top_p = 1.0;        ///< only the most probable that together reach this probability (Holtzman et al. 2020)
   bool greedy = false;       ///< the most probable
   int64_t seed = 0;
-  int64_t count = 0;   ///< of a model of lines: so many lines, however long; 0: as long as it may be
-  VerseOptions verse;  ///< of a model of lines
+  std::string context;  ///< of a model of a stream: text that is read before the prompt, and not written
+  int64_t count = 0;    ///< of a model of lines: so many lines, however long; 0: as long as it may be
+  VerseOptions verse;   ///< of a model of lines
 
   void add_to(OptionTable& table);
 };
@@ -29,10 +30,13 @@ int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, c
                uint64_t index);
 
 /// Continues `prompt`, normalised as the model's training text was, by `length` symbols, and calls `emit` with each
-/// piece of text as it is drawn; `emit` returns false to stop. With `lines` every <eos> ends a line, and the next
-/// begins afresh; so does a poem in a form of verse when that is full, all beginning with the prompt. Throws an input
-/// error for a prompt symbol that the model does not know, unless `unknown` allows it, and a usage error for a prompt
-/// that is not in the form, or for a form or count of a model that was not trained on lines.
+/// piece of text as it is drawn; `emit` returns false to stop. The model begins with a zero state (or its trained
+/// initial one) and reads the context, if there is one, and the prompt. Where there is neither, a model of a stream
+/// reads a line's end, or else a blank, or else its most frequent symbol. With `lines` every <eos> ends a line, and the
+/// next begins afresh; so does a poem in a form of verse when that is full, all beginning with the prompt. Throws an
+/// input error for a symbol of prompt or context that the model does not know, unless `unknown` allows it, and a usage
+/// error for a prompt that is not in the form, for a form or count of a model that was not trained on lines, or for a
+/// context of one that was.
 void generate(LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
               data::Unknown unknown, nn::Engine engine, kernels::Context& context,
               const std::function<bool(const std::string&)>& emit);

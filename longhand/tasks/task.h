@@ -58,6 +58,8 @@ class Task {
   /// Measures the model on the held-out data. The first metric is the one by which the best model is chosen; one is
   /// called `loss`. Only between epochs.
   virtual std::vector<Metric> validate() = 0;
+  /// Measures the model on the training data, where nothing is held out. Only between epochs.
+  virtual std::vector<Metric> measure_training() { return {}; }
 
   /// Arrays that, with the parameters, make the next step: states carried from batch to batch.
   virtual std::vector<std::pair<std::string, Buffer<float>*>> carried_state() = 0;

@@ -147,7 +147,7 @@ Divergence Trainer::diverged(const std::string& what) const {
 }
 
 void Trainer::end_epoch() {
-  Evaluation evaluation{progress_, {}, false};
+  Evaluation evaluation{progress_, {}, {}, false};
   double loss = progress_.loss();
   if (task_.has_validation()) {
     const Averaged averaged(*this);
@@ -166,6 +166,9 @@ void Trainer::end_epoch() {
       best_values_.assign(values.begin(), values.end());
       best_unsaved_ = true;
     }
+  } else {
+    const Averaged averaged(*this);
+    evaluation.train = task_.measure_training();
   }
   schedule_.observe(loss);
   if (optimizer_.waits_for_trigger()) {
@@ -188,6 +191,7 @@ void Trainer::write_events(const Evaluation& evaluation) {
                                                          {"train/gradient_norm", p.mean_norm()},
                                                          {"train/tokens_per_second", p.tokens_per_second}};
   if (p.has_perplexity) scalars.emplace_back("train/perplexity", std::exp(p.loss()));
+  for (const tasks::Metric& metric : evaluation.train) scalars.emplace_back("train/" + metric.name, metric.value);
   for (const tasks::Metric& metric : evaluation.valid) scalars.emplace_back("valid/" + metric.name, metric.value);
   const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   events_->write(now, p.step, scalars);
@@ -209,6 +213,7 @@ std::string Trainer::metrics_line(const Evaluation& evaluation) const {
     line["train_perplexity"] = std::exp(p.loss());
     line["valid_perplexity"] = nullptr;
   }
+  for (const tasks::Metric& metric : evaluation.train) line["train_" + metric.name] = metric.value;
   for (const tasks::Metric& metric : evaluation.valid) line["valid_" + metric.name] = metric.value;
   return line.dump();
 }

@@ -71,6 +71,7 @@ struct Progress {
 struct Evaluation {
   Progress progress;
   std::vector<tasks::Metric> valid;  ///< empty without held-out data
+  std::vector<tasks::Metric> train;  ///< empty with held-out data, and where a task has none of these
   bool best = false;
 };
 

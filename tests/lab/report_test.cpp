@@ -113,17 +113,17 @@ std::string row(int epoch, const std::string& valid, const std::string& more = "
 }
 
 // The report of a run with these metrics.
-std::string report(const std::string& metrics, const std::string& sample = "",
-                   const std::vector<tasks::Metric>& test = {}) {
+std::string report(const std::string& metrics, const Findings& findings = {}) {
   const TemporaryFolder folder;
   io::write_file(folder / "metrics.jsonl", metrics);
   io::write_file(folder / "config.toml", "hidden = 20 # <&>\n");
-  write_report(folder.string() + "/", test, sample);
+  write_report(folder.string() + "/", findings);
   return io::read_file(folder / "report.html");
 }
 
 TEST(Report, ShowsWhatTheModelMadeOfATest) {
-  const std::string html = report(row(1, "2.5"), "", {{"macro_f1", 91.25}, {"naive_mse", 0.00012345}});
+  const std::string html =
+      report(row(1, "2.5"), {.test = {{"macro_f1", 91.25}, {"naive_mse", 0.00012345}}, .samples = {}, .cold = {}});
   EXPECT_TRUE(has(html, "<h2>Test</h2>"));
   EXPECT_TRUE(has(html, "macro f1"));
   EXPECT_TRUE(has(html, "91.25"));
@@ -137,8 +137,8 @@ TEST(Report, ShowsTheRunAndNeedsNothingElse) {
       report(row(1, "2.5", ",\"train_perplexity\":20.0,\"learning_rate\":1e-05,\"gradient_norm\":0.5") +
                  row(2, "1.25", ",\"train_perplexity\":4.5,\"learning_rate\":2e-05,\"gradient_norm\":0.1") +
                  row(3, "1.75", ",\"train_perplexity\":2.5,\"learning_rate\":1e-05,\"gradient_norm\":9"),
-             "a <sample>");
-  EXPECT_TRUE(has(html, "a &lt;sample&gt;"));
+             {.test = {}, .samples = {{"a <prompt>", " and <more>"}}, .cold = {}});
+  EXPECT_TRUE(has(html, "<b>a &lt;prompt&gt;</b> and &lt;more&gt;"));
   EXPECT_TRUE(has(html, "hidden = 20 # &lt;&amp;&gt;"));
   EXPECT_TRUE(has(html, "best: 1.2500 in epoch 2"));
   EXPECT_TRUE(has(html, "<dt>training perplexity</dt><dd>2.500</dd>"));
@@ -156,6 +156,27 @@ TEST(Report, LeavesOutWhatTheRowsDoNotHave) {
   EXPECT_FALSE(has(html, "best held-out"));
   EXPECT_TRUE(has(html, "<dt>training loss</dt><dd>1.5000</dd>"));
   EXPECT_EQ(count(report(""), "<figure>"), 0U);
+}
+
+// The losses after a cold start: over epochs of whichever text they are, and of the kept model by distance.
+TEST(Report, DrawsHowTheModelBegins) {
+  const std::string valid = ",\"valid_cold_nats_1_5\":2.5,\"valid_cold_nats_6_20\":1.5,\"valid_cold_nats_21_100\":1.25";
+  std::string train = valid;
+  for (size_t at = train.find("valid"); at != std::string::npos; at = train.find("valid"))
+    train.replace(at, 5, "train");
+  for (const std::string& more : {valid, train}) {
+    const std::string html = report(row(1, "1.5", more) + row(2, "1.25", more));
+    EXPECT_TRUE(has(html, "Loss from a cold start"));
+    EXPECT_TRUE(has(html, "after 21 to 100"));
+    EXPECT_EQ(count(html, "<polyline"), 5U);  // two losses, three bands
+  }
+  const std::string html = report(
+      row(1, "1.5"), {.test = {},
+                      .samples = {},
+                      .cold = ColdCurve{.text = "held-out text", .nats = {3, 2, 1}, .bands = {}, .warm_nats = 1}});
+  EXPECT_TRUE(has(html, "symbols read since a cold start (nats a symbol, held-out text)"));
+  EXPECT_TRUE(has(html, "within the text"));
+  EXPECT_FALSE(has(report(row(1, "1.5")), "cold start"));
 }
 
 TEST(Report, DrawsTheBatchOnlyIfItChanges) {

@@ -1,7 +1,10 @@
 // The language model: engines, gradients and evaluation.
 #include "longhand/tasks/language_model.h"
 
+#include "longhand/data/builtin.h"
 #include "longhand/tasks/language_model_task.h"
+#include "longhand/tasks/sampler.h"
+#include "longhand/train/optimizer.h"
 #include "tests/tasks/model.h"
 
 namespace longhand::tasks {
@@ -212,6 +215,104 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
   }
 }
 
+// From each place the text is read as if it began there.
+TEST(LanguageModel, EvaluatesFromColdStarts) {
+  Model m({.lstm = {.hidden = 9, .train_initial_state = true}, .embed = 4});
+  kernels::Context context(1);
+  const ColdScore score = m.model.evaluate_cold(m.corpus, 5, 0.0, Engine::kFused, context);
+  ASSERT_EQ(score.places, 1);  // the text is shorter than the distance
+  ASSERT_EQ(static_cast<int64_t>(score.nats.size()), m.corpus.targets());
+  const LanguageScore whole = m.model.evaluate(m.corpus, {}, Engine::kFused, context);
+  EXPECT_NEAR(score.mean(1, m.corpus.targets()), whole.nats_per_symbol(), 1e-6);
+
+  std::string text;
+  for (int i = 0; i < 4; ++i) text += kText;
+  const data::Corpus longer = data::encode(text, m.model.options().text, m.vocabulary, data::Unknown::kError, "longer");
+  const ColdScore cold = m.model.evaluate_cold(longer, 7, 0.3, Engine::kFused, context);
+  const data::ColdStarts passages(longer, ColdScore::kDistance, 7, 0.3);
+  data::Batch rows;
+  passages.get(0, rows);
+  double third = 0.0;
+  for (int64_t b = 0; b < rows.rows; ++b) {
+    m.model.begin_text();
+    std::span<const float> logits;
+    for (int64_t t = 0; t < 3; ++t) {
+      logits = m.model.read(rows.inputs[static_cast<size_t>(t * rows.rows + b)], Engine::kFused, context);
+    }
+    double sum = 0.0;
+    for (const float l : logits) sum += std::exp(static_cast<double>(l));
+    third += std::log(sum) -
+             static_cast<double>(logits[static_cast<size_t>(rows.targets[static_cast<size_t>(2 * rows.rows + b)])]);
+  }
+  EXPECT_EQ(cold.places, 7);
+  EXPECT_NEAR(cold.nats[2], third / 7.0, 1e-5);
+  const std::vector<Metric> metrics = cold.metrics();
+  ASSERT_EQ(metrics.size(), 3U);
+  EXPECT_EQ(metrics[1].name, "cold_nats_6_20");
+  EXPECT_EQ(metrics[1].value, cold.mean(6, 20));
+  EXPECT_TRUE(std::isnan(cold.mean(101, 200)));
+}
+
+// What a small model makes of 2,000 characters after 180 epochs.
+struct Learned {
+  double warm = 0.0;  // nats per symbol in the last epoch of training
+  double cold = 0.0;  // 6 to 20 symbols after a cold start
+  int known = 0;      // prompts of ten, each two or three words of the text, that it goes on with as the text does
+};
+
+Learned learned(double reset, bool moving) {
+  const std::string text(data::find_builtin("tale")->text.substr(0, 2000));
+  Model m({.lstm = {.hidden = 64}, .embed = 0}, text);
+  kernels::Context context(1);
+  constexpr int64_t kEpochs = 180;
+  LanguageModelTask task(
+      m.model, m.corpus, {},
+      {.groups = {.batch = 8, .seed = 4}, .bptt = 30, .stream = {.moving = moving, .reset = reset, .epochs = kEpochs}},
+      context);
+  const auto count = static_cast<int64_t>(m.model.parameters().values().size());
+  train::Optimizer adam({.learning_rate = 0.01}, count);
+  Learned out;
+  int64_t step = 0;
+  for (int64_t epoch = 0; epoch < kEpochs; ++epoch) {
+    task.begin_epoch(epoch);
+    StepResult sum;
+    for (int64_t i = 0; i < task.steps(); ++i, ++step) {
+      const StepResult result = task.train_step(i, static_cast<uint64_t>(step));
+      sum.loss_sum += result.loss_sum;
+      sum.count += result.count;
+      const std::span<float> gradients = m.model.parameters().gradients();
+      const double norm = std::sqrt(kernels::squared_norm(gradients.data(), count, context));
+      adam.update(m.model.parameters().values(), gradients, norm, 0.01, step, context);
+      m.model.parameters_changed();
+    }
+    out.warm = sum.loss_sum / static_cast<double>(sum.count);
+  }
+  out.cold = m.model.evaluate_cold(m.corpus, 100, 0.0, Engine::kFused, context).mean(6, 20);
+  for (size_t k = 0; k < 10; ++k) {
+    const size_t at = text.find(' ', 190 * k) + 1, end = text.find(' ', at + 9);
+    std::string written = text.substr(at, end - at);
+    generate(m.model, written, 30, {.greedy = true}, data::Unknown::kError, Engine::kFused, context,
+             [&](const std::string& piece) {
+               written += piece;
+               return true;
+             });
+    out.known += text.find(written) != std::string::npos ? 1 : 0;
+  }
+  return out;
+}
+
+// A text that was learned from zero states can be taken up anywhere. One that was read from the same beginnings in
+// every epoch, with the state carried from there, cannot, though it is known as well where the state is carried.
+TEST(LanguageModel, LearnsToBeginWhereStatesAreReset) {
+  const Learned begins = learned(1.0, true), carries = learned(0.0, false);
+  EXPECT_LT(begins.warm, 0.1);
+  EXPECT_LT(carries.warm, 0.1);
+  EXPECT_LT(begins.cold, 0.25);
+  EXPECT_GT(carries.cold, 0.8);
+  EXPECT_GE(begins.known, 8);
+  EXPECT_LT(carries.known, begins.known);
+}
+
 // Bits per character count what was read, also where the model saw <unk>, and characters, not bytes.
 TEST(LanguageModel, CountsTheCharactersThatWereRead) {
   Model words({.text = {.level = "word", .min_count = 2}, .lstm = {.hidden = 4}, .embed = 4},
@@ -240,7 +341,10 @@ TEST(LanguageModel, EvaluationLeavesTheStateAsItWas) {
   for (const bool evaluate : {false, true}) {
     m.model.begin_text();
     for (const int32_t symbol : {0, 1}) {
-      if (evaluate) m.model.evaluate(m.corpus, {.rows = 3}, Engine::kFused, context);
+      if (evaluate) {
+        m.model.evaluate(m.corpus, {.rows = 3}, Engine::kFused, context);
+        m.model.evaluate_cold(m.corpus, 3, 0.0, Engine::kFused, context);
+      }
       const std::span<const float> out = m.model.read(symbol, Engine::kFused, context);
       logits.emplace_back(out.begin(), out.end());
     }

@@ -57,6 +57,21 @@ TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
   EXPECT_EQ(generated(m.model, "th\u00e9", {}, data::Unknown::kSkip), generated(m.model, "th", {}));
 }
 
+// What is read before the prompt counts for the text that follows, and is not written.
+TEST(Generate, ReadsTheContextBeforeThePrompt) {
+  Model m({.lstm = {.hidden = 9}, .embed = 4});
+  for (float& value : m.model.parameters().values()) value *= 4.0F;  // so that the past matters
+  m.model.parameters_changed();
+  const std::string whole = generated(m.model, "the cat sat", {.seed = 1});
+  EXPECT_EQ(generated(m.model, " sat", {.seed = 1, .context = "the cat"}), whole);
+  EXPECT_EQ(generated(m.model, "", {.seed = 1, .context = "the cat sat"}), whole);
+  EXPECT_NE(generated(m.model, " sat", {.seed = 1}), whole);
+  EXPECT_EQ(error_of([&] { generated(m.model, "a", {.context = "th\u00e9"}); }),
+            "--context:1: the model does not know the symbol 'é'");
+  Model lines({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
+  EXPECT_THROW(generated(lines.model, "a", {.context = "b"}), Error);
+}
+
 TEST(Generate, WritesWithEveryCell) {
   for (const char* cell : {"gru", "rnn"}) {
     Model m({.lstm = {.cell = cell, .hidden = 9}, .embed = 0});

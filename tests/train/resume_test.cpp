@@ -110,7 +110,20 @@ std::vector<Resumed> recipes_of_training() {
                   .bptt = 12,
                   .label_smoothing = 0.1};
   together.training.tensorboard = true;
-  return {{"MomentumInStepsAccumulated", momentum},
+  Recipe moving = small({.learning_rate = 0.01}, {});
+  moving.how.stream = {.moving = true, .reset = 0.5, .epochs = 3};
+  moving.model.lstm.train_initial_state = true;
+  Recipe moving_growing = moving;
+  moving_growing.how.groups.accumulate = 2;
+  moving_growing.how.groups.every = 2;
+  moving_growing.how.groups.factor = 2.0;
+  moving_growing.training.epochs = moving_growing.how.stream.epochs = 4;
+  Recipe moving_whole = whole;
+  moving_whole.how.stream = {.moving = true, .reset = 0.5, .epochs = 6};
+  return {{"MovingRowsReset", moving, true},
+          {"MovingRowsGrowing", moving_growing, true},
+          {"MovingRowsOfTheWholeSet", moving_whole, true},
+          {"MomentumInStepsAccumulated", momentum},
           {"NesterovExponentialTied", nesterov},
           {"AdagradOnPlateaus", adagrad},
           {"AdadeltaWarmCosine", adadelta},

@@ -294,7 +294,7 @@ TEST(Report, ShowsARunAsItIsOnTheDisk) {
   const TemporaryFolder folder;
   sitting(prose(), folder.string(), false, 1);
   io::write_file(RunFiles(folder.string()).config, "hidden = 20\n");
-  lab::write_report(folder.string(), {}, "");
+  lab::write_report(folder.string(), {});
   const std::string html = io::read_file(RunFiles(folder.string()).report);
   EXPECT_NE(html.find("<polyline"), std::string::npos);
   EXPECT_NE(html.find("training perplexity"), std::string::npos);
