@@ -63,6 +63,23 @@ int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, c
   return order[weights.size() - 1];
 }
 
+namespace {
+
+// What stands before most of what one may begin with: a line's end, or else a blank; nothing where the text has its
+// own. docs/batching.md has the measurements.
+std::vector<int32_t> usual_context(const data::Vocabulary& vocabulary, const std::vector<int32_t>& start) {
+  std::vector<int32_t> out;
+  for (const std::string_view symbol : {std::string_view("\n"), data::kEnd, std::string_view(" ")}) {
+    const int32_t index = vocabulary.find(symbol);
+    if (index < 0) continue;
+    if (!start.empty() && start.front() == index) return {};
+    if (out.empty()) out.push_back(index);
+  }
+  return out;
+}
+
+}  // namespace
+
 void generate(LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
               data::Unknown unknown, nn::Engine engine, kernels::Context& context,
               const std::function<bool(const std::string&)>& emit) {
@@ -77,16 +94,12 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
     return data::encode(data::normalise(given, text, name), as_stream, vocabulary, unknown, name).symbols;
   };
   std::vector<int32_t> start = encoded(prompt, "--prompt");
-  const std::vector<int32_t> before = encoded(options.context, "--context");
+  std::vector<int32_t> before = encoded(options.context, "--context");
   if (text.lines) {
     start.insert(start.begin(), begin);
-  } else if (start.empty() && before.empty()) {
-    // Something has to be read before something can be predicted. (After a prompt, docs/batching.md has measured that
-    // nothing before it is as good.)
-    for (const std::string_view symbol : {std::string_view("\n"), data::kEnd, std::string_view(" ")}) {
-      if (start.empty() && vocabulary.find(symbol) >= 0) start.push_back(vocabulary.find(symbol));
-    }
-    if (start.empty()) start.push_back(0);
+  } else {
+    if (before.empty()) before = usual_context(vocabulary, start);
+    if (before.empty() && start.empty()) before.push_back(0);
   }
 
   if (text.lines && !options.context.empty()) {

@@ -31,12 +31,12 @@ int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, c
 
 /// Continues `prompt`, normalised as the model's training text was, by `length` symbols, and calls `emit` with each
 /// piece of text as it is drawn; `emit` returns false to stop. The model begins with a zero state (or its trained
-/// initial one) and reads the context, if there is one, and the prompt. Where there is neither, a model of a stream
-/// reads a line's end, or else a blank, or else its most frequent symbol. With `lines` every <eos> ends a line, and the
-/// next begins afresh; so does a poem in a form of verse when that is full, all beginning with the prompt. Throws an
-/// input error for a symbol of prompt or context that the model does not know, unless `unknown` allows it, and a usage
-/// error for a prompt that is not in the form, for a form or count of a model that was not trained on lines, or for a
-/// context of one that was.
+/// initial one) and reads the context and the prompt. Where no context is given, a model of a stream reads a line's
+/// end, or where it knows none a blank, unless the prompt begins with one of them. With `lines` every <eos> ends a
+/// line, and the next begins afresh; so does a poem in a form of verse when that is full, all beginning with the
+/// prompt. Throws an input error for a symbol of prompt or context that the model does not know, unless `unknown`
+/// allows it, and a usage error for a prompt that is not in the form, for a form or count of a model that was not
+/// trained on lines, or for a context of one that was.
 void generate(LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
               data::Unknown unknown, nn::Engine engine, kernels::Context& context,
               const std::function<bool(const std::string&)>& emit);

@@ -62,10 +62,14 @@ TEST(Generate, ReadsTheContextBeforeThePrompt) {
   Model m({.lstm = {.hidden = 9}, .embed = 4});
   for (float& value : m.model.parameters().values()) value *= 4.0F;  // so that the past matters
   m.model.parameters_changed();
-  const std::string whole = generated(m.model, "the cat sat", {.seed = 1});
+  const std::string whole = generated(m.model, "", {.seed = 1, .context = "the cat sat"});
   EXPECT_EQ(generated(m.model, " sat", {.seed = 1, .context = "the cat"}), whole);
-  EXPECT_EQ(generated(m.model, "", {.seed = 1, .context = "the cat sat"}), whole);
-  EXPECT_NE(generated(m.model, " sat", {.seed = 1}), whole);
+  EXPECT_EQ(generated(m.model, "at sat", {.seed = 1, .context = "the c"}), whole);
+  EXPECT_NE(generated(m.model, "at sat", {.seed = 1}), whole);
+  // Where none is given, a line's end, unless the prompt has white space of its own.
+  EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1, .context = "\n"}));
+  EXPECT_EQ(generated(m.model, "\nthe", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
+  EXPECT_EQ(generated(m.model, " the", {.seed = 1}), generated(m.model, "the", {.seed = 1, .context = " "}));
   EXPECT_EQ(error_of([&] { generated(m.model, "a", {.context = "th\u00e9"}); }),
             "--context:1: the model does not know the symbol 'é'");
   Model lines({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
