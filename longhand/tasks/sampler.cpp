@@ -65,9 +65,10 @@ int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, c
 
 namespace {
 
-// What stands before most of what one may begin with: a line's end, or else a blank; nothing where the text has its
-// own. docs/batching.md has the measurements.
-std::vector<int32_t> usual_context(const data::Vocabulary& vocabulary, const std::vector<int32_t>& start) {
+// What is read before `start` where no context is given: a line's end, or else a blank, unless `start` begins with one.
+// Before words, nothing: most do not begin a line. docs/batching.md has the measurements.
+std::vector<int32_t> usual_context(const data::Vocabulary& vocabulary, bool words, const std::vector<int32_t>& start) {
+  if (words && !start.empty()) return {};
   std::vector<int32_t> out;
   for (const std::string_view symbol : {std::string_view("\n"), data::kEnd, std::string_view(" ")}) {
     const int32_t index = vocabulary.find(symbol);
@@ -98,7 +99,7 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
   if (text.lines) {
     start.insert(start.begin(), begin);
   } else {
-    if (before.empty()) before = usual_context(vocabulary, start);
+    if (before.empty()) before = usual_context(vocabulary, text.level == "word", start);
     if (before.empty() && start.empty()) before.push_back(0);
   }
 
