@@ -40,9 +40,12 @@ struct Limits {
   rlim_t file_size = 0;    // largest file that may be written
 };
 
-/// The steps that the checkpoint of a run has made.
+/// The steps that the checkpoint of a run has made, and its whole epochs.
 inline int64_t steps_made(const std::string& checkpoint) {
   return nlohmann::json::parse(io::Safetensors::read(checkpoint).text("state"))["step"];
+}
+inline int64_t epochs_made(const std::string& checkpoint) {
+  return nlohmann::json::parse(io::Safetensors::read(checkpoint).text("state"))["epoch"];
 }
 
 /// Runs the binary in `folder`.
