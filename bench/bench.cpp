@@ -67,14 +67,14 @@ class Layer {
     const kernels::LstmInput<float> input{w_.one_hot ? nullptr : x_.data(), padded(w_.inputs), symbols_.data()};
     pack_lstm(shape, weights, !w_.one_hot, kernels::PackFor::kTraining, packed_, context_);
     lstm_forward(
-        {.shape = shape, .weights = weights, .input = input, .h = h_.data(), .c = c_.data(), .kept = {gates_.data()}},
+        {.shape = shape, .weights = weights, .input = input, .h = h_.data(), .c = c_.data(), .cache = {gates_.data()}},
         packed_, context_);
     lstm_backward({.shape = shape,
                    .weights = weights,
                    .input = input,
                    .h = h_.data(),
                    .c = c_.data(),
-                   .kept = {gates_.data()},
+                   .cache = {gates_.data()},
                    .dh = dh_.data(),
                    .dx = w_.one_hot ? nullptr : dx_.data(),
                    .dx_stride = padded(w_.inputs),

@@ -107,9 +107,9 @@ void Batches::plan_lines(const CounterRng& rng) {
 }
 
 int64_t Batches::longest(int64_t first_row, int64_t rows) const {
-  int64_t most = 0;
-  for (int64_t b = 0; b < rows; ++b) most = std::max(most, rows_[static_cast<size_t>(first_row + b)].length);
-  return most;
+  int64_t max = 0;
+  for (int64_t b = 0; b < rows; ++b) max = std::max(max, rows_[static_cast<size_t>(first_row + b)].length);
+  return max;
 }
 
 int64_t Batches::symbols(const Window& window) const {
@@ -174,9 +174,9 @@ void Batches::get(int64_t update, int64_t part, Batch& batch) const {
   }
 }
 
-ContextBatches::ContextBatches(const Corpus& corpus, int64_t context, int64_t most) : corpus_(corpus) {
+ContextBatches::ContextBatches(const Corpus& corpus, int64_t context, int64_t max) : corpus_(corpus) {
   const int64_t all = corpus.targets();
-  const int64_t chosen = most > 0 ? std::min(most, all) : all;
+  const int64_t chosen = max > 0 ? std::min(max, all) : all;
   int64_t seen = 0;
   for (int64_t s = 0; s < corpus.sequences(); ++s) {
     const int64_t start = corpus.starts[static_cast<size_t>(s)];

@@ -124,7 +124,7 @@ class Batches {
 class ContextBatches {
  public:
   /// `context` is at least 1; `most` of 0: all.
-  ContextBatches(const Corpus& corpus, int64_t context, int64_t most);
+  ContextBatches(const Corpus& corpus, int64_t context, int64_t max);
 
   int64_t targets() const { return static_cast<int64_t>(targets_.size()); }
   int64_t size() const { return (targets() + kRows - 1) / kRows; }

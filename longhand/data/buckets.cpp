@@ -16,10 +16,10 @@ void shuffle(std::vector<int64_t>& items, const CounterRng& rng, uint64_t first)
 
 }  // namespace
 
-int64_t GroupOptions::batch_in(int64_t epoch, int64_t most) const {
+int64_t GroupOptions::batch_in(int64_t epoch, int64_t max) const {
   const int64_t changes = every > 0 ? epoch / every : 0;
   const double wanted = static_cast<double>(batch) * std::pow(factor, static_cast<double>(changes));
-  return std::llround(std::clamp(wanted, 1.0, static_cast<double>(std::max(batch, most))));
+  return std::llround(std::clamp(wanted, 1.0, static_cast<double>(std::max(batch, max))));
 }
 
 CounterRng batch_rng(uint64_t seed, int64_t epoch) { return {seed, static_cast<uint64_t>(epoch), RngPlace::kBatches}; }

@@ -20,7 +20,7 @@ struct GroupOptions {
   uint64_t seed = 0;
 
   /// `batch` in that epoch, between 1 and `most` (or what it was in the beginning, if that is more).
-  int64_t batch_in(int64_t epoch, int64_t most) const;
+  int64_t batch_in(int64_t epoch, int64_t max) const;
 };
 
 /// The random numbers of an epoch's batches.

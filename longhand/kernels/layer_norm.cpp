@@ -17,7 +17,7 @@ void forward_rows(const NormaliseRows& args, Range range) {
     const int64_t row = args.rows != nullptr ? args.rows[i] : i;
     float* v = args.v + row * 4 * Hp;
     const float deviation = normalise_row(v, 4, H, v);
-    if (args.deviations != nullptr) args.deviations[row * args.deviation_stride] = deviation;
+    if (args.rstd != nullptr) args.rstd[row * args.rstd_stride] = deviation;
     if (args.y == nullptr) continue;
     float* y = args.y + row * 4 * Hp;
     for (int64_t k = 0; k < 4 * Hp; k += lanes()) {
@@ -31,7 +31,7 @@ void backward_rows(const NormaliseRowsBackward& args, Range range) {
   for (int64_t i = range.begin; i < range.end; ++i) {
     const int64_t row = args.rows != nullptr ? args.rows[i] : i;
     float* n = args.normalised + row * 4 * Hp;
-    normalise_row_backward(args.dy + row * 4 * Hp, n, args.gain, args.deviations[row * args.deviation_stride], 4, H, n);
+    normalise_row_backward(args.dy + row * 4 * Hp, n, args.gain, args.rstd[row * args.rstd_stride], 4, H, n);
   }
 }
 

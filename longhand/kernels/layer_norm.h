@@ -13,8 +13,8 @@ struct NormaliseRows {
   int64_t n = 0;                  ///< rows to normalise
   const int32_t* rows = nullptr;  ///< [n] or null: which rows of the arrays below they are
   float* v = nullptr;             ///< [*, 4, Hp] read, then overwritten by N(v)
-  float* deviations = nullptr;    ///< [*] written: 1 / sqrt(variance + epsilon), `deviation_stride` apart; may be null
-  int64_t deviation_stride = 0;
+  float* rstd = nullptr;          ///< [*] written: 1 / sqrt(variance + epsilon), `rstd_stride` apart; may be null
+  int64_t rstd_stride = 0;
   const float* gain = nullptr;  ///< [4, Hp]
   const float* bias = nullptr;  ///< [4, Hp]
   float* y = nullptr;           ///< [*, 4, Hp] written: gain * N(v) + bias; may be v; null: not wanted
@@ -24,10 +24,10 @@ struct NormaliseRowsBackward {
   int64_t hidden = 0;
   int64_t n = 0;
   const int32_t* rows = nullptr;
-  const float* dy = nullptr;          ///< [*, 4, Hp] read
-  float* normalised = nullptr;        ///< [*, 4, Hp] N(v) read, then overwritten by the gradient of v
-  const float* deviations = nullptr;  ///< [*]
-  int64_t deviation_stride = 0;
+  const float* dy = nullptr;    ///< [*, 4, Hp] read
+  float* normalised = nullptr;  ///< [*, 4, Hp] N(v) read, then overwritten by the gradient of v
+  const float* rstd = nullptr;  ///< [*]
+  int64_t rstd_stride = 0;
   const float* gain = nullptr;  ///< [4, Hp]
 };
 

@@ -91,14 +91,14 @@ struct LstmMasks {
 
 /// What the forward pass writes for the backward pass. For inference all are null.
 template <class T>
-struct LstmKept {
-  T* gates = nullptr;       ///< [T, B, 4, Hp] i f g o after their activation
-  T* masked_h = nullptr;    ///< [T, B, Rp] r; with a recurrent mask
-  T* m = nullptr;           ///< [T, B, Hp]; with a projection
-  T* norm_ih = nullptr;     ///< [T, B, 4, Hp] N(W_ih x); with normalisation and dense input
-  T* norm_hh = nullptr;     ///< [T, B, 4, Hp] N(W_hh r); with normalisation
-  T* norm_c = nullptr;      ///< [T, B, Hp] N(c~); with normalisation
-  T* deviations = nullptr;  ///< [T, B, 3] 1 / sqrt(variance + epsilon) of these three; with normalisation
+struct LstmCache {
+  T* gates = nullptr;     ///< [T, B, 4, Hp] i f g o after their activation
+  T* masked_h = nullptr;  ///< [T, B, Rp] r; with a recurrent mask
+  T* m = nullptr;         ///< [T, B, Hp]; with a projection
+  T* norm_ih = nullptr;   ///< [T, B, 4, Hp] N(W_ih x); with normalisation and dense input
+  T* norm_hh = nullptr;   ///< [T, B, 4, Hp] N(W_hh r); with normalisation
+  T* norm_c = nullptr;    ///< [T, B, Hp] N(c~); with normalisation
+  T* rstd = nullptr;      ///< [T, B, 3] 1 / sqrt(variance + epsilon) of these three; with normalisation
 };
 
 template <class T>
@@ -109,11 +109,11 @@ struct LstmForward {
   LstmMasks<T> masks;
   T* h = nullptr;  ///< [T+1, B, Rp] the initial slot read, the others written
   T* c = nullptr;  ///< [T+1, B, Hp] likewise; for inference [B, Hp]: read, then overwritten by the final state
-  LstmKept<T> kept;
+  LstmCache<T> cache;
   T* h_last = nullptr;  ///< [B, Rp] written: each row's h after its own last step; may be null
   T* c_last = nullptr;  ///< [B, Hp] likewise; null for inference, where `c` is that
 
-  bool keeps() const { return kept.gates != nullptr; }
+  bool keeps() const { return cache.gates != nullptr; }
 };
 
 /// Gradients are those of a scalar loss. All weight gradients are added to.
@@ -125,7 +125,7 @@ struct LstmBackward {
   LstmMasks<T> masks;
   const T* h = nullptr;        ///< [T+1, B, Rp] as the forward pass left it
   const T* c = nullptr;        ///< [T+1, B, Hp] likewise
-  LstmKept<T> kept;            ///< likewise; gates become the gradient of a, norm_ih is overwritten
+  LstmCache<T> cache;          ///< likewise; gates become the gradient of a, norm_ih is overwritten
   const T* dh = nullptr;       ///< [T, B, Rp] gradient of the outputs
   const T* dh_last = nullptr;  ///< [B, Rp] gradient of h_last; null: zero
   const T* dc_last = nullptr;  ///< [B, Hp] gradient of c_last; null: zero

@@ -88,7 +88,7 @@ CellGradientRow gradient_row(const BackwardPass& pass, int64_t t, int64_t b) {
   return {.c_prev = args.c + (args.shape.prev_slot(t, b) * B + b) * Hp,
           .zone_c = args.masks.zone_c_row(row),
           .dm = pass.dm + b * Hp,
-          .gates = args.kept.gates + row * 4 * Hp,
+          .gates = args.cache.gates + row * 4 * Hp,
           .dc = pass.dc + b * Hp};
 }
 
@@ -112,8 +112,8 @@ void normalised_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
   const LstmBackward<float>& args = pass.args;
   const int64_t H = args.shape.hidden, Hp = padded(H), at = t * args.shape.batch + b;
   const CellGradientRow row = gradient_row(pass, t, b);
-  const float* norm_c = args.kept.norm_c + at * Hp;
-  const float* deviations = args.kept.deviations + at * 3;
+  const float* norm_c = args.cache.norm_c + at * Hp;
+  const float* rstd = args.cache.rstd + at * 3;
   float* ds = pass.d_cell + at * Hp;
   for (int64_t u = 0; u < Hp; u += lanes()) {
     const V gain = hn::Load(d, pass.packed.gain_c.data() + u), bias = hn::Load(d, pass.packed.bias_c.data() + u);
@@ -124,9 +124,9 @@ void normalised_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
   }
   // (41), (39); dm has been used up, and holds the part of the gradient of c~ that comes through the output.
   float* dc_now = pass.dm + b * Hp;
-  normalise_row_backward(ds, norm_c, pass.packed.gain_c.data(), deviations[2], 1, H, dc_now);
+  normalise_row_backward(ds, norm_c, pass.packed.gain_c.data(), rstd[2], 1, H, dc_now);
   for (int64_t u = 0; u < Hp; u += lanes()) cell_step_backward(row, u, Hp, hn::Load(d, dc_now + u));
-  normalise_row_backward(row.gates, args.kept.norm_hh + at * 4 * Hp, pass.packed.gain_hh.data(), deviations[1], 4, H,
+  normalise_row_backward(row.gates, args.cache.norm_hh + at * 4 * Hp, pass.packed.gain_hh.data(), rstd[1], 4, H,
                          pass.d_hh + at * 4 * Hp);  // (40), (39)
 }
 
@@ -307,7 +307,7 @@ BackwardPass begin(const LstmBackward<float>& args, const PackedLstm& packed, Co
                     .dh_kept = dh + B * Rp,
                     .dc = dh + 2 * B * Rp,
                     .dm = dh + 2 * B * Rp + B * Hp,
-                    .d_hh = args.kept.gates,
+                    .d_hh = args.cache.gates,
                     .d_cell = nullptr,
                     .d_output = nullptr};
   if (args.weights.gain_ih != nullptr) {
@@ -327,23 +327,23 @@ BackwardPass begin(const LstmBackward<float>& args, const PackedLstm& packed, Co
 float* normalisation_backward(const BackwardPass& pass, const Rows& rows, Context& context) {
   const LstmBackward<float>& args = pass.args;
   const int64_t H = args.shape.hidden;
-  float* da = args.kept.gates;
+  float* da = args.cache.gates;
   if (args.weights.gain_ih == nullptr) return da;
-  add_sum(da, args.kept.norm_hh, 4, H, rows, args.gradients.gain_hh, context);
-  add_sum(pass.d_cell, args.kept.norm_c, 1, H, rows, args.gradients.gain_c, context);
+  add_sum(da, args.cache.norm_hh, 4, H, rows, args.gradients.gain_hh, context);
+  add_sum(pass.d_cell, args.cache.norm_c, 1, H, rows, args.gradients.gain_c, context);
   add_sum(pass.d_cell, nullptr, 1, H, rows, args.gradients.bias_c, context);
   if (args.input.x == nullptr) return da;  // scatter_columns does it by symbol
-  add_sum(da, args.kept.norm_ih, 4, H, rows, args.gradients.gain_ih, context);
+  add_sum(da, args.cache.norm_ih, 4, H, rows, args.gradients.gain_ih, context);
   normalise_rows_backward({.hidden = H,
                            .n = rows.count,
                            .rows = rows.rows,
                            .dy = da,
-                           .normalised = args.kept.norm_ih,
-                           .deviations = args.kept.deviations,
-                           .deviation_stride = 3,
+                           .normalised = args.cache.norm_ih,
+                           .rstd = args.cache.rstd,
+                           .rstd_stride = 3,
                            .gain = pass.packed.gain_ih.data()},
                           context);
-  return args.kept.norm_ih;
+  return args.cache.norm_ih;
 }
 
 }  // namespace
@@ -358,14 +358,14 @@ void lstm_backward(const LstmBackward<float>& args, const PackedLstm& packed, Co
   Rows rows{};
   rows.rows = unpadded_rows(shape, {0, shape.steps}, context.rows, rows.count);
   rows.prev = prev_rows(shape, context.prev);
-  add_sum(args.kept.gates, nullptr, 4, H, rows, args.gradients.bias, context);  // (29)
+  add_sum(args.cache.gates, nullptr, 4, H, rows, args.gradients.bias, context);  // (29)
   const float* d_ih = normalisation_backward(pass, rows, context);
   if (shape.projection > 0) {  // (33)
-    add_weight_gradient({pass.d_output, 1, R, Rp, rows.rows}, {args.kept.m, 1, H, Hp, rows.rows}, rows.count,
+    add_weight_gradient({pass.d_output, 1, R, Rp, rows.rows}, {args.cache.m, 1, H, Hp, rows.rows}, rows.count,
                         args.gradients.w_hr, context);
   }
   const bool masked = args.masks.recurrent != nullptr;
-  const Operand r = masked ? Operand{args.kept.masked_h, 1, R, Rp, rows.rows} : Operand{args.h, 1, R, Rp, rows.prev};
+  const Operand r = masked ? Operand{args.cache.masked_h, 1, R, Rp, rows.rows} : Operand{args.h, 1, R, Rp, rows.prev};
   add_weight_gradient({pass.d_hh, 4, H, 4 * Hp, rows.rows}, r, rows.count, args.gradients.w_hh, context);  // (28)
   if (args.input.x == nullptr) return scatter_columns(args, packed, rows.rows, rows.count, context);
   const Operand x{args.input.x, 1, I, args.input.x_stride, rows.rows};

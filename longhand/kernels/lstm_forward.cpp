@@ -21,8 +21,8 @@ namespace longhand::kernels {
 struct ForwardPass {
   const LstmForward<float>& args;
   const PackedLstm& packed;
-  LstmKept<float> kept;  // the caller's arrays; in inference, scratch with one step's rows
-  Range steps;           // in the order of work
+  LstmCache<float> cache;  // the caller's arrays; in inference, scratch with one step's rows
+  Range steps;             // in the order of work
   // The input's part of the gates: row t * B + b is at `pre` + 4 Hp * its slot, or, without slots, counted from the
   // earliest of the steps.
   const float* pre = nullptr;
@@ -157,16 +157,16 @@ CellRow cell_row(const ForwardPass& pass, int64_t t, int64_t b, int64_t u) {
   const int64_t slot = pass.slots != nullptr ? pass.slots[row] : row - pass.earliest() * B;
   const auto at_u = [u](const float* p) { return p == nullptr ? nullptr : p + u; };
   const bool projected = shape.projection > 0;
-  return {.r = pass.kept.masked_h != nullptr ? pass.kept.masked_h + kept * Rp : args.h + prev * Rp,
-          .product = pass.kept.norm_hh != nullptr ? pass.kept.norm_hh + kept * 4 * Hp + u : nullptr,
+  return {.r = pass.cache.masked_h != nullptr ? pass.cache.masked_h + kept * Rp : args.h + prev * Rp,
+          .product = pass.cache.norm_hh != nullptr ? pass.cache.norm_hh + kept * 4 * Hp + u : nullptr,
           .pre = pass.pre + slot * 4 * Hp + u,
           .h_prev = projected ? nullptr : args.h + prev * Rp + u,
           .c_prev = args.c + (args.keeps() ? prev : b) * Hp + u,
           .zone_h = projected ? nullptr : at_u(args.masks.zone_h_row(row)),
           .zone_c = at_u(args.masks.zone_c_row(row)),
-          .gates = pass.kept.gates + kept * 4 * Hp + u,
+          .gates = pass.cache.gates + kept * 4 * Hp + u,
           .c = args.c + (args.keeps() ? next : b) * Hp + u,
-          .m = projected ? pass.kept.m + kept * Hp + u : args.h + next * Rp + u};
+          .m = projected ? pass.cache.m + kept * Hp + u : args.h + next * Rp + u};
 }
 
 // (34)
@@ -178,7 +178,7 @@ void mask_states(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_
     const int64_t b = rows[i];
     const float* h = pass.args.h + (shape.prev_slot(t, b) * shape.batch + b) * Rp;
     const float* mask = pass.args.masks.recurrent + b * Rp;
-    float* r = pass.kept.masked_h + pass.kept_row(t, b) * Rp;
+    float* r = pass.cache.masked_h + pass.kept_row(t, b) * Rp;
     for (int64_t j = 0; j < Rp; j += lanes()) hn::Store(hn::Mul(hn::Load(d, mask + j), hn::Load(d, h + j)), d, r + j);
   }
 }
@@ -188,9 +188,9 @@ void normalised_cell(const ForwardPass& pass, int64_t t, int64_t b) {
   const D d;
   const int64_t H = pass.args.shape.hidden, Hp = padded(H), kept = pass.kept_row(t, b);
   const CellRow row = cell_row(pass, t, b, 0);
-  float* norm_c = pass.kept.norm_c + kept * Hp;
-  float* deviations = pass.kept.deviations + kept * 3;
-  deviations[1] = normalise_row(row.product, 4, H, row.product);
+  float* norm_c = pass.cache.norm_c + kept * Hp;
+  float* rstd = pass.cache.rstd + kept * 3;
+  rstd[1] = normalise_row(row.product, 4, H, row.product);
   for (int64_t u = 0; u < Hp; u += lanes()) {
     V a[4];
     for (int64_t gate = 0; gate < 4; ++gate) {
@@ -204,7 +204,7 @@ void normalised_cell(const ForwardPass& pass, int64_t t, int64_t b) {
     hn::Store(c, d, norm_c + u);
     hn::Store(zoned(c, row.zone_c == nullptr ? nullptr : row.zone_c + u, row.c_prev + u), d, row.c + u);
   }
-  deviations[2] = normalise_row(norm_c, 1, H, norm_c);
+  rstd[2] = normalise_row(norm_c, 1, H, norm_c);
   for (int64_t u = 0; u < Hp; u += lanes()) {
     const V gain = hn::Load(d, pass.packed.gain_c.data() + u), bias = hn::Load(d, pass.packed.bias_c.data() + u);
     const V s = hn::MulAdd(gain, hn::Load(d, norm_c + u), bias);
@@ -220,7 +220,7 @@ void project(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t co
   const LstmForward<float>& args = pass.args;
   const LstmShape& shape = args.shape;
   const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
-  const Gemm<float> product{.a = pass.kept.m + pass.kept_row(t, 0) * Hp,
+  const Gemm<float> product{.a = pass.cache.m + pass.kept_row(t, 0) * Hp,
                             .a_stride = Hp,
                             .a_rows = rows,
                             .c_rows = rows,
@@ -264,7 +264,7 @@ void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64
       cell_rows(tile, static_cast<int>(part.size()));
     }
   }
-  for (int64_t i = 0; pass.kept.norm_hh != nullptr && i < count; ++i) normalised_cell(pass, t, rows[i]);
+  for (int64_t i = 0; pass.cache.norm_hh != nullptr && i < count; ++i) normalised_cell(pass, t, rows[i]);
   if (shape.projection > 0) project(pass, t, rows, count, strips);
 }
 
@@ -300,7 +300,7 @@ namespace {
 constexpr int64_t kInferenceRows = 128;
 
 // In inference, the arrays of which backward would need all steps have room for one.
-LstmKept<float> one_step(const LstmForward<float>& args, Context& context) {
+LstmCache<float> one_step(const LstmForward<float>& args, Context& context) {
   const int64_t B = args.shape.batch, Hp = padded(args.shape.hidden), Rp = padded(args.shape.outputs());
   context.step.resize(B * (10 * Hp + Rp + kLineFloats));
   float* next = context.step.data();
@@ -315,7 +315,7 @@ LstmKept<float> one_step(const LstmForward<float>& args, Context& context) {
           .m = take(Hp, args.shape.projection > 0),
           .norm_hh = take(4 * Hp, normalised),
           .norm_c = take(Hp, normalised),
-          .deviations = take(kLineFloats, normalised)};
+          .rstd = take(kLineFloats, normalised)};
 }
 
 // The input's part of the gates, for dense input and the steps from t0 on: one product, in place of the gates where
@@ -326,8 +326,8 @@ float* multiply_inputs(const LstmForward<float>& args, const PackedLstm& packed,
   const bool normalised = args.weights.gain_ih != nullptr;
   int64_t count = 0;
   const int32_t* rows = unpadded_rows(shape, times, context.rows, count);
-  float* pre = args.keeps() ? args.kept.gates + times.begin * B * 4 * Hp : context.block.data();
-  float* product = normalised && args.keeps() ? args.kept.norm_ih : pre;
+  float* pre = args.keeps() ? args.cache.gates + times.begin * B * 4 * Hp : context.block.data();
+  float* product = normalised && args.keeps() ? args.cache.norm_ih : pre;
   gemm({.a = args.input.x + times.begin * B * args.input.x_stride,
         .a_stride = args.input.x_stride,
         .a_rows = rows,
@@ -343,8 +343,8 @@ float* multiply_inputs(const LstmForward<float>& args, const PackedLstm& packed,
                     .n = count,
                     .rows = rows,
                     .v = product,
-                    .deviations = args.kept.deviations,
-                    .deviation_stride = 3,
+                    .rstd = args.cache.rstd,
+                    .rstd_stride = 3,
                     .gain = packed.gain_ih.data(),
                     .bias = packed.bias.data(),
                     .y = pre},
@@ -361,7 +361,7 @@ void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Cont
   const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
   ForwardPass pass{.args = args,
                    .packed = packed,
-                   .kept = args.keeps() ? args.kept : one_step(args, context),
+                   .cache = args.keeps() ? args.cache : one_step(args, context),
                    .steps = {0, shape.steps}};
   if (args.input.x == nullptr) {
     int64_t distinct = 0;

@@ -80,7 +80,7 @@ void scatter_columns(const LstmBackward<float>& args, const PackedLstm& packed, 
   const int32_t* slots = number_symbols(args.shape, args.input.symbols, context, distinct);
   context.columns.resize(distinct * 4 * Hp);
   context.columns.fill(0.0F);
-  sum_rows({.values = args.kept.gates,
+  sum_rows({.values = args.cache.gates,
             .columns = 4 * Hp,
             .n = count,
             .rows = rows,
@@ -93,9 +93,8 @@ void scatter_columns(const LstmBackward<float>& args, const PackedLstm& packed, 
     Buffer<float>& normalised = context.normalised_columns;
     copy_columns(args.shape, args.weights.w_ih, distinct, normalised, context);
     context.block.resize(distinct);
-    float* deviations = context.block.data();
-    normalise_rows(
-        {.hidden = H, .n = distinct, .v = normalised.data(), .deviations = deviations, .deviation_stride = 1}, context);
+    float* rstd = context.block.data();
+    normalise_rows({.hidden = H, .n = distinct, .v = normalised.data(), .rstd = rstd, .rstd_stride = 1}, context);
     for (int64_t s = 0; s < distinct; ++s) {
       for (int64_t k = 0; k < 4 * H; ++k) {
         const int64_t at = s * 4 * Hp + k / H * Hp + k % H;
@@ -106,8 +105,8 @@ void scatter_columns(const LstmBackward<float>& args, const PackedLstm& packed, 
                              .n = distinct,
                              .dy = context.columns.data(),
                              .normalised = normalised.data(),
-                             .deviations = deviations,
-                             .deviation_stride = 1,
+                             .rstd = rstd,
+                             .rstd_stride = 1,
                              .gain = packed.gain_ih.data()},
                             context);
     sums = &normalised;

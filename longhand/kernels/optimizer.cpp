@@ -103,9 +103,9 @@ void update_target(const ParameterUpdate<float>& args, Context& context) {
 }
 
 void clip_target(float* values, int64_t n, float limit, Context& context) {
-  const V most = hn::Set(D(), limit), least = hn::Set(D(), -limit);
+  const V max = hn::Set(D(), limit), min = hn::Set(D(), -limit);
   for_each_vector(n, context, [&](int64_t j, int64_t left) HWY_ATTR {
-    store_n(hn::Max(least, hn::Min(most, load_n(values + j, left))), values + j, left);
+    store_n(hn::Max(min, hn::Min(max, load_n(values + j, left))), values + j, left);
   });
 }
 

@@ -78,7 +78,7 @@ void multiply_backward(const T* w, const T* x, const T* dy, int64_t groups, int6
 
 template <class T>
 void lstm_forward(const LstmForward<T>& args) {
-  const auto& [shape, weights, input, masks, h, c, kept, h_last, c_last] = args;
+  const auto& [shape, weights, input, masks, h, c, cache, h_last, c_last] = args;
   const int64_t B = shape.batch, I = shape.inputs, H = shape.hidden, R = shape.outputs();
   const int64_t Hp = padded(H), Rp = padded(R);
   const bool keep = args.keeps(), normalised = weights.gain_ih != nullptr, projected = shape.projection > 0;
@@ -107,13 +107,13 @@ void lstm_forward(const LstmForward<T>& args) {
       }
       multiply(weights.w_hh, r.data(), 4, H, R, v.data());
       if (normalised) {  // (40)
-        const T deviation_ih = normalise(u.data(), 4, H, u.data());
-        const T deviation_hh = normalise(v.data(), 4, H, v.data());
-        if (keep && kept.norm_ih != nullptr) std::copy_n(u.data(), 4 * Hp, kept.norm_ih + row * 4 * Hp);
+        const T rstd_ih = normalise(u.data(), 4, H, u.data());
+        const T rstd_hh = normalise(v.data(), 4, H, v.data());
+        if (keep && cache.norm_ih != nullptr) std::copy_n(u.data(), 4 * Hp, cache.norm_ih + row * 4 * Hp);
         if (keep) {
-          std::copy_n(v.data(), 4 * Hp, kept.norm_hh + row * 4 * Hp);
-          kept.deviations[row * 3] = deviation_ih;
-          kept.deviations[row * 3 + 1] = deviation_hh;
+          std::copy_n(v.data(), 4 * Hp, cache.norm_hh + row * 4 * Hp);
+          cache.rstd[row * 3] = rstd_ih;
+          cache.rstd[row * 3 + 1] = rstd_hh;
         }
       }
       for (int64_t k = 0; k < 4 * H; ++k) {
@@ -125,9 +125,9 @@ void lstm_forward(const LstmForward<T>& args) {
       for (int64_t k = 0; k < H; ++k) c_now[k] = a[Hp + k] * c_prev[k] + a[k] * a[2 * Hp + k];  // (3)
       std::copy_n(c_now.data(), H, s.data());
       if (normalised) {  // (41)
-        const T deviation_c = normalise(c_now.data(), 1, H, s.data());
-        if (keep) std::copy_n(s.data(), H, kept.norm_c + row * Hp);
-        if (keep) kept.deviations[row * 3 + 2] = deviation_c;
+        const T rstd_c = normalise(c_now.data(), 1, H, s.data());
+        if (keep) std::copy_n(s.data(), H, cache.norm_c + row * Hp);
+        if (keep) cache.rstd[row * 3 + 2] = rstd_c;
         for (int64_t k = 0; k < H; ++k) s[k] = weights.gain_c[k] * s[k] + weights.bias_c[k];
       }
       for (int64_t k = 0; k < H; ++k) m[k] = a[3 * Hp + k] * std::tanh(s[k]);  // (4)
@@ -146,9 +146,9 @@ void lstm_forward(const LstmForward<T>& args) {
         c_next[k] = zone_c != nullptr ? zone_c[k] * c_prev[k] + (T(1) - zone_c[k]) * c_now[k] : c_now[k];
       }
       if (!keep) continue;
-      std::copy_n(a.data(), 4 * Hp, kept.gates + row * 4 * Hp);
-      if (masks.recurrent != nullptr) std::copy_n(r.data(), R, kept.masked_h + row * Rp);
-      if (projected) std::copy_n(m.data(), H, kept.m + row * Hp);
+      std::copy_n(a.data(), 4 * Hp, cache.gates + row * 4 * Hp);
+      if (masks.recurrent != nullptr) std::copy_n(r.data(), R, cache.masked_h + row * Rp);
+      if (projected) std::copy_n(m.data(), H, cache.m + row * Hp);
     }
     const int64_t last = shape.last_slot(b) * B + b;
     if (h_last != nullptr) std::copy_n(h + last * Rp, Rp, h_last + b * Rp);
@@ -159,7 +159,7 @@ void lstm_forward(const LstmForward<T>& args) {
 /// Back-propagation through time.
 template <class T>
 void lstm_backward(const LstmBackward<T>& args) {
-  const auto& [shape, weights, input, masks, h, c, kept, dh, dh_last, dc_last, dx, dx_stride, add_to_dx, gradients,
+  const auto& [shape, weights, input, masks, h, c, cache, dh, dh_last, dc_last, dx, dx_stride, add_to_dx, gradients,
                dh_first, dc_first] = args;
   const int64_t B = shape.batch, I = shape.inputs, H = shape.hidden, R = shape.outputs();
   const int64_t Hp = padded(H), Rp = padded(R);
@@ -176,7 +176,7 @@ void lstm_backward(const LstmBackward<T>& args) {
     for (int64_t step = shape.steps - 1; step >= 0; --step) {
       const int64_t t = shape.time(step), row = t * B + b, prev = shape.prev_slot(t, b) * B + b;
       if (t >= shape.length(b)) continue;
-      T* gates = kept.gates + row * 4 * Hp;
+      T* gates = cache.gates + row * 4 * Hp;
       const T* c_prev = c + prev * Hp;
       const T* zone_h = masks.zone_h_row(row);
       const T* zone_c = masks.zone_c_row(row);
@@ -188,7 +188,7 @@ void lstm_backward(const LstmBackward<T>& args) {
       }
       std::fill(dm.begin(), dm.end(), T(0));
       if (projected) {  // (33)
-        multiply_backward(weights.w_hr, kept.m + row * Hp, dh_now.data(), 1, R, H, gradients.w_hr, dm.data());
+        multiply_backward(weights.w_hr, cache.m + row * Hp, dh_now.data(), 1, R, H, gradients.w_hr, dm.data());
       } else {
         std::copy_n(dh_now.data(), H, dm.data());
       }
@@ -196,14 +196,14 @@ void lstm_backward(const LstmBackward<T>& args) {
       for (int64_t k = 0; k < H; ++k) {
         const T i = gates[k], f = gates[Hp + k], g = gates[2 * Hp + k], o = gates[3 * Hp + k];
         dc_now[k] = f * c_prev[k] + i * g;  // c~, until its gradient takes its place
-        const T s = normalised ? weights.gain_c[k] * kept.norm_c[row * Hp + k] + weights.bias_c[k] : dc_now[k];
+        const T s = normalised ? weights.gain_c[k] * cache.norm_c[row * Hp + k] + weights.bias_c[k] : dc_now[k];
         const T tanh_s = std::tanh(s);
         da[3 * Hp + k] = dm[k] * tanh_s * o * (T(1) - o);  // (25)
         ds[k] = dm[k] * o * (T(1) - tanh_s * tanh_s);      // (21)
         if (normalised) gradients.bias_c[k] += ds[k];      // (41)
       }
       if (normalised) {  // (41)
-        normalise_backward(ds.data(), kept.norm_c + row * Hp, weights.gain_c, kept.deviations[row * 3 + 2], 1, H,
+        normalise_backward(ds.data(), cache.norm_c + row * Hp, weights.gain_c, cache.rstd[row * 3 + 2], 1, H,
                            gradients.gain_c, ds.data());
       }
       for (int64_t k = 0; k < H; ++k) {
@@ -220,18 +220,18 @@ void lstm_backward(const LstmBackward<T>& args) {
       std::copy_n(da, 4 * Hp, dv.data());
       if (normalised) {  // (40)
         std::vector<T> norm_ih(du.size());
-        T deviation_ih = kept.deviations[row * 3];
-        if (kept.norm_ih != nullptr) {
-          std::copy_n(kept.norm_ih + row * 4 * Hp, 4 * Hp, norm_ih.data());
+        T rstd_ih = cache.rstd[row * 3];
+        if (cache.norm_ih != nullptr) {
+          std::copy_n(cache.norm_ih + row * 4 * Hp, 4 * Hp, norm_ih.data());
         } else {
           for (int64_t k = 0; k < 4 * H; ++k) norm_ih[k / H * Hp + k % H] = weights.w_ih[k * I + input.symbols[row]];
-          deviation_ih = normalise(norm_ih.data(), 4, H, norm_ih.data());
+          rstd_ih = normalise(norm_ih.data(), 4, H, norm_ih.data());
         }
-        normalise_backward(da, norm_ih.data(), weights.gain_ih, deviation_ih, 4, H, gradients.gain_ih, du.data());
-        normalise_backward(da, kept.norm_hh + row * 4 * Hp, weights.gain_hh, kept.deviations[row * 3 + 1], 4, H,
+        normalise_backward(da, norm_ih.data(), weights.gain_ih, rstd_ih, 4, H, gradients.gain_ih, du.data());
+        normalise_backward(da, cache.norm_hh + row * 4 * Hp, weights.gain_hh, cache.rstd[row * 3 + 1], 4, H,
                            gradients.gain_hh, dv.data());
       }
-      const T* r = masks.recurrent != nullptr ? kept.masked_h + row * Rp : h + prev * Rp;
+      const T* r = masks.recurrent != nullptr ? cache.masked_h + row * Rp : h + prev * Rp;
       std::fill(dr.begin(), dr.end(), T(0));
       multiply_backward(weights.w_hh, r, dv.data(), 4, H, R, gradients.w_hh, dr.data());  // (20) (28)
       for (int64_t j = 0; j < R; ++j) {                                                   // (34)

@@ -10,8 +10,8 @@ namespace longhand::lab {
 namespace {
 
 constexpr int kColours = 12;
-constexpr size_t kMostPoints = 600;       // of a curve; a screen shows no more
-constexpr size_t kMostFaintPoints = 200;  // there may be many such curves
+constexpr size_t kMaxPoints = 600;       // of a curve; a screen shows no more
+constexpr size_t kMaxFaintPoints = 200;  // there may be many such curves
 
 // Text is HTML laid over the SVG, so that it keeps its size while the drawing stretches with the page.
 constexpr const char* kStyle = R"css(
@@ -131,7 +131,7 @@ std::string dot(const Axis& x, const Axis& y, const Point& at, const char* style
 
 std::string line(const Axis& x, const Axis& y, const Curve& curve) {
   std::string points;
-  for (const Point& p : thinned(curve.points, curve.faint ? kMostFaintPoints : kMostPoints)) {
+  for (const Point& p : thinned(curve.points, curve.faint ? kMaxFaintPoints : kMaxPoints)) {
     points += fmt::format("{}{:.1f},{:.1f}", points.empty() ? "" : " ", x.place(p.x), 1000.0 - y.place(p.y));
   }
   return fmt::format("<polyline class='{}{}' points='{}' style='stroke:{}'><title>{}</title></polyline>",
@@ -193,12 +193,12 @@ std::string draw(const Chart& asked) {
 
 std::string colour_of(int index) { return fmt::format("var(--c{})", index % kColours); }
 
-std::vector<Tick> linear_ticks(double low, double high, int most, bool whole) {
+std::vector<Tick> linear_ticks(double low, double high, int max, bool whole) {
   const double span = high - low;
-  int exponent = exponent_of(span / most);
+  int exponent = exponent_of(span / max);
   double step = std::pow(10.0, exponent);
   for (const double factor : {2.0, 2.5, 2.0}) {
-    if (span / step <= most * (1.0 + 1e-9)) break;
+    if (span / step <= max * (1.0 + 1e-9)) break;
     step *= factor;
   }
   exponent = exponent_of(step);
@@ -219,7 +219,7 @@ std::vector<Tick> linear_ticks(double low, double high, int most, bool whole) {
   return ticks;
 }
 
-std::vector<Tick> log_ticks(double low, double high, int most) {
+std::vector<Tick> log_ticks(double low, double high, int max) {
   const int first = exponent_of(low), last = exponent_of(high);
   const auto ticks_with = [&](const std::vector<double>& factors, int stride) {
     std::vector<Tick> ticks;
@@ -235,13 +235,13 @@ std::vector<Tick> log_ticks(double low, double high, int most) {
     return ticks;
   };
   std::vector<Tick> ticks = ticks_with({1.0, 2.0, 5.0}, 1);
-  for (int stride = 1; ticks.size() > static_cast<size_t>(most); ++stride) ticks = ticks_with({1.0}, stride);
+  for (int stride = 1; ticks.size() > static_cast<size_t>(max); ++stride) ticks = ticks_with({1.0}, stride);
   return ticks;
 }
 
-std::vector<Point> thinned(const std::vector<Point>& points, size_t most) {
-  if (points.size() <= most) return points;
-  const size_t inner = points.size() - 2, stretches = (most - 2) / 2;
+std::vector<Point> thinned(const std::vector<Point>& points, size_t max) {
+  if (points.size() <= max) return points;
+  const size_t inner = points.size() - 2, stretches = (max - 2) / 2;
   std::vector<Point> out = {points.front()};
   for (size_t i = 0; i < stretches; ++i) {
     const auto begin = points.begin() + static_cast<std::ptrdiff_t>(1 + i * inner / stretches);

@@ -110,7 +110,7 @@ bool LstmStack<T>::state_fits(int64_t batch) const {
 }
 
 template <class T>
-typename LstmStack<T>::SavedState LstmStack<T>::take_state() {
+typename LstmStack<T>::SavedState LstmStack<T>::save_state() {
   SavedState saved{.arrays = {}, .begins = std::move(begins_)};
   begins_.clear();
   for (Buffer<T>* array : state()) saved.arrays.push_back(std::move(*array));
@@ -119,7 +119,7 @@ typename LstmStack<T>::SavedState LstmStack<T>::take_state() {
 }
 
 template <class T>
-void LstmStack<T>::give_state(SavedState saved) {
+void LstmStack<T>::restore_state(SavedState saved) {
   const std::vector<Buffer<T>*> arrays = state();
   for (size_t i = 0; i < arrays.size(); ++i) *arrays[i] = std::move(saved.arrays[i]);
   begins_ = std::move(saved.begins);
@@ -175,7 +175,7 @@ kernels::LstmMasks<T> LstmStack<T>::masks(const Direction& direction) const {
 }
 
 template <class T>
-kernels::LstmKept<T> LstmStack<T>::kept(Direction& d, int64_t rows, bool dense) const {
+kernels::LstmCache<T> LstmStack<T>::cache(Direction& d, int64_t rows, bool dense) const {
   const int64_t Hp = padded(options_.lstm.hidden), Rp = padded(options_.lstm.state());
   const auto room = [rows](Buffer<T>& buffer, int64_t width, bool wanted) -> T* {
     if (!wanted) return nullptr;
@@ -189,7 +189,7 @@ kernels::LstmKept<T> LstmStack<T>::kept(Direction& d, int64_t rows, bool dense) 
           .norm_ih = room(d.norm_ih, 4 * Hp, options_.lstm.layer_norm && dense),
           .norm_hh = room(d.norm_hh, 4 * Hp, options_.lstm.layer_norm),
           .norm_c = room(d.norm_c, Hp, options_.lstm.layer_norm),
-          .deviations = room(d.deviations, 3, options_.lstm.layer_norm)};
+          .rstd = room(d.rstd, 3, options_.lstm.layer_norm)};
 }
 
 // What the directions of a layer read: the layer's input, or that with its mask.
@@ -329,7 +329,7 @@ void LstmStack<T>::run_direction(Layer& layer, Direction& d, const StackInput<T>
                                      .masks = masks(d),
                                      .h = d.h.data(),
                                      .c = keep ? d.c.data() : d.c_state.data(),
-                                     .kept = keep ? kept(d, rows, layer.x != nullptr) : kernels::LstmKept<T>{},
+                                     .cache = keep ? cache(d, rows, layer.x != nullptr) : kernels::LstmCache<T>{},
                                      .h_last = d.h_state.data(),
                                      .c_last = keep ? d.c_state.data() : nullptr};
   if constexpr (std::is_same_v<T, float>) {
@@ -477,7 +477,7 @@ void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInp
                                       .masks = masks(d),
                                       .h = d.h.data(),
                                       .c = d.c.data(),
-                                      .kept = kept(d, rows, layer.x != nullptr),
+                                      .cache = cache(d, rows, layer.x != nullptr),
                                       .dh = dy,
                                       .dh_last = states ? d.dh_state.data() : nullptr,
                                       .dc_last = states ? d.dc_state.data() : nullptr,

@@ -95,8 +95,8 @@ class LstmStack {
     std::vector<uint8_t> begins;
   };
   /// Puts the state aside, and back again: so that something else can be run in between.
-  SavedState take_state();
-  void give_state(SavedState saved);
+  SavedState save_state();
+  void restore_state(SavedState saved);
   /// In the same order; see StackGradient.
   std::vector<Buffer<T>*> state_gradients();
 
@@ -126,7 +126,7 @@ class LstmStack {
   kernels::LstmShape shape(const Direction& direction, const StackInput<T>& input) const;
   kernels::LstmWeights<T> weights(const Direction& direction, const T* values) const;
   kernels::LstmMasks<T> masks(const Direction& direction) const;
-  kernels::LstmKept<T> kept(Direction& direction, int64_t rows, bool dense) const;
+  kernels::LstmCache<T> cache(Direction& direction, int64_t rows, bool dense) const;
   kernels::LstmInput<T> layer_input(const Layer& layer, const StackInput<T>& input) const;
 
   bool penalises() const;

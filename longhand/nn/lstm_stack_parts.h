@@ -36,11 +36,11 @@ struct LstmStack<T>::Direction {
   int64_t inputs = 0;
   LstmOffsets offsets;
   kernels::PackedLstm packed;
-  Buffer<T> h_state, c_state;                                          // [B, Rp], [B, Hp] carried; c empty without one
-  Buffer<T> dh_state, dc_state;                                        // their gradients
-  Buffer<T> h, c;                                                      // [T+1, B, Rp], [T+1, B, Hp] of the last forward
-  Buffer<T> gates, masked_h, m, norm_ih, norm_hh, norm_c, deviations;  // LstmKept
-  Buffer<T> recurrent_mask, zone_h, zone_c;                            // LstmMasks, or the expectations [Rp], [Hp]
+  Buffer<T> h_state, c_state;                                    // [B, Rp], [B, Hp] carried; c empty without one
+  Buffer<T> dh_state, dc_state;                                  // their gradients
+  Buffer<T> h, c;                                                // [T+1, B, Rp], [T+1, B, Hp] of the last forward
+  Buffer<T> gates, masked_h, m, norm_ih, norm_hh, norm_c, rstd;  // LstmCache
+  Buffer<T> recurrent_mask, zone_h, zone_c;                      // LstmMasks, or the expectations [Rp], [Hp]
   int64_t zone_h_stride = 0, zone_c_stride = 0;
   Buffer<T> weight_mask, dropped_w_hh, d_dropped_w_hh;  // [4H, R], or of as many gates as the cell has
 };

@@ -30,7 +30,7 @@ LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, d
       options_(options),
       context_(context),
       batches_(train_, model.options().text.lines, options.bptt, options.groups, options.stream) {
-  for (int64_t slot = 0; slot < options.groups.accumulate; ++slot) states_.push_back(model_.stack().take_state());
+  for (int64_t slot = 0; slot < options.groups.accumulate; ++slot) states_.push_back(model_.stack().save_state());
 }
 
 StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
@@ -41,16 +41,16 @@ StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
     const GradientPass pass =
         pass_of_part(options_.groups.seed, step, part, symbols, symbols, options_.label_smoothing);
     nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
-    model_.stack().give_state(std::move(state));
+    model_.stack().restore_state(std::move(state));
     result.loss_sum += model_.run(batch_, &pass, options_.engine, context_);
-    state = model_.stack().take_state();
+    state = model_.stack().save_state();
   }
   return result;
 }
 
 EvaluateOptions evaluation_while_training(const LanguageModel& model, const data::Corpus& corpus, int64_t batch,
                                           int64_t bptt) {
-  if (model.options().lstm.bidirectional) return {.context = bptt, .most = 2000};
+  if (model.options().lstm.bidirectional) return {.context = bptt, .max = 2000};
   // Each row begins without context; so many symbols in each make that a small part of the score.
   constexpr int64_t kLeastRow = 1000;
   return {.rows = std::clamp<int64_t>(corpus.targets() / kLeastRow, 1, batch)};
@@ -101,9 +101,9 @@ bool LanguageModelTask::carried_state_fits(int64_t index) {
   for (int64_t part = 0; part < batches_.parts(update); ++part) {
     batches_.get(update, part, batch_);
     nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
-    model_.stack().give_state(std::move(state));
+    model_.stack().restore_state(std::move(state));
     const bool fits = (batch_.fresh && !ended) || model_.stack().state_fits(batch_.rows);
-    state = model_.stack().take_state();
+    state = model_.stack().save_state();
     if (!fits) return false;
     if (options_.groups.whole) break;  // the parts follow one another
   }

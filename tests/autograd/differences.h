@@ -13,7 +13,7 @@ using Vars = std::vector<Var<double>>;
 /// A leaf with random values between `least` and `most`.
 struct Input {
   int64_t rows, columns;
-  double least = -1.0, most = 1.0;
+  double min = -1.0, max = 1.0;
 };
 
 using Build = std::function<Vars(Tape<double>& tape, const Vars& inputs)>;
@@ -24,7 +24,7 @@ class Problem {
   Problem(const std::vector<Input>& inputs, Build build) : inputs_(inputs), build_(std::move(build)) {
     for (const Input& input : inputs) {
       std::vector<double> values = testing::random_vector<double>(input.rows * input.columns, 0.5, place_++);
-      for (double& value : values) value = input.least + (value + 0.5) * (input.most - input.least);
+      for (double& value : values) value = input.min + (value + 0.5) * (input.max - input.min);
       values_.push_back(values);
     }
   }

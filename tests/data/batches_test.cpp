@@ -267,7 +267,7 @@ TEST(Batches, GrowAndShrinkFromEpochToEpoch) {
         batches.begin_epoch(static_cast<int64_t>(epoch));
         EXPECT_EQ(batches.rows(), c.rows[epoch]) << epoch;
         expect_complete(batches, corpus);
-        int64_t most = 0;
+        int64_t max = 0;
         Batch batch;
         for (int64_t i = 0; i < batches.size(); ++i) {
           int64_t rows = 0;
@@ -276,9 +276,9 @@ TEST(Batches, GrowAndShrinkFromEpochToEpoch) {
             EXPECT_LE(batch.rows * c.accumulate, c.rows[epoch]);
             rows += batch.rows;
           }
-          most = std::max(most, rows);
+          max = std::max(max, rows);
         }
-        EXPECT_EQ(most, c.rows[epoch]) << epoch;
+        EXPECT_EQ(max, c.rows[epoch]) << epoch;
       }
     }
   }

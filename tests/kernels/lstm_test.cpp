@@ -62,7 +62,7 @@ struct Layer {
     norm_ih = Buffer<T>(rows * 4 * Hp);
     norm_hh = Buffer<T>(rows * 4 * Hp);
     norm_c = Buffer<T>(rows * Hp);
-    deviations = Buffer<T>(rows * 3);
+    rstd = Buffer<T>(rows * 3);
     mask = aligned(random_rows<T>(c.batch, R, Rp, 1.5, 16));
     zone_h = zeros_and_ones(aligned(random_rows<T>(rows, R, Rp, 1.0, 17)));
     zone_c = zeros_and_ones(aligned(random_rows<T>(rows, H, Hp, 1.0, 18)));
@@ -113,16 +113,16 @@ struct Layer {
     return {o.recurrent_mask ? mask.data() : nullptr, o.zone_h ? zone_h.data() : nullptr, padded(shape().outputs()),
             o.zone_c ? zone_c.data() : nullptr, padded(problem.hidden)};
   }
-  LstmKept<T> kept() {
+  LstmCache<T> cache() {
     const Options& o = problem.options;
-    LstmKept<T> k{.gates = gates.data()};
+    LstmCache<T> k{.gates = gates.data()};
     if (o.recurrent_mask) k.masked_h = masked_h.data();
     if (o.projection > 0) k.m = m.data();
     if (!o.normalised) return k;
     if (!problem.one_hot) k.norm_ih = norm_ih.data();
     k.norm_hh = norm_hh.data();
     k.norm_c = norm_c.data();
-    k.deviations = deviations.data();
+    k.rstd = rstd.data();
     return k;
   }
 
@@ -133,7 +133,7 @@ struct Layer {
             .masks = masks(),
             .h = h.data(),
             .c = c_states.data(),
-            .kept = kept(),
+            .cache = cache(),
             .h_last = h_last.data(),
             .c_last = c_last.data()};
   }
@@ -144,7 +144,7 @@ struct Layer {
             .masks = masks(),
             .h = h.data(),
             .c = c_states.data(),
-            .kept = kept(),
+            .cache = cache(),
             .dh = dh.data(),
             .dh_last = dh_last.data(),
             .dc_last = dc_last.data(),
@@ -175,8 +175,8 @@ struct Layer {
 
   Case problem;
   std::vector<std::vector<T>> parameters, gradients;  // w_ih w_hh bias w_hr gain_ih gain_hh gain_c bias_c
-  Buffer<T> x, dh, dh_last, dc_last, h, c_states, gates, masked_h, m, norm_ih, norm_hh, norm_c, deviations, mask,
-      zone_h, zone_c, h_last, c_last, dx, dh_first, dc_first;
+  Buffer<T> x, dh, dh_last, dc_last, h, c_states, gates, masked_h, m, norm_ih, norm_hh, norm_c, rstd, mask, zone_h,
+      zone_c, h_last, c_last, dx, dh_first, dc_first;
   std::vector<int32_t> symbols, lengths;
 };
 
@@ -242,7 +242,7 @@ TEST_P(LstmKernel, InferenceEqualsTraining) {
     pack_lstm(shape, training.weights(), !c.one_hot, PackFor::kTraining, packed, context);
     lstm_forward(training.forward(), packed, context);
     LstmForward<float> args = inference.forward();
-    args.kept = {};
+    args.cache = {};
     args.c_last = nullptr;
     if (shape.reverse) args.c = inference.c_states.data() + c.steps * B * Hp;
     lstm_forward(args, packed, context);

@@ -128,12 +128,12 @@ TEST_P(OtherCells, GradientsAreCentralDifferences) {
       for (const Buffer<double>* d : s.stack.state_gradients())
         d_initial.emplace_back(d->span().begin(), d->span().end());
       for (const Parameter& p : s.arena.parameters()) {
-        double most = 0.0;
+        double max = 0.0;
         for (int64_t i = p.offset; i < p.offset + p.size; ++i) {
           check(s.values[i], gradients[static_cast<size_t>(i)], p.name.c_str(), i - p.offset);
-          most = std::max(most, std::abs(gradients[static_cast<size_t>(i)]));
+          max = std::max(max, std::abs(gradients[static_cast<size_t>(i)]));
         }
-        EXPECT_GT(most, 1e-3) << p.name;
+        EXPECT_GT(max, 1e-3) << p.name;
       }
       for (int64_t i = 0; !one_hot && i < kSteps * kBatch * padded(kInputs); ++i) {
         if (i % padded(kInputs) < kInputs) check(s.x[i], dx[static_cast<size_t>(i)], "x", i);
@@ -221,10 +221,10 @@ TEST_P(OtherCells, CarryTheirState) {
   const std::vector<double> whole = run(0, kSteps);
   s.stack.reset_state(kBatch);
   std::vector<double> parts = run(0, 2);
-  auto saved = s.stack.take_state();  // something else in between
+  auto saved = s.stack.save_state();  // something else in between
   s.stack.reset_state(kBatch);
   run(1, 3);
-  s.stack.give_state(std::move(saved));
+  s.stack.restore_state(std::move(saved));
   const std::vector<double> rest = run(2, kSteps - 2);
   parts.insert(parts.end(), rest.begin(), rest.end());
   EXPECT_EQ(whole, parts);
@@ -247,12 +247,12 @@ TEST_P(OtherCells, BeginWithOneGatesFans) {
     const Parameter& p = arena.parameters()[i];
     names.push_back(p.name);
     EXPECT_EQ(p.shape[0], gates * H) << p.name;
-    float most = 0.0F;
-    for (int64_t k = 0; k < p.size; ++k) most = std::max(most, std::abs(arena.value(i)[k]));
+    float max = 0.0F;
+    for (int64_t k = 0; k < p.size; ++k) max = std::max(max, std::abs(arena.value(i)[k]));
     const auto bound =
         static_cast<float>(p.shape.size() == 1 ? 0.0 : std::sqrt(6.0 / static_cast<double>(p.shape[1] + H)));
-    EXPECT_LE(most, bound) << p.name;
-    EXPECT_GE(most, 0.97F * bound) << p.name;
+    EXPECT_LE(max, bound) << p.name;
+    EXPECT_GE(max, 0.97F * bound) << p.name;
   }
   std::vector<std::string> expected = {GetParam() + ".weight_ih_l0", GetParam() + ".weight_hh_l0",
                                        GetParam() + ".bias_ih_l0"};
@@ -288,7 +288,7 @@ TEST_P(OtherCells, RefuseWhatBelongsToTheLstm) {
       ADD_FAILURE() << name;
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ExitCode::kUsage);
-      EXPECT_EQ(std::string(e.what()), "--" + name + ": expected --cell lstm with it, found --cell " + cell);
+      EXPECT_EQ(std::string(e.what()), "--" + name + ": expected --cell lstm, found --cell " + cell);
     }
     ParameterArena arena;
     EXPECT_THROW(LstmStack<float>({.lstm = lstm, .inputs = 2}, arena), std::logic_error) << name;

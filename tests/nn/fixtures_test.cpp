@@ -163,7 +163,7 @@ TEST(PyTorchZoneout, AgreesOnOutputsAndGradients) {
                                               .masks = masks,
                                               .h = h.data(),
                                               .c = c.data(),
-                                              .kept = {.gates = gates.data()}};
+                                              .cache = {.gates = gates.data()}};
     const kernels::LstmBackward<float> backward{
         .shape = shape,
         .weights = weights,
@@ -171,7 +171,7 @@ TEST(PyTorchZoneout, AgreesOnOutputsAndGradients) {
         .masks = masks,
         .h = h.data(),
         .c = c.data(),
-        .kept = {.gates = gates.data()},
+        .cache = {.gates = gates.data()},
         .dh = dy.data(),
         .dh_last = dh_n.data(),
         .dc_last = dc_n.data(),

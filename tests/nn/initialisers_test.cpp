@@ -31,9 +31,9 @@ double mean_of(const std::vector<float>& values) {
 }
 
 double largest_of(const std::vector<float>& values) {
-  double most = 0.0;
-  for (const float v : values) most = std::max(most, std::abs(static_cast<double>(v)));
-  return most;
+  double max = 0.0;
+  for (const float v : values) max = std::max(max, std::abs(static_cast<double>(v)));
+  return max;
 }
 
 // The four gates of an LSTM of 64 units: of n_out not 400, but 100.

@@ -224,14 +224,14 @@ TEST(LstmStack, TrainsTheInitialStateWhereSequencesBegin) {
   for (const Engine engine : kEngines) {
     Stack<float> s({.hidden = 5, .train_initial_state = true});
     const auto largest = [&s](const std::vector<float>& gradients) {
-      float most = 0.0F;
+      float max = 0.0F;
       for (const Parameter& p : s.arena.parameters()) {
         if (p.name.find("_0_l") == std::string::npos) continue;
         for (int64_t i = 0; i < p.size; ++i) {
-          most = std::max(most, std::abs(gradients[static_cast<size_t>(p.offset + i)]));
+          max = std::max(max, std::abs(gradients[static_cast<size_t>(p.offset + i)]));
         }
       }
-      return most;
+      return max;
     };
     s.stack.reset_state(s.B);
     s.forward(s.input(0, 4), Pass::kTraining, engine);
@@ -457,15 +457,15 @@ TEST(LstmStack, PacksDroppedWeightsForOneBatchAlone) {
 
 // No two masks of the largest model are drawn from the same numbers.
 TEST(LstmStack, TellsItsMasksApart) {
-  constexpr uint32_t kMostLayers = 64;
+  constexpr uint32_t kMaxLayers = 64;
   std::set<uint32_t> places;
-  for (uint32_t l = 0; l <= kMostLayers; ++l) places.insert(l);  // activations, and the output's
-  for (uint32_t l = 0; l < kMostLayers; ++l) {
+  for (uint32_t l = 0; l <= kMaxLayers; ++l) places.insert(l);  // activations, and the output's
+  for (uint32_t l = 0; l < kMaxLayers; ++l) {
     for (const bool reverse : {false, true}) {
       for (uint32_t kind = 0; kind < kMaskKinds; ++kind) places.insert(mask_place(l, reverse) + kind);
     }
   }
-  EXPECT_EQ(places.size(), kMostLayers + 1 + kMostLayers * 2 * kMaskKinds);
+  EXPECT_EQ(places.size(), kMaxLayers + 1 + kMaxLayers * 2 * kMaskKinds);
   // And they are used: with the same weights, two directions of a layer are still dropped out differently.
   Stack<float> s({.hidden = 40, .bidirectional = true, .zoneout = 0.5});
   for (const Parameter& p : s.arena.parameters()) {

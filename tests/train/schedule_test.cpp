@@ -53,7 +53,7 @@ TEST_F(PyTorchSchedule, Cosine) {
   for (int64_t t = 0; t <= last; ++t) {
     moments.push_back({.step = t, .epoch = 0, .done = static_cast<double>(t) / static_cast<double>(last)});
   }
-  compare({.schedule = "cosine", .least = fixture.real("cosine.eta_min")}, moments);
+  compare({.schedule = "cosine", .min = fixture.real("cosine.eta_min")}, moments);
 }
 
 // PyTorch's steps are whole: up from the first to the one where the rate is highest, down from there to the last.
@@ -80,7 +80,7 @@ TEST_F(PyTorchSchedule, Plateau) {
                                 .patience = fixture.number("plateau.patience"),
                                 .threshold = fixture.real("plateau.threshold"),
                                 .cooldown = fixture.number("plateau.cooldown"),
-                                .least = fixture.real("plateau.min_lr")};
+                                .min = fixture.real("plateau.min_lr")};
   const std::vector<float> losses = fixture.get("plateau_losses"), expected = fixture.get("plateau");
   Schedule schedule(options, fixture.real("lr"));
   std::vector<double> seen;
@@ -91,7 +91,7 @@ TEST_F(PyTorchSchedule, Plateau) {
     if (seen.empty() || rate != seen.back()) seen.push_back(rate);
   }
   EXPECT_GE(seen.size(), 5U);  // four reductions, the last one to the floor
-  EXPECT_EQ(seen.back(), options.least);
+  EXPECT_EQ(seen.back(), options.min);
 }
 
 double rate_at(const ScheduleOptions& options, const Moment& moment) { return Schedule(options, 0.5).rate(moment); }
@@ -115,8 +115,8 @@ TEST(Schedule, ReducesFirstAfterAsManyEpochsAsAreAskedFor) {
 }
 
 TEST(Schedule, TheLeastRateIsNeverAboveTheRate) {
-  EXPECT_EQ(rate_at({.schedule = "cosine", .least = 2.0}, {.step = 9, .epoch = 1, .done = 1.0}), 0.5);
-  EXPECT_EQ(rate_at({.schedule = "plateau", .least = 2.0}, {.step = 9}), 0.5);
+  EXPECT_EQ(rate_at({.schedule = "cosine", .min = 2.0}, {.step = 9, .epoch = 1, .done = 1.0}), 0.5);
+  EXPECT_EQ(rate_at({.schedule = "plateau", .min = 2.0}, {.step = 9}), 0.5);
 }
 
 constexpr const char* kSchedules[] = {"constant", "step",         "exponential", "plateau",
