@@ -3,7 +3,7 @@
 # Where there is no apt-get, lists them and stops.
 set -eu
 
-packages="cmake ninja-build g++ libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libcurl4-openssl-dev libssl-dev libgtest-dev"
+packages="cmake ninja-build g++ libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libutf8proc-dev libcurl4-openssl-dev libssl-dev libgtest-dev"
 
 if ! command -v apt-get >/dev/null 2>&1; then
   # Someone on another system may have installed these already; the mark says so.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <utility>
 
 namespace longhand {
 
@@ -24,6 +25,12 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(int64_t size) { resize(size); }
+  /// What was moved from is empty.
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer(std::move(other)).swap(*this);
+    return *this;
+  }
 
   /// Makes room for `size` elements. The contents are kept only if the memory was already large enough;
   /// new memory is zeroed.
@@ -47,6 +54,11 @@ class Buffer {
   std::span<const T> span() const { return {data_.get(), static_cast<size_t>(size_)}; }
 
  private:
+  void swap(Buffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+  }
   static constexpr std::align_val_t kAlignment{64};
   struct Free {
     void operator()(T* p) const { ::operator delete(p, kAlignment); }

@@ -1,8 +1,9 @@
-// Errors that a user can cause and mend, and assertions for those that only we can.
+// Errors that a user can cause and fix, and assertions for those that only we can.
 #pragma once
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace longhand {
 
@@ -34,6 +35,9 @@ inline Error input_error(const std::string& problem, std::string advice) {
 inline Error usage_error(const std::string& problem, std::string advice) {
   return {ExitCode::kUsage, problem, std::move(advice)};
 }
+
+/// For the text of an error: "a, b, c", at most so many of them and then "..."; "none" of none.
+std::string listed(const std::vector<std::string>& names, size_t max = 8);
 
 /// Throws std::logic_error naming the place; called by LONGHAND_CHECK alone.
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);

@@ -40,10 +40,10 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-OptionCheck at_least(double least) { return {.least = least}; }
-OptionCheck more_than(double least) { return {.least = least, .open = true}; }
-OptionCheck between(double least, double most) { return {.least = least, .most = most}; }
-OptionCheck fraction() { return {.least = 0.0, .most = std::nextafter(1.0, 0.0)}; }
+OptionCheck at_least(double min) { return {.min = min}; }
+OptionCheck more_than(double min) { return {.min = min, .open = true}; }
+OptionCheck between(double min, double max) { return {.min = min, .max = max}; }
+OptionCheck fraction() { return {.min = 0.0, .max = std::nextafter(1.0, 0.0)}; }
 OptionCheck one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
 
 std::string shortest(double value) {
@@ -66,16 +66,26 @@ std::string Option::expectation() const {
   if (is_flag()) return "true or false";
   if (!check.choices.empty()) return "one of " + joined(check.choices);
   if (std::holds_alternative<std::string*>(value)) return "a text";
-  std::string out = std::holds_alternative<int64_t*>(value) ? "an integer" : "a number";
-  const bool lower = check.least > -1e300;
-  const bool upper = check.most < 1e300;
-  if (upper && check.most < 1.0 && check.most > 0.9999) {
-    out += " of at least 0 and below 1";
+  const std::string kind = std::holds_alternative<int64_t*>(value) ? "an integer" : "a number";
+  const std::string limits = range();
+  if (limits.empty()) return kind;
+  const bool preposition = limits.starts_with("above") || limits.starts_with("between") || limits.starts_with("from");
+  return kind + (preposition ? " " : " of ") + limits;
+}
+
+std::string Option::range() const {
+  if (is_flag()) return "";
+  if (!check.choices.empty()) return check.brief.empty() ? joined(check.choices) : check.brief;
+  if (std::holds_alternative<std::string*>(value)) return "";
+  const bool lower = check.min > -1e300, upper = check.max < 1e300;
+  std::string out;
+  if (upper && check.max < 1.0 && check.max > 0.9999) {
+    out = "at least 0 and below 1";
   } else if (lower && upper) {
-    out += check.open ? " between " + shortest(check.least) + " and " + shortest(check.most) + ", neither of them"
-                      : " from " + shortest(check.least) + " to " + shortest(check.most);
+    out = check.open ? "between " + shortest(check.min) + " and " + shortest(check.max) + ", neither of them"
+                     : "from " + shortest(check.min) + " to " + shortest(check.max);
   } else if (lower) {
-    out += (check.open ? " above " : " of at least ") + shortest(check.least);
+    out = (check.open ? "above " : "at least ") + shortest(check.min);
   }
   if (!check.also) return out;
   return out + ", or " + (check.also_called.empty() ? shortest(*check.also) : check.also_called);
@@ -97,7 +107,7 @@ void OptionTable::set(const Option& option, const std::string& text, const std::
   const auto in_range = [&](double x) {
     const OptionCheck& c = option.check;
     if (c.also && c.also_called.empty() && x == *c.also) return true;
-    return std::isfinite(x) && (c.open ? x > c.least && x < c.most : x >= c.least && x <= c.most);
+    return std::isfinite(x) && (c.open ? x > c.min && x < c.max : x >= c.min && x <= c.max);
   };
   if (const auto* flag = std::get_if<bool*>(&option.value)) {
     if (text != "true" && text != "false") throw refuse();
@@ -122,11 +132,15 @@ void OptionTable::set(const Option& option, const std::string& text, const std::
 }
 
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates) {
+  constexpr size_t kLongest = 64;  // bytes of what may be a mistyped name: time goes with the square
   std::optional<std::string> best;
+  if (word.size() > kLongest) return best;
   size_t fewest = (word.size() < 4 ? 1 : std::max<size_t>(2, word.size() / 3)) + 1;
   for (const std::string& candidate : candidates) {
     // A word that was cut short is as good as a slip of the finger.
-    const bool begins = word.size() >= 3 && candidate.starts_with(word);
+    const bool begins = word.size() >= 3 && candidate.size() <= kLongest && candidate.starts_with(word);
+    const size_t longer = std::max(word.size(), candidate.size()), shorter = std::min(word.size(), candidate.size());
+    if (!begins && longer - shorter >= fewest) continue;
     const size_t distance = begins ? 1 : edit_distance(word, candidate);
     if (distance < fewest) {
       fewest = distance;

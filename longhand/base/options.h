@@ -13,8 +13,8 @@ namespace longhand {
 
 /// What a value must be; the text is the one that help and errors show.
 struct OptionCheck {
-  double least = -1e300;
-  double most = 1e300;
+  double min = -1e300;
+  double max = 1e300;
   bool open = false;                   ///< `least` and `most` themselves are excluded
   std::optional<double> also{};        ///< one value outside of that range, with a meaning of its own
   std::string also_called{};           ///< a word for it, where it has one
@@ -22,9 +22,9 @@ struct OptionCheck {
   std::string brief{};                 ///< what help says in the place of a long list of choices
 };
 
-OptionCheck at_least(double least);
-OptionCheck more_than(double least);
-OptionCheck between(double least, double most);
+OptionCheck at_least(double min);
+OptionCheck more_than(double min);
+OptionCheck between(double min, double max);
 /// 0 <= value < 1
 OptionCheck fraction();
 OptionCheck one_of(std::vector<std::string> choices);
@@ -43,8 +43,10 @@ struct Option {
   std::string text() const;
   /// Whether the text is the word for a number.
   bool is_word(const std::string& text) const { return !check.also_called.empty() && text == check.also_called; }
-  /// "an integer of at least 1", "one of sgd, adam", ...
+  /// "an integer of at least 1", "one of sgd, adam", ...: for errors.
   std::string expectation() const;
+  /// "at least 1", "sgd, adam", ...: for help; empty where any value is good.
+  std::string range() const;
 };
 
 /// The options of one command. Holds pointers: the settings must outlive it.

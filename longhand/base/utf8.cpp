@@ -34,6 +34,12 @@ size_t decode_utf8(std::string_view text, size_t at, char32_t& code_point) {
   return is_scalar_value(c, length) ? length : 0;
 }
 
+size_t next_character(std::string_view text, size_t at, char32_t& code_point) {
+  const size_t length = decode_utf8(text, at, code_point);
+  if (length == 0) code_point = 0xFFFD;
+  return length > 0 ? length : 1;
+}
+
 size_t find_invalid_utf8(std::string_view text) {
   char32_t ignored = 0;
   for (size_t at = 0; at < text.size();) {
@@ -62,5 +68,33 @@ void append_utf8(char32_t c, std::string& out) {
     put(0x80 | (c & 0x3F));
   }
 }
+
+namespace {
+
+std::string escape_controls(std::string_view text, bool lines) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    const bool second_set = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F
+    const bool control = byte < 0x20 || byte == 0x7F || second_set;
+    if (!control || (lines && (byte == '\n' || byte == '\t'))) {
+      out += text[i];
+    } else if (byte == '\n' || byte == '\r' || byte == '\t') {
+      out += byte == '\n' ? "\\n" : byte == '\r' ? "\\r" : "\\t";
+    } else {
+      if (second_set) byte = static_cast<unsigned char>(text[++i]);
+      out.append("\\x").append(1, kDigits[byte / 16]).append(1, kDigits[byte % 16]);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string visible(std::string_view text) { return escape_controls(text, false); }
+std::string visible_lines(std::string_view text) { return escape_controls(text, true); }
 
 }  // namespace longhand

@@ -3,9 +3,11 @@
 
 #include "longhand/base/arena.h"
 #include "longhand/base/error.h"
+#include "longhand/base/json_depth.h"
 #include "longhand/base/options.h"
 #include "longhand/base/rng.h"
 #include "longhand/base/threads.h"
+#include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
 #include "tests/testing.h"
 
@@ -73,6 +75,73 @@ TEST(Utf8, NamesTheByteThatIsWrong) {
   for (const auto& [text, expected] : bad) {
     EXPECT_EQ(find_invalid_utf8(text), expected);
   }
+}
+
+// Whatever the bytes are, a loop over characters comes to its end.
+TEST(Utf8, TheNextCharacterIsAlwaysFurther) {
+  for (int first = 0; first < 256; ++first) {
+    const std::string text = {static_cast<char>(first), '\x80', 'a'};
+    char32_t c = 0;
+    for (size_t at = 0; at < text.size();) {
+      const size_t bytes = next_character(text, at, c);
+      ASSERT_GE(bytes, 1U);
+      at += bytes;
+    }
+    EXPECT_EQ(c, U'a');
+  }
+}
+
+TEST(Utf8, ControlCharactersAreMadeVisible) {
+  EXPECT_EQ(visible("a\x1b[31m\n\t\r\x7f\xc2\x9b\u00e9"), "a\\x1B[31m\\n\\t\\r\\x7F\\x9B\u00e9");
+  EXPECT_EQ(visible_lines("a\n\tb\r"), "a\n\tb\\r");
+}
+
+TEST(Unicode, CaseComesFromItsTables) {
+  EXPECT_EQ(lowercased("ÀÉŐ ΑΩ ЖЯ Ⅷ ＡＢ 𐐀"), "àéő αω жя ⅷ ａｂ 𐐨");
+  EXPECT_EQ(lowercased("ß ſ \xFF"), "ß ſ \xFF");
+  EXPECT_EQ(lower_case(U'İ'), U'i');  // one code point for one
+}
+
+TEST(Unicode, KindsAreThoseOfEveryScript) {
+  for (const char32_t c : {U'A', U'É', U'Ж', U'ǅ'})
+    EXPECT_EQ(kind_of(c), CharacterKind::kCapital) << static_cast<uint32_t>(c);
+  for (const char32_t c : {U'a', U'ß', U'字', U'ا', U'\u0301'})
+    EXPECT_EQ(kind_of(c), CharacterKind::kLetter) << static_cast<uint32_t>(c);
+  for (const char32_t c : {U'7', U'٣', U'७'}) EXPECT_EQ(kind_of(c), CharacterKind::kDigit) << static_cast<uint32_t>(c);
+  for (const char32_t c : {U'½', U'Ⅷ'}) EXPECT_EQ(kind_of(c), CharacterKind::kNumber) << static_cast<uint32_t>(c);
+  for (const char32_t c : {U' ', U'\t', U'\u00A0', U'\u3000', U'\u2028'}) {
+    EXPECT_EQ(kind_of(c), CharacterKind::kSpace) << static_cast<uint32_t>(c);
+    EXPECT_TRUE(is_white_space(c)) << static_cast<uint32_t>(c);
+  }
+  for (const char32_t c : {U'.', U'¿', U'。', U'،', U'।', U'«', U'„', U'…', U'€', U'😀'}) {
+    EXPECT_EQ(kind_of(c), CharacterKind::kOther) << static_cast<uint32_t>(c);
+  }
+  EXPECT_FALSE(is_white_space(U'\u200B'));  // zero width, and no white space to Unicode
+}
+
+TEST(Unicode, WideCharactersTakeTwoColumns) {
+  EXPECT_EQ(display_width("ab"), 2U);
+  EXPECT_EQ(display_width("春夏"), 4U);
+  EXPECT_EQ(display_width("e\u0301"), 1U);
+}
+
+TEST(JsonDepth, CountsWhatIsNotInTexts) {
+  EXPECT_FALSE(json_nests_deeper("[{\"a\": \"[[[[\\\"[\"}]", 2));
+  EXPECT_TRUE(json_nests_deeper("[[[1]]]", 2));
+  EXPECT_FALSE(json_nests_deeper("[[],[],[]]", 2));
+}
+
+TEST(Buffer, WhatWasMovedFromIsEmpty) {
+  Buffer<float> a(5), b(3);
+  a[4] = 2.0F;
+  b = std::move(a);
+  EXPECT_EQ(b.size(), 5);
+  EXPECT_EQ(b[4], 2.0F);
+  EXPECT_EQ(a.size(), 0);  // NOLINT(bugprone-use-after-move)
+  EXPECT_EQ(a.data(), nullptr);
+  const Buffer<float> c(std::move(b));
+  EXPECT_EQ(c.size(), 5);
+  EXPECT_EQ(b.size(), 0);  // NOLINT(bugprone-use-after-move)
 }
 
 TEST(Split, CoversEverythingOnceInWholeGrains) {
@@ -182,6 +251,18 @@ TEST(Options, RefuseWhatIsNoValue) {
   EXPECT_NE(s.error("optimizer", "adm").find("did you mean adam?"), std::string::npos);
   EXPECT_EQ(s.hidden, 256);
   EXPECT_EQ(s.rule, "adam");
+}
+
+TEST(Nearest, LongNamesAreNoSlips) {
+  const std::string word(200000, 'x');
+  EXPECT_EQ(nearest(word, {std::string(200000, 'y'), word}), std::nullopt);
+  EXPECT_EQ(nearest("hiden", {std::string(200000, 'y'), "hidden"}), "hidden");
+}
+
+TEST(Listed, NamesAreCutOffWhereTheyAreMany) {
+  EXPECT_EQ(listed({}), "none");
+  EXPECT_EQ(listed({"a", "b"}), "a, b");
+  EXPECT_EQ(listed({"a", "b", "c"}, 2), "a, b, ...");
 }
 
 TEST(Nearest, FindsSlipsAndNothingElse) {
