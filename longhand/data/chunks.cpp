@@ -1,60 +1,96 @@
 #include "longhand/data/chunks.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
+#include <array>
 #include <optional>
+#include <set>
 
 #include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/data/source.h"
 
 namespace longhand::data {
 namespace {
 
-// A tag as the conlleval script takes it apart: what is before the first hyphen, and what is after.
+constexpr std::array kAllSchemes = {Scheme::kNone, Scheme::kIob2,  Scheme::kIob1,  Scheme::kIoe2,
+                                    Scheme::kIoe1, Scheme::kBioes, Scheme::kBilou, Scheme::kBmes};
+
+// The letters that tags begin with, in all schemes; each means what the one below it does in BIOES.
+constexpr std::string_view kLetters = "BIESLUM";
+constexpr std::string_view kMeanings = "BIESESI";
+
+// A tag taken apart: its letter, as BIOES has it, or 'O', and its type. As the conlleval script does, at the first
+// hyphen.
 struct Tag {
-  std::string_view prefix;
+  char letter = 'O';
   std::string_view type;
-  bool outside() const { return prefix.size() != 1 || std::string_view("BIES").find(prefix) == std::string_view::npos; }
+  bool outside() const { return letter == 'O'; }
 };
 
 Tag parse(std::string_view tag) {
-  const size_t hyphen = tag.find('-');
-  if (hyphen == std::string_view::npos) return {tag, {}};
-  return {tag.substr(0, hyphen), tag.substr(hyphen + 1)};
+  const size_t letter = tag.empty() ? std::string_view::npos : kLetters.find(tag[0]);
+  if (letter == std::string_view::npos || (tag.size() > 1 && tag[1] != '-')) return {};
+  return {kMeanings[letter], tag.substr(std::min<size_t>(tag.size(), 2))};
 }
 
-bool is_chunk_tag(std::string_view tag) {
-  const Tag t = parse(tag);
-  return t.prefix.size() == 1 && std::string_view("BIES").find(t.prefix) != std::string_view::npos && !t.type.empty();
-}
+bool is_chunk_tag(std::string_view tag) { return tag.size() > 2 && !parse(tag).outside(); }
+bool is_bare_letter(std::string_view tag) { return tag.size() == 1 && !parse(tag).outside(); }
 
-constexpr const char* kBlanks = " \t\r";
-const Tag kOutside{"O", {}};
+constexpr const char* kBlanks = " \t";
 
 // Whether a chunk that `before` is in is over at the next tag.
 bool ends(const Tag& before, const Tag& tag) {
   if (before.outside()) return false;
-  return tag.outside() || before.type != tag.type || tag.prefix == "B" || tag.prefix == "S" || before.prefix == "E" ||
-         before.prefix == "S";
+  return tag.outside() || before.type != tag.type || tag.letter == 'B' || tag.letter == 'S' || before.letter == 'E' ||
+         before.letter == 'S';
 }
 
-// Why `tag`, after `before` and in the scheme, cannot stand; empty: it can.
-std::string fault(const Tag& before, const Tag& tag, Scheme scheme) {
-  const bool of_same = !before.outside() && before.type == tag.type;
-  const auto named = [](const Tag& t) {
-    return t.outside() ? std::string("O") : fmt::format("{}-{}", t.prefix, t.type);
-  };
-  const auto after = [&] { return fmt::format("{} after {}", named(tag), named(before)); };
-  if (scheme != Scheme::kBioes) {
-    if (tag.prefix == "E" || tag.prefix == "S") return named(tag);
-    if (scheme == Scheme::kIob2 && tag.prefix == "I" && !of_same) return after();
-    if (scheme == Scheme::kIob1 && tag.prefix == "B" && !of_same) return after();
-    return "";
+// The letters that a scheme's tags have, in its own spelling.
+std::string_view letters_of(Scheme scheme) {
+  switch (scheme) {
+    case Scheme::kIob1:
+    case Scheme::kIob2: return "BI";
+    case Scheme::kIoe1:
+    case Scheme::kIoe2: return "IE";
+    case Scheme::kBioes: return "BIES";
+    case Scheme::kBilou: return "BILU";
+    case Scheme::kBmes: return "BMES";
+    case Scheme::kNone: break;
   }
-  const bool open = before.prefix == "B" || before.prefix == "I";
-  const bool goes_on = tag.prefix == "I" || tag.prefix == "E";
-  return open ? (goes_on && of_same ? "" : after()) : (goes_on ? after() : "");
+  return "";
+}
+
+bool marks_both_ends(Scheme scheme) {
+  return scheme == Scheme::kBioes || scheme == Scheme::kBilou || scheme == Scheme::kBmes;
+}
+
+// Why the step from `before` to `tag`, two tags as they are written, is none of the scheme; empty: it is one. An empty
+// text is a sentence's beginning or end.
+std::string fault(std::string_view before_text, std::string_view tag_text, Scheme scheme) {
+  const Tag before = parse(before_text), tag = parse(tag_text);
+  if (!tag.outside() && letters_of(scheme).find(tag_text[0]) == std::string_view::npos) return std::string(tag_text);
+  const bool same = !before.outside() && !tag.outside() && before.type == tag.type;
+  bool good = true;
+  if (marks_both_ends(scheme)) {
+    const bool open = before.letter == 'B' || before.letter == 'I';
+    const bool goes_on = tag.letter == 'I' || tag.letter == 'E';
+    good = open ? goes_on && same : !goes_on;
+  } else if (scheme == Scheme::kIob2) {
+    good = tag.letter != 'I' || same;
+  } else if (scheme == Scheme::kIob1) {
+    good = tag.letter != 'B' || same;
+  } else if (scheme == Scheme::kIoe2) {
+    good = before.letter != 'I' || same;
+  } else if (scheme == Scheme::kIoe1) {
+    good = before.letter != 'E' || same;
+  }
+  if (good) return "";
+  const auto named = [](std::string_view text, const char* at_edge) {
+    return text.empty() ? std::string(at_edge) : std::string(text);
+  };
+  return named(tag_text, "a sentence's end") + " after " + named(before_text, "a sentence's beginning");
 }
 
 struct Fault {
@@ -62,36 +98,56 @@ struct Fault {
   std::string what;
 };
 
-std::optional<Fault> first_fault(const std::vector<TaggedSentence>& sentences, Scheme scheme) {
+// Calls visit(index of the tag, what) for each step that is none of the scheme; that to the sentence's end belongs to
+// the last tag.
+template <class Visit>
+void for_each_fault(const TaggedSentence& sentence, Scheme scheme, const Visit& visit) {
+  std::string_view before;
+  for (size_t i = 0; i <= sentence.tags.size(); ++i) {
+    const std::string_view tag = i < sentence.tags.size() ? std::string_view(sentence.tags[i]) : std::string_view();
+    std::string what = fault(before, tag, scheme);
+    if (!what.empty() && !sentence.tags.empty()) visit(std::min(i, sentence.tags.size() - 1), std::move(what));
+    before = tag;
+  }
+}
+
+struct Faults {
+  int64_t count = 0;
+  Fault first;
+};
+
+Faults faults(const std::vector<TaggedSentence>& sentences, Scheme scheme) {
+  Faults out;
   for (const TaggedSentence& sentence : sentences) {
-    Tag before = kOutside;
-    for (size_t i = 0; i <= sentence.tags.size(); ++i) {
-      const bool end = i == sentence.tags.size();
-      if (end && scheme != Scheme::kBioes) break;
-      const Tag tag = end ? kOutside : parse(sentence.tags[i]);
-      std::string what = fault(before, tag, scheme);
-      if (!what.empty()) {
-        const size_t at = end ? i - 1 : i;
-        if (end) what = fmt::format("a sentence's end after {}-{}", before.prefix, before.type);
-        return Fault{at < sentence.lines.size() ? sentence.lines[at] : 0, what};
-      }
-      before = tag;
+    for_each_fault(sentence, scheme, [&](size_t at, std::string what) {
+      if (out.count++ == 0) out.first = {at < sentence.lines.size() ? sentence.lines[at] : 0, std::move(what)};
+    });
+  }
+  return out;
+}
+
+constexpr const char* kAdvice = "fix the line, or treat the tags as plain labels with --scheme none";
+
+// The line of the first tag that is neither O nor one of a chunk; letters alone are, if `bare`.
+std::optional<Fault> first_other_tag(const std::vector<TaggedSentence>& sentences, bool bare) {
+  for (const TaggedSentence& sentence : sentences) {
+    for (size_t i = 0; i < sentence.tags.size(); ++i) {
+      const std::string& tag = sentence.tags[i];
+      if (tag == "O" || is_chunk_tag(tag) || (bare && is_bare_letter(tag))) continue;
+      return Fault{i < sentence.lines.size() ? sentence.lines[i] : 0, tag};
     }
   }
   return std::nullopt;
 }
 
-constexpr const char* kAdvice = "mend the line, or learn the tags as they stand with --scheme none";
-
-// The line of the first tag that is neither O nor one of a chunk.
-std::optional<Fault> first_other_tag(const std::vector<TaggedSentence>& sentences) {
+// Whether chunks are without types: then no tag has one.
+bool has_bare_letters(const std::vector<TaggedSentence>& sentences) {
   for (const TaggedSentence& sentence : sentences) {
-    for (size_t i = 0; i < sentence.tags.size(); ++i) {
-      if (sentence.tags[i] == "O" || is_chunk_tag(sentence.tags[i])) continue;
-      return Fault{i < sentence.lines.size() ? sentence.lines[i] : 0, sentence.tags[i]};
+    for (const std::string& tag : sentence.tags) {
+      if (is_chunk_tag(tag)) return false;
     }
   }
-  return std::nullopt;
+  return true;
 }
 
 Error scheme_error(const std::string& source, const Fault& fault, const std::string& expected) {
@@ -104,30 +160,40 @@ double per_cent(int64_t part, int64_t whole) {
 
 }  // namespace
 
+std::vector<std::string> scheme_names() {
+  std::vector<std::string> out;
+  for (const Scheme scheme : kAllSchemes) out.emplace_back(scheme_name(scheme));
+  return out;
+}
+
 const char* scheme_name(Scheme scheme) {
   switch (scheme) {
     case Scheme::kIob1: return "iob1";
     case Scheme::kIob2: return "iob2";
+    case Scheme::kIoe1: return "ioe1";
+    case Scheme::kIoe2: return "ioe2";
     case Scheme::kBioes: return "bioes";
+    case Scheme::kBilou: return "bilou";
+    case Scheme::kBmes: return "bmes";
     case Scheme::kNone: break;
   }
   return "none";
 }
 
 Scheme parse_scheme(const std::string& name) {
-  for (const Scheme scheme : {Scheme::kIob1, Scheme::kIob2, Scheme::kBioes}) {
+  for (const Scheme scheme : kAllSchemes) {
     if (name == scheme_name(scheme)) return scheme;
   }
-  LONGHAND_CHECK(name == "none");
+  LONGHAND_CHECK(false);
   return Scheme::kNone;
 }
 
 std::vector<Chunk> chunks(const std::vector<std::string>& tags) {
   std::vector<Chunk> out;
-  Tag before = kOutside;
+  Tag before;
   const auto n = static_cast<int64_t>(tags.size());
   for (int64_t i = 0; i <= n; ++i) {
-    const Tag tag = i < n ? parse(tags[static_cast<size_t>(i)]) : kOutside;
+    const Tag tag = i < n ? parse(tags[static_cast<size_t>(i)]) : Tag{};
     const bool over = ends(before, tag);
     if (over) out.back().end = i;
     if (!tag.outside() && (before.outside() || over)) out.push_back({i, i, tag.type});
@@ -139,80 +205,113 @@ std::vector<Chunk> chunks(const std::vector<std::string>& tags) {
 std::vector<std::string> chunk_tags(const std::vector<Chunk>& chunks, int64_t length, Scheme scheme) {
   LONGHAND_CHECK(scheme != Scheme::kNone);
   std::vector<std::string> out(static_cast<size_t>(length), "O");
-  const Chunk* before = nullptr;
-  for (const Chunk& chunk : chunks) {
+  for (size_t c = 0; c < chunks.size(); ++c) {
+    const Chunk& chunk = chunks[c];
+    const auto touches = [&](const Chunk& first, const Chunk& second) {
+      return first.end == second.begin && first.type == second.type;
+    };
+    const bool touches_before = c > 0 && touches(chunks[c - 1], chunk);
+    const bool touches_after = c + 1 < chunks.size() && touches(chunk, chunks[c + 1]);
     for (int64_t i = chunk.begin; i < chunk.end; ++i) {
       const bool first = i == chunk.begin, last = i + 1 == chunk.end;
-      char prefix = 'I';
-      if (scheme == Scheme::kBioes) {
-        prefix = first && last ? 'S' : first ? 'B' : last ? 'E' : 'I';
-      } else if (first) {
-        const bool touches = before != nullptr && before->end == i && before->type == chunk.type;
-        prefix = scheme == Scheme::kIob2 || touches ? 'B' : 'I';
+      char letter = 'I';
+      if (scheme == Scheme::kIob2 || (scheme == Scheme::kIob1 && touches_before)) letter = first ? 'B' : 'I';
+      if (scheme == Scheme::kIoe2 || (scheme == Scheme::kIoe1 && touches_after)) letter = last ? 'E' : 'I';
+      if (marks_both_ends(scheme)) {
+        const char inside = scheme == Scheme::kBmes ? 'M' : 'I';
+        const bool bilou = scheme == Scheme::kBilou;
+        letter = first && last ? (bilou ? 'U' : 'S') : first ? 'B' : last ? (bilou ? 'L' : 'E') : inside;
       }
-      out[static_cast<size_t>(i)] = fmt::format("{}-{}", prefix, chunk.type);
+      out[static_cast<size_t>(i)] =
+          chunk.type.empty() ? std::string(1, letter) : fmt::format("{}-{}", letter, chunk.type);
     }
-    before = &chunk;
   }
   return out;
 }
 
 bool may_follow(std::string_view before, std::string_view tag, Scheme scheme) {
-  const auto tag_or_outside = [](std::string_view text) { return text.empty() ? kOutside : parse(text); };
-  return scheme == Scheme::kNone || fault(tag_or_outside(before), tag_or_outside(tag), scheme).empty();
+  return scheme == Scheme::kNone || fault(before, tag, scheme).empty();
 }
 
 Scheme recognise_scheme(const std::vector<TaggedSentence>& sentences, const std::string& source) {
   int64_t of_chunks = 0, outside = 0, others = 0;
-  bool ends_marked = false;
+  std::set<char> letters;
+  const bool bare = has_bare_letters(sentences);
   for (const TaggedSentence& sentence : sentences) {
     for (const std::string& tag : sentence.tags) {
-      const bool is_chunk = is_chunk_tag(tag);
+      const bool is_chunk = is_chunk_tag(tag) || (bare && is_bare_letter(tag));
       of_chunks += is_chunk ? 1 : 0;
       outside += tag == "O" ? 1 : 0;
       others += is_chunk || tag == "O" ? 0 : 1;
-      ends_marked |= is_chunk && (tag[0] == 'E' || tag[0] == 'S');
+      if (is_chunk) letters.insert(tag[0]);
     }
   }
-  if (of_chunks == 0 || others > of_chunks + outside) return Scheme::kNone;
-  if (others > 0) throw scheme_error(source, *first_other_tag(sentences), "O or a tag of a chunk, such as B-LOC");
-  if (ends_marked) {
-    check_scheme(sentences, Scheme::kBioes, source);
-    return Scheme::kBioes;
+  if (of_chunks == 0 || others > of_chunks + outside || (bare && others > 0)) return Scheme::kNone;
+  if (others > 0) {
+    throw scheme_error(source, *first_other_tag(sentences, bare), "O or a tag of a chunk, such as B-LOC");
   }
-  const std::optional<Fault> in_iob2 = first_fault(sentences, Scheme::kIob2);
-  if (!in_iob2) return Scheme::kIob2;
-  const std::optional<Fault> in_iob1 = first_fault(sentences, Scheme::kIob1);
-  if (!in_iob1) return Scheme::kIob1;
-  throw input_error(fmt::format("{}:{}: expected tags in one scheme, found {} (not IOB2), and {} in line {} (not IOB1)",
-                                source, in_iob2->line, in_iob2->what, in_iob1->what, in_iob1->line),
-                    kAdvice);
+  std::optional<std::pair<Scheme, Faults>> best;
+  for (const Scheme scheme : kAllSchemes) {
+    const std::string_view its = letters_of(scheme);
+    const bool fits = scheme != Scheme::kNone && std::all_of(letters.begin(), letters.end(), [&](char letter) {
+                        return its.find(letter) != std::string_view::npos;
+                      });
+    if (!fits) continue;
+    Faults found = faults(sentences, scheme);
+    if (!best || found.count < best->second.count) best.emplace(scheme, std::move(found));
+  }
+  if (!best) {
+    throw input_error(
+        fmt::format("{}: expected tags of one scheme, found tags that begin with {}", source, fmt::join(letters, ", ")),
+        "no scheme has all of these letters; fix the tags, or learn them as they are with --scheme none");
+  }
+  constexpr int64_t kMaxFaults = 10;  // one in so many tags of chunks
+  if (kMaxFaults * best->second.count > of_chunks) {
+    throw scheme_error(source, best->second.first, fmt::format("tags in the scheme {}", scheme_name(best->first)));
+  }
+  return best->first;
 }
 
 void check_scheme(const std::vector<TaggedSentence>& sentences, Scheme scheme, const std::string& source) {
   if (scheme == Scheme::kNone) return;
-  if (const std::optional<Fault> other = first_other_tag(sentences)) {
+  if (const std::optional<Fault> other = first_other_tag(sentences, has_bare_letters(sentences))) {
     throw scheme_error(source, *other, "O or a tag of a chunk, such as B-LOC");
   }
-  if (const std::optional<Fault> fault = first_fault(sentences, scheme)) {
-    throw scheme_error(source, *fault, fmt::format("tags in the scheme {}", scheme_name(scheme)));
+  if (const Faults found = faults(sentences, scheme); found.count > 0) {
+    throw scheme_error(source, found.first, fmt::format("tags in the scheme {}", scheme_name(scheme)));
   }
 }
 
-ChunkScore score_predictions(std::string_view text, const std::string& source) {
-  ChunkScore score;
-  std::vector<std::string> gold, found;
-  const auto end_sentence = [&] {
-    score.add(gold, found);
-    gold.clear();
-    found.clear();
-  };
+Repairs repair_scheme(std::vector<TaggedSentence>& sentences, Scheme scheme, const std::string& source) {
+  Repairs out;
+  if (scheme == Scheme::kNone) return out;
+  if (const std::optional<Fault> other = first_other_tag(sentences, has_bare_letters(sentences))) {
+    throw scheme_error(source, *other, "O or a tag of a chunk, such as B-LOC");
+  }
+  for (TaggedSentence& sentence : sentences) {
+    bool broken = false;
+    for_each_fault(sentence, scheme, [&](size_t at, std::string what) {
+      broken = true;
+      if (!out.first.empty()) return;
+      out.first = std::move(what);
+      out.first_line = at < sentence.lines.size() ? sentence.lines[at] : 0;
+    });
+    if (!broken) continue;
+    const std::vector<std::string> repaired =
+        chunk_tags(chunks(sentence.tags), static_cast<int64_t>(sentence.tags.size()), scheme);
+    for (size_t i = 0; i < repaired.size(); ++i) out.tags += repaired[i] == sentence.tags[i] ? 0 : 1;
+    sentence.tags = repaired;
+  }
+  return out;
+}
+
+ChunkScore score_predictions(std::string_view raw, const std::string& source) {
+  const std::string text = clean_text(raw, source);
+  std::vector<TaggedSentence> gold(1), found(1);
   int64_t number = 0;
   size_t columns = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = text.substr(begin, end - begin);
-    begin = end + 1;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = take_line(rest);
     ++number;
     std::vector<std::string_view> fields;
     for (size_t at = line.find_first_not_of(kBlanks); at != std::string_view::npos;
@@ -222,7 +321,8 @@ ChunkScore score_predictions(std::string_view text, const std::string& source) {
       at = stop;
     }
     if (fields.empty()) {
-      end_sentence();
+      gold.emplace_back();
+      found.emplace_back();
       continue;
     }
     if (columns == 0) columns = std::max<size_t>(fields.size(), 2);
@@ -232,10 +332,23 @@ ChunkScore score_predictions(std::string_view text, const std::string& source) {
                       fields.size() < 2 ? ", the last two of them tags" : " as in the first line", fields.size()),
           "give a file of words, the right tag and the predicted one in the last two columns");
     }
-    gold.emplace_back(fields[columns - 2]);
-    found.emplace_back(fields[columns - 1]);
+    gold.back().tags.emplace_back(fields[columns - 2]);
+    found.back().tags.emplace_back(fields[columns - 1]);
+    for (TaggedSentence* sentence : {&gold.back(), &found.back()}) sentence->lines.push_back(number);
   }
-  end_sentence();
+  // What is no tag of a chunk must not pass for an O among those that are.
+  const bool bare = has_bare_letters(gold) && has_bare_letters(found);
+  if (!bare) {
+    for (const auto* sentences : {&gold, &found}) {
+      if (const std::optional<Fault> other = first_other_tag(*sentences, true)) {
+        throw input_error(fmt::format("{}:{}: expected O or a tag of a chunk, such as B-LOC, found {}", source,
+                                      other->line, other->what),
+                          "write the tags in IOB1, IOB2, IOE1, IOE2, BIOES, BILOU or BMES");
+      }
+    }
+  }
+  ChunkScore score;
+  for (size_t i = 0; i < gold.size(); ++i) score.add(gold[i].tags, found[i].tags);
   if (score.tokens == 0) {
     throw input_error(source + ": expected words with their tags, one a line, found none", "give a file with some");
   }
@@ -280,8 +393,8 @@ std::string ChunkScore::conlleval() const {
                        all.precision(), all.recall(), all.f1());
   }
   for (const auto& [type, counts] : types) {
-    out += fmt::format("{:>17}: precision: {:6.2f}%; recall: {:6.2f}%; FB1: {:6.2f}  {}\n", type, counts.precision(),
-                       counts.recall(), counts.f1(), counts.found);
+    out += fmt::format("{:>17}: precision: {:6.2f}%; recall: {:6.2f}%; FB1: {:6.2f}  {}\n", visible(type),
+                       counts.precision(), counts.recall(), counts.f1(), counts.found);
   }
   return out;
 }

@@ -1,12 +1,14 @@
 #include "longhand/data/columns.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "longhand/base/error.h"
+#include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
+#include "longhand/data/source.h"
 
 namespace longhand::data {
 namespace {
@@ -32,10 +34,13 @@ bool looks_like_conllu(const std::vector<std::string_view>& fields) {
   return fields.size() == kConllUColumns && id_kind(fields[0]) != Id::kNone;
 }
 
-// Of lines with # before the first token: what is a comment in CoNLL-U and hardly the first word of another format.
-bool is_comment(std::string_view line) {
-  return line.starts_with("# ") &&
-         (line.find(" = ") != std::string_view::npos || line.starts_with("# newdoc") || line.starts_with("# newpar"));
+// "# id = 7", "# id 0000-5 domain=en", "# newdoc"; hardly the first word of a sentence.
+bool looks_like_comment(std::string_view line) {
+  if (!line.starts_with("# ") && !line.starts_with("#\t")) return line.starts_with("##");
+  const std::string_view rest = trimmed(line.substr(1));
+  if (rest.starts_with("newdoc") || rest.starts_with("newpar") || rest.starts_with("id ")) return true;
+  const size_t equals = rest.find('=');
+  return equals != std::string_view::npos && equals > 0 && equals + 1 < rest.size();
 }
 
 // A number from 1 as an index from 0.
@@ -48,11 +53,42 @@ std::optional<size_t> column_number(const std::string& text) {
 
 }  // namespace
 
+namespace {
+
+// Refuses a column of words that holds none.
+void check_words(const std::vector<TaggedSentence>& sentences, const ColumnReader& reader, const ColumnOptions& options,
+                 const std::string& source) {
+  bool numbers = true, blanks = true;
+  size_t words = 0;
+  for (const TaggedSentence& sentence : sentences) {
+    for (size_t i = 0; i < sentence.words.size(); ++i, ++words) {
+      const std::string& word = sentence.words[i];
+      numbers = numbers && (word == std::to_string(i + 1) || word == std::to_string(i));
+      blanks = blanks && word == "_";
+    }
+  }
+  constexpr size_t kEnough = 3;  // a text may begin with 1
+  if (blanks) {
+    throw input_error(
+        fmt::format("{}: expected words in column {}, found '_' in every line", source, reader.word_column() + 1),
+        "the treebank has no forms here; merge the texts in first, as its README says");
+  }
+  if (numbers && words >= kEnough && options.word_column == 0) {
+    throw input_error(fmt::format("{}: expected words in column {}, found numbers that count them in every sentence",
+                                  source, reader.word_column() + 1),
+                      fmt::format("say where the words are, probably with --word-column {}", reader.word_column() + 2));
+  }
+}
+
+}  // namespace
+
 void ColumnOptions::add_to(OptionTable& table) {
-  table.add("format", format, "of files with tags: auto looks at the first token",
+  table.add("format", format, "format of the tagged sentences; auto recognises it by content",
             one_of({"auto", "conllu", "columns"}));
   table.add("column", column,
-            "where the tags are: upos or xpos of CoNLL-U, last, or a number from 1; auto: upos, or the last");
+            "column of the tags: upos or xpos in CoNLL-U, last, or a number from 1; auto: upos in CoNLL-U, else last");
+  table.add("word-column", word_column, "column of the words, counted from 1; 0: the form in CoNLL-U, else the first",
+            between(0, 1000));
 }
 
 ColumnReader::ColumnReader(const ColumnOptions& options, Tags tags, std::string source)
@@ -76,12 +112,14 @@ std::vector<std::string_view> ColumnReader::split(std::string_view text) const {
   const bool tabs = recognised_ ? tabs_ : text.find('\t') != std::string_view::npos;
   std::vector<std::string_view> fields;
   size_t begin = 0;
-  while (tabs) {
+  while (tabs && begin != std::string_view::npos) {
     const size_t end = text.find('\t', begin);
-    fields.push_back(text.substr(begin, end - begin));
-    if (end == std::string_view::npos) return fields;
-    begin = end + 1;
+    fields.push_back(trimmed(text.substr(begin, end - begin)));
+    begin = end == std::string_view::npos ? end : end + 1;
   }
+  // Tabs at a line's end are blanks.
+  while (tabs && !conllu_ && fields.back().empty() && fields.size() > (recognised_ ? columns_ : 2)) fields.pop_back();
+  if (tabs) return fields;
   while (true) {
     begin = text.find_first_not_of(" \t", begin);
     if (begin == std::string_view::npos) return fields;
@@ -91,28 +129,57 @@ std::vector<std::string_view> ColumnReader::split(std::string_view text) const {
   }
 }
 
+// "# global.columns = ID FORM UPOS": CoNLL-U Plus.
+void ColumnReader::name_columns(std::string_view line) {
+  names_.clear();
+  std::string_view rest = line.substr(line.find('=') + 1);
+  while (!(rest = trimmed(rest)).empty()) {
+    const size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+    names_.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(end);
+  }
+}
+
 void ColumnReader::recognise(std::string_view first_token) {
   tabs_ = first_token.find('\t') != std::string_view::npos;
   const std::vector<std::string_view> fields = split(first_token);
-  conllu_ = options_.format == "conllu" || (options_.format == "auto" && tabs_ && looks_like_conllu(fields));
+  const auto named = [&](const char* name) -> std::optional<size_t> {
+    const auto found =
+        std::find_if(names_.begin(), names_.end(), [&](const std::string& each) { return lowercased(each) == name; });
+    return found == names_.end() ? std::nullopt : std::optional<size_t>(found - names_.begin());
+  };
+  const bool plus = !names_.empty() && tabs_ && options_.format != "columns";
+  conllu_ = plus || options_.format == "conllu" || (options_.format == "auto" && tabs_ && looks_like_conllu(fields));
   const bool of_conllu = options_.column == "upos" || options_.column == "xpos";
   if (of_conllu && !conllu_ && tags_ == Tags::kWanted) {
-    fail(fmt::format("--column {} wants CoNLL-U, ten columns between tabs, the first an ID; found {} column{}",
+    fail(fmt::format("--column {} needs CoNLL-U, ten columns between tabs, the first an ID; found {} column{}",
                      options_.column, fields.size(), fields.size() == 1 ? "" : "s"),
          "give the number of the column, such as --column 2, or a CoNLL-U file");
   }
-  columns_ = conllu_ ? kConllUColumns : fields.size();
-  if (options_.column == "upos" || (options_.column == "auto" && conllu_)) {
-    tag_ = 3;
+  columns_ = plus ? names_.size() : conllu_ ? kConllUColumns : fields.size();
+  has_id_ = conllu_ && (!plus || named("id").has_value());
+  id_ = plus ? named("id").value_or(0) : 0;
+  word_ = plus ? named("form").value_or(0) : conllu_ ? 1 : 0;
+  if (options_.word_column > 0) word_ = static_cast<size_t>(options_.word_column) - 1;
+  const bool wants_upos = options_.column == "upos" || (options_.column == "auto" && conllu_);
+  if (plus && (wants_upos || options_.column == "xpos") && !named(options_.column == "xpos" ? "xpos" : "upos")) {
+    if (options_.column != "auto" && tags_ == Tags::kWanted) {
+      fail(fmt::format("--column {}: expected it among global.columns, found {}", options_.column, listed(names_)),
+           "give the number of the column with the tags");
+    }
+    tag_ = columns_ - 1;
+  } else if (wants_upos) {
+    tag_ = plus ? *named("upos") : 3;
   } else if (options_.column == "xpos") {
-    tag_ = 4;
+    tag_ = plus ? *named("xpos") : 4;
   } else if (const std::optional<size_t> number = column_number(options_.column)) {
     tag_ = *number;
   } else {
     tag_ = columns_ - 1;
   }
-  if (conllu_ && tag_ >= kConllUColumns && tags_ == Tags::kWanted) {
-    fail(fmt::format("--column {} is none of CoNLL-U's {} columns", options_.column, kConllUColumns),
+  if (conllu_ && tag_ >= columns_ && tags_ == Tags::kWanted) {
+    fail(fmt::format("--column {}: expected one of the {} columns of {}", options_.column, columns_,
+                     plus ? "this file" : "CoNLL-U"),
          "choose upos, xpos or a number up to that");
   }
   recognised_ = true;
@@ -120,11 +187,20 @@ void ColumnReader::recognise(std::string_view first_token) {
 
 std::string ColumnReader::description() const {
   if (!recognised_) return "";
-  std::string out = conllu_ ? "CoNLL-U" : tabs_ ? "columns between tabs" : "columns between blanks";
+  std::string out = !names_.empty() && conllu_ ? "CoNLL-U Plus"
+                    : conllu_                  ? "CoNLL-U"
+                    : tabs_                    ? "columns between tabs"
+                                               : "columns between blanks";
+  if (options_.word_column > 0) out += fmt::format(", words in column {}", word_ + 1);
   if (tags_ == Tags::kWanted) {
     out += fmt::format(", tags in column {}", tag_ + 1);
-    if (conllu_ && (tag_ == 3 || tag_ == 4)) out += tag_ == 3 ? " (UPOS)" : " (XPOS)";
+    if (conllu_ && !names_.empty()) {
+      out += fmt::format(" ({})", visible(names_[tag_]));
+    } else if (conllu_ && (tag_ == 3 || tag_ == 4)) {
+      out += tag_ == 3 ? " (UPOS)" : " (XPOS)";
+    }
   }
+  if (comments_ > 0) out += fmt::format(", {} comment{}", comments_, comments_ == 1 ? "" : "s");
   return out;
 }
 
@@ -132,32 +208,37 @@ void ColumnReader::token(const std::vector<std::string_view>& fields) {
   const bool wanted = tags_ == Tags::kWanted;
   const std::string separator = tabs_ ? "tabs" : "blanks";
   if (conllu_) {
-    if (fields.size() != kConllUColumns) {
-      fail(fmt::format("expected the {} columns of CoNLL-U between tabs, found {}", kConllUColumns, fields.size()),
-           "mend the line, or give --format columns");
+    if (fields.size() != columns_) {
+      fail(fmt::format("expected the {} columns of {} between tabs, found {}", columns_,
+                       names_.empty() ? "CoNLL-U" : "global.columns", fields.size()),
+           "fix the line, or give --format columns");
     }
-    const Id id = id_kind(fields[0]);
-    if (id == Id::kRange || id == Id::kEmptyNode) return;
-    if (id == Id::kNone || fields[0] != std::to_string(sentence_.words.size() + 1)) {
-      fail(fmt::format("expected the ID {}, found '{}'", sentence_.words.size() + 1, fields[0]),
-           "words are numbered from 1, and a blank line ends a sentence");
+    if (has_id_) {
+      const Id id = id_kind(fields[id_]);
+      if (id == Id::kRange || id == Id::kEmptyNode) return;
+      if (id == Id::kNone || fields[id_] != std::to_string(sentence_.words.size() + 1)) {
+        fail(fmt::format("expected the ID {}, found '{}'", sentence_.words.size() + 1, fields[id_]),
+             "words are numbered from 1, and a blank line ends a sentence");
+      }
     }
   } else {
     // Where the tags are in the last column, a line that lost one would pass unseen.
     const bool to_the_last = options_.column == "auto" || options_.column == "last";
-    const size_t least = wanted ? tag_ + 1 : 1;
-    if (fields.size() < least || (wanted && to_the_last && fields.size() != columns_)) {
+    const size_t min = std::max(word_ + 1, wanted ? tag_ + 1 : 1);
+    if (fields.size() < min || (wanted && to_the_last && fields.size() != columns_)) {
       fail(fmt::format("expected {}{} columns between {}, found {}", to_the_last ? "" : "at least ",
-                       to_the_last ? columns_ : least, separator, fields.size()),
-           "mend the line; a blank line ends a sentence");
+                       to_the_last ? columns_ : min, separator, fields.size()),
+           "fix the line; a blank line ends a sentence");
     }
-    if (wanted && tag_ == 0) {
-      fail("expected words in column 1 and tags in another, found one column",
-           "give a file with a column of tags, or its number with --column");
+    if (wanted && tag_ == word_) {
+      fail(columns_ == 1
+               ? "expected words in column 1 and tags in another, found one column"
+               : fmt::format("expected words and tags in different columns, found both in column {}", tag_ + 1),
+           "give a file with a column of tags, or say where they are with --column and --word-column");
     }
   }
-  const std::string_view word = fields[conllu_ ? 1 : 0];
-  if (word.empty()) fail("expected a word, found an empty column", "mend the line");
+  const std::string_view word = word_ < fields.size() ? fields[word_] : std::string_view();
+  if (word.empty()) fail("expected a word, found an empty column", "fix the line");
   if (wanted) {
     const std::string_view tag = fields[tag_];
     if (tag.empty() || (conllu_ && tag == "_")) {
@@ -170,24 +251,32 @@ void ColumnReader::token(const std::vector<std::string_view>& fields) {
   sentence_.lines.push_back(line_);
 }
 
-std::optional<TaggedSentence> ColumnReader::line(std::string_view text) {
+// Before a sentence, outside of CoNLL-U, where a # may be a word: then it has the columns of one.
+bool ColumnReader::is_comment(std::string_view line) const {
+  if (!sentence_.words.empty() || options_.format == "columns") return false;
+  return looks_like_comment(line) || split(line).size() != columns_;
+}
+
+std::optional<TaggedSentence> ColumnReader::line(std::string_view raw) {
   ++line_;
-  if (line_ == 1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte-order mark
-  if (text.ends_with('\r')) text.remove_suffix(1);
-  if (const size_t at = find_invalid_utf8(text); at != std::string_view::npos) {
-    fail(fmt::format("expected UTF-8, found byte 0x{:02X} in column {} of the line",
-                     static_cast<unsigned char>(text[at]), at + 1),
-         "convert the file to UTF-8");
-  }
-  if (text.find('\0') != std::string_view::npos) fail("expected text, found a zero byte", "give a text file");
-  if (text.find_first_not_of(" \t") == std::string_view::npos) {
-    std::erase_if(held_, [](const auto& held) { return is_comment(held.second); });
+  const std::string clean = clean_line(raw, source_, line_);
+  const std::string_view text = clean;
+  if (trimmed(text).empty()) {
+    std::erase_if(held_, [](const auto& held) { return looks_like_comment(held.second); });
     return end();
   }
   if (text[0] == '#' && options_.format != "columns") {
     if (recognised_ ? conllu_ : options_.format == "conllu") return std::nullopt;  // a comment
     if (!recognised_) {  // a comment or a word: the first line without # will tell
+      if (names_.empty() && text.starts_with("# global.columns") && text.find('=') != std::string_view::npos) {
+        name_columns(text);
+        return std::nullopt;
+      }
       held_.emplace_back(line_, text);
+      return std::nullopt;
+    }
+    if (is_comment(text)) {
+      ++comments_;
       return std::nullopt;
     }
   }
@@ -206,6 +295,10 @@ void ColumnReader::read_held() {
     const int64_t line = line_;
     for (const auto& [number, text] : held_) {
       line_ = number;
+      if (is_comment(text)) {
+        ++comments_;
+        continue;
+      }
       token(split(text));
     }
     line_ = line;
@@ -231,15 +324,13 @@ ColumnFile read_columns(std::string_view text, const ColumnOptions& options, Col
   const auto add = [&](std::optional<TaggedSentence> sentence) {
     if (sentence) file.sentences.push_back(std::move(*sentence));
   };
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    add(reader.line(text.substr(begin, end - begin)));
-    begin = end + 1;
-  }
+  const std::string clean = clean_text(text, source);
+  for (std::string_view rest = clean; !rest.empty();) add(reader.line(take_line(rest)));
   add(reader.end());
   if (file.sentences.empty()) {
     throw input_error(source + ": expected sentences, one word a line, found none", "give a file with some");
   }
+  check_words(file.sentences, reader, options, source);
   file.description = reader.description();
   return file;
 }

@@ -20,6 +20,7 @@ inline constexpr std::string_view kDocumentStart = "-DOCSTART-";
 struct ColumnOptions {
   std::string format = "auto";  ///< "conllu": ten columns between tabs; "columns": any, between tabs or blanks
   std::string column = "auto";  ///< "upos" or "xpos" (CoNLL-U), "last", or a number from 1; auto: upos, or the last
+  int64_t word_column = 0;      ///< of the words, from 1; 0: the form of CoNLL-U, else the first
 
   void add_to(OptionTable& table);
   /// Throws a usage error for a column that is none.
@@ -35,9 +36,11 @@ struct TaggedSentence {
 
 /// Reads sentences one after the other from lines that are fed to it, so that a stream need not end.
 ///
-/// Which format it is shows in the first token's line: CoNLL-U has ten columns between tabs, the first an ID. There,
-/// comments, the lines of multi-word tokens (1-2) and empty nodes (1.1) are no words. Elsewhere, columns stand between
-/// tabs if that line has one, else between blanks; a line that begins with -DOCSTART- ends a sentence and is no word.
+/// The first token's line shows the format: CoNLL-U has ten columns between tabs, the first an ID. CoNLL-U Plus has a
+/// first line `# global.columns = ...` with their names. In both, comments, the lines of multi-word tokens (1-2) and
+/// empty nodes (1.1) are no words. Elsewhere, columns are between tabs if that line has one, else between blanks; a
+/// line that begins with -DOCSTART- ends a sentence and is no word, and before a sentence a line such as `# id = 7` is
+/// a comment. Blanks around a column are no part of it.
 class ColumnReader {
  public:
   enum class Tags { kWanted, kIgnored };
@@ -46,7 +49,7 @@ class ColumnReader {
   ColumnReader(const ColumnOptions& options, Tags tags, std::string source);
 
   /// Takes the next line, without its newline. Returns a sentence that it ends, if it does. Throws an input error that
-  /// names the line: not UTF-8, too few columns, an empty word or tag, IDs of CoNLL-U that do not count from 1.
+  /// names the line: not a text, too few columns, an empty word or tag, IDs of CoNLL-U that do not count from 1.
   std::optional<TaggedSentence> line(std::string_view text);
   /// The sentence that the end of the file ends, if there is one.
   std::optional<TaggedSentence> end();
@@ -54,12 +57,16 @@ class ColumnReader {
   int64_t lines() const { return line_; }
   /// What the file was found to be: "CoNLL-U, tags in column 4 (UPOS)". Empty before the first word.
   std::string description() const;
-  bool is_conllu() const { return conllu_; }
+  bool is_conllu() const { return conllu_; }  ///< or CoNLL-U Plus
+  bool is_plus() const { return conllu_ && !names_.empty(); }
   /// Where the options have the tags in this file, from 0; known from the first word on.
   size_t tag_column() const { return tag_; }
+  size_t word_column() const { return word_; }
 
  private:
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const;
+  bool is_comment(std::string_view line) const;
+  void name_columns(std::string_view line);
   void recognise(std::string_view first_token);
   void read_held();
   std::vector<std::string_view> split(std::string_view text) const;
@@ -72,13 +79,18 @@ class ColumnReader {
   bool recognised_ = false;
   bool conllu_ = false;
   bool tabs_ = false;
+  std::vector<std::string> names_;  // of CoNLL-U Plus
+  size_t id_ = 0, word_ = 0;        // columns from 0; the ID's only of CoNLL-U
+  bool has_id_ = false;
+  int64_t comments_ = 0;                               // outside of CoNLL-U
   size_t columns_ = 0;                                 // in the first token's line
   size_t tag_ = 0;                                     // column of the tags, from 0
   std::vector<std::pair<int64_t, std::string>> held_;  // lines with # before the first token
   TaggedSentence sentence_;
 };
 
-/// All sentences of a file's text, at least one. Throws what ColumnReader throws.
+/// All sentences of a file's text, at least one. Throws what ColumnReader throws, and an input error where the words
+/// are none: numbers that count them, or the `_` of a treebank without forms.
 struct ColumnFile {
   std::vector<TaggedSentence> sentences;
   std::string description;

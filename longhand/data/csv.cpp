@@ -3,26 +3,32 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 
 #include "longhand/base/error.h"
-#include "longhand/base/utf8.h"
+#include "longhand/base/unicode.h"
+#include "longhand/data/source.h"
 
 namespace longhand::data {
 namespace {
 
-int64_t line_of(std::string_view text, size_t at) {
-  return 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+// What a line such as `sep=;` names, or 0.
+char named_separator(std::string_view text) {
+  std::string_view line = take_line(text);
+  if (line.size() > 1 && line.front() == '"' && line.back() == '"') line = line.substr(1, line.size() - 2);
+  if (line.size() != 5 || lowercased(line.substr(0, 4)) != "sep=") return 0;
+  return line[4] == ',' || line[4] == ';' || line[4] == '\t' ? line[4] : '\0';
 }
 
 class Parser {
  public:
-  Parser(std::string_view text, char separator, const std::string& source)
-      : text_(text), separator_(separator), source_(source) {}
+  Parser(std::string_view text, char separator, const std::string& source, int64_t first_line)
+      : text_(text), separator_(separator), source_(source), line_(first_line) {}
 
   std::vector<CsvRecord> records() {
     std::vector<CsvRecord> out;
     while (at_ < text_.size()) {
-      if (text_[at_] == '\n' || text_.substr(at_).starts_with("\r\n")) {
+      if (text_[at_] == '\n') {
         end_line();
         continue;
       }
@@ -44,15 +50,11 @@ class Parser {
   }
 
   void end_line() {
-    take('\r');
     take('\n');
     ++line_;
   }
 
-  bool at_end_of_field() const {
-    return at_ >= text_.size() || text_[at_] == separator_ || text_[at_] == '\n' ||
-           text_.substr(at_).starts_with("\r\n") || text_.substr(at_) == "\r";
-  }
+  bool at_end_of_field() const { return at_ >= text_.size() || text_[at_] == separator_ || text_[at_] == '\n'; }
 
   std::string field() {
     std::string out;
@@ -88,38 +90,75 @@ class Parser {
   char separator_;
   const std::string& source_;
   size_t at_ = 0;
-  int64_t line_ = 1;
+  int64_t line_;
 };
 
 }  // namespace
 
 std::vector<CsvRecord> parse_csv(std::string_view text, char separator, const std::string& source) {
-  if (const size_t at = find_invalid_utf8(text); at != std::string_view::npos) {
-    throw input_error(fmt::format("{}:{}: expected UTF-8, found byte 0x{:02X}", source, line_of(text, at),
-                                  static_cast<unsigned char>(text[at])),
-                      "convert the file to UTF-8");
+  const std::string clean = clean_text(text, source);
+  const std::string_view body = without_separator_line(clean);
+  return Parser(body, separator, source, body.size() < clean.size() ? 2 : 1).records();
+}
+
+std::vector<CsvRecord> parse_plain_tsv(std::string_view text, const std::string& source) {
+  const std::string clean = clean_text(text, source);
+  std::string_view rest = without_separator_line(clean);
+  std::vector<CsvRecord> out;
+  int64_t number = rest.size() < clean.size() ? 1 : 0;
+  while (!rest.empty()) {
+    const std::string_view line = take_line(rest);
+    ++number;
+    if (trimmed(line).empty()) continue;
+    CsvRecord record{{}, number};
+    for (size_t at = 0; at <= line.size();) {
+      const size_t tab = std::min(line.find('\t', at), line.size());
+      record.fields.emplace_back(line.substr(at, tab - at));
+      at = tab + 1;
+    }
+    out.push_back(std::move(record));
   }
-  if (const size_t at = text.find('\0'); at != std::string_view::npos) {
-    throw input_error(fmt::format("{}:{}: expected text, found a zero byte", source, line_of(text, at)),
-                      "give a text file");
-  }
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  return Parser(text, separator, source).records();
+  return out;
+}
+
+std::string_view without_separator_line(std::string_view text) {
+  if (named_separator(text) != 0) take_line(text);
+  return text;
 }
 
 char guess_separator(std::string_view text) {
-  int64_t commas = 0, semicolons = 0, tabs = 0;
+  if (const char named = named_separator(text); named != 0) return named;
+  constexpr std::string_view kSeparators = "\t;,";
+  constexpr int kLines = 50;
+  std::array<int64_t, 3> first{}, now{};
+  std::array<bool, 3> steady{true, true, true};
+  int lines = 0;
   bool quoted = false;
-  for (const char c : text) {
+  const auto end_line = [&] {
+    if (lines == 0) first = now;
+    for (size_t i = 0; i < now.size(); ++i) steady[i] = steady[i] && now[i] == first[i];
+    now = {};
+    ++lines;
+  };
+  size_t begin = 0;  // of the line
+  size_t at = 0;
+  for (; at < text.size() && lines < kLines; ++at) {
+    const char c = text[at];
     if (c == '"') quoted = !quoted;
     if (quoted) continue;
-    if (c == '\n') break;
-    commas += c == ',' ? 1 : 0;
-    semicolons += c == ';' ? 1 : 0;
-    tabs += c == '\t' ? 1 : 0;
+    if (c == '\n') {
+      if (!trimmed(text.substr(begin, at - begin)).empty()) end_line();
+      begin = at + 1;
+    } else if (const size_t which = kSeparators.find(c); which != std::string_view::npos) {
+      ++now[which];
+    }
   }
-  if (tabs > commas && tabs >= semicolons) return '\t';
-  return semicolons > commas ? ';' : ',';
+  if (at == text.size() && !quoted && begin < at) end_line();
+  for (size_t i = 0; i < first.size(); ++i) {
+    if (first[i] > 0 && steady[i]) return kSeparators[i];
+  }
+  const auto max = std::max_element(first.rbegin(), first.rend());  // a comma, where all are alike
+  return kSeparators[static_cast<size_t>(first.rend() - max) - 1];
 }
 
 const char* separator_name(char separator) {

@@ -14,12 +14,20 @@ struct CsvRecord {
 };
 
 /// Takes a text apart into records. A field in double quotes may hold separators, newlines, and quotes written twice.
-/// Empty lines are skipped, and so is a byte-order mark. Throws an input error naming `source` and the line for text
-/// that is not UTF-8, a quote that is never closed, or one that is followed by something else than a separator.
+/// Empty lines are skipped. Throws what clean_text throws, and an input error naming `source` and the line for a quote
+/// that is never closed, or one that is followed by something else than a separator.
 std::vector<CsvRecord> parse_csv(std::string_view text, char separator, const std::string& source);
 
-/// The one of , ; and tab that stands in the first line most often, outside of quotes; a comma if none does.
+/// The same of fields between tabs in which a quote is a character like others. Lines of white space are skipped.
+std::vector<CsvRecord> parse_plain_tsv(std::string_view text, const std::string& source);
+
+/// The separator of a table's fields among tab, semicolon and comma: that which its first line names (`sep=;`, as
+/// spreadsheets write), or of those that stand in each of the first lines equally often, outside of quotes, the first
+/// in this order; where there is none, that which the first line has most of.
 char guess_separator(std::string_view text);
+
+/// The text behind a first line such as `sep=;`; all of it where there is none.
+std::string_view without_separator_line(std::string_view text);
 
 /// "comma", "semicolon" or "tab".
 const char* separator_name(char separator);

@@ -75,7 +75,7 @@ const std::vector<DataSet>& data_sets() {
                  {"test", "emerging.test.annotated", 192425,
                   "2aa79b764e56ec9264a1b30fdd9b70195bd00ff400b62edd8f399d5f13c178f0"}}},
       {.name = "trec",
-       .description = "TREC questions by what they ask for (Li and Roth 2002)",
+       .description = "TREC question classification (Li and Roth 2002)",
        .license = "none stated",
        .task = "classifier",
        .repository = "harvardnlp/sent-conv-torch",

@@ -3,28 +3,34 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <functional>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <unordered_map>
 
 #include "longhand/base/error.h"
+#include "longhand/base/json_depth.h"
+#include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
 #include "longhand/data/csv.h"
-#include "longhand/data/text.h"
+#include "longhand/data/source.h"
 
 namespace longhand::data {
 namespace {
 
 constexpr std::string_view kFastText = "__label__";
-constexpr const char* kBlanks = " \t\r";
+constexpr size_t kFirstLines = 100;  // that a format is recognised by
+constexpr int64_t kDeepestJson = 16;
 
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
+// Names that labels and texts have in public data sets.
+constexpr std::array<std::string_view, 13> kLabelNames = {"label",   "labels", "class",     "category", "sentiment",
+                                                          "target",  "intent", "polarity",  "topic",    "tag",
+                                                          "emotion", "gold",   "gold_label"};
+constexpr std::array<std::string_view, 13> kTextNames = {"text",  "sentence",    "review",    "content",  "comment",
+                                                         "tweet", "message",     "utterance", "question", "document",
+                                                         "body",  "description", "phrase"};
 
 std::optional<size_t> number_from_one(const std::string& text) {
   size_t number = 0;
@@ -37,32 +43,83 @@ std::optional<size_t> number_from_one(const std::string& text) {
 size_t find_character_of(std::string_view text, std::string_view characters) {
   char32_t c = 0;
   for (size_t at = 0; at < text.size();) {
-    const size_t length = decode_utf8(text, at, c);
+    const size_t length = next_character(text, at, c);
     if (characters.find(text.substr(at, length)) != std::string_view::npos) return at;
     at += length;
   }
   return text.size();
 }
 
-std::string_view first_line(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    if (!trimmed(line).empty()) return line;
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+// The first lines that are not white space, trimmed.
+std::vector<std::string_view> first_lines(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (!text.empty() && out.size() < kFirstLines) {
+    const std::string_view line = trimmed(take_line(text));
+    if (!line.empty()) out.push_back(line);
   }
-  return {};
+  return out;
 }
+
+std::string_view first_word(std::string_view line) { return line.substr(0, line.find_first_of(" \t")); }
+
+// Whether most of the lines would have a label, up to the first blank, that is a piece of another format.
+bool labels_look_like(std::string_view characters, const std::vector<std::string_view>& lines) {
+  const auto count = std::count_if(lines.begin(), lines.end(), [&](std::string_view line) {
+    return first_word(line).find_first_of(characters) != std::string_view::npos;
+  });
+  return 2 * static_cast<size_t>(count) > lines.size();
+}
+
+// What is sought among the names of columns or keys, and where it was found.
+struct Sought {
+  std::string name;                         // as the options have it
+  std::span<const std::string_view> usual;  // names to try where the options have the default
+  std::optional<size_t> place{};
+  std::vector<size_t> candidates{};  // several with usual names
+
+  void find(const std::vector<std::string>& names) {
+    place.reset();
+    candidates.clear();
+    const auto exact = std::find(names.begin(), names.end(), name);
+    if (exact != names.end()) {
+      place = static_cast<size_t>(exact - names.begin());
+      return;
+    }
+    const std::string wanted = lowercased(name);
+    for (size_t i = 0; i < names.size(); ++i) {
+      const std::string lower = lowercased(trimmed(names[i]));
+      if (lower == wanted) {
+        place = i;
+        return;
+      }
+      if (name == usual.front() && std::find(usual.begin(), usual.end(), lower) != usual.end()) candidates.push_back(i);
+    }
+    if (candidates.size() == 1) place = candidates.front();
+  }
+};
 
 class Reader {
  public:
-  Reader(const LabelledOptions& options, Labels labels, const std::string& source)
-      : options_(options), wanted_(labels == Labels::kWanted), source_(source) {}
+  std::string line(std::string_view raw, const std::string& format, int64_t number) {
+    const std::string text = clean_line(raw, source_, number);
+    read_lines(text, format, number - 1);
+    return file_.examples.empty() ? "" : std::move(file_.examples.front().text);
+  }
 
-  LabelledFile read(std::string_view text) {
+  Reader(const LabelledOptions& options, Labels labels, const std::string& source)
+      : options_(options),
+        wanted_(labels == Labels::kWanted),
+        source_(source),
+        label_{options.label, kLabelNames},
+        text_{options.text, kTextNames} {}
+
+  LabelledFile read(std::string_view raw) {
+    const std::string text = clean_text(raw, source_);
     const std::string format = options_.format == "auto" ? recognise_labelled(text, source_) : options_.format;
     if (format == "csv" || format == "tsv") {
       read_table(text, format == "tsv");
+    } else if (format == "json") {
+      read_array(text);
     } else {
       read_lines(text, format);
     }
@@ -85,47 +142,60 @@ class Reader {
     file_.examples.push_back({std::string(trimmed(text)), wanted_ ? std::string(label) : std::string(), line});
   }
 
-  void read_lines(std::string_view text, const std::string& format) {
-    file_.description = format == "jsonl" ? fmt::format("JSON lines, keys {} and {}", options_.label, options_.text)
+  void read_lines(std::string_view text, const std::string& format, int64_t number = 0) {
+    if (format == "blank" && wanted_) refuse_other_formats(text);
+    file_.description = format == "jsonl"      ? "JSON lines"
                         : format == "fasttext" ? "fastText's lines, __label__LABEL and a text"
                         : wanted_              ? "lines of a label, a blank and a text"
                                                : "a text a line";
-    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-    int64_t number = 0;
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = std::min(text.find('\n', begin), text.size());
-      const std::string_view line = text.substr(begin, end - begin);
-      begin = end + 1;
+    while (!text.empty()) {
+      const std::string_view line = trimmed(take_line(text));
       ++number;
-      if (const size_t at = find_invalid_utf8(line); at != std::string_view::npos) {
-        fail(number, fmt::format("expected UTF-8, found byte 0x{:02X}", static_cast<unsigned char>(line[at])),
-             "convert the file to UTF-8");
-      }
-      if (line.find('\0') != std::string_view::npos)
-        fail(number, "expected text, found a zero byte", "give a text file");
-      if (trimmed(line).empty()) continue;
+      if (line.empty()) continue;
       if (format == "jsonl") {
-        json_line(line, number);
+        object(parsed(line, number, 0), number);
       } else if (format == "fasttext") {
-        fasttext_line(trimmed(line), number);
+        fasttext_line(line, number);
       } else if (!wanted_) {
         add("", line, number);
       } else {
-        const std::string_view all = trimmed(line);
-        const size_t blank = all.find_first_of(kBlanks);
-        if (blank == std::string_view::npos)
-          fail(number, "expected a label and a text, found one word", "mend the line");
-        add(all.substr(0, blank), all.substr(blank), number);
+        const size_t blank = line.find_first_of(" \t");
+        if (blank == std::string_view::npos) {
+          fail(number, "expected a label and a text, found one word", "fix the line");
+        }
+        add(line.substr(0, blank), line.substr(blank), number);
       }
+    }
+    if (format == "jsonl" && !file_.examples.empty()) describe_keys();
+  }
+
+  // "Label, then text" fits nearly any line: what shows another format must not be taken for it.
+  void refuse_other_formats(std::string_view text) const {
+    const std::vector<std::string_view> lines = first_lines(text);
+    const auto refuse = [&](const std::string& what, const std::string& advice) {
+      throw input_error(fmt::format("{}: expected lines of a label, a blank and a text, found {}", source_, what),
+                        advice);
+    };
+    for (const std::string_view line : lines) {
+      if (line.find(kFastText) == std::string_view::npos) continue;
+      refuse("__label__ within a line", "in fastText's format it is at the beginning of each line");
+    }
+    if (labels_look_like("{}[]<>", lines)) {
+      refuse("what looks like JSON or markup",
+             "give JSON lines, one array of objects, CSV, TSV, or `LABEL text` lines");
+    }
+    if (labels_look_like(",;\"", lines)) {
+      refuse("what looks like CSV, with rows of different lengths",
+             "give each row as many fields, put quotes around a field with separators, or say --format");
     }
   }
 
   void fasttext_line(std::string_view line, int64_t number) {
     if (!line.starts_with(kFastText)) {
-      if (wanted_) fail(number, "expected __label__ and a label at the line's beginning, found none", "mend the line");
+      if (wanted_) fail(number, "expected __label__ and a label at the line's beginning, found none", "fix the line");
       return add("", line, number);
     }
-    const size_t blank = std::min(line.find_first_of(kBlanks), line.size());
+    const size_t blank = std::min(line.find_first_of(" \t"), line.size());
     const std::string_view label = line.substr(kFastText.size(), blank - kFastText.size());
     const std::string_view text = trimmed(line.substr(blank));
     if (wanted_ && text.starts_with(kFastText)) {
@@ -134,89 +204,214 @@ class Reader {
     add(label, text, number);
   }
 
-  void json_line(std::string_view line, int64_t number) {
-    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
-    if (!object.is_object()) fail(number, "expected a JSON object, found something else", "write one object a line");
-    const auto value = [&](const std::string& key) -> std::string {
-      const auto found = object.find(key);
-      if (found == object.end()) {
-        std::vector<std::string> keys;
-        for (const auto& item : object.items()) keys.push_back(item.key());
+  // JSON from a text that begins in line `number`, at byte `offset` of it.
+  nlohmann::json parsed(std::string_view text, int64_t number, size_t offset) const {
+    if (json_nests_deeper(text, kDeepestJson)) {
+      fail(number, fmt::format("expected JSON nested at most {} deep, found more", kDeepestJson), "fix the line");
+    }
+    try {
+      return nlohmann::json::parse(text);
+    } catch (const nlohmann::json::parse_error& e) {
+      const std::string_view before = text.substr(0, std::min(e.byte > 0 ? e.byte - 1 : 0, text.size()));
+      const auto newlines = std::count(before.begin(), before.end(), '\n');
+      const size_t line_begins = newlines > 0 ? before.rfind('\n') + 1 : 0;
+      // "[json...] parse error at line 1, column 8: syntax error while parsing value - invalid ...; last read: '...'"
+      std::string why = e.what();
+      if (const size_t dash = why.find(" - "); dash != std::string::npos) why = why.substr(dash + 3);
+      why = why.substr(0, why.find("; last read"));
+      fail(number + newlines,
+           fmt::format("expected JSON, found at byte {}: {}",
+                       before.size() - line_begins + (newlines > 0 ? 0 : offset) + 1, why),
+           "fix the line, or leave it out");
+    }
+  }
+
+  void read_array(std::string_view text) {
+    const nlohmann::json array = parsed(text, 1, 0);
+    if (!array.is_array()) {
+      fail(1, "expected an array of JSON objects, found something else", "give one array, or an object a line");
+    }
+    file_.description = "a JSON array";
+    int64_t number = 0;
+    for (const nlohmann::json& item : array) object(item, ++number);
+    describe_keys();
+  }
+
+  void object(const nlohmann::json& item, int64_t number) {
+    if (!item.is_object()) fail(number, "expected a JSON object, found something else", "write objects with keys");
+    std::vector<std::string> keys;
+    for (const auto& each : item.items()) keys.push_back(each.key());
+    if (keys_[1].empty()) {  // the first object says how they are called
+      label_.find(keys);
+      text_.find(keys);
+      if (wanted_ && label_.place) keys_[0] = keys[*label_.place];
+      if (text_.place) keys_[1] = keys[*text_.place];
+      if (keys_[1].empty() || (wanted_ && keys_[0].empty()) || keys_[0] == keys_[1]) {
         fail(number,
-             fmt::format("expected the key '{}', found {}", key,
-                         keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", "))),
+             fmt::format("expected keys for the label and the text, '{}' and '{}' or usual ones; found {}",
+                         options_.label, options_.text, listed(keys)),
              "name the keys with --label and --text");
+      }
+    }
+    const auto value = [&](const std::string& key) -> std::string {
+      const auto found = item.find(key);
+      if (found == item.end()) {
+        fail(number, fmt::format("expected the key '{}', found {}", key, listed(keys)),
+             "give every object the same keys, or name them with --label and --text");
       }
       if (found->is_string()) return found->get<std::string>();
       if (found->is_number() || found->is_boolean()) return found->dump();
-      fail(number, fmt::format("expected a text or a number in '{}', found something else", key), "mend the line");
+      fail(number, fmt::format("expected a text or a number in '{}', found something else", key), "fix the line");
     };
-    add(wanted_ ? value(options_.label) : "", value(options_.text), number);
+    add(wanted_ ? value(keys_[0]) : "", value(keys_[1]), number);
   }
 
-  // A file with a header names its columns; in one without, the label is first and the text last.
+  void describe_keys() {
+    if (wanted_) file_.description += fmt::format(", label in '{}'", visible(keys_[0]));
+    file_.description += fmt::format(", text in '{}'", visible(keys_[1]));
+  }
+
   void read_table(std::string_view text, bool tabs) {
-    const std::vector<CsvRecord> records = tabs ? tab_separated(text) : parse_csv(text, guess_separator(text), source_);
+    const char separator = tabs ? '\t' : guess_separator(text);
+    const std::vector<CsvRecord> records =
+        tabs && !has_quoted_fields(text) ? parse_plain_tsv(text, source_) : parse_csv(text, separator, source_);
     if (records.empty()) return;
+    const bool header = find_columns(records);
     const std::vector<std::string>& first = records.front().fields;
-    const auto place = [&](const std::string& name) -> std::optional<size_t> {
-      auto found = std::find(first.begin(), first.end(), name);
-      if (found == first.end()) {
-        found = std::find_if(first.begin(), first.end(),
-                             [&](const auto& field) { return lowercased(trimmed(field)) == lowercased(name); });
-      }
-      if (found == first.end()) return std::nullopt;
-      return static_cast<size_t>(found - first.begin());
-    };
-    std::optional<size_t> label = place(options_.label), body = place(options_.text);
-    const bool header = body.has_value() && (label.has_value() || !wanted_);
-    if (!header) {
-      label = number_from_one(options_.label);
-      body = number_from_one(options_.text);
-      const LabelledOptions defaults;
-      const bool unnamed = options_.label == defaults.label && options_.text == defaults.text;
-      if (unnamed && first.size() == 2) {
-        label = 0;
-        body = 1;
-      } else if (!wanted_ && first.size() == 1) {
-        body = 0;
-      }
-      if (!body || (wanted_ && !label)) {
-        fail(records.front().line,
-             fmt::format("expected a header with the columns {} and {}, or two columns, label and text; found {}",
-                         options_.label, options_.text, fmt::join(first, ", ")),
-             "name the columns with --label and --text, or give their numbers");
-      }
-    }
-    for (const std::optional<size_t>& chosen : {wanted_ ? label : std::nullopt, body}) {
-      if (header && chosen && std::count(first.begin(), first.end(), first[*chosen]) > 1) {
-        fail(records.front().line, fmt::format("expected one column '{}' in the header, found several", first[*chosen]),
+    const size_t label = wanted_ ? *label_.place : 0, body = *text_.place;
+    for (const size_t chosen : {label, body}) {
+      const bool used = chosen == body || wanted_;
+      if (header && used && std::count(first.begin(), first.end(), first[chosen]) > 1) {
+        fail(records.front().line, fmt::format("expected one column '{}' in the header, found several", first[chosen]),
              "give each a name of its own, or leave the header out and number them");
       }
     }
-    file_.description =
-        wanted_ ? fmt::format("{}, label in column {}, text in column {}", tabs ? "TSV" : "CSV", *label + 1, *body + 1)
-                : fmt::format("{}, text in column {}", tabs ? "TSV" : "CSV", *body + 1);
-    const size_t least = std::max(wanted_ ? *label : 0, *body) + 1;
+    const auto described = [&](size_t column) {
+      return header ? fmt::format("column {} ('{}')", column + 1, visible(trimmed(first[column])))
+                    : fmt::format("column {}", column + 1);
+    };
+    file_.description = tabs               ? "TSV"
+                        : separator == ',' ? "CSV"
+                                           : fmt::format("CSV with {}s", separator_name(separator));
+    file_.description += header ? "" : " without a header";
+    if (wanted_) file_.description += ", label in " + described(label);
+    file_.description += ", text in " + described(body);
+    const size_t min = std::max(label, body) + 1;
     for (size_t i = header ? 1 : 0; i < records.size(); ++i) {
       const CsvRecord& record = records[i];
-      const bool wrong = header ? record.fields.size() != first.size() : record.fields.size() < least;
-      if (wrong) {
+      if (header ? record.fields.size() != first.size() : record.fields.size() < min) {
         fail(record.line,
-             fmt::format("expected {}{} columns, found {}", header ? "" : "at least ", header ? first.size() : least,
+             fmt::format("expected {}{} columns, found {}", header ? "" : "at least ", header ? first.size() : min,
                          record.fields.size()),
-             "mend the line; a separator within a field wants quotes around it");
+             "fix the line; a field with a separator in it needs quotes around it");
       }
-      add(wanted_ ? record.fields[*label] : "", record.fields[*body], record.line);
+      add(wanted_ ? record.fields[label] : "", record.fields[body], record.line);
     }
     if (wanted_ && !header) check_first_line();
   }
 
-  // Where no column has the expected name, a header would pass as an example of a class of its own.
+  // Whether fields that begin with a quote are quoted, as pandas writes them, rather than quotations.
+  bool has_quoted_fields(std::string_view text) const {
+    int64_t quoted = 0, others = 0;
+    std::string_view rest = text;
+    for (size_t lines = 0; !rest.empty() && lines < 10 * kFirstLines; ++lines) {
+      std::string_view line = take_line(rest);
+      for (bool more = true; more;) {
+        const size_t tab = line.find('\t');
+        more = tab != std::string_view::npos;
+        const std::string_view field = line.substr(0, tab);
+        line.remove_prefix(more ? tab + 1 : line.size());
+        if (!field.starts_with('"')) continue;
+        const bool closed = field.size() > 1 && field.ends_with('"');
+        std::string_view inside = closed ? field.substr(1, field.size() - 2) : std::string_view();
+        bool doubled = closed;
+        for (size_t at = inside.find('"'); doubled && at != std::string_view::npos; at = inside.find('"', at + 2)) {
+          doubled = at + 1 < inside.size() && inside[at + 1] == '"';
+        }
+        ++(doubled ? quoted : others);
+      }
+    }
+    if (quoted + others == 0) return false;
+    if (others == 0) return true;
+    // A quoted field may have newlines in it; then the rows are whole as CSV and not line by line.
+    try {
+      const std::vector<CsvRecord> records = parse_csv(text, '\t', source_);
+      return std::all_of(records.begin(), records.end(), [&](const CsvRecord& record) {
+        return record.fields.size() == records.front().fields.size();
+      });
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  // Settles which columns are label and text, and returns whether the first record is a header.
+  bool find_columns(const std::vector<CsvRecord>& records) {
+    const std::vector<std::string>& first = records.front().fields;
+    label_.find(first);
+    text_.find(first);
+    for (Sought* sought : {&label_, &text_}) {  // a class may be called 'question', but then it comes again
+      if (sought->place && comes_again(records, *sought->place)) sought->place.reset();
+    }
+    if (wanted_ && label_.place && text_.place && *label_.place != *text_.place) return true;
+    if (!wanted_ && text_.place) return true;
+    const LabelledOptions defaults;
+    const bool unnamed = options_.label == defaults.label && options_.text == defaults.text;
+    const bool settled = label_.candidates.size() < 2 && text_.candidates.size() < 2;
+    if (first.size() == 2 && settled && label_.place.has_value() != text_.place.has_value()) {
+      Sought& unknown = label_.place ? text_ : label_;
+      unknown.place = 1 - *(label_.place ? label_ : text_).place;
+      return true;
+    }
+    if (label_.place || text_.place || !settled) refuse_columns(records.front());
+    label_.place = number_from_one(options_.label);
+    text_.place = number_from_one(options_.text);
+    if (text_.place && (label_.place || !wanted_)) return false;
+    if (unnamed && !wanted_ && first.size() == 1) {
+      text_.place = 0;
+      return false;
+    }
+    if (!unnamed || first.size() != 2) refuse_columns(records.front());
+    // Two columns without a name that is known: labels come again, texts hardly.
+    const bool first_repeats = repeats(records, 0), second_repeats = repeats(records, 1);
+    const bool swapped = second_repeats && !first_repeats;
+    label_.place = swapped ? 1 : 0;
+    text_.place = swapped ? 0 : 1;
+    return false;
+  }
+
+  // Whether the first record's entry in a column is also that of another.
+  static bool comes_again(const std::vector<CsvRecord>& records, size_t column) {
+    return std::any_of(records.begin() + 1, records.end(), [&](const CsvRecord& record) {
+      return column < record.fields.size() && record.fields[column] == records.front().fields[column];
+    });
+  }
+
+  // Whether a column has at most half as many different entries as there are rows.
+  static bool repeats(const std::vector<CsvRecord>& records, size_t column) {
+    std::set<std::string_view> different;
+    for (const CsvRecord& record : records) {
+      if (column < record.fields.size()) different.insert(trimmed(record.fields[column]));
+    }
+    return 2 * different.size() <= records.size();
+  }
+
+  [[noreturn]] void refuse_columns(const CsvRecord& first) const {
+    const auto known = [&](const Sought& sought) {
+      return sought.place ? fmt::format("'{}'", trimmed(first.fields[*sought.place])) : std::string("not found");
+    };
+    fail(
+        first.line,
+        fmt::format("expected a header with columns for the label and the text ('{}' and '{}', or usual names), or two "
+                    "columns; found {} (label: {}; text: {})",
+                    options_.label, options_.text, listed(first.fields), known(label_), known(text_)),
+        "name the columns with --label and --text, or give their numbers");
+  }
+
+  // Where no column has a known name, a header would pass as an example of a class of its own.
   void check_first_line() const {
     constexpr size_t kEnough = 20;  // lines, among which a class would come again
     const std::vector<LabelledText>& all = file_.examples;
-    std::map<std::string, int64_t> counts;
+    std::unordered_map<std::string, int64_t> counts;
     for (const LabelledText& example : all) ++counts[example.label];
     const auto alone = std::count_if(counts.begin(), counts.end(), [](const auto& item) { return item.second == 1; });
     if (all.size() < kEnough || alone != 1 || counts[all[0].label] != 1) return;
@@ -225,59 +420,104 @@ class Reader {
          "if it is one, name its columns with --label and --text; if not, put the line elsewhere");
   }
 
-  // Quotes are characters like others.
-  std::vector<CsvRecord> tab_separated(std::string_view text) const {
-    std::vector<CsvRecord> out;
-    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-    int64_t number = 0;
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = std::min(text.find('\n', begin), text.size());
-      std::string_view line = text.substr(begin, end - begin);
-      begin = end + 1;
-      ++number;
-      if (find_invalid_utf8(line) != std::string_view::npos)
-        fail(number, "expected UTF-8, found other bytes", "convert the file to UTF-8");
-      if (line.ends_with('\r')) line.remove_suffix(1);
-      if (trimmed(line).empty()) continue;
-      CsvRecord record{{}, number};
-      for (size_t at = 0; at <= line.size();) {
-        const size_t tab = std::min(line.find('\t', at), line.size());
-        record.fields.emplace_back(line.substr(at, tab - at));
-        at = tab + 1;
-      }
-      out.push_back(std::move(record));
-    }
-    return out;
-  }
-
   const LabelledOptions& options_;
   bool wanted_;
   const std::string& source_;
+  Sought label_, text_;
+  std::array<std::string, 2> keys_;  // of JSON: label and text
   LabelledFile file_;
 };
+
+// Rows of as many fields, of which the first line has names or quotes that say so.
+bool is_csv(std::string_view text, const std::vector<std::string_view>& lines) {
+  const char separator = guess_separator(text);
+  std::string head;
+  for (const std::string_view line : lines) head.append(line).append("\n");
+  std::vector<CsvRecord> records;
+  try {
+    records = parse_csv(head, separator, "");
+  } catch (const Error&) {
+    return false;
+  }
+  const size_t fields = records.empty() ? 0 : records.front().fields.size();
+  if (fields < 2) return false;
+  const bool alike = std::all_of(records.begin(), records.end(),
+                                 [&](const CsvRecord& record) { return record.fields.size() == fields; });
+  if (!alike) return false;
+  const auto known = [](std::span<const std::string_view> names, const std::string& field) {
+    return std::find(names.begin(), names.end(), lowercased(trimmed(field))) != names.end();
+  };
+  for (const std::string& field : records.front().fields) {
+    if (known(kLabelNames, field) || known(kTextNames, field)) return true;
+  }
+  return labels_look_like(std::string_view(&separator, 1), lines) || lines.front().starts_with('"');
+}
 
 }  // namespace
 
 void LabelledOptions::add_to(OptionTable& table) {
-  table.add("format", format, "of texts with labels; auto looks at the first line, and the file's name",
-            one_of({"auto", "fasttext", "jsonl", "csv", "tsv", "blank"}));
-  table.add("label", label, "the label's column in a table, by its name or number, or its key in JSON");
-  table.add("text", text, "the same for the text");
-  table.add("label-until", until, "a label ends before the first of these characters");
+  table.add("format", format, "format of the labelled texts; auto recognises it by content",
+            one_of({"auto", "fasttext", "jsonl", "json", "csv", "tsv", "blank"}));
+  table.add("label", label, "column of the label (name, or number from 1), or its key in JSON");
+  table.add("text", text, "column of the text (name, or number from 1), or its key in JSON");
+  table.add("label-until", until, "characters that end a label: with : the label NUM:dist is read as NUM");
 }
 
-std::string recognise_labelled(std::string_view text, const std::string& source) {
-  const std::string_view line = first_line(text);
-  if (trimmed(line).starts_with(kFastText)) return "fasttext";
-  if (trimmed(line).starts_with('{')) return "jsonl";
-  if (source.ends_with(".csv")) return "csv";
-  if (source.ends_with(".tsv") || line.find('\t') != std::string_view::npos) return "tsv";
+std::string recognise_labelled(std::string_view raw, const std::string& source) {
+  const std::string text = clean_text(raw, source);
+  const std::vector<std::string_view> lines = first_lines(text);
+  if (lines.empty()) return "blank";
+  if (lines.front().starts_with(kFastText)) return "fasttext";
+  if (lines.front().starts_with('{')) return "jsonl";
+  if (lines.front().starts_with("[{") || lines.front() == "[") return "json";
+  const std::string name = lowercased(source);
+  const auto with_tab = std::count_if(lines.begin(), lines.end(),
+                                      [](std::string_view line) { return line.find('\t') != std::string_view::npos; });
+  if (name.ends_with(".tsv") || name.ends_with(".tab") || static_cast<size_t>(with_tab) == lines.size()) return "tsv";
+  if (name.ends_with(".csv") || is_csv(text, lines)) return "csv";
+  return 10 * static_cast<size_t>(with_tab) > 9 * lines.size() ? "tsv" : "blank";
+}
+
+std::string read_text_line(std::string_view line, const std::string& format, const LabelledOptions& options,
+                           const std::string& source, int64_t number) {
+  return Reader(options, Labels::kIgnored, source).line(line, format, number);
+}
+
+std::string recognise_texts(std::string_view first_line, const LabelledOptions& options) {
+  const std::string_view line = trimmed(first_line);
+  if (line.starts_with(kFastText)) return "fasttext";
+  if (line.starts_with('{')) return "jsonl";
+  if (line.starts_with("[{") || line == "[") return "json";
+  const bool tabs = line.find('\t') != std::string_view::npos;
+  Sought text{options.text, kTextNames};
+  try {
+    const std::vector<CsvRecord> first = parse_csv(line, tabs ? '\t' : guess_separator(line), "");
+    // A word alone may be a text; a header alone says what the options or a data set call it.
+    if (first.size() == 1) text.find(first.front().fields);
+    if (text.place && (first.front().fields.size() > 1 || line == options.text)) return tabs ? "tsv" : "csv";
+  } catch (const Error&) {
+    return "blank";
+  }
   return "blank";
 }
 
 LabelledFile read_labelled(std::string_view text, const LabelledOptions& options, Labels labels,
                            const std::string& source) {
   return Reader(options, labels, source).read(text);
+}
+
+void check_labels(const LabelledFile& file, const std::string& source) {
+  constexpr size_t kEnough = 10;
+  std::set<std::string_view> classes;
+  for (const LabelledText& example : file.examples) classes.insert(example.label);
+  if (file.examples.size() < kEnough || 2 * classes.size() <= file.examples.size()) return;
+  const std::string_view shown = file.examples.front().label;
+  size_t end = std::min<size_t>(shown.size(), 40);
+  while (end < shown.size() && end > 0 && (static_cast<unsigned char>(shown[end]) & 0xC0U) == 0x80U) --end;
+  throw input_error(fmt::format("{}: expected labels that come again, found {} different ones in {} texts ({}), such "
+                                "as '{}'",
+                                source, classes.size(), file.examples.size(), file.description, shown.substr(0, end)),
+                    "say where labels and texts are with --label and --text, or which --format the file has");
 }
 
 }  // namespace longhand::data

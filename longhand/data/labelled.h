@@ -1,4 +1,4 @@
-// Texts with a label each, in the formats that classifiers are fed with.
+// Texts with a label each, in the formats that classifiers are trained on.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@
 
 namespace longhand::data {
 
-/// Where texts and labels stand.
+/// Where texts and labels are.
 ///
 ///   fasttext  `__label__LABEL text`
-///   jsonl     an object a line
-///   csv, tsv  a header with the columns' names, or two columns: label, text. In csv fields may be in quotes; in tsv,
-///             as most write it, a quote is a character.
+///   jsonl     a JSON object a line
+///   json      one JSON array of objects
+///   csv, tsv  a table. Its columns are named by a header, or there are two
 ///   blank     `LABEL text`, the label up to the first blank
 struct LabelledOptions {
   std::string format = "auto";
@@ -29,22 +29,42 @@ struct LabelledOptions {
 struct LabelledText {
   std::string text;
   std::string label;  ///< empty where labels were not wanted
-  int64_t line = 0;
+  int64_t line = 0;   ///< in the file, from 1; of a JSON array, the item's number
 };
 
 enum class Labels { kWanted, kIgnored };
 
-/// What the first line of a text, and the name of its file, show: fasttext, jsonl, csv, tsv or blank.
+/// The format that the content shows: fasttext, jsonl, json, csv, tsv or blank. The ending of the file's name, in
+/// capitals or not, decides only where the content fits several.
 std::string recognise_labelled(std::string_view text, const std::string& source);
 
 struct LabelledFile {
   std::vector<LabelledText> examples;
-  std::string description;  ///< "JSON lines, keys label and text"
+  std::string description;  ///< "JSON lines, label in 'label', text in 'text'"
 };
 
-/// All examples of a file's text, at least one. Throws an input error naming the line: not UTF-8, a missing label or
-/// text, too few columns, JSON that is none.
+/// All examples of a file, at least one.
+///
+/// In tables and JSON, a column that is called as the options say, or as usual (label, class, sentiment, ...; text,
+/// sentence, review, ...), is found by its name. Where a table has two columns and one of them is known, the other is
+/// the other one. In a table without a header the one whose entries come again is the label. What cannot be settled so
+/// is refused, with the names that were found.
+///
+/// Throws what clean_text throws, and an input error naming the line: a missing label or text, too few columns, JSON
+/// that is none, lines of another format than that of the file.
 LabelledFile read_labelled(std::string_view text, const LabelledOptions& options, Labels labels,
                            const std::string& source);
+
+/// The text of one line of a stream in format fasttext, jsonl or blank (where it is the whole line); empty for a line
+/// of white space. Throws what read_labelled throws.
+std::string read_text_line(std::string_view line, const std::string& format, const LabelledOptions& options,
+                           const std::string& source, int64_t number);
+
+/// The format of a stream of texts that begins with this line: csv or tsv where it is a header with a column for the
+/// text; jsonl, json or fasttext; otherwise blank, a text a line.
+std::string recognise_texts(std::string_view first_line, const LabelledOptions& options);
+
+/// Throws an input error where labels to be learned are none: where there are more classes than half of the texts.
+void check_labels(const LabelledFile& file, const std::string& source);
 
 }  // namespace longhand::data

@@ -3,61 +3,130 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <set>
+#include <limits>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
 #include "longhand/data/csv.h"
+#include "longhand/data/numbers.h"
+#include "longhand/data/source.h"
 
 namespace longhand::data {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
+constexpr double kLargest = 1e150;  // so that squares are finite, too
 
-size_t find_column(const CsvRecord& header, const std::string& name, const std::string& source) {
-  const auto found = std::find(header.fields.begin(), header.fields.end(), name);
-  if (found == header.fields.end()) {
-    throw input_error(fmt::format("{}:{}: expected a column '{}', found {}", source, header.line, name,
-                                  fmt::join(header.fields, ", ")),
-                      "name columns of the header" + did_you_mean(name, header.fields));
+// The columns of a table by their names.
+class Header {
+ public:
+  Header(const CsvRecord& first, bool named, const std::string& source) : line_(first.line), source_(source) {
+    for (size_t i = 0; i < first.fields.size(); ++i) {
+      names_.push_back(named ? std::string(trimmed(first.fields[i])) : std::to_string(i + 1));
+      if (names_.back().empty()) continue;  // spreadsheets leave such behind
+      if (!places_.emplace(names_.back(), i).second) {
+        throw input_error(
+            fmt::format("{}:{}: expected distinct names in the header, found '{}' twice", source, line_, names_.back()),
+            "give each column a name of its own");
+      }
+    }
+    if (places_.empty()) {
+      throw input_error(fmt::format("{}:{}: expected names of columns, found none", source, line_),
+                        "name the columns in the first line, or give --no-header");
+    }
   }
-  return static_cast<size_t>(found - header.fields.begin());
+
+  size_t size() const { return names_.size(); }
+  const std::string& last() const {
+    return *std::find_if(names_.rbegin(), names_.rend(), [](const auto& name) { return !name.empty(); });
+  }
+  size_t find(const std::string& name) const {
+    if (const auto found = places_.find(name); found != places_.end()) return found->second;
+    throw input_error(fmt::format("{}:{}: expected a column '{}', found {}", source_, line_, name, listed(names_, 20)),
+                      "name columns of the header" + did_you_mean(name, names_));
+  }
+
+ private:
+  int64_t line_;
+  const std::string& source_;
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, size_t> places_;
+};
+
+// A first row in which every cell is a number has no names in it.
+bool is_all_numbers(const CsvRecord& first) {
+  bool some = false;
+  for (const std::string& field : first.fields) {
+    const bool number = parse_number(field, {'.', true}) || parse_number(field, {',', true});
+    if (!trimmed(field).empty() && !number) return false;
+    some = some || number;
+  }
+  return some;
 }
 
-double number(const CsvRecord& record, size_t column, const std::string& name, const std::string& source) {
+double number(const CsvRecord& record, size_t column, const std::string& name, const NumberStyle& style,
+              const std::string& source) {
   const std::string_view cell = trimmed(record.fields[column]);
-  double value = 0.0;
-  const bool plus = cell.size() > 1 && cell[0] == '+' && cell[1] != '-';  // which from_chars does not read
-  const auto [stop, error] = std::from_chars(cell.data() + (plus ? 1 : 0), cell.data() + cell.size(), value);
-  if (error == std::errc() && stop == cell.data() + cell.size() && std::isfinite(value)) return value;
-  throw input_error(fmt::format("{}:{}: column '{}': expected a number, found {}", source, record.line, name,
+  const std::optional<double> value = parse_number(cell, style);
+  if (value && std::abs(*value) <= kLargest) return *value;
+  throw input_error(fmt::format("{}:{}: column '{}': expected a number{}, found {}", source, record.line, name,
+                                value ? fmt::format(" between -{:g} and {:g}", kLargest, kLargest) : "",
                                 cell.empty() ? "an empty cell" : "'" + std::string(cell) + "'"),
-                    "fill the gap, or leave the row out");
+                    value ? "scale the column, or leave the row out" : "fill the gap, or leave the row out");
+}
+
+// Where times do not rise within a sequence: "; 2 times do not come after ...", or nothing.
+std::string check_times(const std::vector<CsvRecord>& records, size_t first, size_t column, const Table& table,
+                        const std::string& name, const std::string& source) {
+  int64_t backwards = 0, repeated = 0, line = 0;
+  size_t sequence = 0;
+  double before = 0.0;
+  for (size_t i = first; i < records.size(); ++i) {
+    const auto row = static_cast<int64_t>(i - first);
+    const std::optional<double> time = parse_time(records[i].fields[column]);
+    if (!time) {
+      throw input_error(fmt::format("{}:{}: column '{}': expected a time, found '{}'", source, records[i].line, name,
+                                    trimmed(records[i].fields[column])),
+                        "write times as 2024-01-31 or 2024-01-31 23:59, or as numbers");
+    }
+    const bool begins = sequence < table.starts.size() && table.starts[sequence] == row;
+    if (begins) ++sequence;
+    const bool wrong = !begins && *time <= before;
+    if (wrong && line == 0) line = records[i].line;
+    repeated += wrong && *time == before ? 1 : 0;
+    backwards += wrong && *time < before ? 1 : 0;
+    before = *time;
+  }
+  if (line == 0) return "";
+  return fmt::format("; times in '{}' run backwards {} and repeat {} times, first in line {}", name, backwards,
+                     repeated, line);
 }
 
 }  // namespace
 
 void SeriesOptions::add_to(OptionTable& table) {
-  table.add("inputs", inputs, "columns to read, with commas between; by default the targets' own past");
-  table.add("target", target, "columns to predict, with commas between; by default the last");
-  table.add("group", group, "column that tells one sequence from the next; by default all rows are one");
-  table.add("window", window, "rows that are read for each prediction; 0: a whole sequence", between(0, 1 << 20));
-  table.add("horizon", horizon, "rows after these that are predicted; 0: the last of these", between(0, 1 << 16));
+  table.add("inputs", inputs, "names of the input columns, separated by commas; by default the targets");
+  table.add("target", target, "names of the columns to predict, separated by commas; by default the last column");
+  table.add("group", group, "column whose value tells sequences apart; by default all rows are one sequence");
+  table.add("time", time, "column of times, checked to increase within each sequence; by default none");
+  table.add("header", header, "read the first row as column names; without names, columns are called 1, 2, ...");
+  table.add("decimal", decimal, "decimal separator; auto recognises it", one_of({"auto", "point", "comma"}));
+  table.add("window", window, "number of rows to read for each prediction; 0: the whole sequence", between(0, 1 << 20));
+  table.add("horizon", horizon, "number of rows to predict after the window; 0: the last row of the window",
+            between(0, 1 << 16));
 }
 
 void SeriesOptions::check() const {
   if (window == 0 && (horizon > 0 || group.empty())) {
-    throw usage_error("--window 0: expected --group and --horizon 0 beside it",
-                      "whole sequences have nothing after them; say what tells them apart, and predict their last row");
+    throw usage_error("--window 0: expected --group and --horizon 0 with it",
+                      "nothing follows a whole sequence: give --group, and --horizon 0 to predict its last row");
   }
   if (horizon == 0 && inputs.empty()) {
     throw usage_error("--horizon 0: expected --inputs, found none",
-                      "the targets' own past would hold what is to be predicted; name other columns");
+                      "the past of the targets would contain the target; name other columns with --inputs");
   }
   const std::vector<std::string> read = split_names(inputs), predicted = split_names(target);
   for (const auto* names : {&read, &predicted}) {
@@ -72,7 +141,7 @@ void SeriesOptions::check() const {
     if (horizon == 0 && std::find(read.begin(), read.end(), name) != read.end()) {
       throw usage_error(
           "--horizon 0: expected other columns in --inputs than in --target, found '" + name + "' in both",
-          "the last row that is read would hold what is to be predicted");
+          "the window's last row would contain the target");
     }
   }
 }
@@ -87,59 +156,74 @@ std::vector<std::string> split_names(const std::string& names) {
   return out;
 }
 
-Table read_table(std::string_view text, const SeriesOptions& options, const std::string& source) {
-  const std::vector<CsvRecord> records = parse_csv(text, guess_separator(text), source);
-  if (records.size() < 2) {
+Table read_table(std::string_view raw, const SeriesOptions& options, const std::string& source) {
+  const std::string text = clean_text(raw, source);
+  const char separator = guess_separator(text);
+  const std::vector<CsvRecord> records = parse_csv(text, separator, source);
+  const size_t first = options.header ? 1 : 0;
+  if (records.size() < first + 1) {
     throw input_error(
         source + ": expected a header and rows of numbers, found " + (records.empty() ? "nothing" : "one line"),
         "give a table with some rows");
   }
-  CsvRecord header = records.front();
-  for (std::string& name : header.fields) name = trimmed(name);
-  for (size_t i = 0; i < header.fields.size(); ++i) {
-    if (std::find(header.fields.begin(), header.fields.begin() + static_cast<std::ptrdiff_t>(i), header.fields[i]) !=
-        header.fields.begin() + static_cast<std::ptrdiff_t>(i)) {
-      throw input_error(fmt::format("{}:{}: expected distinct names in the header, found '{}' twice", source,
-                                    header.line, header.fields[i]),
-                        "give each column a name of its own");
-    }
+  if (options.header && is_all_numbers(records.front())) {
+    throw input_error(fmt::format("{}:{}: expected names of columns, found numbers alone ({})", source,
+                                  records.front().line, listed(records.front().fields)),
+                      "write a line with the columns' names above, or give --no-header");
   }
+  const Header header(records.front(), options.header, source);
   Table table;
   table.targets = split_names(options.target);
-  if (table.targets.empty()) table.targets = {header.fields.back()};
+  if (table.targets.empty()) table.targets = {header.last()};
   table.inputs = split_names(options.inputs);
   if (table.inputs.empty()) table.inputs = table.targets;
   std::vector<size_t> input_places, target_places;
   for (const std::string& name : table.targets) {
     if (options.horizon == 0 && std::find(table.inputs.begin(), table.inputs.end(), name) != table.inputs.end()) {
       throw input_error(
-          fmt::format("{}:{}: expected a column to predict that is not read, found '{}' in both", source, header.line,
-                      name),
-          "the last row that is read would hold what is to be predicted; choose another with --target or --inputs");
+          fmt::format("{}:{}: expected a column to predict that is not read, found '{}' in both", source,
+                      records.front().line, name),
+          "the window's last row would contain the target; choose another column with --target or --inputs");
     }
     if (name.find(',') != std::string::npos) {
       throw input_error(fmt::format("{}:{}: expected a name without a comma for what is predicted, found '{}'", source,
-                                    header.line, name),
+                                    records.front().line, name),
                         "rename the column, or choose another with --target");
     }
   }
-  for (const std::string& name : table.inputs) input_places.push_back(find_column(header, name, source));
-  for (const std::string& name : table.targets) target_places.push_back(find_column(header, name, source));
+  for (const std::string& name : table.inputs) input_places.push_back(header.find(name));
+  for (const std::string& name : table.targets) target_places.push_back(header.find(name));
   const bool grouped = !options.group.empty();
-  const size_t group = grouped ? find_column(header, options.group, source) : 0;
+  const size_t group = grouped ? header.find(options.group) : 0;
+  NumberStyleFinder finder;
+  for (size_t i = first; i < records.size(); ++i) {
+    const CsvRecord& record = records[i];
+    if (record.fields.size() != header.size()) {
+      throw input_error(fmt::format("{}:{}: expected {} columns, as in the {}, found {}", source, record.line,
+                                    header.size(), options.header ? "header" : "first row", record.fields.size()),
+                        "fix the line");
+    }
+    for (const auto* places : {&input_places, &target_places}) {
+      for (const size_t place : *places) finder.add(record.fields[place]);
+    }
+  }
+  NumberStyle style = finder.style();
+  if (options.decimal != "auto") {
+    style = {options.decimal == "comma" ? ',' : '.', true};
+  } else if (const std::string cell = finder.ambiguous(); !cell.empty()) {
+    throw input_error(fmt::format("{}: expected numbers, found '{}', which may have a decimal comma or one between "
+                                  "thousands",
+                                  source, cell),
+                      "say which with --decimal comma or --decimal point");
+  }
 
-  std::set<std::string> groups;
+  std::unordered_set<std::string> groups;
   table.input.resize(table.inputs.size());
   table.target.resize(table.targets.size());
   table.starts.clear();
-  for (size_t i = 1; i < records.size(); ++i) {
+  for (size_t i = first; i < records.size(); ++i) {
     const CsvRecord& record = records[i];
-    if (record.fields.size() != header.fields.size()) {
-      throw input_error(fmt::format("{}:{}: expected {} columns, as in the header, found {}", source, record.line,
-                                    header.fields.size(), record.fields.size()),
-                        "mend the line");
-    }
-    const bool begins = i == 1 || (grouped && record.fields[group] != records[i - 1].fields[group]);
+    const bool begins = i == first || (grouped && record.fields[group] != records[i - 1].fields[group]);
     if (begins) table.starts.push_back(table.rows);
     if (begins && grouped && !groups.insert(record.fields[group]).second) {
       throw input_error(fmt::format("{}:{}: expected the rows of each sequence together, found '{}' in '{}' again",
@@ -147,14 +231,22 @@ Table read_table(std::string_view text, const SeriesOptions& options, const std:
                         "sort the table by that column");
     }
     for (size_t c = 0; c < input_places.size(); ++c) {
-      table.input[c].push_back(number(record, input_places[c], table.inputs[c], source));
+      table.input[c].push_back(number(record, input_places[c], table.inputs[c], style, source));
     }
     for (size_t c = 0; c < target_places.size(); ++c) {
-      table.target[c].push_back(number(record, target_places[c], table.targets[c], source));
+      table.target[c].push_back(number(record, target_places[c], table.targets[c], style, source));
     }
     ++table.rows;
   }
   table.starts.push_back(table.rows);
+  table.description = fmt::format(
+      "{}s{}{}{}", separator_name(separator), style.decimal == ',' ? ", decimal commas" : "",
+      style.thousands && options.decimal == "auto" ? ", groups of thousands" : "", options.header ? "" : ", no header");
+  table.description +=
+      fmt::format("; reads {}, predicts {}", visible(listed(table.inputs)), visible(listed(table.targets)));
+  if (!options.time.empty()) {
+    table.description += check_times(records, first, header.find(options.time), table, options.time, source);
+  }
   return table;
 }
 
@@ -177,12 +269,19 @@ std::vector<Window> windows(const Table& table, const SeriesOptions& options, in
 }
 
 Scale scale_of(const std::vector<double>& values, int64_t rows) {
-  double mean = 0.0, squares = 0.0;
-  for (int64_t i = 0; i < rows; ++i) mean += values[static_cast<size_t>(i)];
-  mean /= static_cast<double>(std::max<int64_t>(rows, 1));
-  for (int64_t i = 0; i < rows; ++i) squares += std::pow(values[static_cast<size_t>(i)] - mean, 2);
-  const double deviation = std::sqrt(squares / static_cast<double>(std::max<int64_t>(rows, 1)));
-  return {mean, deviation > 0.0 ? deviation : 1.0};
+  const auto n = static_cast<size_t>(rows);
+  const auto count = static_cast<double>(std::max<int64_t>(rows, 1));
+  double mean = 0.0, squares = 0.0, largest = 0.0;
+  for (size_t i = 0; i < n; ++i) {
+    mean += values[i];
+    largest = std::max(largest, std::abs(values[i]));
+  }
+  mean /= count;
+  for (size_t i = 0; i < n; ++i) squares += std::pow(values[i] - mean, 2);
+  const double deviation = std::sqrt(squares / count);
+  // What the sum of as many numbers of this size may have lost.
+  const double rounding = 4.0 * std::numeric_limits<double>::epsilon() * largest * std::sqrt(count);
+  return {mean, deviation > rounding ? deviation : 1.0};
 }
 
 }  // namespace longhand::data

@@ -12,11 +12,14 @@ namespace longhand::data {
 
 /// What is predicted from what. Names are those of the table's header, several with commas between.
 struct SeriesOptions {
-  std::string inputs;   ///< columns that are read; empty: the targets' own past
-  std::string target;   ///< columns that are predicted; empty: the last
-  std::string group;    ///< column that tells one sequence from the next: windows stay within one; empty: all are one
-  int64_t window = 24;  ///< rows that are read; 0: a whole sequence
-  int64_t horizon = 1;  ///< rows after the window that are predicted; 0: of the window's last row
+  std::string inputs;  ///< columns that are read; empty: the targets' own past
+  std::string target;  ///< columns that are predicted; empty: the last
+  std::string group;   ///< column that tells one sequence from the next: windows stay within one; empty: all are one
+  std::string time;    ///< column of times, which should rise within a sequence; empty: none
+  bool header = true;  ///< the first row has the columns' names; otherwise they are called 1, 2, ...
+  std::string decimal = "auto";  ///< decimal separator: "point" or "comma"; auto: as the file shows
+  int64_t window = 24;           ///< rows that are read; 0: a whole sequence
+  int64_t horizon = 1;           ///< rows after the window that are predicted; 0: of the window's last row
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be together.
@@ -31,10 +34,12 @@ struct Table {
   std::vector<std::vector<double>> input, target;  ///< [columns][rows]
   std::vector<int64_t> starts{0};                  ///< where each sequence begins, and the end of the last
   int64_t rows = 0;
+  std::string description;  ///< "semicolons, decimal commas; target value"
 };
 
-/// Reads a table with a header. Throws an input error naming line and column for one that is missing or twice in the
-/// header, and for a cell of these columns that is empty or no finite number.
+/// Reads a table. Columns without a name are left alone. Throws an input error naming line and column for one that is
+/// missing or twice in the header, for a first row of numbers where names should be, for a cell of these columns that
+/// is empty, no number, or beyond 1e150, and for numbers that can be read in two ways.
 Table read_table(std::string_view text, const SeriesOptions& options, const std::string& source);
 
 /// Rows begin .. begin + length - 1 are read, and the `horizon` rows from `target` on are predicted (one, with a
@@ -61,7 +66,7 @@ struct Scale {
   double undo(double z) const { return z * deviation + mean; }
 };
 
-/// Of the first `rows` values; a constant column has deviation 1.
+/// Of the first `rows` values. A column that is constant up to rounding has deviation 1.
 Scale scale_of(const std::vector<double>& values, int64_t rows);
 
 }  // namespace longhand::data

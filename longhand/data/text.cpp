@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "longhand/base/error.h"
+#include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
+#include "longhand/data/source.h"
 
 namespace longhand::data {
 namespace {
@@ -33,12 +35,23 @@ std::string letters_only(std::string_view text, bool keep_lines) {
   return out;
 }
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
-
 size_t utf8_length(char lead) {
   const auto byte = static_cast<unsigned char>(lead);
   return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
+
+// Where the characters from `at` on are no longer white space, or are; a line's end counts as neither.
+size_t end_of_run(std::string_view text, size_t at, bool white_space) {
+  while (at < text.size() && text[at] != '\n') {
+    char32_t c = 0;
+    const size_t length = next_character(text, at, c);
+    if (is_white_space(c) != white_space) break;
+    at += length;
+  }
+  return at;
+}
+size_t end_of_word(std::string_view text, size_t at) { return end_of_run(text, at, false); }
+size_t end_of_white_space(std::string_view text, size_t at) { return end_of_run(text, at, true); }
 
 // Calls visit(symbol, byte offset of its end) until it returns false.
 template <class Visit>
@@ -51,13 +64,10 @@ void scan(std::string_view text, const TextOptions& options, const Visit& visit)
       at += length;
     } else if (text[at] == '\n') {
       if (!visit(options.lines ? std::string_view("\n") : kEnd, ++at)) return;
-    } else if (is_blank(text[at])) {
-      ++at;
     } else {
-      size_t end = at;
-      while (end < text.size() && text[end] != '\n' && !is_blank(text[end])) ++end;
-      if (!visit(text.substr(at, end - at), end)) return;
-      at = end;
+      const size_t end = end_of_word(text, at);
+      if (end > at && !visit(text.substr(at, end - at), end)) return;
+      at = end > at ? end : end_of_white_space(text, at);
     }
   }
 }
@@ -76,49 +86,14 @@ std::string printable(std::string_view symbol) {
 
 }  // namespace
 
-char32_t lower_case(char32_t c) {
-  const auto in = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
-  const char32_t even_is_capital = c | 1;
-  const char32_t odd_is_capital = c % 2 == 1 ? c + 1 : c;
-  if (c < 0x80) return in(U'A', U'Z') ? c + 32 : c;
-  if (c == 0x130) return U'i';
-  if (c == 0x178) return 0xFF;
-  if (c == 0x386) return 0x3AC;
-  if (c == 0x38C) return 0x3CC;
-  if (c == 0x4C0) return 0x4CF;
-  if (in(0xC0, 0xDE)) return c != 0xD7 ? c + 32 : c;
-  if (in(0x100, 0x137) || in(0x14A, 0x177)) return even_is_capital;
-  if (in(0x139, 0x148) || in(0x179, 0x17E) || in(0x4C1, 0x4CE)) return odd_is_capital;
-  if (in(0x388, 0x38A)) return c + 37;
-  if (in(0x38E, 0x38F)) return c + 63;
-  if (in(0x391, 0x3AB)) return c + 32;
-  if (in(0x400, 0x40F)) return c + 80;
-  if (in(0x410, 0x42F)) return c + 32;
-  if (in(0x460, 0x481) || in(0x48A, 0x4BF) || in(0x4D0, 0x52F)) return even_is_capital;
-  if (in(0x531, 0x556)) return c + 48;
-  if (in(0x1E00, 0x1E95) || in(0x1EA0, 0x1EFF)) return even_is_capital;
-  return c;
-}
-
-std::string lowercased(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  char32_t c = 0;
-  for (size_t at = 0; at < text.size();) {
-    at += decode_utf8(text, at, c);
-    append_utf8(lower_case(c), out);
-  }
-  return out;
-}
-
 void TextOptions::add_to(OptionTable& table) {
-  table.add("level", level, "what a symbol is: a Unicode code point, a byte, or a word between white space",
+  table.add("level", level, "unit of the text: Unicode code points, bytes, or words between white space",
             one_of({"char", "byte", "word"}));
-  table.add("lowercase", lowercase, "lower-case the text");
-  table.add("letters-only", letters_only, "make every run of anything but a-z one space");
-  table.add("lines", lines,
-            "each line is a sequence of its own, from <bos> to <eos>; otherwise the text is one stream");
-  table.add("min-count", min_count, "symbols that occur less often become <unk>", at_least(1));
+  table.add("lowercase", lowercase, "convert the text to lower case");
+  table.add("letters-only", letters_only, "replace every run of characters other than a-z with one space");
+  table.add("lines", lines, "read each line as a sequence of its own, between <bos> and <eos>");
+  table.add("min-count", min_count, "smallest number of occurrences of a symbol; rarer symbols are read as <unk>",
+            at_least(1));
 }
 
 Vocabulary::Vocabulary(std::vector<std::string> symbols) : symbols_(std::move(symbols)) {
@@ -169,44 +144,41 @@ Vocabulary Vocabulary::from_json(const nlohmann::json& object, const std::string
 }
 
 std::string normalise(std::string_view text, const TextOptions& options, const std::string& source) {
-  if (options.level != "byte") {
-    const size_t offset = find_invalid_utf8(text);
-    if (offset != std::string_view::npos) {
-      throw input_error(fmt::format("{}: expected UTF-8, found byte 0x{:02X} at offset {}, which is not", source,
-                                    static_cast<unsigned char>(text[offset]), offset),
-                        "convert the file to UTF-8, or train on its bytes with --level byte");
+  std::string out;
+  if (options.level == "byte") {
+    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte-order mark is no part of a text
+    out = options.lowercase ? lowercased_bytes(text) : std::string(text);
+    if (options.lines) std::erase(out, '\r');
+  } else {
+    try {
+      out = clean_text(text, source);
+    } catch (const Error& e) {
+      throw input_error(e.what(), e.advice() + ", or train on its bytes with --level byte");
     }
+    if (options.lowercase) out = lowercased(out);
   }
-  std::string out = !options.lowercase        ? std::string(text)
-                    : options.level == "byte" ? lowercased_bytes(text)
-                                              : lowercased(text);
   if (options.letters_only) out = letters_only(out, options.lines);
-  if (options.lines) std::erase(out, '\r');
   return out;
 }
 
-Vocabulary build_vocabulary(std::string_view text, const TextOptions& options) {
+Vocabulary build_vocabulary(std::string_view text, const TextOptions& options, bool unknown) {
   std::unordered_map<std::string_view, int64_t> counts;
   scan(text, options, [&](std::string_view symbol, size_t) {
     if (!ends_sequence(symbol, options)) ++counts[symbol];
     return true;
   });
   std::vector<std::pair<std::string_view, int64_t>> kept;
-  bool rare = counts.contains(kUnknown);
+  const bool has_unknown = unknown || options.min_count > 1 || counts.contains(kUnknown);
   for (const auto& [symbol, count] : counts) {
     if (options.lines && (symbol == kBegin || symbol == kEnd)) continue;
     if (symbol == kUnknown) continue;
-    if (count < options.min_count) {
-      rare = true;
-    } else {
-      kept.emplace_back(symbol, count);
-    }
+    if (count >= options.min_count) kept.emplace_back(symbol, count);
   }
   std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;
   });
   std::vector<std::string> symbols;
-  if (rare) symbols.emplace_back(kUnknown);
+  if (has_unknown) symbols.emplace_back(kUnknown);
   if (options.lines) {
     symbols.emplace_back(kBegin);
     symbols.emplace_back(kEnd);
@@ -220,8 +192,10 @@ void check_special_symbols(const Vocabulary& vocabulary, const TextOptions& opti
   for (const std::string_view name : {kBegin, kEnd}) {
     if (!options.lines) continue;
     if (vocabulary.find(name) < 0) {
-      throw input_error(fmt::format("{}: its vocabulary lacks {}, which models of lines have", path, name),
-                        "use an intact file that longhand wrote");
+      throw input_error(
+          fmt::format("{}: expected {} in the vocabulary, since the model was trained with --lines; found none", path,
+                      name),
+          "use an intact file that longhand wrote");
     }
     ++special;
   }
@@ -261,8 +235,8 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
     if (index < 0 && unknown == Unknown::kUnk) index = unk;
     if (index < 0) {
       throw input_error(fmt::format("{}:{}: the model does not know the symbol {}", source, line, printable(symbol)),
-                        unk < 0 ? "remove it, or use --unknown skip; only models trained with --min-count 2 or more "
-                                  "know <unk>"
+                        unk < 0 ? "remove it, or use --unknown skip; this model has no <unk>, as those have that were "
+                                  "trained with --min-count 2"
                                 : "remove it, or use --unknown skip or --unknown unk");
     }
     if (options.lines && !open) {

@@ -14,11 +14,6 @@
 
 namespace longhand::data {
 
-/// One-to-one lower case of Latin, Greek, Cyrillic and Armenian letters; other characters stay.
-char32_t lower_case(char32_t c);
-/// The same for each character of valid UTF-8.
-std::string lowercased(std::string_view text);
-
 /// How a text becomes symbols. Part of a model: what it is given later is treated the same.
 struct TextOptions {
   std::string level = "char";
@@ -60,14 +55,15 @@ class Vocabulary {
   std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> index_;
 };
 
-/// Lower-cases and reduces to letters as the options ask; with `lines`, carriage returns are dropped. Throws an input
-/// error that names `source` and the byte offset where the text is not UTF-8 (not at level byte).
+/// The text as clean_text (source.h) gives it, in lower case and reduced to letters as the options ask. At level byte
+/// nothing is checked, and only a byte-order mark at the beginning is dropped (and, with `lines`, carriage returns).
+/// Throws what clean_text throws.
 std::string normalise(std::string_view text, const TextOptions& options, const std::string& source);
 
 /// The vocabulary of a normalised text: every symbol (at level word, what white space separates, and <eos> for each
-/// line's end) that occurs `min_count` times or more; <unk> if rarer ones are
-/// left out; <bos> and <eos> with `lines`.
-Vocabulary build_vocabulary(std::string_view text, const TextOptions& options);
+/// line's end) that occurs `min_count` times or more; <unk> if that is above 1, if the text has it, or if `unknown`;
+/// <bos> and <eos> with `lines`.
+Vocabulary build_vocabulary(std::string_view text, const TextOptions& options, bool unknown = false);
 
 /// A text as symbol numbers. With `lines` it is a row of sequences, each from <bos> to <eos>; otherwise one sequence.
 struct Corpus {

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <fstream>
@@ -11,12 +14,15 @@
 #include <utility>
 
 #include "longhand/base/error.h"
+#include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
 
 namespace longhand::data {
 namespace {
 
-constexpr int64_t kMostNumbers = 65536;  // in a vector
+static_assert(std::endian::native == std::endian::little, "word2vec's binary form is little-endian");
+
+constexpr int64_t kMaxNumbers = 65536;  // in a vector
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -53,17 +59,22 @@ class Reader {
       throw input_error(options_.vectors + ": expected a file of word vectors, found none that can be read",
                         "check the name");
     }
-    for (std::string line; std::getline(file, line);) {
-      ++line_;
+    if (file.peek() == 0x1F) {
+      throw input_error(options_.vectors + ": expected a file of word vectors, found a compressed one",
+                        "unpack it first, for instance with gunzip");
+    }
+    for (std::string line; !binary_ && take_line(file, line);) {
       if (line_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // a byte-order mark
       if (line.ends_with('\r')) line.pop_back();
       while (!line.empty() && is_blank(line.back())) line.pop_back();
       if (!line.empty()) read_line(line);
+      binary_ = line_ == 1 && announced_ && is_binary(file);
     }
+    if (binary_) read_binary(file);
     if (file.bad()) throw input_error(options_.vectors + ": could not be read to its end", "copy it anew");
     if (seen_ == 0) {
       throw input_error(options_.vectors + ": expected lines of a word and its vector, found none",
-                        "give a file of GloVe's or word2vec's, as text");
+                        "give a file in the format of GloVe or word2vec");
     }
     if (announced_ && *announced_ != seen_) {
       throw input_error(fmt::format("{}: expected {} vectors, as its first line says, found {}", options_.vectors,
@@ -78,6 +89,68 @@ class Reader {
   [[noreturn]] void fail(const std::string& problem) const {
     throw input_error(fmt::format("{}:{}: {}", options_.vectors, line_, problem),
                       "each line is a word and as many numbers as in all others");
+  }
+
+  // The next line; a longer one than any word with its numbers is no text.
+  bool take_line(std::istream& file, std::string& line) {
+    constexpr size_t kLongest = size_t{4} << 20;
+    line.clear();
+    ++line_;
+    int c = 0;
+    while ((c = file.get()) != std::char_traits<char>::eof() && c != '\n') {
+      line.push_back(static_cast<char>(c));
+      if (line.size() > kLongest)
+        fail(fmt::format("expected lines of at most {} MiB, found a longer one", kLongest >> 20));
+    }
+    return c == '\n' || !line.empty();
+  }
+
+  // Whether what follows the first line are floats rather than their digits.
+  static bool is_binary(std::istream& file) {
+    std::array<char, 4096> head{};
+    const std::streampos at = file.tellg();
+    file.read(head.data(), head.size());
+    const auto n = static_cast<size_t>(file.gcount());
+    file.clear();
+    file.seekg(at);
+    return std::any_of(head.begin(), head.begin() + n, [](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r';
+    });
+  }
+
+  // word2vec's binary form: a word, a blank and its numbers as floats of four bytes, with or without a newline between.
+  void read_binary(std::istream& file) {
+    constexpr size_t kLongestWord = 4096;
+    const auto E = static_cast<size_t>(out_.size);
+    std::vector<float> numbers(E);
+    const auto cut = [&] {
+      return input_error(fmt::format("{}: expected {} vectors, as its first line says, found {}", options_.vectors,
+                                     *announced_, seen_),
+                         "the file was cut short or altered; copy it anew");
+    };
+    for (int64_t i = 0; i < *announced_; ++i) {
+      std::string word;
+      int c = 0;
+      while ((c = file.get()) != ' ' && word.size() <= kLongestWord) {
+        if (c == std::char_traits<char>::eof()) throw cut();
+        if (c != '\n' || !word.empty()) word.push_back(static_cast<char>(c));
+      }
+      file.read(reinterpret_cast<char*>(numbers.data()), static_cast<std::streamsize>(E * sizeof(float)));
+      if (word.size() > kLongestWord || static_cast<size_t>(file.gcount()) != E * sizeof(float)) throw cut();
+      ++seen_;
+      const bool finite = std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); });
+      if (!finite) {
+        throw input_error(
+            fmt::format("{}: vector {}: expected numbers, found some that are not finite", options_.vectors, seen_),
+            "the file was cut short or altered; copy it anew");
+      }
+      if (find_invalid_utf8(word) != std::string_view::npos) {
+        ++unreadable_;
+      } else if (wanted(word)) {
+        out_.values.insert(out_.values.end(), numbers.begin(), numbers.end());
+      }
+    }
   }
 
   void read_line(std::string_view line) {
@@ -108,8 +181,8 @@ class Reader {
   }
 
   void check_size(int64_t found) const {
-    if (found < 1 || found > kMostNumbers) {
-      fail(fmt::format("expected a word and 1 to {} numbers, found {}", kMostNumbers, found));
+    if (found < 1 || found > kMaxNumbers) {
+      fail(fmt::format("expected a word and 1 to {} numbers, found {}", kMaxNumbers, found));
     }
     if (found != out_.size) {
       throw usage_error(fmt::format("--embed: expected {}, the size of the vectors in {}, found {}", found,
@@ -149,7 +222,10 @@ class Reader {
 
   void finish() {
     out_.description = fmt::format("{}: {}, vectors of {} for {} of {} words", options_.vectors,
-                                   announced_ ? "word2vec" : "GloVe", out_.size, taken_.size(), vocabulary_.size());
+                                   !announced_ ? "GloVe"
+                                   : binary_   ? "word2vec, binary"
+                                               : "word2vec",
+                                   out_.size, taken_.size(), vocabulary_.size());
     if (!new_.empty()) out_.description += fmt::format(", and for {} more", new_.size());
     if (unreadable_ > 0) out_.description += fmt::format("; {} words are not UTF-8 and were left out", unreadable_);
     if (new_.empty()) return;
@@ -166,6 +242,7 @@ class Reader {
   int64_t seen_ = 0;
   int64_t unreadable_ = 0;
   std::optional<int64_t> announced_;
+  bool binary_ = false;
   std::unordered_set<int32_t> taken_;
   std::vector<std::string> new_;
   std::unordered_set<std::string> is_new_;
@@ -175,8 +252,9 @@ class Reader {
 }  // namespace
 
 void VectorOptions::add_to(OptionTable& table) {
-  table.add("vectors", vectors, "begin with the word vectors in this file, of GloVe or word2vec, as text");
-  table.add("vector-words", new_words, "take so many words from its beginning that the training data lack",
+  table.add("vectors", vectors, "file of pretrained word vectors, as GloVe or word2vec write them (text or binary)");
+  table.add("vector-words", new_words,
+            "number of words to add, from the top of the vectors file, that the training data lacks",
             between(0, 10000000));
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "longhand/base/rng.h"
+#include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
 
 namespace longhand::data {
@@ -13,22 +14,11 @@ std::vector<std::string> code_points(std::string_view word) {
   std::vector<std::string> out;
   char32_t c = 0;
   for (size_t at = 0; at < word.size();) {
-    const size_t length = decode_utf8(word, at, c);
+    const size_t length = next_character(word, at, c);
     out.emplace_back(word.substr(at, length));
     at += length;
   }
   return out;
-}
-
-// Of small letters, and those of scripts that have no capitals: outside of ASCII, whatever is not punctuation, a symbol
-// or a pictogram by the block that it is in.
-bool is_letter(char32_t c) {
-  const auto in = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
-  if (c < 0x80) return in(U'a', U'z');
-  if (c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA;
-  const bool other = c == 0xD7 || c == 0xF7 || in(0x2000, 0x2BFF) || in(0x3000, 0x303F) || in(0xFE10, 0xFE6F) ||
-                     in(0xFF00, 0xFF0F) || in(0x1F000, 0x1FAFF);
-  return !other;
 }
 
 // <unk>, then those that occur often enough, most frequent first.
@@ -48,12 +38,15 @@ int32_t known(const Vocabulary& vocabulary, std::string_view symbol) { return st
 }  // namespace
 
 void WordOptions::add_to(OptionTable& table) {
-  table.add("lowercase", lowercase, "look words up in lower case; shapes and characters are those of the text");
-  table.add("min-count", min_count, "words that occur less often are read as <unk>", at_least(1));
+  table.add("lowercase", lowercase, "look up words in lower case; shapes and characters keep their case");
+  table.add("min-count", min_count, "smallest number of occurrences of a word; rarer words are read as <unk>",
+            at_least(1));
 }
 
 void SplitOptions::add_to(OptionTable& table) {
-  table.add("split", split, "words are what stands between blanks; that, without its punctuation; or characters",
+  table.add("split", split,
+            "word boundaries: blank is white space, punctuation also splits off punctuation marks, char makes every "
+            "character a word",
             one_of({"blank", "punctuation", "char"}));
 }
 
@@ -62,11 +55,10 @@ std::vector<std::string> split_words(std::string_view text, const SplitOptions& 
   bool begun = false;  // the last word goes on
   for (const std::string& c : code_points(text)) {
     char32_t code = 0;
-    decode_utf8(c, 0, code);
-    const bool blank = code <= U' ' || code == 0xA0 || code == 0x3000;
-    const bool of_word = is_letter(code) || lower_case(code) != code || (code >= U'0' && code <= U'9');
-    const bool alone = options.split == "char" || (options.split == "punctuation" && !of_word);
-    if (blank) {
+    next_character(c, 0, code);
+    const CharacterKind kind = kind_of(code);
+    const bool alone = options.split == "char" || (options.split == "punctuation" && kind == CharacterKind::kOther);
+    if (kind == CharacterKind::kSpace) {
       begun = false;
     } else if (alone || !begun) {
       out.push_back(c);
@@ -83,10 +75,12 @@ std::string word_shape(std::string_view word) {
   int run = 0;
   char32_t c = 0;
   for (size_t at = 0; at < word.size();) {
-    const size_t length = decode_utf8(word, at, c);
-    const bool is_digit = c >= U'0' && c <= U'9';
-    const char class_of = lower_case(c) != c ? 'X' : is_letter(c) ? 'x' : is_digit ? 'd' : '\0';
-    const std::string kind = class_of != '\0' ? std::string(1, class_of) : std::string(word.substr(at, length));
+    const size_t length = next_character(word, at, c);
+    const CharacterKind is = kind_of(c);
+    const std::string kind = is == CharacterKind::kCapital  ? "X"
+                             : is == CharacterKind::kLetter ? "x"
+                             : is == CharacterKind::kDigit  ? "d"
+                                                            : std::string(word.substr(at, length));
     run = kind == last ? run + 1 : 1;
     if (run <= 2) out += kind;
     last = kind;
@@ -115,7 +109,7 @@ int32_t Lexicon::find(const std::string& word) {
               .characters = {}};
   const std::vector<std::string> all = code_points(word);
   for (size_t i = 0; i < all.size(); ++i) {
-    const bool kept = i < kMostCharacters / 2 || i + kMostCharacters / 2 >= all.size();
+    const bool kept = i < kMaxCharacters / 2 || i + kMaxCharacters / 2 >= all.size();
     if (kept) entry.characters.push_back(known(vocabulary_->characters, all[i]));
   }
   entries_.push_back(std::move(entry));

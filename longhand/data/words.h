@@ -57,9 +57,9 @@ class Lexicon {
   struct Entry {
     int32_t word = 0;
     int32_t shape = 0;
-    std::vector<int32_t> characters;  ///< at most kMostCharacters: of longer words the beginning and the end
+    std::vector<int32_t> characters;  ///< at most kMaxCharacters: of longer words the beginning and the end
   };
-  static constexpr size_t kMostCharacters = 48;
+  static constexpr size_t kMaxCharacters = 48;
 
   /// The entry of a word, made if there is none yet.
   int32_t find(const std::string& word);

@@ -35,6 +35,15 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
+constexpr std::string_view kTemporary = ".tmp-";  // and the process
+
+constexpr size_t kMaxOfAStream = size_t{1} << 31;
+
+bool is_null(const struct stat& status) {
+  struct stat null {};
+  return ::stat("/dev/null", &null) == 0 && null.st_rdev == status.st_rdev;
+}
+
 std::string folder_of(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path().string();
   return parent.empty() ? "." : parent;
@@ -70,21 +79,38 @@ std::string read_file(const std::string& path) {
   }
   std::string contents;
   struct stat status {};
-  if (::fstat(file.fd, &status) == 0 && status.st_size > 0) contents.reserve(static_cast<size_t>(status.st_size));
+  if (::fstat(file.fd, &status) != 0) throw input_error(path + ": cannot be read: " + reason(), "check the disk");
+  // A pipe, a terminal, or nothing at all; other devices have no end.
+  const bool regular = S_ISREG(status.st_mode);
+  const bool stream = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ||
+                      (S_ISCHR(status.st_mode) && (::isatty(file.fd) == 1 || is_null(status)));
+  if (!regular && !stream) {
+    throw input_error(path + ": expected a file, found a device", "name a file, or - for standard input");
+  }
+  if (regular && status.st_size > 0) contents.reserve(static_cast<size_t>(status.st_size));
   char chunk[1 << 16];
   for (;;) {
     const ssize_t got = ::read(file.fd, chunk, sizeof(chunk));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw input_error(path + ": cannot be read: " + reason(), "check the disk, and try again");
     if (got == 0) return contents;
+    if (!regular && contents.size() > kMaxOfAStream) {
+      throw input_error(path + ": expected at most 2 GiB from a stream, found more", "give it as a file");
+    }
     contents.append(chunk, static_cast<size_t>(got));
   }
 }
 
+bool is_temporary(std::string_view name) {
+  const size_t at = name.rfind(kTemporary);
+  if (at == std::string_view::npos || at == 0 || at + kTemporary.size() == name.size()) return false;
+  return name.find_first_not_of("0123456789", at + kTemporary.size()) == std::string_view::npos;
+}
+
 void write_file(const std::string& path, std::span<const std::string_view> chunks) {
-  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+  const std::string temporary = path + std::string(kTemporary) + std::to_string(::getpid());
   {
-    const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644)};
     if (file.fd < 0) throw cannot_write(path, reason());
     bool good = true;
     for (const std::string_view chunk : chunks) good = good && write_all(file.fd, chunk);
@@ -112,7 +138,7 @@ void make_folder(const std::string& path) {
   std::filesystem::create_directories(path, error);
   if (error || !is_folder(path)) {
     throw input_error(path + ": cannot be made a folder: " + (error ? error.message() : "a file is in the way"),
-                      "choose another --out, or check the permissions");
+                      "choose another place, or check the permissions");
   }
 }
 

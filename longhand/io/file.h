@@ -15,9 +15,11 @@ std::string read_file(const std::string& path);
 
 /// Writes the chunks, one after the other, to a temporary file beside `path`, flushes it to the disk and renames it
 /// over `path`. After a crash at any moment `path` holds the old contents or the new. Throws an input error (disk full,
-/// no permission), and then leaves no temporary file.
+/// no permission), and then leaves no temporary file. A process that is killed may leave one.
 void write_file(const std::string& path, std::span<const std::string_view> chunks);
 void write_file(const std::string& path, std::string_view contents);
+/// Whether a name is that of such a temporary file.
+bool is_temporary(std::string_view name);
 
 /// Makes a folder and those above it. Throws an input error where that fails or a file is in the way.
 void make_folder(const std::string& path);

@@ -12,8 +12,8 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr int64_t kMostWays = 1 << 26;      // 16 bytes each, that n-best decoding keeps
-constexpr size_t kMostChunkLabels = 10000;  // of which a file can make us keep all pairs
+constexpr int64_t kMaxWays = 1 << 26;      // 16 bytes each, that n-best decoding keeps
+constexpr size_t kMaxChunkLabels = 10000;  // of which a file can make us keep all pairs
 
 // Which label may follow which; index K is the sentence's beginning and end.
 std::vector<uint8_t> allowed_steps(const std::vector<std::string>& labels, data::Scheme scheme) {
@@ -36,13 +36,15 @@ TaggerOptions::TaggerOptions() {
 
 void TaggerOptions::add_to(OptionTable& table) {
   columns.add_to(table);
-  table.add("scheme", scheme, "of tags of chunks, in the data; auto: what they show",
-            one_of({"auto", "none", "iob1", "iob2", "bioes"}));
-  table.add("encode", encode, "the scheme that the model itself has", one_of({"iob1", "iob2", "bioes"}));
+  std::vector<std::string> schemes = data::scheme_names();
+  schemes.insert(schemes.begin(), "auto");
+  table.add("scheme", scheme, "tagging scheme of the data; auto recognises it, none is for tags that are not of chunks",
+            one_of(std::move(schemes)));
+  table.add("encode", encode, "tagging scheme inside the model", one_of({"iob1", "iob2", "bioes"}));
   words.add_to(table);
   encoder.add_to(table);
   lstm.add_to(table);
-  table.add("crf", crf, "score whole sequences of tags, by a linear chain over them");
+  table.add("crf", crf, "use a linear-chain CRF as the output layer");
   init.add_to(table);
 }
 
@@ -94,7 +96,7 @@ std::unique_ptr<Tagger> Tagger::load(const ModelFile& file) {
   if (options.scheme == "auto") throw altered("expected the scheme of the tags, found 'auto'");
   std::vector<std::string> labels = file.texts("labels");
   if (labels.empty()) throw altered("expected labels, found none");
-  if (options.scheme != "none" && labels.size() > kMostChunkLabels) throw altered("expected fewer labels of chunks");
+  if (options.scheme != "none" && labels.size() > kMaxChunkLabels) throw altered("expected fewer labels of chunks");
   std::unique_ptr<Tagger> model(new Tagger(options, read_word_vocabulary(file), std::move(labels), Memory::kLater));
   file.fill(model->arena_);
   model->allow_steps();
@@ -349,7 +351,7 @@ Tagging Tagger::most_probable(const data::WordBatch& batch, int64_t row) const {
 }
 
 void Tagger::check_length(int64_t words, int64_t n) const {
-  if (n == 1 || words * K() <= kMostWays / n) return;
+  if (n == 1 || words * K() <= kMaxWays / n) return;
   throw input_error(fmt::format("a sentence of {} words is too long for its {} best taggings", words, n),
                     "ask for fewer with --nbest, or split the sentence");
 }

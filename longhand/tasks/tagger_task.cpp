@@ -38,7 +38,9 @@ std::vector<std::string> build_labels(const std::vector<data::TaggedSentence>& s
   out.emplace_back("O");
   const std::string prefixes = encode == data::Scheme::kBioes ? "BIES" : "BI";
   for (const std::string& type : types) {
-    for (const char prefix : prefixes) out.push_back(fmt::format("{}-{}", prefix, type));
+    for (const char prefix : prefixes) {
+      out.push_back(type.empty() ? std::string(1, prefix) : fmt::format("{}-{}", prefix, type));
+    }
   }
   return out;
 }
@@ -79,7 +81,7 @@ int64_t TaggedCorpus::words() const {
   return count;
 }
 
-int64_t TaggedCorpus::foreign() const {
+int64_t TaggedCorpus::unseen() const {
   int64_t count = 0;
   for (const std::vector<int32_t>& labels : labels_) count += std::count(labels.begin(), labels.end(), -1);
   return count;
@@ -115,7 +117,7 @@ std::string TaggedCorpus::fingerprint() const {
 TagScore evaluate(Tagger& model, const TaggedCorpus& corpus, nn::Engine engine, kernels::Context& context) {
   TagScore score;
   score.sentences = corpus.size();
-  score.foreign = corpus.foreign();
+  score.unseen = corpus.unseen();
   data::Buckets buckets(corpus.lengths(), {.batch = 64, .shuffle = false});
   TagBatch batch;
   for (int64_t i = 0; i < buckets.size(); ++i) {
@@ -149,7 +151,7 @@ TaggerTask::TaggerTask(Tagger& model, std::vector<data::TaggedSentence> train, s
       buckets_(train_.lengths(), options.groups) {
   train_.count_words();
   // A chain is measured on whole sentences.
-  const int64_t measured = model.options().crf ? valid_.familiar() : valid_.words() - valid_.foreign();
+  const int64_t measured = model.options().crf ? valid_.familiar() : valid_.words() - valid_.unseen();
   if (valid_.size() > 0 && measured == 0) {
     throw input_error(std::string("held-out sentences: expected tags of the training data, found others") +
                           (model.options().crf ? " in every sentence" : " for every word"),

@@ -33,7 +33,7 @@ class TaggedCorpus {
   int64_t words(std::span<const int64_t> sentences) const;
   /// Words, and those of them with a tag that the model lacks.
   int64_t words() const;
-  int64_t foreign() const;
+  int64_t unseen() const;
   /// Sentences without such a word.
   int64_t familiar() const;
   /// Lays these sentences side by side.
@@ -52,7 +52,7 @@ struct TagScore {
   double total_nats = 0.0;
   int64_t counted = 0;  ///< words that these are of
   int64_t sentences = 0;
-  int64_t foreign = 0;          ///< words with tags that the model lacks
+  int64_t unseen = 0;           ///< words with tags that the model lacks
   int64_t unknown = 0;          ///< words that the model's vocabulary lacks
   int64_t unknown_correct = 0;  ///< and how many of them were tagged right
   data::ChunkScore tags;

@@ -16,9 +16,9 @@ constexpr std::string_view kComma = "，", kStop = "。";
 }  // namespace
 
 void VerseOptions::add_to(OptionTable& table) {
-  table.add("form", form, "keep a form of verse, such as 5x4: four lines of five characters",
+  table.add("form", form, "form of the poem; 5x4 is four lines of five characters",
             one_of({"", "5x4", "7x4", "5x8", "7x8"}));
-  table.add("acrostic", acrostic, "begin the lines of a poem with these characters");
+  table.add("acrostic", acrostic, "first characters of the lines of the poem");
 }
 
 Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
@@ -38,9 +38,9 @@ Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
   }
   char32_t c = 0;
   for (size_t at = 0; at < options.acrostic.size();) {
-    const size_t length = decode_utf8(options.acrostic, at, c);
-    const std::string_view symbol = std::string_view(options.acrostic).substr(at, std::max<size_t>(length, 1));
-    const int32_t index = length > 0 ? vocabulary.find(symbol) : -1;
+    const size_t length = next_character(options.acrostic, at, c);
+    const std::string_view symbol = std::string_view(options.acrostic).substr(at, length);
+    const int32_t index = vocabulary.find(symbol);
     if (index < 0) {
       throw input_error(fmt::format("--acrostic: expected characters that the model knows, found '{}'", symbol),
                         "choose another");
@@ -69,8 +69,7 @@ Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
     if (data::word_shape(symbol) != "x") not_in_line_[at] = true;
   }
   if (in_form() && std::find(not_in_line_.begin(), not_in_line_.end(), false) == not_in_line_.end()) {
-    throw input_error("--form: expected a model that writes characters, found one without any",
-                      "train it on poems with --level char");
+    throw input_error("--form: expected a character-level model, found another", "train it on poems with --level char");
   }
 }
 

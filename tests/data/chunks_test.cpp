@@ -50,9 +50,10 @@ std::string error_of(const std::function<void()>& work) {
 TEST(Chunks, EverySchemeSaysTheSame) {
   // Two of a type that touch, one of another type right after, and one token alone at the end.
   const std::vector<std::pair<Scheme, std::string>> written = {
-      {Scheme::kIob1, "O I-A I-A B-A I-B I-B I-B O I-A"},
-      {Scheme::kIob2, "O B-A I-A B-A B-B I-B I-B O B-A"},
-      {Scheme::kBioes, "O B-A E-A S-A B-B I-B E-B O S-A"},
+      {Scheme::kIob1, "O I-A I-A B-A I-B I-B I-B O I-A"},  {Scheme::kIob2, "O B-A I-A B-A B-B I-B I-B O B-A"},
+      {Scheme::kIoe1, "O I-A E-A I-A I-B I-B I-B O I-A"},  {Scheme::kIoe2, "O I-A E-A E-A I-B I-B E-B O E-A"},
+      {Scheme::kBioes, "O B-A E-A S-A B-B I-B E-B O S-A"}, {Scheme::kBilou, "O B-A L-A U-A B-B I-B L-B O U-A"},
+      {Scheme::kBmes, "O B-A E-A S-A B-B M-B E-B O S-A"},
   };
   const std::vector<Chunk> expected = {{1, 3, "A"}, {3, 4, "A"}, {4, 7, "B"}, {8, 9, "A"}};
   for (const auto& [scheme, text] : written) {
@@ -86,12 +87,39 @@ TEST(Chunks, SchemesAreRecognised) {
   EXPECT_EQ(recognise_scheme(sentences({"S-A O"}), "f"), Scheme::kBioes);
 }
 
+TEST(Chunks, LettersAloneAreTagsToo) {
+  EXPECT_EQ(recognise_scheme(sentences({"O B I O", "B I I"}), "f"), Scheme::kIob2);
+  EXPECT_EQ(recognise_scheme(sentences({"B E S O"}), "f"), Scheme::kBioes);
+  EXPECT_EQ(recognise_scheme(sentences({"B M E S"}), "f"), Scheme::kBmes);
+  EXPECT_EQ(chunk_tags(chunks(split("O B I B")), 4, Scheme::kBioes), split("O B E S"));
+}
+
+// Two such tags stand in a widespread copy of the CoNLL-2003 training file.
+TEST(Chunks, AFewTagsThatBreakTheSchemeAreRepaired) {
+  std::vector<std::string> texts(20, "O B-A I-A O B-B");
+  texts[7] = "O I-A I-A O B-B";
+  std::vector<TaggedSentence> broken = sentences(texts);
+  EXPECT_EQ(recognise_scheme(broken, "f"), Scheme::kIob2);
+  const Repairs repairs = repair_scheme(broken, Scheme::kIob2, "f");
+  EXPECT_EQ(repairs.tags, 1);
+  EXPECT_EQ(repairs.first_line, 44);
+  EXPECT_EQ(repairs.first, "I-A after O");
+  EXPECT_EQ(broken[7].tags, split("O B-A I-A O B-B"));
+  EXPECT_EQ(repair_scheme(broken, Scheme::kIob2, "f").tags, 0);
+}
+
+TEST(Chunks, APrefixOfNoSchemeIsAnErrorInScores) {
+  EXPECT_EQ(error_of([] { score_predictions("a B-X B-X\nb I-X Q-X\n", "f"); }).substr(0, 4), "f:2:");
+  const ChunkScore score = score_predictions("a B-X U-X\nb O O\nc I-Y E-Y\n", "f");
+  EXPECT_EQ(score.all.correct, 2);
+}
+
 TEST(Chunks, ALineThatBreaksTheSchemeIsNamed) {
   const auto recognise = [](const std::vector<std::string>& texts) {
     return error_of([&] { recognise_scheme(sentences(texts), "file"); });
   };
   EXPECT_EQ(recognise({"O B-A I-A", "O B-A O", "O I-A"}),
-            "file:10: expected tags in one scheme, found I-A after O (not IOB2), and B-A after O in line 2 (not IOB1)");
+            "file:10: expected tags in the scheme iob2, found I-A after O");
   EXPECT_EQ(recognise({"O B-A E-A", "B-A O"}), "file:6: expected tags in the scheme bioes, found O after B-A");
   EXPECT_EQ(recognise({"S-A B-A"}), "file:2: expected tags in the scheme bioes, found a sentence's end after B-A");
   EXPECT_EQ(recognise({"B-A I-A O", "B-A ILOC"}), "file:6: expected O or a tag of a chunk, such as B-LOC, found ILOC");

@@ -74,6 +74,47 @@ TEST(Columns, AFileMayBeginWithAWordThatLooksLikeAComment) {
   EXPECT_EQ(joined(read("# O\nhash O\n").sentences[0].words), "# hash");
   EXPECT_EQ(joined(read("# O\n\nhash O\n").sentences[0].words), "#");
   EXPECT_EQ(joined(read("#\tO\n").sentences[0].words), "#");
+  EXPECT_EQ(joined(read("#\tin a page\t2009\nhash\tO\n").sentences[0].words), "hash");
+}
+
+TEST(Columns, TheWordsMayBeInAnotherColumn) {
+  const std::string text = "# source\n1\tAufgrund\tO\n2\tder\tO\n3\tEU\tB-ORG\n\n1\tSie\tO\n";
+  EXPECT_EQ(joined(read(text, {.word_column = 2}).sentences[0].words), "Aufgrund der EU");
+  EXPECT_EQ(joined(read(text, {.column = "3", .word_column = 2}).sentences[0].tags), "O O B-ORG");
+  EXPECT_NE(error_of(text), "");                  // all words are the numbers of lines
+  EXPECT_EQ(error_of("1\tX\n2\tX\n7\tX\n"), "");  // these are numbers
+  EXPECT_EQ(error_of("a\tX\n", {.word_column = 5}).substr(0, 4), "f:1:");
+}
+
+TEST(Columns, ConllUPlusNamesItsColumns) {
+  const std::string text =
+      "# global.columns = ID FORM LEMMA UPOS NER\n# sent_id = 1\n1\tBerlin\tBerlin\tPROPN\tB-LOC\n";
+  const ColumnFile file = read(text);
+  EXPECT_EQ(file.description, "CoNLL-U Plus, tags in column 4 (UPOS)");
+  EXPECT_EQ(joined(file.sentences[0].words), "Berlin");
+  EXPECT_EQ(joined(read(text, {.column = "5"}).sentences[0].tags), "B-LOC");
+}
+
+TEST(Columns, CommentsBeforeSentencesAreCounted) {
+  const ColumnFile file = read("# id 7 domain=en\na _ _ O\nb _ _ B-X\n\n# id 8 domain=en\nc _ _ O\n");
+  EXPECT_EQ(file.description, "columns between blanks, tags in column 4, 2 comments");
+  EXPECT_EQ(file.sentences.size(), 2U);
+}
+
+TEST(Columns, BlanksAtTheEndsOfColumnsAreNoPartOfThem) {
+  const ColumnFile file = read("a \tO \nb\t B-X\t\nc\tO  \n");
+  EXPECT_EQ(file.sentences[0].words, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(file.sentences[0].tags, (std::vector<std::string>{"O", "B-X", "O"}));
+}
+
+TEST(Columns, LinesMayEndInReturnsAlone) {
+  const ColumnFile file = read("a O\rb O\r\rc O\r");
+  EXPECT_EQ(file.sentences.size(), 2U);
+  EXPECT_EQ(joined(file.sentences[0].words), "a b");
+}
+
+TEST(Columns, ATreebankWithoutFormsIsRefused) {
+  EXPECT_NE(error_of("1\t_\t_\tNOUN\t_\t_\t0\troot\t_\t_\n2\t_\t_\tVERB\t_\t_\t0\troot\t_\t_\n"), "");
 }
 
 TEST(Columns, WithoutTagsOneColumnIsEnough) {
@@ -100,13 +141,14 @@ TEST(Columns, FaultsAreNamedWithTheirLine) {
   EXPECT_EQ(error_of("a\nb\n"), "f:1: expected words in column 1 and tags in another, found one column");
   EXPECT_EQ(error_of("a\t\n"), "f:1: expected a tag in column 2, found none");
   EXPECT_EQ(error_of("\tX\n"), "f:1: expected a word, found an empty column");
-  EXPECT_EQ(error_of("a X\n\xFFz X\n"), "f:2: expected UTF-8, found byte 0xFF in column 1 of the line");
-  EXPECT_EQ(error_of(std::string("a X\nb\0 X\n", 9)), "f:2: expected text, found a zero byte");
+  EXPECT_EQ(error_of("a X\n\xFFz X\n"), "f:2: expected UTF-8, found byte 0xFF at offset 4");
+  EXPECT_EQ(error_of(std::string("a X\nb\0 X\n", 9)),
+            "f:2: expected a text, found a binary file (a zero byte at offset 5)");
   EXPECT_EQ(error_of(""), "f: expected sentences, one word a line, found none");
   EXPECT_EQ(error_of("\n# only a comment\n", {.format = "conllu"}),
             "f: expected sentences, one word a line, found none");
   EXPECT_EQ(error_of("a X\n", {.column = "upos"}),
-            "f:1: --column upos wants CoNLL-U, ten columns between tabs, the first an ID; found 2 columns");
+            "f:1: --column upos needs CoNLL-U, ten columns between tabs, the first an ID; found 2 columns");
   EXPECT_EQ(error_of("a X\n", {.column = "0"}), "--column: expected upos, xpos, last or a number from 1, found '0'");
 }
 
@@ -124,7 +166,7 @@ TEST(Columns, ConllUThatIsDamagedIsRefused) {
   EXPECT_EQ(error_of("1" + word + "1" + word), "f:2: expected the ID 2, found '1'");
   EXPECT_EQ(error_of("1" + word + "x" + word), "f:2: expected the ID 2, found 'x'");
   EXPECT_EQ(error_of("1" + word + "2\tw\tNOUN\n"), "f:2: expected the 10 columns of CoNLL-U between tabs, found 3");
-  EXPECT_EQ(error_of("1" + word, {.column = "20"}), "f:1: --column 20 is none of CoNLL-U's 10 columns");
+  EXPECT_EQ(error_of("1" + word, {.column = "20"}), "f:1: --column 20: expected one of the 10 columns of CoNLL-U");
   EXPECT_EQ(error_of("1\tw\tw\t_\tNN\t_\t0\troot\t_\t_\n"), "f:1: expected a tag in column 4, found none");
 }
 

@@ -51,8 +51,7 @@ TEST(Text, IsLowerCasedAndReducedToLetters) {
 }
 
 TEST(Text, ThatIsNotUtf8NamesTheOffset) {
-  EXPECT_EQ(error_of([] { normalise("ab\xFF", {}, "f.txt"); }),
-            "f.txt: expected UTF-8, found byte 0xFF at offset 2, which is not");
+  EXPECT_EQ(error_of([] { normalise("ab\xFF", {}, "f.txt"); }), "f.txt:1: expected UTF-8, found byte 0xFF at offset 2");
   EXPECT_NO_THROW(normalise("ab\xFF", {.level = "byte"}, "f.txt"));
 }
 

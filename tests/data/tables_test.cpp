@@ -47,8 +47,15 @@ TEST(Csv, FaultsAreNamedWithTheirLine) {
             "f:2: expected a closing quote, found the end of the file");
   EXPECT_EQ(error_of([] { parse_csv("\"a\"b\n", ',', "f"); }),
             "f:1: expected a comma after the closing quote, found 'b'");
-  EXPECT_EQ(error_of([] { parse_csv("a\n\xC3(\n", ',', "f"); }), "f:2: expected UTF-8, found byte 0xC3");
-  EXPECT_EQ(error_of([] { parse_csv(std::string("a\nb\0", 4), ',', "f"); }), "f:2: expected text, found a zero byte");
+  EXPECT_EQ(error_of([] { parse_csv("a\n\xC3(\n", ',', "f"); }), "f:2: expected UTF-8, found byte 0xC3 at offset 2");
+  EXPECT_EQ(error_of([] { parse_csv(std::string("a\nb\0", 4), ',', "f"); }),
+            "f:2: expected a text, found a binary file (a zero byte at offset 3)");
+}
+
+// As spreadsheets write it.
+TEST(Csv, ALineMayNameTheSeparator) {
+  EXPECT_EQ(shown(parse_csv("sep=;\na;b\n1,5;2\n", guess_separator("sep=;\na;b\n"), "f")), "2:[a][b] 3:[1,5][2] ");
+  EXPECT_EQ(guess_separator("a;b\n1,5;2,5\n3,5;4,5\n"), ';');  // decimal commas are fewer than half the story
 }
 
 TEST(Csv, TheSeparatorIsGuessedFromTheFirstLine) {
@@ -76,21 +83,66 @@ TEST(Labelled, FormatsAreRecognisedAndSaid) {
   EXPECT_EQ(read("__label__pos good one\n__label__neg  bad\n"),
             "fastText's lines, __label__LABEL and a text: 1pos(good one) 2neg(bad)");
   EXPECT_EQ(read("{\"text\":\"good, \\\"one\\\"\",\"label\":1}\n\n{\"label\":\"b\",\"text\":\"x\"}"),
-            "JSON lines, keys label and text: 11(good, \"one\") 3b(x)");
-  EXPECT_EQ(read("label,text\npos,\"a, b\"\n", "f.csv"), "CSV, label in column 1, text in column 2: 2pos(a, b)");
-  EXPECT_EQ(read("pos;a b\nneg;c\n", "f.csv"), "CSV, label in column 1, text in column 2: 1pos(a b) 2neg(c)");
-  EXPECT_EQ(read("text\tid\tlabel\n\"quote\t7\tpos\n"), "TSV, label in column 3, text in column 1: 2pos(\"quote)");
+            "JSON lines, label in 'label', text in 'text': 11(good, \"one\") 3b(x)");
+  EXPECT_EQ(read("label,text\npos,\"a, b\"\n", "f.csv"),
+            "CSV, label in column 1 ('label'), text in column 2 ('text'): 2pos(a, b)");
+  EXPECT_EQ(read("pos;a b\nneg;c\n", "f.csv"),
+            "CSV with semicolons without a header, label in column 1, text in column 2: 1pos(a b) 2neg(c)");
+  EXPECT_EQ(read("text\tid\tlabel\n\"quote\t7\tpos\n"),
+            "TSV, label in column 3 ('label'), text in column 1 ('text'): 2pos(\"quote)");
   EXPECT_EQ(read("DESC:manner How did it ?\nHUM:ind Who ?\n", "f", {.until = ":"}),
             "lines of a label, a blank and a text: 1DESC(How did it ?) 2HUM(Who ?)");
   EXPECT_EQ(read("7,x,good\n", "f.csv", {.label = "1", .text = "3"}),
-            "CSV, label in column 1, text in column 3: 17(good)");
+            "CSV without a header, label in column 1, text in column 3: 17(good)");
+}
+
+TEST(Labelled, AHeaderOfWhichOneNameIsKnownIsAHeader) {
+  EXPECT_EQ(read("sentence\tlabel\na b\tpos\n"),
+            "TSV, label in column 2 ('label'), text in column 1 ('sentence'): 2pos(a b)");
+  EXPECT_EQ(read("review,sentiment\n\"a, b\",pos\n"),
+            "CSV, label in column 2 ('sentiment'), text in column 1 ('review'): 2pos(a, b)");
+  EXPECT_EQ(read("Utterance,label\na,pos\n"),
+            "CSV, label in column 2 ('label'), text in column 1 ('Utterance'): 2pos(a)");
+  EXPECT_EQ(read("category,Content,date\nx,a,1\n"),
+            "CSV, label in column 1 ('category'), text in column 2 ('Content'): 2x(a)");
+}
+
+TEST(Labelled, TheColumnWhoseEntriesComeAgainIsTheLabel) {
+  EXPECT_EQ(read("a b c\tpos\nd e\tneg\nf\tpos\ng\tneg\n"),
+            "TSV without a header, label in column 2, text in column 1: 1pos(a b c) 2neg(d e) 3pos(f) 4neg(g)");
+}
+
+TEST(Labelled, TheContentShowsTheFormatWhateverTheNameSays) {
+  EXPECT_EQ(recognise_labelled("label,text\npos,\"a, b\"\n", "f.txt"), "csv");
+  EXPECT_EQ(recognise_labelled("label\ttext\npos\ta\n", "F.CSV"), "tsv");
+  EXPECT_EQ(recognise_labelled("[{\"label\":1,\"text\":\"a\"}]", "f"), "json");
+  EXPECT_EQ(recognise_labelled(" {\"label\":1,\"text\":\"a\"}\n", "f.csv"), "jsonl");
+  EXPECT_EQ(recognise_labelled("pos a, b\nneg c\n", "f"), "blank");
+}
+
+TEST(Labelled, AnArrayIsReadItemByItem) {
+  EXPECT_EQ(read("[\n{\"label\":\"p\",\"text\":\"a\"},\n{\"label\":\"n\",\"text\":\"b\"}]\n"),
+            "a JSON array, label in 'label', text in 'text': 1p(a) 2n(b)");
+}
+
+TEST(Labelled, QuotedTsvIsReadAsItIsWritten) {
+  EXPECT_EQ(read("label\ttext\npos\t\"say \"\"a\"\"\tb\"\nneg\tc\n"),
+            "TSV, label in column 1 ('label'), text in column 2 ('text'): 2pos(say \"a\"\tb) 3neg(c)");
+}
+
+TEST(Labelled, LabelsThatAreHardlySharedAreRefused) {
+  LabelledFile file;
+  for (int i = 0; i < 40; ++i) file.examples.push_back({"t", std::to_string(i), i + 1});
+  EXPECT_NE(error_of([&] { check_labels(file, "f"); }), "");
+  for (LabelledText& e : file.examples) e.label = std::to_string(e.line % 4);
+  EXPECT_EQ(error_of([&] { check_labels(file, "f"); }), "");
 }
 
 TEST(Labelled, WithoutLabelsALineIsAText) {
   EXPECT_EQ(read("good one\n", "f", {}, Labels::kIgnored), "a text a line: 1(good one)");
   EXPECT_EQ(read("__label__pos good\nplain\n", "f", {}, Labels::kIgnored),
             "fastText's lines, __label__LABEL and a text: 1(good) 2(plain)");
-  EXPECT_EQ(read("{\"text\":\"x\"}\n", "f", {}, Labels::kIgnored), "JSON lines, keys label and text: 1(x)");
+  EXPECT_EQ(read("{\"text\":\"x\"}\n", "f", {}, Labels::kIgnored), "JSON lines, text in 'text': 1(x)");
 }
 
 TEST(Labelled, FaultsAreNamedWithTheirLine) {
@@ -100,18 +152,25 @@ TEST(Labelled, FaultsAreNamedWithTheirLine) {
   EXPECT_EQ(fault("__label__a x\ny\n"), "f:2: expected __label__ and a label at the line's beginning, found none");
   EXPECT_EQ(fault("__label__a __label__b x\n"), "f:1: expected one label, found several");
   EXPECT_EQ(fault("__label__a\n"), "f:1: expected a text, found none");
-  EXPECT_EQ(fault("{\"label\":1,\"body\":\"x\"}\n"), "f:1: expected the key 'text', found body, label");
+  EXPECT_EQ(fault("{\"label\":1,\"rest\":\"x\"}\n"),
+            "f:1: expected keys for the label and the text, 'label' and 'text' or usual ones; found label, rest");
+  EXPECT_EQ(fault("{\"label\":1,\"text\":\"x\"}\n{\"label\":1}\n"), "f:2: expected the key 'text', found label");
   EXPECT_EQ(fault("{\"label\":[1],\"text\":\"x\"}\n"),
             "f:1: expected a text or a number in 'label', found something else");
-  EXPECT_EQ(fault("{\"label\":1,\n"), "f:1: expected a JSON object, found something else");
+  EXPECT_EQ(fault("{\"label\":1,\n"),
+            "f:1: expected JSON, found at byte 12: unexpected end of input; expected string literal");
+  EXPECT_EQ(fault("{\"text\":\"\\ud83d x\",\"label\":1}\n").substr(0, 4), "f:1:");  // half of a surrogate pair
+  EXPECT_EQ(fault("pos a\n{\"label\":1,\"text\":\"a\"}\n").substr(0, 4), "f:2:");
+  EXPECT_NE(fault("good one __label__pos\nbad __label__neg\n"), "");
   EXPECT_EQ(fault("label,text\npos,a,b\n", "f.csv"), "f.csv:2: expected 2 columns, found 3");
   EXPECT_EQ(fault("label,text\n,a\n", "f.csv"), "f.csv:2: expected a label, found none");
   EXPECT_EQ(
       fault("a,b,c\n1,2,3\n", "f.csv"),
-      "f.csv:1: expected a header with the columns label and text, or two columns, label and text; found a, b, c");
+      "f.csv:1: expected a header with columns for the label and the text ('label' and 'text', or usual names), or two "
+      "columns; found a, b, c (label: not found; text: not found)");
   EXPECT_EQ(fault("alone\n"), "f:1: expected a label and a text, found one word");
   EXPECT_EQ(fault("\n\n"), "f: expected texts, one a line, found none");
-  EXPECT_EQ(fault("a b\n\xFF c\n"), "f:2: expected UTF-8, found byte 0xFF");
+  EXPECT_EQ(fault("a b\n\xFF c\n"), "f:2: expected UTF-8, found byte 0xFF at offset 4");
 }
 
 const std::string kSeries = "day,a,b\nMon,1,10\nTue,2,20\nWed,3,30\nThu,4,40\nFri,5,50\nSat,6,60\n";
@@ -134,6 +193,37 @@ TEST(Series, ColumnsAreReadByName) {
   const Table last = read_table(kSeries, {}, "f");  // the last column, from its own past
   EXPECT_EQ(last.targets, (std::vector<std::string>{"b"}));
   EXPECT_EQ(last.inputs, last.targets);
+}
+
+TEST(Series, ATableWithoutAHeaderIsReadOnlyWhenAsked) {
+  const std::string text = "1,10\n2,20\n3,30\n";
+  EXPECT_EQ(error_of([&] { read_table(text, {}, "f"); }),
+            "f:1: expected names of columns, found numbers alone (1, 10)");
+  const Table table = read_table(text, {.target = "2", .header = false}, "f");
+  EXPECT_EQ(table.rows, 3);
+  EXPECT_EQ(table.target[0], (std::vector<double>{10, 20, 30}));
+}
+
+TEST(Series, FilesOfSpreadsheetsAreReadAsTheyMean) {
+  EXPECT_EQ(read_table("sep=;\nday;value\n1;1,5\n2;2,5\n", {}, "f").target[0], (std::vector<double>{1.5, 2.5}));
+  EXPECT_EQ(read_table("day;value\n1;1.234,5\n2;2,5\n", {}, "f").target[0], (std::vector<double>{1234.5, 2.5}));
+  EXPECT_EQ(read_table("day,value,,\n1,1.5,,\n2,2.5,,\n", {.target = "value"}, "f").target[0],
+            (std::vector<double>{1.5, 2.5}));
+  EXPECT_EQ(read_table("day,value,,\n1,1.5,,\n2,2.5,,\n", {}, "f").targets, (std::vector<std::string>{"value"}));
+  EXPECT_EQ(read_table("day;value\n1;1,234\n2;2,345\n", {.decimal = "comma"}, "f").target[0],
+            (std::vector<double>{1.234, 2.345}));
+  EXPECT_NE(error_of([] { read_table("day;value\n1;1,234\n2;2,345\n", {}, "f"); }).find("1,234"), std::string::npos);
+}
+
+TEST(Series, TimesThatDoNotRiseAreSaid) {
+  const std::string text = "t,v\n2024-01-02,1\n2024-01-01,2\n2024-01-01,3\n";
+  const std::string said = read_table(text, {.time = "t"}, "f").description;
+  EXPECT_NE(said.find("line 3"), std::string::npos) << said;
+  EXPECT_EQ(read_table("t,v\n1,1\n2,2\n", {.time = "t"}, "f").description.find("line"), std::string::npos);
+}
+
+TEST(Series, NumbersNearTheLimitsOfDoubleAreRefused) {
+  EXPECT_NE(error_of([] { read_table("t,v\n1,1e300\n2,1\n", {}, "f"); }), "");
 }
 
 TEST(Series, WindowsPredictWhatComesAfterThem) {
@@ -185,6 +275,9 @@ TEST(Series, ScalesAreOfTheFirstRowsAlone) {
   EXPECT_EQ(scale.deviation, 1.0);
   EXPECT_EQ(scale.undo(scale.apply(7.25)), 7.25);
   EXPECT_EQ(scale_of({5, 5, 5}, 3).deviation, 1.0);
+  EXPECT_EQ(scale_of({0.1 + 0.2, 0.3, 0.3}, 3).deviation, 1.0);  // constant up to rounding
+  EXPECT_EQ(scale_of({1e9 + 1e-7, 1e9, 1e9}, 3).deviation, 1.0);
+  EXPECT_LT(scale_of({1.0, 1.000001, 1.0}, 3).deviation, 1e-6);
 }
 
 TEST(Generators, MakeTheTablesThatTheyNameAndTheSameEachTime) {

@@ -52,7 +52,7 @@ TEST(Words, ALexiconLooksEachWordUpOnce) {
   EXPECT_NE(lexicon.entry(upper).shape, lexicon.entry(lower).shape);
   EXPECT_NE(lexicon.entry(upper).characters, lexicon.entry(lower).characters);
   EXPECT_EQ(lexicon.entry(lexicon.find("Zebra")).word, 0);
-  EXPECT_EQ(lexicon.entry(lexicon.find(std::string(1000, 'e'))).characters.size(), Lexicon::kMostCharacters);
+  EXPECT_EQ(lexicon.entry(lexicon.find(std::string(1000, 'e'))).characters.size(), Lexicon::kMaxCharacters);
   lexicon.count(std::vector<int32_t>{upper, lower, lower});
   EXPECT_EQ(lexicon.count_of(lexicon.entry(lower).word), 3);
 }

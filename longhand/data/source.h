@@ -1,0 +1,25 @@
+// What a text from outside is before anything else is made of it: UTF-8 without a byte-order mark, lines that end in a
+// newline. Every reader of text begins here, so that a file means the same to all of them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace longhand::data {
+
+/// The text without byte-order marks (U+FEFF, wherever files were joined) and with every line end (CR LF, or CR alone)
+/// as one newline. Throws an input error naming `source` and the line for zero bytes, UTF-16, and bytes that are no
+/// UTF-8. Takes linear time.
+std::string clean_text(std::string_view text, const std::string& source);
+
+/// The same for one line of a stream, without its newline; `number` is the line's.
+std::string clean_line(std::string_view line, const std::string& source, int64_t number);
+
+/// Without the blanks and tabs at both ends.
+std::string_view trimmed(std::string_view text);
+
+/// The next line of `rest`, which is moved behind it; without its newline.
+std::string_view take_line(std::string_view& rest);
+
+}  // namespace longhand::data
