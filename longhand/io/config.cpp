@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "longhand/base/error.h"
+#include "longhand/base/json_depth.h"
 #include "longhand/io/file.h"
 
 namespace longhand::io {
@@ -39,16 +40,54 @@ std::string toml_value(const Option& option) {
   return text;
 }
 
+// The line in which values, or the parts of a dotted key, are nested deeper than any recipe has them; 0 if there is
+// none. The parser and what it returns take stack for every level.
+int64_t line_nested_too_deep(std::string_view text) {
+  constexpr int kDeepest = 16;
+  int64_t line = 1;
+  int depth = 0, dots = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"' || c == '\'') {  // a text, of one line or between three quotes
+      const bool three = text.substr(at).starts_with(std::string(3, c));
+      for (at += three ? 3 : 1; at < text.size(); ++at) {
+        if (text[at] == '\n') {
+          if (!three) break;
+          ++line;
+        }
+        if (text[at] == '\\' && c == '"') {
+          ++at;
+        } else if (text[at] == c && (!three || text.substr(at).starts_with(std::string(3, c)))) {
+          at += three ? 2 : 0;
+          break;
+        }
+      }
+      if (at < text.size() && text[at] == '\n') --at;
+      continue;
+    }
+    if (c == '#') at = std::min(text.find('\n', at), text.size()) - 1;
+    if (c == '\n') ++line;
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    dots = c == '.' ? dots + 1 : (std::string_view("\n,=[{").find(c) != std::string_view::npos ? 0 : dots);
+    if (depth > kDeepest || dots > kDeepest) return line;
+  }
+  return 0;
+}
+
 // Calls visit(option, node, where) for each key of a TOML file.
 template <class Visit>
 void for_each_key(const std::string& path, const OptionTable& table, const Visit& visit) {
   const std::string contents = read_file(path);
+  if (const int64_t line = line_nested_too_deep(contents); line > 0) {
+    throw usage_error(fmt::format("{}:{}: nested too deep", path, line), "write one `name = value` a line");
+  }
   toml::table parsed;
   try {
     parsed = toml::parse(contents, path);
   } catch (const toml::parse_error& e) {
     throw usage_error(fmt::format("{}:{}: not TOML: {}", path, e.source().begin.line, e.description()),
-                      "write one `name = value` a line; texts stand in double quotes");
+                      "write one `name = value` per line, with text in double quotes");
   }
   for (const auto& [key, node] : parsed) {
     const std::string name(key.str());
@@ -78,19 +117,22 @@ nlohmann::json parse_json(std::string_view text, const std::string& path) {
   constexpr int kDeepest = 16;
   std::vector<std::set<std::string>> names;
   std::string problem;
-  const auto callback = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+  const auto callback = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
     using Event = nlohmann::json::parse_event_t;
-    if (depth > kDeepest) problem = "it is nested too deep";
     if (event == Event::object_start) names.emplace_back();
     if (event == Event::object_end) names.pop_back();
     if (event == Event::key && !names.back().insert(parsed.get<std::string>()).second) {
       problem = "it has the name '" + parsed.get<std::string>() + "' twice";
     }
-    return depth <= kDeepest;  // what is deeper is not kept
+    return true;
   };
   nlohmann::json out;
   try {
-    out = nlohmann::json::parse(text, callback);
+    if (json_nests_deeper(text, kDeepest)) {
+      problem = "it is nested too deep";
+    } else {
+      out = nlohmann::json::parse(text, callback);
+    }
   } catch (const nlohmann::json::exception&) {
     problem = "it cannot be parsed";
   }

@@ -15,8 +15,8 @@
 
 namespace longhand::io {
 
-/// The cyclic redundancy check with Castagnoli's polynomial, as in RFC 3720.
-uint32_t crc32c(std::string_view bytes);
+/// The cyclic redundancy check with Castagnoli's polynomial, as in RFC 3720; `before`: of what comes before the bytes.
+uint32_t crc32c(std::string_view bytes, uint32_t before = 0);
 
 /// An event file that grows by whole records. TensorBoard reads it where its name contains "tfevents".
 class EventWriter {

@@ -29,10 +29,9 @@ void ClassifierOptions::add_to(OptionTable& table) {
   words.add_to(table);
   encoder.add_to(table);
   lstm.add_to(table);
-  table.add("pool", pool,
-            "one vector of a text's outputs: the last in each direction, their mean, maximum or attention",
+  table.add("pool", pool, "pooling of the outputs over time; last takes the last step of each direction",
             one_of({"last", "mean", "max", "attention"}));
-  table.add("dropout-pooled", dropout_pooled, "dropout on that vector", between(0.0, 0.99));
+  table.add("dropout-pooled", dropout_pooled, "dropout probability of the pooled vector", between(0.0, 0.99));
   init.add_to(table);
 }
 

@@ -70,24 +70,36 @@ std::string LabelledCorpus::fingerprint() const {
   return fmt::format("{} ({:016x})", examples_.size(), hash.value());
 }
 
-double ClassScore::loss() const { return total_nats / static_cast<double>(texts - foreign); }
-double ClassScore::accuracy() const { return per_cent(correct, texts); }
-
-int64_t ClassScore::gold(int64_t k) const {
-  int64_t sum = 0;
-  for (int64_t j = 0; j < K; ++j) sum += confusion[static_cast<size_t>(k * K + j)];
-  return sum;
+void ClassScore::add(int64_t gold, int64_t found) {
+  ++texts;
+  ++counts[static_cast<size_t>(found)].found;
+  if (gold < 0) {
+    ++unseen;
+    return;
+  }
+  Counts& own = counts[static_cast<size_t>(gold)];
+  ++own.gold;
+  own.right += found == gold ? 1 : 0;
+  ++confusion[{gold, found}];
 }
 
-int64_t ClassScore::found(int64_t k) const {
-  int64_t sum = foreign_found[static_cast<size_t>(k)];
-  for (int64_t i = 0; i < K; ++i) sum += confusion[static_cast<size_t>(i * K + k)];
-  return sum;
+double ClassScore::loss() const { return total_nats / static_cast<double>(texts - unseen); }
+
+double ClassScore::accuracy() const {
+  int64_t correct = 0;
+  for (const Counts& c : counts) correct += c.right;
+  return per_cent(correct, texts);
 }
 
-double ClassScore::precision(int64_t k) const { return per_cent(confusion[static_cast<size_t>(k * K + k)], found(k)); }
+double ClassScore::precision(int64_t k) const {
+  const Counts& c = counts[static_cast<size_t>(k)];
+  return per_cent(c.right, c.found);
+}
 
-double ClassScore::recall(int64_t k) const { return per_cent(confusion[static_cast<size_t>(k * K + k)], gold(k)); }
+double ClassScore::recall(int64_t k) const {
+  const Counts& c = counts[static_cast<size_t>(k)];
+  return per_cent(c.right, c.gold);
+}
 
 double ClassScore::f1(int64_t k) const {
   const double p = precision(k), r = recall(k);
@@ -96,9 +108,10 @@ double ClassScore::f1(int64_t k) const {
 
 double ClassScore::macro_f1() const {
   double sum = 0.0;
-  int64_t classes = foreign_classes;
+  int64_t classes = unseen_classes;
   for (int64_t k = 0; k < K; ++k) {
-    if (gold(k) + found(k) == 0) continue;
+    const Counts& c = counts[static_cast<size_t>(k)];
+    if (c.gold + c.found == 0) continue;
     sum += f1(k);
     ++classes;
   }
@@ -112,8 +125,7 @@ std::vector<Metric> ClassScore::metrics() const {
 ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine engine, kernels::Context& context) {
   const auto K = static_cast<int64_t>(model.classes().size());
   ClassScore score(K);
-  score.texts = corpus.size();
-  std::set<std::string> foreign;
+  std::set<std::string> unseen;
   data::Buckets buckets(corpus.lengths(), {.batch = 64, .shuffle = false});
   ClassBatch batch;
   for (int64_t i = 0; i < buckets.size(); ++i) {
@@ -123,18 +135,15 @@ ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine 
       const int32_t gold = batch.classes[b];
       const auto row = probabilities.subspan(b * static_cast<size_t>(K), static_cast<size_t>(K));
       const auto found = std::max_element(row.begin(), row.end()) - row.begin();
+      score.add(gold, found);
       if (gold < 0) {
-        foreign.insert(corpus.example(buckets.update(i)[b]).label);
-        ++score.foreign;
-        ++score.foreign_found[static_cast<size_t>(found)];
-        continue;
+        unseen.insert(corpus.example(buckets.update(i)[b]).label);
+      } else {
+        score.total_nats -= std::log(std::max(row[static_cast<size_t>(gold)], 1e-300));
       }
-      ++score.confusion[static_cast<size_t>(gold * K + found)];
-      score.correct += found == gold ? 1 : 0;
-      score.total_nats -= std::log(std::max(row[static_cast<size_t>(gold)], 1e-300));
     }
   }
-  score.foreign_classes = static_cast<int64_t>(foreign.size());
+  score.unseen_classes = static_cast<int64_t>(unseen.size());
   return score;
 }
 
@@ -148,7 +157,7 @@ ClassifierTask::ClassifierTask(Classifier& model, std::vector<data::LabelledText
       context_(context),
       buckets_(train_.lengths(), options.groups) {
   train_.count_words();
-  if (valid_.size() > 0 && valid_.foreign() == valid_.size()) {
+  if (valid_.size() > 0 && valid_.unseen() == valid_.size()) {
     throw input_error("held-out texts: expected classes of the training data, found none of them",
                       "give texts of the same classes, or nothing to hold out");
   }

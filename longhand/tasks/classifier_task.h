@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "longhand/data/buckets.h"
 #include "longhand/tasks/classifier.h"
@@ -32,7 +34,7 @@ class LabelledCorpus {
   int32_t class_of(int64_t i) const { return classes_[static_cast<size_t>(i)]; }
   int64_t length(int64_t i) const { return static_cast<int64_t>(entries_[static_cast<size_t>(i)].size()); }
   /// Texts of classes that the model lacks.
-  int64_t foreign() const { return std::count(classes_.begin(), classes_.end(), -1); }
+  int64_t unseen() const { return std::count(classes_.begin(), classes_.end(), -1); }
   /// Counts the words, for the masking of rare ones.
   void count_words();
   std::vector<int64_t> lengths() const;
@@ -49,26 +51,30 @@ class LabelledCorpus {
 };
 
 struct ClassScore {
-  explicit ClassScore(int64_t classes)
-      : confusion(static_cast<size_t>(classes * classes)), foreign_found(static_cast<size_t>(classes)), K(classes) {}
+  explicit ClassScore(int64_t classes) : counts(static_cast<size_t>(classes)), K(classes) {}
 
+  struct Counts {
+    int64_t gold = 0;   ///< texts of the class
+    int64_t found = 0;  ///< texts that were given the class
+    int64_t right = 0;  ///< both
+  };
   double total_nats = 0.0;
   int64_t texts = 0;
-  int64_t correct = 0;
-  int64_t foreign = 0;                 ///< texts of classes that the model lacks: always wrong
-  int64_t foreign_classes = 0;         ///< how many such classes there are
-  std::vector<int64_t> confusion;      ///< [K, K] texts of a class (row) that were given a class (column)
-  std::vector<int64_t> foreign_found;  ///< [K] texts of classes that the model lacks, that were given a class
+  int64_t unseen = 0;          ///< texts of classes that the model lacks: always wrong
+  int64_t unseen_classes = 0;  ///< how many such classes there are
+  std::vector<Counts> counts;  ///< [K]
+  /// Texts of a class (first) that were given a class (second), where there are any.
+  std::map<std::pair<int64_t, int64_t>, int64_t> confusion;
   int64_t K;
 
+  /// Counts a text of the class `gold`, -1 for one that the model lacks, to which `found` was given.
+  void add(int64_t gold, int64_t found);
   double loss() const;      ///< a text, of those with a class that the model has; no number where there are none
   double accuracy() const;  ///< in per cent
   /// Of one class, in per cent; 0 where there is nothing to divide by.
   double precision(int64_t k) const;
   double recall(int64_t k) const;
   double f1(int64_t k) const;
-  int64_t gold(int64_t k) const;
-  int64_t found(int64_t k) const;
   /// The mean F1 of the classes that occur, in the data or in the predictions. That of a class which the model lacks
   /// is 0.
   double macro_f1() const;

@@ -26,10 +26,10 @@ nn::LstmStackOptions stack_options(const LanguageModelOptions& options, int64_t 
 void LanguageModelOptions::add_to(OptionTable& table) {
   text.add_to(table);
   lstm.add_to(table);
-  table.add("embed", embed, "size of the symbols' embedding; 0 feeds them one-hot", between(0, 65536));
-  table.add("tie-weights", tie_weights, "make the output layer's weights those of the embedding");
-  table.add("dropout-embedding", dropout_embedding, "dropout on whole symbols' embeddings, one mask a batch",
-            between(0.0, 0.99));
+  table.add("embed", embed, "symbol embedding size; 0: one-hot input", between(0, 65536));
+  table.add("tie-weights", tie_weights, "share weights between the embedding and the output layer");
+  table.add("dropout-embedding", dropout_embedding,
+            "dropout probability of whole rows of the embedding, one mask per batch", between(0.0, 0.99));
   init.add_to(table);
 }
 
@@ -74,8 +74,8 @@ namespace {
 // Keeps what is carried from batch to batch while something else is run.
 class StatePutAside {
  public:
-  explicit StatePutAside(nn::LstmStack<float>& stack) : stack_(stack), state_(stack.take_state()) {}
-  ~StatePutAside() { stack_.give_state(std::move(state_)); }
+  explicit StatePutAside(nn::LstmStack<float>& stack) : stack_(stack), state_(stack.save_state()) {}
+  ~StatePutAside() { stack_.restore_state(std::move(state_)); }
   StatePutAside(const StatePutAside&) = delete;
   StatePutAside& operator=(const StatePutAside&) = delete;
 
@@ -358,7 +358,7 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
     }
   };
   if (options.context > 0) {
-    run_all(data::ContextBatches(corpus, options.context, options.most));
+    run_all(data::ContextBatches(corpus, options.context, options.max));
   } else {
     run_all(data::Batches(corpus, options_.text.lines, 128, {.batch = options.rows, .shuffle = false}));
   }

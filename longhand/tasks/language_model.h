@@ -43,7 +43,7 @@ struct EvaluateOptions {
   /// it: it would read what it is to predict.
   int64_t context = 0;
   /// With a context: so many symbols, evenly spread; 0: all.
-  int64_t most = 0;
+  int64_t max = 0;
 };
 
 /// How well a model predicts a corpus.

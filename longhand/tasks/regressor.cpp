@@ -40,8 +40,8 @@ RegressorOptions::RegressorOptions() { lstm.hidden = 64; }
 
 void RegressorOptions::add_to(OptionTable& table) {
   series.add_to(table);
-  table.add("difference", difference, "predict how far the targets move from their last value in the window");
-  table.add("season", season, "rows after which the targets come back, for the seasonal-naive forecast; 0: none",
+  table.add("difference", difference, "predict the difference from the last value in the window");
+  table.add("season", season, "period of the seasonal-naive baseline, in rows; 0: no such baseline",
             between(0, 1 << 20));
   lstm.add_to(table);
   init.add_to(table);
@@ -52,7 +52,7 @@ void RegressorOptions::check() const {
   series.check();
   if (difference && series.horizon == 0) {
     throw usage_error("--difference: expected --horizon of at least 1, found 0",
-                      "the targets' last value in the window is what is to be predicted; leave one out");
+                      "with --horizon 0 the window's last value is the target itself; leave one of them out");
   }
   if (season > 0 && series.horizon == 0) {
     throw usage_error("--season: expected --horizon of at least 1, found 0", "a season is of a series that goes on");

@@ -14,7 +14,7 @@ namespace longhand::tasks {
 namespace {
 
 constexpr int64_t kEvaluated = 256;  // windows read side by side
-constexpr int64_t kMostFitted = 512;
+constexpr int64_t kMaxFitted = 512;
 
 // Sums what was predicted and what came, of each target.
 class Errors {
@@ -173,7 +173,7 @@ std::optional<RegressionScore> evaluate_least_squares(const Regressor& model, co
                                                       std::span<const data::Window> windows) {
   if (train.empty() || windows.empty() || model.options().series.window == 0) return std::nullopt;
   const size_t n = features(model, table, train.front()).size();
-  if (static_cast<int64_t>(n) > kMostFitted) return std::nullopt;
+  if (static_cast<int64_t>(n) > kMaxFitted) return std::nullopt;
   const int64_t O = model.targets();
   const auto m = static_cast<size_t>(model.ahead() * O);
   std::vector<double> A(n * n), B(n * m);

@@ -4,63 +4,77 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "longhand/base/error.h"
 
 namespace longhand::tasks {
 
 void SamplerOptions::add_to(OptionTable& table) {
-  table.add("temperature", temperature, "below 1 bolder, above 1 more varied", more_than(0.0));
-  table.add("top-k", top_k, "draw among the k most probable symbols; 0: all", at_least(0));
-  table.add("top-p", top_p, "draw among the most probable symbols that together reach this probability",
+  table.add("temperature", temperature, "sampling temperature; below 1 is closer to greedy, above 1 is more varied",
+            more_than(0.0));
+  table.add("top-k", top_k, "number of most probable symbols to sample from; 0: all", at_least(0));
+  table.add("top-p", top_p, "cumulative probability of the most probable symbols to sample from (nucleus sampling)",
             between(1e-6, 1.0));
   table.add("greedy", greedy, "always take the most probable symbol");
-  table.add("seed", seed, "the same seed gives the same text", at_least(0));
-  table.add("context", context,
-            "text that the model reads before the prompt and that is not printed; not for a model of lines");
-  table.add("count", count,
-            "lines to write, with a model of lines, each of --length symbols at most; 0: as many as fit in --length",
+  table.add("seed", seed, "random seed", at_least(0));
+  table.add("context", context, "text to read before the prompt, not printed; not for models trained with --lines");
+  table.add("count", count, "number of lines to write with a model trained with --lines; 0: as many as fit in --length",
             at_least(0));
   verse.add_to(table);
 }
 
 int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, const SamplerOptions& options,
                uint64_t index) {
-  std::vector<int32_t> order;
+  // Symbols come off a heap, most probable first: nearly always a few of a large vocabulary are enough.
+  std::vector<int32_t> heap;
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (!banned[i]) order.push_back(static_cast<int32_t>(i));
+    if (!banned[i]) heap.push_back(static_cast<int32_t>(i));
   }
-  LONGHAND_CHECK(!order.empty());
+  LONGHAND_CHECK(!heap.empty());
   for (const float l : logits) {
     if (!std::isfinite(l)) {
       throw input_error("the model predicts a value that is not finite", "its weights are damaged; train it again");
     }
   }
   const auto logit = [&](int32_t i) { return static_cast<double>(logits[static_cast<size_t>(i)]); };
-  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logit(a) > logit(b); });
-  if (options.greedy) return order.front();
-  if (options.top_k > 0 && static_cast<size_t>(options.top_k) < order.size()) {
-    order.resize(static_cast<size_t>(options.top_k));
+  const auto comes_later = [&](int32_t a, int32_t b) { return logit(a) != logit(b) ? logit(a) < logit(b) : a > b; };
+  if (options.greedy) return *std::max_element(heap.begin(), heap.end(), comes_later);
+  std::make_heap(heap.begin(), heap.end(), comes_later);
+  const double max = logit(heap.front());
+  const auto weight = [&](int32_t i) { return std::exp((logit(i) - max) / options.temperature); };
+  const auto next = [&] {
+    std::pop_heap(heap.begin(), heap.end(), comes_later);
+    const int32_t symbol = heap.back();
+    heap.pop_back();
+    return symbol;
+  };
+  std::vector<int32_t> kept;  // in order of probability
+  double total = 0.0;
+  if (options.top_k > 0 && static_cast<size_t>(options.top_k) < heap.size()) {
+    while (static_cast<int64_t>(kept.size()) < options.top_k) kept.push_back(next());
+    for (const int32_t i : kept) total += weight(i);
+    heap.clear();
+  } else {
+    for (const int32_t i : heap) total += weight(i);
   }
-  std::vector<double> weights;
-  for (const int32_t i : order) weights.push_back(std::exp((logit(i) - logit(order.front())) / options.temperature));
-  double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   if (options.top_p < 1.0) {
     double reached = 0.0;
-    size_t keep = 0;
-    do reached += weights[keep++];
-    while (keep < weights.size() && reached < options.top_p * total);
-    weights.resize(keep);
+    size_t count = 0;
+    do {
+      if (count == kept.size()) kept.push_back(next());
+      reached += weight(kept[count++]);
+    } while ((count < kept.size() || !heap.empty()) && reached < options.top_p * total);
+    kept.resize(count);
     total = reached;
+    heap.clear();
   }
   const CounterRng rng(static_cast<uint64_t>(options.seed), 0, RngPlace::kSample);
   double left = rng.uniform_double(index) * total;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    left -= weights[i];
-    if (left < 0.0) return order[i];
+  for (size_t i = 0;; ++i) {
+    if (i == kept.size()) kept.push_back(next());
+    left -= weight(kept[i]);
+    if (left < 0.0 || (i + 1 == kept.size() && heap.empty())) return kept[i];
   }
-  return order[weights.size() - 1];
 }
 
 namespace {
@@ -104,12 +118,12 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
   }
 
   if (text.lines && !options.context.empty()) {
-    throw usage_error("--context: expected a model of a stream, found one that was trained on lines",
-                      "leave it out: each line begins anew; give its beginning with --prompt");
+    throw usage_error("--context: expected a model trained without --lines, found one trained with it",
+                      "leave it out: lines do not depend on each other; give the beginning of a line with --prompt");
   }
   if (!text.lines && (options.verse.any() || options.count > 0)) {
     throw usage_error(std::string(options.count > 0 ? "--count" : "--form and --acrostic") +
-                          ": expected a model that was trained on lines, found one of a stream",
+                          ": expected a model trained with --lines, found another",
                       "train it with --lines, one poem a line");
   }
   const Verse form(options.verse, vocabulary);

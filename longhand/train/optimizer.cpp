@@ -46,27 +46,31 @@ void OptimizerOptions::add_to(OptionTable& table) {
     return check;
   };
   table.add(
-      "optimizer", optimizer, "update rule",
+      "optimizer", optimizer, "optimizer",
       one_of({"sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "nadam", "asgd"}));
   table.add("lr", learning_rate, "learning rate", more_than(0.0));
-  table.add("momentum", momentum, "of momentum and nesterov", fraction());
-  table.add("beta1", beta1, "decay of the mean gradient: adam, adamw, nadam", fraction());
-  table.add("beta2", beta2, "decay of the mean square: -1 is 0.999 for these, 0.99 for rmsprop, 0.9 for adadelta",
-            or_own(fraction()));
-  table.add("epsilon", epsilon, "added to the root of the mean square; -1: 1e-8, for adagrad 1e-10, for adadelta 1e-6",
+  table.add("momentum", momentum, "momentum coefficient of momentum and nesterov", fraction());
+  table.add("beta1", beta1, "decay rate of the mean gradient in adam, adamw and nadam", fraction());
+  table.add(
+      "beta2", beta2,
+      "decay rate of the mean squared gradient; -1: 0.999 in adam, adamw and nadam, 0.99 in rmsprop, 0.9 in adadelta",
+      or_own(fraction()));
+  table.add("epsilon", epsilon,
+            "value added to the root of the mean squared gradient; -1: 1e-8, but 1e-10 in adagrad and 1e-6 in adadelta",
             or_own(more_than(0.0)));
-  table.add("l2", l2, "half of it times the squared weights is added to the loss", at_least(0.0));
-  table.add("weight-decay", weight_decay, "decay of the weights, apart from the loss; -1: 0.01 for adamw, else none",
-            or_own(at_least(0.0)));
-  table.add("clip-norm", clip_norm, "scale gradients down to this global norm (Pascanu et al. 2013); 0: never",
+  table.add("l2", l2, "L2 penalty coefficient: half of it times the sum of squared weights is added to the loss",
             at_least(0.0));
-  table.add("clip-value", clip_value, "cut each gradient to this magnitude, before --clip-norm; 0: never",
+  table.add("weight-decay", weight_decay, "decoupled weight decay coefficient; -1: 0.01 in adamw, else 0",
+            or_own(at_least(0.0)));
+  table.add("clip-norm", clip_norm, "largest global norm of the gradients (Pascanu et al. 2013); 0: no clipping",
+            at_least(0.0));
+  table.add("clip-value", clip_value, "largest magnitude of a gradient, applied before --clip-norm; 0: no clipping",
             at_least(0.0));
   table.add("average-after", average_after,
-            "asgd averages the weights after so many updates; -1: when the held-out loss gets no better", at_least(-1));
+            "asgd: updates before weights are averaged; -1: until the held-out loss stops improving", at_least(-1));
   table.add("average-trigger", average_trigger,
-            "that is, when it is above the best of all but the last so many evaluations", at_least(0));
-  table.add("asgd-lambda", asgd_lambda, "decay of asgd's weights and rate", at_least(0.0));
+            "asgd: non-monotone interval of that trigger, in evaluations (Merity et al. 2018)", at_least(0));
+  table.add("asgd-lambda", asgd_lambda, "asgd: decay of the weights and of the learning rate", at_least(0.0));
 }
 
 Optimizer::Optimizer(const OptimizerOptions& options, int64_t n)

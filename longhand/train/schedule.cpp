@@ -15,22 +15,26 @@ double half_cosine(double begin, double end, double share) {
 }  // namespace
 
 void ScheduleOptions::add_to(OptionTable& table) {
-  table.add("schedule", schedule, "course of the learning rate",
+  table.add("schedule", schedule, "learning-rate schedule",
             one_of({"constant", "step", "exponential", "plateau", "cosine", "inverse-sqrt", "one-cycle"}));
-  table.add("warmup", warmup, "updates in which the rate first grows from 0, before any schedule", at_least(0));
+  table.add("warmup", warmup, "updates of linear warm-up before the schedule", at_least(0));
   OptionCheck factor_check = between(0.0, 1.0);
   factor_check.open = true;
-  table.add("lr-factor", factor, "what step, exponential and plateau multiply the rate by", factor_check);
-  table.add("lr-every", every, "step: epochs from one reduction to the next", at_least(1));
-  table.add("lr-after", after, "step: epochs before the first reduction; 0: as --lr-every. exponential: that many more",
+  table.add("lr-factor", factor, "step, exponential, plateau: factor of each reduction", factor_check);
+  table.add("lr-every", every, "step: epochs between reductions", at_least(1));
+  table.add("lr-after", after,
+            "step: epochs before the first reduction, 0 is as --lr-every; exponential: epochs before the decay begins",
             at_least(0));
-  table.add("lr-patience", patience, "plateau: evaluations in a row, none better, that are still borne", at_least(0));
-  table.add("lr-threshold", threshold, "plateau: better is below the best by more than this part of it", fraction());
-  table.add("lr-cooldown", cooldown, "plateau: evaluations after a reduction that do not count", at_least(0));
-  table.add("lr-min", least, "plateau, cosine: lowest rate", at_least(0.0));
-  table.add("lr-peak-at", peak_at, "one-cycle: part of the run until the rate is at its highest", factor_check);
-  table.add("lr-start-divisor", start_divisor, "one-cycle: the rate begins at --lr divided by this", at_least(1.0));
-  table.add("lr-end-divisor", end_divisor, "one-cycle: and ends at that divided by this", at_least(1.0));
+  table.add("lr-patience", patience, "plateau: evaluations without improvement before the rate is reduced",
+            at_least(0));
+  table.add("lr-threshold", threshold, "plateau: smallest improvement that counts, relative to the best loss",
+            fraction());
+  table.add("lr-cooldown", cooldown, "plateau: evaluations after a reduction in which patience is not counted",
+            at_least(0));
+  table.add("lr-min", min, "plateau, cosine: smallest learning rate", at_least(0.0));
+  table.add("lr-peak-at", peak_at, "one-cycle: fraction of the run at which the rate is highest", factor_check);
+  table.add("lr-start-divisor", start_divisor, "one-cycle: --lr divided by the initial rate", at_least(1.0));
+  table.add("lr-end-divisor", end_divisor, "one-cycle: initial rate divided by the final rate", at_least(1.0));
 }
 
 double Schedule::rate(const Moment& moment) {
@@ -52,8 +56,8 @@ double Schedule::after_warmup(const Moment& moment) const {
   if (o.schedule == "exponential") {
     return rate_ * std::pow(o.factor, static_cast<double>(std::max<int64_t>(0, moment.epoch - o.after)));
   }
-  if (o.schedule == "plateau") return std::max(rate_ * state_.scale, std::min(rate_, o.least));
-  if (o.schedule == "cosine") return half_cosine(rate_, std::min(rate_, o.least), done);
+  if (o.schedule == "plateau") return std::max(rate_ * state_.scale, std::min(rate_, o.min));
+  if (o.schedule == "cosine") return half_cosine(rate_, std::min(rate_, o.min), done);
   if (o.schedule == "inverse-sqrt") {
     return rate_ *
            std::sqrt(static_cast<double>(std::max<int64_t>(1, o.warmup)) / static_cast<double>(moment.step + 1));

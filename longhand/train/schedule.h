@@ -27,7 +27,7 @@ struct ScheduleOptions {
   int64_t patience = 2;
   double threshold = 1e-4;  ///< better is below the best times 1 - threshold
   int64_t cooldown = 0;     ///< evaluations after a reduction in which none counts as bad
-  double least = 0.0;       ///< of plateau and cosine
+  double min = 0.0;         ///< of plateau and cosine
   double peak_at = 0.3;
   double start_divisor = 25.0;
   double end_divisor = 1e4;

@@ -17,7 +17,39 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+// Some clocks that should not have been seen to run backwards.
+double seconds_since(Clock::time_point start) {
+  return std::max(0.0, std::chrono::duration<double>(Clock::now() - start).count());
+}
+
+constexpr const char* kBest = "best";  // the checkpoint's tensor of the weights of the best evaluation so far
+
+uint32_t checksum(std::span<const float> values, uint32_t before) {
+  return io::crc32c({reinterpret_cast<const char*>(values.data()), values.size_bytes()}, before);
+}
+
+Error damaged_checkpoint(const std::string& path) {
+  return input_error(path + ": expected a checkpoint of this version, found something else",
+                     "use the folder of a run of this longhand, or start the run again");
+}
+
+void check_finite(std::span<const float> values, const std::string& name, const std::string& path) {
+  if (std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) return;
+  throw input_error(fmt::format("{}: expected finite numbers in '{}', found others", path, name),
+                    "the training had diverged, or the file was altered; start the run again, with a lower --lr");
+}
+
+void check_checksum(const io::Safetensors& file, const std::string& path) {
+  if (!file.metadata().contains("crc32c")) return;  // written before 0.2
+  std::vector<std::string_view> in_order;
+  for (const auto& [name, tensor] : file.tensors()) in_order.push_back(tensor.bytes);
+  std::sort(in_order.begin(), in_order.end(), [](auto a, auto b) { return a.data() < b.data(); });
+  uint32_t sum = io::crc32c(file.text("state"));
+  for (const std::string_view bytes : in_order) sum = io::crc32c(bytes, sum);
+  if (fmt::format("{:08x}", sum) == file.text("crc32c")) return;
+  throw input_error(path + ": its content does not match its checksum",
+                    "it is damaged; use a copy, or start the run again");
+}
 
 }  // namespace
 
@@ -40,28 +72,32 @@ class Trainer::Averaged {
 };
 
 void TrainOptions::add_to(OptionTable& table) {
-  table.add("epochs", epochs, "passes over the training data", at_least(1));
+  table.add("epochs", epochs, "number of passes over the training data", at_least(1));
   optimizer.add_to(table);
   schedule.add_to(table);
-  table.add("patience", patience, "stop after so many evaluations without a better one; 0: never", at_least(0));
-  table.add("checkpoint-seconds", checkpoint_seconds, "write a checkpoint this often", at_least(0.0));
-  table.add("tensorboard", tensorboard, "also write the figures of each evaluation for TensorBoard");
+  table.add("patience", patience, "evaluations without improvement before training stops; 0: no early stopping",
+            at_least(0));
+  table.add("checkpoint-seconds", checkpoint_seconds, "seconds between checkpoints", at_least(0.0));
+  table.add("tensorboard", tensorboard, "also write the metrics for TensorBoard");
 }
 
 void TrainOptions::check(const tasks::Task& task) const {
   if (optimizer.optimizer == "asgd" && optimizer.average_after < 0 && !task.has_validation()) {
-    throw usage_error("--optimizer asgd: it begins to average by the held-out loss, and nothing is held out",
-                      "hold something out, or say when with --average-after");
+    throw usage_error(
+        "--optimizer asgd: averaging starts when the held-out loss stops improving, and nothing is held out",
+        "give --valid or --valid-fraction, or set --average-after");
   }
 }
 
 Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::string& folder, kernels::Context& context,
-                 Observer observer)
+                 Observer observer, FixedOptions fixed)
     : task_(task),
       options_(options),
       files_(folder),
       context_(context),
       observer_(std::move(observer)),
+      fixed_(std::move(fixed)),
+      fingerprint_(task.fingerprint()),
       optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size())),
       schedule_(options.schedule, options.optimizer.learning_rate) {
   progress_.epochs = options.epochs;
@@ -124,6 +160,9 @@ void Trainer::step() {
                                             .done = epochs_done / static_cast<double>(options_.epochs)});
   optimizer_.update(parameters.values(), gradients, norm, progress_.learning_rate, progress_.step, context_);
   task_.parameters_changed();
+  if (progress_.step == 0 && result.count > 0) {
+    progress_.first_loss = result.loss_sum / static_cast<double>(result.count);
+  }
   ++progress_.step;
   ++progress_.index;
   progress_.loss_sum += result.loss_sum;
@@ -163,7 +202,8 @@ void Trainer::end_epoch() {
       best_valid_ = evaluation.valid;
       best_epoch_ = progress_.epoch;
       const std::span<const float> values = task_.parameters().values();
-      best_values_.assign(values.begin(), values.end());
+      best_values_.resize(static_cast<int64_t>(values.size()));
+      std::copy(values.begin(), values.end(), best_values_.data());
       best_unsaved_ = true;
     }
   } else {
@@ -228,7 +268,7 @@ void Trainer::write_checkpoint() {
   if (metrics_) metrics_->flush();
   if (events_) events_->flush();
   if (best_unsaved_) {
-    task_.save_model(files_.model, best_values_);
+    task_.save_model(files_.model, best_values_.span());
     best_unsaved_ = false;
   } else if (!best_score_) {  // the last is the best there is
     const Averaged averaged(*this);
@@ -245,7 +285,8 @@ void Trainer::write_checkpoint() {
   const Progress& p = progress_;
   const Schedule::State& rate = schedule_.state();
   const nlohmann::ordered_json state = {{"format", 3},
-                                        {"fingerprint", task_.fingerprint()},
+                                        {"fingerprint", fingerprint_},
+                                        {"options", fixed_},
                                         {"epoch", p.epoch},
                                         {"step", p.step},
                                         {"index", p.index},
@@ -258,6 +299,7 @@ void Trainer::write_checkpoint() {
                                         {"metrics_bytes", metrics_bytes_},
                                         {"events_bytes", events_bytes_},
                                         {"learning_rate", p.learning_rate},
+                                        {"first_loss", p.first_loss},
                                         {"optimizer", options_.optimizer.optimizer},
                                         {"schedule",
                                          {{"epochs", options_.epochs},
@@ -276,7 +318,32 @@ void Trainer::write_checkpoint() {
   add("values", parameters.values());
   for (const auto& [name, buffer] : optimizer_.state()) add(name, buffer->span());
   for (const auto& [name, buffer] : task_.carried_state()) add(name, buffer->span());
-  io::write_safetensors(files_.checkpoint, {{"state", state.dump()}}, tensors);
+  if (best_values_.size() > 0) add(kBest, best_values_.span());
+  const std::string text = state.dump();
+  uint32_t sum = io::crc32c(text);
+  for (const io::TensorToWrite& tensor : tensors) sum = checksum(tensor.data, sum);
+  io::write_safetensors(files_.checkpoint, {{"state", text}, {"crc32c", fmt::format("{:08x}", sum)}}, tensors);
+}
+
+static void check_fixed(const nlohmann::json& state, const FixedOptions& options, const std::string& path) {
+  if (!state.contains("options")) return;  // written before 0.2
+  const auto before = state.at("options").get<FixedOptions>();
+  for (const auto& [name, value] : options) {
+    const auto found = before.find(name);
+    if (found == before.end() || found->second == value) continue;
+    throw input_error(fmt::format("{}: expected --{} {}, with which the run began, found {}", path, name,
+                                  found->second.empty() ? "(empty)" : found->second, value.empty() ? "(empty)" : value),
+                      "put it back in config.toml, or start another run");
+  }
+}
+
+void check_fixed_options(const std::string& folder, const FixedOptions& options) {
+  const std::string path = RunFiles(folder).checkpoint;
+  try {
+    check_fixed(io::parse_json(io::Safetensors::read(path).text("state"), path), options, path);
+  } catch (const nlohmann::json::exception&) {
+    throw damaged_checkpoint(path);
+  }
 }
 
 // Fingerprints are lists with commas; says where two begin to differ.
@@ -305,29 +372,31 @@ static void check_metrics(const std::string& path, int64_t bytes) {
     const nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
     if (row.is_object() && row.contains("epoch")) continue;
     throw input_error(fmt::format("{}:{}: expected an evaluation, found something else", path, number),
-                      "mend or remove the file, then resume: nothing but the report is made of it");
+                      "fix or remove the file, then resume: nothing but the report is made of it");
   }
 }
 
 void Trainer::resume() {
   const std::string& path = files_.checkpoint;
   const io::Safetensors file = io::Safetensors::read(path);
-  const Error damaged = input_error(path + ": expected a checkpoint of this version, found something else",
-                                    "use the folder of a run of this longhand, or start the run again");
+  const Error damaged = damaged_checkpoint(path);
   const auto load = [&](const std::string& name, Buffer<float>& out) {
     const auto found = file.tensors().find(name);
     if (found == file.tensors().end() || found->second.shape.size() != 1) throw damaged;
     if (out.size() > 0 && out.size() != found->second.shape[0]) throw damaged;
     out.resize(found->second.shape[0]);
     file.copy_floats(name, found->second.shape, out.span());
+    check_finite(out.span(), name, path);
   };
   try {
     const nlohmann::json state = io::parse_json(file.text("state"), path);
     if (state.at("format") != 3) throw damaged;
+    check_checksum(file, path);
+    check_fixed(state, fixed_, path);
     const std::string fingerprint = state.at("fingerprint");
-    if (fingerprint != task_.fingerprint()) {
+    if (fingerprint != fingerprint_) {
       throw input_error(
-          path + ": it belongs to other data or another model: " + first_difference(task_.fingerprint(), fingerprint),
+          path + ": it belongs to other data or another model: " + first_difference(fingerprint_, fingerprint),
           "resume with the data and options that the run began with, or start another run");
     }
     const std::string optimizer = state.at("optimizer");
@@ -359,6 +428,7 @@ void Trainer::resume() {
     metrics_bytes_ = count("metrics_bytes");
     events_bytes_ = count("events_bytes");
     progress_.learning_rate = state.at("learning_rate");
+    progress_.first_loss = state.value("first_loss", 0.0);
     const nlohmann::json& rate = state.at("schedule");
     schedule_.set_state({.scale = rate.at("scale"),
                          .best = rate.at("best"),
@@ -386,9 +456,15 @@ void Trainer::resume() {
   check_metrics(files_.metrics, metrics_bytes_);
   const std::span<float> values = task_.parameters().values();
   file.copy_floats("values", {static_cast<int64_t>(values.size())}, values);
+  check_finite(values, "values", path);
   task_.parameters_changed();
   for (const auto& [name, buffer] : optimizer_.state()) load(name, *buffer);
   for (const auto& [name, buffer] : task_.carried_state()) load(name, *buffer);
+  if (file.tensors().contains(kBest)) {
+    best_values_.resize(static_cast<int64_t>(values.size()));
+    load(kBest, best_values_);
+    best_unsaved_ = !io::exists(files_.model);
+  }
   if (progress_.epoch > 0) {
     task_.begin_epoch(progress_.epoch - 1);
     progress_.steps_in_epoch = task_.steps();

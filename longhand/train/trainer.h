@@ -1,7 +1,9 @@
 // The training loop: epochs, updates, evaluations, early stopping, and the run's folder with its checkpoint.
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -63,6 +65,10 @@ struct Progress {
   double tokens_per_second = 0.0;  ///< in this epoch so far
   bool has_perplexity = false;     ///< the exponential of the loss is one
 
+  double first_loss = 0.0;  ///< of the first step, per symbol
+
+  /// Whether the loss has grown above that of the first step by an order of magnitude.
+  bool has_grown() const { return loss() > 10.0 * std::max(first_loss, 1.0); }
   double mean_norm() const { return index > 0 ? norm_sum / static_cast<double>(index) : 0.0; }
   double loss() const { return count > 0 ? loss_sum / static_cast<double>(count) : 0.0; }
 };
@@ -91,14 +97,22 @@ struct TrainResult {
   int64_t best_epoch = 0;
 };
 
+/// Names and values of the options that may not change when a run is resumed.
+using FixedOptions = std::map<std::string, std::string>;
+
+/// Throws an input error that names an option whose value is another than when the folder's checkpoint was written.
+/// Takes no memory of the size that the options say.
+void check_fixed_options(const std::string& folder, const FixedOptions& options);
+
 class Trainer {
  public:
-  /// `folder` receives model, checkpoint and metrics; it must exist. Throws what TrainOptions::check
-  /// throws.
+  /// `folder` receives model, checkpoint and metrics; it must exist. `fixed` goes into the checkpoint. Throws what
+  /// TrainOptions::check throws.
   Trainer(tasks::Task& task, const TrainOptions& options, const std::string& folder, kernels::Context& context,
-          Observer observer);
+          Observer observer, FixedOptions fixed = {});
 
-  /// Continues from the folder's checkpoint. Throws an input error where it is damaged or belongs to other data.
+  /// Continues from the folder's checkpoint. Throws an input error where it is damaged, or belongs to other data or
+  /// other options.
   void resume();
   /// Whether all epochs asked for are done already.
   bool complete() const { return progress_.epoch >= options_.epochs && progress_.index == progress_.steps_in_epoch; }
@@ -123,6 +137,8 @@ class Trainer {
   RunFiles files_;
   kernels::Context& context_;
   Observer observer_;
+  FixedOptions fixed_;
+  std::string fingerprint_;  // of the task: all its data is hashed, so once
   Optimizer optimizer_;
   Schedule schedule_;
   std::unique_ptr<io::LineWriter> metrics_;
@@ -137,7 +153,7 @@ class Trainer {
   std::vector<double> losses_;  // held-out, for the optimizer's trigger
   int64_t metrics_bytes_ = 0;   // of the file, as the checkpoint has it
   int64_t events_bytes_ = 0;
-  std::vector<float> best_values_;
+  Buffer<float> best_values_;
   bool best_unsaved_ = false;
   bool resumed_ = false;
 };

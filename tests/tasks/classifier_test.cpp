@@ -176,20 +176,24 @@ TEST(Classifier, ActivationPenaltiesAreMeansOverSteps) {
 }
 
 TEST(ClassScore, CountsWhatTheDefinitionsSay) {
-  ClassScore score(3);  // rows: gold a, b, c
-  score.confusion = {3, 1, 0, 2, 4, 0, 0, 0, 0};
-  score.texts = 11;
-  score.correct = 7;
-  score.foreign = 1;
-  score.foreign_found = {0, 0, 0};
-  EXPECT_DOUBLE_EQ(score.accuracy(), 100.0 * 7 / 11);
+  ClassScore score(3);
+  const auto add = [&](int64_t count, int64_t gold, int64_t found) {
+    for (int64_t i = 0; i < count; ++i) score.add(gold, found);
+  };
+  add(3, 0, 0);
+  add(1, 0, 1);
+  add(2, 1, 0);
+  add(4, 1, 1);
+  EXPECT_DOUBLE_EQ(score.accuracy(), 70.0);
   EXPECT_DOUBLE_EQ(score.precision(0), 60.0);
   EXPECT_DOUBLE_EQ(score.recall(0), 75.0);
   EXPECT_DOUBLE_EQ(score.f1(1), 2 * 80.0 * (200.0 / 3.0) / (80.0 + 200.0 / 3.0));
   EXPECT_EQ(score.f1(2), 0.0);
-  EXPECT_DOUBLE_EQ(score.macro_f1(), (score.f1(0) + score.f1(1)) / 2);  // c occurs nowhere
-  score.foreign_found = {1, 0, 0};                                      // a text of another class is taken for a
-  score.foreign_classes = 1;
+  EXPECT_DOUBLE_EQ(score.macro_f1(), (score.f1(0) + score.f1(1)) / 2);  // the third class occurs nowhere
+  EXPECT_EQ((score.confusion[{1, 0}]), 2);
+  score.add(-1, 0);  // a text of a class that the model lacks
+  score.unseen_classes = 1;
+  EXPECT_DOUBLE_EQ(score.accuracy(), 100.0 * 7 / 11);
   EXPECT_DOUBLE_EQ(score.precision(0), 50.0);
   EXPECT_DOUBLE_EQ(score.macro_f1(), (score.f1(0) + score.f1(1)) / 3);
 }

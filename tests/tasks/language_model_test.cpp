@@ -210,7 +210,7 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
       nats += m.model.run(batch, nullptr, Engine::kFused, context);
     }
     EXPECT_NEAR(score.total_nats, nats, 1e-4 * nats);
-    const LanguageScore some = m.model.evaluate(m.corpus, {.context = 2, .most = 7}, Engine::kFused, context);
+    const LanguageScore some = m.model.evaluate(m.corpus, {.context = 2, .max = 7}, Engine::kFused, context);
     EXPECT_EQ(some.symbols, 7);
   }
 }

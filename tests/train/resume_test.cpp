@@ -79,8 +79,7 @@ std::vector<Resumed> recipes_of_training() {
   adamw.how.groups.batch = 9;
   adamw.how.groups.every = 1;
   adamw.how.groups.factor = 1.0 / 3.0;
-  Recipe nadam =
-      small({.optimizer = "nadam", .learning_rate = 0.01}, {.schedule = "cosine", .least = 1e-4, .warmup = 5});
+  Recipe nadam = small({.optimizer = "nadam", .learning_rate = 0.01}, {.schedule = "cosine", .min = 1e-4, .warmup = 5});
   nadam.model.text.lines = true;
   nadam.model.lstm.train_initial_state = true;
   nadam.text = some_verse(16);
