@@ -20,12 +20,13 @@ void ClassifierSettings::add_to(OptionTable& table) {
   model.add_to(table);
   common.add_batches_to(table);
   table.add("unknown-rate", unknown_rate,
-            "r: in training, a word that occurs c times is read as unknown with probability r / (r + c)",
+            "r: a training word that occurs c times is replaced with <unk> with probability r / (r + c)",
             at_least(0.0));
-  table.add("class-weights", class_weights, "balanced: let all classes count alike, however many texts they have",
+  table.add("class-weights", class_weights,
+            "weights of the classes in the loss; balanced gives all classes the same total weight",
             one_of({"none", "balanced"}));
-  table.add("label-smoothing", common.label_smoothing, "part of each target that is spread over all classes",
-            fraction());
+  table.add("label-smoothing", common.label_smoothing,
+            "label smoothing: fraction of each target that is spread over all classes", fraction());
   common.add_training_to(table);
 }
 
@@ -54,6 +55,7 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
     return data::read_labelled(load_file(source), options.columns, data::Labels::kWanted, shown_name(source));
   };
   data::LabelledFile train = read(common.data);
+  data::check_labels(train, shown_name(common.data));
   std::vector<data::LabelledText> valid;
   if (!common.valid.empty()) valid = read(common.valid).examples;
   if (!common.test.empty()) test_ = read(common.test).examples;
@@ -88,7 +90,7 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
   for (const auto& [source, examples] : {std::pair(common.valid, &valid), std::pair(common.test, &test_)}) {
     if (source.empty()) continue;
     const tasks::LabelledCorpus corpus(*model_, *examples);
-    description_ += describe_foreign(shown_name(source), corpus.foreign(), corpus.size(), "text");
+    description_ += describe_unseen(shown_name(source), corpus.unseen(), corpus.size(), "text");
   }
   if (!vectors.description.empty()) description_ += "\n" + vectors.description;
   task_ = std::make_unique<tasks::ClassifierTask>(

@@ -6,10 +6,11 @@
 #include <numeric>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/line_stream.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
-#include "longhand/base/utf8.h"
+#include "longhand/data/source.h"
 #include "longhand/tasks/classifier_task.h"
 
 namespace longhand::cli {
@@ -18,9 +19,13 @@ namespace {
 class Classify {
  public:
   Classify() {
-    table_.add("data", data_, "texts, one a line: a file, or - for standard input");
-    table_.add("top", top_, "write so many classes of each text, most probable first", between(1, 1 << 20));
-    table_.add("threads", threads_, "processors to use; 0: all", between(0, 1024));
+    table_.add("data", data_, "texts: file, or - for standard input");
+    table_.add("format", format_,
+               "format of the texts: lines (one text per line), or a format of training data; auto recognises it by "
+               "the first line",
+               one_of({"auto", "lines", "fasttext", "jsonl", "json", "csv", "tsv"}));
+    table_.add("top", top_, "number of classes to write for each text, most probable first", between(1, 1 << 20));
+    table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
   void declare(CLI::App& verb) {
@@ -33,36 +38,44 @@ class Classify {
     model_ = tasks::Classifier::load(tasks::ModelFile::read(model_path_));
     LineStream lines(data_);
     kernels::Context context(static_cast<int>(threads_));
-    int64_t number = 0;
-    while (std::optional<std::string> line = lines.next()) {
-      ++number;
+    std::optional<std::string> line = lines.next();
+    if (!line) return 0;
+    const std::string source = shown_name(data_);
+    const data::LabelledOptions& columns = model_->options().columns;
+    const std::string format = format_ == "auto" ? data::recognise_texts(data::clean_line(*line, source, 1), columns)
+                                                 : (format_ == "lines" ? "blank" : format_);
+    if (format == "csv" || format == "tsv" || format == "json") {
+      classify_all(std::move(*line), lines, format, context);
+      return 0;
+    }
+    for (int64_t number = 1; line; line = lines.next(), ++number) {
       try {
-        waiting_.push_back(text_of(*line, number));
+        waiting_.push_back({data::read_text_line(*line, format, columns, source, number), "", number});
       } catch (const Error&) {
         classify(context);  // what came before is not lost
         throw;
       }
-      if (waiting_.size() >= kMostWaiting || lines.would_wait()) classify(context);
+      if (waiting_.size() >= kMaxWaiting || lines.would_wait()) classify(context);
     }
     classify(context);
     return 0;
   }
 
  private:
-  static constexpr size_t kMostWaiting = 64;
+  static constexpr size_t kMaxWaiting = 64;
 
-  data::LabelledText text_of(std::string_view line, int64_t number) const {
-    const std::string where = fmt::format("{}:{}", shown_name(data_), number);
-    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);  // a byte-order mark
-    const size_t begin = line.find_first_not_of(" \t\r");
-    if (begin == std::string_view::npos) return {"", "", number};
-    if (find_invalid_utf8(line) != std::string_view::npos) {
-      throw input_error(where + ": expected UTF-8, found other bytes", "convert the text to UTF-8");
+  // A table or an array is read to its end first.
+  void classify_all(std::string text, LineStream& lines, const std::string& format, kernels::Context& context) {
+    while (std::optional<std::string> line = lines.next()) text += "\n" + *line;
+    data::LabelledOptions columns = model_->options().columns;
+    columns.format = format;
+    data::LabelledFile file = data::read_labelled(text, columns, data::Labels::kIgnored, shown_name(data_));
+    say("{}: {}\n", shown_name(data_), file.description);
+    for (data::LabelledText& example : file.examples) {
+      waiting_.push_back(std::move(example));
+      if (waiting_.size() >= kMaxWaiting) classify(context);
     }
-    if (line.find('\0') != std::string_view::npos) {
-      throw input_error(where + ": expected text, found a zero byte", "give a text file");
-    }
-    return {std::string(line.substr(begin, line.find_last_not_of(" \t\r") + 1 - begin)), "", number};
+    classify(context);
   }
 
   void classify(kernels::Context& context) {
@@ -90,9 +103,8 @@ class Classify {
       if (!is_blank) write(probabilities.subspan(next++ * K, K), out);
       out += "\n";  // a line for every line
     }
-    const bool written = std::fwrite(out.data(), 1, out.size(), stdout) == out.size();
-    if (!written || std::fflush(stdout) != 0)
-      throw input_error("standard output: cannot be written", "free some space");
+    write_text(out);
+    flush_output();
   }
 
   // The most probable classes of one text.
@@ -101,12 +113,13 @@ class Classify {
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t j) { return row[i] > row[j]; });
     for (size_t i = 0; i < std::min(row.size(), static_cast<size_t>(top_)); ++i) {
-      out += fmt::format("{}{}\t{:.6f}", i > 0 ? "\t" : "", model_->classes()[order[i]], row[order[i]]);
+      out += fmt::format("{}{}\t{:.6f}", i > 0 ? "\t" : "", visible(model_->classes()[order[i]]), row[order[i]]);
     }
   }
 
   std::string model_path_;
   std::string data_ = "-";
+  std::string format_ = "auto";
   int64_t top_ = 1;
   int64_t threads_ = 0;
   OptionTable table_;

@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <new>
 
+#include "cli/console.h"
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 
@@ -57,6 +59,16 @@ Error unexpected(const CLI::App& app) {
                      fmt::format("see `{} --help`{}", full_name(verb), did_you_mean(name, known)));
 }
 
+// Names those of the options that take memory which the verb has.
+std::string memory_advice(const CLI::App& verb) {
+  std::string out;
+  for (const char* name : {"--hidden", "--layers", "--batch", "--bptt", "--max-tokens", "--nbest", "--threads"}) {
+    const CLI::Option* option = verb.get_option_no_throw(name);
+    if (option != nullptr) out += (out.empty() ? "use a smaller " : ", ") + std::string(name);
+  }
+  return out.empty() ? "give a smaller file or model, or more memory" : out + ", or a smaller file";
+}
+
 }  // namespace
 
 void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
@@ -71,16 +83,13 @@ void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
       };
       CLI::Option* on = flag("--" + option.name, "true", option.help);
       CLI::Option* off = flag("--no-" + option.name, "false", "do not " + option.help);
-      on->excludes(off);
       (is_on ? on : off)->group("");
       declared = is_on ? off : on;
     } else {
-      const std::string note = option.check.choices.empty() ? ""
-                               : option.check.brief.empty() ? ": " + option.expectation().substr(7)
-                                                            : ": " + option.check.brief;
+      const std::string range = option.range();
       declared = verb.add_option_function<std::string>(
           "--" + option.name, [this, &option](const std::string& text) { given_.emplace_back(&option, text); },
-          option.help + note);
+          option.help + (range.empty() ? "" : " (" + range + ")"));
       declared->type_name(option.default_text.empty() ? "TEXT" : "[" + option.default_text + "]");
     }
     declared->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -90,6 +99,13 @@ void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
 
 void GivenOptions::apply(OptionTable& table) const {
   for (const auto& [option, text] : given_) {
+    const auto contradicts = [&, flag = option, value = text](const auto& other) {
+      return flag->is_flag() && other.first == flag && other.second != value;
+    };
+    if (std::any_of(given_.begin(), given_.end(), contradicts)) {
+      throw usage_error(fmt::format("expected one of --{0} and --no-{0}, found both", option->name),
+                        "leave one of them out");
+    }
     if (find_invalid_utf8(text) != std::string::npos) {
       throw usage_error("--" + option->name + ": expected UTF-8, found other bytes",
                         "rename the file, or retype the text");
@@ -116,11 +132,11 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& e) {
-    fmt::print("{}\n", e.what());
+    put("{}\n", e.what());
     return 0;
   } catch (const CLI::CallForHelp&) {
     const CLI::App* verb = innermost(&app);
-    fmt::print("{}", verb->help(verb == &app ? "" : full_name(verb->get_parent())));
+    put("{}", verb->help(verb == &app ? "" : full_name(verb->get_parent())));
     return 0;
   } catch (const CLI::ExtrasError&) {
     throw unexpected(app);
@@ -138,7 +154,11 @@ int run_command_line(int argc, char** argv) {
     throw usage_error(fmt::format("{}: no command was given", full_name(innermost(&app))),
                       fmt::format("see `{} --help`", full_name(innermost(&app))));
   }
-  return action();
+  try {
+    return action();
+  } catch (const std::bad_alloc&) {
+    throw input_error("out of memory", memory_advice(*innermost(&app)));
+  }
 }
 
 }  // namespace longhand::cli

@@ -13,11 +13,12 @@
 #include "cli/command_line.h"
 #include "cli/compare_sets.h"
 #include "cli/compared_run.h"
+#include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "cli/sha256.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
-#include "longhand/io/tensorboard.h"
 #include "longhand/kernels/target.h"
 #include "longhand/lab/comparison_page.h"
 
@@ -35,12 +36,12 @@ struct CompareControl {
 
   void add_to(OptionTable& table) {
     table.begin_group("Comparing");
-    table.add("grid", grid, "TOML file of options, in which some have lists of values: compare every combination");
-    table.add("seeds", seeds, "train each variant with so many seeds, from --seed on", between(1, 1000));
-    table.add("config", config, "TOML file of options for all; those on the command line go before it");
-    table.add("out", out, "folder for the runs and the results; by default runs/compare-SET, or of the grid's name");
-    table.add("quiet", quiet, "no progress");
-    table.add("json", json, "print the result as one JSON object");
+    table.add("grid", grid, "TOML file of options with lists of values; every combination is trained");
+    table.add("seeds", seeds, "number of seeds per variant, counted from --seed", between(1, 1000));
+    table.add("config", config, "TOML file of options for all variants; command-line options override it");
+    table.add("out", out, "folder for the runs and results; by default runs/compare-SET, or named after the grid file");
+    table.add("quiet", quiet, "print no progress");
+    table.add("json", json, "print the result as a JSON object");
     table.add("markdown", markdown, "print the table in Markdown");
   }
 };
@@ -93,7 +94,7 @@ class Compare {
   void declare(CLI::App& verb) {
     std::string sets;
     for (const CompareSet& set : compare_sets()) sets += (sets.empty() ? "" : ", ") + set.name;
-    verb.add_option("SET", set_name_, "what to compare: " + sets + "; or give --grid");
+    verb.add_option("SET", set_name_, "set of variants to compare: " + sets + "; or give --grid");
     given_control_.declare(verb, control_table_);
     given_settings_.declare(verb, settings_table_);
   }
@@ -101,10 +102,10 @@ class Compare {
   int run() {
     const CompareSet set = read_options();
     for (const std::string& note : settings_.notes()) {
-      if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
+      if (!control_.quiet) say("note: {}\n", note);
     }
-    if (set.name != "engines" && set.name != "grid") settings_.check();  // in these, a variant may mend it
-    for (const std::string& source : {settings_.common.data, settings_.common.valid}) text_mark(settings_, source);
+    if (set.name != "engines" && set.name != "grid") settings_.check();  // in these, a variant may fix it
+    for (const std::string& source : {settings_.common.data, settings_.common.valid}) text_mark(source);
     io::make_folder(control_.out);
     stop_on_interrupt();
     const std::string at_one_rate =
@@ -121,7 +122,7 @@ class Compare {
     }
     write(comparison);
     if (interrupted()) {
-      fmt::print(stderr, "interrupted; the same command goes on where it stopped\n");
+      say("interrupted; the same command goes on where it stopped\n");
       return static_cast<int>(ExitCode::kInterrupted);
     }
     return any_done_ ? 0 : static_cast<int>(ExitCode::kInput);
@@ -129,14 +130,14 @@ class Compare {
 
  private:
   // Tells one text from another of the same name.
-  std::string text_mark(const LanguageSettings& settings, const std::string& source) {
+  std::string text_mark(const std::string& source) {
     if (source.empty()) return "";
     if (source == "-") {
       throw usage_error("longhand compare: expected files or built-in texts, found standard input",
                         "every run reads the text; write it to a file first");
     }
     const auto [mark, is_new] = text_marks_.try_emplace(source);
-    if (is_new) mark->second = fmt::format("{:08x}", io::crc32c(load_text(source, settings.model.text)));
+    if (is_new) mark->second = sha256(load_text(source));
     return mark->second;
   }
 
@@ -146,7 +147,7 @@ class Compare {
       for (const Variant& variant : set.variants) {
         for (const auto& [name, value] : variant.options) {
           if (name != option->name || (name == "lr" && set.searches_rate)) continue;
-          throw usage_error(fmt::format("longhand compare: --{} is among what {} varies", name, set.name),
+          throw usage_error(fmt::format("longhand compare: --{} is one of the options that {} varies", name, set.name),
                             "leave it out, or compare something else");
         }
       }
@@ -165,7 +166,7 @@ class Compare {
       return out;
     };
     if (set_name_.empty() == control_.grid.empty()) {
-      throw usage_error(set_name_.empty() ? "longhand compare: expected what to compare, found nothing"
+      throw usage_error(set_name_.empty() ? "longhand compare: expected the name of a set or --grid, found neither"
                                           : "longhand compare: expected a set or --grid, found both",
                         "see `longhand compare --help`");
     }
@@ -234,10 +235,10 @@ class Compare {
     try {
       // All that the run is made of: so that it is found again, and never taken for another.
       const std::string key =
-          fmt::format("longhand {} data {} valid {}\n{}", LONGHAND_VERSION, text_mark(settings, settings.common.data),
-                      text_mark(settings, settings.common.valid), io::to_toml(table));
-      const std::string folder = fmt::format("{}/runs/{}-seed{}-{:08x}", control_.out, slug(variant.name),
-                                             settings.common.seed, io::crc32c(key));
+          fmt::format("longhand {} data {} valid {}\n{}", LONGHAND_VERSION, text_mark(settings.common.data),
+                      text_mark(settings.common.valid), io::to_toml(table));
+      const std::string folder = fmt::format("{}/runs/{}-seed{}-{}", control_.out, slug(variant.name),
+                                             settings.common.seed, sha256(key).substr(0, 12));
       outcome = run_in_process(settings, folder, key, control_.quiet);
     } catch (const Error& e) {  // a text of this variant that is not there
       if (e.code() == ExitCode::kUsage) throw;
@@ -262,8 +263,8 @@ class Compare {
     }
     const std::string rate = "lr " + decimal(settings.common.training.optimizer.learning_rate);
     const bool said = variant.name.find("lr ") != std::string::npos;
-    fmt::print(stderr, "{}{}, seed {}: {}{}\n", variant.name, said ? "" : ", " + rate, run.seed, what,
-               outcome.was_done ? " (done before)" : "");
+    say("{}{}, seed {}: {}{}\n", variant.name, said ? "" : ", " + rate, run.seed, what,
+        outcome.was_done ? " (done before)" : "");
   }
 
   lab::ComparedVariant all_seeds(Variant variant) {
@@ -291,9 +292,9 @@ class Compare {
       rate->second = decimal(ladder_rate(rung));
       scores[rung] = score(one(variant, 0).run);
     };
-    constexpr int kMostSteps = 8;
+    constexpr int kMaxSteps = 8;
     int best = nearest_rung(std::stod(rate->second));
-    for (int step = 0; step < kMostSteps && !interrupted(); ++step) {
+    for (int step = 0; step < kMaxSteps && !interrupted(); ++step) {
       for (const int rung : {best, best + 1, best - 1}) try_rung(rung);
       const int before = best;
       for (const auto& [rung, loss] : scores) {
@@ -316,14 +317,14 @@ class Compare {
     io::write_file(control_.out + "/compare.csv", lab::to_csv(comparison));
     io::write_file(control_.out + "/report.html", lab::comparison_page(comparison));
     if (control_.json) {
-      std::fwrite(json.data(), 1, json.size(), stdout);
+      write_output(json);
     } else if (control_.markdown) {
       const std::string table = lab::to_markdown(comparison);
-      std::fwrite(table.data(), 1, table.size(), stdout);
+      write_output(table);
     } else {
       const std::string text = fmt::format("{}\n\n{}\nreport  {}/report.html\n", comparison.title,
                                            lab::to_text(comparison, columns()), control_.out);
-      std::fwrite(text.data(), 1, text.size(), stdout);
+      write_output(text);
     }
   }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "longhand/base/options.h"
+#include "longhand/base/utf8.h"
 
 namespace longhand::cli {
 namespace {
@@ -75,7 +76,7 @@ CompareSet grid_set(const std::string& path, const std::vector<io::GridAxis>& ax
     for (const Variant& variant : set.variants) {
       for (const std::string& value : axis.values) {
         Variant longer = variant;
-        longer.name += (longer.name.empty() ? "" : ", ") + axis.option + " " + value;
+        longer.name += (longer.name.empty() ? "" : ", ") + axis.option + " " + visible(value);
         longer.options.emplace_back(axis.option, value);
         product.push_back(std::move(longer));
       }

@@ -19,6 +19,7 @@
 #include <sstream>
 #include <thread>
 
+#include "cli/console.h"
 #include "cli/folder_lock.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
@@ -120,7 +121,7 @@ pid_t start(const LanguageSettings& settings, const std::string& folder, const s
   try {
     if (::getppid() == parent) code = train(settings, folder, key, quiet);
   } catch (const std::exception& e) {
-    fmt::print(stderr, "{}\n", e.what());
+    say("{}\n", e.what());
   }
   std::fflush(nullptr);
   std::_Exit(code);
@@ -140,10 +141,16 @@ std::vector<lab::CurvePoint> read_curve(const std::string& folder) {
   return curve;
 }
 
+// The folder holds a run of something else, which nobody asked to remove.
+struct OtherRun : Error {
+  explicit OtherRun(const Error& error) : Error(error) {}
+};
+
 // Reads what a finished child wrote. Throws a JSON exception where somebody altered it.
 void read_result(const std::string& folder, const std::string& key, ComparedOutcome& out) {
   const nlohmann::json result = io::parse_json(io::read_file(result_path(folder)), result_path(folder));
-  if (result.at("key") != key) throw input_error(folder + ": it holds another run", "remove it");
+  if (result.at("key") != key)
+    throw OtherRun(input_error(folder + ": expected its own run, found another", "remove it, or choose another --out"));
   out.run.failure = result.at("failure");
   out.run.memory_mib = result.value("memory_mib", 0.0);
   if (!out.run.failure.empty()) return;
@@ -159,12 +166,14 @@ void read_result(const std::string& folder, const std::string& key, ComparedOutc
   out.run.curve = read_curve(folder);
 }
 
-// What was done here before, unless somebody altered it: then it is done again.
+// What was done here before, unless its files are damaged: then it is done again.
 bool found(const std::string& folder, const std::string& key, ComparedOutcome& out) {
   if (!io::exists(result_path(folder))) return false;
   try {
     read_result(folder, key, out);
     return true;
+  } catch (const OtherRun&) {
+    throw;
   } catch (const std::exception&) {
     std::filesystem::remove_all(folder);
     return false;
@@ -183,7 +192,7 @@ std::string reason(int status, const std::string& folder) {
   switch (WEXITSTATUS(status)) {
     case 0: return "";
     case static_cast<int>(ExitCode::kInterrupted): return "interrupted";
-    default: return io::exists(failure_path(folder)) ? io::read_file(failure_path(folder)) : "it left no word";
+    default: return io::exists(failure_path(folder)) ? io::read_file(failure_path(folder)) : "it gave no reason";
   }
 }
 

@@ -6,11 +6,13 @@
 #include <cstdlib>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/data_cache.h"
 #include "cli/download.h"
 #include "cli/folder_lock.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "cli/sha256.h"
 #include "longhand/base/error.h"
 #include "longhand/data/builtin.h"
 #include "longhand/data/generators.h"
@@ -25,20 +27,20 @@ std::string size_text(int64_t bytes) {
 }
 
 int list() {
-  fmt::print("built-in texts (longhand train lm --data NAME)\n");
+  put("built-in texts (longhand train lm --data NAME)\n");
   for (const data::BuiltinText& text : data::builtin_texts()) {
-    fmt::print("  {:<24} {:>8}  {}\n", text.name, size_text(static_cast<int64_t>(text.text.size())), text.description);
+    put("  {:<24} {:>8}  {}\n", text.name, size_text(static_cast<int64_t>(text.text.size())), text.description);
   }
-  fmt::print("\nbuilt-in tables (longhand train regressor --data NAME)\n");
+  put("\nbuilt-in tables (longhand train regressor --data NAME)\n");
   for (const data::GeneratedTable& table : data::generated_tables()) {
-    fmt::print("  {:<24} {:>8}  {}\n", table.name, "", table.description);
+    put("  {:<24} {:>8}  {}\n", table.name, "", table.description);
   }
-  fmt::print("\nto be fetched (longhand data get NAME), then NAME for the first part, NAME:PART for others\n");
+  put("\nto be fetched (longhand data get NAME), then NAME for the first part, NAME:PART for others\n");
   for (const data::DataSet& set : data::data_sets()) {
     std::string parts;
     for (const data::DataFile& file : set.files) parts += (parts.empty() ? "" : ", ") + file.part;
-    fmt::print("  {:<24} {:>8}  {}; {} ({}); licence: {}{}\n", set.name, size_text(set.bytes()), set.description,
-               set.task, parts, set.license, is_cached(set) ? " [here]" : "");
+    put("  {:<24} {:>8}  {}; {} ({}); licence: {}{}\n", set.name, size_text(set.bytes()), set.description, set.task,
+        parts, set.license, is_cached(set) ? " [here]" : "");
   }
   return 0;
 }
@@ -55,7 +57,7 @@ int show(const std::string& name) {
     throw input_error("longhand data show: expected a text, a table or a data set, found '" + name + "'",
                       "see `longhand data list`");
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  write_output(text);
   return 0;
 }
 
@@ -68,7 +70,7 @@ std::string base_address() {
 void fetch(const data::DataSet& set, const data::DataFile& file) {
   const std::string path = cached_path(set, file);
   if (io::exists(path) && sha256_of_file(path) == file.sha256) {
-    fmt::print("{} is here already\n", path);
+    put("{} is already downloaded\n", path);
     return;
   }
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
@@ -77,14 +79,13 @@ void fetch(const data::DataSet& set, const data::DataFile& file) {
             .sha256 = file.sha256,
             .bytes = file.bytes,
             .on_progress = [&](int64_t bytes) {
-              if (terminal) {
-                fmt::print(stderr, "\r\x1b[K{}: {} of {}", file.file_name(), size_text(bytes), size_text(file.bytes));
-                std::fflush(stderr);
-              }
+              if (terminal)
+                write_message(
+                    fmt::format("\r\x1b[K{}: {} of {}", file.file_name(), size_text(bytes), size_text(file.bytes)));
               return !interrupted();
             }});
-  if (terminal) fmt::print(stderr, "\r\x1b[K");
-  fmt::print("{}\n", path);
+  if (terminal) write_message("\r\x1b[K");
+  put("{}\n", path);
 }
 
 int get(const std::string& name) {
@@ -95,8 +96,8 @@ int get(const std::string& name) {
     throw input_error("longhand data get: expected a data set, found '" + name + "'",
                       "see `longhand data list`" + did_you_mean(name, names));
   }
-  fmt::print(stderr, "{}: {}\n  from {} at {}\n  licence of the data: {}\n", set->name, set->description,
-             set->repository, set->commit.substr(0, 12), set->license);
+  say("{}: {}\n  from {} at {}\n  licence of the data: {}\n", set->name, set->description, set->repository,
+      set->commit.substr(0, 12), set->license);
   io::make_folder(cache_folder(*set));
   const FolderLock lock(cache_folder(*set));
   stop_on_interrupt();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "cli/sha256.h"
 #include "longhand/base/error.h"
 #include "longhand/io/file.h"
 
@@ -44,9 +45,14 @@ std::optional<std::string> find_in_cache(const std::string& source) {
     parts += (parts.empty() ? "" : ", ") + file.part;
     if (file.part != part) continue;
     std::string path = cached_path(*set, file);
-    if (io::exists(path)) return path;
-    throw input_error(fmt::format("{}: expected a data set that is here, found one that was not fetched yet", source),
-                      fmt::format("fetch it with `longhand data get {}`", set->name));
+    if (io::exists(path)) {
+      if (sha256_of_file(path) == file.sha256) return path;
+      throw input_error(
+          fmt::format("{}: expected the file that was fetched, found another SHA-256", path),
+          fmt::format("it was altered or damaged; fetch it again with `longhand data get {}`", set->name));
+    }
+    throw input_error(fmt::format("{}: this data set has not been downloaded", source),
+                      fmt::format("download it with `longhand data get {}`", set->name));
   }
   throw input_error(fmt::format("{}: expected one of the parts {}, found '{}'", source, parts, part),
                     fmt::format("write {}:{}, say", set->name, set->files.front().part));

@@ -1,17 +1,18 @@
 #include "cli/download.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <fmt/core.h>
-#include <openssl/evp.h>
-
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 
+#include "cli/sha256.h"
 #include "longhand/base/error.h"
 #include "longhand/io/file.h"
 
@@ -19,31 +20,10 @@ namespace longhand::cli {
 namespace {
 
 constexpr long kConnectSeconds = 30;
-constexpr long kSlowSeconds = 60;  // a transfer with nearly nothing for so long has broken off
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new()) {
-    LONGHAND_CHECK(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-  }
-  void add(std::string_view bytes) {
-    LONGHAND_CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
-  }
-  std::string hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int size = 0;
-    LONGHAND_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1);
-    std::string out;
-    for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
-    return out;
-  }
-
- private:
-  struct Free {
-    void operator()(EVP_MD_CTX* c) const { EVP_MD_CTX_free(c); }
-  };
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
-};
+constexpr long kMostRedirects = 5;
+// A transfer slower than this for so long has broken off.
+constexpr long kSlowBytes = 1000;  // a second
+constexpr long kSlowSeconds = 60;
 
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -90,8 +70,12 @@ int64_t size_of(const std::string& path) {
 // Fetches what is missing at the end of `part`. Returns whether the server would not go on in the middle.
 bool fetch(const Download& what, const std::string& part) {
   Transfer transfer{nullptr, size_of(part), &what};
-  const File file(std::fopen(part.c_str(), "ab"));
-  if (!file) throw input_error(part + ": cannot be written", "make its folder writable, or free some space");
+  const int descriptor = ::open(part.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+  const File file(descriptor < 0 ? nullptr : ::fdopen(descriptor, "ab"));
+  if (!file) {
+    throw input_error(fmt::format("{}: cannot be written: {}", part, std::strerror(errno)),
+                      "make its folder writable, or free some space");
+  }
   transfer.file = file.get();
   static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
   const std::unique_ptr<CURL, CloseCurl> curl(curl_easy_init());
@@ -102,10 +86,11 @@ bool fetch(const Download& what, const std::string& part) {
   curl_easy_setopt(c, CURLOPT_USERAGENT, "longhand");
   curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(c, CURLOPT_MAXREDIRS, kMostRedirects);
   curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, kSlowBytes);
   curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, kSlowSeconds);
   curl_easy_setopt(c, CURLOPT_ERRORBUFFER, message.data());
   curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, write_bytes);
@@ -138,27 +123,13 @@ bool fetch(const Download& what, const std::string& part) {
 
 }  // namespace
 
-std::string sha256(std::string_view bytes) {
-  Sha256 hash;
-  hash.add(bytes);
-  return hash.hex();
-}
-
-std::string sha256_of_file(const std::string& path) {
-  const File file(std::fopen(path.c_str(), "rb"));
-  Sha256 hash;
-  std::array<char, 1 << 16> piece{};
-  size_t n = 0;
-  while (file && (n = std::fread(piece.data(), 1, piece.size(), file.get())) > 0) {
-    hash.add(std::string_view(piece.data(), n));
-  }
-  if (!file || std::ferror(file.get()) != 0) throw input_error(path + ": cannot be read", "check its permissions");
-  return hash.hex();
-}
-
 void download(const Download& what) {
   const std::string part = what.path + ".part";
   std::error_code ignored;
+  const auto kind = std::filesystem::symlink_status(part, ignored).type();
+  if (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular) {
+    throw input_error(part + ": expected the beginning of a file, found a link or a special file", "remove it");
+  }
   // More than there should be is not the beginning of it.
   if (what.bytes > 0 && size_of(part) >= what.bytes && sha256_of_file(part) != what.sha256) {
     std::filesystem::remove(part, ignored);

@@ -8,10 +8,6 @@
 
 namespace longhand::cli {
 
-/// The SHA-256 of bytes, or of a file, as 64 hexadecimal digits. Throws an input error where a file cannot be read.
-std::string sha256(std::string_view bytes);
-std::string sha256_of_file(const std::string& path);
-
 struct Download {
   std::string url;
   std::string path;    ///< where the file belongs; its folder exists

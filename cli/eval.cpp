@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/progress.h"
+#include "cli/tagger_run.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
 #include "longhand/tasks/classifier_task.h"
@@ -19,22 +21,24 @@ namespace {
 class Eval {
  public:
   Eval() {
-    table_.add("data", data_, "what to measure on: a file, - for standard input, or a built-in text");
-    table_.add("threads", threads_, "processors to use; 0: all", between(0, 1024));
-    table_.add("engine", engine_, "what computes the model", one_of({"fused", "reference", "autograd"}));
-    table_.add("json", json_, "print one JSON object");
+    table_.add("data", data_, "evaluation data: file, - for standard input, or name of a built-in set");
+    table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
+    table_.add("engine", engine_, "implementation: fused kernels, plain reference loops, or autograd on a tape",
+               one_of({"fused", "reference", "autograd"}));
+    table_.add("json", json_, "print the result as a JSON object");
     table_.begin_group("Language models");
-    table_.add("unknown", unknown_, "symbols that the model does not know", one_of({"error", "skip", "unk"}));
+    table_.add("unknown", unknown_, "treatment of symbols that the model does not know",
+               one_of({"error", "skip", "unk"}));
     table_.add("batch", batch_,
-               "rows to read a stream in: 1 is exact, more is faster but each row begins without context",
+               "number of rows that a text is read in; 1 is exact, more are faster but each starts without context",
                between(1, 1 << 20));
     table_.add("context", context_symbols_,
-               "predict each symbol from so many before it alone, at so many times the cost; 0: from all before it",
+               "number of symbols that each prediction may depend on, at so many times the cost; 0: all before it",
                between(0, 1 << 20));
     table_.begin_group("Tags");
     table_.add("predictions", predictions_,
-               "score a file of columns, the right tag and the predicted one in the last two, as conlleval does; no "
-               "model is wanted");
+               "file of gold and predicted tags, in its last two columns, to score as conlleval does; needs no model");
+    table_.add("strict", strict_, "refuse tags that break their scheme, instead of repairing them as conlleval does");
   }
 
   void declare(CLI::App& verb) {
@@ -46,7 +50,7 @@ class Eval {
     given_.apply(table_);
     if (!predictions_.empty()) {
       if (!model_path_.empty() || !data_.empty()) {
-        throw usage_error("longhand eval: --predictions stands without a model and without --data",
+        throw usage_error("longhand eval: --predictions cannot be combined with a model or --data",
                           "its file has the right tags and the predicted ones");
       }
       print(data::score_predictions(load_file(predictions_), shown_name(predictions_)));
@@ -84,12 +88,12 @@ class Eval {
 
   void print(const data::ChunkScore& score) const {
     if (!json_) {
-      fmt::print("{}", score.conlleval());
+      put("{}", score.conlleval());
       return;
     }
     nlohmann::ordered_json out = {{"accuracy", score.accuracy()}};
     add(out, score);
-    fmt::print("{}\n", out.dump());
+    write_json(out.dump());
   }
 
   static void add(nlohmann::ordered_json& out, const data::ChunkScore& score) {
@@ -108,9 +112,10 @@ class Eval {
 
   void tagger(const tasks::ModelFile& file) const {
     const std::unique_ptr<tasks::Tagger> model = tasks::Tagger::load(file);
-    const data::ColumnFile sentences = data::read_columns(load_file(data_), model->options().columns,
-                                                          data::ColumnReader::Tags::kWanted, shown_name(data_));
-    data::check_scheme(sentences.sentences, model->scheme(), shown_name(data_));
+    data::ColumnFile sentences = data::read_columns(load_file(data_), model->options().columns,
+                                                    data::ColumnReader::Tags::kWanted, shown_name(data_));
+    const std::string repairs = keep_scheme(sentences.sentences, model->scheme(), strict_, shown_name(data_));
+    say("{}: {}{}\n", shown_name(data_), sentences.description, repairs);
     kernels::Context context(static_cast<int>(threads_));
     const tasks::TagScore score = tasks::evaluate(*model, tasks::TaggedCorpus(*model, sentences.sentences),
                                                   engine(model->options().lstm), context);
@@ -119,69 +124,78 @@ class Eval {
       if (model->scheme() != data::Scheme::kNone) add(out, score.tags);
       out["words"] = score.tags.tokens;
       out["sentences"] = score.sentences;
-      out["foreign_tags"] = score.foreign;
+      out["unseen_tags"] = score.unseen;
       out["unknown_words"] = score.unknown;
       out["unknown_accuracy"] = score.unknown_accuracy();
       out["nats_per_word"] = score.loss();
-      fmt::print("{}\n", out.dump());
+      write_json(out.dump());
       return;
     }
     if (model->scheme() != data::Scheme::kNone) {
-      fmt::print("{}", score.tags.conlleval());
+      put("{}", score.tags.conlleval());
     } else {
-      fmt::print("accuracy        {:.2f} %\n", score.tags.accuracy());
+      put("accuracy        {:.2f} %\n", score.tags.accuracy());
     }
-    fmt::print("unknown words   {:.2f} % right, of {} that the model does not know\n", score.unknown_accuracy(),
-               format_count(static_cast<double>(score.unknown)));
-    if (score.foreign > 0) {
-      fmt::print("foreign tags    {}: words with tags that the model lacks, counted as wrong\n", score.foreign);
+    put("unknown words   {:.2f} % right, of {} that the model does not know\n", score.unknown_accuracy(),
+        format_count(static_cast<double>(score.unknown)));
+    if (score.unseen > 0) {
+      put("unseen tags     {}: words with tags that the model lacks, counted as wrong\n", score.unseen);
     }
-    fmt::print("nats per word   {}\nwords           {}\nsentences       {}\n", nats(score.loss()),
-               format_count(static_cast<double>(score.tags.tokens)),
-               format_count(static_cast<double>(score.sentences)));
+    put("nats per word   {}\nwords           {}\nsentences       {}\n", nats(score.loss()),
+        format_count(static_cast<double>(score.tags.tokens)), format_count(static_cast<double>(score.sentences)));
+  }
+
+  static constexpr int64_t kMaxConfusion = 1000;  // classes whose matrix is printed as JSON
+
+  static int64_t confused(const tasks::ClassScore& score, int64_t gold, int64_t found) {
+    const auto at = score.confusion.find({gold, found});
+    return at == score.confusion.end() ? 0 : at->second;
   }
 
   void classifier(const tasks::ModelFile& file) const {
     const std::unique_ptr<tasks::Classifier> model = tasks::Classifier::load(file);
     const data::LabelledFile texts =
         data::read_labelled(load_file(data_), model->options().columns, data::Labels::kWanted, shown_name(data_));
+    say("{}: {}\n", shown_name(data_), texts.description);
     kernels::Context context(static_cast<int>(threads_));
     const tasks::ClassScore score =
         tasks::evaluate(*model, tasks::LabelledCorpus(*model, texts.examples), engine(model->options().lstm), context);
-    const std::vector<std::string>& classes = model->classes();
     if (json_) {
-      nlohmann::ordered_json out = {{"accuracy", score.accuracy()},    {"macro_f1", score.macro_f1()},
-                                    {"nats_per_text", score.loss()},   {"texts", score.texts},
-                                    {"foreign_labels", score.foreign}, {"classes", classes}};
-      for (int64_t k = 0; k < score.K; ++k) {
-        out["f1"].push_back(score.f1(k));
-        const auto row = score.confusion.begin() + k * score.K;
-        out["confusion"].push_back(std::vector<int64_t>(row, row + score.K));
+      nlohmann::ordered_json out = {{"accuracy", score.accuracy()},  {"macro_f1", score.macro_f1()},
+                                    {"nats_per_text", score.loss()}, {"texts", score.texts},
+                                    {"unseen_labels", score.unseen}, {"classes", model->classes()}};
+      for (int64_t k = 0; k < score.K; ++k) out["f1"].push_back(score.f1(k));
+      for (int64_t k = 0; k < score.K && score.K <= kMaxConfusion; ++k) {
+        std::vector<int64_t> row;
+        for (int64_t j = 0; j < score.K; ++j) row.push_back(confused(score, k, j));
+        out["confusion"].push_back(row);
       }
-      fmt::print("{}\n", out.dump());
+      write_json(out.dump());
       return;
     }
-    fmt::print("accuracy        {:.2f} %\nmacro F1        {:.2f} %\nnats per text   {}\ntexts           {}\n",
-               score.accuracy(), score.macro_f1(), nats(score.loss()), format_count(static_cast<double>(score.texts)));
-    if (score.foreign > 0) {
-      fmt::print("foreign labels  {}: texts of classes that the model lacks, counted as wrong\n", score.foreign);
+    put("accuracy        {:.2f} %\nmacro F1        {:.2f} %\nnats per text   {}\ntexts           {}\n",
+        score.accuracy(), score.macro_f1(), nats(score.loss()), format_count(static_cast<double>(score.texts)));
+    if (score.unseen > 0) {
+      put("unseen labels   {}: texts of classes that the model lacks, counted as wrong\n", score.unseen);
     }
+    std::vector<std::string> classes;
+    for (const std::string& name : model->classes()) classes.push_back(visible(name));
     size_t width = 5;
     for (const std::string& name : classes) width = std::max(width, name.size());
-    fmt::print("\n{:<{}}  precision  recall      F1   texts\n", "class", width);
+    put("\n{:<{}}  precision  recall      F1   texts\n", "class", width);
     for (int64_t k = 0; k < score.K; ++k) {
-      fmt::print("{:<{}}  {:9.2f} {:7.2f} {:7.2f} {:7}\n", classes[static_cast<size_t>(k)], width, score.precision(k),
-                 score.recall(k), score.f1(k), score.gold(k));
+      put("{:<{}}  {:9.2f} {:7.2f} {:7.2f} {:7}\n", classes[static_cast<size_t>(k)], width, score.precision(k),
+          score.recall(k), score.f1(k), score.counts[static_cast<size_t>(k)].gold);
     }
-    constexpr int64_t kMostShown = 20;
-    if (score.K > kMostShown) return;
-    fmt::print("\nconfusion: rows are what texts are, columns what was found\n{:<{}}", "", width);
-    for (const std::string& name : classes) fmt::print(" {:>7}", name.substr(0, 7));
+    constexpr int64_t kMaxShown = 20;
+    if (score.K > kMaxShown) return;
+    put("\nconfusion matrix (rows: true class; columns: predicted class)\n{:<{}}", "", width);
+    for (const std::string& name : classes) put(" {:>7}", name.substr(0, 7));
     for (int64_t i = 0; i < score.K; ++i) {
-      fmt::print("\n{:<{}}", classes[static_cast<size_t>(i)], width);
-      for (int64_t j = 0; j < score.K; ++j) fmt::print(" {:>7}", score.confusion[static_cast<size_t>(i * score.K + j)]);
+      put("\n{:<{}}", classes[static_cast<size_t>(i)], width);
+      for (int64_t j = 0; j < score.K; ++j) put(" {:>7}", confused(score, i, j));
     }
-    fmt::print("\n");
+    put("\n");
   }
 
   void regressor(const tasks::ModelFile& file) const {
@@ -191,6 +205,7 @@ class Eval {
     columns.inputs = fmt::format("{}", fmt::join(model->columns().inputs, ","));
     columns.target = fmt::format("{}", fmt::join(model->columns().targets, ","));
     const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
+    say("{}: {}\n", shown_name(data_), table.description);
     const std::vector<data::Window> windows = data::windows(table, series, 0, table.rows);
     if (windows.empty()) {
       throw input_error(fmt::format("{}: too short: expected {} rows and {} ahead, found {} rows", shown_name(data_),
@@ -209,22 +224,22 @@ class Eval {
                                     {"windows", score.windows},
                                     {"values", score.values}};
       if (score.seasonal_naive_mse) out["seasonal_naive_mse"] = *score.seasonal_naive_mse;
-      fmt::print("{}\n", out.dump());
+      write_json(out.dump());
       return;
     }
-    fmt::print("mean squared error   {:.6g}\nmean absolute error  {:.6g}\nR2                   {:.4f}\n", score.mse,
-               score.mae, score.r2);
-    fmt::print("naive                {:.6g} mean squared error{}\n", score.naive_mse,
-               series.horizon > 0 ? ", if nothing changed" : ", of the mean in training");
+    put("mean squared error   {:.6g}\nmean absolute error  {:.6g}\nR2                   {:.4f}\n", score.mse, score.mae,
+        score.r2);
+    put("naive                {:.6g} mean squared error{}\n", score.naive_mse,
+        series.horizon > 0 ? ", if nothing changed" : ", of the mean in training");
     if (score.seasonal_naive_mse) {
-      fmt::print("seasonal naive       {:.6g} mean squared error, if everything came back after {} rows\n",
-                 *score.seasonal_naive_mse, model->options().season);
+      put("seasonal naive       {:.6g} mean squared error, if everything came back after {} rows\n",
+          *score.seasonal_naive_mse, model->options().season);
     } else if (model->options().season > 0) {
-      fmt::print("seasonal naive       none: some windows have fewer than {} rows before what they predict\n",
-                 model->options().season);
+      put("seasonal naive       not available: some windows have fewer than {} rows before their targets\n",
+          model->options().season);
     }
-    fmt::print("values               {} in {} windows\n", format_count(static_cast<double>(score.values)),
-               format_count(static_cast<double>(score.windows)));
+    put("values               {} in {} windows\n", format_count(static_cast<double>(score.values)),
+        format_count(static_cast<double>(score.windows)));
   }
 
   void language_model(const tasks::ModelFile& file) const {
@@ -232,11 +247,11 @@ class Eval {
     const nn::LstmOptions& lstm = model->options().lstm;
     if (lstm.bidirectional && context_symbols_ == 0) {
       throw usage_error(model_path_ + ": a bidirectional model reads the symbol that it is to predict",
-                        "measure it on what came before alone: give --context 64, say");
+                        "evaluate it on preceding symbols only, for instance with --context 64");
     }
     const data::TextOptions& text = model->options().text;
-    const data::Corpus corpus = data::encode(data::normalise(load_text(data_, text), text, data_), text,
-                                             model->vocabulary(), data::parse_unknown(unknown_), data_);
+    const data::Corpus corpus = data::encode(data::normalise(load_text(data_), text, data_), text, model->vocabulary(),
+                                             data::parse_unknown(unknown_), data_);
     if (corpus.targets() < 1) {
       throw input_error(data_ + ": too short to measure on: expected at least 2 symbols, found " +
                             std::to_string(corpus.symbols.size()),
@@ -261,21 +276,21 @@ class Eval {
                                     {"total_nats", score.total_nats},
                                     {"context", context_symbols_}};
       for (const tasks::Metric& metric : cold.metrics()) out[metric.name] = metric.value;
-      fmt::print("{}\n", out.dump());
+      write_json(out.dump());
       return;
     }
-    if (context_symbols_ > 0) fmt::print("context             {} symbols before each\n", context_symbols_);
-    fmt::print("nats per symbol     {:.6f}\n", score.nats_per_symbol());
-    fmt::print("perplexity          {:.4f}\n", score.perplexity());
-    fmt::print("bits per character  {:.4f}\n", score.bits_per_character());
-    fmt::print("symbols             {}\n", format_count(static_cast<double>(score.symbols)));
+    if (context_symbols_ > 0) put("context             {} symbols before each\n", context_symbols_);
+    put("nats per symbol     {:.6f}\n", score.nats_per_symbol());
+    put("perplexity          {:.4f}\n", score.perplexity());
+    put("bits per character  {:.4f}\n", score.bits_per_character());
+    put("symbols             {}\n", format_count(static_cast<double>(score.symbols)));
     if (score.unknown > 0) {
-      fmt::print("unknown symbols     {}, {}\n", format_count(static_cast<double>(score.unknown)),
-                 corpus.skipped > 0 ? "left out" : "read as <unk>");
+      put("unknown symbols     {}, {}\n", format_count(static_cast<double>(score.unknown)),
+          corpus.skipped > 0 ? "left out" : "read as <unk>");
     }
-    fmt::print("sequences           {}\n", format_count(static_cast<double>(score.sequences)));
-    fmt::print("total nats          {:.2f}\n", score.total_nats);
-    if (!cold.nats.empty()) fmt::print("cold start          {}\n", describe_cold(cold.metrics()));
+    put("sequences           {}\n", format_count(static_cast<double>(score.sequences)));
+    put("total nats          {:.2f}\n", score.total_nats);
+    if (!cold.nats.empty()) put("cold start          {}\n", describe_cold(cold.metrics()));
     print_cold_warning(cold.metrics(), score.nats_per_symbol());
   }
 
@@ -288,6 +303,7 @@ class Eval {
   int64_t threads_ = 0;
   std::string engine_ = "fused";
   bool json_ = false;
+  bool strict_ = false;
   OptionTable table_;
   GivenOptions given_;
 };

@@ -8,7 +8,7 @@ namespace longhand::cli {
 class FolderLock {
  public:
   /// Throws an input error where another process holds the folder. The lock ends with this object, or with the process,
-  /// whatever ends that, and leaves nothing in the folder.
+  /// whatever ends that, and leaves nothing in the folder. Temporary files of processes that were killed are removed.
   explicit FolderLock(const std::string& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

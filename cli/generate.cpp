@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "longhand/base/error.h"
 #include "longhand/tasks/sampler.h"
 
@@ -22,11 +23,12 @@ struct Generate {
 
   Generate() {
     table.add("prompt", prompt, "text to continue");
-    table.add("length", length, "symbols to write", at_least(1));
+    table.add("length", length, "number of symbols to write", at_least(1));
     sampler.add_to(table);
-    table.add("unknown", unknown, "symbols of the prompt that the model does not know",
+    table.add("unknown", unknown, "treatment of symbols of the prompt that the model does not know",
               one_of({"error", "skip", "unk"}));
-    table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
+    table.add("engine", engine, "implementation: fused kernels, plain reference loops, or autograd on a tape",
+              one_of({"fused", "reference", "autograd"}));
   }
 
   int run() {
@@ -35,7 +37,7 @@ struct Generate {
     const nn::LstmOptions& lstm = model->options().lstm;
     const nn::Engine computed_by = given.has("engine") ? lstm.engine(engine) : lstm.fastest_engine();
     if (lstm.bidirectional) {
-      throw input_error(model_path + ": a bidirectional model cannot write: it reads each text from its end too",
+      throw input_error(model_path + ": a bidirectional model cannot generate: it reads each text from its end too",
                         "train one without --bidirectional");
     }
     kernels::Context context(1);  // one symbol at a time leaves nothing to share out
@@ -43,13 +45,14 @@ struct Generate {
     std::string last;
     tasks::generate(*model, prompt, length, sampler, data::parse_unknown(unknown), computed_by, context,
                     [&](const std::string& piece) {
-                      if (!begun) fmt::print("{}", prompt);  // only now is it known to be good
+                      if (!begun) write_text(prompt);  // only now is it known to be good
                       begun = true;
-                      fmt::print("{}", piece);
+                      write_text(piece);
                       if (!piece.empty()) last = piece;
-                      return std::fflush(stdout) == 0;
+                      flush_output();
+                      return true;
                     });
-    if (last != "\n") fmt::print("\n");
+    if (last != "\n") put("\n");
     return 0;
   }
 };

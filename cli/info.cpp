@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/progress.h"
 #include "longhand/base/threads.h"
 #include "longhand/io/config.h"
@@ -29,12 +30,12 @@ struct Info {
                                           {"simd", kernels::simd_target()},
                                           {"simd_targets", kernels::simd_targets()},
                                           {"threads", available_threads()}};
-      fmt::print("{}\n", out.dump());
+      write_json(out.dump());
       return 0;
     }
-    fmt::print("longhand   {}\n", LONGHAND_VERSION);
-    fmt::print("SIMD       {} (of {})\n", kernels::simd_target(), fmt::join(kernels::simd_targets(), ", "));
-    fmt::print("threads    {}\n", available_threads());
+    put("longhand   {}\n", LONGHAND_VERSION);
+    put("SIMD       {} (of {})\n", kernels::simd_target(), fmt::join(kernels::simd_targets(), ", "));
+    put("threads    {}\n", available_threads());
     return 0;
   }
 
@@ -62,25 +63,25 @@ struct Info {
                                           {"parameters", model->parameters().count()},
                                           {"tensors", tensors},
                                           {"vocabulary", vocabulary.size() == 1 ? vocabulary.front() : vocabulary}};
-      fmt::print("{}\n", out.dump());
+      write_json(out.dump());
       return 0;
     }
-    fmt::print("{}, {} parameters\n\noptions\n", name, format_count(static_cast<double>(model->parameters().count())));
-    for (const Option& option : table.options()) fmt::print("  {:<20} {}\n", option.name, option.text());
+    put("{}, {} parameters\n\noptions\n", name, format_count(static_cast<double>(model->parameters().count())));
+    for (const Option& option : table.options()) put("  {:<20} {}\n", option.name, option.text());
     size_t width = 0;
     for (const auto& [tensor_name, tensor] : arrays.tensors()) width = std::max(width, tensor_name.size());
-    fmt::print("\ntensors\n");
+    put("\ntensors\n");
     for (const auto& [tensor_name, tensor] : arrays.tensors()) {
-      fmt::print("  {:<{}} {} [{}]\n", tensor_name, width, tensor.dtype, fmt::join(tensor.shape, ", "));
+      put("  {:<{}} {} [{}]\n", tensor_name, width, tensor.dtype, fmt::join(tensor.shape, ", "));
     }
     for (const auto& [list, entries] : vocabulary.items()) {
       if (!entries.is_array()) continue;
-      constexpr size_t kMostShown = 60;
-      fmt::print("\n{} of {} {}\n ", vocabulary.size() == 1 ? "vocabulary" : "list", entries.size(), list);
-      for (size_t i = 0; i < std::min(entries.size(), kMostShown); ++i) {
-        fmt::print(" {}", entries[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      constexpr size_t kMaxShown = 60;
+      put("\n{} of {} {}\n ", vocabulary.size() == 1 ? "vocabulary" : "list", entries.size(), list);
+      for (size_t i = 0; i < std::min(entries.size(), kMaxShown); ++i) {
+        put(" {}", entries[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
       }
-      fmt::print("{}\n", entries.size() > kMostShown ? " ..." : "");
+      put("{}\n", entries.size() > kMaxShown ? " ..." : "");
     }
     return 0;
   }

@@ -1,21 +1,53 @@
 #include "cli/interrupt.h"
 
+#include <unistd.h>
+
 #include <csignal>
+
+#include "longhand/base/error.h"
 
 namespace longhand::cli {
 namespace {
+
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr unsigned kPatienceSeconds = 20;
+
 volatile std::sig_atomic_t signalled = 0;
+
+void set_action(int signal, void (*handler)(int), int flags) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  ::sigaction(signal, &action, nullptr);
 }
 
+}  // namespace
+
 void stop_on_interrupt() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { signalled = 1; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigaction(SIGHUP, &action, nullptr);  // a terminal that was closed
+  set_action(
+      SIGALRM, [](int) { ::_exit(static_cast<int>(ExitCode::kInterrupted)); }, 0);
+  for (const int signal : kSignals) {
+    struct sigaction before {};
+    ::sigaction(signal, nullptr, &before);
+    if (before.sa_handler == SIG_IGN) continue;
+    set_action(
+        signal,
+        [](int) {
+          signalled = 1;
+          ::alarm(kPatienceSeconds);
+        },
+        static_cast<int>(SA_RESETHAND));
+  }
 }
 
 bool interrupted() { return signalled != 0; }
+
+void end_on_interrupt() {
+  for (const int signal : kSignals) {
+    struct sigaction now {};
+    ::sigaction(signal, nullptr, &now);
+    if (now.sa_handler != SIG_IGN) set_action(signal, SIG_DFL, 0);
+  }
+}
 
 }  // namespace longhand::cli

@@ -3,8 +3,12 @@
 
 namespace longhand::cli {
 
-/// From now on the first signal only answers `interrupted`; the handler is then gone, and a second ends the process.
+/// From now on the first signal only answers `interrupted`, so that what is being done can be brought to a good end. A
+/// second signal, or twenty seconds after the first, ends the process. Signals that are ignored, as nohup ignores
+/// SIGHUP, stay so.
 void stop_on_interrupt();
 bool interrupted();
+/// From now on a signal ends the process at once again.
+void end_on_interrupt();
 
 }  // namespace longhand::cli

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "cli/progress.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
 #include "longhand/tasks/sampler.h"
@@ -9,21 +10,21 @@
 namespace longhand::cli {
 void LanguageSettings::add_to(OptionTable& table) {
   common.add_data_to(table, "text", "at its end");
-  table.add("max-tokens", max_tokens, "use only so many symbols from the beginning; 0: all", at_least(0));
+  table.add("max-tokens", max_tokens, "number of symbols to use, from the beginning of the text; 0: all", at_least(0));
   table.begin_group("Model");
   model.add_to(table);
   common.add_batches_to(table);
-  table.add("bptt", bptt, "most steps that gradients flow back, T", between(1, 1 << 20));
+  table.add("bptt", bptt, "time steps per window of truncated back-propagation through time", between(1, 1 << 20));
   table.add("row-starts", row_starts,
-            "where each epoch begins to read the rows of a text: moving (where the last epoch ended) or fixed (at the "
-            "same places, from a zero state)",
+            "start of the rows of a text in each epoch: moving continues where the last epoch ended, fixed restarts at "
+            "the same places from a zero state",
             one_of({"moving", "fixed"}));
   table.add("reset-state", reset_state,
-            "probability of a zero state at the beginning of each window and row, so that the model learns to begin; "
-            "it falls to 0 in the last fifth of the run",
+            "probability of resetting the state of a row at the start of a window, so that the model learns to begin; "
+            "falls to 0 over the last fifth of the run",
             between(0.0, 1.0));
-  table.add("label-smoothing", common.label_smoothing, "part of each target that is spread over all symbols",
-            fraction());
+  table.add("label-smoothing", common.label_smoothing,
+            "label smoothing: fraction of each target that is spread over all symbols", fraction());
   common.add_training_to(table);
 }
 
@@ -68,9 +69,18 @@ LanguageRun::LanguageRun(const LanguageSettings& settings)
     : settings_(settings), context_(static_cast<int>(settings.common.threads)) {
   settings_.check();
   const data::TextOptions& text = settings_.model.text;
-  const std::string raw = data::normalise(load_text(settings_.common.data, text), text, settings_.common.data);
+  const std::string raw = data::normalise(load_text(settings_.common.data), text, settings_.common.data);
   const std::string_view used = data::truncate(raw, text, settings_.max_tokens);
   data::Vocabulary vocabulary = data::build_vocabulary(used, text);
+  const auto load = [&](const std::string& source) {
+    return source.empty() ? std::string() : data::normalise(load_text(source), text, shown_name(source));
+  };
+  const std::string valid_text = load(settings_.common.valid), test_text = load(settings_.common.test);
+  for (const std::string* other : {&valid_text, &test_text}) {
+    if (vocabulary.find(data::kUnknown) >= 0) break;
+    const data::Corpus known = data::encode(*other, text, vocabulary, data::Unknown::kSkip, "");
+    if (known.skipped > 0) vocabulary = data::build_vocabulary(used, text, true);
+  }
   const int64_t special = (vocabulary.find(data::kUnknown) >= 0 ? 1 : 0) + (text.lines ? 2 : 0);
   if (vocabulary.size() <= special && text.min_count > 1) {
     throw input_error(fmt::format("{}: no symbol occurs {} times", settings_.common.data, text.min_count),
@@ -78,8 +88,8 @@ LanguageRun::LanguageRun(const LanguageSettings& settings)
   }
   model_ = std::make_unique<tasks::LanguageModel>(settings_.model, std::move(vocabulary));
   data::Corpus corpus = data::encode(used, text, model_->vocabulary(), data::Unknown::kUnk, settings_.common.data);
-  data::Corpus valid = held_out(corpus);
-  if (!settings_.common.test.empty()) test_ = other_text(settings_.common.test);
+  data::Corpus valid = held_out(corpus, valid_text);
+  if (!settings_.common.test.empty()) test_ = other_text(test_text, shown_name(settings_.common.test));
   check_size(corpus);
   model_->initialise(static_cast<uint64_t>(settings_.common.seed));
   task_ = std::make_unique<tasks::LanguageModelTask>(
@@ -114,16 +124,13 @@ RunResult LanguageRun::run(const std::string& folder, bool resume, const train::
 }
 
 // A text with the vocabulary of the training text.
-data::Corpus LanguageRun::other_text(const std::string& source) const {
-  const data::TextOptions& text = settings_.model.text;
-  const std::string raw = data::normalise(load_text(source, text), text, source);
-  const bool knows_unknown = model_->vocabulary().find(data::kUnknown) >= 0;
-  data::Corpus corpus;
-  try {
-    corpus = data::encode(raw, text, model_->vocabulary(), data::Unknown::kUnk, source);
-  } catch (const Error& e) {
-    if (knows_unknown) throw;
-    throw input_error(e.what(), "remove it, or learn <unk> in training: give --min-count 2");
+data::Corpus LanguageRun::other_text(const std::string& normalised, const std::string& source) {
+  data::Corpus corpus =
+      data::encode(normalised, settings_.model.text, model_->vocabulary(), data::Unknown::kUnk, source);
+  if (const auto unknown = static_cast<int64_t>(corpus.unknown_lengths.size()); unknown > 0) {
+    description_ += fmt::format("{}{}: {} of {} are unknown to the training text, and read as <unk>",
+                                description_.empty() ? "" : "\n", source, format_count(static_cast<double>(unknown)),
+                                format_count(static_cast<int64_t>(corpus.symbols.size()), "symbol"));
   }
   if (corpus.targets() < 1) {
     throw input_error(source + ": expected a text to measure on, found fewer than 2 symbols", "give a longer one");
@@ -131,8 +138,8 @@ data::Corpus LanguageRun::other_text(const std::string& source) const {
   return corpus;
 }
 
-data::Corpus LanguageRun::held_out(data::Corpus& corpus) const {
-  if (!settings_.common.valid.empty()) return other_text(settings_.common.valid);
+data::Corpus LanguageRun::held_out(data::Corpus& corpus, const std::string& valid_text) {
+  if (!settings_.common.valid.empty()) return other_text(valid_text, shown_name(settings_.common.valid));
   if (settings_.common.valid_fraction == 0.0) return {};
   data::Corpus valid = data::split_off(corpus, settings_.common.valid_fraction, settings_.model.text.lines);
   return valid.targets() < 1 ? data::Corpus() : std::move(valid);
@@ -140,13 +147,13 @@ data::Corpus LanguageRun::held_out(data::Corpus& corpus) const {
 
 void LanguageRun::check_size(const data::Corpus& corpus) const {
   const bool lines = settings_.model.text.lines;
-  const int64_t least = lines                         ? 1
-                        : settings_.common.batch == 0 ? 2
-                                                      : settings_.common.batch * settings_.common.accumulate + 1;
+  const int64_t min = lines                         ? 1
+                      : settings_.common.batch == 0 ? 2
+                                                    : settings_.common.batch * settings_.common.accumulate + 1;
   const auto found = lines ? corpus.sequences() : static_cast<int64_t>(corpus.symbols.size());
-  if (found >= least) return;
+  if (found >= min) return;
   throw input_error(fmt::format("{}: too short to train on: expected at least {} {}, found {}", settings_.common.data,
-                                least, lines ? "line" : "symbols", found),
+                                min, lines ? "line" : "symbols", found),
                     "give a longer text, a smaller --batch, or less of --accumulate; --max-tokens, --letters-only "
                     "(without --lowercase) and "
                     "--valid-fraction leave less of it");

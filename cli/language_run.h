@@ -44,19 +44,20 @@ class LanguageRun {
   int64_t parameters() const { return model_->parameters().count(); }
   const tasks::LanguageModel& model() const { return *model_; }
   /// What was found in the data, for the user; empty: nothing to say.
-  std::string description() const { return ""; }
+  const std::string& description() const { return description_; }
 
   /// Trains in a folder that exists, or goes on with the run that is there, and leaves the report.
   RunResult run(const std::string& folder, bool resume, const train::Observer& observer);
 
  private:
-  data::Corpus other_text(const std::string& source) const;
-  data::Corpus held_out(data::Corpus& corpus) const;
+  data::Corpus other_text(const std::string& normalised, const std::string& source);
+  data::Corpus held_out(data::Corpus& corpus, const std::string& valid_text);
   void check_size(const data::Corpus& corpus) const;
   lab::Findings examine(const std::string& folder, const train::TrainResult& result);
   std::vector<std::string> prompts(const tasks::LanguageModel& model) const;
 
   LanguageSettings settings_;
+  std::string description_;
   kernels::Context context_;
   std::unique_ptr<tasks::LanguageModel> model_;
   data::Corpus test_;

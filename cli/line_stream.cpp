@@ -4,6 +4,9 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -11,6 +14,11 @@
 #include "longhand/base/error.h"
 
 namespace longhand::cli {
+namespace {
+
+constexpr size_t kLongest = size_t{16} << 20;  // bytes in a line
+
+}  // namespace
 
 LineStream::LineStream(const std::string& source)
     : source_(source), file_(source == "-" ? STDIN_FILENO : ::open(source.c_str(), O_RDONLY | O_CLOEXEC)) {
@@ -45,11 +53,23 @@ bool LineStream::read_more() {
 std::optional<std::string> LineStream::next() {
   size_t searched = begin_;
   for (;;) {
-    const size_t end = buffer_.find('\n', searched);
+    if (after_return_ && begin_ < buffer_.size()) {  // the second half of a line end
+      if (buffer_[begin_] == '\n') ++begin_;
+      searched = std::max(searched, begin_);
+      after_return_ = false;
+    }
+    const size_t end = buffer_.find_first_of("\r\n", searched);
     if (end != std::string::npos) {
       std::string line = buffer_.substr(begin_, end - begin_);
+      after_return_ = buffer_[end] == '\r';
       begin_ = end + 1;
+      ++number_;
       return line;
+    }
+    if (buffer_.size() - begin_ > kLongest) {
+      throw input_error(fmt::format("{}:{}: expected lines of at most {} MiB, found a longer one", shown_name(source_),
+                                    number_ + 1, kLongest >> 20),
+                        "give a text file with line ends");
     }
     searched = buffer_.size() - begin_;  // read_more moves the line's beginning to 0
     if (!read_more()) break;
@@ -57,11 +77,14 @@ std::optional<std::string> LineStream::next() {
   if (begin_ == buffer_.size()) return std::nullopt;
   std::string last = buffer_.substr(begin_);
   begin_ = buffer_.size();
+  ++number_;
   return last;
 }
 
 bool LineStream::would_wait() {
-  if (ended_ || buffer_.find('\n', begin_) != std::string::npos) return false;
+  if (ended_) return false;
+  const size_t begin = begin_ + (after_return_ && begin_ < buffer_.size() && buffer_[begin_] == '\n' ? 1 : 0);
+  if (buffer_.find_first_of("\r\n", begin) != std::string::npos) return false;
   pollfd ready{file_, POLLIN, 0};
   return ::poll(&ready, 1, 0) == 0;
 }

@@ -1,6 +1,7 @@
 // Lines from a file or standard input, as they come.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -14,7 +15,8 @@ class LineStream {
   LineStream(const LineStream&) = delete;
   LineStream& operator=(const LineStream&) = delete;
 
-  /// The next line, without its newline; nothing at the end. Waits for it. Throws an input error where reading fails.
+  /// The next line, without its end (LF, CR LF or CR); nothing at the end of the stream. Waits for it. Throws an input
+  /// error where reading fails, and for a line of more than 16 MiB.
   std::optional<std::string> next();
   /// Whether `next` would wait: for a person, or another program, who may be waiting for what was read so far.
   bool would_wait();
@@ -26,6 +28,8 @@ class LineStream {
   std::string buffer_;
   size_t begin_ = 0;  // of the next line in the buffer
   bool ended_ = false;
+  bool after_return_ = false;  // the last line ended in CR, to which LF may belong
+  int64_t number_ = 0;         // of the last line
 };
 
 }  // namespace longhand::cli

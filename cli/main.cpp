@@ -1,53 +1,44 @@
 // Parses, runs, catches, prints. The library neither prints nor exits.
-#include <fmt/core.h>
-
 #include <csignal>
 #include <cstdio>
-#include <new>
 #include <string>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "longhand/base/error.h"
 
-constexpr const char* kCannotPrint =
-    "error: standard output cannot be written\n  free some space, or redirect it elsewhere\n";
+namespace {
 
-// What a file says must not steer a terminal.
-static std::string visible(const std::string& text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
-    const bool second_set = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F
-    if (byte < 0x20 || byte == 0x7F || second_set) {
-      out += fmt::format("\\x{:02X}", second_set ? next : byte);
-      i += second_set ? 1 : 0;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
+// What is wrong in a long line is in its beginning.
+std::string shown(const std::string& text) {
+  constexpr size_t kLongest = 2000;
+  std::string out = longhand::visible(text);
+  if (out.size() <= kLongest) return out;
+  size_t end = kLongest;
+  while ((static_cast<unsigned char>(out[end]) & 0xC0U) == 0x80) --end;  // within a character
+  return out.substr(0, end) + "...";
 }
 
+}  // namespace
+
 int main(int argc, char** argv) {
+  using longhand::cli::say;
+  longhand::cli::prepare_standard_streams();
   // Past a limit on file sizes a write should fail, and be reported, rather than end the process.
   std::signal(SIGXFSZ, SIG_IGN);
   try {
     const int code = longhand::cli::run_command_line(argc, argv);
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-    fmt::print(stderr, kCannotPrint);
+    longhand::cli::flush_output();
+    return code;
+  } catch (const longhand::cli::OutputEnded&) {
+    return 0;
   } catch (const longhand::Error& e) {
     std::fflush(stdout);
-    fmt::print(stderr, "error: {}\n  {}\n", visible(e.what()), visible(e.advice()));
+    say("error: {}\n  {}\n", shown(e.what()), shown(e.advice()));
     return static_cast<int>(e.code());
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "error: out of memory\n  use a smaller --hidden, --layers, --batch or --bptt\n");
   } catch (const std::exception& e) {
-    if (std::ferror(stdout) != 0) {
-      fmt::print(stderr, kCannotPrint);
-      return static_cast<int>(longhand::ExitCode::kInput);
-    }
-    fmt::print(stderr, "error: {}\n  this is a defect of longhand; please report it with the command line\n", e.what());
+    std::fflush(stdout);
+    say("error: {}\n  this is a defect of longhand; please report it with the command line\n", shown(e.what()));
   }
   return static_cast<int>(longhand::ExitCode::kInput);
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
 #include "longhand/tasks/regressor_task.h"
@@ -16,9 +17,9 @@ namespace {
 class Predict {
  public:
   Predict() {
-    table_.add("data", data_, "table: a file, - for standard input, or a built-in table");
-    table_.add("all", all_, "predict from every window, not from the last of each sequence alone");
-    table_.add("threads", threads_, "processors to use; 0: all", between(0, 1024));
+    table_.add("data", data_, "table: file, - for standard input, or name of a built-in table");
+    table_.add("all", all_, "predict from every window, instead of the last of each sequence");
+    table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
   void declare(CLI::App& verb) {
@@ -45,16 +46,16 @@ class Predict {
                         "give as many rows as the model reads");
     }
     if (const int64_t left_out = too_short(table, series.window); left_out > 0) {
-      fmt::print(stderr, "note: {} shorter than the {} rows that the model reads, and not in the result\n",
-                 left_out == 1 ? "a sequence is" : fmt::format("{} sequences are", left_out), series.window);
+      say("note: {} shorter than the {} rows that the model reads, and not in the result\n",
+          left_out == 1 ? "a sequence is" : fmt::format("{} sequences are", left_out), series.window);
     }
     kernels::Context context(static_cast<int>(threads_));
     const nn::Engine engine = model->options().lstm.fastest_engine();
     const auto O = static_cast<size_t>(model->targets());
     const auto values = static_cast<size_t>(model->ahead()) * O;
     std::string header = "row,step";
-    for (const std::string& name : model->columns().targets) header += "," + quoted(name);
-    fmt::print("{}\n", header);
+    for (const std::string& name : model->columns().targets) header += "," + quoted(visible(name));
+    put("{}\n", header);
     tasks::SeriesBatch batch;
     for (size_t first = 0; first < windows.size(); first += kBatch) {
       const auto some = std::span<const data::Window>(windows).subspan(first, std::min(kBatch, windows.size() - first));
@@ -65,10 +66,10 @@ class Predict {
           const size_t o = j % O;
           // The last row that was read, from 1, as the first below the header; and how far ahead of it.
           const int64_t step = series.horizon > 0 ? static_cast<int64_t>(j / O) + 1 : 0;
-          if (o == 0) fmt::print("{},{}", some[b].begin + some[b].length, step);
+          if (o == 0) put("{},{}", some[b].begin + some[b].length, step);
           const data::Scale& scale = model->columns().target_scales[o];
           const double value = scale.undo(static_cast<double>(predicted[b * values + j]));
-          fmt::print(",{}{}", shown(value, scale), o + 1 == O ? "\n" : "");
+          put(",{}{}", shown(value, scale), o + 1 == O ? "\n" : "");
         }
       }
     }

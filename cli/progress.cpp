@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cli/console.h"
 #include "longhand/tasks/language_model.h"
 
 namespace longhand::cli {
@@ -59,11 +60,10 @@ std::string describe_cold(const std::vector<tasks::Metric>& metrics) {
 void print_cold_warning(const std::vector<tasks::Metric>& metrics, double warm_nats) {
   const tasks::Metric* far = tasks::find_metric(metrics, "cold_nats_21_100");
   if (far == nullptr || far->value < warm_nats + kMuchWorse) return;
-  fmt::print(stderr,
-             "note: this model begins badly: even 21 to 100 symbols after a cold start it loses {:.2f} nats a symbol\n"
-             "      more than within a text, so what it writes after a prompt will be poor; train it with moving rows\n"
-             "      and a larger --reset-state, or give `generate` a long --context\n",
-             far->value - warm_nats);
+  say("note: this model begins badly: even 21 to 100 symbols after a cold start it loses {:.2f} nats a symbol\n"
+      "      more than within a text, so what it writes after a prompt will be poor; train it with moving rows\n"
+      "      and a larger --reset-state, or give `generate` a long --context\n",
+      far->value - warm_nats);
 }
 
 std::string format_duration(double seconds) {
@@ -95,12 +95,11 @@ bool ProgressDisplay::due(double seconds) {
 void ProgressDisplay::show(const std::string& line) {
   if (terminal_) {
     // A longer line would wrap, and the next could not be written over it.
-    fmt::print(stderr, "\r\x1b[K{}", line.substr(0, terminal_width() - 1));
+    write_message("\r\x1b[K" + visible(line.substr(0, terminal_width() - 1)));
     shown_ = true;
   } else {
-    fmt::print(stderr, "{}\n", line);
+    say("{}\n", line);
   }
-  std::fflush(stderr);
 }
 
 void ProgressDisplay::on_step(const train::Progress& p) {
@@ -125,9 +124,8 @@ void ProgressDisplay::on_evaluation(const train::Evaluation& evaluation) {
 }
 
 void ProgressDisplay::clear() {
-  if (shown_) fmt::print(stderr, "\r\x1b[K");
+  if (shown_) write_message("\r\x1b[K");
   shown_ = false;
-  std::fflush(stderr);
 }
 
 }  // namespace longhand::cli

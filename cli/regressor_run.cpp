@@ -18,7 +18,7 @@ RegressorSettings::RegressorSettings() {
 
 void RegressorSettings::add_to(OptionTable& table) {
   common.add_data_to(table, "table", "before the test's");
-  table.add("test-fraction", test_fraction, "part of the data, at its end, to measure the finished model on",
+  table.add("test-fraction", test_fraction, "fraction of the data, at its end, to test the finished model on",
             fraction());
   table.begin_group("Model");
   model.add_to(table);
@@ -31,7 +31,7 @@ void RegressorSettings::check() const {
   model.lstm.engine(common.engine);
   common.check();
   if (!common.test.empty() && test_fraction > 0.0) {
-    throw usage_error("--test-fraction: expected no --test beside it", "leave one of the two out");
+    throw usage_error("--test-fraction: cannot be combined with --test", "leave one of the two out");
   }
   if (test_fraction + common.valid_fraction >= 1.0) {
     throw usage_error("--test-fraction: expected less than 1 together with --valid-fraction",
@@ -96,7 +96,7 @@ void RegressorRun::split() {
   load_all(common.valid, valid_table_, valid_);
   load_all(common.test, test_table_, test_);
   description_ = fmt::format(
-      "{}: {} in {}; {}, {} held out, {} to test; {} parameters", shown_name(common.data),
+      "{}: {}\n{} in {}; {}, {} held out, {} to test; {} parameters", shown_name(common.data), table_.description,
       format_count(table_.rows, "row"), format_count(static_cast<int64_t>(table_.starts.size()) - 1, "sequence"),
       format_count(static_cast<int64_t>(train_.size()), "training window"),
       format_count(static_cast<double>(valid_.size())), format_count(static_cast<double>(test_.size())),

@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 
+#include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
@@ -44,10 +46,11 @@ const std::vector<Use> kUses = {
 
 void CommonSettings::add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out) {
   table.begin_group("Data");
-  table.add("data", data, noun + " to train on: a file, - for standard input, or a name of `longhand data list`");
-  table.add("valid", valid, "held-out " + noun + ", a file or a name; otherwise a part of the data is held out");
-  table.add("valid-fraction", valid_fraction, "part of the data, " + held_out + ", to hold out", fraction());
-  table.add("test", test, noun + " to measure the finished model on, a file or a name");
+  table.add("data", data, "training " + noun + ": file, - for standard input, or name from `longhand data list`");
+  table.add("valid", valid, "validation " + noun + ": file, or name; by default --valid-fraction of the training data");
+  table.add("valid-fraction", valid_fraction, "fraction of the data, " + held_out + ", held out for validation",
+            fraction());
+  table.add("test", test, "test " + noun + " for the finished model: file, or name");
 }
 
 void CommonSettings::add_batches_to(OptionTable& table) {
@@ -55,19 +58,21 @@ void CommonSettings::add_batches_to(OptionTable& table) {
   sequences.also = 0.0;
   sequences.also_called = "all";
   table.begin_group("Training");
-  table.add("batch", batch, "sequences side by side, B; all: one update an epoch, from the whole set", sequences);
-  table.add("accumulate", accumulate, "make an update of so many batches, in the memory of one", between(1, 1024));
-  table.add("batch-every", batch_every, "epochs after which the batch changes, again and again; 0: never", at_least(0));
-  table.add("batch-multiply", batch_multiply, "the factor by which it grows then", at_least(1.0));
-  table.add("batch-divide", batch_divide, "or the divisor", at_least(1.0));
+  table.add("batch", batch, "batch size, in sequences; all: one update per epoch", sequences);
+  table.add("accumulate", accumulate, "number of batches per update (gradient accumulation)", between(1, 1024));
+  table.add("batch-every", batch_every, "epochs between changes of the batch size; 0: constant", at_least(0));
+  table.add("batch-multiply", batch_multiply, "factor of each change of the batch size", at_least(1.0));
+  table.add("batch-divide", batch_divide, "divisor of each change of the batch size", at_least(1.0));
 }
 
 void CommonSettings::add_training_to(OptionTable& table) {
   training.add_to(table);
-  table.add("seed", seed, "of the initial weights, the batches and dropout", at_least(0));
+  table.add("seed", seed, "random seed of the initial weights, the batches and dropout", at_least(0));
   table.begin_group("Running");
-  table.add("threads", threads, "processors to use; 0: all. The result is the same for any number", between(0, 1024));
-  table.add("engine", engine, "what computes the model", one_of({"fused", "reference", "autograd"}));
+  table.add("threads", threads, "number of threads, which does not change the result; 0: one per processor",
+            between(0, 1024));
+  table.add("engine", engine, "implementation: fused kernels, plain reference loops, or autograd on a tape",
+            one_of({"fused", "reference", "autograd"}));
 }
 
 void CommonSettings::check() const {
@@ -93,12 +98,12 @@ std::vector<std::string> CommonSettings::notes(const OptionTable& table) const {
     }
   }
   const bool changes = batch_multiply != 1.0 || batch_divide != 1.0;
-  if (changes && batch_every == 0) out.emplace_back("--batch-multiply and --batch-divide want --batch-every");
-  if (!changes && batch_every > 0) out.emplace_back("--batch-every wants --batch-multiply or --batch-divide");
+  if (changes && batch_every == 0) out.emplace_back("--batch-multiply and --batch-divide need --batch-every");
+  if (!changes && batch_every > 0) out.emplace_back("--batch-every needs --batch-multiply or --batch-divide");
   const train::OptimizerOptions& o = training.optimizer;
   const bool triggered = o.optimizer == "asgd" && o.average_after < 0;
   if (triggered && training.patience > 0 && training.patience <= o.average_trigger + 1) {
-    out.push_back(fmt::format("--patience {} may end the run before --average-trigger {} lets it begin to average",
+    out.push_back(fmt::format("--patience {} may stop the run before --average-trigger {} starts averaging",
                               training.patience, o.average_trigger));
   }
   if (training.patience > 0 && valid.empty() && valid_fraction == 0.0) {
@@ -116,24 +121,35 @@ data::GroupOptions CommonSettings::groups() const {
           .seed = seed_number()};
 }
 
-std::string describe_foreign(const std::string& source, int64_t foreign, int64_t all, const std::string& noun) {
-  if (foreign == 0) return "";
-  if (foreign == all) {
+std::string describe_unseen(const std::string& source, int64_t unseen, int64_t all, const std::string& noun) {
+  if (unseen == 0) return "";
+  if (unseen == all) {
     throw input_error(source + ": expected labels of the training data, found none of them",
                       "check that both files have their labels in the same place");
   }
   return fmt::format("\n{}: {} of {} with labels that the training data lack; they count as wrong", source,
-                     format_count(static_cast<double>(foreign)), format_count(all, noun));
+                     format_count(static_cast<double>(unseen)), format_count(all, noun));
+}
+
+train::FixedOptions fixed_options(const OptionTable& table) {
+  static const std::set<std::string> kFree = {"epochs", "patience", "threads", "checkpoint-seconds",
+                                              "data",   "valid",    "test",    "tensorboard"};
+  train::FixedOptions out;
+  for (const Option& option : table.options()) {
+    if (!kFree.contains(option.name)) out[option.name] = option.text();
+  }
+  return out;
 }
 
 RunResult train_in_folder(tasks::Task& task, const CommonSettings& settings, const OptionTable& resolved,
                           const std::string& folder, bool resume, const train::Observer& observer,
                           kernels::Context& context, const Finished& finished) {
-  train::Trainer trainer(task, settings.training, folder, context, observer);
+  train::Trainer trainer(task, settings.training, folder, context, observer, fixed_options(resolved));
   if (resume) trainer.resume();
   RunResult result{.training = {}, .was_complete = resume && trainer.complete(), .findings = {}};
   io::write_file(train::RunFiles(folder).config, io::to_toml(resolved));
   result.training = trainer.run();
+  end_on_interrupt();  // all that the run needs is on the disk
   if (finished.examine) result.findings = finished.examine(result.training);
   lab::write_report(folder, result.findings);
   if (finished.test && result.training.outcome != train::Outcome::kInterrupted) {

@@ -69,7 +69,7 @@ std::vector<T> hold_out(std::vector<T>& items, double fraction) {
 
 /// What is to be said of data to measure on with labels that the training data lack: nothing, or a line for the user.
 /// Throws an input error where that is all of them. `noun`: "text", "word".
-std::string describe_foreign(const std::string& source, int64_t foreign, int64_t all, const std::string& noun);
+std::string describe_unseen(const std::string& source, int64_t unseen, int64_t all, const std::string& noun);
 
 struct RunResult {
   train::TrainResult training;
@@ -82,6 +82,9 @@ struct Finished {
   std::function<std::vector<tasks::Metric>()> test;
   std::function<lab::Findings(const train::TrainResult&)> examine;  ///< all but the test
 };
+
+/// The options of a run but for those that may change when it is resumed, and the names of its files, which may move.
+train::FixedOptions fixed_options(const OptionTable& table);
 
 /// Trains in a folder that exists, or goes on with the run that is there, and leaves configuration and report. A run
 /// that was interrupted is not tested.

@@ -1,5 +1,6 @@
 // longhand selftest: the gradients of the LSTM layers, checked on this machine.
 #include "longhand/lab/selftest.h"
+#include "cli/console.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -71,15 +72,19 @@ struct SelfTest {
   bool json = false;
   int threads = 0;
 
-  int run() const { return derivatives ? run_derivatives() : run_lattice(); }
+  int run() const {
+    if (derivatives && thorough) {
+      throw usage_error("longhand selftest: expected one of --derivatives and --thorough, found both", "leave one out");
+    }
+    return derivatives ? run_derivatives() : run_lattice();
+  }
 
   int run_derivatives() const {
     const std::vector<lab::EquationResult> results = lab::check_derivatives();
     nlohmann::ordered_json out = nlohmann::ordered_json::array();
     bool passed = true;
     if (!json) {
-      fmt::print(
-          "The equations of docs/derivatives.md in double: largest difference between the formula and the\n"
+      put("The equations of docs/derivatives.md in double: largest difference between the formula and the\n"
           "tape (tolerance {:.0e}), and central differences ({:.0e}).\n\n{:>4}  {:<32} {:>10} {:>12}\n",
           results[0].tolerance_tape, results[0].tolerance_differences, "", "derivative", "tape", "differences");
     }
@@ -92,14 +97,14 @@ struct SelfTest {
                        {"differences", r.differences},
                        {"passed", r.passed()}});
       } else {
-        fmt::print("{:>4}  {:<32} {:>10.1e} {:>12.1e}{}\n", fmt::format("({})", r.number), r.what, r.tape,
-                   r.differences, r.passed() ? "" : "  FAILED");
+        put("{:>4}  {:<32} {:>10.1e} {:>12.1e}{}\n", fmt::format("({})", r.number), r.what, r.tape, r.differences,
+            r.passed() ? "" : "  FAILED");
       }
     }
     if (json) {
-      fmt::print("{}\n", nlohmann::ordered_json({{"passed", passed}, {"derivatives", out}}).dump());
+      write_json(nlohmann::ordered_json({{"passed", passed}, {"derivatives", out}}).dump());
     } else {
-      fmt::print("\n{}\n", passed ? "All derivatives are right." : "FAILED: a formula is wrong.");
+      put("\n{}\n", passed ? "All derivatives are right." : "FAILED: a formula is wrong.");
     }
     return passed ? 0 : 1;
   }
@@ -111,13 +116,13 @@ struct SelfTest {
     size_t tenths = 0;
     const std::vector<lab::PointResult> results = lab::run_lattice(points, threads, [&](size_t done) {
       if (live) {
-        fmt::print(stderr, "\r{} of {} points", done, points.size());
+        write_message(fmt::format("\r{} of {} points", done, points.size()));
       } else if (thorough && !json && 10 * done / points.size() > tenths) {  // minutes without a word look like a halt
         tenths = 10 * done / points.size();
-        fmt::print(stderr, "{} of {} points\n", done, points.size());
+        say("{} of {} points\n", done, points.size());
       }
     });
-    if (live) fmt::print(stderr, "\r\033[K");
+    if (live) write_message("\r\x1b[K");
     std::vector<const lab::PointResult*> failures;
     for (const lab::PointResult& result : results) {
       const auto* checks = result.checks;
@@ -160,45 +165,44 @@ struct SelfTest {
     const nlohmann::ordered_json out = {{"passed", failures.empty()}, {"points", results.size()},
                                         {"failures", failed},         {"simd_targets", kernels::simd_targets()},
                                         {"seconds", seconds},         {"options", options}};
-    fmt::print("{}\n", out.dump());
+    write_json(out.dump());
   }
 
   void print_table(const std::vector<lab::PointResult>& results, const std::vector<const lab::PointResult*>& failures,
                    double seconds) const {
-    fmt::print(
-        "Outputs, states and gradients of stacks of LSTM layers, each beside those of the\n"
+    put("Outputs, states and gradients of stacks of LSTM layers, each beside those of the\n"
         "reference in double: the fused kernels in float (on {}),\n"
         "the tape in double, and central differences. The worst difference over all\n"
         "points in which an option is on, relative to the largest value; and the largest\n"
         "part of a point's tolerance that a difference took up.\n\n",
         fmt::join(kernels::simd_targets(), ", "));
-    fmt::print("{:<20} {:>6}", "option", "points");
-    for (const char* name : kCheckNames) fmt::print(" {:>16}", name);
-    fmt::print("\n");
+    put("{:<20} {:>6}", "option", "points");
+    for (const char* name : kCheckNames) put(" {:>16}", name);
+    put("\n");
     for (const Row& row : rows_by_option(results, thorough)) {
-      fmt::print("{:<20} {:>6}", row.name, row.points);
+      put("{:<20} {:>6}", row.name, row.points);
       for (int c = 0; c < lab::kChecks; ++c) {
-        fmt::print(" {:>16}", fmt::format("{:.1e} ({:.0f} %)", row.difference[c], 100.0 * row.share[c]));
+        put(" {:>16}", fmt::format("{:.1e} ({:.0f} %)", row.difference[c], 100.0 * row.share[c]));
       }
-      fmt::print("\n");
+      put("\n");
     }
-    fmt::print("\nTolerances\n");
-    for (const std::string& line : lab::tolerance_notes()) fmt::print("  {}\n", line);
-    fmt::print("\n");
+    put("\nTolerances\n");
+    for (const std::string& line : lab::tolerance_notes()) put("  {}\n", line);
+    put("\n");
     for (size_t i = 0; i < std::min(failures.size(), kFailuresShown); ++i) {
       const lab::PointResult& f = *failures[i];
-      fmt::print("FAILED  T {} B {} I {} H {} P {}: {}\n", f.point.steps, f.point.batch, f.point.inputs, f.point.hidden,
-                 f.point.proj, options_of(f.point));
+      put("FAILED  T {} B {} I {} H {} P {}: {}\n", f.point.steps, f.point.batch, f.point.inputs, f.point.hidden,
+          f.point.proj, options_of(f.point));
       for (int c = 0; c < lab::kChecks; ++c) {
         if (f.checks[c].passed()) continue;
-        fmt::print("        {}: {:.2e} in {}, tolerance {:.2e}\n", kCheckNames[c], f.checks[c].difference,
-                   f.checks[c].where, f.checks[c].tolerance);
+        put("        {}: {:.2e} in {}, tolerance {:.2e}\n", kCheckNames[c], f.checks[c].difference, f.checks[c].where,
+            f.checks[c].tolerance);
       }
     }
     if (failures.empty()) {
-      fmt::print("All {} points agree ({:.0f} s).\n", results.size(), seconds);
+      put("All {} points agree ({:.0f} s).\n", results.size(), seconds);
     } else {
-      fmt::print("FAILED: {} of {} points ({:.0f} s).\n", failures.size(), results.size(), seconds);
+      put("FAILED: {} of {} points ({:.0f} s).\n", failures.size(), results.size(), seconds);
     }
   }
 };
@@ -208,12 +212,9 @@ struct SelfTest {
 void declare_selftest(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("selftest", "Check the gradients of every option, on this machine");
   auto command = std::make_shared<SelfTest>();
-  CLI::Option* equations =
-      verb->add_flag("--derivatives", command->derivatives, "check the equations of docs/derivatives.md one by one");
-  CLI::Option* full =
-      verb->add_flag("--thorough", command->thorough,
-                     "every combination of the layers' options, on two small shapes in turn (a quarter of an hour)");
-  equations->excludes(full);
+  verb->add_flag("--derivatives", command->derivatives, "check the equations of docs/derivatives.md one by one");
+  verb->add_flag("--thorough", command->thorough,
+                 "every combination of the layers' options, on two small shapes in turn (a quarter of an hour)");
   verb->add_option("--threads", command->threads, "processors to use; 0: all")->check(CLI::Range(0, 1024));
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->callback([&action, command] { action = [command] { return command->run(); }; });

@@ -4,10 +4,11 @@
 #include <cstdio>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/line_stream.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
-#include "longhand/base/utf8.h"
+#include "longhand/data/source.h"
 #include "longhand/tasks/tagger_task.h"
 
 namespace longhand::cli {
@@ -16,12 +17,13 @@ namespace {
 class Tag {
  public:
   Tag() {
-    table_.add("data", data_, "sentences: a file, or - for standard input");
-    table_.add("input", input_, "one sentence a line, words between blanks, or one word a line in columns",
+    table_.add("data", data_, "sentences: file, or - for standard input");
+    table_.add("input", input_,
+               "input format: sentences is one per line with blanks between words, columns is one word per line",
                one_of({"sentences", "columns"}));
-    table_.add("nbest", nbest_, "write so many taggings of each sentence, best first", between(1, 1000));
-    table_.add("probabilities", probabilities_, "write the probability of each tagging before it");
-    table_.add("threads", threads_, "processors to use; 0: all", between(0, 1024));
+    table_.add("nbest", nbest_, "number of taggings to write for each sentence, best first", between(1, 1000));
+    table_.add("probabilities", probabilities_, "write the probability of each tagging in a line before it");
+    table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
   void declare(CLI::App& verb) {
@@ -35,8 +37,9 @@ class Tag {
     LineStream lines(data_);
     kernels::Context context(static_cast<int>(threads_));
     const bool columns = input_ == "columns";
-    reader_.emplace(data::ColumnOptions{.column = model_->options().columns.column}, data::ColumnReader::Tags::kIgnored,
-                    shown_name(data_));
+    reader_.emplace(data::ColumnOptions{.column = model_->options().columns.column,
+                                        .word_column = model_->options().columns.word_column},
+                    data::ColumnReader::Tags::kIgnored, shown_name(data_));
     int64_t number = 0;
     while (std::optional<std::string> line = lines.next()) {
       ++number;
@@ -46,7 +49,7 @@ class Tag {
         tag(context);  // what came before is not lost
         throw;
       }
-      if (waiting_.size() >= kMostWaiting || (!waiting_.empty() && lines.would_wait())) tag(context);
+      if (waiting_.size() >= kMaxWaiting || (!waiting_.empty() && lines.would_wait())) tag(context);
     }
     if (!raw_.empty() && raw_.back().find_first_not_of(kBlanks) != std::string::npos) {
       raw_.emplace_back();  // the blank line that the last sentence lacks
@@ -58,7 +61,7 @@ class Tag {
   }
 
  private:
-  static constexpr size_t kMostWaiting = 64;
+  static constexpr size_t kMaxWaiting = 64;
   static constexpr size_t kUpos = 3;  // of CoNLL-U's columns, from 0
   static constexpr const char* kBlanks = " \t\r";
 
@@ -71,8 +74,8 @@ class Tag {
 
   void take(std::string line, int64_t number) {
     if (input_ == "sentences") {
-      if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // a byte-order mark
-      data::TaggedSentence sentence = words(line, number);
+      data::TaggedSentence sentence;
+      sentence.words = data::split_words(data::clean_line(line, shown_name(data_), number), {});
       model_->check_length(static_cast<int64_t>(sentence.words.size()), nbest_);
       waiting_.push_back({std::move(sentence), {}, 0});
       return;
@@ -87,21 +90,6 @@ class Tag {
     const int64_t first = last_line - static_cast<int64_t>(raw_.size()) + 1;
     waiting_.push_back({std::move(sentence), std::move(raw_), first});
     raw_.clear();
-  }
-
-  data::TaggedSentence words(const std::string& line, int64_t number) const {
-    if (find_invalid_utf8(line) != std::string::npos) {
-      throw input_error(fmt::format("{}:{}: expected UTF-8, found other bytes", shown_name(data_), number),
-                        "convert the text to UTF-8");
-    }
-    data::TaggedSentence out;
-    for (size_t at = line.find_first_not_of(kBlanks); at != std::string::npos;
-         at = line.find_first_not_of(kBlanks, at)) {
-      const size_t end = std::min(line.find_first_of(kBlanks, at), line.size());
-      out.words.push_back(line.substr(at, end - at));
-      at = end;
-    }
-    return out;
   }
 
   void tag(kernels::Context& context) {
@@ -127,9 +115,8 @@ class Tag {
       next += empty ? 0 : 1;
     }
     waiting_.clear();
-    const bool written = std::fwrite(out.data(), 1, out.size(), stdout) == out.size();
-    if (!written || std::fflush(stdout) != 0)
-      throw input_error("standard output: cannot be written", "free some space");
+    write_text(out);
+    flush_output();
   }
 
   void write(const Waiting& waiting, const std::vector<tasks::Tagging>& taggings, std::string& out) const {
@@ -140,7 +127,7 @@ class Tag {
         write_columns(waiting, tagging.tags, out);
         continue;
       }
-      for (size_t t = 0; t < words.size(); ++t) out += words[t] + "\t" + tagging.tags[t] + "\n";
+      for (size_t t = 0; t < words.size(); ++t) out += words[t] + "\t" + visible(tagging.tags[t]) + "\n";
       out += "\n";
     }
   }
@@ -156,12 +143,13 @@ class Tag {
       if (is_word && reader_->is_conllu()) {
         // A model of other columns has nothing to say of these; the first two are the ID and the word.
         const size_t column = reader_->tag_column();
-        const size_t last = kUpos + 6, place = column < 2 || column > last ? kUpos : column;
+        const size_t last = kUpos + 6;
+        const size_t place = (column < 2 || column > last) && !reader_->is_plus() ? kUpos : column;
         size_t begin = 0;
         for (size_t c = 0; c < place; ++c) begin = line.find('\t', begin) + 1;
-        line.replace(begin, line.find('\t', begin) - begin, tags[word]);
+        line.replace(begin, line.find('\t', begin) - begin, visible(tags[word]));
       } else if (is_word || (!reader_->is_conllu() && line.starts_with(data::kDocumentStart))) {
-        line += (line.find('\t') != std::string::npos ? "\t" : " ") + (is_word ? tags[word] : "O");
+        line += (line.find('\t') != std::string::npos ? "\t" : " ") + (is_word ? visible(tags[word]) : "O");
       }
       word += is_word ? 1 : 0;
       out += line + "\n";

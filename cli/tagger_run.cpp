@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
 
 namespace longhand::cli {
 namespace {
@@ -30,11 +31,13 @@ void TaggerSettings::add_to(OptionTable& table) {
   vectors.add_to(table);
   table.begin_group("Model");
   model.add_to(table);
+  table.add("strict", strict, "refuse tags that break their scheme, instead of repairing them as conlleval reads them");
   common.add_batches_to(table);
   table.add("unknown-rate", unknown_rate,
-            "r: in training, a word that occurs c times is read as unknown with probability r / (r + c)",
+            "r: a training word that occurs c times is replaced with <unk> with probability r / (r + c)",
             at_least(0.0));
-  table.add("label-smoothing", common.label_smoothing, "part of each target that is spread over all tags", fraction());
+  table.add("label-smoothing", common.label_smoothing,
+            "label smoothing: fraction of each target that is spread over all tags", fraction());
   common.add_training_to(table);
 }
 
@@ -43,7 +46,8 @@ void TaggerSettings::check() const {
   model.lstm.engine(common.engine);
   common.check();
   if (model.crf && common.label_smoothing > 0.0) {
-    throw usage_error("--label-smoothing: expected none with --crf", "a chain scores whole sequences; leave one out");
+    throw usage_error("--label-smoothing: cannot be combined with --crf",
+                      "a chain scores whole sequences; leave one out");
   }
 }
 
@@ -55,6 +59,19 @@ std::vector<std::string> TaggerSettings::notes() const {
   mine = *this;
   for (std::string& note : common.notes(table)) out.push_back(std::move(note));
   return out;
+}
+
+std::string keep_scheme(std::vector<data::TaggedSentence>& sentences, data::Scheme scheme, bool strict,
+                        const std::string& source) {
+  if (strict) {
+    data::check_scheme(sentences, scheme, source);
+    return "";
+  }
+  const data::Repairs repairs = data::repair_scheme(sentences, scheme, source);
+  if (repairs.first.empty()) return "";
+  return fmt::format("\n{}: {} changed that broke the scheme {}, the first in line {} ({}); --strict refuses them",
+                     source, format_count(repairs.tags, "tag"), data::scheme_name(scheme), repairs.first_line,
+                     visible(repairs.first));
 }
 
 TaggerRun::TaggerRun(const TaggerSettings& settings)
@@ -71,11 +88,12 @@ TaggerRun::TaggerRun(const TaggerSettings& settings)
   if (!common.test.empty()) test_ = read(common.test).sentences;
 
   tasks::TaggerOptions options = settings_.model;
-  const data::Scheme scheme = options.scheme == "auto" ? data::recognise_scheme(train.sentences, common.data)
-                                                       : data::parse_scheme(options.scheme);
-  data::check_scheme(train.sentences, scheme, common.data);
-  data::check_scheme(valid, scheme, common.valid);
-  data::check_scheme(test_, scheme, common.test);
+  const data::Scheme scheme = options.scheme == "auto"
+                                  ? data::recognise_scheme(train.sentences, shown_name(common.data))
+                                  : data::parse_scheme(options.scheme);
+  std::string repairs = keep_scheme(train.sentences, scheme, settings_.strict, shown_name(common.data));
+  repairs += keep_scheme(valid, scheme, settings_.strict, shown_name(common.valid));
+  repairs += keep_scheme(test_, scheme, settings_.strict, shown_name(common.test));
   options.scheme = data::scheme_name(scheme);
   if (common.valid.empty() && common.valid_fraction > 0.0) {
     const auto all = static_cast<double>(train.sentences.size());
@@ -106,10 +124,11 @@ TaggerRun::TaggerRun(const TaggerSettings& settings)
                              format_count(static_cast<double>(model_->vocabulary().words.size())),
                              model_->vocabulary().shapes.size(), model_->vocabulary().characters.size(),
                              model_->labels().size(), format_count(static_cast<double>(model_->parameters().count())));
+  description_ += repairs;
   for (const auto& [source, measured] : {std::pair(common.valid, &valid), std::pair(common.test, &test_)}) {
     if (source.empty()) continue;
     const tasks::TaggedCorpus corpus(*model_, *measured);
-    description_ += describe_foreign(shown_name(source), corpus.foreign(), corpus.words(), "word");
+    description_ += describe_unseen(shown_name(source), corpus.unseen(), corpus.words(), "word");
   }
   if (!vectors.description.empty()) description_ += "\n" + vectors.description;
   task_ = std::make_unique<tasks::TaggerTask>(*model_, std::move(train.sentences), std::move(valid),

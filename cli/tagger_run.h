@@ -17,6 +17,7 @@ struct TaggerSettings {
   CommonSettings common;
   data::VectorOptions vectors;
   double unknown_rate = 0.25;
+  bool strict = false;
   tasks::TaggerOptions model;
 
   void add_to(OptionTable& table);
@@ -25,6 +26,11 @@ struct TaggerSettings {
   /// What was asked for and does nothing, as sentences for the user.
   std::vector<std::string> notes() const;
 };
+
+/// Makes sentences keep the scheme, or with `strict` throws where they do not. Returns a line for the user that begins
+/// with a newline, or nothing.
+std::string keep_scheme(std::vector<data::TaggedSentence>& sentences, data::Scheme scheme, bool strict,
+                        const std::string& source);
 
 class TaggerRun {
  public:

@@ -2,8 +2,10 @@
 
 #include <fmt/core.h>
 
+#include "cli/console.h"
 #include "cli/data_cache.h"
 #include "longhand/base/error.h"
+#include "longhand/base/options.h"
 #include "longhand/data/builtin.h"
 #include "longhand/data/generators.h"
 #include "longhand/io/file.h"
@@ -14,24 +16,33 @@ namespace {
 // A folder may have the name of a data set.
 bool is_file(const std::string& source) { return source == "-" || (io::exists(source) && !io::is_folder(source)); }
 
+// Whether to use what is built in: a file of the same name goes before it.
+bool use_builtin(const std::string& source, bool is_builtin) {
+  if (!is_builtin) return false;
+  if (!is_file(source)) return true;
+  say("note: '{}' is a file here and a built-in name; the file is read\n", source);
+  return false;
+}
+
 }  // namespace
 
 std::string load_file(const std::string& source) {
   const std::optional<std::string> cached = is_file(source) ? std::nullopt : find_in_cache(source);
   std::string text = io::read_file(cached.value_or(source));
   if (text.empty()) {
-    throw input_error(shown_name(source) + ": expected some data, found nothing", "give a file with something in it");
+    throw input_error(shown_name(source) + ": expected data, found an empty file", "give a file with something in it");
   }
   return text;
 }
 
 std::string load_numbers(const std::string& source) {
-  if (const data::GeneratedTable* table = data::find_generated(source)) return table->csv();
-  return load_file(source);
+  const data::GeneratedTable* table = data::find_generated(source);
+  return use_builtin(source, table != nullptr) ? table->csv() : load_file(source);
 }
 
-std::string load_text(const std::string& source, const data::TextOptions& options) {
-  if (const data::BuiltinText* builtin = data::find_builtin(source)) return std::string(builtin->text);
+std::string load_text(const std::string& source) {
+  const data::BuiltinText* builtin = data::find_builtin(source);
+  if (use_builtin(source, builtin != nullptr)) return std::string(builtin->text);
   std::optional<std::string> cached;
   if (!is_file(source) && !(cached = find_in_cache(source)) && !io::exists(source)) {
     std::vector<std::string> names;
@@ -40,13 +51,8 @@ std::string load_text(const std::string& source, const data::TextOptions& option
                       "check the name; `longhand data list` shows the built-in texts" + did_you_mean(source, names));
   }
   std::string text = io::read_file(cached.value_or(source));
-  const std::string shown = shown_name(source);
-  if (text.empty())
-    throw input_error(shown + ": expected a text, found nothing", "give a text with some symbols in it");
-  const size_t nul = text.find('\0');
-  if (options.level != "byte" && nul != std::string::npos) {
-    throw input_error(fmt::format("{}: expected a text, found a binary file (a zero byte at offset {})", shown, nul),
-                      "give a text in UTF-8, or train on bytes with --level byte");
+  if (text.empty()) {
+    throw input_error(shown_name(source) + ": expected a text, found nothing", "give a text with some symbols in it");
   }
   return text;
 }

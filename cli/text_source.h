@@ -3,13 +3,11 @@
 
 #include <string>
 
-#include "longhand/data/text.h"
-
 namespace longhand::cli {
 
-/// The raw text that `source` names: a built-in text, "-" for standard input, or a file. Throws input errors for one
-/// that is missing, a folder, empty, or (unless the level is byte) binary.
-std::string load_text(const std::string& source, const data::TextOptions& options);
+/// The raw text that `source` names: a file, "-" for standard input, or a built-in text. Throws input errors for one
+/// that is missing, a folder, or empty.
+std::string load_text(const std::string& source);
 
 /// What to call it in a message.
 inline std::string shown_name(const std::string& source) { return source == "-" ? "standard input" : source; }
@@ -18,7 +16,7 @@ inline std::string shown_name(const std::string& source) { return source == "-" 
 /// folder, or empty.
 std::string load_file(const std::string& source);
 
-/// The same, or a generated table by its name.
+/// The same, or a generated table by its name; a file of that name goes before it.
 std::string load_numbers(const std::string& source);
 
 }  // namespace longhand::cli

@@ -7,6 +7,7 @@
 
 #include "cli/classifier_run.h"
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/folder_lock.h"
 #include "cli/interrupt.h"
 #include "cli/language_run.h"
@@ -30,12 +31,12 @@ struct RunControl {
 
   void add_to(OptionTable& table) {
     table.begin_group("Running");
-    table.add("config", config, "TOML file of options; those on the command line go before it");
-    table.add("out", out, "folder for the run; by default a new one under runs/");
-    table.add("resume", resume, "continue the run in this folder");
-    table.add("overwrite", overwrite, "let --out replace a run that is there already");
-    table.add("quiet", quiet, "no progress");
-    table.add("json", json, "print the result as one JSON object");
+    table.add("config", config, "TOML file of options; command-line options override it");
+    table.add("out", out, "run folder to create; by default one below runs/");
+    table.add("resume", resume, "run folder in which to resume training");
+    table.add("overwrite", overwrite, "replace the run in --out");
+    table.add("quiet", quiet, "print no progress");
+    table.add("json", json, "print the result as a JSON object");
   }
 };
 
@@ -75,12 +76,16 @@ class Train {
   int run() {
     read_options();
     settings_.check();
-    if (control_.resume.empty()) check_out();
+    if (control_.resume.empty()) {
+      check_out();
+    } else {
+      train::check_fixed_options(folder_, fixed_options(settings_table_));
+    }
     for (const std::string& note : settings_.notes()) {
-      if (!control_.quiet) fmt::print(stderr, "note: {}\n", note);
+      if (!control_.quiet) say("note: {}\n", note);
     }
     Run run(settings_);
-    if (!run.description().empty() && !control_.quiet) fmt::print(stderr, "{}\n", run.description());
+    if (!run.description().empty() && !control_.quiet) say("{}\n", run.description());
     prepare_folder();
     const FolderLock lock(folder_);
     if (control_.resume.empty()) remove_old_run();
@@ -92,16 +97,22 @@ class Train {
                                       .should_stop = interrupted});
     display.clear();
     if (result.was_complete && !control_.quiet) {
-      fmt::print(stderr, "note: the run was complete after {}; give a larger --epochs to go on\n",
-                 format_count(settings_.common.training.epochs, "epoch"));
+      say("note: the run was complete after {}; give a larger --epochs to go on\n",
+          format_count(settings_.common.training.epochs, "epoch"));
     }
     if (result.training.outcome == train::Outcome::kInterrupted) {
-      fmt::print(stderr, "interrupted after step {}; the checkpoint is safe\n  continue with `{} --resume {}`\n",
-                 result.training.progress.step, name(), folder_);
+      say("interrupted after step {}; the checkpoint is safe\n  continue with `{} --resume {}`\n",
+          result.training.progress.step, name(), folder_);
       return static_cast<int>(ExitCode::kInterrupted);
     }
     report(result);
-    return 0;
+    const train::Progress& p = result.training.progress;
+    if (!p.has_grown()) return 0;
+    flush_output();
+    throw input_error(
+        fmt::format("the training diverged: its loss grew from {:.4g} to {:.4g}", p.first_loss, p.loss()),
+        fmt::format("lower --lr (now {}) or --clip-norm (now {}; 0 does not clip)",
+                    settings_.common.training.optimizer.learning_rate, settings_.common.training.optimizer.clip_norm));
   }
 
  private:
@@ -135,7 +146,7 @@ class Train {
   // A resumed run goes on as it began; only what cannot change its numbers may differ.
   void refuse_changes() const {
     if (!control_.out.empty() || !control_.config.empty()) {
-      throw usage_error(name() + ": --resume stands with neither --out nor --config",
+      throw usage_error(name() + ": --resume cannot be combined with --out or --config",
                         "the run's own folder and configuration are used");
     }
     for (const auto& [option, text] : given_settings_.given()) {
@@ -207,23 +218,23 @@ class Train {
         for (const tasks::Metric& metric : run.findings.cold->bands) out[metric.name] = metric.value;
       }
       for (const tasks::Metric& metric : run.findings.test) out["test_" + metric.name] = metric.value;
-      fmt::print("{}\n", out.dump());
+      write_json(out.dump());
       return;
     }
-    fmt::print("{}, {}, {} in {} of training: {} {}s/s{}\n", format_count(p.epoch, "epoch"),
-               format_count(p.step, "step"), format_count(p.total_count, Run::kNoun), format_duration(p.seconds),
-               format_count(speed), p.has_perplexity ? "token" : Run::kNoun,
-               result.outcome == train::Outcome::kOutOfPatience ? " (stopped: no improvement)" : "");
+    put("{}, {}, {} in {} of training: {} {}s/s{}\n", format_count(p.epoch, "epoch"), format_count(p.step, "step"),
+        format_count(p.total_count, Run::kNoun), format_duration(p.seconds), format_count(speed),
+        p.has_perplexity ? "token" : Run::kNoun,
+        result.outcome == train::Outcome::kOutOfPatience ? " (stopped: no improvement)" : "");
     std::vector<tasks::Metric> training = {{"loss", p.loss()}};
     if (p.has_perplexity) training.push_back({"perplexity", std::exp(p.loss())});
-    fmt::print("training   {}, in epoch {}\n", describe(training), p.epoch);
+    put("training   {}, in epoch {}\n", describe(training), p.epoch);
     if (!result.valid.empty()) {
-      fmt::print("held out   {}, in epoch {}, the best\n", describe(result.valid), result.best_epoch);
+      put("held out   {}, in epoch {}, the best\n", describe(result.valid), result.best_epoch);
     }
-    if (!run.findings.test.empty()) fmt::print("test       {}\n", describe(run.findings.test));
+    if (!run.findings.test.empty()) put("test       {}\n", describe(run.findings.test));
     const std::optional<lab::ColdCurve>& cold = run.findings.cold;
-    if (cold) fmt::print("cold start {}\n", describe_cold(cold->bands));
-    fmt::print("model      {}\nreport     {}\n", files.model, files.report);
+    if (cold) put("cold start {}\n", describe_cold(cold->bands));
+    put("model      {}\nreport     {}\n", files.model, files.report);
     if (cold) print_cold_warning(cold->bands, cold->warm_nats);
   }
 

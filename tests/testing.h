@@ -50,21 +50,26 @@ Buffer<T> aligned(const std::vector<T>& values) {
   return out;
 }
 
-/// Fails where an element differs by more than `tolerance` times the largest expected magnitude (at least 1e-3 of one).
+/// Fails where an element differs by more than `tolerance` times the largest expected magnitude, or is no number.
 template <class A, class B>
 void expect_close(const A& actual, const B& expected, int64_t n, double tolerance, const std::string& what) {
-  double largest = 1e-3, worst = 0.0;
+  double largest = 0.0, worst = 0.0;
   int64_t at = 0;
   for (int64_t i = 0; i < n; ++i) {
-    largest = std::max(largest, std::abs(static_cast<double>(expected[static_cast<size_t>(i)])));
-    const double difference = std::abs(static_cast<double>(actual[static_cast<size_t>(i)]) -
-                                       static_cast<double>(expected[static_cast<size_t>(i)]));
-    if (!(difference <= worst)) {
-      worst = difference;
+    const auto a = static_cast<double>(actual[static_cast<size_t>(i)]);
+    const auto e = static_cast<double>(expected[static_cast<size_t>(i)]);
+    if (!std::isfinite(a) || !std::isfinite(e)) {
+      ADD_FAILURE() << what << ": element " << i << " of " << n << " is " << a << ", expected " << e;
+      return;
+    }
+    largest = std::max(largest, std::abs(e));
+    if (std::abs(a - e) > worst) {
+      worst = std::abs(a - e);
       at = i;
     }
   }
-  EXPECT_LE(worst / largest, tolerance) << what << ": element " << at << " of " << n << " differs by " << worst;
+  EXPECT_LE(worst, tolerance * largest) << what << ": element " << at << " of " << n << " differs by " << worst
+                                        << ", and the largest is " << largest;
 }
 
 /// Runs `body` once on every SIMD target that this machine has, and restores the best.

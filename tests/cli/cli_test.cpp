@@ -72,8 +72,8 @@ TEST(Cli, NeverWritesOverARunUnasked) {
 }
 
 const std::vector<std::string> kLong = {
-    "train",   "lm", "--data",   "tale",   "--max-tokens",         "3000", "--hidden", "24",
-    "--embed", "8",  "--epochs", "100000", "--checkpoint-seconds", "0.05",
+    "train", "lm", "--data", "tale", "--max-tokens", "3000", "--hidden", "24", "--embed", "8", "--epochs", "100000",
+    "--checkpoint-seconds", "0.05",
     // Where states are reset depends on the number of epochs, which the test changes.
     "--reset-state", "0"};
 
@@ -151,14 +151,12 @@ TEST(Cli, InputAtFaultIsExitCodeOne) {
   write_file(folder / "binary", std::string("ab\0cd", 5));
   expect_error(train("binary"), 1, "binary file (a zero byte at offset 2)");
   write_file(folder / "latin1", "caf\xE9 au lait");
-  expect_error(train("latin1"), 1, "latin1: expected UTF-8, found byte 0xE9 at offset 3");
+  expect_error(train("latin1"), 1, "latin1:1: expected UTF-8, found byte 0xE9 at offset 3");
   write_file(folder / "short", "abc");
   expect_error(train("short"), 1, "too short to train on");
   write_file(folder / "blank", "\n\n");
   expect_error(train("blank", {"--lines"}), 1, "too short to train on");
   expect_error(train("tale", {"--valid", "none"}), 1, "none: expected a file");
-  write_file(folder / "other", "\u6625\u590f");
-  expect_error(train("tale", {"--valid", "other"}), 1, "the model does not know the symbol '春'");
   expect_error(train("tale", {"--min-count", "1000000"}), 1, "no symbol occurs 1000000 times");
   EXPECT_FALSE(io::exists(folder / "run"));  // nothing half-made
   write_file(folder / "file", "x");
@@ -211,7 +209,7 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "lm", "--data", "tale", "--hidden", "8", "--proj", "8"}, "--proj: expected less than --hidden (8)");
   usage({"train", "lm", "--data", "tale", "--cell", "gru"}, "--cell gru: expected --engine autograd, found fused");
   usage({"train", "lm", "--data", "tale", "--cell", "rnn", "--engine", "autograd", "--layer-norm"},
-        "--layer-norm: expected --cell lstm with it, found --cell rnn");
+        "--layer-norm: expected --cell lstm, found --cell rnn");
   usage({"train", "lm", "--data", "tale", "--dropout-output", "-0.5"}, "from 0 to 0.99, or -1, found '-0.5'");
   usage({"selftest", "--derivatives", "--thorough"}, "--thorough");
   usage({"train", "lm", "--data", "tale", "--hidden", "0"}, "--hidden: expected an integer from 1 to 65536, found '0'");
@@ -221,7 +219,7 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "lm", "--data", "tale", "--level", "letters"}, "one of char, byte, word");
   usage({"train", "lm", "--data", "tale", "--lr", "nan"}, "--lr: expected a number above 0");
   usage({"train", "lm", "--resume", "run", "--hidden", "3"}, "--hidden cannot change in a resumed run");
-  usage({"train", "lm", "--resume", "run", "--out", "x"}, "--resume stands with neither");
+  usage({"train", "lm", "--resume", "run", "--out", "x"}, "--resume cannot be combined with");
   usage({"generate"}, "MODEL");
   usage({"generate", "run", "--temperature", "0"}, "--temperature: expected a number above 0");
   usage({"eval", "run"}, "expected --data");
@@ -288,7 +286,7 @@ TEST(Cli, ABidirectionalLanguageModelIsMeasuredOnThePastAndDoesNotWrite) {
   EXPECT_NE(trained.err.find("--residual does nothing with one layer"), std::string::npos);
   const Result refused = run(folder, {"eval", "run", "--data", "tale"});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_NE(refused.err.find("give --context 64"), std::string::npos);
+  EXPECT_NE(refused.err.find("--context 64"), std::string::npos);
   const Result measured =
       run(folder, {"eval", "run", "--data", "tale", "--context", "4", "--unknown", "skip", "--json"});
   ASSERT_EQ(measured.code, 0) << measured.err;
@@ -296,7 +294,7 @@ TEST(Cli, ABidirectionalLanguageModelIsMeasuredOnThePastAndDoesNotWrite) {
   EXPECT_GT(nlohmann::json::parse(measured.out)["unknown_symbols"], 0);
   const Result silent = run(folder, {"generate", "run"});
   EXPECT_EQ(silent.code, 1);
-  EXPECT_NE(silent.err.find("a bidirectional model cannot write"), std::string::npos);
+  EXPECT_NE(silent.err.find("a bidirectional model cannot generate"), std::string::npos);
 }
 
 }  // namespace

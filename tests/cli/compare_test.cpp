@@ -160,7 +160,7 @@ TEST(Compare, KilledAndBegunAgainGoesOn) {
 
 TEST(Compare, TheCommandLineAtFaultIsExitCodeTwo) {
   const TemporaryFolder folder;
-  expect_error(run(folder, {"compare"}), 2, "expected what to compare, found nothing");
+  expect_error(run(folder, {"compare"}), 2, "expected the name of a set or --grid, found neither");
   expect_error(run(folder, {"compare", "optimisers"}), 2, "did you mean optimizers?");
   expect_error(run(folder, {"compare", "depths", "--data", "-"}), 2, "found standard input");
   write_file(folder / "bad.toml", "hidden = [8, 0]\n");

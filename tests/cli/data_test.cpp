@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cli/download.h"
+#include "cli/sha256.h"
 #include "longhand/base/error.h"
 #include "tests/cli/process.h"
 
@@ -162,14 +163,14 @@ TEST_F(DataGet, AFetchedSetIsFoundByItsName) {
   Server server(read_file(shared));
   server.break_after = 700;
   EXPECT_EQ(get(server.address()).code, 1);
-  expect_error(run(folder, not_there), 1, "found one that was not fetched yet");
+  expect_error(run(folder, not_there), 1, "has not been downloaded");
   server.break_after = SIZE_MAX;
   const Result whole = get(server.address());
   EXPECT_EQ(whole.code, 0) << whole.err;
   EXPECT_EQ(read_file(file()), read_file(shared));
   EXPECT_NE(server.requests().find("Range: bytes=700-"), std::string::npos);
   const std::string before = server.requests();
-  EXPECT_NE(get(server.address()).out.find("is here already"), std::string::npos);
+  EXPECT_NE(get(server.address()).out.find("is already downloaded"), std::string::npos);
   EXPECT_EQ(server.requests(), before);
   EXPECT_EQ(run(folder, not_there).code, 0);
   EXPECT_NE(run(folder, {"data", "list"}).out.find("[here]"), std::string::npos);

@@ -142,7 +142,7 @@ TEST(Tagger, WritesTheColumnThatItLearned) {
   const Result crossed = run(folder, {"tag", "two", "--data", "t.conllu", "--input", "columns"});
   EXPECT_EQ(crossed.out.find("1\tit\tit\t"), 0U) << crossed.out << crossed.err;
   EXPECT_EQ(crossed.out.find("PRON"), std::string::npos);
-  // In a chain, one foreign tag leaves nothing of a sentence to measure.
+  // In a chain, one unseen tag leaves nothing of a sentence to measure.
   write_file(folder / "others.txt", "it A\nran Z\n");
   expect_error(
       run(folder, {"train", "tagger", "--data", "two.txt", "--valid", "others.txt", "--crf", "--out", "other"}), 1,
@@ -158,11 +158,12 @@ TEST(Tagger, FaultsAreTwoLinesWithTheirPlace) {
     expect_error(run(folder, with({"train", "tagger", "--data", "bad.txt", "--out", "other"}, more)), code, why);
     EXPECT_FALSE(io::exists(folder / "other"));
   };
-  refused("a O\nb I-X\n\nc B-X\n", 1, "bad.txt:2: expected tags in one scheme, found I-X after O (not IOB2)");
+  refused("a O\nb I-X\n\nc B-X\n", 1, "bad.txt:2: expected tags in the scheme iob2, found I-X after O");
   refused("a O\nb\n", 1, "bad.txt:2: expected 2 columns between blanks, found 1");
-  refused("a O\n", 2, "--label-smoothing: expected none with --crf", {"--crf", "--label-smoothing", "0.1"});
+  refused("a O\n", 2, "--label-smoothing: cannot be combined with --crf", {"--crf", "--label-smoothing", "0.1"});
   expect_error(run(folder, {"eval", "run", "--data", "train.txt", "--context", "3"}), 2, "--context is for language");
-  expect_error(run(folder, {"eval", "--predictions", "train.txt", "--data", "x"}), 2, "--predictions stands without");
+  expect_error(run(folder, {"eval", "--predictions", "train.txt", "--data", "x"}), 2,
+               "--predictions cannot be combined with");
   expect_error(run(folder, {"generate", "run"}), 1, "expected a language_model, found a tagger");
   expect_error(run(folder, {"classify", "run"}), 1, "expected a classifier, found a tagger");
   expect_error(run(folder, {"tag", "run"}, {.input = "a \xFF\n"}), 1, "standard input:1: expected UTF-8");
@@ -216,14 +217,14 @@ TEST(Classifier, FaultsAreTwoLinesWithTheirPlace) {
   };
   refused("__label__a x\n__label__a y\n", "expected texts of at least two classes, found 'a' alone");
   refused("__label__a x\nb y\n", "bad.txt:2: expected __label__");
-  refused("", "expected some data, found nothing");
-  std::string headed = "sentiment,review\n";
+  refused("", "expected data, found an empty file");
+  std::string headed = "mood,said\n";
   for (int i = 0; i < 30; ++i) headed += i % 2 == 0 ? "good,lovely\n" : "bad,dreadful\n";
   write_file(folder / "headed.csv", headed);
   expect_error(run(folder, {"train", "classifier", "--data", "headed.csv", "--out", "other"}), 1,
                "headed.csv:1: expected a text with its label, found what may be a header");
-  ASSERT_EQ(run(folder, {"train", "classifier", "--data", "headed.csv", "--label", "Sentiment", "--text", "review",
-                         "--hidden", "4", "--embed", "4", "--epochs", "1", "--out", "run"})
+  ASSERT_EQ(run(folder, {"train", "classifier", "--data", "headed.csv", "--label", "Mood", "--text", "said", "--hidden",
+                         "4", "--embed", "4", "--epochs", "1", "--out", "run"})
                 .code,
             0);
   write_file(folder / "others.txt", "__label__ugly x\n__label__ugly y\n");

@@ -1,0 +1,70 @@
+#include "cli/console.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "longhand/base/error.h"
+
+namespace longhand::cli {
+namespace {
+
+[[noreturn]] void fail_output(int error) {
+  if (error == EPIPE) throw OutputEnded();
+  throw input_error(std::string("standard output cannot be written: ") + std::strerror(error),
+                    "free some space, or redirect it elsewhere");
+}
+
+}  // namespace
+
+void prepare_standard_streams() {
+  // Opened the wrong way round: reading or writing fails with EBADF, as it would have.
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    const int opened = ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (opened >= 0 && opened != fd) ::close(opened);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void write_output(std::string_view text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output(errno);
+}
+
+void write_text(std::string_view text) {
+  static const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  write_output(terminal ? visible_lines(text) : std::string(text));
+}
+
+void write_json(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (byte == 0x7F || (byte == 0xC2 && next >= 0x80 && next < 0xA0)) {  // the JSON library leaves these as they are
+      out += fmt::format("\\u{:04x}", byte == 0x7F ? byte : next);
+      i += byte == 0x7F ? 0 : 1;
+    } else {
+      out += text[i];
+    }
+  }
+  write_output(out + "\n");
+}
+
+void flush_output() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) fail_output(errno == 0 ? EIO : errno);
+}
+
+void write_message(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+  std::clearerr(stderr);
+}
+
+}  // namespace longhand::cli

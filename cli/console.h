@@ -1,0 +1,44 @@
+// What is printed, and the standard streams that it goes to.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "longhand/base/utf8.h"
+
+namespace longhand::cli {
+
+/// The reader of standard output has ended, as `head` does. Not an error: there is nothing left to do.
+struct OutputEnded {};
+
+/// Prepares the standard streams. Of descriptors 0 to 2, those that are not open are opened so that reading and writing
+/// fail, and no file of a run takes their place. A pipe whose reader has ended gives an error, not a signal.
+void prepare_standard_streams();
+
+/// Writes to standard output, through a buffer. Throws an input error where that fails, and OutputEnded.
+void write_output(std::string_view text);
+/// The same for text that is not our own: where standard output is a terminal, control characters are made visible.
+void write_text(std::string_view text);
+/// The same for a line of JSON, in which no control characters are left.
+void write_json(std::string_view text);
+/// Writes out what is in the buffer; throws likewise.
+void flush_output();
+/// Writes to standard error. What cannot be written is lost: the work goes on.
+void write_message(std::string_view text);
+
+/// Formats lines and writes them to standard output, with control characters made visible.
+template <class... T>
+void put(fmt::format_string<T...> format, T&&... args) {
+  write_output(visible_lines(fmt::format(format, std::forward<T>(args)...)));
+}
+
+/// The same to standard error.
+template <class... T>
+void say(fmt::format_string<T...> format, T&&... args) {
+  write_message(visible_lines(fmt::format(format, std::forward<T>(args)...)));
+}
+
+}  // namespace longhand::cli
