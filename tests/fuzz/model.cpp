@@ -1,0 +1,34 @@
+// Safetensors files, and models of every task.
+#include "longhand/tasks/classifier.h"
+#include "longhand/tasks/language_model.h"
+#include "longhand/tasks/model_file.h"
+#include "longhand/tasks/regressor.h"
+#include "longhand/tasks/tagger.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace longhand::fuzz {
+
+std::vector<std::string> seeds() {
+  tasks::LanguageModelOptions options;
+  options.lstm.hidden = 2;
+  options.embed = 2;
+  tasks::LanguageModel model(options, data::Vocabulary({"a", "b"}));
+  model.initialise(1);
+  const std::string path = "/dev/shm/longhand-fuzz-seed-" + std::to_string(::getpid());
+  model.save(path, model.parameters().values());
+  const std::string bytes = io::read_file(path);
+  ::unlink(path.c_str());
+  return {bytes};
+}
+
+void read(std::string_view bytes) {
+  const MemoryFile bytes_file(bytes);
+  const tasks::ModelFile file = tasks::ModelFile::read(bytes_file.path());
+  const std::string task = file.task();
+  if (task == tasks::LanguageModel::kTask) tasks::LanguageModel::load(file);
+  if (task == tasks::Tagger::kTask) tasks::Tagger::load(file);
+  if (task == tasks::Classifier::kTask) tasks::Classifier::load(file);
+  if (task == tasks::Regressor::kTask) tasks::Regressor::load(file);
+}
+
+}  // namespace longhand::fuzz

@@ -1,0 +1,35 @@
+// Recipes and grids in TOML, and JSON.
+#include <nlohmann/json.hpp>
+
+#include "longhand/io/config.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace longhand::fuzz {
+
+std::vector<std::string> seeds() {
+  return {"hidden = 12\nname = \"a\"\nrate = 1e-3\non = true\n", "hidden = [1, 2, 3]\n", "{\"a\": [1, {\"b\": null}]}"};
+}
+
+void read(std::string_view bytes) {
+  int64_t hidden = 1;
+  double rate = 1.0;
+  bool on = false;
+  std::string name;
+  OptionTable table;
+  table.add("hidden", hidden, "units", at_least(1));
+  table.add("rate", rate, "rate", more_than(0.0));
+  table.add("on", on, "on");
+  table.add("name", name, "name");
+  const MemoryFile file(bytes);
+  try {
+    io::read_toml(file.path(), table);
+  } catch (const Error&) {
+  }
+  try {
+    io::read_grid(file.path(), table);
+  } catch (const Error&) {
+  }
+  io::parse_json(bytes, "input");
+}
+
+}  // namespace longhand::fuzz

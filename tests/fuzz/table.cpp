@@ -1,0 +1,24 @@
+// Tables of numbers.
+#include "longhand/data/series.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace longhand::fuzz {
+
+std::vector<std::string> seeds() {
+  return {"day,a,b\nMon,1,10\nTue,2,20\n", "sep=;\nt;v\n2024-01-01;1.234,5\n2024-01-02;2,5\n", "1\t2\n3\t4\n",
+          "t,v,,\n1,\"1,234.5\",,\n2,1e-3,,\n"};
+}
+
+void read(std::string_view bytes) {
+  for (const bool header : {true, false}) {
+    for (const char* time : {"", "t"}) {
+      try {
+        const data::Table table = data::read_table(bytes, {.time = time, .header = header}, "input");
+        for (const auto& column : table.target) data::scale_of(column, table.rows);
+      } catch (const Error&) {
+      }
+    }
+  }
+}
+
+}  // namespace longhand::fuzz
