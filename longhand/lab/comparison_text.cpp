@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "longhand/base/utf8.h"
+#include "longhand/base/unicode.h"
 #include "longhand/lab/comparison.h"
 #include "longhand/lab/comparison_table.h"
 
@@ -13,24 +13,8 @@ namespace {
 
 constexpr size_t kShortName = 16;  // names up to here always have their figures beside them
 
-// Columns that a terminal gives the text: two for East Asian characters and emoji, none for combining marks.
-size_t columns_of(const std::string& text) {
-  size_t columns = 0;
-  for (size_t at = 0; at < text.size();) {
-    char32_t c = 0;
-    const size_t bytes = decode_utf8(text, at, c);
-    at += std::max<size_t>(1, bytes);
-    const bool wide = (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) || (c >= 0xac00 && c <= 0xd7a3) ||
-                      (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
-                      (c >= 0xffe0 && c <= 0xffe6) || (c >= 0x1f300 && c <= 0x1faff) || (c >= 0x20000 && c <= 0x3ffff);
-    const bool mark = (c >= 0x300 && c <= 0x36f) || (c >= 0x200b && c <= 0x200f) || (c >= 0xfe00 && c <= 0xfe0f);
-    columns += bytes > 0 && mark ? 0 : bytes > 0 && wide ? 2 : 1;
-  }
-  return columns;
-}
-
 std::string padding(const std::string& text, size_t width) {
-  const size_t has = columns_of(text);
+  const size_t has = display_width(text);
   return std::string(has < width ? width - has : 0, ' ');
 }
 
@@ -46,7 +30,7 @@ std::string wrapped(const std::string& text, size_t width, size_t indent) {
     const std::string word = text.substr(begin, end - begin);
     begin = end + 1;
     if (word.empty()) continue;
-    if (!line.empty() && indent + columns_of(line) + 1 + columns_of(word) > width) {
+    if (!line.empty() && indent + display_width(line) + 1 + display_width(word) > width) {
       out += std::string(indent, ' ') + line + "\n";
       line.clear();
     }
@@ -79,11 +63,11 @@ Layout lay_out(const ComparisonTable& table, size_t width) {
   std::vector<size_t> with_range;
   for (size_t i = 0; i < table.columns.size(); ++i) {
     size_t median = 0, range = 0;
-    for (const std::string& heading : table.columns[i]) median = std::max(median, columns_of(heading));
+    for (const std::string& heading : table.columns[i]) median = std::max(median, display_width(heading));
     for (const TableRow& row : table.rows) {
       if (row.cells.empty()) continue;
-      median = std::max(median, columns_of(row.cells[i].median));
-      range = std::max(range, columns_of(row.cells[i].range));
+      median = std::max(median, display_width(row.cells[i].median));
+      range = std::max(range, display_width(row.cells[i].range));
     }
     layout.widths.push_back(median);
     with_range.push_back(std::max(median, range));
@@ -94,7 +78,7 @@ Layout lay_out(const ComparisonTable& table, size_t width) {
   for (size_t i = 1; i < important.widths.size() - 3; ++i) important.widths[i] = with_range[i];
   const size_t rest = important.total();
   for (const TableRow& row : table.rows) {
-    if (!row.cells.empty()) layout.name = std::max(layout.name, columns_of(row.name));
+    if (!row.cells.empty()) layout.name = std::max(layout.name, display_width(row.name));
   }
   layout.name = std::min(std::max<size_t>(layout.name, 7), width > rest + kShortName ? width - rest : kShortName);
   layout.ranges.assign(layout.widths.size(), true);
@@ -124,7 +108,7 @@ std::string headings(const ComparisonTable& table, const Layout& layout) {
 
 std::string row_text(const TableRow& row, const Layout& layout, size_t width) {
   const std::string mark = row.best ? "* " : "  ";
-  const bool alone = row.cells.empty() || columns_of(row.name) > layout.name;
+  const bool alone = row.cells.empty() || display_width(row.name) > layout.name;
   std::string out = alone ? mark + row.name + "\n" : "";
   if (!row.cells.empty()) {
     std::string line = alone ? std::string(2 + layout.name + 1, ' ') : mark + left(row.name, layout.name) + " ";

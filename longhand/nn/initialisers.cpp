@@ -91,17 +91,21 @@ void InitOptions::add_to(OptionTable& table) {
   std::vector<std::string> names = {"zeros",         "constant",        "uniform",         "normal",
                                     "xavier-normal", "xavier-uniform",  "he-normal",       "he-uniform",
                                     "orthogonal",    "standard-normal", "standard-uniform"};
-  table.add("init", init, "distribution of the initial weights", one_of(names));
+  table.add("init", init, "initial distribution of all weights", one_of(names));
   names.insert(names.begin(), "same");
   OptionCheck part = one_of(names);
   part.brief = "same, or as for --init";
-  table.add("init-input", input, "the LSTM's input weights", part);
-  table.add("init-recurrent", recurrent, "the LSTM's recurrent weights, and those of --proj", part);
-  table.add("init-embedding", embedding, "the embedding", part);
-  table.add("init-output", output, "the output layer's weights", part);
-  table.add("init-bias", bias, "the biases", one_of({"zeros", "uniform", "normal", "standard-uniform"}));
-  table.add("init-scale", scale, "value of constant, bound of uniform, standard deviation of normal", at_least(0.0));
-  table.add("forget-bias", forget_bias, "added to the initial biases of the LSTM's forget gates", between(-10.0, 10.0));
+  table.add("init-input", input, "initial distribution of the LSTM's input weights", part);
+  table.add("init-recurrent", recurrent, "initial distribution of the LSTM's recurrent weights and of its projection",
+            part);
+  table.add("init-embedding", embedding, "initial distribution of the embedding", part);
+  table.add("init-output", output, "initial distribution of the output layer's weights", part);
+  table.add("init-bias", bias, "initial distribution of the biases",
+            one_of({"zeros", "uniform", "normal", "standard-uniform"}));
+  table.add("init-scale", scale,
+            "scale of the initial distribution: value of constant, bound of uniform, standard deviation of normal",
+            at_least(0.0));
+  table.add("forget-bias", forget_bias, "value added to the initial biases of the forget gates", between(-10.0, 10.0));
 }
 
 Initialiser constant(double value) {

@@ -9,28 +9,36 @@ void LstmOptions::add_to(OptionTable& table) {
   const OptionCheck rate = between(0.0, 0.99);
   OptionCheck rate_or_same = rate;
   rate_or_same.also = -1.0;
-  table.add("cell", cell, "recurrent cell; gru and rnn (with tanh), for comparison, run on --engine autograd alone",
+  table.add("cell", cell, "recurrent cell; gru and rnn (with tanh) need --engine autograd",
             one_of({"lstm", "gru", "rnn"}));
-  table.add("hidden", hidden, "units in each layer, H", between(1, 65536));
-  table.add("layers", layers, "recurrent layers, one above the other", between(1, 64));
-  table.add("bidirectional", bidirectional, "read each sequence in both directions");
-  table.add("proj", proj, "project each layer's state to this size; 0: do not", between(0, 65536));
-  table.add("layer-norm", layer_norm, "normalise the gates and the cell of each layer");
-  table.add("residual", residual, "from the second layer on, add a layer's input to its output");
-  table.add("train-initial-state", train_initial_state, "learn the state in which sequences begin");
-  table.add("dropout", dropout, "dropout on the embedding, between layers, and on the last one's output", rate);
-  table.add("dropout-input", dropout_input, "dropout on the embedding; -1: as --dropout", rate_or_same);
-  table.add("dropout-output", dropout_output, "dropout on the last layer's output; -1: as --dropout", rate_or_same);
-  table.add("variational", variational, "use one mask for all steps of a batch in these three");
+  table.add("hidden", hidden, "hidden units per layer and direction", between(1, 65536));
+  table.add("layers", layers, "number of stacked layers", between(1, 64));
+  table.add("bidirectional", bidirectional, "read sequences in both directions");
+  table.add("proj", proj, "units of the projected state of each layer (Sak et al. 2014); 0: no projection",
+            between(0, 65536));
+  table.add("layer-norm", layer_norm, "apply layer normalisation to the gates and the cell state (Ba et al. 2016)");
+  table.add("residual", residual, "add each layer's input to its output, from the second layer on");
+  table.add("train-initial-state", train_initial_state, "learn the initial state, instead of starting from zeros");
+  table.add("dropout", dropout,
+            "dropout probability of the first layer's input, between layers, and of the last layer's output", rate);
+  table.add("dropout-input", dropout_input, "dropout probability of the first layer's input; -1: as --dropout",
+            rate_or_same);
+  table.add("dropout-output", dropout_output, "dropout probability of the last layer's output; -1: as --dropout",
+            rate_or_same);
+  table.add("variational", variational,
+            "share the masks of these three among all time steps (Gal and Ghahramani 2016)");
   table.add("dropout-recurrent", dropout_recurrent,
-            "dropout on the state in the recurrent product, one mask for all steps", rate);
-  table.add("weight-drop", weight_drop, "dropout on the recurrent weights, one mask a batch", rate);
-  table.add("zoneout", zoneout, "probability that a unit of h stays as it was for a step", rate);
-  table.add("zoneout-cell", zoneout_cell, "probability that a unit of c stays as it was for a step", rate);
-  table.add("activation-reg", activation_reg, "times the mean squared output, after dropout, is added to the loss",
-            at_least(0.0));
+            "dropout probability of the state in the recurrent product, one mask for all time steps", rate);
+  table.add("weight-drop", weight_drop,
+            "dropout probability of the recurrent weights, one mask per batch (Merity et al. 2018)", rate);
+  table.add("zoneout", zoneout, "probability that a unit of h keeps its value for a time step (Krueger et al. 2017)",
+            rate);
+  table.add("zoneout-cell", zoneout_cell, "probability that a unit of c keeps its value for a time step", rate);
+  table.add("activation-reg", activation_reg,
+            "activation regularisation (AR) coefficient: weight of the mean squared output in the loss", at_least(0.0));
   table.add("temporal-reg", temporal_reg,
-            "times the squared changes of the output from step to step, per symbol, is added to the loss",
+            "temporal activation regularisation (TAR) coefficient: weight of the squared changes of the output between "
+            "time steps in the loss",
             at_least(0.0));
 }
 
@@ -71,7 +79,7 @@ std::string LstmOptions::misplaced() const {
 
 void LstmOptions::check() const {
   if (const std::string name = misplaced(); !name.empty()) {
-    throw usage_error("--" + name + ": expected --cell lstm with it, found --cell " + cell,
+    throw usage_error("--" + name + ": expected --cell lstm, found --cell " + cell,
                       "leave --" + name + " out, or give --cell lstm");
   }
   if (proj >= hidden) {

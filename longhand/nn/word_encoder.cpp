@@ -18,12 +18,12 @@ LstmOptions character_options(const WordEncoderOptions& options) {
 }  // namespace
 
 void WordEncoderOptions::add_to(OptionTable& table) {
-  table.add("embed", embed, "size of the words' embedding", between(1, 65536));
-  table.add("embed-shape", embed_shape, "size of the embedding of words' shapes, such as Xx; 0: none",
+  table.add("embed", embed, "word embedding size", between(1, 65536));
+  table.add("embed-shape", embed_shape, "word-shape embedding size; shapes are such as Xx; 0: no shapes",
             between(0, 65536));
-  table.add("embed-characters", embed_characters, "size of the characters' embedding", between(1, 65536));
+  table.add("embed-characters", embed_characters, "character embedding size", between(1, 65536));
   table.add("hidden-characters", hidden_characters,
-            "units, in each direction, of the LSTM over a word's characters; 0: none", between(0, 65536));
+            "hidden units per direction of the character LSTM; 0: no characters", between(0, 65536));
 }
 
 WordEncoder::WordEncoder(const WordEncoderOptions& options, const data::WordVocabulary& vocabulary,
