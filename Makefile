@@ -2,7 +2,7 @@
 longhand := build/release/bin/longhand
 jobs := $(shell nproc)
 
-.PHONY: all deps configure build demo test test-thorough unit bench docs format lint
+.PHONY: all deps configure binary build demo test test-thorough unit bench docs format lint
 
 all: build
 
@@ -15,7 +15,11 @@ configure: deps
 build: configure
 	@cmake --build --preset release
 
-demo: build
+# The binary alone; `make build` makes tests and benchmarks, too.
+binary: configure
+	@cmake --build --preset release --target longhand_cli
+
+demo: binary
 	@tools/demo.sh $(longhand)
 
 test: build

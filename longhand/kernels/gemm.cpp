@@ -14,6 +14,193 @@
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
 
+// A tile of the result is held in registers while k runs: kTileRows rows of kTileVectors vectors, one vector of B and
+// one broadcast element of A at a time. With 32 registers 8 x 3 leaves room for these; with 16, 4 x 3 does.
+constexpr int kTileRows = kManyRegisters ? 8 : 4;
+constexpr int kTileVectors = 3;
+// Rows of A that are worked through before the next panel of B, and the longest part of k: a panel of B and these rows
+// then fit into the second-level cache.
+constexpr int64_t kBlockRows = 128;
+constexpr int64_t kBlockK = 1024;
+
+// B's columns by vectors are packed in panels of kTileVectors. Where one vector would be left over, the last two panels
+// have two each: a tile of a single vector would spend its time loading A.
+int64_t panel_vectors(int64_t first, int64_t total) {
+  return total - first == 4 ? 2 : std::min<int64_t>(kTileVectors, total - first);
+}
+
+// What threads share out: panels, of which two that end in two and two vectors are one piece.
+int64_t panel_groups(int64_t total) {
+  return total % kTileVectors == 1 && total > 1 ? total / kTileVectors : (total + kTileVectors - 1) / kTileVectors;
+}
+
+Range panel_range(int64_t total, int parts, int part) {
+  const int64_t groups = panel_groups(total);
+  const Range range = split(groups, parts, part);
+  return {range.begin * kTileVectors, range.end == groups ? total : range.end * kTileVectors};
+}
+
+struct Tile {
+  const float* a[8];  // where each row of A begins; packed strips step kTileRows, plain rows 1
+  const float* b;     // panel of B
+  int64_t k;
+  float* c[8];  // whole vectors
+  int rows;     // rows of C that exist (fewer than are computed only in packed strips)
+  const float* bias;
+  bool accumulate;
+};
+
+template <int kRows, int kVectors, int kStep>
+HWY_INLINE void multiply_tile(const Tile& t) {
+  const D d;
+  const int64_t lane_count = lanes();
+  V sum[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      sum[r][v] = t.bias != nullptr ? hn::LoadU(d, t.bias + v * lane_count) : hn::Zero(d);
+      if (t.accumulate && r < t.rows) sum[r][v] = hn::LoadU(d, t.c[r] + v * lane_count);
+    }
+  }
+  const float* HWY_RESTRICT b = t.b;
+  for (int64_t k = 0; k < t.k; ++k) {
+    V b_vector[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) b_vector[v] = hn::Load(d, b + v * lane_count);
+    b += kVectors * lane_count;
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const V a = hn::Set(d, t.a[r][k * kStep]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(a, b_vector[v], sum[r][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    if (r >= t.rows) break;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      hn::StoreU(sum[r][v], d, t.c[r] + v * lane_count);
+    }
+  }
+}
+
+template <int kRows, int kStep>
+HWY_INLINE void multiply_rows(const Tile& t, int64_t vectors) {
+  if (vectors == 3) return multiply_tile<kRows, 3, kStep>(t);
+  if (vectors == 2) return multiply_tile<kRows, 2, kStep>(t);
+  return multiply_tile<kRows, 1, kStep>(t);
+}
+
+// A tile of at most kRows rows: a loop for every number of them, so that registers have names.
+template <int kRows>
+HWY_INLINE void multiply_plain(const Tile& t, int64_t vectors) {
+  if constexpr (kRows > 1) {
+    if (t.rows < kRows) return multiply_plain<kRows - 1>(t, vectors);
+  }
+  multiply_rows<kRows, 1>(t, vectors);
+}
+
+// Copies rows k0 .. k0+k of a transposed A into strips of kTileRows columns, so that the multiplying loop reads
+// consecutive floats instead of one cache line an element.
+void pack_strips(const Gemm<float>& args, int64_t k0, int64_t k, Range m, float* out) {
+  const int64_t full = m.begin + m.size() / kTileRows * kTileRows;
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t row = args.a_rows != nullptr ? args.a_rows[k0 + i] : k0 + i;
+    const float* from = args.a + row * args.a_stride;
+    for (int64_t column = m.begin; column < full; column += kTileRows) {
+      float* to = out + (column - m.begin) * k + i * kTileRows;
+      for (int64_t j = 0; j < kTileRows; ++j) to[j] = from[column + j];
+    }
+    if (full < m.end) {
+      float* to = out + (full - m.begin) * k + i * kTileRows;
+      for (int64_t j = 0; j < kTileRows; ++j) to[j] = full + j < m.end ? from[full + j] : 0.0F;
+    }
+  }
+}
+
+// The last panel may have fewer columns than its vectors: such a tile is computed beside C.
+struct Edge {
+  int64_t columns;  // that exist
+  int64_t width;    // of the tile
+  float* c[8];      // rows in C
+  HWY_ALIGN float tile[8 * kTileVectors * kLineFloats];
+  HWY_ALIGN float bias[kTileVectors * kLineFloats];
+
+  void begin(Tile& t) {
+    for (int r = 0; r < t.rows; ++r) {
+      c[r] = t.c[r];
+      t.c[r] = tile + r * width;
+      if (t.accumulate) std::fill(std::copy_n(c[r], columns, t.c[r]), t.c[r] + width, 0.0F);
+    }
+  }
+  void end(const Tile& t) {
+    for (int r = 0; r < t.rows; ++r) std::copy_n(t.c[r], columns, c[r]);
+  }
+};
+
+struct Block {
+  Range rows;
+  Range vectors;  // of columns; begins on a panel
+  int64_t k0, k;
+};
+
+void multiply_block(const Gemm<float>& args, const Block& block, const float* strips) {
+  const PackedMatrix& b = *args.b;
+  const int64_t lane_count = lanes();
+  Tile tile{};
+  tile.k = block.k;
+  tile.accumulate = args.accumulate || block.k0 > 0;
+  const int64_t total = vectors_of(b.n);
+  int64_t vectors = 0;
+  for (int64_t first = block.vectors.begin; first < block.vectors.end; first += vectors) {
+    vectors = panel_vectors(first, total);
+    const int64_t n = first * lane_count;
+    Edge edge;
+    edge.width = vectors * lane_count;
+    edge.columns = std::min(edge.width, b.n - n);
+    const bool whole = edge.columns == edge.width;
+    tile.b = b.data.data() + n * b.k + block.k0 * vectors * lane_count;
+    tile.bias = args.bias != nullptr && block.k0 == 0 ? args.bias + n : nullptr;
+    if (!whole && tile.bias != nullptr) {
+      std::fill(std::copy_n(tile.bias, edge.columns, edge.bias), edge.bias + edge.width, 0.0F);
+      tile.bias = edge.bias;
+    }
+    for (int64_t m = block.rows.begin; m < block.rows.end; m += kTileRows) {
+      tile.rows = static_cast<int>(std::min<int64_t>(kTileRows, block.rows.end - m));
+      for (int r = 0; r < tile.rows; ++r) {
+        tile.c[r] = args.c + (args.c_rows != nullptr ? args.c_rows[m + r] : m + r) * args.c_stride + n;
+      }
+      if (!whole) edge.begin(tile);
+      if (args.a_transposed) {
+        for (int r = 0; r < kTileRows; ++r) tile.a[r] = strips + (m - block.rows.begin) * block.k + r;
+        multiply_rows<kTileRows, kTileRows>(tile, vectors);
+      } else {
+        for (int r = 0; r < tile.rows; ++r) {
+          tile.a[r] = args.a + (args.a_rows != nullptr ? args.a_rows[m + r] : m + r) * args.a_stride + block.k0;
+        }
+        multiply_plain<kTileRows>(tile, vectors);
+      }
+      if (!whole) edge.end(tile);
+    }
+  }
+}
+
+void gemm_part(const Gemm<float>& args, Range rows, Range vectors, Buffer<float>& strips) {
+  for (int64_t k0 = 0; k0 < args.b->k; k0 += kBlockK) {
+    const int64_t k = std::min(kBlockK, args.b->k - k0);
+    for (int64_t m = rows.begin; m < rows.end; m += kBlockRows) {
+      const Block block{{m, std::min(rows.end, m + kBlockRows)}, vectors, k0, k};
+      if (args.a_transposed) {
+        strips.resize((kBlockRows + kTileRows) * kBlockK);
+        pack_strips(args, k0, k, block.rows, strips.data());
+      }
+      multiply_block(args, block, strips.data());
+    }
+  }
+}
+
 void gemm_target(const Gemm<float>& args, Context& context) {
   // The longer dimension is the one that is shared out, in whole tiles.
   const int64_t row_tiles = (args.m + kTileRows - 1) / kTileRows;
