@@ -28,9 +28,9 @@ class Classify {
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
-  void declare(CLI::App& verb) {
-    verb.add_option("MODEL", model_path_, "model file, or the folder of a run")->required();
-    given_.declare(verb, table_);
+  void declare(const Verb& verb) {
+    verb.add_argument("MODEL", model_path_, "model file, or the folder of a run", true);
+    verb.add_options(table_, given_);
   }
 
   int run() {
@@ -130,11 +130,8 @@ class Classify {
 
 }  // namespace
 
-void declare_classify(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("classify", "Label texts with a classifier");
-  auto command = std::make_shared<Classify>();
-  command->declare(*verb);
-  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+void declare_classify(const Verb& longhand) {
+  longhand.add_command<Classify>("classify", "Label texts with a classifier");
 }
 
 }  // namespace longhand::cli

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <new>
 
@@ -71,26 +72,39 @@ std::string memory_advice(const CLI::App& verb) {
 
 }  // namespace
 
-void GivenOptions::declare(CLI::App& verb, const OptionTable& table) {
+Verb Verb::add(const std::string& name, const std::string& help) const {
+  app_.require_subcommand(0, 1);
+  return {*app_.add_subcommand(name, help), action_};
+}
+
+void Verb::add_argument(const std::string& name, std::string& value, const std::string& help, bool required) const {
+  app_.add_option(name, value, help)->required(required);
+}
+
+void Verb::set_action(Action action) const {
+  app_.callback([&all = action_, action = std::move(action)] { all = action; });
+}
+
+void Verb::add_options(const OptionTable& table, GivenOptions& given) const {
   for (const Option& option : table.options()) {
     CLI::Option* declared = nullptr;
     if (option.is_flag()) {
       // Help shows the one of the two that changes something; the other is there for what a configuration file says.
       const bool is_on = option.default_text == "true";
       const auto flag = [&](const std::string& name, const char* value, const std::string& help) {
-        return verb.add_flag_callback(
-            name, [this, &option, value] { given_.emplace_back(&option, value); }, help);
+        return app_.add_flag_callback(
+            name, [&given, &option, value] { given.add(option, value); }, help);
       };
-      CLI::Option* on = flag("--" + option.name, "true", option.help);
-      CLI::Option* off = flag("--no-" + option.name, "false", "do not " + option.help);
+      CLI::Option* on = flag(fmt::format("--{}", option.name), "true", option.help);
+      CLI::Option* off = flag(fmt::format("--no-{}", option.name), "false", fmt::format("do not {}", option.help));
       (is_on ? on : off)->group("");
       declared = is_on ? off : on;
     } else {
       const std::string range = option.range();
-      declared = verb.add_option_function<std::string>(
-          "--" + option.name, [this, &option](const std::string& text) { given_.emplace_back(&option, text); },
-          option.help + (range.empty() ? "" : " (" + range + ")"));
-      declared->type_name(option.default_text.empty() ? "TEXT" : "[" + option.default_text + "]");
+      declared = app_.add_option_function<std::string>(
+          fmt::format("--{}", option.name), [&given, &option](const std::string& text) { given.add(option, text); },
+          range.empty() ? option.help : fmt::format("{} ({})", option.help, range));
+      declared->type_name(option.default_text.empty() ? "TEXT" : fmt::format("[{}]", option.default_text));
     }
     declared->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     declared->group(option.group.empty() ? "Options" : option.group);
@@ -117,18 +131,18 @@ void GivenOptions::apply(OptionTable& table) const {
 int run_command_line(int argc, char** argv) {
   CLI::App app("LSTM sequence models, with gradients derived by hand", "longhand");
   app.set_version_flag("--version", "longhand " LONGHAND_VERSION);
-  app.require_subcommand(0, 1);
   Action action;
-  declare_train(app, action);
-  declare_eval(app, action);
-  declare_generate(app, action);
-  declare_tag(app, action);
-  declare_classify(app, action);
-  declare_predict(app, action);
-  declare_info(app, action);
-  declare_data(app, action);
-  declare_compare(app, action);
-  declare_selftest(app, action);
+  const Verb longhand(app, action);
+  declare_train(longhand);
+  declare_eval(longhand);
+  declare_generate(longhand);
+  declare_tag(longhand);
+  declare_classify(longhand);
+  declare_predict(longhand);
+  declare_info(longhand);
+  declare_data(longhand);
+  declare_compare(longhand);
+  declare_selftest(longhand);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& e) {

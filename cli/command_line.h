@@ -1,14 +1,19 @@
-// The command line: verbs with their options, which come from option tables, parsed by CLI11.
+// The command line: verbs with their options, which come from option tables. CLI11, which parses it, takes long to
+// compile, and is seen in command_line.cpp alone.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "longhand/base/options.h"
+
+namespace CLI {
+class App;
+}
 
 namespace longhand::cli {
 
@@ -16,11 +21,10 @@ namespace longhand::cli {
 /// a configuration file can come before them.
 class GivenOptions {
  public:
-  /// Declares every option of the table for a verb. Table and this must outlive the parsing.
-  void declare(CLI::App& verb, const OptionTable& table);
   /// Checks and stores what was given.
   void apply(OptionTable& table) const;
   const std::vector<std::pair<const Option*, std::string>>& given() const { return given_; }
+  void add(const Option& option, std::string text) { given_.emplace_back(&option, std::move(text)); }
   bool has(const std::string& name) const {
     return std::any_of(given_.begin(), given_.end(), [&](const auto& each) { return each.first->name == name; });
   }
@@ -32,17 +36,44 @@ class GivenOptions {
 /// What a verb does once its line was parsed; returns the exit code.
 using Action = std::function<int()>;
 
-/// Each declares one verb; `action` is set when that verb was given.
-void declare_train(CLI::App& app, Action& action);
-void declare_eval(CLI::App& app, Action& action);
-void declare_generate(CLI::App& app, Action& action);
-void declare_tag(CLI::App& app, Action& action);
-void declare_classify(CLI::App& app, Action& action);
-void declare_predict(CLI::App& app, Action& action);
-void declare_info(CLI::App& app, Action& action);
-void declare_data(CLI::App& app, Action& action);
-void declare_compare(CLI::App& app, Action& action);
-void declare_selftest(CLI::App& app, Action& action);
+/// A verb of the line, such as `train` or `train lm`.
+class Verb {
+ public:
+  /// `action` is set to that of the verb which is given.
+  Verb(CLI::App& app, Action& action) : app_(app), action_(action) {}
+
+  /// Another verb, below this one.
+  Verb add(const std::string& name, const std::string& help) const;
+  void add_argument(const std::string& name, std::string& value, const std::string& help, bool required) const;
+  /// Every option of the table. Table and `given` must outlive the parsing.
+  void add_options(const OptionTable& table, GivenOptions& given) const;
+  void set_action(Action action) const;
+
+  /// Adds a verb whose arguments, options and action are those of a new Command: it has `declare(Verb)` and `run()`.
+  template <class Command>
+  void add_command(const std::string& name, const std::string& help) const {
+    const Verb verb = add(name, help);
+    auto command = std::make_shared<Command>();
+    command->declare(verb);
+    verb.set_action([command] { return command->run(); });
+  }
+
+ private:
+  CLI::App& app_;
+  Action& action_;
+};
+
+/// Each declares one verb of `longhand`.
+void declare_train(const Verb& longhand);
+void declare_eval(const Verb& longhand);
+void declare_generate(const Verb& longhand);
+void declare_tag(const Verb& longhand);
+void declare_classify(const Verb& longhand);
+void declare_predict(const Verb& longhand);
+void declare_info(const Verb& longhand);
+void declare_data(const Verb& longhand);
+void declare_compare(const Verb& longhand);
+void declare_selftest(const Verb& longhand);
 
 /// Parses the line and runs the verb. Throws usage errors; prints help where it is asked for.
 int run_command_line(int argc, char** argv);

@@ -91,12 +91,12 @@ class Compare {
     control_.add_to(control_table_);
   }
 
-  void declare(CLI::App& verb) {
+  void declare(const Verb& verb) {
     std::string sets;
     for (const CompareSet& set : compare_sets()) sets += (sets.empty() ? "" : ", ") + set.name;
-    verb.add_option("SET", set_name_, "set of variants to compare: " + sets + "; or give --grid");
-    given_control_.declare(verb, control_table_);
-    given_settings_.declare(verb, settings_table_);
+    verb.add_argument("SET", set_name_, "set of variants to compare: " + sets + "; or give --grid", false);
+    verb.add_options(control_table_, given_control_);
+    verb.add_options(settings_table_, given_settings_);
   }
 
   int run() {
@@ -340,11 +340,8 @@ class Compare {
 
 }  // namespace
 
-void declare_compare(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("compare", "Train variants of a model and compare them");
-  auto command = std::make_shared<Compare>();
-  command->declare(*verb);
-  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+void declare_compare(const Verb& longhand) {
+  longhand.add_command<Compare>("compare", "Train variants of a model and compare them");
 }
 
 }  // namespace longhand::cli

@@ -107,18 +107,17 @@ int get(const std::string& name) {
 
 }  // namespace
 
-void declare_data(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("data", "Data sets: built-in ones, and public ones to be fetched");
-  verb->require_subcommand(0, 1);
-  verb->add_subcommand("list", "Name them all")->callback([&action] { action = list; });
+void declare_data(const Verb& longhand) {
+  const Verb data = longhand.add("data", "List, download and print data sets");
+  data.add("list", "List built-in and public data sets").set_action(list);
   const auto name = std::make_shared<std::string>();
-  const auto declare = [&](const char* sub, const char* help, int (*run)(const std::string&)) {
-    CLI::App* named = verb->add_subcommand(sub, help);
-    named->add_option("NAME", *name, "of the data set")->required();
-    named->callback([&action, name, run] { action = [name, run] { return run(*name); }; });
+  const auto declare = [&](const char* verb, const char* help, int (*run)(const std::string&)) {
+    const Verb named = data.add(verb, help);
+    named.add_argument("NAME", *name, "name of the data set", true);
+    named.set_action([name, run] { return run(*name); });
   };
-  declare("get", "Fetch a public data set into the cache", get);
-  declare("show", "Print a built-in text or table, or a file that was fetched", show);
+  declare("get", "Download a public data set into the cache", get);
+  declare("show", "Print a built-in text or table, or a downloaded file", show);
 }
 
 }  // namespace longhand::cli

@@ -41,9 +41,9 @@ class Eval {
     table_.add("strict", strict_, "refuse tags that break their scheme, instead of repairing them as conlleval does");
   }
 
-  void declare(CLI::App& verb) {
-    verb.add_option("MODEL", model_path_, "model file, or the folder of a run");
-    given_.declare(verb, table_);
+  void declare(const Verb& verb) {
+    verb.add_argument("MODEL", model_path_, "model file, or the folder of a run", false);
+    verb.add_options(table_, given_);
   }
 
   int run() {
@@ -310,11 +310,6 @@ class Eval {
 
 }  // namespace
 
-void declare_eval(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("eval", "Measure a model on a text");
-  auto command = std::make_shared<Eval>();
-  command->declare(*verb);
-  verb->callback([&action, command] { action = [command] { return command->run(); }; });
-}
+void declare_eval(const Verb& longhand) { longhand.add_command<Eval>("eval", "Measure a model on a text"); }
 
 }  // namespace longhand::cli

@@ -31,6 +31,11 @@ struct Generate {
               one_of({"fused", "reference", "autograd"}));
   }
 
+  void declare(const Verb& verb) {
+    verb.add_argument("MODEL", model_path, "model file, or the folder of a run", true);
+    verb.add_options(table, given);
+  }
+
   int run() {
     given.apply(table);
     const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
@@ -59,12 +64,8 @@ struct Generate {
 
 }  // namespace
 
-void declare_generate(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("generate", "Write text with a language model");
-  auto command = std::make_shared<Generate>();
-  verb->add_option("MODEL", command->model_path, "model file, or the folder of a run")->required();
-  command->given.declare(*verb, command->table);
-  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+void declare_generate(const Verb& longhand) {
+  longhand.add_command<Generate>("generate", "Write text with a language model");
 }
 
 }  // namespace longhand::cli

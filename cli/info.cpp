@@ -23,6 +23,20 @@ namespace {
 struct Info {
   std::string model_path;
   bool json = false;
+  OptionTable table;
+  GivenOptions given;
+
+  Info() { table.add("json", json, "print the result as a JSON object"); }
+
+  void declare(const Verb& verb) {
+    verb.add_argument("MODEL", model_path, "model file, or the folder of a run", false);
+    verb.add_options(table, given);
+  }
+
+  int run() {
+    given.apply(table);
+    return model_path.empty() ? machine() : model();
+  }
 
   int machine() const {
     if (json) {
@@ -51,15 +65,15 @@ struct Info {
   int describe(const tasks::ModelFile& file, const char* name) const {
     const std::unique_ptr<Model> model = Model::load(file);
     auto options = model->options();
-    OptionTable table;
-    options.add_to(table);
+    OptionTable of_model;
+    options.add_to(of_model);
     const io::Safetensors arrays = io::Safetensors::read(file.path());
     const nlohmann::json& vocabulary = file.vocabulary();
     if (json) {
       nlohmann::ordered_json tensors;
       for (const auto& [tensor_name, tensor] : arrays.tensors()) tensors[tensor_name] = tensor.shape;
       const nlohmann::ordered_json out = {{"task", Model::kTask},
-                                          {"options", io::to_json(table)},
+                                          {"options", io::to_json(of_model)},
                                           {"parameters", model->parameters().count()},
                                           {"tensors", tensors},
                                           {"vocabulary", vocabulary.size() == 1 ? vocabulary.front() : vocabulary}};
@@ -67,7 +81,7 @@ struct Info {
       return 0;
     }
     put("{}, {} parameters\n\noptions\n", name, format_count(static_cast<double>(model->parameters().count())));
-    for (const Option& option : table.options()) put("  {:<20} {}\n", option.name, option.text());
+    for (const Option& option : of_model.options()) put("  {:<20} {}\n", option.name, option.text());
     size_t width = 0;
     for (const auto& [tensor_name, tensor] : arrays.tensors()) width = std::max(width, tensor_name.size());
     put("\ntensors\n");
@@ -89,14 +103,6 @@ struct Info {
 
 }  // namespace
 
-void declare_info(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("info", "Describe this machine, or a model");
-  auto command = std::make_shared<Info>();
-  verb->add_option("MODEL", command->model_path, "model file, or the folder of a run");
-  verb->add_flag("--json", command->json, "print one JSON object");
-  verb->callback([&action, command] {
-    action = [command] { return command->model_path.empty() ? command->machine() : command->model(); };
-  });
-}
+void declare_info(const Verb& longhand) { longhand.add_command<Info>("info", "Describe this machine, or a model"); }
 
 }  // namespace longhand::cli

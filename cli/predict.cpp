@@ -22,9 +22,9 @@ class Predict {
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
-  void declare(CLI::App& verb) {
-    verb.add_option("MODEL", model_path_, "model file, or the folder of a run")->required();
-    given_.declare(verb, table_);
+  void declare(const Verb& verb) {
+    verb.add_argument("MODEL", model_path_, "model file, or the folder of a run", true);
+    verb.add_options(table_, given_);
   }
 
   int run() {
@@ -122,11 +122,8 @@ class Predict {
 
 }  // namespace
 
-void declare_predict(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("predict", "Predict numbers with a regressor");
-  auto command = std::make_shared<Predict>();
-  command->declare(*verb);
-  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+void declare_predict(const Verb& longhand) {
+  longhand.add_command<Predict>("predict", "Predict numbers with a regressor");
 }
 
 }  // namespace longhand::cli

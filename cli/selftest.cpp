@@ -70,9 +70,22 @@ struct SelfTest {
   bool derivatives = false;
   bool thorough = false;
   bool json = false;
-  int threads = 0;
+  int64_t threads = 0;
+  OptionTable table;
+  GivenOptions given;
 
-  int run() const {
+  SelfTest() {
+    table.add("derivatives", derivatives, "check the equations of docs/derivatives.md one by one");
+    table.add("thorough", thorough,
+              "check every combination of the layers' options, on two small shapes in turn (a quarter of an hour)");
+    table.add("threads", threads, "number of threads; 0: one per processor", between(0, 1024));
+    table.add("json", json, "print the result as a JSON object");
+  }
+
+  void declare(const Verb& verb) { verb.add_options(table, given); }
+
+  int run() {
+    given.apply(table);
     if (derivatives && thorough) {
       throw usage_error("longhand selftest: expected one of --derivatives and --thorough, found both", "leave one out");
     }
@@ -114,7 +127,7 @@ struct SelfTest {
     const std::vector<lab::LatticePoint> points = thorough ? lab::full_lattice() : lab::pairwise_lattice();
     const bool live = !json && ::isatty(STDERR_FILENO) == 1;
     size_t tenths = 0;
-    const std::vector<lab::PointResult> results = lab::run_lattice(points, threads, [&](size_t done) {
+    const std::vector<lab::PointResult> results = lab::run_lattice(points, static_cast<int>(threads), [&](size_t done) {
       if (live) {
         write_message(fmt::format("\r{} of {} points", done, points.size()));
       } else if (thorough && !json && 10 * done / points.size() > tenths) {  // minutes without a word look like a halt
@@ -209,15 +222,8 @@ struct SelfTest {
 
 }  // namespace
 
-void declare_selftest(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("selftest", "Check the gradients of every option, on this machine");
-  auto command = std::make_shared<SelfTest>();
-  verb->add_flag("--derivatives", command->derivatives, "check the equations of docs/derivatives.md one by one");
-  verb->add_flag("--thorough", command->thorough,
-                 "every combination of the layers' options, on two small shapes in turn (a quarter of an hour)");
-  verb->add_option("--threads", command->threads, "processors to use; 0: all")->check(CLI::Range(0, 1024));
-  verb->add_flag("--json", command->json, "print one JSON object");
-  verb->callback([&action, command] { action = [command] { return command->run(); }; });
+void declare_selftest(const Verb& longhand) {
+  longhand.add_command<SelfTest>("selftest", "Check the gradients of every option on this machine");
 }
 
 }  // namespace longhand::cli

@@ -26,9 +26,9 @@ class Tag {
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
-  void declare(CLI::App& verb) {
-    verb.add_option("MODEL", model_path_, "model file, or the folder of a run")->required();
-    given_.declare(verb, table_);
+  void declare(const Verb& verb) {
+    verb.add_argument("MODEL", model_path_, "model file, or the folder of a run", true);
+    verb.add_options(table_, given_);
   }
 
   int run() {
@@ -172,11 +172,6 @@ class Tag {
 
 }  // namespace
 
-void declare_tag(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("tag", "Tag sentences with a tagger");
-  auto command = std::make_shared<Tag>();
-  command->declare(*verb);
-  verb->callback([&action, command] { action = [command] { return command->run(); }; });
-}
+void declare_tag(const Verb& longhand) { longhand.add_command<Tag>("tag", "Tag sentences with a tagger"); }
 
 }  // namespace longhand::cli

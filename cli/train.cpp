@@ -68,9 +68,9 @@ class Train {
     control_.add_to(control_table_);
   }
 
-  void declare(CLI::App& verb) {
-    given_settings_.declare(verb, settings_table_);
-    given_control_.declare(verb, control_table_);
+  void declare(const Verb& verb) {
+    verb.add_options(settings_table_, given_settings_);
+    verb.add_options(control_table_, given_control_);
   }
 
   int run() {
@@ -245,23 +245,14 @@ class Train {
   std::string folder_;
 };
 
-template <class Run>
-void declare_task(CLI::App& train, Action& action) {
-  CLI::App* verb = train.add_subcommand(Run::kVerb, Run::kHelp);
-  auto command = std::make_shared<Train<Run>>();
-  command->declare(*verb);
-  verb->callback([&action, command] { action = [command] { return command->run(); }; });
-}
-
 }  // namespace
 
-void declare_train(CLI::App& app, Action& action) {
-  CLI::App* train = app.add_subcommand("train", "Train a model");
-  train->require_subcommand(0, 1);
-  declare_task<LanguageRun>(*train, action);
-  declare_task<TaggerRun>(*train, action);
-  declare_task<ClassifierRun>(*train, action);
-  declare_task<RegressorRun>(*train, action);
+void declare_train(const Verb& longhand) {
+  const Verb train = longhand.add("train", "Train a model");
+  train.add_command<Train<LanguageRun>>(LanguageRun::kVerb, LanguageRun::kHelp);
+  train.add_command<Train<TaggerRun>>(TaggerRun::kVerb, TaggerRun::kHelp);
+  train.add_command<Train<ClassifierRun>>(ClassifierRun::kVerb, ClassifierRun::kHelp);
+  train.add_command<Train<RegressorRun>>(RegressorRun::kVerb, RegressorRun::kHelp);
 }
 
 }  // namespace longhand::cli
