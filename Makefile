@@ -2,7 +2,7 @@
 longhand := build/release/bin/longhand
 jobs := $(shell nproc)
 
-.PHONY: all deps configure binary build demo test test-thorough unit bench docs format lint
+.PHONY: all deps configure binary build demo test test-thorough fuzz unit bench docs format lint
 
 all: build
 
@@ -25,13 +25,24 @@ demo: binary
 test: build
 	@ctest --preset release -j $(jobs)
 
-# Also: the gradients of every combination of options; an error planted in every term of the backward passes; and the same
-# tests, and the self-test, under the address, undefined-behaviour and thread sanitizers.
+# Also: the gradients of every combination of options; an error planted in every term of the backward passes; the same
+# tests, and the self-test, under the address, undefined-behaviour and thread sanitizers; the tests with clang; and a
+# minute of fuzzing for every reader of files.
 test-thorough: test
+	@tools/install_deps.sh thorough
 	@$(longhand) selftest && $(longhand) selftest --derivatives && $(longhand) selftest --thorough
 	@ctest --preset thorough -j $(jobs)
 	@for p in debug tsan; do cmake --preset $$p && cmake --build --preset $$p && ctest --preset $$p -j $(jobs) && \
 	  build/$$p/bin/longhand selftest && build/$$p/bin/longhand selftest --derivatives || exit 1; done
+	@cmake --preset clang && cmake --build --preset clang && ctest --preset clang -j $(jobs)
+	@$(MAKE) fuzz
+
+# Each target for a minute (make fuzz SECONDS=600), as many at once as there are processors.
+SECONDS := 60
+fuzz:
+	@tools/install_deps.sh thorough
+	@cmake --preset fuzz >/dev/null && cmake --build --preset fuzz
+	@ls build/fuzz/tests/fuzz/fuzz_* | xargs -P $(jobs) -n 1 tools/run_fuzzer.sh $(SECONDS)
 
 # make unit ROOM=kernels
 unit: build

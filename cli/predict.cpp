@@ -54,7 +54,7 @@ class Predict {
     const auto O = static_cast<size_t>(model->targets());
     const auto values = static_cast<size_t>(model->ahead()) * O;
     std::string header = "row,step";
-    for (const std::string& name : model->columns().targets) header += "," + quoted(visible(name));
+    for (const std::string& name : model->columns().targets) header.append(",").append(quoted(visible(name)));
     put("{}\n", header);
     tasks::SeriesBatch batch;
     for (size_t first = 0; first < windows.size(); first += kBatch) {

@@ -149,7 +149,7 @@ class Tag {
         for (size_t c = 0; c < place; ++c) begin = line.find('\t', begin) + 1;
         line.replace(begin, line.find('\t', begin) - begin, visible(tags[word]));
       } else if (is_word || (!reader_->is_conllu() && line.starts_with(data::kDocumentStart))) {
-        line += (line.find('\t') != std::string::npos ? "\t" : " ") + (is_word ? visible(tags[word]) : "O");
+        line.append(line.find('\t') != std::string::npos ? "\t" : " ").append(is_word ? visible(tags[word]) : "O");
       }
       word += is_word ? 1 : 0;
       out += line + "\n";

@@ -5,6 +5,9 @@ set -eu
 
 packages="cmake ninja-build g++ libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libutf8proc-dev libcurl4-openssl-dev libssl-dev libgtest-dev"
 
+# The thorough tests also build with clang, for its fuzzer.
+[ "${1:-}" != thorough ] || packages="$packages clang"
+
 if ! command -v apt-get >/dev/null 2>&1; then
   # Someone on another system may have installed these already; the mark says so.
   if [ -n "${LONGHAND_DEPS_INSTALLED:-}" ]; then exit 0; fi

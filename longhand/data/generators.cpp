@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <numbers>
 
 #include "longhand/base/rng.h"
@@ -18,7 +17,7 @@ std::string linear() {
   std::string out = "x,y\n";
   for (uint64_t i = 0; i < 1000; ++i) {
     const double x = rng.normal(2 * i);
-    fmt::format_to(std::back_inserter(out), "{:.6f},{:.6f}\n", x, 42.0 * x + 10.0 * rng.normal(2 * i + 1));
+    out += fmt::format("{:.6f},{:.6f}\n", x, 42.0 * x + 10.0 * rng.normal(2 * i + 1));
   }
   return out;
 }
@@ -28,7 +27,7 @@ std::string sines() {
   std::string out = "t,value\n";
   for (int t = 0; t < 3000; ++t) {
     const auto wave = [t](double period) { return std::sin(2.0 * std::numbers::pi * t / period); };
-    fmt::format_to(std::back_inserter(out), "{},{:.6f}\n", t, wave(17.0) + 0.7 * wave(41.0) + 0.4 * wave(97.0));
+    out += fmt::format("{},{:.6f}\n", t, wave(17.0) + 0.7 * wave(41.0) + 0.4 * wave(97.0));
   }
   return out;
 }
@@ -44,8 +43,7 @@ std::string adding() {
     const auto value = [&](uint64_t t) { return std::round(1e6 * static_cast<double>(rng.uniform(3 + t))) / 1e6; };
     const double sum = value(first) + value(second);
     for (uint64_t t = 0; t < length; ++t) {
-      fmt::format_to(std::back_inserter(out), "{},{:.6f},{},{:.6f}\n", s, value(t), t == first || t == second ? 1 : 0,
-                     sum);
+      out += fmt::format("{},{:.6f},{},{:.6f}\n", s, value(t), t == first || t == second ? 1 : 0, sum);
     }
   }
   return out;

@@ -73,8 +73,7 @@ TEST_P(Classifiers, EnginesGiveTheSameLossAndGradients) {
   const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
   for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
     EXPECT_NEAR(model->run(batch, weights, pass, engine, context), expected, 1e-5 * expected);
-    testing::expect_close(model->parameters().gradients(), gradients, static_cast<int64_t>(gradients.size()), 2e-5,
-                          "gradients");
+    expect_close_gradients(model->parameters(), gradients, 2e-5, "gradients");
   }
 }
 
@@ -172,7 +171,7 @@ TEST(Classifier, ActivationPenaltiesAreMeansOverSteps) {
   ClassifierTask task(*model, corpus, {}, {.groups = {.batch = 6}, .unknown_rate = 0.0}, context);
   task.begin_epoch(0);
   task.train_step(0, 0);
-  testing::expect_close(model->parameters().gradients(), plain, static_cast<int64_t>(plain.size()), 1e-5, "update");
+  expect_close_gradients(model->parameters(), plain, 1e-5, "update");
 }
 
 TEST(ClassScore, CountsWhatTheDefinitionsSay) {

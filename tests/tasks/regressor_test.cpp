@@ -62,8 +62,7 @@ TEST_P(Regressors, EnginesGiveTheSameLossAndGradients) {
   const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
   for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
     EXPECT_NEAR(model->run(batch, pass, engine, context), expected, 1e-5 * expected);
-    testing::expect_close(model->parameters().gradients(), gradients, static_cast<int64_t>(gradients.size()), 2e-5,
-                          "gradients");
+    expect_close_gradients(model->parameters(), gradients, 2e-5, "gradients");
   }
 }
 
@@ -109,8 +108,7 @@ TEST_P(Regressors, ActivationPenaltiesAreMeansOverSteps) {
   RegressorTask task(*model, data, windows, data, {}, {.groups = {.batch = 64}}, context);
   task.begin_epoch(0);
   task.train_step(0, 0);
-  testing::expect_close(model->parameters().gradients(), expected, static_cast<int64_t>(expected.size()), 1e-5,
-                        "update");
+  expect_close_gradients(model->parameters(), expected, 1e-5, "update");
 }
 
 // Against sums written out here, from the model's own predictions.

@@ -69,8 +69,7 @@ TEST_P(Taggers, EnginesGiveTheSameLossAndGradients) {
   const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
   for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
     EXPECT_NEAR(model->run(batch, pass, engine, context), expected, 1e-5 * expected);
-    testing::expect_close(model->parameters().gradients(), gradients, static_cast<int64_t>(gradients.size()), 2e-5,
-                          "gradients");
+    expect_close_gradients(model->parameters(), gradients, 2e-5, "gradients");
   }
   // In parts, and added up, they are the same.
   const GradientPass first{.masks = {}, .scale = 0.1F}, second{.masks = {}, .scale = 0.1F, .add = true};
@@ -85,7 +84,7 @@ TEST_P(Taggers, EnginesGiveTheSameLossAndGradients) {
   sober->run(batch, first, nn::Engine::kFused, context);
   read.get(some.subspan(5), {}, batch);
   sober->run(batch, second, nn::Engine::kFused, context);
-  testing::expect_close(sober->parameters().gradients(), whole, static_cast<int64_t>(whole.size()), 2e-5, "parts");
+  expect_close_gradients(sober->parameters(), whole, 2e-5, "parts");
 }
 
 // Through everything between the words and the loss.
