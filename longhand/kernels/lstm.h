@@ -140,6 +140,7 @@ struct LstmBackward {
 /// The layer's weights as the fused kernels read them.
 struct PackedLstm {
   PackedMatrix input;            ///< W_ih' [I, 4Hp]; empty for symbols
+  Buffer<float> columns;         ///< W_ih' [I, 4, Hp] for symbols, in inference; otherwise empty
   PackedMatrix recurrent;        ///< W_hh' [R, 4Hp], the four gates of a vector of units side by side
   PackedMatrix projection;       ///< W_hr' [H, P]
   PackedMatrix input_back;       ///< W_ih [4Hp, I]

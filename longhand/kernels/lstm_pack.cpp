@@ -81,6 +81,15 @@ void pack_lstm(const LstmShape& shape, const LstmWeights<float>& weights, bool d
     pack({.b = weights.w_ih, .stride = I, .k = I, .n = 4 * Hp, .transposed = true, .group = H}, packed.input, context);
     if (training) pack({.b = weights.w_ih, .stride = I, .k = 4 * Hp, .n = I, .group = H}, packed.input_back, context);
   }
+  packed.columns.resize(0);
+  if (!dense && !training) {  // steps of one symbol would read a column each, a cache line for every element
+    packed.columns.resize(I * 4 * Hp);
+    packed.columns.fill(0.0F);
+    for (int64_t k = 0; k < 4 * H; ++k) {
+      float* to = packed.columns.data() + k / H * Hp + k % H;
+      for (int64_t s = 0; s < I; ++s) to[s * 4 * Hp] = weights.w_ih[k * I + s];
+    }
+  }
   if (P > 0) {
     pack({.b = weights.w_hr, .stride = H, .k = H, .n = P, .transposed = true}, packed.projection, context);
     if (training) pack({.b = weights.w_hr, .stride = H, .k = P, .n = H}, packed.projection_back, context);

@@ -56,7 +56,15 @@ const int32_t* number_symbols(const LstmShape& shape, const int32_t* symbols, Co
 void gather_columns(const LstmShape& shape, const LstmWeights<float>& weights, const PackedLstm& packed,
                     int64_t distinct, Context& context) {
   const int64_t gates_size = 4 * padded(shape.hidden);
-  copy_columns(shape, weights.w_ih, distinct, context.columns, context);
+  if (packed.columns.size() > 0) {
+    context.columns.resize(distinct * gates_size);
+    for (int64_t s = 0; s < distinct; ++s) {
+      std::copy_n(packed.columns.data() + context.symbols[s] * gates_size, gates_size,
+                  context.columns.data() + s * gates_size);
+    }
+  } else {
+    copy_columns(shape, weights.w_ih, distinct, context.columns, context);
+  }
   float* columns = context.columns.data();
   if (weights.gain_ih != nullptr) {
     normalise_rows({.hidden = shape.hidden,

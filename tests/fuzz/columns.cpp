@@ -1,5 +1,6 @@
 // Sentences in columns, their schemes, and scores of predicted tags.
 #include "longhand/data/columns.h"
+#include "longhand/base/error.h"
 #include "longhand/data/chunks.h"
 #include "tests/fuzz/fuzz.h"
 

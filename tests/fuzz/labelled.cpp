@@ -1,5 +1,6 @@
 // Texts with labels, in every format, as a file and as a stream.
 #include "longhand/data/labelled.h"
+#include "longhand/base/error.h"
 #include "longhand/data/source.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,4 +1,5 @@
 // Safetensors files, and models of every task.
+#include "longhand/io/file.h"
 #include "longhand/tasks/classifier.h"
 #include "longhand/tasks/language_model.h"
 #include "longhand/tasks/model_file.h"

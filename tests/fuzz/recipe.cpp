@@ -1,6 +1,7 @@
 // Recipes and grids in TOML, and JSON.
 #include <nlohmann/json.hpp>
 
+#include "longhand/base/error.h"
 #include "longhand/io/config.h"
 #include "tests/fuzz/fuzz.h"
 

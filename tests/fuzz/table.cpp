@@ -1,4 +1,5 @@
 // Tables of numbers.
+#include "longhand/base/error.h"
 #include "longhand/data/series.h"
 #include "tests/fuzz/fuzz.h"
 

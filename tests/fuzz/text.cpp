@@ -1,5 +1,6 @@
 // Texts: cleaned, normalised, cut into symbols of each level, and into words.
 #include "longhand/data/text.h"
+#include "longhand/base/error.h"
 #include "longhand/data/source.h"
 #include "longhand/data/words.h"
 #include "longhand/tasks/verse.h"
