@@ -50,12 +50,15 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
     : settings_(settings), context_(static_cast<int>(settings.common.threads)) {
   settings_.check();
   const CommonSettings& common = settings_.common;
-  const tasks::ClassifierOptions& options = settings_.model;
+  tasks::ClassifierOptions options = settings_.model;
   const auto read = [&](const std::string& source) {
     return data::read_labelled(load_file(source), options.columns, data::Labels::kWanted, shown_name(source));
   };
   data::LabelledFile train = read(common.data);
   data::check_labels(train, shown_name(common.data));
+  const data::LabelledOptions defaults;
+  const bool unnamed = options.columns.label == defaults.label && options.columns.text == defaults.text;
+  if (unnamed) options.columns.layout = train.layout;  // other tables without a header have the same
   std::vector<data::LabelledText> valid;
   if (!common.valid.empty()) valid = read(common.valid).examples;
   if (!common.test.empty()) test_ = read(common.test).examples;

@@ -49,6 +49,10 @@ class Eval {
   int run() {
     given_.apply(table_);
     if (!predictions_.empty()) {
+      if (strict_) {
+        throw usage_error("longhand eval: --predictions cannot be combined with --strict",
+                          "predictions are scored as conlleval reads them");
+      }
       if (!model_path_.empty() || !data_.empty()) {
         throw usage_error("longhand eval: --predictions cannot be combined with a model or --data",
                           "its file has the right tags and the predicted ones");

@@ -39,6 +39,7 @@ class Predict {
     columns.target = wants_targets ? fmt::format("{}", fmt::join(model->columns().targets, ",")) : columns.inputs;
     columns.horizon = std::max<int64_t>(columns.horizon, 1);
     const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
+    say("{}: {}\n", shown_name(data_), table.description);
     std::vector<data::Window> windows = of(table, series.window);
     if (windows.empty()) {
       throw input_error(fmt::format("{}: too short: expected at least {} rows, found {}", shown_name(data_),

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Runs a fuzz target for some seconds: run_fuzzer.sh SECONDS TARGET. Prints its last lines; where it fails, all of them.
+# Runs a fuzz target for some seconds: run_fuzzer.sh SECONDS TARGET. Prints its last lines; where it fails, more of them.
 set -eu
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 artifacts=$(pwd)/build/fuzz/$(basename "$2")-
 if "$2" -max_total_time="$1" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -artifact_prefix="$artifacts" >"$log" 2>&1; then
-  echo "$(basename "$2"): $(grep -c . "$log") lines of progress; $(tail -1 "$log")"
+  echo "$(basename "$2"): $(tail -1 "$log")"
 else
-  cat "$log"
+  tail -50 "$log"
   echo "$(basename "$2") FAILED; the input is $artifacts*" >&2
   exit 1
 fi

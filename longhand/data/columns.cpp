@@ -254,7 +254,8 @@ void ColumnReader::token(const std::vector<std::string_view>& fields) {
 // Before a sentence, outside of CoNLL-U, where a # may be a word: then it has the columns of one.
 bool ColumnReader::is_comment(std::string_view line) const {
   if (!sentence_.words.empty() || options_.format == "columns") return false;
-  return looks_like_comment(line) || split(line).size() != columns_;
+  const std::vector<std::string_view> fields = split(line);
+  return looks_like_comment(line) || fields.size() != columns_ || (word_ > 0 && fields[0] == "#");
 }
 
 std::optional<TaggedSentence> ColumnReader::line(std::string_view raw) {

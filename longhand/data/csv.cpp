@@ -58,6 +58,10 @@ class Parser {
 
   std::string field() {
     std::string out;
+    if (const size_t begin = text_.find_first_not_of(' ', at_);
+        begin != std::string_view::npos && text_[begin] == '"') {
+      at_ = begin;
+    }
     if (!take('"')) {
       while (!at_end_of_field()) out.push_back(text_[at_++]);
       return out;
@@ -78,6 +82,8 @@ class Parser {
         out.push_back('"');
       }
     }
+    const size_t behind = std::min(text_.find_first_not_of(' ', at_), text_.size());
+    if (behind == text_.size() || text_[behind] == separator_ || text_[behind] == '\n') at_ = behind;
     if (!at_end_of_field()) {
       throw input_error(fmt::format("{}:{}: expected a {} after the closing quote, found '{}'", source_, line_,
                                     separator_name(separator_), text_[at_]),

@@ -25,12 +25,12 @@ constexpr size_t kFirstLines = 100;  // that a format is recognised by
 constexpr int64_t kDeepestJson = 16;
 
 // Names that labels and texts have in public data sets.
-constexpr std::array<std::string_view, 13> kLabelNames = {"label",   "labels", "class",     "category", "sentiment",
-                                                          "target",  "intent", "polarity",  "topic",    "tag",
-                                                          "emotion", "gold",   "gold_label"};
-constexpr std::array<std::string_view, 13> kTextNames = {"text",  "sentence",    "review",    "content",  "comment",
-                                                         "tweet", "message",     "utterance", "question", "document",
-                                                         "body",  "description", "phrase"};
+constexpr std::array<std::string_view, 15> kLabelNames = {"label",   "labels", "class",      "category", "sentiment",
+                                                          "target",  "intent", "polarity",   "topic",    "tag",
+                                                          "emotion", "gold",   "gold_label", "stars",    "rating"};
+constexpr std::array<std::string_view, 16> kTextNames = {
+    "text",     "sentence", "review", "content",     "comment", "tweet",    "message",       "utterance",
+    "question", "document", "body",   "description", "phrase",  "headline", "question_text", "sentence1"};
 
 std::optional<size_t> number_from_one(const std::string& text) {
   size_t number = 0;
@@ -77,6 +77,10 @@ struct Sought {
   std::optional<size_t> place{};
   std::vector<size_t> candidates{};  // several with usual names
 
+  bool is_usual(std::string_view field) const {
+    return std::find(usual.begin(), usual.end(), lowercased(trimmed(field))) != usual.end();
+  }
+
   void find(const std::vector<std::string>& names) {
     place.reset();
     candidates.clear();
@@ -92,7 +96,7 @@ struct Sought {
         place = i;
         return;
       }
-      if (name == usual.front() && std::find(usual.begin(), usual.end(), lower) != usual.end()) candidates.push_back(i);
+      if (name == usual.front() && is_usual(lower)) candidates.push_back(i);
     }
     if (candidates.size() == 1) place = candidates.front();
   }
@@ -138,7 +142,10 @@ class Reader {
     label = trimmed(label);
     if (!options_.until.empty()) label = label.substr(0, find_character_of(label, options_.until));
     if (wanted_ && label.empty()) fail(line, "expected a label, found none", "give each text a label");
-    if (trimmed(text).empty()) fail(line, "expected a text, found none", "give each label a text, or leave it out");
+    // A text to be classified may be empty: its line of output is.
+    if (wanted_ && trimmed(text).empty()) {
+      fail(line, "expected a text, found none", "give each label a text, or leave it out");
+    }
     file_.examples.push_back({std::string(trimmed(text)), wanted_ ? std::string(label) : std::string(), line});
   }
 
@@ -211,6 +218,8 @@ class Reader {
     }
     try {
       return nlohmann::json::parse(text);
+    } catch (const nlohmann::json::out_of_range&) {
+      fail(number, "expected JSON, found a number that is too large", "fix the line, or leave it out");
     } catch (const nlohmann::json::parse_error& e) {
       const std::string_view before = text.substr(0, std::min(e.byte > 0 ? e.byte - 1 : 0, text.size()));
       const auto newlines = std::count(before.begin(), before.end(), '\n');
@@ -261,7 +270,8 @@ class Reader {
       }
       if (found->is_string()) return found->get<std::string>();
       if (found->is_number() || found->is_boolean()) return found->dump();
-      fail(number, fmt::format("expected a text or a number in '{}', found something else", key), "fix the line");
+      fail(number, fmt::format("expected a text or a number in '{}', found {}", key, found->type_name()),
+           "give each text one label, as text, number, true or false");
     };
     add(wanted_ ? value(keys_[0]) : "", value(keys_[1]), number);
   }
@@ -294,6 +304,7 @@ class Reader {
                         : separator == ',' ? "CSV"
                                            : fmt::format("CSV with {}s", separator_name(separator));
     file_.description += header ? "" : " without a header";
+    if (!header) file_.layout = fmt::format("{},{}", label + 1, body + 1);
     if (wanted_) file_.description += ", label in " + described(label);
     file_.description += ", text in " + described(body);
     const size_t min = std::max(label, body) + 1;
@@ -359,18 +370,35 @@ class Reader {
     const bool settled = label_.candidates.size() < 2 && text_.candidates.size() < 2;
     if (first.size() == 2 && settled && label_.place.has_value() != text_.place.has_value()) {
       Sought& unknown = label_.place ? text_ : label_;
-      unknown.place = 1 - *(label_.place ? label_ : text_).place;
+      const size_t place = 1 - *(label_.place ? label_ : text_).place;
+      const std::string other = lowercased(trimmed(first[place]));
+      const bool is_index = other.empty() || other == "id" || other == "index" || other == "idx";
+      if (unknown.name != unknown.usual.front() || is_index) refuse_columns(records.front());
+      unknown.place = place;
       return true;
     }
     if (label_.place || text_.place || !settled) refuse_columns(records.front());
     label_.place = number_from_one(options_.label);
     text_.place = number_from_one(options_.text);
-    if (text_.place && (label_.place || !wanted_)) return false;
+    if (text_.place && (label_.place || !wanted_)) {  // a line of names is a header nonetheless
+      const auto named = [&](const Sought& sought) {
+        return sought.place && *sought.place < first.size() && sought.is_usual(first[*sought.place]);
+      };
+      return named(label_) || named(text_);
+    }
     if (unnamed && !wanted_ && first.size() == 1) {
       text_.place = 0;
       return false;
     }
     if (!unnamed || first.size() != 2) refuse_columns(records.front());
+    if (!options_.layout.empty()) {
+      const size_t comma = std::min(options_.layout.find(','), options_.layout.size());
+      label_.place = number_from_one(options_.layout.substr(0, comma));
+      text_.place = number_from_one(options_.layout.substr(std::min(comma + 1, options_.layout.size())));
+      if (label_.place && text_.place && *label_.place != *text_.place) return false;
+      throw usage_error("--layout: expected the numbers of two columns, such as 2,1, found '" + options_.layout + "'",
+                        "give that of the label first, then that of the text");
+    }
     // Two columns without a name that is known: labels come again, texts hardly.
     const bool first_repeats = repeats(records, 0), second_repeats = repeats(records, 1);
     const bool swapped = second_repeats && !first_repeats;
@@ -460,6 +488,8 @@ void LabelledOptions::add_to(OptionTable& table) {
             one_of({"auto", "fasttext", "jsonl", "json", "csv", "tsv", "blank"}));
   table.add("label", label, "column of the label (name, or number from 1), or its key in JSON");
   table.add("text", text, "column of the text (name, or number from 1), or its key in JSON");
+  table.add("layout", layout,
+            "columns of label and text in a table of two columns without a header, such as 2,1; by default recognised");
   table.add("label-until", until, "characters that end a label: with : the label NUM:dist is read as NUM");
 }
 
@@ -469,7 +499,7 @@ std::string recognise_labelled(std::string_view raw, const std::string& source) 
   if (lines.empty()) return "blank";
   if (lines.front().starts_with(kFastText)) return "fasttext";
   if (lines.front().starts_with('{')) return "jsonl";
-  if (lines.front().starts_with("[{") || lines.front() == "[") return "json";
+  if (lines.front().starts_with("[{") || lines.front().starts_with("[\"") || lines.front() == "[") return "json";
   const std::string name = lowercased(source);
   const auto with_tab = std::count_if(lines.begin(), lines.end(),
                                       [](std::string_view line) { return line.find('\t') != std::string_view::npos; });
@@ -488,6 +518,7 @@ std::string recognise_texts(std::string_view first_line, const LabelledOptions& 
   if (line.starts_with(kFastText)) return "fasttext";
   if (line.starts_with('{')) return "jsonl";
   if (line.starts_with("[{") || line == "[") return "json";
+  if (lowercased(line).starts_with("sep=")) return "csv";
   const bool tabs = line.find('\t') != std::string_view::npos;
   Sought text{options.text, kTextNames};
   try {

@@ -21,7 +21,8 @@ struct LabelledOptions {
   std::string format = "auto";
   std::string label = "label";  ///< name of the label's column or key; or a column's number from 1
   std::string text = "text";    ///< the same for the text
-  std::string until;            ///< a label ends before the first of these characters; empty: nowhere
+  std::string layout;  ///< columns of label and text, "2,1", in a table of two without a header; empty: as found
+  std::string until;   ///< a label ends before the first of these characters; empty: nowhere
 
   void add_to(OptionTable& table);
 };
@@ -41,6 +42,7 @@ std::string recognise_labelled(std::string_view text, const std::string& source)
 struct LabelledFile {
   std::vector<LabelledText> examples;
   std::string description;  ///< "JSON lines, label in 'label', text in 'text'"
+  std::string layout;       ///< "2,1" of a table without a header; otherwise empty
 };
 
 /// All examples of a file, at least one.

@@ -99,8 +99,12 @@ std::optional<int64_t> take_date(std::string_view& text) {
 void NumberStyleFinder::add(std::string_view cell) {
   cell = unsigned_part(trimmed(cell));
   if (cell.empty() || !is_digit(cell[0])) return;
+  for (size_t at = 0; at < cell.size(); ++at) {  // dates and texts say nothing
+    const size_t mark = group_mark(cell.substr(at));
+    if (!is_digit(cell[at]) && cell[at] != '.' && cell[at] != ',' && mark == 0) return;
+    at += mark > 0 ? mark - 1 : 0;
+  }
   const size_t comma = cell.rfind(','), point = cell.rfind('.');
-  for (size_t at = 0; at < cell.size(); ++at) grouped_ = grouped_ || group_mark(cell.substr(at)) > 0;
   const bool has_comma = comma != std::string_view::npos, has_point = point != std::string_view::npos;
   if (has_comma && has_point) {
     grouped_ = true;
@@ -116,18 +120,28 @@ void NumberStyleFinder::add(std::string_view cell) {
   } else if (has_comma) {
     decimal_comma_ = true;
   } else if (has_point && std::count(cell.begin(), cell.end(), '.') > 1) {
-    decimal_comma_ = grouped_ = is_grouped(cell, '.');
-  } else if (has_point && !is_grouped(cell, '.')) {
+    if (is_grouped(cell, '.')) decimal_comma_ = grouped_ = true;
+  } else if (has_point && (cell[0] == '0' || !is_grouped(cell, '.'))) {
     decimal_point_ = true;
+  } else if (has_point && pointed_.empty()) {
+    pointed_ = cell;
+  }
+  for (size_t at = 0; at + 4 <= cell.size(); ++at) {
+    const size_t mark = group_mark(cell.substr(at));
+    if (mark > 0 && at > 0 && is_digit(cell[at - 1])) grouped_ = true;
   }
 }
 
 NumberStyle NumberStyleFinder::style() const {
   const bool comma = decimal_comma_ && !decimal_point_;
-  return {comma ? ',' : '.', grouped_ || (!comma && !ambiguous_.empty() && decimal_point_)};
+  return {comma ? ',' : '.',
+          grouped_ || (!comma && !ambiguous_.empty() && decimal_point_) || (comma && !pointed_.empty())};
 }
 
-std::string NumberStyleFinder::ambiguous() const { return decimal_comma_ || decimal_point_ ? "" : ambiguous_; }
+std::string NumberStyleFinder::ambiguous(bool point_too) const {
+  if (decimal_comma_ || decimal_point_) return "";
+  return ambiguous_.empty() && point_too ? pointed_ : ambiguous_;
+}
 
 std::optional<double> parse_number(std::string_view cell, const NumberStyle& style) {
   cell = trimmed(cell);

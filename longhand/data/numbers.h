@@ -20,12 +20,14 @@ class NumberStyleFinder {
  public:
   void add(std::string_view cell);
   NumberStyle style() const;
-  /// Empty: the style is certain.
-  std::string ambiguous() const;
+  /// Empty: the style is certain. With `point_too`, 1.234 may have a point between thousands, as 1,234 may have a
+  /// comma.
+  std::string ambiguous(bool point_too = false) const;
 
  private:
   bool decimal_comma_ = false, decimal_point_ = false, grouped_ = false;
-  std::string ambiguous_;
+  std::string ambiguous_;  // the first such as 1,234
+  std::string pointed_;    // the first such as 1.234
 };
 
 /// The finite number that a cell is, as a whole and in this style; nothing for any other cell.

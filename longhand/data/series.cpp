@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -45,6 +46,11 @@ class Header {
   }
   size_t find(const std::string& name) const {
     if (const auto found = places_.find(name); found != places_.end()) return found->second;
+    size_t number = 0;  // of the column, from 1
+    const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc() && stop == name.data() + name.size() && number >= 1 && number <= names_.size()) {
+      return number - 1;
+    }
     throw input_error(fmt::format("{}:{}: expected a column '{}', found {}", source_, line_, name, listed(names_, 20)),
                       "name columns of the header" + did_you_mean(name, names_));
   }
@@ -75,7 +81,9 @@ double number(const CsvRecord& record, size_t column, const std::string& name, c
   throw input_error(fmt::format("{}:{}: column '{}': expected a number{}, found {}", source, record.line, name,
                                 value ? fmt::format(" between -{:g} and {:g}", kLargest, kLargest) : "",
                                 cell.empty() ? "an empty cell" : "'" + std::string(cell) + "'"),
-                    value ? "scale the column, or leave the row out" : "fill the gap, or leave the row out");
+                    value          ? "scale the column, or leave the row out"
+                    : cell.empty() ? "fill the gap, or leave the row out"
+                                   : "remove units and other text, set --decimal, or choose other columns");
 }
 
 // Where times do not rise within a sequence: "; 2 times do not come after ...", or nothing.
@@ -172,6 +180,14 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
                       "write a line with the columns' names above, or give --no-header");
   }
   const Header header(records.front(), options.header, source);
+  if (options.header && options.target.empty()) {
+    const std::string& name = header.last();
+    if (parse_number(name, {'.', true}) || parse_number(name, {',', true}) || parse_time(name)) {
+      throw input_error(fmt::format("{}:{}: expected names of columns, found what may be a row of values ({})", source,
+                                    records.front().line, listed(records.front().fields)),
+                        "write a line with the columns' names above, give --no-header, or name a column with --target");
+    }
+  }
   Table table;
   table.targets = split_names(options.target);
   if (table.targets.empty()) table.targets = {header.last()};
@@ -203,17 +219,15 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
                                     header.size(), options.header ? "header" : "first row", record.fields.size()),
                         "fix the line");
     }
-    for (const auto* places : {&input_places, &target_places}) {
-      for (const size_t place : *places) finder.add(record.fields[place]);
-    }
+    for (const std::string& field : record.fields) finder.add(field);  // other columns show the style, too
   }
   NumberStyle style = finder.style();
   if (options.decimal != "auto") {
     style = {options.decimal == "comma" ? ',' : '.', true};
-  } else if (const std::string cell = finder.ambiguous(); !cell.empty()) {
-    throw input_error(fmt::format("{}: expected numbers, found '{}', which may have a decimal comma or one between "
-                                  "thousands",
-                                  source, cell),
+  } else if (const std::string cell = finder.ambiguous(separator == ';'); !cell.empty()) {
+    throw input_error(fmt::format("{}: expected numbers, found '{}', in which the {} may be a decimal separator or "
+                                  "between thousands",
+                                  source, cell, cell.find(',') != std::string::npos ? "comma" : "point"),
                       "say which with --decimal comma or --decimal point");
   }
 

@@ -42,6 +42,8 @@ class Errors {
       out.values += t.count;
       out.mse += t.squared;
       out.mae += t.absolute;
+      // Of values that are constant up to rounding there is nothing to explain.
+      if (std::sqrt(spread / n) <= 1e-12 * std::abs(t.sum / n)) spread = 0.0;
       out.r2 += (spread > 0.0 ? 1.0 - t.squared / spread : 0.0) / static_cast<double>(of_target_.size());
     }
     const auto n = static_cast<double>(out.values);

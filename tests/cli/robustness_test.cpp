@@ -275,5 +275,34 @@ TEST(Formats, ClassifyReadsWhatTheModelWasTrainedFrom) {
   }
 }
 
+TEST(Formats, ClassifyRecognisesFilesAsTrainingDoes) {
+  const TemporaryFolder folder;
+  std::string rows;
+  for (int i = 0; i < 12; ++i)
+    rows +=
+        std::string(i % 2 == 0 ? "good one x" : "bad one x") + std::to_string(i) + (i % 2 == 0 ? ",pos\n" : ",neg\n");
+  write_file(folder / "train.csv", rows);
+  ASSERT_EQ(
+      shell(folder, "$LH train classifier --hidden 8 --embed 8 --epochs 30 --lr 0.01 --out run --data train.csv").code,
+      0);
+  const auto classes = [&](const std::string& name, const std::string& text) {
+    write_file(folder / name, text);
+    const Result result = shell(folder, "$LH classify run --data " + name);
+    EXPECT_EQ(result.code, 0) << result.err;
+    std::string out;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) out += line.substr(0, line.find('\t')) + " ";
+    return out;
+  };
+  EXPECT_EQ(classes("a.csv", "good one,pos\nbad one,neg\n"), "pos neg ");
+  EXPECT_EQ(classes("b.csv", "sep=;\nid;text\n1;good one\n2;bad one\n"), "pos neg ");
+  EXPECT_EQ(classes("c.csv", "review\ngood one\n\"bad, one\"\n"), "pos neg ");
+  EXPECT_EQ(classes("d.csv", "id,text\n1,good one\n2,\n3,bad one\n"), "pos  neg ");
+  EXPECT_EQ(classes("e.txt", "pos good one\nneg bad one\n"), "pos neg ");
+  EXPECT_EQ(classes("f.txt", "good one\nbad one\n"), "pos neg ");
+  const Result small = shell(folder, "printf 'good one,pos\\nbad one,neg\\n' > two.csv; $LH eval run --data two.csv");
+  EXPECT_NE(small.out.find("100.00 %"), std::string::npos) << small.out << small.err;
+}
+
 }  // namespace
 }  // namespace longhand::cli

@@ -42,6 +42,10 @@ TEST(Csv, FieldsMayBeQuoted) {
   EXPECT_EQ(shown(parse_csv("a\r", ',', "f")), "1:[a] ");
 }
 
+TEST(Csv, BlanksAroundQuotesAreNoPartOfAField) {
+  EXPECT_EQ(shown(parse_csv("a, \"x, y\" ,b\n", ',', "f")), "1:[a][x, y][b] ");
+}
+
 TEST(Csv, FaultsAreNamedWithTheirLine) {
   EXPECT_EQ(error_of([] { parse_csv("a\n\"b\nc", ',', "f"); }),
             "f:2: expected a closing quote, found the end of the file");
@@ -138,6 +142,21 @@ TEST(Labelled, LabelsThatAreHardlySharedAreRefused) {
   EXPECT_EQ(error_of([&] { check_labels(file, "f"); }), "");
 }
 
+TEST(Labelled, TheLayoutOfATableWithoutAHeaderIsSaidAndCanBeGiven) {
+  const LabelledFile file =
+      read_labelled("a b c,pos\nd e,neg\nf,pos\ng,neg\n", {.format = "csv"}, Labels::kWanted, "f");
+  EXPECT_EQ(file.layout, "2,1");
+  const LabelledOptions layout{.format = "csv", .layout = "2,1"};
+  EXPECT_EQ(read("x,pos\ny,neg\n", "f", layout),
+            "CSV without a header, label in column 2, text in column 1: 1pos(x) 2neg(y)");
+  EXPECT_EQ(read("text,label\nx,pos\n", "f", layout),
+            "CSV, label in column 2 ('label'), text in column 1 ('text'): 2pos(x)");
+}
+
+TEST(Labelled, TextsToBeClassifiedMayBeEmpty) {
+  EXPECT_EQ(read("id,text\n1,a\n2,\n", "f", {}, Labels::kIgnored), "CSV, text in column 2 ('text'): 2(a) 3()");
+}
+
 TEST(Labelled, WithoutLabelsALineIsAText) {
   EXPECT_EQ(read("good one\n", "f", {}, Labels::kIgnored), "a text a line: 1(good one)");
   EXPECT_EQ(read("__label__pos good\nplain\n", "f", {}, Labels::kIgnored),
@@ -155,8 +174,10 @@ TEST(Labelled, FaultsAreNamedWithTheirLine) {
   EXPECT_EQ(fault("{\"label\":1,\"rest\":\"x\"}\n"),
             "f:1: expected keys for the label and the text, 'label' and 'text' or usual ones; found label, rest");
   EXPECT_EQ(fault("{\"label\":1,\"text\":\"x\"}\n{\"label\":1}\n"), "f:2: expected the key 'text', found label");
-  EXPECT_EQ(fault("{\"label\":[1],\"text\":\"x\"}\n"),
-            "f:1: expected a text or a number in 'label', found something else");
+  EXPECT_EQ(fault("{\"label\":[1],\"text\":\"x\"}\n"), "f:1: expected a text or a number in 'label', found array");
+  EXPECT_EQ(fault("{\"label\":1e999,\"text\":\"x\"}\n"), "f:1: expected JSON, found a number that is too large");
+  EXPECT_NE(fault("id,label\n1,a\n2,b\n"), "");  // an index is no text
+  EXPECT_NE(fault("text,label\nx,a\n", "f", {.label = "mood"}), "");
   EXPECT_EQ(fault("{\"label\":1,\n"),
             "f:1: expected JSON, found at byte 12: unexpected end of input; expected string literal");
   EXPECT_EQ(fault("{\"text\":\"\\ud83d x\",\"label\":1}\n").substr(0, 4), "f:1:");  // half of a surrogate pair
@@ -213,6 +234,22 @@ TEST(Series, FilesOfSpreadsheetsAreReadAsTheyMean) {
   EXPECT_EQ(read_table("day;value\n1;1,234\n2;2,345\n", {.decimal = "comma"}, "f").target[0],
             (std::vector<double>{1.234, 2.345}));
   EXPECT_NE(error_of([] { read_table("day;value\n1;1,234\n2;2,345\n", {}, "f"); }).find("1,234"), std::string::npos);
+}
+
+// A point between thousands is no decimal point, whichever column shows it.
+TEST(Series, OtherColumnsShowTheDecimalSeparator) {
+  const std::string text = "day;sales;price\n2020-01-01;900;20,00\n2020-01-02;1.306;22,33\n";
+  EXPECT_EQ(read_table(text, {.target = "sales"}, "f").target[0], (std::vector<double>{900, 1306}));
+  EXPECT_EQ(read_table("day;sales\n1;900\n2;1.306\n", {.decimal = "point"}, "f").target[0],
+            (std::vector<double>{900, 1.306}));
+  EXPECT_NE(error_of([] { read_table("day;sales\n1;900\n2;1.306\n", {}, "f"); }).find("1.306"), std::string::npos);
+  EXPECT_EQ(read_table("day,sales\n1,900\n2,1.306\n", {}, "f").target[0], (std::vector<double>{900, 1.306}));
+}
+
+TEST(Series, ARowOfValuesIsNoHeader) {
+  EXPECT_NE(error_of([] { read_table("2020-01-01,20.0\n2020-01-02,21.0\n", {}, "f"); }).find("--no-header"), 0U);
+  EXPECT_NE(error_of([] { read_table("2020-01-01,20.0\n2020-01-02,21.0\n", {}, "f"); }), "");
+  EXPECT_EQ(read_table("day,\"b, kg\"\n1,5\n2,6\n", {.target = "2"}, "f").target[0], (std::vector<double>{5, 6}));
 }
 
 TEST(Series, TimesThatDoNotRiseAreSaid) {
