@@ -1,6 +1,7 @@
 // Standard streams that are closed, full or broken; signals; hostile files and models; runs that somebody altered.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <sstream>
 
 #include "tests/cli/process.h"
@@ -226,6 +227,26 @@ TEST(Altered, ACheckpointWithoutItsChecksumIsRefused) {
   const Result result = shell(folder, "$LH train lm --resume run --epochs 3");
   EXPECT_EQ(result.code, 1);
   EXPECT_NE(result.err.find("checksum"), std::string::npos) << result.err;
+}
+
+TEST(Altered, ACheckpointWithoutFiniteNumbersIsNoGoodState) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(shell(folder, kTrain).code, 0);
+  const std::string path = folder / "run/checkpoint.safetensors";
+  const io::Safetensors whole = io::Safetensors::read(path);
+  std::vector<float> values(whole.tensors().at("values").bytes.size() / sizeof(float));
+  whole.copy_floats("values", {static_cast<int64_t>(values.size())}, values);
+  values[1] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<io::TensorToWrite> tensors;
+  for (const auto& [name, tensor] : whole.tensors()) {
+    const auto* floats = reinterpret_cast<const float*>(tensor.bytes.data());
+    tensors.push_back({name, tensor.shape, {floats, tensor.bytes.size() / sizeof(float)}});
+    if (name == "values") tensors.back().data = values;
+  }
+  io::write_safetensors(path, {{"state", whole.text("state")}}, tensors);
+  const Result result = shell(folder, "$LH train lm --resume run --epochs 3");
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("expected finite numbers in 'values'"), std::string::npos) << result.err;
 }
 
 TEST(Diverged, ATrainingIsNoSuccess) {

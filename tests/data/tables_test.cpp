@@ -246,6 +246,18 @@ TEST(Series, OtherColumnsShowTheDecimalSeparator) {
   EXPECT_EQ(read_table("day,sales\n1,900\n2,1.306\n", {}, "f").target[0], (std::vector<double>{900, 1.306}));
 }
 
+// In linear time: pairs of 40,000 names would take half a minute.
+TEST(Series, HeadersMayBeWide) {
+  std::string names, values;
+  for (int i = 0; i < 40000; ++i) {
+    names += (i > 0 ? ",column" : "column") + std::to_string(i);
+    values += i > 0 ? ",1" : "1";
+  }
+  EXPECT_EQ(read_table(names + "\n" + values + "\n", {.target = "column7"}, "f").target[0], (std::vector<double>{1}));
+  const std::string error = error_of([&] { read_table(names + "\n" + values + "\n", {.target = "colum7"}, "f"); });
+  EXPECT_LT(error.size(), 1000U);
+}
+
 TEST(Series, ARowOfValuesIsNoHeader) {
   EXPECT_NE(error_of([] { read_table("2020-01-01,20.0\n2020-01-02,21.0\n", {}, "f"); }).find("--no-header"), 0U);
   EXPECT_NE(error_of([] { read_table("2020-01-01,20.0\n2020-01-02,21.0\n", {}, "f"); }), "");
