@@ -16,7 +16,7 @@ namespace {
 // A folder may have the name of a data set.
 bool is_file(const std::string& source) { return source == "-" || (io::exists(source) && !io::is_folder(source)); }
 
-// Whether to use what is built in: a file of the same name goes before it.
+// Whether to use the built-in data of this name: a file of the same name takes precedence.
 bool use_builtin(const std::string& source, bool is_builtin) {
   if (!is_builtin) return false;
   if (!is_file(source)) return true;

@@ -16,7 +16,7 @@ inline std::string shown_name(const std::string& source) { return source == "-" 
 /// folder, or empty.
 std::string load_file(const std::string& source);
 
-/// The same, or a generated table by its name; a file of that name goes before it.
+/// The same for tables: also a built-in table by its name, unless a file has that name.
 std::string load_numbers(const std::string& source);
 
 }  // namespace longhand::cli

@@ -7,10 +7,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "longhand/base/buffer.h"
+#include "longhand/base/error.h"
 #include "longhand/base/rng.h"
 #include "longhand/kernels/target.h"
 
@@ -70,6 +72,19 @@ void expect_close(const A& actual, const B& expected, int64_t n, double toleranc
   }
   EXPECT_LE(worst, tolerance * largest) << what << ": element " << at << " of " << n << " differs by " << worst
                                         << ", and the largest is " << largest;
+}
+
+/// The first line of the error that `body` throws, which must have this exit code and an advice; empty where none is
+/// thrown.
+inline std::string error_of(const std::function<void()>& body, ExitCode code = ExitCode::kInput) {
+  try {
+    body();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), code) << e.what();
+    EXPECT_FALSE(e.advice().empty()) << e.what();
+    return e.what();
+  }
+  return "";
 }
 
 /// Runs `body` once on every SIMD target that this machine has, and restores the best.

@@ -36,7 +36,7 @@ inline Error usage_error(const std::string& problem, std::string advice) {
   return {ExitCode::kUsage, problem, std::move(advice)};
 }
 
-/// For the text of an error: "a, b, c", at most so many of them and then "..."; "none" of none.
+/// "a, b, c", for error messages: at most `max` names, followed by ", ..." if there are more. "none" for an empty list.
 std::string listed(const std::vector<std::string>& names, size_t max = 8);
 
 /// Throws std::logic_error naming the place; called by LONGHAND_CHECK alone.

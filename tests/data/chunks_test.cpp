@@ -36,16 +36,7 @@ std::vector<TaggedSentence> sentences(const std::vector<std::string>& texts) {
   return out;
 }
 
-std::string error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ExitCode::kInput);
-    EXPECT_FALSE(e.advice().empty());
-    return e.what();
-  }
-  return "";
-}
+using testing::error_of;
 
 TEST(Chunks, EverySchemeSaysTheSame) {
   // Two of a type that touch, one of another type right after, and one token alone at the end.

@@ -29,14 +29,8 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
-std::string error_of(const std::string& text, const ColumnOptions& options = {}) {
-  try {
-    read(text, options);
-  } catch (const Error& e) {
-    EXPECT_FALSE(e.advice().empty());
-    return e.what();
-  }
-  return "";
+std::string error_of(const std::string& text, const ColumnOptions& options = {}, ExitCode code = ExitCode::kInput) {
+  return testing::error_of([&] { read(text, options); }, code);
 }
 
 TEST(Columns, ConllUIsRecognisedAndItsOtherLinesAreNoWords) {
@@ -149,7 +143,8 @@ TEST(Columns, FaultsAreNamedWithTheirLine) {
             "f: expected sentences, one word a line, found none");
   EXPECT_EQ(error_of("a X\n", {.column = "upos"}),
             "f:1: --column upos needs CoNLL-U, ten columns between tabs, the first an ID; found 2 columns");
-  EXPECT_EQ(error_of("a X\n", {.column = "0"}), "--column: expected upos, xpos, last or a number from 1, found '0'");
+  EXPECT_EQ(error_of("a X\n", {.column = "0"}, ExitCode::kUsage),
+            "--column: expected upos, xpos, last or a number from 1, found '0'");
 }
 
 // A comment may be a paragraph of its own; a # that is a word is one wherever it stands.

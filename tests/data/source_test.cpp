@@ -12,15 +12,7 @@ namespace {
 
 const std::string kMark = "\xEF\xBB\xBF";
 
-std::string error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& e) {
-    EXPECT_FALSE(e.advice().empty());
-    return e.what();
-  }
-  return "";
-}
+using testing::error_of;
 
 TEST(Source, ByteOrderMarksAreNoSymbols) {
   EXPECT_EQ(clean_text(kMark + "ab", "f"), "ab");

@@ -11,15 +11,7 @@
 namespace longhand::data {
 namespace {
 
-std::string error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& e) {
-    EXPECT_FALSE(e.advice().empty());
-    return e.what();
-  }
-  return "";
-}
+using testing::error_of;
 
 std::string shown(const std::vector<CsvRecord>& records) {
   std::string out;
@@ -310,7 +302,7 @@ TEST(Series, FaultsAreNamedWithLineAndColumn) {
             "f:4: expected the rows of each sequence together, found 'a' in 'g' again");
   EXPECT_EQ(fault(" t , v\n+1,+2.5\n", {.target = "v"}), "");
   EXPECT_EQ(fault("t,v\n"), "f: expected a header and rows of numbers, found one line");
-  const auto usage = [](const SeriesOptions& options) { return error_of([&] { options.check(); }); };
+  const auto usage = [](const SeriesOptions& options) { return error_of([&] { options.check(); }, ExitCode::kUsage); };
   EXPECT_NE(usage({.window = 0, .horizon = 0}), "");
   EXPECT_NE(usage({.inputs = "x", .target = "y", .group = "g", .window = 0, .horizon = 1}), "");
   EXPECT_NE(usage({.inputs = "x,y", .target = "y", .horizon = 0}), "");

@@ -19,16 +19,7 @@ namespace {
 
 using testing::TemporaryFolder;
 
-std::string error_of(const std::function<void()>& body, ExitCode code = ExitCode::kInput) {
-  try {
-    body();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), code);
-    EXPECT_FALSE(e.advice().empty());
-    return e.what();
-  }
-  return "no error";
-}
+using testing::error_of;
 
 size_t files_in(const TemporaryFolder& folder) {
   return static_cast<size_t>(
@@ -103,10 +94,10 @@ TEST(Safetensors, RefusesEveryTruncation) {
   const std::string whole = read_file(folder / "f");
   for (size_t size = 0; size < whole.size(); ++size) {
     write_file(folder / "t", std::string_view(whole).substr(0, size));
-    EXPECT_NE(error_of([&] { Safetensors::read(folder / "t"); }), "no error") << size << " bytes";
+    EXPECT_NE(error_of([&] { Safetensors::read(folder / "t"); }), "") << size << " bytes";
   }
   write_file(folder / "t", whole + "x");
-  EXPECT_NE(error_of([&] { Safetensors::read(folder / "t"); }), "no error");
+  EXPECT_NE(error_of([&] { Safetensors::read(folder / "t"); }), "");
 }
 
 // Whatever one byte becomes, reading ends in a file with consistent extents or in an error.
@@ -143,7 +134,7 @@ TEST(Safetensors, RefusesHostileHeaders) {
     return error_of([&] { Safetensors::read(folder / "f"); });
   };
   const std::string good = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
-  EXPECT_EQ(with_header(good, 8), "no error");
+  EXPECT_EQ(with_header(good, 8), "");
   const std::vector<std::pair<std::string, size_t>> hostile = {
       {good, 7},
       {good, 9},
@@ -166,7 +157,7 @@ TEST(Safetensors, RefusesHostileHeaders) {
       {R"({"__metadata__":{"x":3}})", 0},
       {R"({"__metadata__":[]})", 0},
   };
-  for (const auto& [header, data] : hostile) EXPECT_NE(with_header(header, data), "no error") << header.substr(0, 120);
+  for (const auto& [header, data] : hostile) EXPECT_NE(with_header(header, data), "") << header.substr(0, 120);
 }
 
 TEST(Safetensors, ReadsFilesThatOthersWrote) {
@@ -174,7 +165,7 @@ TEST(Safetensors, ReadsFilesThatOthersWrote) {
   if (!exists(folder)) GTEST_SKIP() << "the files of other programs are not on this machine: " << folder;
   EXPECT_FALSE(Safetensors::read(folder + "burn_multi_layer.safetensors").tensors().empty());
   EXPECT_FALSE(Safetensors::read(folder + "syoyo_model.safetensors").tensors().empty());
-  EXPECT_NE(error_of([&] { Safetensors::read(folder + "syoyo_abuse_attempt_1.safetensors"); }), "no error");
+  EXPECT_NE(error_of([&] { Safetensors::read(folder + "syoyo_abuse_attempt_1.safetensors"); }), "");
 }
 
 struct Settings {
@@ -232,11 +223,11 @@ TEST(Config, ErrorsNameTheLineAndTheNearestOption) {
   EXPECT_NE(error("\nhiden = 3\n").find("c.toml:2: hiden: no option"), std::string::npos);
   EXPECT_NE(error("hidden = 0\n").find("c.toml:1: hidden: expected an integer of at least 1, found '0'"),
             std::string::npos);
-  EXPECT_NE(error("hidden = \"x\"\n"), "no error");
-  EXPECT_NE(error("hidden = [1]\n"), "no error");
-  EXPECT_NE(error("lowercase = 1\n"), "no error");
+  EXPECT_NE(error("hidden = \"x\"\n"), "");
+  EXPECT_NE(error("hidden = [1]\n"), "");
+  EXPECT_NE(error("lowercase = 1\n"), "");
   EXPECT_NE(error("hidden = \n").find("c.toml:1"), std::string::npos);
-  EXPECT_NE(error("\xFF\xFE"), "no error");
+  EXPECT_NE(error("\xFF\xFE"), "");
 }
 
 TEST(Config, JsonWithAnUnknownOptionIsOfAnotherVersion) {
@@ -245,7 +236,7 @@ TEST(Config, JsonWithAnUnknownOptionIsOfAnotherVersion) {
               from_json({{"hidden", 3}, {"peepholes", true}}, "m", s.table);
             }).find("peepholes"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { from_json({{"hidden", -3}}, "m", s.table); }), "no error");
+  EXPECT_NE(error_of([&] { from_json({{"hidden", -3}}, "m", s.table); }), "");
   from_json({{"hidden", 3}}, "m", s.table);
   EXPECT_EQ(s.hidden, 3);
 }

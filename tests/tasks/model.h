@@ -24,15 +24,7 @@ struct Model {
   data::Corpus corpus;
 };
 
-inline std::string error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ExitCode::kInput);
-    return e.what();
-  }
-  return "no error";
-}
+using testing::error_of;
 
 // Options of the layers that together touch all parts of the stack.
 inline const nn::LstmOptions kAllOptions{.hidden = 20,

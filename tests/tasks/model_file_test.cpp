@@ -124,7 +124,7 @@ TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
   const std::string good = folder / "good", bad = folder / "bad";
   const Model m({.lstm = {.hidden = 9}, .embed = 4});
   m.model.save(good, m.model.parameters().values());
-  EXPECT_EQ(Tampered(good).error(bad), "no error");
+  EXPECT_EQ(Tampered(good).error(bad), "");
   const auto error = [&](const std::function<void(Tampered&)>& change) {
     Tampered tampered(good);
     change(tampered);
@@ -132,22 +132,22 @@ TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
   };
   EXPECT_NE(error([](Tampered& t) { t.metadata.erase("config"); }).find("expected the metadata 'config'"),
             std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.metadata.erase("vocabulary"); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = "{"; }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.metadata.erase("vocabulary"); }), "");
+  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = "{"; }), "");
   EXPECT_NE(error([](Tampered& t) {
               t.metadata["config"] = R"({"task":"tagger","format":1})";
             }).find("expected a language_model, found a tagger"),
             std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = R"({"task":"language_model","format":2})"; }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.metadata["config"] = R"({"task":"language_model","format":2})"; }), "");
   EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", 60000); }).find("expected 'lstm.weight_ih_l0'"),
             std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", -1); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 5); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 65536); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 64); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", -1); }), "");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 5); }), "");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("embed", 65536); }), "");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 64); }), "");
   EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "gru"); }).find("expected 'gru.weight_ih_l0'"),
             std::string::npos);
-  EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "lstn"); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("cell", "lstn"); }), "");
   EXPECT_NE(error([](Tampered& t) {
               t.set_option("cell", "rnn");
               t.set_option("proj", 4);
@@ -161,17 +161,17 @@ TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
        {R"({"task":"language_model","format":)", R"({"task":"language_model","format":1,"options":)",
         R"({"task":"language_model","format":1,"options":{"hidden":)"}) {
     const std::string closing = std::string(before).ends_with("hidden\":") ? "}}" : "}";
-    EXPECT_NE(error([&](Tampered& t) { t.metadata["config"] = before + deep + closing; }), "no error");
+    EXPECT_NE(error([&](Tampered& t) { t.metadata["config"] = before + deep + closing; }), "");
   }
-  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", {1, 2}); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 2); }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.metadata["vocabulary"] = R"({"symbols":["a","b"]})"; }), "no error");
-  EXPECT_NE(error([](Tampered& t) { t.arrays.erase("output.bias"); }), "no error");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("hidden", {1, 2}); }), "");
+  EXPECT_NE(error([](Tampered& t) { t.set_option("layers", 2); }), "");
+  EXPECT_NE(error([](Tampered& t) { t.metadata["vocabulary"] = R"({"symbols":["a","b"]})"; }), "");
+  EXPECT_NE(error([](Tampered& t) { t.arrays.erase("output.bias"); }), "");
   EXPECT_NE(error([](Tampered& t) {
               t.arrays["extra"] = {1.0F};
               t.shapes["extra"] = {1};
             }),
-            "no error");
+            "");
 }
 
 // Tied weights are in a file once, under the embedding's name, with the projection where there is one.
@@ -194,7 +194,7 @@ TEST(LanguageModel, FileRoundTripsWithTiedWeights) {
     Tampered tampered(folder / "model.safetensors");
     std::fill_n(tampered.arrays["embedding.weight"].begin() + 4, 4, 0.0F);
     tampered.arrays["output.bias"][1] = 0.375F;
-    EXPECT_EQ(tampered.error(folder / "model.safetensors"), "no error");
+    EXPECT_EQ(tampered.error(folder / "model.safetensors"), "");
     EXPECT_EQ(logits_after(*LanguageModel::load(folder.string()), m.corpus)[1], 0.375F);
     tampered.set_option("tie-weights", false);
     EXPECT_NE(tampered.error(folder / "bad").find("'output.weight'"), std::string::npos);

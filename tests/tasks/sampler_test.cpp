@@ -53,7 +53,7 @@ TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
   EXPECT_EQ(generated(m.model, "", {.seed = 1}).size(), 60U);
   EXPECT_EQ(error_of([&] { generated(m.model, "th\u00e9", {}); }),
             "--prompt:1: the model does not know the symbol 'é'");
-  EXPECT_NE(error_of([&] { generated(m.model, "thé", {}, data::Unknown::kUnk); }), "no error");
+  EXPECT_NE(error_of([&] { generated(m.model, "thé", {}, data::Unknown::kUnk); }), "");
   EXPECT_EQ(generated(m.model, "th\u00e9", {}, data::Unknown::kSkip), generated(m.model, "th", {}));
 }
 
