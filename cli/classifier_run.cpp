@@ -82,13 +82,10 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
   model_ = std::make_unique<tasks::Classifier>(options, std::move(vocabulary), classes);
   model_->initialise(common.seed_number());
   model_->set_word_vectors(vectors);
-  std::string names;
-  for (size_t i = 0; i < std::min<size_t>(classes.size(), 10); ++i) names += (i > 0 ? ", " : "") + classes[i];
-  if (classes.size() > 10) names += ", ...";
   description_ =
       fmt::format("{}: {}\n{}; {} classes: {}; {} words known; {} parameters", shown_name(common.data),
                   train.description, format_count(static_cast<int64_t>(train.examples.size()), "text"), classes.size(),
-                  names, format_count(static_cast<double>(model_->vocabulary().words.size())),
+                  visible(listed(classes, 10)), format_count(static_cast<double>(model_->vocabulary().words.size())),
                   format_count(static_cast<double>(model_->parameters().count())));
   for (const auto& [source, examples] : {std::pair(common.valid, &valid), std::pair(common.test, &test_)}) {
     if (source.empty()) continue;

@@ -44,26 +44,17 @@ class Classify {
     if (!line) return 0;
     const std::string source = shown_name(data_);
     const data::LabelledOptions& columns = model_->options().columns;
-    std::string format = format_;
-    if (format == "auto") {
-      format = data_ == "-" ? data::recognise_texts(data::clean_line(*line, source, 1), columns) : recognise_file();
-      if (data_ == "-" && format == "blank") format = "lines";
-    }
-    const bool labelled = format == "blank";
-    if (data_ != "-" && (labelled || format == "lines")) {
-      say("{}: {}\n", source, labelled ? "lines of a label, a blank and a text" : "a text a line");
-    }
-    if (format == "lines") format = "blank";
+    const std::string format =
+        format_ == "auto" ? data::recognise_texts(data_ == "-" ? *line : head(), columns, model_->classes(), source)
+                          : format_;
     if (format == "csv" || format == "tsv" || format == "json") {
       classify_all(std::move(*line), lines, format, context);
       return 0;
     }
+    if (data_ != "-") say("{}: {}\n", source, format == "lines" ? "one text per line" : "format " + format);
     for (int64_t number = 1; line; line = lines.next(), ++number) {
       try {
-        std::string text = data::read_text_line(*line, format, columns, source, number);
-        if (labelled)
-          text = data::trimmed(std::string_view(text).substr(std::min(text.find_first_of(" \t"), text.size())));
-        waiting_.push_back({std::move(text), "", number});
+        waiting_.push_back({data::read_text_line(*line, format, columns, source, number), "", number});
       } catch (const Error&) {
         classify(context);  // what came before is not lost
         throw;
@@ -77,31 +68,15 @@ class Classify {
  private:
   static constexpr size_t kMaxWaiting = 64;
 
-  // By the first lines of the file. What may be a text a line is "blank" where every first word is a class.
-  std::string recognise_file() const {
+  // Whole lines from the beginning of the file.
+  std::string head() const {
     constexpr size_t kHead = 1 << 16;
-    std::string head(kHead, '\0');
+    std::string out(kHead, '\0');
     std::ifstream file(data_, std::ios::binary);
-    file.read(head.data(), static_cast<std::streamsize>(head.size()));
-    head.resize(static_cast<size_t>(file.gcount()));
-    if (head.size() == kHead) head.resize(head.rfind('\n') + 1);
-    const std::string source = shown_name(data_);
-    const std::string format = head.empty() ? "blank" : data::recognise_labelled(head, source);
-    if (format != "blank") return format;
-    const std::string text = data::clean_text(head, source);
-    const std::vector<std::string>& classes = model_->classes();
-    const std::string& until = model_->options().columns.until;
-    int64_t lines = 0;
-    for (std::string_view rest = text; !rest.empty();) {
-      const std::string_view line = data::trimmed(data::take_line(rest));
-      if (line.empty()) continue;
-      std::string_view label = line.substr(0, line.find_first_of(" \t"));
-      if (!until.empty()) label = label.substr(0, label.find_first_of(until));
-      if (label.size() == line.size() || std::find(classes.begin(), classes.end(), label) == classes.end())
-        return "lines";
-      ++lines;
-    }
-    return lines > 1 ? "blank" : "lines";
+    file.read(out.data(), static_cast<std::streamsize>(out.size()));
+    out.resize(static_cast<size_t>(file.gcount()));
+    if (out.size() == kHead && out.rfind('\n') != std::string::npos) out.resize(out.rfind('\n') + 1);
+    return out;
   }
 
   // A table or an array is read to its end first.

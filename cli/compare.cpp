@@ -204,11 +204,8 @@ class Compare {
     std::string out = "longhand compare" + (set_name_.empty() ? "" : " " + set.name);
     for (const GivenOptions* given : {&given_control_, &given_settings_}) {
       for (const auto& [option, text] : given->given()) {
-        const bool quoted = text.find_first_of(" \t'\"$\\") != std::string::npos;
         out += " --" + option->name;
-        std::string plain = text;
-        for (size_t at = 0; (at = plain.find('\'', at)) != std::string::npos; at += 4) plain.replace(at, 1, "'\\''");
-        if (!option->is_flag()) out += quoted ? " '" + plain + "'" : " " + plain;
+        if (!option->is_flag()) out += " " + shell_word(text);
       }
     }
     return out;
@@ -312,19 +309,17 @@ class Compare {
   }
 
   void write(const lab::RunComparison& comparison) const {
-    const std::string json = lab::to_json(comparison).dump(2) + "\n";
-    io::write_file(control_.out + "/compare.json", json);
+    const std::string json = lab::to_json(comparison).dump(2);
+    io::write_file(control_.out + "/compare.json", json + "\n");
     io::write_file(control_.out + "/compare.csv", lab::to_csv(comparison));
     io::write_file(control_.out + "/report.html", lab::comparison_page(comparison));
     if (control_.json) {
-      write_output(json);
+      write_json(json);
     } else if (control_.markdown) {
-      const std::string table = lab::to_markdown(comparison);
-      write_output(table);
+      write_output(visible_lines(lab::to_markdown(comparison)));
     } else {
-      const std::string text = fmt::format("{}\n\n{}\nreport  {}/report.html\n", comparison.title,
-                                           lab::to_text(comparison, columns()), control_.out);
-      write_output(text);
+      put("{}\n\n{}\nreport  {}/report.html\n", comparison.title, lab::to_text(comparison, columns()),
+          visible(control_.out));
     }
   }
 

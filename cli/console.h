@@ -24,6 +24,8 @@ void write_output(std::string_view text);
 void write_text(std::string_view text);
 /// The same for a line of JSON, in which no control characters are left.
 void write_json(std::string_view text);
+/// `word` as a shell reads it back: in quotes where it needs them.
+std::string shell_word(const std::string& word);
 /// Writes out what is in the buffer; throws likewise.
 void flush_output();
 /// Writes to standard error. What cannot be written is lost: the work goes on.

@@ -13,6 +13,7 @@ constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 constexpr unsigned kPatienceSeconds = 20;
 
 volatile std::sig_atomic_t signalled = 0;
+bool on_terminal = false;
 
 void set_action(int signal, void (*handler)(int), int flags) {
   struct sigaction action {};
@@ -24,6 +25,7 @@ void set_action(int signal, void (*handler)(int), int flags) {
 }  // namespace
 
 void stop_on_interrupt() {
+  on_terminal = ::isatty(STDERR_FILENO) == 1;
   set_action(
       SIGALRM, [](int) { ::_exit(static_cast<int>(ExitCode::kInterrupted)); }, 0);
   for (const int signal : kSignals) {
@@ -33,6 +35,8 @@ void stop_on_interrupt() {
     set_action(
         signal,
         [](int) {
+          constexpr char kNote[] = "\nstopping after this step; a second Ctrl-C ends at once\n";
+          if (on_terminal && ::write(STDERR_FILENO, kNote, sizeof(kNote) - 1) < 0) on_terminal = false;
           signalled = 1;
           ::alarm(kPatienceSeconds);
         },

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "longhand/base/utf8.h"
+
 namespace longhand::cli {
 
 /// The raw text that `source` names: a file, "-" for standard input, or a built-in text. Throws input errors for one
@@ -10,7 +12,7 @@ namespace longhand::cli {
 std::string load_text(const std::string& source);
 
 /// What to call it in a message.
-inline std::string shown_name(const std::string& source) { return source == "-" ? "standard input" : source; }
+inline std::string shown_name(const std::string& source) { return source == "-" ? "standard input" : visible(source); }
 
 /// The contents of a file, or of standard input where `source` is "-". Throws input errors for one that is missing, a
 /// folder, or empty.

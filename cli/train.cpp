@@ -102,7 +102,7 @@ class Train {
     }
     if (result.training.outcome == train::Outcome::kInterrupted) {
       say("interrupted after step {}; the checkpoint is safe\n  continue with `{} --resume {}`\n",
-          result.training.progress.step, name(), folder_);
+          result.training.progress.step, name(), shell_word(folder_));
       return static_cast<int>(ExitCode::kInterrupted);
     }
     report(result);
@@ -132,8 +132,13 @@ class Train {
       try {
         io::read_toml(files.config, settings_table_);
       } catch (const Error& e) {
-        throw input_error(fmt::format("{}: expected a run of `{}`: {}", folder_, name(), e.what()),
-                          "resume a run with the verb that it began with");
+        throw input_error(
+            fmt::format("{}: cannot be resumed: {}", folder_, e.what()),
+            fmt::format("restore that line; if another command than `{}` started the run, use that one", name()));
+      }
+      if (settings_.common.data.empty()) {
+        throw input_error(files.config + ": expected the run's options, found no data",
+                          "restore the file, or start another run");
       }
     }
     if (!control_.config.empty()) io::read_toml(control_.config, settings_table_);
@@ -234,7 +239,7 @@ class Train {
     if (!run.findings.test.empty()) put("test       {}\n", describe(run.findings.test));
     const std::optional<lab::ColdCurve>& cold = run.findings.cold;
     if (cold) put("cold start {}\n", describe_cold(cold->bands));
-    put("model      {}\nreport     {}\n", files.model, files.report);
+    put("model      {}\nreport     {}\n", visible(files.model), visible(files.report));
     if (cold) print_cold_warning(cold->bands, cold->warm_nats);
   }
 

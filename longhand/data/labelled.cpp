@@ -50,6 +50,11 @@ size_t find_character_of(std::string_view text, std::string_view characters) {
   return text.size();
 }
 
+// A label without what follows the first of the characters that end it.
+std::string_view until_of(std::string_view label, const LabelledOptions& options) {
+  return options.until.empty() ? label : label.substr(0, find_character_of(label, options.until));
+}
+
 // The first lines that are not white space, trimmed.
 std::vector<std::string_view> first_lines(std::string_view text) {
   std::vector<std::string_view> out;
@@ -119,7 +124,8 @@ class Reader {
 
   LabelledFile read(std::string_view raw) {
     const std::string text = clean_text(raw, source_);
-    const std::string format = options_.format == "auto" ? recognise_labelled(text, source_) : options_.format;
+    std::string format = options_.format == "auto" ? recognise_labelled(text, source_) : options_.format;
+    if (!wanted_ && options_.format == "auto" && format == "blank") format = "lines";
     if (format == "csv" || format == "tsv") {
       read_table(text, format == "tsv");
     } else if (format == "json") {
@@ -139,8 +145,7 @@ class Reader {
   }
 
   void add(std::string_view label, std::string_view text, int64_t line) {
-    label = trimmed(label);
-    if (!options_.until.empty()) label = label.substr(0, find_character_of(label, options_.until));
+    label = until_of(trimmed(label), options_);
     if (wanted_ && label.empty()) fail(line, "expected a label, found none", "give each text a label");
     // A text to be classified may be empty: its line of output is.
     if (wanted_ && trimmed(text).empty()) {
@@ -153,8 +158,8 @@ class Reader {
     if (format == "blank" && wanted_) refuse_other_formats(text);
     file_.description = format == "jsonl"      ? "JSON lines"
                         : format == "fasttext" ? "fastText's lines, __label__LABEL and a text"
-                        : wanted_              ? "lines of a label, a blank and a text"
-                                               : "a text a line";
+                        : format == "blank"    ? "lines of a label, a blank and a text"
+                                               : "one text per line";
     while (!text.empty()) {
       const std::string_view line = trimmed(take_line(text));
       ++number;
@@ -163,7 +168,7 @@ class Reader {
         object(parsed(line, number, 0), number);
       } else if (format == "fasttext") {
         fasttext_line(line, number);
-      } else if (!wanted_) {
+      } else if (format == "lines") {
         add("", line, number);
       } else {
         const size_t blank = line.find_first_of(" \t");
@@ -513,23 +518,41 @@ std::string read_text_line(std::string_view line, const std::string& format, con
   return Reader(options, Labels::kIgnored, source).line(line, format, number);
 }
 
-std::string recognise_texts(std::string_view first_line, const LabelledOptions& options) {
-  const std::string_view line = trimmed(first_line);
-  if (line.starts_with(kFastText)) return "fasttext";
-  if (line.starts_with('{')) return "jsonl";
-  if (line.starts_with("[{") || line == "[") return "json";
-  if (lowercased(line).starts_with("sep=")) return "csv";
-  const bool tabs = line.find('\t') != std::string_view::npos;
-  Sought text{options.text, kTextNames};
-  try {
-    const std::vector<CsvRecord> first = parse_csv(line, tabs ? '\t' : guess_separator(line), "");
-    // A word alone may be a text; a header alone says what the options or a data set call it.
-    if (first.size() == 1) text.find(first.front().fields);
-    if (text.place && (first.front().fields.size() > 1 || line == options.text)) return tabs ? "tsv" : "csv";
-  } catch (const Error&) {
-    return "blank";
+std::string recognise_texts(std::string_view head, const LabelledOptions& options,
+                            const std::vector<std::string>& classes, const std::string& source) {
+  const std::string text = clean_text(head, source);
+  const std::vector<std::string_view> lines = first_lines(text);
+  if (lines.empty()) return "lines";
+  const std::string_view first = lines.front();
+  if (first.starts_with(kFastText)) return "fasttext";
+  if (first.starts_with('{')) return "jsonl";
+  if (first.starts_with('[') &&
+      (first.size() == 1 || std::string_view("[{\"").find(first[1]) != std::string_view::npos)) {
+    return "json";
   }
-  return "blank";
+  const auto is_class = [&](std::string_view label) {
+    return std::find(classes.begin(), classes.end(), until_of(trimmed(label), options)) != classes.end();
+  };
+  const bool tabs = first.find('\t') != std::string_view::npos;
+  const std::string table = tabs ? "tsv" : "csv";
+  const std::string name = lowercased(source);
+  if (name.ends_with(".csv") || name.ends_with(".tsv") || name.ends_with(".tab")) return table;
+  if (lowercased(first).starts_with("sep=")) return "csv";
+  try {
+    const std::vector<CsvRecord> record = parse_csv(first, tabs ? '\t' : guess_separator(first), source);
+    const std::vector<std::string>& fields = record.front().fields;
+    Sought header{options.text, kTextNames};
+    header.find(fields);
+    // A word alone may be a text; a header alone says what the options or a data set call it.
+    if (header.place && (fields.size() > 1 || first == options.text)) return table;
+    if (fields.size() == 2 && std::any_of(fields.begin(), fields.end(), is_class)) return table;
+  } catch (const Error&) {  // quotes of a text
+  }
+  const bool labelled = std::all_of(lines.begin(), lines.end(), [&](std::string_view line) {
+    const std::string_view word = first_word(line);
+    return word.size() < line.size() && is_class(word);
+  });
+  return labelled && lines.size() > 1 ? "blank" : "lines";
 }
 
 LabelledFile read_labelled(std::string_view text, const LabelledOptions& options, Labels labels,

@@ -57,14 +57,16 @@ struct LabelledFile {
 LabelledFile read_labelled(std::string_view text, const LabelledOptions& options, Labels labels,
                            const std::string& source);
 
-/// The text of one line of a stream in format fasttext, jsonl or blank (where it is the whole line); empty for a line
-/// of white space. Throws what read_labelled throws.
+/// The text of one line of a stream in format fasttext, jsonl, blank or "lines", where it is the whole line; empty for
+/// a line of white space. Throws what read_labelled throws.
 std::string read_text_line(std::string_view line, const std::string& format, const LabelledOptions& options,
                            const std::string& source, int64_t number);
 
-/// The format of a stream of texts that begins with this line: csv or tsv where it is a header with a column for the
-/// text; jsonl, json or fasttext; otherwise blank, a text a line.
-std::string recognise_texts(std::string_view first_line, const LabelledOptions& options);
+/// The format of texts to be classified, by their first lines, of which a stream has one: a format of labelled texts,
+/// or "lines", one text per line. Known names of columns, the ending of the file's name, and `classes` in the place of
+/// labels show a table; "blank" has a class at the beginning of each of several lines.
+std::string recognise_texts(std::string_view head, const LabelledOptions& options,
+                            const std::vector<std::string>& classes, const std::string& source);
 
 /// Throws an input error where labels to be learned are none: where there are more classes than half of the texts.
 void check_labels(const LabelledFile& file, const std::string& source);

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "longhand/base/utf8.h"
+
 namespace longhand::lab {
 namespace {
 
@@ -257,7 +259,7 @@ std::vector<Point> thinned(const std::vector<Point>& points, size_t max) {
 
 std::string escape_html(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : visible_lines(text)) {
     switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;

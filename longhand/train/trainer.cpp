@@ -340,7 +340,9 @@ static void check_fixed(const nlohmann::json& state, const FixedOptions& options
 void check_fixed_options(const std::string& folder, const FixedOptions& options) {
   const std::string path = RunFiles(folder).checkpoint;
   try {
-    check_fixed(io::parse_json(io::Safetensors::read(path).text("state"), path), options, path);
+    const io::Safetensors file = io::Safetensors::read(path);
+    check_checksum(file, path);
+    check_fixed(io::parse_json(file.text("state"), path), options, path);
   } catch (const nlohmann::json::exception&) {
     throw damaged_checkpoint(path);
   }

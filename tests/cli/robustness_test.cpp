@@ -106,6 +106,7 @@ TEST(Hostile, LabelsDoNotSteerATerminalOrForgeLines) {
   const Result trained =
       shell(folder, "$LH train classifier --data data.jsonl --hidden 4 --embed 4 --epochs 1 --out run");
   EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_NE(trained.err.find("\\x9Bx\\nb\\tc"), std::string::npos) << trained.err;  // on one line, between commas
   const Result classified = shell(folder, "echo red one | $LH classify run --top 2");
   EXPECT_EQ(std::count(classified.out.begin(), classified.out.end(), '\n'), 1) << classified.out;
   EXPECT_EQ(std::count(classified.out.begin(), classified.out.end(), '\t'), 3) << classified.out;
@@ -128,6 +129,11 @@ TEST(Hostile, NamesOfFilesAndColumnsAreMadeVisible) {
   EXPECT_EQ(trained.code, 0) << trained.err;
   const Result predicted = shell(folder, "$LH predict run --data t*.csv");
   EXPECT_FALSE(has_controls(trained.out + trained.err + predicted.out + predicted.err));
+  const Result compared = shell(folder,
+                                "$LH compare depths --max-tokens 2000 --hidden 4 --embed 4 --epochs 1 --seeds 1 "
+                                "--out \"$(printf 'c\\033[31m')\"");
+  EXPECT_EQ(compared.code, 0) << compared.err;
+  EXPECT_FALSE(has_controls(compared.out + compared.err));
 }
 
 TEST(Hostile, BytesThatAreNoTextEndToo) {
@@ -197,6 +203,31 @@ TEST(Altered, OptionsOfARunCannotChangeInItsFile) {
   }
   write_file(folder / "run/config.toml", config);
   EXPECT_EQ(shell(folder, "$LH train lm --resume run --epochs 3").code, 0);
+}
+
+TEST(Altered, AConfigurationThatCannotBeReadIsNotCalledAnotherCommands) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(shell(folder, kTrain).code, 0);
+  const std::string config = read_file(folder / "run/config.toml");
+  for (const std::string& text : {config + "foo = 1\n", config + "hidden = \n", std::string("# empty\n")}) {
+    write_file(folder / "run/config.toml", text);
+    const Result result = shell(folder, "$LH train lm --resume run");
+    EXPECT_EQ(result.code, 1);
+    EXPECT_NE(result.err.find("restore"), std::string::npos) << result.err;
+  }
+}
+
+// A damaged header must not pass for an option that somebody changed.
+TEST(Altered, TheChecksumIsReadBeforeTheOptions) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(shell(folder, kTrain).code, 0);
+  std::string bytes = read_file(folder / "run/checkpoint.safetensors");
+  const size_t at = bytes.find("standard-uniform");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 8] = '=';
+  write_file(folder / "run/checkpoint.safetensors", bytes);
+  const Result result = shell(folder, "$LH train lm --resume run --epochs 3");
+  EXPECT_NE(result.err.find("checksum"), std::string::npos) << result.err;
 }
 
 TEST(Altered, AFinishedRunMakesItsModelAgain) {

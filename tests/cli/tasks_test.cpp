@@ -344,7 +344,8 @@ TEST(Regressor, IsMeasuredOnATableOfItsOwn) {
   const Result predicted = run(folder, {"predict", "run", "--data", "down.csv"});
   EXPECT_EQ(predicted.out.find("row,step,value\n40,1,10000000"), 0U) << predicted.out << predicted.err;
   EXPECT_NE(predicted.out.find('.'), std::string::npos);  // digits of the deviation, not of the mean
-  expect_error(run(folder, {"train", "tagger", "--resume", "run"}), 1, "expected a run of `longhand train tagger`");
+  expect_error(run(folder, {"train", "tagger", "--resume", "run"}), 1,
+               "if another command than `longhand train tagger` started the run");
 }
 
 TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {

@@ -150,10 +150,30 @@ TEST(Labelled, TextsToBeClassifiedMayBeEmpty) {
 }
 
 TEST(Labelled, WithoutLabelsALineIsAText) {
-  EXPECT_EQ(read("good one\n", "f", {}, Labels::kIgnored), "a text a line: 1(good one)");
+  EXPECT_EQ(read("good one\n", "f", {}, Labels::kIgnored), "one text per line: 1(good one)");
   EXPECT_EQ(read("__label__pos good\nplain\n", "f", {}, Labels::kIgnored),
             "fastText's lines, __label__LABEL and a text: 1(good) 2(plain)");
   EXPECT_EQ(read("{\"text\":\"x\"}\n", "f", {}, Labels::kIgnored), "JSON lines, text in 'text': 1(x)");
+}
+
+TEST(Labelled, TextsToBeClassifiedAreRecognised) {
+  const auto recognise = [](const std::string& head, const std::string& source = "f") {
+    return recognise_texts(head, {}, {"pos", "neg"}, source);
+  };
+  EXPECT_EQ(recognise("good one\nbad one\n"), "lines");
+  EXPECT_EQ(recognise("Well, that was good\nNo, bad\n"), "lines");
+  EXPECT_EQ(recognise("\"quoted\" and more\n"), "lines");
+  EXPECT_EQ(recognise("review\ngood one\n", "f.CSV"), "csv");
+  EXPECT_EQ(recognise("id,text\n1,good\n"), "csv");
+  EXPECT_EQ(recognise("sep=;\nid;text\n1;good\n"), "csv");
+  EXPECT_EQ(recognise("good one,pos\nbad one,neg\n"), "csv");
+  EXPECT_EQ(recognise("pos\tgood one\n"), "tsv");
+  EXPECT_EQ(recognise("pos good one\nneg bad one\n"), "blank");
+  EXPECT_EQ(recognise("pos good one\n"), "lines");  // one line may be a text
+  EXPECT_EQ(recognise("[[[[1]]]]\n"), "json");
+  EXPECT_EQ(recognise("{\"text\": 1}\n"), "jsonl");
+  EXPECT_EQ(read_text_line("pos good one", "blank", {}, "f", 1), "good one");
+  EXPECT_EQ(read_text_line("pos good one", "lines", {}, "f", 1), "pos good one");
 }
 
 TEST(Labelled, FaultsAreNamedWithTheirLine) {

@@ -28,7 +28,7 @@ void read(std::string_view bytes) {
   const std::string text = data::clean_text(bytes, "input");
   std::string_view rest = text;
   const std::string_view line = data::take_line(rest);
-  data::read_text_line(line, data::recognise_texts(line, {}), {}, "input", 1);
+  data::read_text_line(line, data::recognise_texts(text, {}, {"a", "b"}, "input"), {}, "input", 1);
 }
 
 }  // namespace longhand::fuzz
