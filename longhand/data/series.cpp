@@ -62,15 +62,14 @@ class Header {
   std::unordered_map<std::string, size_t> places_;
 };
 
+bool is_number(std::string_view field) { return parse_number(field, {'.', true}) || parse_number(field, {',', true}); }
+bool is_value(std::string_view field) { return is_number(field) || parse_time(field); }
+
 // A first row in which every cell is a number has no names in it.
 bool is_all_numbers(const CsvRecord& first) {
-  bool some = false;
-  for (const std::string& field : first.fields) {
-    const bool number = parse_number(field, {'.', true}) || parse_number(field, {',', true});
-    if (!trimmed(field).empty() && !number) return false;
-    some = some || number;
-  }
-  return some;
+  const auto fits = [](const std::string& field) { return trimmed(field).empty() || is_number(field); };
+  return std::all_of(first.fields.begin(), first.fields.end(), fits) &&
+         std::any_of(first.fields.begin(), first.fields.end(), is_number);
 }
 
 double number(const CsvRecord& record, size_t column, const std::string& name, const NumberStyle& style,
@@ -174,19 +173,13 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
         source + ": expected a header and rows of numbers, found " + (records.empty() ? "nothing" : "one line"),
         "give a table with some rows");
   }
-  if (options.header && is_all_numbers(records.front())) {
-    throw input_error(fmt::format("{}:{}: expected names of columns, found numbers alone ({})", source,
-                                  records.front().line, listed(records.front().fields)),
-                      "write a line with the columns' names above, or give --no-header");
-  }
   const Header header(records.front(), options.header, source);
-  if (options.header && options.target.empty()) {
-    const std::string& name = header.last();
-    if (parse_number(name, {'.', true}) || parse_number(name, {',', true}) || parse_time(name)) {
-      throw input_error(fmt::format("{}:{}: expected names of columns, found what may be a row of values ({})", source,
-                                    records.front().line, listed(records.front().fields)),
-                        "write a line with the columns' names above, give --no-header, or name a column with --target");
-    }
+  const bool begins_with_values =
+      is_all_numbers(records.front()) || (options.target.empty() && is_value(header.last()));
+  if (options.header && begins_with_values) {
+    throw input_error(fmt::format("{}:{}: expected names of columns, found what may be a row of values ({})", source,
+                                  records.front().line, listed(records.front().fields)),
+                      "write a line with the columns' names above, give --no-header, or name a column with --target");
   }
   Table table;
   table.targets = split_names(options.target);
@@ -282,7 +275,7 @@ std::vector<Window> windows(const Table& table, const SeriesOptions& options, in
   return out;
 }
 
-Scale scale_of(const std::vector<double>& values, int64_t rows) {
+Scale spread_of(const std::vector<double>& values, int64_t rows) {
   const auto n = static_cast<size_t>(rows);
   const auto count = static_cast<double>(std::max<int64_t>(rows, 1));
   double mean = 0.0, squares = 0.0, largest = 0.0;
@@ -295,7 +288,12 @@ Scale scale_of(const std::vector<double>& values, int64_t rows) {
   const double deviation = std::sqrt(squares / count);
   // What the sum of as many numbers of this size may have lost.
   const double rounding = 4.0 * std::numeric_limits<double>::epsilon() * largest * std::sqrt(count);
-  return {mean, deviation > rounding ? deviation : 1.0};
+  return {mean, deviation > rounding ? deviation : 0.0};
+}
+
+Scale scale_of(const std::vector<double>& values, int64_t rows) {
+  const Scale spread = spread_of(values, rows);
+  return {spread.mean, spread.deviation > 0.0 ? spread.deviation : 1.0};
 }
 
 }  // namespace longhand::data

@@ -66,7 +66,10 @@ struct Scale {
   double undo(double z) const { return z * deviation + mean; }
 };
 
-/// Of the first `rows` values. A column that is constant up to rounding has deviation 1.
+/// Mean and standard deviation of the first `rows` values; the deviation of values that are constant up to rounding is
+/// 0.
+Scale spread_of(const std::vector<double>& values, int64_t rows);
+/// The same as a scale. A column that is constant up to rounding has deviation 1.
 Scale scale_of(const std::vector<double>& values, int64_t rows);
 
 }  // namespace longhand::data

@@ -27,7 +27,6 @@ class Errors {
     ++t.count;
     t.squared += error * error;
     t.absolute += std::abs(error);
-    t.sum += actual;
     t.actual.push_back(actual);
     const double deviation = model_.columns().target_scales[static_cast<size_t>(target)].deviation;
     scaled_ += error * error / (deviation * deviation);
@@ -37,13 +36,11 @@ class Errors {
     RegressionScore out;
     for (const OfTarget& t : of_target_) {
       const auto n = static_cast<double>(t.count);
-      double spread = 0.0;
-      for (const double actual : t.actual) spread += std::pow(actual - t.sum / n, 2);
+      const double deviation = data::spread_of(t.actual, t.count).deviation;
+      const double spread = n * deviation * deviation;
       out.values += t.count;
       out.mse += t.squared;
       out.mae += t.absolute;
-      // Of values that are constant up to rounding there is nothing to explain.
-      if (std::sqrt(spread / n) <= 1e-12 * std::abs(t.sum / n)) spread = 0.0;
       out.r2 += (spread > 0.0 ? 1.0 - t.squared / spread : 0.0) / static_cast<double>(of_target_.size());
     }
     const auto n = static_cast<double>(out.values);
@@ -58,7 +55,7 @@ class Errors {
  private:
   struct OfTarget {
     int64_t count = 0;
-    double squared = 0.0, absolute = 0.0, sum = 0.0;
+    double squared = 0.0, absolute = 0.0;
     std::vector<double> actual;
   };
   const Regressor& model_;
