@@ -38,8 +38,6 @@ Tag parse(std::string_view tag) {
 bool is_chunk_tag(std::string_view tag) { return tag.size() > 2 && !parse(tag).outside(); }
 bool is_bare_letter(std::string_view tag) { return tag.size() == 1 && !parse(tag).outside(); }
 
-constexpr const char* kBlanks = " \t";
-
 // Whether a chunk that `before` is in is over at the next tag.
 bool ends(const Tag& before, const Tag& tag) {
   if (before.outside()) return false;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kConllUColumns = 10;
 
-bool is_number(std::string_view text) {
+bool is_digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
@@ -23,10 +23,10 @@ bool is_number(std::string_view text) {
 enum class Id { kNone, kWord, kRange, kEmptyNode };
 
 Id id_kind(std::string_view field) {
-  if (is_number(field)) return Id::kWord;
+  if (is_digits(field)) return Id::kWord;
   const size_t mark = field.find_first_of("-.");
   if (mark == std::string_view::npos) return Id::kNone;
-  if (!is_number(field.substr(0, mark)) || !is_number(field.substr(mark + 1))) return Id::kNone;
+  if (!is_digits(field.substr(0, mark)) || !is_digits(field.substr(mark + 1))) return Id::kNone;
   return field[mark] == '-' ? Id::kRange : Id::kEmptyNode;
 }
 

@@ -107,7 +107,7 @@ struct Sought {
   }
 };
 
-class Reader {
+class TextReader {
  public:
   std::string line(std::string_view raw, const std::string& format, int64_t number) {
     const std::string text = clean_line(raw, source_, number);
@@ -115,7 +115,7 @@ class Reader {
     return file_.examples.empty() ? "" : std::move(file_.examples.front().text);
   }
 
-  Reader(const LabelledOptions& options, Labels labels, const std::string& source)
+  TextReader(const LabelledOptions& options, Labels labels, const std::string& source)
       : options_(options),
         wanted_(labels == Labels::kWanted),
         source_(source),
@@ -515,7 +515,7 @@ std::string recognise_labelled(std::string_view raw, const std::string& source) 
 
 std::string read_text_line(std::string_view line, const std::string& format, const LabelledOptions& options,
                            const std::string& source, int64_t number) {
-  return Reader(options, Labels::kIgnored, source).line(line, format, number);
+  return TextReader(options, Labels::kIgnored, source).line(line, format, number);
 }
 
 std::string recognise_texts(std::string_view head, const LabelledOptions& options,
@@ -557,7 +557,7 @@ std::string recognise_texts(std::string_view head, const LabelledOptions& option
 
 LabelledFile read_labelled(std::string_view text, const LabelledOptions& options, Labels labels,
                            const std::string& source) {
-  return Reader(options, labels, source).read(text);
+  return TextReader(options, labels, source).read(text);
 }
 
 void check_labels(const LabelledFile& file, const std::string& source) {

@@ -11,7 +11,6 @@ namespace longhand::data {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::string_view kBlanks = " \t";
 
 int64_t line_of(std::string_view text, size_t at) {
   const std::string_view before = text.substr(0, at);

@@ -16,6 +16,8 @@ std::string clean_text(std::string_view text, const std::string& source);
 /// The same for one line of a stream, without its newline; `number` is the line's.
 std::string clean_line(std::string_view line, const std::string& source, int64_t number);
 
+/// What separates words within a line.
+inline constexpr std::string_view kBlanks = " \t";
 /// Without the blanks and tabs at both ends.
 std::string_view trimmed(std::string_view text);
 

@@ -46,9 +46,9 @@ std::vector<std::string_view> fields(std::string_view line) {
   return out;
 }
 
-class Reader {
+class VectorReader {
  public:
-  Reader(const VectorOptions& options, bool lowercase, int64_t size, Vocabulary& vocabulary)
+  VectorReader(const VectorOptions& options, bool lowercase, int64_t size, Vocabulary& vocabulary)
       : options_(options), lowercase_(lowercase), vocabulary_(vocabulary) {
     out_.size = size;
   }
@@ -260,7 +260,7 @@ void VectorOptions::add_to(OptionTable& table) {
 
 WordVectors read_word_vectors(const VectorOptions& options, bool lowercase, int64_t size, Vocabulary& vocabulary) {
   if (options.vectors.empty()) return {};
-  return Reader(options, lowercase, size, vocabulary).read();
+  return VectorReader(options, lowercase, size, vocabulary).read();
 }
 
 }  // namespace longhand::data

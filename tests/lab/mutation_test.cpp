@@ -160,7 +160,7 @@ TEST_P(Mutation, IsFoundByTheSelfTest) {
   const std::string command = std::string(LONGHAND_COMPILER " -std=c++20 -O0 -w " LONGHAND_CXX_FLAGS " -I") +
                               folder.string() + " -I" LONGHAND_SOURCE_DIR " " + LONGHAND_KERNEL_DEFINITIONS + " " +
                               unit + " " LONGHAND_MUTANT_MAIN " -o " + program +
-                              " " LONGHAND_LIBRARY " -lhwy -lfmt -lpthread";
+                              " " LONGHAND_LIBRARY " -lhwy -lfmt -lutf8proc -ltomlplusplus -lpthread";
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
   const int status = std::system(program.c_str());
   ASSERT_TRUE(WIFEXITED(status));
