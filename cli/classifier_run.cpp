@@ -68,7 +68,7 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings)
   if (classes.size() < 2) {
     throw input_error(fmt::format("{}: expected texts of at least two classes, found {}", shown_name(common.data),
                                   classes.empty() ? "none" : "'" + classes[0] + "' alone"),
-                      "give texts of others, or less of --valid-fraction");
+                      "give texts of other classes, or a smaller --valid-fraction");
   }
   std::vector<data::Words> split;
   for (const data::LabelledText& example : train.examples) {

@@ -109,7 +109,7 @@ class Compare {
     io::make_folder(control_.out);
     stop_on_interrupt();
     const std::string at_one_rate =
-        fmt::format("Update rules at the learning rate {}", decimal(settings_.common.training.optimizer.learning_rate));
+        fmt::format("Optimizers at the learning rate {}", decimal(settings_.common.training.optimizer.learning_rate));
     lab::RunComparison comparison{.title = rate_given_ ? at_one_rate : set.title,
                                   .command = command(set),
                                   .machine = machine(),
@@ -122,7 +122,7 @@ class Compare {
     }
     write(comparison);
     if (interrupted()) {
-      say("interrupted; the same command goes on where it stopped\n");
+      say("interrupted; run the same command again to continue\n");
       return static_cast<int>(ExitCode::kInterrupted);
     }
     return any_done_ ? 0 : static_cast<int>(ExitCode::kInput);

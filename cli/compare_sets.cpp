@@ -44,12 +44,12 @@ std::vector<Variant> cells() {
 const std::vector<CompareSet>& compare_sets() {
   static const std::vector<CompareSet> kSets = {
       {.name = "engines",
-       .title = "Three engines, one mathematics",
+       .title = "Three engines: reference, autograd, fused",
        .variants = values_of("engine", {"reference", "autograd", "fused"}),
        // Dive into Deep Learning, chapter 10.1, on The Time Machine with 256 units.
        .published = {{"d2l book, from scratch", 2782, 1.1}, {"d2l book, packaged", 5309, 1.0}}},
       {.name = "optimizers",
-       .title = "Update rules, each at the learning rate that suits it",
+       .title = "Optimizers, each at its best learning rate",
        .variants = optimizers(),
        .searches_rate = true},
       {.name = "learning-rates",
@@ -64,7 +64,7 @@ const std::vector<CompareSet>& compare_sets() {
        .variants = {{"one layer", {{"layers", "1"}}},
                     {"two layers", {{"layers", "2"}}},
                     {"bidirectional", {{"layers", "1"}, {"bidirectional", "true"}}}}},
-      {.name = "cells", .title = "Recurrent cells, on the tape", .variants = cells()},
+      {.name = "cells", .title = "Recurrent cells, with the autograd engine", .variants = cells()},
   };
   return kSets;
 }

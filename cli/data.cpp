@@ -35,7 +35,7 @@ int list() {
   for (const data::GeneratedTable& table : data::generated_tables()) {
     put("  {:<24} {:>8}  {}\n", table.name, "", table.description);
   }
-  put("\nto be fetched (longhand data get NAME), then NAME for the first part, NAME:PART for others\n");
+  put("\npublic data sets (download with `longhand data get NAME`; then --data NAME, or NAME:PART for another part)\n");
   for (const data::DataSet& set : data::data_sets()) {
     std::string parts;
     for (const data::DataFile& file : set.files) parts += (parts.empty() ? "" : ", ") + file.part;

@@ -48,14 +48,14 @@ std::optional<std::string> find_in_cache(const std::string& source) {
     if (io::exists(path)) {
       if (sha256_of_file(path) == file.sha256) return path;
       throw input_error(
-          fmt::format("{}: expected the file that was fetched, found another SHA-256", path),
-          fmt::format("it was altered or damaged; fetch it again with `longhand data get {}`", set->name));
+          fmt::format("{}: expected the downloaded file, found another SHA-256", path),
+          fmt::format("it was altered or damaged; download it again with `longhand data get {}`", set->name));
     }
     throw input_error(fmt::format("{}: this data set has not been downloaded", source),
                       fmt::format("download it with `longhand data get {}`", set->name));
   }
   throw input_error(fmt::format("{}: expected one of the parts {}, found '{}'", source, parts, part),
-                    fmt::format("write {}:{}, say", set->name, set->files.front().part));
+                    fmt::format("for instance {}:{}", set->name, set->files.front().part));
 }
 
 }  // namespace longhand::cli

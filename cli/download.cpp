@@ -111,14 +111,15 @@ bool fetch(const Download& what, const std::string& part) {
     std::error_code ignored;
     std::filesystem::remove(part, ignored);
     throw input_error(fmt::format("{}: expected {} bytes, found more", what.url, what.bytes),
-                      "the file is another now; try again later");
+                      "the file at this address has changed; try again later");
   }
-  if (transfer.stopped) throw Error(ExitCode::kInterrupted, what.url + ": stopped", "the same command goes on");
+  if (transfer.stopped)
+    throw Error(ExitCode::kInterrupted, what.url + ": stopped", "run the same command again to continue");
   if (transfer.disk_full || !flushed) throw input_error(part + ": the disk is full", "free some space, then try again");
-  throw input_error(fmt::format("{}: cannot be fetched: {}", what.url,
-                                message[0] != '\0' ? message.data() : curl_easy_strerror(code)),
-                    size_of(part) > 0 ? "try again: what came is kept, and the transfer goes on from there"
-                                      : "check the network, then try again");
+  throw input_error(
+      fmt::format("{}: cannot be downloaded: {}", what.url,
+                  message[0] != '\0' ? message.data() : curl_easy_strerror(code)),
+      size_of(part) > 0 ? "try again; the download continues where it stopped" : "check the network, then try again");
 }
 
 }  // namespace
@@ -128,7 +129,7 @@ void download(const Download& what) {
   std::error_code ignored;
   const auto kind = std::filesystem::symlink_status(part, ignored).type();
   if (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular) {
-    throw input_error(part + ": expected the beginning of a file, found a link or a special file", "remove it");
+    throw input_error(part + ": expected a partial download, found a link or a special file", "remove it");
   }
   // More than there should be is not the beginning of it.
   if (what.bytes > 0 && size_of(part) >= what.bytes && sha256_of_file(part) != what.sha256) {
@@ -143,7 +144,7 @@ void download(const Download& what) {
   if (found != what.sha256) {
     std::filesystem::remove(part, ignored);
     throw input_error(fmt::format("{}: expected SHA-256 {}, found {}", what.url, what.sha256, found),
-                      "the file was damaged on the way, or is another now; try again later");
+                      "the file was damaged in transfer, or has changed; try again later");
   }
   std::error_code error;
   std::filesystem::rename(part, what.path, error);

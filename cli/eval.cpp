@@ -55,7 +55,7 @@ class Eval {
       }
       if (!model_path_.empty() || !data_.empty()) {
         throw usage_error("longhand eval: --predictions cannot be combined with a model or --data",
-                          "its file has the right tags and the predicted ones");
+                          "its file has both the gold and the predicted tags");
       }
       print(data::score_predictions(load_file(predictions_), shown_name(predictions_)));
       return 0;
@@ -140,7 +140,7 @@ class Eval {
     } else {
       put("accuracy        {:.2f} %\n", score.tags.accuracy());
     }
-    put("unknown words   {:.2f} % right, of {} that the model does not know\n", score.unknown_accuracy(),
+    put("unknown words   {:.2f} % accuracy, of {} not in the vocabulary\n", score.unknown_accuracy(),
         format_count(static_cast<double>(score.unknown)));
     if (score.unseen > 0) {
       put("unseen tags     {}: words with tags that the model lacks, counted as wrong\n", score.unseen);
@@ -234,9 +234,9 @@ class Eval {
     put("mean squared error   {:.6g}\nmean absolute error  {:.6g}\nR2                   {:.4f}\n", score.mse, score.mae,
         score.r2);
     put("naive                {:.6g} mean squared error{}\n", score.naive_mse,
-        series.horizon > 0 ? ", if nothing changed" : ", of the mean in training");
+        series.horizon > 0 ? ", of repeating the last value" : ", of predicting the training mean");
     if (score.seasonal_naive_mse) {
-      put("seasonal naive       {:.6g} mean squared error, if everything came back after {} rows\n",
+      put("seasonal naive       {:.6g} mean squared error, of repeating the value {} rows before\n",
           *score.seasonal_naive_mse, model->options().season);
     } else if (model->options().season > 0) {
       put("seasonal naive       not available: some windows have fewer than {} rows before their targets\n",
@@ -250,7 +250,7 @@ class Eval {
     const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(file);
     const nn::LstmOptions& lstm = model->options().lstm;
     if (lstm.bidirectional && context_symbols_ == 0) {
-      throw usage_error(model_path_ + ": a bidirectional model reads the symbol that it is to predict",
+      throw usage_error(model_path_ + ": a bidirectional model reads the symbol that it predicts",
                         "evaluate it on preceding symbols only, for instance with --context 64");
     }
     const data::TextOptions& text = model->options().text;
@@ -314,6 +314,6 @@ class Eval {
 
 }  // namespace
 
-void declare_eval(const Verb& longhand) { longhand.add_command<Eval>("eval", "Measure a model on a text"); }
+void declare_eval(const Verb& longhand) { longhand.add_command<Eval>("eval", "Evaluate a model on data"); }
 
 }  // namespace longhand::cli

@@ -23,7 +23,7 @@ struct Generate {
 
   Generate() {
     table.add("prompt", prompt, "text to continue");
-    table.add("length", length, "number of symbols to write", at_least(1));
+    table.add("length", length, "number of symbols to generate", at_least(1));
     sampler.add_to(table);
     table.add("unknown", unknown, "treatment of symbols of the prompt that the model does not know",
               one_of({"error", "skip", "unk"}));
@@ -42,7 +42,7 @@ struct Generate {
     const nn::LstmOptions& lstm = model->options().lstm;
     const nn::Engine computed_by = given.has("engine") ? lstm.engine(engine) : lstm.fastest_engine();
     if (lstm.bidirectional) {
-      throw input_error(model_path + ": a bidirectional model cannot generate: it reads each text from its end too",
+      throw input_error(model_path + ": a bidirectional model cannot generate: it also reads each text backwards",
                         "train one without --bidirectional");
     }
     kernels::Context context(1);  // one symbol at a time leaves nothing to share out
@@ -65,7 +65,7 @@ struct Generate {
 }  // namespace
 
 void declare_generate(const Verb& longhand) {
-  longhand.add_command<Generate>("generate", "Write text with a language model");
+  longhand.add_command<Generate>("generate", "Generate text with a language model");
 }
 
 }  // namespace longhand::cli

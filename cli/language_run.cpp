@@ -17,12 +17,13 @@ void LanguageSettings::add_to(OptionTable& table) {
   table.add("bptt", bptt, "time steps per window of truncated back-propagation through time", between(1, 1 << 20));
   table.add("row-starts", row_starts,
             "start of the rows of a text in each epoch: moving continues where the last epoch ended, fixed restarts at "
-            "the same places from a zero state",
+            "the same positions from a zero state",
             one_of({"moving", "fixed"}));
-  table.add("reset-state", reset_state,
-            "probability of resetting the state of a row at the start of a window, so that the model learns to begin; "
-            "falls to 0 over the last fifth of the run",
-            between(0.0, 1.0));
+  table.add(
+      "reset-state", reset_state,
+      "probability of resetting the state of a row at the start of a window, so that the model learns cold starts; "
+      "falls to 0 over the last fifth of the run",
+      between(0.0, 1.0));
   table.add("label-smoothing", common.label_smoothing,
             "label smoothing: fraction of each target that is spread over all symbols", fraction());
   common.add_training_to(table);
@@ -58,8 +59,8 @@ std::vector<std::string> LanguageSettings::notes() const {
   }
   if (model.lstm.bidirectional) {
     out.push_back(fmt::format(
-        "a bidirectional language model reads the symbol that it is to predict: its training loss says little\n"
-        "      (held-out symbols, 2,000 of them at most, are predicted from the {} before each alone)",
+        "a bidirectional language model reads the symbol that it predicts, so its training loss means little\n"
+        "      (validation reads only the {} symbols before each of at most 2,000 targets)",
         bptt));
   }
   return out;
@@ -128,7 +129,7 @@ data::Corpus LanguageRun::other_text(const std::string& normalised, const std::s
   data::Corpus corpus =
       data::encode(normalised, settings_.model.text, model_->vocabulary(), data::Unknown::kUnk, source);
   if (const auto unknown = static_cast<int64_t>(corpus.unknown_lengths.size()); unknown > 0) {
-    description_ += fmt::format("{}{}: {} of {} are unknown to the training text, and read as <unk>",
+    description_ += fmt::format("{}{}: {} of {} are not in the training text and are read as <unk>",
                                 description_.empty() ? "" : "\n", source, format_count(static_cast<double>(unknown)),
                                 format_count(static_cast<int64_t>(corpus.symbols.size()), "symbol"));
   }
@@ -154,9 +155,9 @@ void LanguageRun::check_size(const data::Corpus& corpus) const {
   if (found >= min) return;
   throw input_error(fmt::format("{}: too short to train on: expected at least {} {}, found {}", settings_.common.data,
                                 min, lines ? "line" : "symbols", found),
-                    "give a longer text, a smaller --batch, or less of --accumulate; --max-tokens, --letters-only "
+                    "give a longer text, or a smaller --batch or --accumulate; --max-tokens, --letters-only "
                     "(without --lowercase) and "
-                    "--valid-fraction leave less of it");
+                    "--valid-fraction shorten it");
 }
 
 // Beginnings of words in the measured text, evenly spread, and from each some ten characters, or three words: what a

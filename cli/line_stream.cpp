@@ -44,7 +44,7 @@ bool LineStream::read_more() {
   } while (n < 0 && errno == EINTR);
   buffer_.resize(before + (n > 0 ? static_cast<size_t>(n) : 0));
   if (n < 0) {
-    throw input_error(shown_name(source_) + ": cannot be read: " + std::strerror(errno), "give a file that can");
+    throw input_error(shown_name(source_) + ": cannot be read: " + std::strerror(errno), "check the file and the disk");
   }
   ended_ = n == 0;
   return n > 0;

@@ -18,7 +18,7 @@ class Predict {
  public:
   Predict() {
     table_.add("data", data_, "table: file, - for standard input, or name of a built-in table");
-    table_.add("all", all_, "predict from every window, instead of the last of each sequence");
+    table_.add("all", all_, "predict from every window, not only the last one of each sequence");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 

@@ -60,8 +60,9 @@ std::string describe_cold(const std::vector<tasks::Metric>& metrics) {
 void print_cold_warning(const std::vector<tasks::Metric>& metrics, double warm_nats) {
   const tasks::Metric* far = tasks::find_metric(metrics, "cold_nats_21_100");
   if (far == nullptr || far->value < warm_nats + kMuchWorse) return;
-  say("note: this model begins badly: even 21 to 100 symbols after a cold start it loses {:.2f} nats a symbol\n"
-      "      more than within a text, so what it writes after a prompt will be poor; train it with moving rows\n"
+  say("note: this model predicts poorly after a cold start: 21 to 100 symbols after it, the loss is {:.2f} nats per "
+      "symbol\n"
+      "      above that within a text, so text generated from a prompt will be poor; train with --row-starts moving\n"
       "      and a larger --reset-state, or give `generate` a long --context\n",
       far->value - warm_nats);
 }

@@ -17,9 +17,8 @@ RegressorSettings::RegressorSettings() {
 }
 
 void RegressorSettings::add_to(OptionTable& table) {
-  common.add_data_to(table, "table", "before the test's");
-  table.add("test-fraction", test_fraction, "fraction of the data, at its end, to test the finished model on",
-            fraction());
+  common.add_data_to(table, "table", "just before the test data");
+  table.add("test-fraction", test_fraction, "fraction of the data, at its end, to test the finished model", fraction());
   table.begin_group("Model");
   model.add_to(table);
   common.add_batches_to(table);

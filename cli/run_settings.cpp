@@ -61,8 +61,9 @@ void CommonSettings::add_batches_to(OptionTable& table) {
   table.add("batch", batch, "batch size, in sequences; all: one update per epoch", sequences);
   table.add("accumulate", accumulate, "number of batches per update (gradient accumulation)", between(1, 1024));
   table.add("batch-every", batch_every, "epochs between changes of the batch size; 0: constant", at_least(0));
-  table.add("batch-multiply", batch_multiply, "factor of each change of the batch size", at_least(1.0));
-  table.add("batch-divide", batch_divide, "divisor of each change of the batch size", at_least(1.0));
+  table.add("batch-multiply", batch_multiply, "factor of each increase of the batch size; 1: no increase",
+            at_least(1.0));
+  table.add("batch-divide", batch_divide, "divisor of each decrease of the batch size; 1: no decrease", at_least(1.0));
 }
 
 void CommonSettings::add_training_to(OptionTable& table) {

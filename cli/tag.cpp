@@ -19,9 +19,9 @@ class Tag {
   Tag() {
     table_.add("data", data_, "sentences: file, or - for standard input");
     table_.add("input", input_,
-               "input format: sentences is one per line with blanks between words, columns is one word per line",
+               "input format; sentences: one sentence per line, words separated by spaces; columns: one word per line",
                one_of({"sentences", "columns"}));
-    table_.add("nbest", nbest_, "number of taggings to write for each sentence, best first", between(1, 1000));
+    table_.add("nbest", nbest_, "number of tag sequences per sentence, best first", between(1, 1000));
     table_.add("probabilities", probabilities_, "write the probability of each tagging in a line before it");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }

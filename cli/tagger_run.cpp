@@ -69,9 +69,9 @@ std::string keep_scheme(std::vector<data::TaggedSentence>& sentences, data::Sche
   }
   const data::Repairs repairs = data::repair_scheme(sentences, scheme, source);
   if (repairs.first.empty()) return "";
-  return fmt::format("\n{}: {} changed that broke the scheme {}, the first in line {} ({}); --strict refuses them",
-                     source, format_count(repairs.tags, "tag"), data::scheme_name(scheme), repairs.first_line,
-                     visible(repairs.first));
+  return fmt::format(
+      "\n{}: repaired {} that broke the scheme {}, the first in line {} ({}); --strict refuses such tags", source,
+      format_count(repairs.tags, "tag"), data::scheme_name(scheme), repairs.first_line, visible(repairs.first));
 }
 
 TaggerRun::TaggerRun(const TaggerSettings& settings)

@@ -30,7 +30,7 @@ std::string load_file(const std::string& source) {
   const std::optional<std::string> cached = is_file(source) ? std::nullopt : find_in_cache(source);
   std::string text = io::read_file(cached.value_or(source));
   if (text.empty()) {
-    throw input_error(shown_name(source) + ": expected data, found an empty file", "give a file with something in it");
+    throw input_error(shown_name(source) + ": expected data, found an empty file", "give a file that is not empty");
   }
   return text;
 }

@@ -97,7 +97,7 @@ class Train {
                                       .should_stop = interrupted});
     display.clear();
     if (result.was_complete && !control_.quiet) {
-      say("note: the run was complete after {}; give a larger --epochs to go on\n",
+      say("note: the run was complete after {}; to continue, give a larger --epochs\n",
           format_count(settings_.common.training.epochs, "epoch"));
     }
     if (result.training.outcome == train::Outcome::kInterrupted) {
@@ -160,7 +160,7 @@ class Train {
         continue;
       }
       throw usage_error(name() + ": --" + option->name + " cannot change in a resumed run",
-                        "leave it out, or begin another run; --epochs, --patience, --threads and "
+                        "leave it out, or start another run; --epochs, --patience, --threads and "
                         "--checkpoint-seconds may change");
     }
   }

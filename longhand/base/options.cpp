@@ -101,8 +101,7 @@ void OptionTable::set(const Option& option, const std::string& text, const std::
     const std::optional<std::string> meant = nearest(text, option.check.choices);
     return usage_error(where + ": expected " + option.expectation() + ", found '" + text + "'",
                        meant ? "did you mean " + *meant + "?"
-                             : "give it such a value; its default is " +
-                                   (option.default_text.empty() ? "empty" : option.default_text));
+                             : "the default is " + (option.default_text.empty() ? "empty" : option.default_text));
   };
   const auto in_range = [&](double x) {
     const OptionCheck& c = option.check;

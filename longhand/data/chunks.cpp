@@ -261,7 +261,7 @@ Scheme recognise_scheme(const std::vector<TaggedSentence>& sentences, const std:
   if (!best) {
     throw input_error(
         fmt::format("{}: expected tags of one scheme, found tags that begin with {}", source, fmt::join(letters, ", ")),
-        "no scheme has all of these letters; fix the tags, or learn them as they are with --scheme none");
+        "no scheme has all these prefixes; fix the tags, or treat them as plain labels with --scheme none");
   }
   constexpr int64_t kMaxFaults = 10;  // one in so many tags of chunks
   if (kMaxFaults * best->second.count > of_chunks) {
@@ -328,7 +328,7 @@ ChunkScore score_predictions(std::string_view raw, const std::string& source) {
       throw input_error(
           fmt::format("{}:{}: expected {} columns{}, found {}", source, number, columns,
                       fields.size() < 2 ? ", the last two of them tags" : " as in the first line", fields.size()),
-          "give a file of words, the right tag and the predicted one in the last two columns");
+          "give one word per line, with the gold tag and the predicted tag in the last two columns");
     }
     gold.back().tags.emplace_back(fields[columns - 2]);
     found.back().tags.emplace_back(fields[columns - 1]);
@@ -348,7 +348,8 @@ ChunkScore score_predictions(std::string_view raw, const std::string& source) {
   ChunkScore score;
   for (size_t i = 0; i < gold.size(); ++i) score.add(gold[i].tags, found[i].tags);
   if (score.tokens == 0) {
-    throw input_error(source + ": expected words with their tags, one a line, found none", "give a file with some");
+    throw input_error(source + ": expected words with their tags, one per line, found none",
+                      "give a file that is not empty");
   }
   return score;
 }

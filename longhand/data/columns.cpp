@@ -76,7 +76,7 @@ void check_words(const std::vector<TaggedSentence>& sentences, const ColumnReade
   if (numbers && words >= kEnough && options.word_column == 0) {
     throw input_error(fmt::format("{}: expected words in column {}, found numbers that count them in every sentence",
                                   source, reader.word_column() + 1),
-                      fmt::format("say where the words are, probably with --word-column {}", reader.word_column() + 2));
+                      fmt::format("give the column of the words, probably --word-column {}", reader.word_column() + 2));
   }
 }
 
@@ -100,7 +100,7 @@ void ColumnOptions::check() const {
   const std::string& c = column;
   if (c != "auto" && c != "upos" && c != "xpos" && c != "last" && !column_number(c)) {
     throw usage_error("--column: expected upos, xpos, last or a number from 1, found '" + c + "'",
-                      "say in which column the tags are");
+                      "give the column of the tags");
   }
 }
 
@@ -234,7 +234,7 @@ void ColumnReader::token(const std::vector<std::string_view>& fields) {
       fail(columns_ == 1
                ? "expected words in column 1 and tags in another, found one column"
                : fmt::format("expected words and tags in different columns, found both in column {}", tag_ + 1),
-           "give a file with a column of tags, or say where they are with --column and --word-column");
+           "give a file with a column of tags, or name the columns with --column and --word-column");
     }
   }
   const std::string_view word = word_ < fields.size() ? fields[word_] : std::string_view();
@@ -329,7 +329,7 @@ ColumnFile read_columns(std::string_view text, const ColumnOptions& options, Col
   for (std::string_view rest = clean; !rest.empty();) add(reader.line(take_line(rest)));
   add(reader.end());
   if (file.sentences.empty()) {
-    throw input_error(source + ": expected sentences, one word a line, found none", "give a file with some");
+    throw input_error(source + ": expected sentences, one word per line, found none", "give a file that is not empty");
   }
   check_words(file.sentences, reader, options, source);
   file.description = reader.description();

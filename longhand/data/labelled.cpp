@@ -134,7 +134,7 @@ class TextReader {
       read_lines(text, format);
     }
     if (file_.examples.empty()) {
-      throw input_error(source_ + ": expected texts, one a line, found none", "give a file with some");
+      throw input_error(source_ + ": expected one text per line, found none", "give a file that is not empty");
     }
     return std::move(file_);
   }
@@ -198,7 +198,7 @@ class TextReader {
     }
     if (labels_look_like(",;\"", lines)) {
       refuse("what looks like CSV, with rows of different lengths",
-             "give each row as many fields, put quotes around a field with separators, or say --format");
+             "give each row as many fields, put quotes around a field with separators, or give --format");
     }
   }
 
@@ -211,7 +211,8 @@ class TextReader {
     const std::string_view label = line.substr(kFastText.size(), blank - kFastText.size());
     const std::string_view text = trimmed(line.substr(blank));
     if (wanted_ && text.starts_with(kFastText)) {
-      fail(number, "expected one label, found several", "leave one a line: each text has one class here");
+      fail(number, "expected one label, found several",
+           "keep one label per text; several classes per text are not supported");
     }
     add(label, text, number);
   }
@@ -243,7 +244,7 @@ class TextReader {
   void read_array(std::string_view text) {
     const nlohmann::json array = parsed(text, 1, 0);
     if (!array.is_array()) {
-      fail(1, "expected an array of JSON objects, found something else", "give one array, or an object a line");
+      fail(1, "expected an array of JSON objects, found something else", "give one array, or one object per line");
     }
     file_.description = "a JSON array";
     int64_t number = 0;
@@ -402,7 +403,7 @@ class TextReader {
       text_.place = number_from_one(options_.layout.substr(std::min(comma + 1, options_.layout.size())));
       if (label_.place && text_.place && *label_.place != *text_.place) return false;
       throw usage_error("--layout: expected the numbers of two columns, such as 2,1, found '" + options_.layout + "'",
-                        "give that of the label first, then that of the text");
+                        "give the label's column first, then the text's");
     }
     // Two columns without a name that is known: labels come again, texts hardly.
     const bool first_repeats = repeats(records, 0), second_repeats = repeats(records, 1);
@@ -571,7 +572,7 @@ void check_labels(const LabelledFile& file, const std::string& source) {
   throw input_error(fmt::format("{}: expected labels that come again, found {} different ones in {} texts ({}), such "
                                 "as '{}'",
                                 source, classes.size(), file.examples.size(), file.description, shown.substr(0, end)),
-                    "say where labels and texts are with --label and --text, or which --format the file has");
+                    "name the columns with --label and --text, or which --format the file has");
 }
 
 }  // namespace longhand::data

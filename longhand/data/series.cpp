@@ -146,9 +146,8 @@ void SeriesOptions::check() const {
   }
   for (const std::string& name : predicted) {
     if (horizon == 0 && std::find(read.begin(), read.end(), name) != read.end()) {
-      throw usage_error(
-          "--horizon 0: expected other columns in --inputs than in --target, found '" + name + "' in both",
-          "the window's last row would contain the target");
+      throw usage_error("--horizon 0: expected inputs that are not targets, found '" + name + "' in both",
+                        "the window's last row would contain the target");
     }
   }
 }
@@ -190,12 +189,12 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
   for (const std::string& name : table.targets) {
     if (options.horizon == 0 && std::find(table.inputs.begin(), table.inputs.end(), name) != table.inputs.end()) {
       throw input_error(
-          fmt::format("{}:{}: expected a column to predict that is not read, found '{}' in both", source,
-                      records.front().line, name),
+          fmt::format("{}:{}: expected a target that is not an input, found '{}' in both", source, records.front().line,
+                      name),
           "the window's last row would contain the target; choose another column with --target or --inputs");
     }
     if (name.find(',') != std::string::npos) {
-      throw input_error(fmt::format("{}:{}: expected a name without a comma for what is predicted, found '{}'", source,
+      throw input_error(fmt::format("{}:{}: expected a target column without a comma in its name, found '{}'", source,
                                     records.front().line, name),
                         "rename the column, or choose another with --target");
     }
@@ -221,7 +220,7 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
     throw input_error(fmt::format("{}: expected numbers, found '{}', in which the {} may be a decimal separator or "
                                   "between thousands",
                                   source, cell, cell.find(',') != std::string::npos ? "comma" : "point"),
-                      "say which with --decimal comma or --decimal point");
+                      "choose with --decimal comma or --decimal point");
   }
 
   std::unordered_set<std::string> groups;

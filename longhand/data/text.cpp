@@ -235,8 +235,8 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
     if (index < 0 && unknown == Unknown::kUnk) index = unk;
     if (index < 0) {
       throw input_error(fmt::format("{}:{}: the model does not know the symbol {}", source, line, printable(symbol)),
-                        unk < 0 ? "remove it, or use --unknown skip; this model has no <unk>, as those have that were "
-                                  "trained with --min-count 2"
+                        unk < 0 ? "remove it, or use --unknown skip; this model has no <unk>, which training with "
+                                  "--min-count 2 adds"
                                 : "remove it, or use --unknown skip or --unknown unk");
     }
     if (options.lines && !open) {

@@ -79,7 +79,7 @@ class VectorReader {
     if (announced_ && *announced_ != seen_) {
       throw input_error(fmt::format("{}: expected {} vectors, as its first line says, found {}", options_.vectors,
                                     *announced_, seen_),
-                        "the file was cut short or altered; copy it anew");
+                        "the file is truncated or damaged; copy it again");
     }
     finish();
     return std::move(out_);
@@ -88,7 +88,7 @@ class VectorReader {
  private:
   [[noreturn]] void fail(const std::string& problem) const {
     throw input_error(fmt::format("{}:{}: {}", options_.vectors, line_, problem),
-                      "each line is a word and as many numbers as in all others");
+                      "each line is a word and the same number of values");
   }
 
   // The next line; a longer one than any word with its numbers is no text.
@@ -127,7 +127,7 @@ class VectorReader {
     const auto cut = [&] {
       return input_error(fmt::format("{}: expected {} vectors, as its first line says, found {}", options_.vectors,
                                      *announced_, seen_),
-                         "the file was cut short or altered; copy it anew");
+                         "the file is truncated or damaged; copy it again");
     };
     for (int64_t i = 0; i < *announced_; ++i) {
       std::string word;
@@ -143,7 +143,7 @@ class VectorReader {
       if (!finite) {
         throw input_error(
             fmt::format("{}: vector {}: expected numbers, found some that are not finite", options_.vectors, seen_),
-            "the file was cut short or altered; copy it anew");
+            "the file is truncated or damaged; copy it again");
       }
       if (find_invalid_utf8(word) != std::string_view::npos) {
         ++unreadable_;

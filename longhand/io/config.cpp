@@ -80,7 +80,7 @@ template <class Visit>
 void for_each_key(const std::string& path, const OptionTable& table, const Visit& visit) {
   const std::string contents = read_file(path);
   if (const int64_t line = line_nested_too_deep(contents); line > 0) {
-    throw usage_error(fmt::format("{}:{}: nested too deep", path, line), "write one `name = value` a line");
+    throw usage_error(fmt::format("{}:{}: nested too deep", path, line), "write one `name = value` per line");
   }
   toml::table parsed;
   try {

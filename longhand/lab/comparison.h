@@ -12,7 +12,7 @@
 
 namespace longhand::lab {
 
-/// Where a run stood after an evaluation. Losses are in nats a symbol.
+/// Where a run stood after an evaluation. Losses are in nats per symbol.
 struct CurvePoint {
   double epoch = 0.0;
   double seconds = 0.0;  ///< of training until then

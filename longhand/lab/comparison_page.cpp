@@ -58,7 +58,7 @@ std::vector<Point> points(const ComparedRun& run, bool held_out, double CurvePoi
 }
 
 std::string loss_chart(const RunComparison& comparison, bool held_out, double CurvePoint::*x, const char* x_title) {
-  Chart chart{.title = fmt::format("{} loss (nats a symbol) by {}", held_out ? "Held-out" : "Training", x_title),
+  Chart chart{.title = fmt::format("{} loss (nats per symbol) by {}", held_out ? "Held-out" : "Training", x_title),
               .x_title = x_title,
               .whole_x = x == &CurvePoint::epoch,
               .log_beyond = 30.0,

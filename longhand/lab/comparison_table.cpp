@@ -160,10 +160,10 @@ ComparisonTable make_table(const RunComparison& comparison) {
   if (best != nullptr) {
     table.notes.push_back(std::string("* the lowest ") + (held_out ? "held-out" : "training") + " loss");
   }
-  table.notes.push_back("time is that of training, MiB the largest memory of the process");
-  if (several) table.notes.push_back("medians over the seeds, and ranges from the lowest seed to the highest");
+  table.notes.push_back("time: training only; MiB: peak memory of the process");
+  if (several) table.notes.push_back("median over the seeds, and range from the lowest to the highest");
   if (!comparison.published.empty()) {
-    table.notes.push_back("published figures were measured elsewhere, on other machines, and maybe other texts");
+    table.notes.push_back("published figures were measured on other machines, and perhaps on other texts");
   }
   return table;
 }

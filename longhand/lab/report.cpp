@@ -28,7 +28,7 @@ Rows read_metrics(const std::string& path) {
                       row.contains("train_loss") && (row["train_loss"].is_number() || row["train_loss"].is_null());
     if (!good) {
       throw input_error(fmt::format("{}:{}: expected an evaluation, found something else", path, rows.size() + 1),
-                        "the file was altered; run the training again");
+                        "the file is damaged; run the training again");
     }
     rows.push_back(std::move(row));
   }
@@ -85,11 +85,11 @@ Chart cold_by_epoch(const Rows& rows) {
     if (points.empty()) points = values(rows, std::string("train_cold_nats_") + key);
     if (!points.empty()) curves.push_back({label, static_cast<int>(curves.size()) + 2, std::move(points)});
   }
-  return by_epoch("Loss from a cold start (nats a symbol)", std::move(curves));
+  return by_epoch("Loss from a cold start (nats per symbol)", std::move(curves));
 }
 
 std::string charts(const Rows& rows) {
-  Chart losses = by_epoch(has_perplexity(rows) ? "Loss (nats a symbol)" : "Loss",
+  Chart losses = by_epoch(has_perplexity(rows) ? "Loss (nats per symbol)" : "Loss",
                           {{"training", 0, values(rows, "train_loss")}, {"held out", 1, values(rows, "valid_loss")}});
   if (const std::optional<Point> best = lowest(losses.curves[1].points)) {
     losses.mark = {
@@ -99,13 +99,13 @@ std::string charts(const Rows& rows) {
   std::vector<Curve> perplexities = {{"training", 0, values(rows, "train_perplexity")}};
   if (!perplexities[0].points.empty()) perplexities.push_back({"held out", 1, values(rows, "valid_perplexity")});
   std::string html = draw(losses) + "<div class=pair>" + draw(by_epoch("Perplexity", perplexities, 10.0)) +
-                     draw(by_epoch("Held out, per cent", shares(rows))) + draw(by_epoch("R2, held out", r2(rows))) +
+                     draw(by_epoch("Held out (%)", shares(rows))) + draw(by_epoch("R2, held out", r2(rows))) +
                      draw(cold_by_epoch(rows)) +
                      draw(by_epoch("Learning rate", {{"learning rate", 0, values(rows, "learning_rate")}}));
   html += draw(by_epoch("Gradient norm before clipping", {{"gradient norm", 0, values(rows, "gradient_norm")}}, 10.0));
   const std::vector<Point> batch = values(rows, "batch");
   const bool changes = std::any_of(batch.begin(), batch.end(), [&](const Point& p) { return p.y != batch[0].y; });
-  if (changes) html += draw(by_epoch("Batch (sequences an update)", {{"batch", 0, batch}}));
+  if (changes) html += draw(by_epoch("Batch (sequences per update)", {{"batch", 0, batch}}));
   return html + "</div>\n";
 }
 
@@ -143,7 +143,7 @@ std::string cold_chart(const ColdCurve& cold) {
   std::vector<Point> points;
   for (size_t i = 0; i < cold.nats.size(); ++i) points.push_back({static_cast<double>(i + 1), cold.nats[i]});
   const std::vector<Point> warm = {{1.0, cold.warm_nats}, {static_cast<double>(points.size()), cold.warm_nats}};
-  return draw({.title = "Loss by symbols read since a cold start (nats a symbol, " + cold.text + ")",
+  return draw({.title = "Loss by symbols read since a cold start (nats per symbol, " + cold.text + ")",
                .x_title = "symbols read",
                .whole_x = true,
                .curves = {{"from a cold start", 0, std::move(points)}, {"within the text", 1, warm}},

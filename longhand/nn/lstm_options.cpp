@@ -23,10 +23,10 @@ void LstmOptions::add_to(OptionTable& table) {
             "dropout probability of the first layer's input, between layers, and of the last layer's output", rate);
   table.add("dropout-input", dropout_input, "dropout probability of the first layer's input; -1: as --dropout",
             rate_or_same);
-  table.add("dropout-output", dropout_output, "dropout probability of the last layer's output; -1: as --dropout",
+  table.add("dropout-output", dropout_output, "dropout probability of the last layer's output; -1: same as --dropout",
             rate_or_same);
   table.add("variational", variational,
-            "share the masks of these three among all time steps (Gal and Ghahramani 2016)");
+            "use one mask for all time steps in these three kinds of dropout (Gal and Ghahramani 2016)");
   table.add("dropout-recurrent", dropout_recurrent,
             "dropout probability of the state in the recurrent product, one mask for all time steps", rate);
   table.add("weight-drop", weight_drop,
@@ -62,7 +62,7 @@ Engine LstmOptions::engine(const std::string& name) const {
   const Engine engine = parse_engine(name);
   if (!is_lstm() && engine != Engine::kAutograd) {
     throw usage_error("--cell " + cell + ": expected --engine autograd, found " + name,
-                      "cells other than the LSTM run on the tape alone; give --engine autograd");
+                      "only the autograd engine has cells other than the LSTM; give --engine autograd");
   }
   return engine;
 }

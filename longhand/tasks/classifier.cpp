@@ -68,7 +68,7 @@ std::unique_ptr<Classifier> Classifier::load(const ModelFile& file) {
   file.check_options([&] { options.check(); });
   std::vector<std::string> classes = file.texts("classes");
   if (classes.empty()) {
-    throw input_error(file.path() + ": expected classes, found none", "the file was altered; use an intact one");
+    throw input_error(file.path() + ": expected classes, found none", "the file is damaged; use an intact copy");
   }
   std::unique_ptr<Classifier> model(
       new Classifier(options, read_word_vocabulary(file), std::move(classes), Memory::kLater));

@@ -159,7 +159,7 @@ ClassifierTask::ClassifierTask(Classifier& model, std::vector<data::LabelledText
   train_.count_words();
   if (valid_.size() > 0 && valid_.unseen() == valid_.size()) {
     throw input_error("held-out texts: expected classes of the training data, found none of them",
-                      "give texts of the same classes, or nothing to hold out");
+                      "give texts of the same classes, or no validation data");
   }
   if (!options.balanced) return;
   weights_.assign(model.classes().size(), 0.0F);

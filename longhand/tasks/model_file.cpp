@@ -57,14 +57,14 @@ ModelFile ModelFile::read(const std::string& path) {
 void ModelFile::expect_task(const std::string& task) const {
   if (task_ == task) return;
   throw input_error(fmt::format("{}: expected a {}, found a {}", path(), task, task_),
-                    "use it with the command of its own task; `longhand info` shows what a model is");
+                    "use the command for its task; `longhand info` describes a model");
 }
 
 void ModelFile::read_options(OptionTable& table) const { io::from_json(options_, path(), table); }
 
 std::vector<std::string> ModelFile::texts(const char* name) const {
   const Error damaged = input_error(fmt::format("{}: vocabulary: expected a list of distinct texts '{}'", path(), name),
-                                    "the file was altered; use an intact one");
+                                    "the file is damaged; use an intact copy");
   if (!vocabulary_.is_object() || !vocabulary_.contains(name) || !vocabulary_[name].is_array()) throw damaged;
   std::vector<std::string> out;
   for (const nlohmann::json& text : vocabulary_[name]) {

@@ -37,7 +37,7 @@ class ModelFile {
     try {
       check();
     } catch (const Error& e) {
-      throw input_error(path() + ": configuration: " + e.what(), "the file was altered; use an intact one");
+      throw input_error(path() + ": configuration: " + e.what(), "the file is damaged; use an intact copy");
     }
   }
   const nlohmann::json& vocabulary() const { return vocabulary_; }

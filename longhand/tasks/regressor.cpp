@@ -21,7 +21,7 @@ nlohmann::json scales_to_json(const std::vector<data::Scale>& scales) {
 std::vector<data::Scale> read_scales(const ModelFile& file, const char* name, size_t count) {
   const Error damaged =
       input_error(fmt::format("{}: expected {} pairs of mean and deviation in '{}'", file.path(), count, name),
-                  "the file was altered; use an intact one");
+                  "the file is damaged; use an intact copy");
   const nlohmann::json& all = file.vocabulary();
   if (!all.contains(name) || !all[name].is_array() || all[name].size() != count) throw damaged;
   std::vector<data::Scale> out;
@@ -55,7 +55,8 @@ void RegressorOptions::check() const {
                       "with --horizon 0 the window's last value is the target itself; leave one of them out");
   }
   if (season > 0 && series.horizon == 0) {
-    throw usage_error("--season: expected --horizon of at least 1, found 0", "a season is of a series that goes on");
+    throw usage_error("--season: expected --horizon of at least 1, found 0",
+                      "give --horizon 1 or more, or leave --season out");
   }
 }
 
@@ -85,7 +86,7 @@ std::unique_ptr<Regressor> Regressor::load(const ModelFile& file) {
   columns.inputs = file.texts("inputs");
   columns.targets = file.texts("targets");
   if (columns.inputs.empty() || columns.targets.empty()) {
-    throw input_error(file.path() + ": expected columns, found none", "the file was altered; use an intact one");
+    throw input_error(file.path() + ": expected columns, found none", "the file is damaged; use an intact copy");
   }
   columns.input_scales = read_scales(file, "input_scales", columns.inputs.size());
   columns.target_scales = read_scales(file, "target_scales", columns.targets.size());

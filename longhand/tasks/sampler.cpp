@@ -18,7 +18,8 @@ void SamplerOptions::add_to(OptionTable& table) {
   table.add("greedy", greedy, "always take the most probable symbol");
   table.add("seed", seed, "random seed", at_least(0));
   table.add("context", context, "text to read before the prompt, not printed; not for models trained with --lines");
-  table.add("count", count, "number of lines to write with a model trained with --lines; 0: as many as fit in --length",
+  table.add("count", count,
+            "number of lines to generate with a model trained with --lines; 0: as many as fit in --length",
             at_least(0));
   verse.add_to(table);
 }
@@ -119,7 +120,7 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
 
   if (text.lines && !options.context.empty()) {
     throw usage_error("--context: expected a model trained without --lines, found one trained with it",
-                      "leave it out: lines do not depend on each other; give the beginning of a line with --prompt");
+                      "leave it out: lines do not depend on each other; give the start of a line with --prompt");
   }
   if (!text.lines && (options.verse.any() || options.count > 0)) {
     throw usage_error(std::string(options.count > 0 ? "--count" : "--form and --acrostic") +
@@ -138,7 +139,7 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
         throw usage_error(fmt::format("--prompt: '{}' does not fit {}", vocabulary.symbol(symbol),
                                       options.verse.acrostic.empty() ? "--form " + options.verse.form
                                                                      : "--acrostic " + options.verse.acrostic),
-                          "give a beginning of such a poem, or none");
+                          "give the start of such a poem, or no prompt");
       }
       logits = model.read(symbol, engine, context);
     }

@@ -91,7 +91,7 @@ std::unique_ptr<Tagger> Tagger::load(const ModelFile& file) {
   file.read_options(table);
   file.check_options([&] { options.check(); });
   const auto altered = [&](const char* what) {
-    return input_error(file.path() + ": " + what, "the file was altered; use an intact one");
+    return input_error(file.path() + ": " + what, "the file is damaged; use an intact copy");
   };
   if (options.scheme == "auto") throw altered("expected the scheme of the tags, found 'auto'");
   std::vector<std::string> labels = file.texts("labels");
@@ -352,7 +352,7 @@ Tagging Tagger::most_probable(const data::WordBatch& batch, int64_t row) const {
 
 void Tagger::check_length(int64_t words, int64_t n) const {
   if (n == 1 || words * K() <= kMaxWays / n) return;
-  throw input_error(fmt::format("a sentence of {} words is too long for its {} best taggings", words, n),
+  throw input_error(fmt::format("a sentence of {} words is too long for {} tag sequences", words, n),
                     "ask for fewer with --nbest, or split the sentence");
 }
 
@@ -370,7 +370,7 @@ std::vector<std::vector<Tagging>> Tagger::best(const data::WordBatch& batch, int
       }
     }
     if (out.back().empty() || !std::isfinite(out.back().front().probability)) {
-      throw input_error("the model finds no tagging with a probability", "its weights are damaged; train it again");
+      throw input_error("the model gives every tag sequence probability 0", "its weights are damaged; train it again");
     }
   }
   return out;

@@ -155,7 +155,7 @@ TaggerTask::TaggerTask(Tagger& model, std::vector<data::TaggedSentence> train, s
   if (valid_.size() > 0 && measured == 0) {
     throw input_error(std::string("held-out sentences: expected tags of the training data, found others") +
                           (model.options().crf ? " in every sentence" : " for every word"),
-                      "give sentences with the same tags, or nothing to hold out");
+                      "give sentences with the same tags, or no validation data");
   }
 }
 

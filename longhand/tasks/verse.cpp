@@ -33,7 +33,7 @@ Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
     if (comma_ < 0 || stop_ < 0) {
       throw input_error(
           fmt::format("--form: expected a model that knows {} and {}, found one that does not", kComma, kStop),
-          "train it on poems with these marks at their lines' ends");
+          "train one on poems with these marks at the ends of lines");
     }
   }
   char32_t c = 0;

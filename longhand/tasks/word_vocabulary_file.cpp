@@ -15,7 +15,7 @@ data::WordVocabulary read_word_vocabulary(const ModelFile& file) {
   for (const data::Vocabulary* v : {&out.words, &out.shapes, &out.characters}) {
     if (v->find(data::kUnknown) != 0) {
       throw input_error(file.path() + ": vocabulary: expected <unk> as the first of each list, found another",
-                        "the file was altered; use an intact one");
+                        "the file is damaged; use an intact copy");
     }
   }
   return out;

@@ -67,10 +67,13 @@ void OptimizerOptions::add_to(OptionTable& table) {
   table.add("clip-value", clip_value, "largest magnitude of a gradient, applied before --clip-norm; 0: no clipping",
             at_least(0.0));
   table.add("average-after", average_after,
-            "asgd: updates before weights are averaged; -1: until the held-out loss stops improving", at_least(-1));
+            "asgd: updates before averaging starts; -1: averaging starts when the held-out loss stops improving",
+            at_least(-1));
   table.add("average-trigger", average_trigger,
-            "asgd: non-monotone interval of that trigger, in evaluations (Merity et al. 2018)", at_least(0));
-  table.add("asgd-lambda", asgd_lambda, "asgd: decay of the weights and of the learning rate", at_least(0.0));
+            "asgd: evaluations that --average-after -1 looks back (non-monotone interval of Merity et al. 2018)",
+            at_least(0));
+  table.add("asgd-lambda", asgd_lambda, "asgd: decay coefficient (lambda) of the weights and of the learning rate",
+            at_least(0.0));
 }
 
 Optimizer::Optimizer(const OptimizerOptions& options, int64_t n)

@@ -23,7 +23,7 @@ void ScheduleOptions::add_to(OptionTable& table) {
   table.add("lr-factor", factor, "step, exponential, plateau: factor of each reduction", factor_check);
   table.add("lr-every", every, "step: epochs between reductions", at_least(1));
   table.add("lr-after", after,
-            "step: epochs before the first reduction, 0 is as --lr-every; exponential: epochs before the decay begins",
+            "step: epochs before the first reduction (0: same as --lr-every); exponential: epochs before the decay",
             at_least(0));
   table.add("lr-patience", patience, "plateau: evaluations without improvement before the rate is reduced",
             at_least(0));

@@ -30,12 +30,12 @@ uint32_t checksum(std::span<const float> values, uint32_t before) {
 
 Error damaged_checkpoint(const std::string& path) {
   return input_error(path + ": expected a checkpoint of this version, found something else",
-                     "use the folder of a run of this longhand, or start the run again");
+                     "use a run of this version of longhand, or start the run again");
 }
 
 void check_finite(std::span<const float> values, const std::string& name, const std::string& path) {
   if (std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) return;
-  throw input_error(fmt::format("{}: expected finite numbers in '{}', found others", path, name),
+  throw input_error(fmt::format("{}: expected finite numbers in '{}', found NaN or infinity", path, name),
                     "the training had diverged, or the file was altered; start the run again, with a lower --lr");
 }
 
@@ -331,9 +331,9 @@ static void check_fixed(const nlohmann::json& state, const FixedOptions& options
   for (const auto& [name, value] : options) {
     const auto found = before.find(name);
     if (found == before.end() || found->second == value) continue;
-    throw input_error(fmt::format("{}: expected --{} {}, with which the run began, found {}", path, name,
+    throw input_error(fmt::format("{}: expected --{} {}, as at the start of the run, found {}", path, name,
                                   found->second.empty() ? "(empty)" : found->second, value.empty() ? "(empty)" : value),
-                      "put it back in config.toml, or start another run");
+                      "restore it in config.toml, or start another run");
   }
 }
 
@@ -354,7 +354,7 @@ static std::string first_difference(const std::string& expected, const std::stri
   std::string item_a, item_b;
   while (item_a == item_b) {
     const bool more_a = !std::getline(a, item_a, ',').fail(), more_b = !std::getline(b, item_b, ',').fail();
-    if (!more_a || !more_b) return "they are not described alike";
+    if (!more_a || !more_b) return "their descriptions differ";
   }
   const auto trimmed = [](const std::string& item) {
     const size_t begin = item.find_first_not_of(' ');
@@ -374,7 +374,7 @@ static void check_metrics(const std::string& path, int64_t bytes) {
     const nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
     if (row.is_object() && row.contains("epoch")) continue;
     throw input_error(fmt::format("{}:{}: expected an evaluation, found something else", path, number),
-                      "fix or remove the file, then resume: nothing but the report is made of it");
+                      "fix or remove the file, then resume; only the report uses it");
   }
 }
 
@@ -399,13 +399,13 @@ void Trainer::resume() {
     if (fingerprint != fingerprint_) {
       throw input_error(
           path + ": it belongs to other data or another model: " + first_difference(fingerprint_, fingerprint),
-          "resume with the data and options that the run began with, or start another run");
+          "resume with the data and options of the run, or start another run");
     }
     const std::string optimizer = state.at("optimizer");
     if (optimizer != options_.optimizer.optimizer) {
       throw input_error(fmt::format("{}: expected a run with --optimizer {}, found one with {}", path,
                                     options_.optimizer.optimizer, optimizer),
-                        "resume with the options that the run began with, or start another run");
+                        "resume with the options of the run, or start another run");
     }
     const auto count_in = [&](const nlohmann::json& object, const char* name) {
       const nlohmann::json& value = object.at(name);

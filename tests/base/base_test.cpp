@@ -243,8 +243,7 @@ TEST(Options, AreParsedCheckedAndShown) {
 
 TEST(Options, RefuseWhatIsNoValue) {
   Settings s;
-  EXPECT_EQ(s.error("hidden", "0"),
-            "--hidden: expected an integer of at least 1, found '0'|give it such a value; its default is 256");
+  EXPECT_EQ(s.error("hidden", "0"), "--hidden: expected an integer of at least 1, found '0'|the default is 256");
   for (const char* text : {"", "12x", "1.5", "99999999999999999999", "-3"}) EXPECT_NE(s.error("hidden", text), "");
   for (const char* text : {"1", "-0.1", "nan", "inf", "1e999", "half"}) EXPECT_NE(s.error("dropout", text), "");
   EXPECT_NE(s.error("lowercase", "yes"), "");

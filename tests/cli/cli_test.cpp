@@ -282,7 +282,7 @@ TEST(Cli, ABidirectionalLanguageModelIsMeasuredOnThePastAndDoesNotWrite) {
   const TemporaryFolder folder;
   const Result trained = run(folder, with(kSmall, {"--bidirectional", "--residual"}));
   ASSERT_EQ(trained.code, 0) << trained.err;
-  EXPECT_NE(trained.err.find("reads the symbol that it is to predict"), std::string::npos);
+  EXPECT_NE(trained.err.find("reads the symbol that it predicts"), std::string::npos);
   EXPECT_NE(trained.err.find("--residual does nothing with one layer"), std::string::npos);
   const Result refused = run(folder, {"eval", "run", "--data", "tale"});
   EXPECT_EQ(refused.code, 2);

@@ -359,13 +359,13 @@ TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {
   refused({"--target", "w"}, 1, "t.csv:1: expected a column 'w', found day, v");
   refused({"--target", "day"}, 1, "too short to train on: expected windows of 24 rows");
   refused({"--window", "0"}, 2, "--window 0: expected --group");
-  refused({"--horizon", "0", "--inputs", "v"}, 1, "t.csv:1: expected a column to predict that is not read, found 'v'");
+  refused({"--horizon", "0", "--inputs", "v"}, 1, "t.csv:1: expected a target that is not an input, found 'v'");
   refused({"--target", "v,v"}, 2, "--target: expected each column once, found 'v' twice");
   write_file(folder / "g.csv", "g,v\na,1\nb,2\na,3\n");
   expect_error(run(folder, {"train", "regressor", "--data", "g.csv", "--group", "g"}), 1,
                "g.csv:4: expected the rows of each sequence together, found 'a' in 'g' again");
   write_file(folder / "c.csv", "g,\"a,b\"\n1,2\n2,3\n");
-  expect_error(run(folder, {"train", "regressor", "--data", "c.csv"}), 1, "expected a name without a comma");
+  expect_error(run(folder, {"train", "regressor", "--data", "c.csv"}), 1, "expected a target column without a comma");
   refused({"--horizon", "0", "--inputs", "day", "--difference"}, 2, "--difference: expected --horizon of at least 1");
 }
 

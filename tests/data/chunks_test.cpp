@@ -152,7 +152,7 @@ TEST(Conlleval, RefusesFilesThatAreNotPredictions) {
   const auto refused = [](const std::string& text) { return error_of([&] { score_predictions(text, "f"); }); };
   EXPECT_EQ(refused("a B I\nb B\n"), "f:2: expected 3 columns as in the first line, found 2");
   EXPECT_EQ(refused("a\n"), "f:1: expected 2 columns, the last two of them tags, found 1");
-  EXPECT_EQ(refused("\n \n"), "f: expected words with their tags, one a line, found none");
+  EXPECT_EQ(refused("\n \n"), "f: expected words with their tags, one per line, found none");
 }
 
 TEST(Conlleval, GivesTheScriptsOwnFigures) {

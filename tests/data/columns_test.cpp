@@ -138,9 +138,9 @@ TEST(Columns, FaultsAreNamedWithTheirLine) {
   EXPECT_EQ(error_of("a X\n\xFFz X\n"), "f:2: expected UTF-8, found byte 0xFF at offset 4");
   EXPECT_EQ(error_of(std::string("a X\nb\0 X\n", 9)),
             "f:2: expected a text, found a binary file (a zero byte at offset 5)");
-  EXPECT_EQ(error_of(""), "f: expected sentences, one word a line, found none");
+  EXPECT_EQ(error_of(""), "f: expected sentences, one word per line, found none");
   EXPECT_EQ(error_of("\n# only a comment\n", {.format = "conllu"}),
-            "f: expected sentences, one word a line, found none");
+            "f: expected sentences, one word per line, found none");
   EXPECT_EQ(error_of("a X\n", {.column = "upos"}),
             "f:1: --column upos needs CoNLL-U, ten columns between tabs, the first an ID; found 2 columns");
   EXPECT_EQ(error_of("a X\n", {.column = "0"}, ExitCode::kUsage),

@@ -202,7 +202,7 @@ TEST(Labelled, FaultsAreNamedWithTheirLine) {
       "f.csv:1: expected a header with columns for the label and the text ('label' and 'text', or usual names), or two "
       "columns; found a, b, c (label: not found; text: not found)");
   EXPECT_EQ(fault("alone\n"), "f:1: expected a label and a text, found one word");
-  EXPECT_EQ(fault("\n\n"), "f: expected texts, one a line, found none");
+  EXPECT_EQ(fault("\n\n"), "f: expected one text per line, found none");
   EXPECT_EQ(fault("a b\n\xFF c\n"), "f:2: expected UTF-8, found byte 0xFF at offset 4");
 }
 

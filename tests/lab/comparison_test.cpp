@@ -98,8 +98,8 @@ TEST(ComparisonText, IsTheTable) {
   broken
     2 of 2 seeds failed: not finite
 * the lowest held-out loss
-time is that of training, MiB the largest memory of the process
-medians over the seeds, and ranges from the lowest seed to the highest
+time: training only; MiB: peak memory of the process
+median over the seeds, and range from the lowest to the highest
 )");
 }
 
@@ -121,9 +121,8 @@ measured here:
   broken
     failed: not finite
 * the lowest training loss
-time is that of training, MiB the largest memory of the process
-published figures were measured elsewhere, on other machines, and maybe other
-texts
+time: training only; MiB: peak memory of the process
+published figures were measured on other machines, and perhaps on other texts
 )");
 }
 
@@ -228,7 +227,7 @@ TEST(ComparisonPage, ShowsEveryRunAndNeedsNothingElse) {
   EXPECT_EQ(count(html, "<figure>"), 2U);
   EXPECT_EQ(count(html, "<polyline"), 12U);               // six runs, by epoch and by seconds
   EXPECT_EQ(count(html, "<polyline class='faint'"), 8U);  // all but the median seed
-  EXPECT_TRUE(has(html, "Held-out loss (nats a symbol) by epoch"));
+  EXPECT_TRUE(has(html, "Held-out loss (nats per symbol) by epoch"));
   EXPECT_TRUE(has(html, "2 of 2 seeds failed: not finite"));
   EXPECT_TRUE(has(html, "zoneout *"));
   EXPECT_TRUE(has(html, "1.600 to 1.660"));

@@ -174,7 +174,7 @@ TEST(Report, DrawsHowTheModelBegins) {
       row(1, "1.5"), {.test = {},
                       .samples = {},
                       .cold = ColdCurve{.text = "held-out text", .nats = {3, 2, 1}, .bands = {}, .warm_nats = 1}});
-  EXPECT_TRUE(has(html, "symbols read since a cold start (nats a symbol, held-out text)"));
+  EXPECT_TRUE(has(html, "symbols read since a cold start (nats per symbol, held-out text)"));
   EXPECT_TRUE(has(html, "within the text"));
   EXPECT_FALSE(has(report(row(1, "1.5")), "cold start"));
 }
