@@ -122,7 +122,7 @@ void GivenOptions::apply(OptionTable& table) const {
     }
     if (find_invalid_utf8(text) != std::string::npos) {
       throw usage_error("--" + option->name + ": expected UTF-8, found other bytes",
-                        "rename the file, or retype the text");
+                        "give the text, or the name of the file, in UTF-8");
     }
     table.set(*option, text, "--" + option->name);
   }
@@ -143,8 +143,14 @@ int run_command_line(int argc, char** argv) {
   declare_data(longhand);
   declare_compare(longhand);
   declare_selftest(longhand);
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words.front() == "help") {  // longhand help train: longhand train --help
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
+  std::reverse(words.begin(), words.end());  // as the parser wants them
   try {
-    app.parse(argc, argv);
+    app.parse(words);
   } catch (const CLI::CallForVersion& e) {
     put("{}\n", e.what());
     return 0;
@@ -158,6 +164,16 @@ int run_command_line(int argc, char** argv) {
     const std::string option = std::string(e.what()).substr(0, std::string(e.what()).find(':'));
     throw usage_error(fmt::format("{}: {}: expected a value, found none", full_name(innermost(&app)), option),
                       fmt::format("see `{} --help`", full_name(innermost(&app))));
+  } catch (const CLI::RequiredError& e) {
+    const std::string what = e.what();
+    throw usage_error(
+        fmt::format("{}: expected {}, found none", full_name(innermost(&app)), what.substr(0, what.find(' '))),
+        fmt::format("see `{} --help`", full_name(innermost(&app))));
+  } catch (const CLI::ConversionError& e) {  // --lines=maybe
+    const std::string what = e.what(), flag = what.substr(std::min(what.find("--"), what.size()));
+    throw usage_error(
+        fmt::format("{}: {}: expected no value, found one", full_name(innermost(&app)), flag.substr(0, flag.find(' '))),
+        fmt::format("see `{} --help`", full_name(innermost(&app))));
   } catch (const CLI::ParseError& e) {
     std::string problem = e.what();
     problem = problem.substr(0, problem.find('\n'));

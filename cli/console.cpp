@@ -17,8 +17,9 @@ namespace {
 
 [[noreturn]] void fail_output(int error) {
   if (error == EPIPE) throw OutputEnded();
-  throw input_error(std::string("standard output cannot be written: ") + std::strerror(error),
-                    "free some space, or redirect it elsewhere");
+  throw input_error(
+      std::string("standard output cannot be written: ") + std::strerror(error),
+      error == ENOSPC ? "free some space, or redirect it elsewhere" : "redirect it to a file or a terminal");
 }
 
 }  // namespace

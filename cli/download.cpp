@@ -21,9 +21,7 @@ namespace {
 
 constexpr long kConnectSeconds = 30;
 constexpr long kMostRedirects = 5;
-// A transfer slower than this for so long has broken off.
-constexpr long kSlowBytes = 1000;  // a second
-constexpr long kSlowSeconds = 60;
+constexpr long kSlowBytes = 1000;  // per second
 
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -91,7 +89,7 @@ bool fetch(const Download& what, const std::string& part) {
   curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, kSlowBytes);
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, kSlowSeconds);
+  curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, static_cast<long>(what.slow_seconds));
   curl_easy_setopt(c, CURLOPT_ERRORBUFFER, message.data());
   curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, write_bytes);
   curl_easy_setopt(c, CURLOPT_WRITEDATA, &transfer);

@@ -13,6 +13,8 @@ struct Download {
   std::string path;    ///< where the file belongs; its folder exists
   std::string sha256;  ///< what it must have
   int64_t bytes = 0;   ///< what it should have, for progress; 0: unknown
+  /// Seconds below 1,000 bytes per second after which a transfer counts as broken.
+  int64_t slow_seconds = 60;
   /// Called now and then with the bytes that are there; returns false to stop.
   std::function<bool(int64_t)> on_progress;
 };

@@ -16,7 +16,7 @@
 namespace longhand::cli {
 namespace {
 
-constexpr size_t kLongest = size_t{16} << 20;  // bytes in a line
+constexpr size_t kLongest = size_t{4} << 20;  // bytes in a line; a model takes some 300 bytes for each word of it
 
 }  // namespace
 
@@ -44,7 +44,9 @@ bool LineStream::read_more() {
   } while (n < 0 && errno == EINTR);
   buffer_.resize(before + (n > 0 ? static_cast<size_t>(n) : 0));
   if (n < 0) {
-    throw input_error(shown_name(source_) + ": cannot be read: " + std::strerror(errno), "check the file and the disk");
+    throw input_error(
+        shown_name(source_) + ": cannot be read: " + std::strerror(errno),
+        file_ == STDIN_FILENO ? "name a file, or send data through a pipe" : "check the file and the disk");
   }
   ended_ = n == 0;
   return n > 0;

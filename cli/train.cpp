@@ -84,6 +84,9 @@ class Train {
     for (const std::string& note : settings_.notes()) {
       if (!control_.quiet) say("note: {}\n", note);
     }
+    if (!control_.resume.empty() && !io::exists(train::RunFiles(folder_).metrics)) {
+      say("note: {} is gone; metrics and report begin where training resumes\n", train::RunFiles(folder_).metrics);
+    }
     Run run(settings_);
     if (!run.description().empty() && !control_.quiet) say("{}\n", run.description());
     prepare_folder();

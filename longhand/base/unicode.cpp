@@ -71,4 +71,17 @@ size_t display_width(std::string_view text) {
   return columns;
 }
 
+std::string to_width(std::string_view text, size_t width) {
+  size_t columns = 0, at = 0;
+  while (at < text.size()) {
+    char32_t c = 0;
+    const size_t bytes = next_character(text, at, c);
+    const auto more = static_cast<size_t>(utf8proc_charwidth(code(c)));
+    if (columns + more > width) break;
+    columns += more;
+    at += bytes;
+  }
+  return std::string(text.substr(0, at)) + std::string(width - columns, ' ');
+}
+
 }  // namespace longhand

@@ -20,6 +20,11 @@ int64_t line_of(std::string_view text, size_t at) {
 
 void check(std::string_view text, const std::string& source, int64_t first_line) {
   const auto where = [&](size_t at) { return fmt::format("{}:{}", source, first_line - 1 + line_of(text, at)); };
+  constexpr std::string_view kUtf32LittleEndian("\xFF\xFE\0\0", 4), kUtf32BigEndian("\0\0\xFE\xFF", 4);
+  if (text.starts_with(kUtf32LittleEndian) || text.starts_with(kUtf32BigEndian)) {
+    throw input_error(where(0) + ": expected UTF-8, found UTF-32",
+                      "convert the file, for instance with `iconv -f UTF-32 -t UTF-8`");
+  }
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
     throw input_error(where(0) + ": expected UTF-8, found UTF-16",
                       "convert the file, for instance with `iconv -f UTF-16 -t UTF-8`");

@@ -96,7 +96,7 @@ void for_each_key(const std::string& path, const OptionTable& table, const Visit
     if (option == nullptr) {
       std::vector<std::string> known;
       for (const Option& each : table.options()) known.push_back(each.name);
-      throw usage_error(where + ": no option has this name", "remove it or correct it" + did_you_mean(name, known));
+      throw usage_error(where + ": no option of this name can be set in a file", "remove it or correct it" + did_you_mean(name, known));
     }
     visit(*option, node, where);
   }
@@ -105,7 +105,7 @@ void for_each_key(const std::string& path, const OptionTable& table, const Visit
 void set_scalar(OptionTable& table, const Option& option, const toml::node& node, const std::string& where) {
   const std::optional<std::string> text = scalar_text(node);
   if (!text) {
-    throw usage_error(where + ": expected " + option.expectation() + ", found a table or a list",
+    throw usage_error(where + ": expected " + option.expectation() + ", found a table, a list or a date",
                       "write `" + option.name + " = value`");
   }
   table.set(option, *text, where);

@@ -68,34 +68,38 @@ bool is_folder(const std::string& path) {
 
 std::string read_file(const std::string& path) {
   const bool standard_input = path == "-";
+  const std::string name = standard_input ? "standard input" : path;
+  const auto cannot_read = [&](const std::string& remedy) {
+    return input_error(name + ": cannot be read: " + reason(),
+                       standard_input ? "name a file, or send data through a pipe" : remedy);
+  };
   if (!standard_input && is_folder(path)) {
     throw input_error(path + ": expected a file, found a folder", "name the file inside it");
   }
   const Descriptor file{standard_input ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) {
-    throw input_error(
-        path + ": cannot be read: " + reason(),
-        errno == ENOENT ? "check the name; relative names start at the current folder" : "check its permissions");
+    throw cannot_read(errno == ENOENT ? "check the name; relative names start at the current folder"
+                                      : "check its permissions");
   }
   std::string contents;
   struct stat status {};
-  if (::fstat(file.fd, &status) != 0) throw input_error(path + ": cannot be read: " + reason(), "check the disk");
+  if (::fstat(file.fd, &status) != 0) throw cannot_read("check the disk");
   // A pipe, a terminal, or nothing at all; other devices have no end.
   const bool regular = S_ISREG(status.st_mode);
   const bool stream = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ||
                       (S_ISCHR(status.st_mode) && (::isatty(file.fd) == 1 || is_null(status)));
   if (!regular && !stream) {
-    throw input_error(path + ": expected a file, found a device", "name a file, or - for standard input");
+    throw input_error(name + ": expected a file or a pipe, found a folder or a device", "name a file");
   }
   if (regular && status.st_size > 0) contents.reserve(static_cast<size_t>(status.st_size));
   char chunk[1 << 16];
   for (;;) {
     const ssize_t got = ::read(file.fd, chunk, sizeof(chunk));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw input_error(path + ": cannot be read: " + reason(), "check the disk, and try again");
+    if (got < 0) throw cannot_read("check the disk, and try again");
     if (got == 0) return contents;
     if (!regular && contents.size() > kMaxOfAStream) {
-      throw input_error(path + ": expected at most 2 GiB from a stream, found more", "give it as a file");
+      throw input_error(name + ": expected at most 2 GiB from a stream, found more", "write it to a file first");
     }
     contents.append(chunk, static_cast<size_t>(got));
   }

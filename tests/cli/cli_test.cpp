@@ -220,11 +220,12 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "lm", "--data", "tale", "--lr", "nan"}, "--lr: expected a number above 0");
   usage({"train", "lm", "--resume", "run", "--hidden", "3"}, "--hidden cannot change in a resumed run");
   usage({"train", "lm", "--resume", "run", "--out", "x"}, "--resume cannot be combined with");
-  usage({"generate"}, "MODEL");
+  usage({"generate"}, "longhand generate: expected MODEL, found none");
+  usage({"train", "lm", "--data", "tale", "--lines=maybe"}, "longhand train lm: --lines: expected no value, found one");
   usage({"generate", "run", "--temperature", "0"}, "--temperature: expected a number above 0");
   usage({"eval", "run"}, "expected --data");
   write_file(folder / "bad.toml", "data = \"tale\"\nhiden = 3\n");
-  usage({"train", "lm", "--config", "bad.toml"}, "bad.toml:2: hiden: no option has this name");
+  usage({"train", "lm", "--config", "bad.toml"}, "bad.toml:2: hiden: no option of this name can be set in a file");
 }
 
 TEST(Cli, HelpIsOnStandardOutput) {
@@ -237,6 +238,8 @@ TEST(Cli, HelpIsOnStandardOutput) {
     EXPECT_EQ(result.err, "");
   }
   EXPECT_NE(run(folder, {"train", "lm", "--help"}).out.find("--forget-bias"), std::string::npos);
+  EXPECT_EQ(run(folder, {"help"}).out, run(folder, {"--help"}).out);
+  EXPECT_EQ(run(folder, {"help", "train", "lm"}).out, run(folder, {"train", "lm", "--help"}).out);
 }
 
 TEST(Cli, ALossThatIsNotFiniteIsToldWithItsStep) {

@@ -42,6 +42,8 @@ class Server {
   std::atomic<size_t> break_after{SIZE_MAX};  // bytes of the body
   std::atomic<bool> missing{false};
   std::atomic<bool> busy{false};
+  std::atomic<bool> redirecting{false};  // to itself
+  std::atomic<bool> dripping{false};     // a byte every tenth of a second
   std::atomic<bool> knows_ranges{true};
   std::string requests() {
     const std::lock_guard lock(mutex_);
@@ -66,6 +68,8 @@ class Server {
       std::string answer = "HTTP/1.1 ";
       if (busy) {
         answer += "503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+      } else if (redirecting) {
+        answer += "302 Found\r\nLocation: " + address() + "/again\r\nContent-Length: 0\r\n\r\n";
       } else if (missing) {
         answer += "404 Not Found\r\nContent-Length: 0\r\n\r\n";
       } else {
@@ -75,7 +79,12 @@ class Server {
         answer += "Content-Length: " + std::to_string(rest.size()) + "\r\nConnection: close\r\n\r\n";
         answer += rest.substr(0, break_after);
       }
-      ::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
+      const size_t at_once = dripping ? answer.size() - rest.size() : answer.size();
+      ::send(connection, answer.data(), at_once, MSG_NOSIGNAL);
+      for (size_t at = at_once; at < answer.size() && !stopping_; ++at) {
+        if (::send(connection, answer.data() + at, 1, MSG_NOSIGNAL) < 0) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      }
       ::shutdown(connection, SHUT_RDWR);
       ::close(connection);
     }
@@ -180,6 +189,30 @@ TEST_F(DataGet, AFetchedSetIsFoundByItsName) {
   server.knows_ranges = false;
   EXPECT_EQ(get(server.address()).code, 0);
   EXPECT_EQ(read_file(file()), read_file(shared));
+}
+
+TEST(Download, ManyRedirectsAreRefused) {
+  const TemporaryFolder folder;
+  Server server("x");
+  server.redirecting = true;
+  const Download what{.url = server.address() + "/f", .path = folder / "f", .sha256 = sha256("x"), .bytes = 1};
+  EXPECT_NE(testing::error_of([&] { download(what); }).find("redirects"), std::string::npos);
+  const std::string requests = server.requests();
+  int count = 0;
+  for (size_t at = requests.find("GET "); at != std::string::npos; at = requests.find("GET ", at + 1)) ++count;
+  EXPECT_EQ(count, 6);
+  EXPECT_FALSE(io::exists(folder / "f"));
+}
+
+TEST(Download, ATransferThatIsTooSlowEnds) {
+  const TemporaryFolder folder;
+  const std::string body(5000, 'y');
+  Server server(body);
+  server.dripping = true;
+  const Download what{
+      .url = server.address() + "/f", .path = folder / "f", .sha256 = sha256(body), .bytes = 5000, .slow_seconds = 1};
+  EXPECT_NE(testing::error_of([&] { download(what); }).find("too slow"), std::string::npos);
+  EXPECT_GT(read_file(folder / "f.part").size(), 0U);  // the next attempt continues there
 }
 
 // What all sets go through, of a file made here.

@@ -50,6 +50,22 @@ TEST(Streams, ThoseThatAreClosedTakeNoFileOfTheRun) {
   }
 }
 
+TEST(Streams, ErrorsNameStandardInputAndARemedyThatWorks) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(shell(folder, kTrain).code, 0);
+  const auto error = [&](const std::string& command) {
+    const Result result = shell(folder, command);
+    EXPECT_EQ(result.code, 1) << command;
+    return result.err;
+  };
+  EXPECT_EQ(error("$LH eval run --data - <&-"),
+            "error: standard input: cannot be read: Bad file descriptor\n  name a file, or send data through a pipe\n");
+  EXPECT_EQ(error("$LH eval run --data - </dev/zero"),
+            "error: standard input: expected a file or a pipe, found a folder or a device\n  name a file\n");
+  EXPECT_EQ(error("$LH data list >&-"),
+            "error: standard output cannot be written: Bad file descriptor\n  redirect it to a file or a terminal\n");
+}
+
 TEST(Streams, ThoseThatAreFullGiveTheDocumentedCode) {
   const TemporaryFolder folder;
   const Result full = shell(folder, kTrain + "> /dev/full");
@@ -239,6 +255,15 @@ TEST(Altered, AFinishedRunMakesItsModelAgain) {
     EXPECT_EQ(read_file(folder / "run/model.safetensors"), model);
     EXPECT_TRUE(io::exists(folder / "run/report.html"));
   }
+}
+
+TEST(Altered, MissingMetricsAreSaid) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(shell(folder, kTrain + "; rm run/metrics.jsonl").code, 0);
+  const Result resumed = shell(folder, "$LH train lm --resume run --epochs 3");
+  EXPECT_EQ(resumed.code, 0);
+  EXPECT_NE(resumed.err.find("note: run/metrics.jsonl is gone"), std::string::npos) << resumed.err;
+  EXPECT_TRUE(is_json_lines(read_file(folder / "run/metrics.jsonl")));
 }
 
 TEST(Altered, WhatKilledProcessesLeftIsRemoved) {

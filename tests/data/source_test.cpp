@@ -38,6 +38,9 @@ TEST(Source, WhatIsNoTextIsRefusedWithItsLine) {
             }).find("UTF-16"),
             std::string::npos);
   EXPECT_NE(error_of([] { clean_text(std::string("\xFE\xFF\0a", 4), "f"); }).find("UTF-16"), std::string::npos);
+  for (const std::string& mark : {std::string("\xFF\xFE\0\0", 4), std::string("\0\0\xFE\xFF", 4)}) {
+    EXPECT_EQ(error_of([&] { clean_text(mark + "a", "f"); }), "f:1: expected UTF-8, found UTF-32");
+  }
   EXPECT_EQ(error_of([] { clean_line("a\xED\xA0\x80", "f", 7); }).substr(0, 4), "f:7:");  // a surrogate
 }
 
