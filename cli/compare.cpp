@@ -269,7 +269,7 @@ class Compare {
     lab::ComparedVariant out{.name = variant.name, .options = variant.options, .note = {}, .runs = {}};
     for (int64_t seed = 0; seed < control_.seeds && !interrupted(); ++seed) {
       const ComparedOutcome outcome = one(variant, seed);
-      if (interrupted() && !outcome.run.failure.empty()) break;  // it goes on the next time
+      if (interrupted() && !outcome.run.failure.empty()) break;  // it is resumed the next time
       out.runs.push_back(outcome.run);
       if (outcome.distinct_units < outcome.units) {
         out.note = fmt::format("of {} hidden units, {} became different from one another", outcome.units,

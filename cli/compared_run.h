@@ -15,7 +15,7 @@ struct ComparedOutcome {
   int64_t units = 0, distinct_units = 0;  ///< of the first layer, after training
 };
 
-/// Trains with these settings in `folder`, goes on with what was interrupted there, or reads what is done there: for
+/// Trains with these settings in `folder`, resumes an interrupted run there, or reads a finished one: for
 /// the same `key`, a text that says all that the run is made of. A divergence is a result, too; what failed for another
 /// reason is tried again the next time. Progress is shown on a terminal unless `quiet`.
 ComparedOutcome run_in_process(const LanguageSettings& settings, const std::string& folder, const std::string& key,

@@ -14,8 +14,8 @@ namespace longhand::cli {
 /// The reader of standard output has ended, as `head` does. Not an error: there is nothing left to do.
 struct OutputEnded {};
 
-/// Prepares the standard streams. Of descriptors 0 to 2, those that are not open are opened so that reading and writing
-/// fail, and no file of a run takes their place. A pipe whose reader has ended gives an error, not a signal.
+/// Prepares the standard streams. Closed descriptors 0 to 2 are opened so that reading and writing
+/// fail, and no run file gets their number. Writing to a pipe without a reader gives an error, not a signal.
 void prepare_standard_streams();
 
 /// Writes to standard output, through a buffer. Throws an input error where that fails, and OutputEnded.
@@ -26,9 +26,9 @@ void write_text(std::string_view text);
 void write_json(std::string_view text);
 /// `word` as a shell reads it back: in quotes where it needs them.
 std::string shell_word(const std::string& word);
-/// Writes out what is in the buffer; throws likewise.
+/// Flushes the buffer; throws the same.
 void flush_output();
-/// Writes to standard error. What cannot be written is lost: the work goes on.
+/// Writes to standard error. Failures are ignored: the work continues.
 void write_message(std::string_view text);
 
 /// Formats lines and writes them to standard output, with control characters made visible.

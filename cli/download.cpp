@@ -65,7 +65,7 @@ int64_t size_of(const std::string& path) {
   return error ? 0 : static_cast<int64_t>(size);
 }
 
-// Fetches what is missing at the end of `part`. Returns whether the server would not go on in the middle.
+// Fetches what is missing at the end of `part`. Returns true if the server does not support resuming.
 bool fetch(const Download& what, const std::string& part) {
   Transfer transfer{nullptr, size_of(part), &what};
   const int descriptor = ::open(part.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -129,7 +129,7 @@ void download(const Download& what) {
   if (kind != std::filesystem::file_type::not_found && kind != std::filesystem::file_type::regular) {
     throw input_error(part + ": expected a partial download, found a link or a special file", "remove it");
   }
-  // More than there should be is not the beginning of it.
+  // A longer file is not a part of it.
   if (what.bytes > 0 && size_of(part) >= what.bytes && sha256_of_file(part) != what.sha256) {
     std::filesystem::remove(part, ignored);
   }

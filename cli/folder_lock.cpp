@@ -33,7 +33,7 @@ FolderLock::FolderLock(const std::string& folder)
   if (folder_ < 0) {
     throw input_error(folder + ": cannot be opened: " + std::strerror(errno), "name a folder that can be read");
   }
-  // Where the file system has no locks, the run goes on without one.
+  // Without locks in the file system, the run continues unlocked.
   if (::flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(folder_);
     throw input_error(folder + ": another process is writing in it", "wait until it ends, or name another folder");

@@ -1,4 +1,4 @@
-// What a training run shows while it goes on: one live line on a terminal, plain lines elsewhere; always on stderr.
+// Progress of a training run: one live line on a terminal, plain lines elsewhere; always on stderr.
 #pragma once
 
 #include <chrono>

@@ -13,7 +13,7 @@
 namespace longhand::cli {
 namespace {
 
-// With --batch all, so many sequences are read side by side.
+// With --batch all, number of sequences read in parallel.
 constexpr int64_t kWholeSetRows = 32;
 
 // Options that only some rules and schedules read.

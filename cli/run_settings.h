@@ -47,8 +47,8 @@ struct CommonSettings {
   uint64_t seed_number() const { return static_cast<uint64_t>(seed); }
 };
 
-/// Takes a part of the items out, drawn at random, so that both parts hold the like whatever order a file has. The draw
-/// depends on the number of items alone: runs with other seeds are measured on the same.
+/// Moves a random part of the items out, so that both parts have the same distribution in any order of the file. The
+/// draw depends on the number of items alone: runs with other seeds are measured on the same.
 template <class T>
 std::vector<T> hold_out(std::vector<T>& items, double fraction) {
   const CounterRng rng(0, items.size(), RngPlace::kHeldOut);
@@ -77,7 +77,7 @@ struct RunResult {
   lab::Findings findings;     ///< of the kept model
 };
 
-/// What is asked of a model once it is on the disk; where there is nothing to ask, the function is empty.
+/// Called with the finished model; empty if there is nothing to do.
 struct Finished {
   std::function<std::vector<tasks::Metric>()> test;
   std::function<lab::Findings(const train::TrainResult&)> examine;  ///< all but the test
@@ -86,7 +86,7 @@ struct Finished {
 /// The options of a run but for those that may change when it is resumed, and the names of its files, which may move.
 train::FixedOptions fixed_options(const OptionTable& table);
 
-/// Trains in a folder that exists, or goes on with the run that is there, and leaves configuration and report. A run
+/// Trains in an existing folder, or resumes the run in it, and writes configuration and report. A run
 /// that was interrupted is not tested.
 RunResult train_in_folder(tasks::Task& task, const CommonSettings& settings, const OptionTable& resolved,
                           const std::string& folder, bool resume, const train::Observer& observer,

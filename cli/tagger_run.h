@@ -45,7 +45,7 @@ class TaggerRun {
   explicit TaggerRun(const TaggerSettings& settings);
 
   std::string description() const { return description_; }
-  /// Trains in a folder that exists, or goes on with the run that is there, and leaves the report.
+  /// Trains in an existing folder, or resumes the run in it, and writes the report.
   RunResult run(const std::string& folder, bool resume, const train::Observer& observer);
 
  private:

@@ -151,7 +151,7 @@ class Train {
     if (!common.valid.empty()) common.valid_fraction = 0.0;
   }
 
-  // A resumed run goes on as it began; only what cannot change its numbers may differ.
+  // A resumed run keeps its options, except those that cannot change its numbers.
   void refuse_changes() const {
     if (!control_.out.empty() || !control_.config.empty()) {
       throw usage_error(name() + ": --resume cannot be combined with --out or --config",

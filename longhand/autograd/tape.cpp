@@ -12,7 +12,7 @@ void* Pool::take_bytes(int64_t bytes) {
     ++block_;
     used_ = 0;
   }
-  // Blocks double what is held, so that there are few of them.
+  // Each block doubles the capacity, so that there are few.
   if (block_ == blocks()) blocks_.emplace_back(std::max(bytes, std::clamp(bytes_held(), kSmallest, kLargest)));
   std::byte* piece = blocks_[block_].data() + used_;
   used_ += bytes;

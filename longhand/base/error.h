@@ -1,4 +1,4 @@
-// Errors that a user can cause and fix, and assertions for those that only we can.
+// Errors that a user can fix, and assertions for our own mistakes.
 #pragma once
 
 #include <stdexcept>

@@ -40,7 +40,7 @@ class FlushDenormals {
 /// `size()` threads, of which the caller is number 0. Not reentrant: one `run` at a time.
 class ThreadPool {
  public:
-  /// `threads` of 0 means all that the process may use. Throws an input error where the system has not so many.
+  /// `threads` of 0 means all that the process may use. Throws an input error if the system cannot start so many.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -28,7 +28,7 @@ bool is_white_space(char32_t c);
 
 /// Columns that a terminal gives a text: two for wide characters, none for combining marks.
 size_t display_width(std::string_view text);
-/// The text in `width` columns: padded with spaces at its end, or cut behind the last character that fits.
+/// The text in `width` columns: padded with spaces at its end, or cut after the last character that fits.
 std::string to_width(std::string_view text, size_t width);
 
 }  // namespace longhand

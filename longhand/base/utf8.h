@@ -10,7 +10,7 @@ namespace longhand {
 /// stray or missing continuation byte, an overlong form, a surrogate, a value above U+10FFFF).
 size_t decode_utf8(std::string_view text, size_t at, char32_t& code_point);
 
-/// The same for loops that must come to an end whatever the bytes are: where there is no valid UTF-8, one byte, read as
+/// The same for loops that must advance on any bytes: for invalid UTF-8, one byte, read as
 /// the replacement character U+FFFD.
 size_t next_character(std::string_view text, size_t at, char32_t& code_point);
 

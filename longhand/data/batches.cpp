@@ -78,7 +78,7 @@ void Batches::plan_moving_stream() {
   add_windows(0, group_, 0);
 }
 
-// Rows that begin anew in a window.
+// Rows that are reset at the start of a window.
 void Batches::draw_resets(const Window& window, Batch& batch) const {
   batch.resets.clear();
   if (lines_ || !options_.shuffle || stream_.reset == 0.0) return;
@@ -136,7 +136,7 @@ void Batches::add_update(int64_t first_row, int64_t rows, int64_t offset, int64_
 }
 
 void Batches::add_windows(int64_t first_row, int64_t rows, int64_t offset) {
-  // Windows of even length: a short one at the end would make an update of its own from little evidence.
+  // Windows of equal length: a short last one would make an update from few symbols.
   const int64_t length = longest(first_row, rows) - offset;
   const int64_t count = (length + bptt_ - 1) / bptt_;
   for (int64_t i = 0; i < count; ++i) {
@@ -163,7 +163,7 @@ void Batches::get(int64_t update, int64_t part, Batch& batch) const {
     batch.lengths[static_cast<size_t>(b)] = static_cast<int32_t>(length);
     batch.ragged = batch.ragged || length < window.steps;
     batch.symbols += length;
-    // A row of a stream that comes to the text's end goes on at its beginning.
+    // A row of a stream that reaches the end of the text continues at its start.
     int64_t at = row.start + window.offset;
     const int64_t ring = lines_ ? at + length + 1 : corpus_.targets();
     for (int64_t t = 0; t < length; ++t, ++at) {

@@ -15,7 +15,7 @@ struct Batch {
   int64_t steps = 0;             ///< T
   int64_t rows = 0;              ///< B
   bool fresh = false;            ///< all rows begin here: their state is zero
-  std::vector<uint8_t> resets;   ///< [B] not 0: this row begins here; empty: none but those that `fresh` means
+  std::vector<uint8_t> resets;   ///< [B] not 0: this row starts here; empty: only those that `fresh` implies
   int64_t symbols = 0;           ///< targets that are not padding
   std::vector<int32_t> inputs;   ///< [T, B]; 0 in the padding
   std::vector<int32_t> targets;  ///< [T, B]; 0 in the padding
@@ -26,8 +26,8 @@ struct Batch {
 
 /// How a stream is read in training, from epoch to epoch. (docs/batching.md has what was measured.)
 struct StreamOptions {
-  /// Each epoch goes on where the one before ended, with the state that is there; otherwise each begins at the same
-  /// places with a zero state.
+  /// Each epoch continues from the position and state at which the previous one ended; otherwise each starts at the
+  /// same places with a zero state.
   bool moving = false;
   /// Probability that a row's state is set to zero where a window begins: so long as four fifths of the run have not
   /// been read, then falling to 0 at its end (Melis et al. 2017, "On the state of the art of evaluation in neural
@@ -44,9 +44,10 @@ struct StreamOptions {
 /// A stream is divided into `batch` rows, equal to one symbol, which are read side by side in windows of even length,
 /// at most `bptt` steps. Without `moving` every epoch begins with a zero state, and with `shuffle` its first window has
 /// a length drawn for it, so that gradients are not cut at the same places every time. With `moving` (and not `whole`)
-/// the text is a ring on which each row goes on from epoch to epoch; an epoch is longer or shorter than once around by
-/// less than `bptt` symbols a row, drawn for it, so that windows begin everywhere. Every symbol is a target as often as
-/// any other, but for those at an epoch's ends. With `moving` and `whole`, rows begin at places drawn for each epoch.
+/// the text is a ring on which each row continues from epoch to epoch; an epoch is longer or shorter than once around
+/// by less than `bptt` symbols a row, drawn for it, so that windows begin everywhere. Every symbol is a target as often
+/// as any other, but for those at an epoch's ends. With `moving` and `whole`, rows begin at places drawn for each
+/// epoch.
 ///
 /// Lines are grouped by length (group_by_length). A group is read in windows likewise, rows dropping out where they
 /// end.
@@ -74,7 +75,7 @@ class Batches {
   void get(int64_t update, Batch& batch) const { get(update, 0, batch); }  ///< where every update has one part
   /// Sequences in an update of this epoch; of a whole corpus, those side by side.
   int64_t rows() const { return group_; }
-  /// Whether an epoch may go on with the state that the one before left.
+  /// Whether an epoch may continue with the state of the previous one.
   bool goes_on() const { return stream_.moving && !lines_ && !options_.whole; }
 
  private:

@@ -12,7 +12,7 @@ namespace longhand::data {
 /// How many sequences make an update.
 struct GroupOptions {
   int64_t batch = 32;      ///< sequences side by side
-  int64_t accumulate = 1;  ///< an update is made of `batch` times so many sequences, read in so many parts
+  int64_t accumulate = 1;  ///< an update has `batch` times this many sequences, read in this many parts
   bool whole = false;      ///< an update is made of all sequences, read `batch` at a time
   int64_t every = 0;       ///< epochs after which `batch` is multiplied by `factor`, again and again; 0: never
   double factor = 1.0;

@@ -334,7 +334,7 @@ ChunkScore score_predictions(std::string_view raw, const std::string& source) {
     found.back().tags.emplace_back(fields[columns - 1]);
     for (TaggedSentence* sentence : {&gold.back(), &found.back()}) sentence->lines.push_back(number);
   }
-  // What is no tag of a chunk must not pass for an O among those that are.
+  // Among chunk tags, any other tag must not be read as O.
   const bool bare = has_bare_letters(gold) && has_bare_letters(found);
   if (!bare) {
     for (const auto* sentences : {&gold, &found}) {

@@ -73,7 +73,7 @@ struct ChunkCounts {
   int64_t found = 0;
   int64_t correct = 0;
 
-  /// In per cent; 0 where there is nothing to divide by.
+  /// In per cent; 0 for 0 / 0.
   double precision() const;
   double recall() const;
   double f1() const;

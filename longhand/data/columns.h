@@ -31,7 +31,7 @@ struct ColumnOptions {
 struct TaggedSentence {
   std::vector<std::string> words;
   std::vector<std::string> tags;
-  std::vector<int64_t> lines;  ///< where in the file each word stands, from 1; empty: nowhere
+  std::vector<int64_t> lines;  ///< line of each word in the file, from 1; empty: not from a file
 };
 
 /// Reads sentences one after the other from lines that are fed to it, so that a stream need not end.

@@ -26,7 +26,7 @@ std::vector<CsvRecord> parse_plain_tsv(std::string_view text, const std::string&
 /// in this order; where there is none, that which the first line has most of.
 char guess_separator(std::string_view text);
 
-/// The text behind a first line such as `sep=;`; all of it where there is none.
+/// The text after a first line such as `sep=;`; all of it if there is none.
 std::string_view without_separator_line(std::string_view text);
 
 /// "comma", "semicolon" or "tab".

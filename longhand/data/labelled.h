@@ -68,7 +68,7 @@ std::string read_text_line(std::string_view line, const std::string& format, con
 std::string recognise_texts(std::string_view head, const LabelledOptions& options,
                             const std::vector<std::string>& classes, const std::string& source);
 
-/// Throws an input error where labels to be learned are none: where there are more classes than half of the texts.
+/// Throws an input error if the labels are implausible: if there are more classes than half of the texts.
 void check_labels(const LabelledFile& file, const std::string& source);
 
 }  // namespace longhand::data

@@ -27,7 +27,7 @@ class Header {
   Header(const CsvRecord& first, bool named, const std::string& source) : line_(first.line), source_(source) {
     for (size_t i = 0; i < first.fields.size(); ++i) {
       names_.push_back(named ? std::string(trimmed(first.fields[i])) : std::to_string(i + 1));
-      if (names_.back().empty()) continue;  // spreadsheets leave such behind
+      if (names_.back().empty()) continue;  // spreadsheets write such columns
       if (!places_.emplace(names_.back(), i).second) {
         throw input_error(
             fmt::format("{}:{}: expected distinct names in the header, found '{}' twice", source, line_, names_.back()),

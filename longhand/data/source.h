@@ -21,7 +21,7 @@ inline constexpr std::string_view kBlanks = " \t";
 /// Without the blanks and tabs at both ends.
 std::string_view trimmed(std::string_view text);
 
-/// The next line of `rest`, which is moved behind it; without its newline.
+/// The next line of `rest`, without its newline; `rest` then starts after it.
 std::string_view take_line(std::string_view& rest);
 
 }  // namespace longhand::data

@@ -72,7 +72,7 @@ void scan(std::string_view text, const TextOptions& options, const Visit& visit)
   }
 }
 
-// In `lines` the newline is no symbol of its own: it ends a sequence.
+// With `lines` the newline is not a symbol: it ends a sequence.
 bool ends_sequence(std::string_view symbol, const TextOptions& options) { return options.lines && symbol == "\n"; }
 
 std::string printable(std::string_view symbol) {

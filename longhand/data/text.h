@@ -69,7 +69,7 @@ Vocabulary build_vocabulary(std::string_view text, const TextOptions& options, b
 struct Corpus {
   std::vector<int32_t> symbols;
   std::vector<int64_t> starts{0};  ///< where each sequence begins, and the end of the last
-  /// Characters of what each <unk> among the symbols stands for, in their order.
+  /// Number of characters of the symbol that each <unk> replaces, in order.
   std::vector<int32_t> unknown_lengths;
   int64_t skipped = 0;  ///< symbols that the vocabulary lacks and that were left out
 
@@ -90,7 +90,7 @@ Unknown parse_unknown(const std::string& name);
 Corpus encode(std::string_view text, const TextOptions& options, const Vocabulary& vocabulary, Unknown unknown,
               const std::string& source);
 
-/// Characters of a symbol's UTF-8; of a byte: 1, or 0 where it goes on with a character that an earlier one began.
+/// Number of characters in a symbol; of a byte: 1, or 0 if it continues a character.
 int32_t characters(std::string_view symbol);
 
 /// The first `max_symbols` symbols of a normalised text, as text (with `lines`, whole lines); 0: all.

@@ -52,7 +52,7 @@ void SplitOptions::add_to(OptionTable& table) {
 
 std::vector<std::string> split_words(std::string_view text, const SplitOptions& options) {
   std::vector<std::string> out;
-  bool begun = false;  // the last word goes on
+  bool begun = false;  // the last word is not complete
   for (const std::string& c : code_points(text)) {
     char32_t code = 0;
     next_character(c, 0, code);

@@ -96,7 +96,8 @@ void for_each_key(const std::string& path, const OptionTable& table, const Visit
     if (option == nullptr) {
       std::vector<std::string> known;
       for (const Option& each : table.options()) known.push_back(each.name);
-      throw usage_error(where + ": no option of this name can be set in a file", "remove it or correct it" + did_you_mean(name, known));
+      throw usage_error(where + ": no option of this name can be set in a file",
+                        "remove it or correct it" + did_you_mean(name, known));
     }
     visit(*option, node, where);
   }

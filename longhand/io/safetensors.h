@@ -44,11 +44,11 @@ class Safetensors {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
 
-  /// The metadata text of that name. Throws an input error where there is none.
+  /// The metadata text of that name. Throws an input error if there is none.
   const std::string& text(const std::string& name) const;
-  /// Throws an input error where there is no float array of that name and exactly that shape.
+  /// Throws an input error if there is no float array of that name and exactly that shape.
   void check_floats(const std::string& name, const std::vector<int64_t>& shape) const;
-  /// Copies such an array. Throws likewise.
+  /// Copies such an array. Throws the same.
   void copy_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const;
 
  private:

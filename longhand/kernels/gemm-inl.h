@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
 
-// Vectors that cover so many columns.
+// Number of vectors that cover this many columns.
 inline int64_t vectors_of(int64_t columns) { return (columns + lanes() - 1) / lanes(); }
 
 // The part of a product (see Gemm) with these rows of C and these vectors of its columns, which begin on a panel.

@@ -111,7 +111,7 @@ struct LstmForward {
   T* c = nullptr;  ///< [T+1, B, Hp] likewise; for inference [B, Hp]: read, then overwritten by the final state
   LstmCache<T> cache;
   T* h_last = nullptr;  ///< [B, Rp] written: each row's h after its own last step; may be null
-  T* c_last = nullptr;  ///< [B, Hp] likewise; null for inference, where `c` is that
+  T* c_last = nullptr;  ///< [B, Hp] likewise; null for inference, where it is in `c`
 
   bool keeps() const { return cache.gates != nullptr; }
 };

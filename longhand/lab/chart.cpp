@@ -75,7 +75,7 @@ struct Axis {
 };
 
 Axis x_axis(double low, double high, bool whole) {
-  if (high - low <= 1e-9 * std::abs(high)) {  // a single point stands in the middle
+  if (high - low <= 1e-9 * std::abs(high)) {  // a single point is in the middle
     const double room = whole || high == 0.0 ? 1.0 : 0.5 * std::abs(high);
     low -= room;
     high += room;

@@ -16,8 +16,8 @@ struct Point {
 struct Curve {
   std::string label;
   int colour = 0;             ///< as in `colour_of`
-  std::vector<Point> points;  ///< by rising x; those that are not finite are left out
-  bool faint = false;         ///< one of several alike: drawn thin, and not in the key
+  std::vector<Point> points;  ///< in order of x; points that are not finite are skipped
+  bool faint = false;         ///< one of several runs of a variant: drawn thin, and not in the key
 };
 
 /// A point that the chart points out, with an entry in the key.

@@ -12,7 +12,7 @@
 
 namespace longhand::lab {
 
-/// Where a run stood after an evaluation. Losses are in nats per symbol.
+/// State of a run after an evaluation. Losses are in nats per symbol.
 struct CurvePoint {
   double epoch = 0.0;
   double seconds = 0.0;  ///< of training until then
@@ -23,7 +23,7 @@ struct CurvePoint {
 /// One training run of a variant. Numbers may be infinite or NaN where a training went astray.
 struct ComparedRun {
   int64_t seed = 0;
-  std::string failure;  ///< why there are no figures; empty where there are
+  std::string failure;  ///< why the run failed; empty if it did not
   int64_t parameters = 0;
   int64_t epochs = 0;
   int64_t best_epoch = 0;            ///< the one with the lowest held-out loss
@@ -72,7 +72,7 @@ Spread spread(std::vector<double> values);
 
 /// The table for a terminal of `width` columns. Medians over the seeds; where a variant has several, a second line says
 /// from which to which, in as many columns as there is room for. The variant of the lowest loss (held-out if anything
-/// was held out, else training) has a `*`. Below a variant stands how many of its runs failed, and why.
+/// was held out, else training) has a `*`. Below a variant: how many of its runs failed, and why.
 std::string to_text(const RunComparison& comparison, int width);
 
 /// The same table in Markdown, ranges in brackets.

@@ -38,7 +38,7 @@ double loss_of(const ComparedRun& run, bool held_out) {
   return std::isnan(loss) ? std::numeric_limits<double>::infinity() : loss;
 }
 
-// The run in the middle (of an even count the better one), which stands for the variant.
+// The run in the middle (of an even count the better one), which represents the variant.
 const ComparedRun* middle_run(const ComparedVariant& variant, bool held_out) {
   std::vector<const ComparedRun*> runs = finished(variant);
   if (runs.empty()) return nullptr;

@@ -85,7 +85,7 @@ TableRow row_of(const PublishedRow& published, bool held_out) {
   return row;
 }
 
-// The row of the lowest median; none where there is nothing to compare.
+// The row of the lowest median; null if there is nothing to compare.
 const ComparedVariant* best_of(const RunComparison& comparison, bool held_out) {
   const ComparedVariant* best = nullptr;
   double lowest = std::numeric_limits<double>::infinity();

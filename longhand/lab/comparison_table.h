@@ -10,7 +10,7 @@
 namespace longhand::lab {
 
 struct TableCell {
-  std::string median;  ///< a dash where there is no number
+  std::string median;  ///< a dash if there is no number
   std::string range;   ///< "low to high"; empty unless there are several seeds
 };
 

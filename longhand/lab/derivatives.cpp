@@ -193,7 +193,7 @@ void check_through_time(Checker& checker) {
   tape.backward();
 
   const auto loss = [&s] { return s.loss(); };
-  // The worst of all steps stands for an equation.
+  // Of an equation, the worst step is reported.
   const auto all_steps = [&](int number, const char* what, std::vector<Vector>& variables,
                              const std::vector<Vector>& formula, const std::vector<Vector>& by_tape, int64_t begin) {
     EquationResult worst;

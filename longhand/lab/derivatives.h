@@ -1,4 +1,4 @@
-// The derivatives of docs/derivatives.md, each evaluated as it stands there and compared with the tape and with central
+// The derivatives of docs/derivatives.md, each evaluated as written there and compared with the tape and with central
 // differences.
 #pragma once
 

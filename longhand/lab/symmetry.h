@@ -1,4 +1,4 @@
-// Whether the units of a layer have become different from one another: those that begin alike stay alike, since they
+// Whether the units of a layer have become different from one another: those that start equal stay equal, since they
 // get the same gradients (docs/derivatives.md).
 #pragma once
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 
-// log sum exp over 0 .. n-1, where minus infinity stands for what cannot be.
+// log sum exp over 0 .. n-1, where minus infinity is the score of an impossible path.
 template <class Term>
 double log_sum_exp(int64_t n, const Term& term) {
   double largest = kImpossible;
@@ -174,7 +174,7 @@ std::vector<LabelPath> crf_best_paths(const CrfLayer<T>& crf, const CrfInput<T>&
   if (length == 0) return {LabelPath{}};
   chain.forward();
 
-  // The n best ways to each label at each step: their scores, and which way of the step before they go on from.
+  // The n best ways to each label at each step: their scores, and which path of the step before they extend.
   struct Way {
     double score;
     int32_t label;  // of the step before

@@ -35,7 +35,7 @@ struct InitOptions {
 
 enum class Part { kInput, kRecurrent, kEmbedding, kOutput };
 
-/// A matrix [blocks n_out, n_in] whose blocks, such as the four gates of an LSTM, are drawn alike, each as a matrix of
+/// A matrix [blocks n_out, n_in] whose blocks, such as the four gates of an LSTM, are each drawn as a matrix of
 /// its own.
 struct WeightShape {
   int64_t n_in = 0;

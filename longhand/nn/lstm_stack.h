@@ -78,9 +78,9 @@ class LstmStack {
 
   const LstmStackOptions& options() const { return options_; }
 
-  /// Fits the state to `batch` rows and begins anew: with zeros, or with the trained initial state.
+  /// Resizes the state to `batch` rows and resets it to zeros, or to the trained initial state.
   void reset_state(int64_t batch);
-  /// Lets those rows begin anew whose flag is not 0; `rows` is [B]. The others keep their state.
+  /// Resets the rows whose flag is not 0; `rows` is [B]. The others keep their state.
   void reset_rows(std::span<const uint8_t> rows);
   /// The state that the next forward begins with and then overwrites with its final one: h [B, padded(R)] and, where
   /// the cell has one, c [B, padded(H)] of layer 0, of its reverse direction, of layer 1, ... (After reset_state, a

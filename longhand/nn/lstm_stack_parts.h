@@ -9,7 +9,7 @@
 
 namespace longhand::nn {
 
-/// Masks of a model are told apart by their place. Dropout on activations counts from 0, by layer and then the output;
+/// Masks of a model differ by their place. Dropout on activations counts from 0, by layer and then the output;
 /// the masks inside a direction of a layer are four from here on: recurrent, weights, h, c.
 inline constexpr uint32_t kMaskKinds = 4;
 constexpr uint32_t mask_place(size_t layer, bool reverse) {

@@ -19,7 +19,7 @@ namespace longhand::tasks {
 struct ClassifierOptions {
   ClassifierOptions();
 
-  data::LabelledOptions columns;  ///< where the training data had texts and labels; others are read alike
+  data::LabelledOptions columns;  ///< where the training data has texts and labels; other files are read the same way
   data::SplitOptions split;       ///< how a text becomes words
   data::WordOptions words;
   nn::WordEncoderOptions encoder;

@@ -15,7 +15,7 @@ struct ClassifierTaskOptions {
   data::GroupOptions groups;   ///< how many texts make an update, and the seed
   double unknown_rate = 0.25;  ///< of data::UnknownMask
   double label_smoothing = 0.0;
-  /// Weigh each class by the inverse of its frequency in training, so that all count alike.
+  /// Weigh each class by the inverse of its frequency in training, so that all have the same total weight.
   bool balanced = false;
   nn::Engine engine = nn::Engine::kFused;
 };
@@ -69,9 +69,9 @@ struct ClassScore {
 
   /// Counts a text of the class `gold`, -1 for one that the model lacks, to which `found` was given.
   void add(int64_t gold, int64_t found);
-  double loss() const;      ///< a text, of those with a class that the model has; no number where there are none
+  double loss() const;      ///< per text with a class that the model has; NaN if there are none
   double accuracy() const;  ///< in per cent
-  /// Of one class, in per cent; 0 where there is nothing to divide by.
+  /// Of one class, in per cent; 0 for 0 / 0.
   double precision(int64_t k) const;
   double recall(int64_t k) const;
   double f1(int64_t k) const;

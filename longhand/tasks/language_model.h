@@ -37,12 +37,12 @@ struct LanguageModelOptions {
 
 /// How to read a corpus that a model is measured on.
 struct EvaluateOptions {
-  /// Side by side in so many rows, each of which begins without context; 1: exactly as written.
+  /// Number of rows that the text is divided into, each of which starts without context; 1: exact.
   int64_t rows = 1;
-  /// Each symbol from so many before it alone; 0: from all that came before in its row. A bidirectional model needs
-  /// it: it would read what it is to predict.
+  /// Number of symbols before each target that it is predicted from; 0: all before it in its row. A bidirectional model
+  /// needs it: it would read what it is to predict.
   int64_t context = 0;
-  /// With a context: so many symbols, evenly spread; 0: all.
+  /// With a context: number of targets, evenly spaced; 0: all.
   int64_t max = 0;
 };
 
@@ -110,7 +110,7 @@ class LanguageModel {
   ColdScore evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, nn::Engine engine,
                           kernels::Context& context);
 
-  /// Forgets everything read so far. Not for bidirectional models, which cannot go on with a text.
+  /// Resets the state. Not for bidirectional models, which cannot continue a text.
   void begin_text();
   /// Reads one symbol and returns the logits [V] of the next, good until the next call.
   std::span<const float> read(int32_t symbol, nn::Engine engine, kernels::Context& context);

@@ -51,7 +51,7 @@ StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
 EvaluateOptions evaluation_while_training(const LanguageModel& model, const data::Corpus& corpus, int64_t batch,
                                           int64_t bptt) {
   if (model.options().lstm.bidirectional) return {.context = bptt, .max = 2000};
-  // Each row begins without context; so many symbols in each make that a small part of the score.
+  // Each row starts without context; with this many symbols per row that is a small part of the score.
   constexpr int64_t kLeastRow = 1000;
   return {.rows = std::clamp<int64_t>(corpus.targets() / kLeastRow, 1, batch)};
 }

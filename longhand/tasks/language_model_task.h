@@ -23,10 +23,10 @@ struct LanguageTaskOptions {
 EvaluateOptions evaluation_while_training(const LanguageModel& model, const data::Corpus& corpus, int64_t batch,
                                           int64_t bptt);
 
-/// Whether a text can be taken up anywhere with a zero state: not where every line is a sequence of its own, nor where
+/// Whether a text can be read from anywhere with a zero state: not if every line is a sequence, nor if
 /// the text is read from both ends.
 bool has_cold_start(const LanguageModel& model);
-/// Places to measure cold starts from: as many as do not overlap, at most 200.
+/// Positions of cold starts: as many as do not overlap, at most 200.
 int64_t cold_places(const data::Corpus& corpus);
 
 class LanguageModelTask final : public Task {
@@ -44,7 +44,7 @@ class LanguageModelTask final : public Task {
   int64_t steps() const override { return batches_.size(); }
   int64_t batch() const override { return batches_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
-  /// What the model is measured on: the held-out corpus, or the training corpus where there is none.
+  /// The corpus for evaluation: the held-out one, or the training corpus without validation data.
   const data::Corpus& measured() const { return has_validation() ? valid_ : train_; }
   bool has_perplexity() const override { return true; }
   bool has_validation() const override { return !valid_.symbols.empty(); }

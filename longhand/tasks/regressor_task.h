@@ -26,7 +26,7 @@ struct RegressionScore {
   /// Of the forecast that nothing changes: each target's last value in the window; with a horizon of 0, of its mean in
   /// training.
   double naive_mse = 0.0;
-  /// Of the forecast that everything comes back after a season, over the same windows. No value where there is no
+  /// Of the seasonal-naive baseline (the value one season before), over the same windows. No value where there is no
   /// season, or where a window reaches back less.
   std::optional<double> seasonal_naive_mse;
 

@@ -258,7 +258,7 @@ double Tagger::chain(const TagBatch& batch, const float* output, const GradientP
   return nats;
 }
 
-// Where there is no chain, one in which every label that may follow another does so alike.
+// Without a CRF: a chain in which all allowed transitions have the same score.
 nn::CrfLayer<float> Tagger::crf() const {
   nn::CrfLayer<float> out{.labels = K(), .allowed = allowed_.empty() ? nullptr : allowed_.data()};
   if (options_.crf) {

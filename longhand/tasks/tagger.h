@@ -21,7 +21,7 @@ namespace longhand::tasks {
 struct TaggerOptions {
   TaggerOptions();
 
-  data::ColumnOptions columns;   ///< where the training data had its tags; others are read alike
+  data::ColumnOptions columns;   ///< where the training data has its tags; other files are read the same way
   std::string scheme = "auto";   ///< of chunks, in the data: none, iob1, iob2 or bioes; auto: as the training data show
   std::string encode = "bioes";  ///< of chunks, inside the model
   data::WordOptions words;
@@ -84,7 +84,7 @@ class Tagger {
 
   /// Reads a batch; `loss` does so, too.
   void read(const data::WordBatch& batch, nn::Engine engine, kernels::Context& context);
-  /// Throws an input error where a sentence of so many words is too long for its `n` best taggings.
+  /// Throws an input error if a sentence of this many words is too long for its `n` best tag sequences.
   void check_length(int64_t words, int64_t n) const;
   /// The `n` best taggings of each sentence of the batch that was last read, best first. Chunks are as their scheme
   /// allows, with a CRF or without. Throws an input error where damaged weights leave none.

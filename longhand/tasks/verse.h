@@ -1,4 +1,4 @@
-// The forms of Chinese verse, kept while a language model writes: how many lines of how many characters, what stands at
+// Forms of Chinese verse, enforced during generation: how many lines of how many characters, what is at
 // a line's end, and with which character each begins.
 #pragma once
 

@@ -21,7 +21,7 @@ struct OptimizerOptions {
   double weight_decay = -1.0;   ///< decoupled (Loshchilov and Hutter 2019); -1: 0.01 with adamw, else 0
   double clip_norm = 1.0;       ///< 0: never
   double clip_value = 0.0;      ///< 0: never; before clip_norm
-  int64_t average_after = -1;   ///< asgd averages from the update after so many; -1: when its trigger says
+  int64_t average_after = -1;   ///< asgd: updates before averaging starts; -1: when the trigger fires
   int64_t average_trigger = 5;  ///< evaluations of the trigger (Merity et al. 2018, algorithm 1)
   double asgd_lambda = 0.0;     ///< decay of the weights and, to the power of 0.75, of the rate
 
@@ -29,7 +29,7 @@ struct OptimizerOptions {
 };
 
 /// Averaged SGD (Polyak and Juditsky 1992) begins as SGD. Once `begin_averaging` was called, or by `average_after`, the
-/// average of the weights since then is kept beside them, and is what is to be measured and shipped.
+/// average of the weights since then is kept beside them, and is the one to evaluate and save.
 class Optimizer {
  public:
   /// For `n` parameters.

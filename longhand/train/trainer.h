@@ -47,7 +47,7 @@ struct RunFiles {
   std::string model, checkpoint, config, metrics, events, report;
 };
 
-/// Where a run stands. Everything but the times is the same for the same options, on any number of threads, and however
+/// State of a run. Everything but the times is the same for the same options, on any number of threads, and however
 /// often the run was stopped.
 struct Progress {
   int64_t epoch = 0;   ///< epochs begun, from 1
@@ -81,7 +81,7 @@ struct Evaluation {
   bool best = false;
 };
 
-/// What the caller hears while a run goes on.
+/// Callbacks during a run.
 struct Observer {
   std::function<void(const Progress&)> on_step;
   std::function<void(const Evaluation&)> on_evaluation;

@@ -64,7 +64,7 @@ std::vector<Operation> operations() {
 
 class AutogradOperation : public ::testing::TestWithParam<Operation> {};
 
-TEST_P(AutogradOperation, GradientIsTheCentralDifference) {
+TEST_P(AutogradOperation, GradientAgreesWithCentralDifferences) {
   Problem(GetParam().inputs, GetParam().build).expect_gradients_are_central_differences();
 }
 

@@ -151,7 +151,7 @@ TEST_P(AutogradLstm, FollowsItsEquations) {
   }
 }
 
-TEST_P(AutogradLstm, GradientIsTheCentralDifference) {
+TEST_P(AutogradLstm, GradientAgreesWithCentralDifferences) {
   lstm_problem(GetParam()).expect_gradients_are_central_differences();
 }
 
@@ -182,7 +182,7 @@ TEST(AutogradLstm, InReverseEqualsForwardOnTheFlippedInput) {
   EXPECT_EQ(reverse.gradients(), flipped.gradients());
 }
 
-TEST(Autograd, AClearedTapeGivesTheSameNumbersInTheSameMemory) {
+TEST(Autograd, AClearedTapeReusesItsMemory) {
   Problem problem = lstm_problem({"everything", true, true, true, true, false, true, false});
   const std::vector<std::vector<double>> first = problem.gradients();
   const int64_t bytes = problem.bytes_held();
@@ -208,7 +208,7 @@ double dot(const std::vector<double>& w, int64_t k, const std::vector<double>& x
   return sum;
 }
 
-TEST(AutogradRnn, FollowsItsEquationAndItsGradientIsTheCentralDifference) {
+TEST(AutogradRnn, AgreesWithItsEquationAndCentralDifferences) {
   const std::vector<std::pair<Activation, double (*)(double)>> activations = {
       {Activation::kTanh, [](double x) { return std::tanh(x); }},
       {Activation::kRelu, [](double x) { return std::max(x, 0.0); }},
@@ -228,7 +228,7 @@ TEST(AutogradRnn, FollowsItsEquationAndItsGradientIsTheCentralDifference) {
   }
 }
 
-TEST(AutogradGru, FollowsItsEquationsAndItsGradientIsTheCentralDifference) {
+TEST(AutogradGru, AgreesWithItsEquationsAndCentralDifferences) {
   Problem p = two_steps(3, [](const Vars& v, Var<double> u, Var<double> h) {
     return gru_step<double>({v[0], v[1], v[2], v[3]}, u, h);
   });
@@ -252,7 +252,7 @@ struct CellCase {
 
 class AutogradCellLayer : public ::testing::TestWithParam<CellCase> {};
 
-TEST_P(AutogradCellLayer, RunsEachRowOverItsOwnStepsAndItsGradientIsTheCentralDifference) {
+TEST_P(AutogradCellLayer, HandlesRaggedRowsAndAgreesWithCentralDifferences) {
   const CellCase c = GetParam();
   const int64_t H = kHidden, I = kInputs, B = kBatch, gates = c.gru ? 3 : 1;
   const auto step = [c](const Vars& v, Var<double> u, Var<double> h) {

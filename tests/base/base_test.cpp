@@ -134,7 +134,7 @@ TEST(JsonDepth, CountsWhatIsNotInTexts) {
   EXPECT_FALSE(json_nests_deeper("[[],[],[]]", 2));
 }
 
-TEST(Buffer, WhatWasMovedFromIsEmpty) {
+TEST(Buffer, IsEmptyAfterAMove) {
   Buffer<float> a(5), b(3);
   a[4] = 2.0F;
   b = std::move(a);
@@ -190,7 +190,7 @@ TEST(ThreadPool, UsesNoMorePartsThanAreUseful) {
   }
 }
 
-TEST(ThreadPool, PassesAnExceptionOnAndGoesOn) {
+TEST(ThreadPool, RethrowsAndContinues) {
   ThreadPool pool(3);
   const auto fail_in_part_two = [](int part, int) {
     if (part == 2) throw std::runtime_error("two");
@@ -244,7 +244,7 @@ TEST(Options, AreParsedCheckedAndShown) {
   EXPECT_EQ(s.table.find("hiden"), nullptr);
 }
 
-TEST(Options, RefuseWhatIsNoValue) {
+TEST(Options, RefuseInvalidValues) {
   Settings s;
   EXPECT_EQ(s.error("hidden", "0"), "--hidden: expected an integer of at least 1, found '0'|the default is 256");
   for (const char* text : {"", "12x", "1.5", "99999999999999999999", "-3"}) EXPECT_NE(s.error("hidden", text), "");
@@ -255,7 +255,7 @@ TEST(Options, RefuseWhatIsNoValue) {
   EXPECT_EQ(s.rule, "adam");
 }
 
-TEST(Nearest, LongNamesAreNoSlips) {
+TEST(Nearest, IgnoresLongNames) {
   const std::string word(200000, 'x');
   EXPECT_EQ(nearest(word, {std::string(200000, 'y'), word}), std::nullopt);
   EXPECT_EQ(nearest("hiden", {std::string(200000, 'y'), "hidden"}), "hidden");
@@ -267,7 +267,7 @@ TEST(Listed, NamesAreCutOffWhereTheyAreMany) {
   EXPECT_EQ(listed({"a", "b", "c"}, 2), "a, b, ...");
 }
 
-TEST(Nearest, FindsSlipsAndNothingElse) {
+TEST(Nearest, FindsTyposOnly) {
   const std::vector<std::string> names = {"--hidden", "--layers", "--learning-rate", "--lr"};
   EXPECT_EQ(nearest("--hiden", names), "--hidden");
   EXPECT_EQ(nearest("--layer", names), "--layers");

@@ -57,7 +57,7 @@ TEST(Cli, TheResolvedConfigurationReproducesTheRun) {
   EXPECT_NE(read_file(folder / "run/model.safetensors"), read_file(folder / "other/model.safetensors"));
 }
 
-TEST(Cli, NeverWritesOverARunUnasked) {
+TEST(Cli, NeverOverwritesARunUnasked) {
   const TemporaryFolder folder;
   ASSERT_EQ(run(folder, kSmall).code, 0);
   const std::string before = read_file(folder / "run/model.safetensors");
@@ -91,7 +91,7 @@ TEST(Cli, AFolderBelongsToOneProcessAtATime) {
   EXPECT_EQ(run(folder, {"train", "lm", "--resume", "run", "--epochs", "3"}).code, 0);
 }
 
-TEST(Cli, MetricsThatAreDamagedAreFoundBeforeTheRunGoesOn) {
+TEST(Cli, RefusesToResumeWithDamagedMetrics) {
   const TemporaryFolder folder;
   ASSERT_EQ(run(folder, kSmall).code, 0);
   const std::string whole = read_file(folder / "run/metrics.jsonl");
@@ -108,7 +108,7 @@ TEST(Cli, MetricsThatAreDamagedAreFoundBeforeTheRunGoesOn) {
   EXPECT_EQ(std::count(now.begin(), now.end(), '\n'), 3);
 }
 
-TEST(Cli, CtrlCSavesAndTheResumedRunIsTheOneThatNeverStopped) {
+TEST(Cli, CtrlCSavesAndResumingIsBitIdentical) {
   const TemporaryFolder folder;
   const Limits interrupted{.signal = SIGINT, .checkpoint = "run/checkpoint.safetensors", .trained = true};
   const Result stopped = run(folder, with(kLong, {"--out", "run"}), interrupted);
@@ -242,7 +242,7 @@ TEST(Cli, HelpIsOnStandardOutput) {
   EXPECT_EQ(run(folder, {"help", "train", "lm"}).out, run(folder, {"train", "lm", "--help"}).out);
 }
 
-TEST(Cli, ALossThatIsNotFiniteIsToldWithItsStep) {
+TEST(Cli, ReportsANonFiniteLossWithItsStep) {
   const TemporaryFolder folder;
   const Result result =
       run(folder, {"train", "lm", "--data", "tale", "--max-tokens", "3000", "--hidden", "24", "--optimizer", "sgd",
@@ -281,7 +281,7 @@ TEST(Cli, OtherCellsTrainOnTheTapeAndAreUsedThere) {
 }
 
 // A bidirectional model trains, with a word of warning, is measured on what came before, and does not write.
-TEST(Cli, ABidirectionalLanguageModelIsMeasuredOnThePastAndDoesNotWrite) {
+TEST(Cli, EvaluatesABidirectionalModelOnThePastAndRefusesToGenerate) {
   const TemporaryFolder folder;
   const Result trained = run(folder, with(kSmall, {"--bidirectional", "--residual"}));
   ASSERT_EQ(trained.code, 0) << trained.err;

@@ -21,7 +21,7 @@ int64_t runs_in(const TemporaryFolder& folder) {
   return std::distance(std::filesystem::directory_iterator(folder / "cmp/runs"), {});
 }
 
-TEST(Compare, WritesTableJsonCsvAndPageAndDoesNothingTwice) {
+TEST(Compare, WritesTableJsonCsvAndPageAndReusesRuns) {
   const TemporaryFolder folder;
   const Result first = run(folder, with({"compare", "depths"}, kTiny));
   ASSERT_EQ(first.code, 0) << first.err;
@@ -63,7 +63,7 @@ TEST(Compare, AFailedRunIsARow) {
   EXPECT_EQ(json["variants"][1]["runs"][0]["status"], "failed");
 }
 
-TEST(Compare, ATextThatIsNotThereIsARow) {
+TEST(Compare, AMissingTextIsAFailedRow) {
   const TemporaryFolder folder;
   write_file(folder / "texts.toml", "data = [\"nofile\", \"tale\"]\nmax-tokens = 1500\nhidden = 12\nepochs = 1\n");
   const Result result = run(folder, {"compare", "--grid", "texts.toml", "--seeds", "1", "--markdown"});
@@ -73,7 +73,7 @@ TEST(Compare, ATextThatIsNotThereIsARow) {
   EXPECT_TRUE(io::exists(folder / "runs/compare-texts/compare.json"));  // the grid's name
 }
 
-TEST(Compare, ADamagedCheckpointIsNoReasonToDoWithoutTheRun) {
+TEST(Compare, RestartsARunWithADamagedCheckpoint) {
   const TemporaryFolder folder;
   const Words words = with({"compare", "engines"}, with(kTiny, {"--seeds", "1"}));
   ASSERT_EQ(run(folder, words).code, 0);
@@ -115,7 +115,7 @@ TEST(Compare, RatesAreOneAndThreeTimesPowersOfTen) {
 }
 
 // Units that begin alike stay alike; the comparison says so.
-TEST(Compare, InitialWeightsThatAreAllAlikeLeaveTheUnitsAlike) {
+TEST(Compare, EqualInitialWeightsKeepUnitsEqual) {
   const TemporaryFolder folder;
   const Result result = run(folder, with(with({"compare", "initialisers"}, kTiny), {"--seeds", "1", "--quiet"}));
   ASSERT_EQ(result.code, 0) << result.err;
@@ -145,7 +145,7 @@ TEST(Compare, ASearchEndsWhereBothNeighboursAreWorse) {
   for (const nlohmann::json& variant : not_searched) EXPECT_EQ(variant["note"], "");
 }
 
-TEST(Compare, KilledAndBegunAgainGoesOn) {
+TEST(Compare, ContinuesAfterAKill) {
   const TemporaryFolder folder, whole;
   const Words words = with(with({"compare", "engines"}, kTiny), {"--epochs", "60", "--quiet", "--seeds", "1"});
   EXPECT_EQ(run(folder, words, {.signal = SIGINT, .checkpoint = "cmp/runs", .milliseconds = 200}).code, 130);

@@ -111,7 +111,7 @@ class DataGet : public ::testing::Test {
   const std::string shared = std::string(LONGHAND_SOURCE_DIR) + "/../shared/data/timeseries/airline-passengers.csv";
 };
 
-TEST_F(DataGet, WhatIsNotTheFileIsNotKept) {
+TEST_F(DataGet, RejectsAWrongChecksum) {
   Server server(std::string(2037, 'x'));
   const Result result = get(server.address());
   EXPECT_EQ(result.code, 1);
@@ -123,7 +123,7 @@ TEST_F(DataGet, WhatIsNotTheFileIsNotKept) {
             std::string::npos);
 }
 
-TEST_F(DataGet, ABrokenTransferKeepsWhatCame) {
+TEST_F(DataGet, ResumesABrokenTransfer) {
   Server server(std::string(2037, 'x'));
   server.break_after = 1000;
   const Result result = get(server.address());
@@ -140,7 +140,7 @@ TEST_F(DataGet, ABrokenTransferKeepsWhatCame) {
   EXPECT_NE(server.requests().find("Range: bytes=1000-"), std::string::npos);
 }
 
-TEST_F(DataGet, NoMoreIsTakenThanTheFileHas) {
+TEST_F(DataGet, RefusesALongerFile) {
   Server server(std::string(1 << 20, 'x'));
   const Result result = get(server.address());
   EXPECT_EQ(result.code, 1);
@@ -148,7 +148,7 @@ TEST_F(DataGet, NoMoreIsTakenThanTheFileHas) {
   EXPECT_FALSE(io::exists(file() + ".part"));
 }
 
-TEST_F(DataGet, WithoutANetworkOrTheFileItSaysSo) {
+TEST_F(DataGet, ReportsAMissingNetworkOrFile) {
   std::string address;
   {
     Server server("x");
@@ -164,7 +164,7 @@ TEST_F(DataGet, WithoutANetworkOrTheFileItSaysSo) {
   EXPECT_FALSE(io::exists(file()));
 }
 
-TEST_F(DataGet, AFetchedSetIsFoundByItsName) {
+TEST_F(DataGet, FindsADownloadedSetByName) {
   if (!io::exists(shared)) GTEST_SKIP() << "needs the airline passengers, which are not here: " << shared;
   const std::vector<std::string> not_there = {"train",    "regressor", "--data",   "airline-passengers",
                                               "--window", "12",        "--epochs", "1",
@@ -191,7 +191,7 @@ TEST_F(DataGet, AFetchedSetIsFoundByItsName) {
   EXPECT_EQ(read_file(file()), read_file(shared));
 }
 
-TEST(Download, ManyRedirectsAreRefused) {
+TEST(Download, RefusesManyRedirects) {
   const TemporaryFolder folder;
   Server server("x");
   server.redirecting = true;
@@ -204,7 +204,7 @@ TEST(Download, ManyRedirectsAreRefused) {
   EXPECT_FALSE(io::exists(folder / "f"));
 }
 
-TEST(Download, ATransferThatIsTooSlowEnds) {
+TEST(Download, EndsASlowTransfer) {
   const TemporaryFolder folder;
   const std::string body(5000, 'y');
   Server server(body);
@@ -216,7 +216,7 @@ TEST(Download, ATransferThatIsTooSlowEnds) {
 }
 
 // What all sets go through, of a file made here.
-TEST(Download, GoesOnWhereItStoppedAndIsCheckedAndRenamed) {
+TEST(Download, ContinuesVerifiesAndRenames) {
   const TemporaryFolder folder;
   const std::string body(5000, 'y');
   Server server(body);
@@ -241,7 +241,7 @@ TEST(Download, GoesOnWhereItStoppedAndIsCheckedAndRenamed) {
   EXPECT_FALSE(io::exists(folder / "f.part"));
 }
 
-TEST(Data, NamesThatAreNoneAreToldSo) {
+TEST(Data, ReportsUnknownNames) {
   const TemporaryFolder folder;
   expect_error(run(folder, {"data", "get", "wnut71"}), 1, "did you mean wnut17?");
   expect_error(run(folder, {"data", "show", "wnut71"}), 1, "expected a text, a table or a data set");

@@ -38,7 +38,7 @@ bool has_controls(const std::string& text) {
   });
 }
 
-TEST(Streams, ThoseThatAreClosedTakeNoFileOfTheRun) {
+TEST(Streams, ClosedStreamsNeverBecomeRunFiles) {
   for (const char* closed : {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"}) {
     SCOPED_TRACE(closed);
     const TemporaryFolder folder;
@@ -66,7 +66,7 @@ TEST(Streams, ErrorsNameStandardInputAndARemedyThatWorks) {
             "error: standard output cannot be written: Bad file descriptor\n  redirect it to a file or a terminal\n");
 }
 
-TEST(Streams, ThoseThatAreFullGiveTheDocumentedCode) {
+TEST(Streams, FullStreamsGiveTheDocumentedExitCode) {
   const TemporaryFolder folder;
   const Result full = shell(folder, kTrain + "> /dev/full");
   EXPECT_EQ(full.code, 1);
@@ -87,7 +87,7 @@ TEST(Streams, ATrainingWhosePipeEndsFinishesItsRun) {
   EXPECT_EQ(quiet.err, "");
 }
 
-TEST(Signals, ThatAreIgnoredStaySo) {
+TEST(Signals, StayIgnored) {
   const TemporaryFolder folder;
   const Result result = shell(folder, "trap '' HUP\n" + kTrain +
                                           "--epochs 100000 --checkpoint-seconds 0.05 &\n"
@@ -152,7 +152,7 @@ TEST(Hostile, NamesOfFilesAndColumnsAreMadeVisible) {
   EXPECT_FALSE(has_controls(compared.out + compared.err));
 }
 
-TEST(Hostile, BytesThatAreNoTextEndToo) {
+TEST(Hostile, ByteModelsTerminate) {
   const TemporaryFolder folder;
   std::string text;
   for (int i = 0; i < 3000; ++i) text += i % 7 == 0 ? '\xE9' : static_cast<char>('a' + i % 5);
@@ -194,7 +194,7 @@ TEST(Hostile, RecipesAreReadInLinearTimeAndBoundedDepth) {
   EXPECT_EQ(shell(folder, "timeout 10 $LH compare --grid array.toml --out c").code, 2);
 }
 
-TEST(Altered, OptionsOfARunCannotChangeInItsFile) {
+TEST(Altered, RefusesChangedOptions) {
   const TemporaryFolder folder;
   ASSERT_EQ(shell(folder, kTrain).code, 0);
   const std::string config = read_file(folder / "run/config.toml");
@@ -221,7 +221,7 @@ TEST(Altered, OptionsOfARunCannotChangeInItsFile) {
   EXPECT_EQ(shell(folder, "$LH train lm --resume run --epochs 3").code, 0);
 }
 
-TEST(Altered, AConfigurationThatCannotBeReadIsNotCalledAnotherCommands) {
+TEST(Altered, ReportsAnUnreadableConfiguration) {
   const TemporaryFolder folder;
   ASSERT_EQ(shell(folder, kTrain).code, 0);
   const std::string config = read_file(folder / "run/config.toml");
@@ -234,7 +234,7 @@ TEST(Altered, AConfigurationThatCannotBeReadIsNotCalledAnotherCommands) {
 }
 
 // A damaged header must not pass for an option that somebody changed.
-TEST(Altered, TheChecksumIsReadBeforeTheOptions) {
+TEST(Altered, VerifiesTheChecksumFirst) {
   const TemporaryFolder folder;
   ASSERT_EQ(shell(folder, kTrain).code, 0);
   std::string bytes = read_file(folder / "run/checkpoint.safetensors");
@@ -246,7 +246,7 @@ TEST(Altered, TheChecksumIsReadBeforeTheOptions) {
   EXPECT_NE(result.err.find("checksum"), std::string::npos) << result.err;
 }
 
-TEST(Altered, AFinishedRunMakesItsModelAgain) {
+TEST(Altered, RestoresAMissingModel) {
   for (const char* held_out : {"", " --valid-fraction 0"}) {
     const TemporaryFolder folder;
     ASSERT_EQ(shell(folder, kTrain + held_out).code, 0);
@@ -257,7 +257,7 @@ TEST(Altered, AFinishedRunMakesItsModelAgain) {
   }
 }
 
-TEST(Altered, MissingMetricsAreSaid) {
+TEST(Altered, ReportsMissingMetrics) {
   const TemporaryFolder folder;
   ASSERT_EQ(shell(folder, kTrain + "; rm run/metrics.jsonl").code, 0);
   const Result resumed = shell(folder, "$LH train lm --resume run --epochs 3");
@@ -266,7 +266,7 @@ TEST(Altered, MissingMetricsAreSaid) {
   EXPECT_TRUE(is_json_lines(read_file(folder / "run/metrics.jsonl")));
 }
 
-TEST(Altered, WhatKilledProcessesLeftIsRemoved) {
+TEST(Altered, RemovesTemporaryFilesOfKilledProcesses) {
   const TemporaryFolder folder;
   ASSERT_EQ(shell(folder, kTrain + "; touch run/checkpoint.safetensors.tmp-1234 run/mine.tmp-x").code, 0);
   ASSERT_EQ(shell(folder, "$LH train lm --resume run --epochs 3").code, 0);
@@ -274,7 +274,7 @@ TEST(Altered, WhatKilledProcessesLeftIsRemoved) {
   EXPECT_TRUE(io::exists(folder / "run/mine.tmp-x"));
 }
 
-TEST(Altered, ACheckpointWithoutItsChecksumIsRefused) {
+TEST(Altered, RefusesACheckpointWithoutItsChecksum) {
   const TemporaryFolder folder;
   ASSERT_EQ(shell(folder, kTrain).code, 0);
   std::string bytes = read_file(folder / "run/checkpoint.safetensors");
@@ -285,7 +285,7 @@ TEST(Altered, ACheckpointWithoutItsChecksumIsRefused) {
   EXPECT_NE(result.err.find("checksum"), std::string::npos) << result.err;
 }
 
-TEST(Altered, ACheckpointWithoutFiniteNumbersIsNoGoodState) {
+TEST(Altered, RefusesACheckpointWithNan) {
   const TemporaryFolder folder;
   ASSERT_EQ(shell(folder, kTrain).code, 0);
   const std::string path = folder / "run/checkpoint.safetensors";
@@ -305,14 +305,14 @@ TEST(Altered, ACheckpointWithoutFiniteNumbersIsNoGoodState) {
   EXPECT_NE(result.err.find("expected finite numbers in 'values'"), std::string::npos) << result.err;
 }
 
-TEST(Diverged, ATrainingIsNoSuccess) {
+TEST(Diverged, TrainingFailsWithExitCodeOne) {
   const TemporaryFolder folder;
   const Result result = shell(folder, kTrain + "--lr 3000 --clip-norm 0 --optimizer sgd --epochs 3");
   EXPECT_EQ(result.code, 1) << result.out << result.err;
   EXPECT_NE(result.err.find("--lr"), std::string::npos) << result.err;
 }
 
-TEST(OwnFiles, GoBeforeBuiltInNames) {
+TEST(OwnFiles, TakePrecedenceOverBuiltInNames) {
   const TemporaryFolder folder;
   std::string text;
   for (int i = 0; i < 400; ++i) text += "my own words. ";

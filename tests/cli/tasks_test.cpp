@@ -27,7 +27,7 @@ std::string tagged(int n) {
   return out;
 }
 
-TEST(Tagger, IsTrainedMeasuredAndUsed) {
+TEST(Tagger, TrainsEvaluatesAndPredicts) {
   const TemporaryFolder folder;
   write_file(folder / "train.txt", tagged(80));
   write_file(folder / "test.txt", tagged(20));
@@ -86,7 +86,7 @@ TEST(Tagger, ResumesAndReproducesLikeAnyRun) {
 
 // Options that are on by default can be put off, vectors of others are begun with, and a resumed run says what one that
 // was not stopped would.
-TEST(Tagger, BeginsWithVectorsAndPutsOffWhatIsOn) {
+TEST(Tagger, InitialisesFromVectorsAndTurnsOptionsOff) {
   const TemporaryFolder folder;
   write_file(folder / "train.txt", tagged(40));
   write_file(folder / "v.txt", "Anna 1 1 1 1\nsaw 2 2 2 2\nMars 3 3 3 3\n");
@@ -181,7 +181,7 @@ std::string reviews(int n, bool labels) {
   return out;
 }
 
-TEST(Classifier, IsTrainedMeasuredAndUsed) {
+TEST(Classifier, TrainsEvaluatesAndPredicts) {
   for (const char* pool : {"last", "mean", "max", "attention"}) {
     const TemporaryFolder folder;
     write_file(folder / "train.txt", reviews(60, true));

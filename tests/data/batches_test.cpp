@@ -18,7 +18,7 @@ Corpus stream(int64_t n) {
 }
 
 // Follows every row of every batch and counts how often each symbol of the stream was a target.
-TEST(Batches, OfAStreamCoverEveryTargetOnceAndCarryOn) {
+TEST(Batches, OfAStreamCoverEveryTargetOnceAndCarryState) {
   for (const int64_t n : {34, 100, 1000, 1001, 1031}) {
     const Corpus corpus = stream(n);
     const Batches batches(corpus, false, 7, {.batch = 32, .shuffle = false});
@@ -294,7 +294,7 @@ constexpr StreamOptions kMoving{.moving = true};
 
 // Each row goes on from window to window and from epoch to epoch, over the text's end to its beginning, in windows of
 // like length; in the long run no target comes more often than another.
-TEST(Batches, OfAMovingStreamGoOnFromEpochToEpoch) {
+TEST(Batches, OfAMovingStreamContinueFromEpochToEpoch) {
   for (const int64_t n : {34, 101, 1000, 1031}) {
     const Corpus corpus = stream(n);
     Batches batches(corpus, false, 7, {.batch = 5, .seed = 3}, kMoving);
@@ -337,7 +337,7 @@ TEST(Batches, OfAMovingStreamGoOnFromEpochToEpoch) {
 }
 
 // Wherever a user may begin, some window of some epoch did.
-TEST(Batches, OfAMovingStreamBeginWindowsEverywhere) {
+TEST(Batches, OfAMovingStreamStartWindowsEverywhere) {
   const Corpus corpus = stream(1001);
   std::set<int32_t> moving, fixed;
   for (const bool moves : {false, true}) {
@@ -355,7 +355,7 @@ TEST(Batches, OfAMovingStreamBeginWindowsEverywhere) {
   EXPECT_LT(fixed.size(), 900U);
 }
 
-TEST(Batches, OfAMovingStreamBeginAnewWhenTheyGrow) {
+TEST(Batches, OfAMovingStreamRestartWhenTheyGrow) {
   const Corpus corpus = stream(1031);
   Batches batches(corpus, false, 9, {.batch = 2, .every = 2, .factor = 3.0, .seed = 3}, kMoving);
   Batch batch;
@@ -384,7 +384,7 @@ TEST(Batches, OfAWholeMovingStreamAreComplete) {
 }
 
 // With the probability asked for in four fifths of the run, then ever more rarely; the same for the same seed.
-TEST(Batches, ResetRowsAsOftenAsAsked) {
+TEST(Batches, ResetRowsWithTheGivenProbability) {
   const Corpus corpus = stream(20001);
   for (const double p : {0.0, 0.3, 1.0}) {
     const StreamOptions options{.moving = true, .reset = p, .epochs = 10};

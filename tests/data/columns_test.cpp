@@ -33,7 +33,7 @@ std::string error_of(const std::string& text, const ColumnOptions& options = {},
   return testing::error_of([&] { read(text, options); }, code);
 }
 
-TEST(Columns, ConllUIsRecognisedAndItsOtherLinesAreNoWords) {
+TEST(Columns, ConllUIsRecognisedAndItsOtherLinesAreSkipped) {
   const ColumnFile file = read(kConllU);
   EXPECT_EQ(file.description, "CoNLL-U, tags in column 4 (UPOS)");
   ASSERT_EQ(file.sentences.size(), 2U);
@@ -45,7 +45,7 @@ TEST(Columns, ConllUIsRecognisedAndItsOtherLinesAreNoWords) {
   EXPECT_EQ(joined(read(kConllU, {.column = "8"}).sentences[0].tags), "aux advmod root");
 }
 
-TEST(Columns, OtherFilesHaveTheirTagsInTheLastColumnOrAnother) {
+TEST(Columns, OtherFilesHaveTagsInAnyColumn) {
   const std::string text = "-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\nrejects VBZ I-VP O\n\n\n# NN B-NP O\n";
   const ColumnFile file = read(text);
   EXPECT_EQ(file.description, "columns between blanks, tags in column 4");
@@ -95,7 +95,7 @@ TEST(Columns, CommentsBeforeSentencesAreCounted) {
   EXPECT_EQ(file.sentences.size(), 2U);
 }
 
-TEST(Columns, BlanksAtTheEndsOfColumnsAreNoPartOfThem) {
+TEST(Columns, BlanksAroundColumnsAreRemoved) {
   const ColumnFile file = read("a \tO \nb\t B-X\t\nc\tO  \n");
   EXPECT_EQ(file.sentences[0].words, (std::vector<std::string>{"a", "b", "c"}));
   EXPECT_EQ(file.sentences[0].tags, (std::vector<std::string>{"O", "B-X", "O"}));

@@ -14,7 +14,7 @@ const std::string kMark = "\xEF\xBB\xBF";
 
 using testing::error_of;
 
-TEST(Source, ByteOrderMarksAreNoSymbols) {
+TEST(Source, ByteOrderMarksAreRemoved) {
   EXPECT_EQ(clean_text(kMark + "ab", "f"), "ab");
   EXPECT_EQ(clean_text(kMark + "a\n" + kMark + "b" + kMark, "f"), "a\nb");  // of files that were joined
   EXPECT_EQ(clean_line(kMark + "ab", "f", 1), "ab");
@@ -26,7 +26,7 @@ TEST(Source, LineEndsOfEverySystemAreNewlines) {
   EXPECT_EQ(clean_text("a\r", "f"), "a\n");
 }
 
-TEST(Source, WhatIsNoTextIsRefusedWithItsLine) {
+TEST(Source, RefusesOtherBytesWithTheirLine) {
   EXPECT_EQ(error_of([] { clean_text(std::string("a\nb\0c", 5), "f"); }),
             "f:2: expected a text, found a binary file (a zero byte at offset 3)");
   EXPECT_EQ(error_of([] { clean_text("a\r\n\xFF", "f"); }), "f:2: expected UTF-8, found byte 0xFF at offset 3");
@@ -77,14 +77,14 @@ TEST(Numbers, StylesAreRecognised) {
   EXPECT_EQ(read({"+2e-3"}), 0.002);
 }
 
-TEST(Numbers, WhatCanBeReadInTwoWaysIsSaid) {
+TEST(Numbers, ReportsAmbiguousNumbers) {
   EXPECT_EQ(found({"12", "1,234"}).ambiguous(), "1,234");
   EXPECT_EQ(found({"1,234", "1,5"}).ambiguous(), "");
   EXPECT_EQ(found({"1,234", "0.5"}).ambiguous(), "");
   EXPECT_EQ(found({"1.234", "1.5"}).ambiguous(), "");
 }
 
-TEST(Numbers, WhatIsNoNumberIsNone) {
+TEST(Numbers, RejectsOtherText) {
   const NumberStyle point, comma{.decimal = ',', .thousands = true};
   for (const char* cell : {"", "x", "1.2.3", "nan", "inf", "1e999", "0x10", "1,5", "--1", "1 2"}) {
     EXPECT_FALSE(parse_number(cell, point)) << cell;

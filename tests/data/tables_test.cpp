@@ -34,7 +34,7 @@ TEST(Csv, FieldsMayBeQuoted) {
   EXPECT_EQ(shown(parse_csv("a\r", ',', "f")), "1:[a] ");
 }
 
-TEST(Csv, BlanksAroundQuotesAreNoPartOfAField) {
+TEST(Csv, BlanksAroundQuotesAreRemoved) {
   EXPECT_EQ(shown(parse_csv("a, \"x, y\" ,b\n", ',', "f")), "1:[a][x, y][b] ");
 }
 
@@ -276,7 +276,7 @@ TEST(Series, ARowOfValuesIsNoHeader) {
   EXPECT_EQ(read_table("day,\"b, kg\"\n1,5\n2,6\n", {.target = "2"}, "f").target[0], (std::vector<double>{5, 6}));
 }
 
-TEST(Series, TimesThatDoNotRiseAreSaid) {
+TEST(Series, ReportsTimesThatDoNotIncrease) {
   const std::string text = "t,v\n2024-01-02,1\n2024-01-01,2\n2024-01-01,3\n";
   const std::string said = read_table(text, {.time = "t"}, "f").description;
   EXPECT_NE(said.find("line 3"), std::string::npos) << said;
@@ -330,7 +330,7 @@ TEST(Series, FaultsAreNamedWithLineAndColumn) {
   EXPECT_EQ(usage({.inputs = "x", .target = "y", .group = "g", .window = 0, .horizon = 0}), "");
 }
 
-TEST(Series, ScalesAreOfTheFirstRowsAlone) {
+TEST(Series, ScalesComeFromTheFirstRowsOnly) {
   const Scale scale = scale_of({1, 3, 100, -100}, 2);
   EXPECT_EQ(scale.mean, 2.0);
   EXPECT_EQ(scale.deviation, 1.0);

@@ -95,7 +95,7 @@ TEST(Words, RareOnesAreMaskedMoreOften) {
   EXPECT_NE(masked("once", 1), masked("once", 2));
 }
 
-TEST(Buckets, ReadEverySequenceOnceAnEpochBesideOnesOfLikeLength) {
+TEST(Buckets, ReadEverySequenceOncePerEpochInBatchesOfSimilarLength) {
   std::vector<int64_t> lengths;
   for (int64_t i = 0; i < 203; ++i) lengths.push_back(1 + i * 7 % 50);
   Buckets buckets(lengths, {.batch = 4, .accumulate = 2, .seed = 5});

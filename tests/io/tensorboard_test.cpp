@@ -137,7 +137,7 @@ TEST(EventWriter, LengthsAndChecksumsAreRight) {
   }
 }
 
-TEST(EventWriter, AFileCutBackIsAsIfItHadNotBeen) {
+TEST(EventWriter, TruncationRemovesLaterEvents) {
   const TemporaryFolder folder;
   EventWriter whole(folder / "whole", 0);
   std::vector<int64_t> lengths = {0};
@@ -188,7 +188,7 @@ TEST(EventWriter, KeepsWholeRecordsWhenTheDiskIsFull) {
   ASSERT_TRUE(parse(read_file(folder / "tfevents")).has_value());
 }
 
-TEST(EventWriter, SaysWhatCannotBeOpened) {
+TEST(EventWriter, ReportsWhatCannotBeOpened) {
   const TemporaryFolder folder;
   EXPECT_THROW(EventWriter(folder / "no/such/tfevents", 0), Error);
 }

@@ -186,7 +186,7 @@ TEST(SoftmaxCrossEntropy, SurvivesHugeLogits) {
   for (const float loss : layer.loss) EXPECT_TRUE(std::isfinite(loss) && loss >= 0.0F) << loss;
 }
 
-TEST(SoftmaxCrossEntropyReference, GradientsAreCentralDifferences) {
+TEST(SoftmaxCrossEntropyReference, GradientsAgreeWithCentralDifferences) {
   for (const auto& [smoothing, weighted] : {std::pair(0.0, false), {0.2, false}, {0.0, true}, {0.2, true}}) {
     OutputLayer<double> layer(4, 3, 5);
     layer.args.smoothing = smoothing;

@@ -297,7 +297,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{1, 1, 1, 3, false, false, kAll}, Case{5, 9, 18, 33, false, true, kAll},
                       Case{5, 9, 18, 16, true, true, kAll}, Case{40, 8, 5, 48, false, false, kAll}));
 
-TEST(LstmReference, GradientsAreCentralDifferences) {
+TEST(LstmReference, GradientsAgreeWithCentralDifferences) {
   for (const Case& c : {Case{4, 3, 3, 5, false, false}, Case{5, 4, 3, 4, false, true}, Case{4, 3, 4, 3, true, true},
                         Case{4, 3, 3, 5, false, true, {.projection = 2}}, Case{4, 4, 3, 5, false, true, kReverse},
                         Case{4, 3, 3, 5, false, true, kMask}, Case{4, 3, 3, 5, false, true, kZoneout},

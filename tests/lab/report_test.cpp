@@ -121,7 +121,7 @@ std::string report(const std::string& metrics, const Findings& findings = {}) {
   return io::read_file(folder / "report.html");
 }
 
-TEST(Report, ShowsWhatTheModelMadeOfATest) {
+TEST(Report, ShowsTestResults) {
   const std::string html =
       report(row(1, "2.5"), {.test = {{"macro_f1", 91.25}, {"naive_mse", 0.00012345}}, .samples = {}, .cold = {}});
   EXPECT_TRUE(has(html, "<h2>Test</h2>"));
@@ -159,7 +159,7 @@ TEST(Report, LeavesOutWhatTheRowsDoNotHave) {
 }
 
 // The losses after a cold start: over epochs of whichever text they are, and of the kept model by distance.
-TEST(Report, DrawsHowTheModelBegins) {
+TEST(Report, DrawsColdStarts) {
   const std::string valid = ",\"valid_cold_nats_1_5\":2.5,\"valid_cold_nats_6_20\":1.5,\"valid_cold_nats_21_100\":1.25";
   std::string train = valid;
   for (size_t at = train.find("valid"); at != std::string::npos; at = train.find("valid"))

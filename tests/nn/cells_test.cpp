@@ -111,7 +111,7 @@ std::vector<LstmOptions> option_sets(const std::string& cell) {
 
 class OtherCells : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(OtherCells, GradientsAreCentralDifferences) {
+TEST_P(OtherCells, GradientsAgreeWithCentralDifferences) {
   for (const bool one_hot : {false, true}) {
     for (const LstmOptions& lstm : option_sets(GetParam())) {
       Subject s(lstm, one_hot);

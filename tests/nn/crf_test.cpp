@@ -150,7 +150,7 @@ TEST_P(Crf, MarginalsAreThoseOfAllPaths) {
   }
 }
 
-TEST_P(Crf, GradientsAreThoseOfCentralDifferences) {
+TEST_P(Crf, GradientsAgreeWithCentralDifferences) {
   Problem p(GetParam());
   ThreadPool pool(1);
   constexpr double kScale = 0.25, kStep = 1e-5;

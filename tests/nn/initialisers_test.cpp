@@ -105,7 +105,7 @@ TEST(Initialisers, OrthogonalGatesAreEachOrthonormal) {
   }
 }
 
-TEST(Initialisers, APartIsAsTheOthersUnlessItIsSetApart) {
+TEST(Initialisers, PartsFollowTheCommonSetting) {
   const InitOptions options{.init = "normal", .input = "constant", .recurrent = "zeros", .output = "he-uniform"};
   const auto of = [&](Part part, const InitOptions& o) { return drawn(weights(o, part, kGates), kCount); };
   const auto all = [](const char* name) { return InitOptions{.init = name, .embedding = "same"}; };

@@ -134,7 +134,7 @@ TEST(LstmStack, CutsTheGradientAtTheCarriedState) {
 }
 
 // The gradient after two windows is bit for bit that of a stack that was given the second one's initial state.
-TEST(LstmStack, WhatCameBeforeTheCarriedStateLeavesNoTraceInTheGradient) {
+TEST(LstmStack, GradientStopsAtTheCarriedState) {
   for (const Engine engine : kEngines) {
     Stack<float> a(kEverything), b(kEverything);
     a.stack.reset_state(a.B);
@@ -378,7 +378,7 @@ TEST(LstmStack, PenaltiesAreThoseOfTheOutputs) {
   }
 }
 
-TEST(LstmStack, GradientsOfThePenaltiesAreCentralDifferences) {
+TEST(LstmStack, PenaltyGradientsAgreeWithCentralDifferences) {
   constexpr double kScale = 0.4;
   for (const LstmOptions& lstm : kPenalised) {
     for (const Engine engine : {Engine::kReference, Engine::kAutograd}) {
@@ -456,7 +456,7 @@ TEST(LstmStack, PacksDroppedWeightsForOneBatchAlone) {
 }
 
 // No two masks of the largest model are drawn from the same numbers.
-TEST(LstmStack, TellsItsMasksApart) {
+TEST(LstmStack, MasksDifferByPlaceAndStep) {
   constexpr uint32_t kMaxLayers = 64;
   std::set<uint32_t> places;
   for (uint32_t l = 0; l <= kMaxLayers; ++l) places.insert(l);  // activations, and the output's

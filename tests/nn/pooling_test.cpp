@@ -82,7 +82,7 @@ TEST_P(Pooling, IsTheSameOnAnyNumberOfThreads) {
   EXPECT_EQ(run(1), run(3));
 }
 
-TEST_P(Pooling, GradientsAreThoseOfCentralDifferences) {
+TEST_P(Pooling, GradientsAgreeWithCentralDifferences) {
   Problem p{GetParam()};
   const std::vector<double> dy = testing::random_rows<double>(kRows, kWidth, kStride, 1.0, 9);
   const auto loss = [&] {

@@ -78,7 +78,7 @@ TEST_P(Classifiers, EnginesGiveTheSameLossAndGradients) {
 }
 
 // Of texts whose classes have weights, through everything between the words and the loss.
-TEST_P(Classifiers, GradientsAreThoseOfCentralDifferences) {
+TEST_P(Classifiers, GradientsAgreeWithCentralDifferences) {
   const std::vector<data::LabelledText> corpus = texts(6);
   ClassifierOptions options = small(GetParam());
   options.lstm.dropout_input = 0.0;
@@ -103,7 +103,7 @@ TEST_P(Classifiers, GradientsAreThoseOfCentralDifferences) {
   testing::expect_close(std::span<const float>(sum), plain, static_cast<int64_t>(sum.size()), 1e-5, "weights");
 }
 
-TEST_P(Classifiers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
+TEST_P(Classifiers, OverfitAndSurviveSaving) {
   const std::vector<data::LabelledText> corpus = texts(80);
   const std::unique_ptr<Classifier> model = make(small(GetParam()), corpus);
   kernels::Context context(2);
@@ -133,7 +133,7 @@ TEST_P(Classifiers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
   EXPECT_EQ(before.confusion, after.confusion);
 }
 
-TEST(Classifier, BeginsWithTheVectorsOfItsWords) {
+TEST(Classifier, InitialisesFromVectors) {
   const std::unique_ptr<Classifier> model = make(small("max"), texts(6));
   const Parameter& table = model->parameters().parameters().front();
   ASSERT_EQ(table.name, "embedding.weight");
@@ -197,7 +197,7 @@ TEST(ClassScore, CountsWhatTheDefinitionsSay) {
   EXPECT_DOUBLE_EQ(score.macro_f1(), (score.f1(0) + score.f1(1)) / 3);
 }
 
-TEST(ClassifierFile, OneThatWasAlteredIsRefused) {
+TEST(ClassifierFile, RefusesAlteredFiles) {
   const std::unique_ptr<Classifier> model = make(small("attention"), texts(9));
   EXPECT_NE(refusal(*model, "config", "\"classifier\"", "\"tagger\""), "");
   EXPECT_NE(refusal(*model, "config", "\"pool\":\"attention\"", "\"pool\":\"max\"").find("arrays"), std::string::npos);

@@ -303,7 +303,7 @@ Learned learned(double reset, bool moving) {
 
 // A text that was learned from zero states can be taken up anywhere. One that was read from the same beginnings in
 // every epoch, with the state carried from there, cannot, though it is known as well where the state is carried.
-TEST(LanguageModel, LearnsToBeginWhereStatesAreReset) {
+TEST(LanguageModel, LearnsColdStartsFromResets) {
   const Learned begins = learned(1.0, true), carries = learned(0.0, false);
   EXPECT_LT(begins.warm, 0.1);
   EXPECT_LT(carries.warm, 0.1);

@@ -66,7 +66,7 @@ TEST_P(Regressors, EnginesGiveTheSameLossAndGradients) {
   }
 }
 
-TEST_P(Regressors, GradientsAreThoseOfCentralDifferences) {
+TEST_P(Regressors, GradientsAgreeWithCentralDifferences) {
   const RegressorOptions options = small(GetParam());
   const data::Table data = table(options.series, 12);
   const std::unique_ptr<Regressor> model = make(options, data);
@@ -77,7 +77,7 @@ TEST_P(Regressors, GradientsAreThoseOfCentralDifferences) {
   expect_gradients_of_differences(*model, [&] { return model->run(batch, pass, nn::Engine::kReference, context); });
 }
 
-TEST_P(Regressors, AreGivenBackByTheirFile) {
+TEST_P(Regressors, SurviveSaving) {
   const RegressorOptions options = small(GetParam());
   const data::Table data = table(options.series, 60);
   const std::unique_ptr<Regressor> model = make(options, data);
@@ -183,7 +183,7 @@ TEST(LeastSquares, FitsWhatIsLinear) {
   EXPECT_GT(score->r2, 0.999999);  // c is 3 a[t-2] - b[t-1]
 }
 
-TEST(RegressorFile, OneThatWasAlteredIsRefused) {
+TEST(RegressorFile, RefusesAlteredFiles) {
   const Regressor model(small(false), {.inputs = {"a", "b"},
                                        .targets = {"b", "c"},
                                        .input_scales = {{0.5, 2.0}, {0.0, 1.0}},

@@ -88,7 +88,7 @@ TEST_P(Taggers, EnginesGiveTheSameLossAndGradients) {
 }
 
 // Through everything between the words and the loss.
-TEST_P(Taggers, GradientsAreThoseOfCentralDifferences) {
+TEST_P(Taggers, GradientsAgreeWithCentralDifferences) {
   const std::vector<data::TaggedSentence> corpus = sentences(6);
   TaggerOptions options = small(GetParam());
   options.lstm.dropout = 0.0;
@@ -101,7 +101,7 @@ TEST_P(Taggers, GradientsAreThoseOfCentralDifferences) {
   expect_gradients_of_differences(*model, [&] { return model->run(batch, pass, nn::Engine::kReference, context); });
 }
 
-TEST_P(Taggers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
+TEST_P(Taggers, OverfitAndSurviveSaving) {
   const std::vector<data::TaggedSentence> corpus = sentences(60);
   const std::unique_ptr<Tagger> model = make(small(GetParam()), corpus);
   kernels::Context context(2);
@@ -132,7 +132,7 @@ TEST_P(Taggers, LearnWhatTheyAreShownAndAreGivenBackByTheirFile) {
 }
 
 // Tags come out in the scheme of the data, whatever the model's own; the best first, and no two alike.
-TEST_P(Taggers, GiveTheirBestTaggings) {
+TEST_P(Taggers, ReturnTheBestTagSequences) {
   const std::vector<data::TaggedSentence> corpus = sentences(9);
   const std::unique_ptr<Tagger> model = make(small(GetParam()), corpus);
   data::Lexicon lexicon = model->lexicon();
@@ -162,7 +162,7 @@ TEST_P(Taggers, GiveTheirBestTaggings) {
 }
 
 // Without chunks and without a chain, the best is found word by word; it is the first of those that Viterbi finds.
-TEST(Taggers, TheMostProbableTaggingIsFoundWithoutAChainToo) {
+TEST(Taggers, DecodeWithoutACrf) {
   std::vector<data::TaggedSentence> corpus = sentences(9);
   for (data::TaggedSentence& sentence : corpus) {
     for (std::string& tag : sentence.tags) tag = "T" + tag;
@@ -182,7 +182,7 @@ TEST(Taggers, TheMostProbableTaggingIsFoundWithoutAChainToo) {
 }
 
 // Weights may be finite and yet leave no score that is, and labels may fit no sentence.
-TEST(Taggers, WhereNothingIsPossibleTheySaySo) {
+TEST(Taggers, ReportImpossibleSequences) {
   const std::vector<data::TaggedSentence> corpus = sentences(5);
   for (const bool crf : {false, true}) {
     const std::unique_ptr<Tagger> model = make(small(crf), corpus);
@@ -193,7 +193,7 @@ TEST(Taggers, WhereNothingIsPossibleTheySaySo) {
   }
 }
 
-TEST(TaggerFile, OneThatWasAlteredIsRefused) {
+TEST(TaggerFile, RefusesAlteredFiles) {
   const std::vector<data::TaggedSentence> corpus = sentences(5);
   const std::unique_ptr<Tagger> model = make(small(true), corpus);
   const auto refused = [&](const std::string& field, const std::string& from, const std::string& to) {

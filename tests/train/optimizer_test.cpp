@@ -183,7 +183,7 @@ TEST(Optimizer, AveragesTheWeightsSinceItWasTold) {
 }
 
 // What is in a checkpoint is enough to go on bit for bit, and has the same names before and after.
-TEST(Optimizer, GoesOnFromItsState) {
+TEST(Optimizer, ContinuesFromItsState) {
   const auto gradients = testing::random_vector<float>(12 * 20, 1.0, 1);
   for (const auto& [rule, names] : {std::pair("sgd", std::vector<std::string>{}),
                                     {"asgd", {"optimizer.average"}},

@@ -153,7 +153,7 @@ void expect_same_run(const std::string& actual, const std::string& expected) {
 
 class Resume : public ::testing::TestWithParam<Resumed> {};
 
-TEST_P(Resume, IsBitForBitAtAnyStep) {
+TEST_P(Resume, IsBitIdenticalAtAnyStep) {
   const Recipe& recipe = GetParam().recipe;
   const TemporaryFolder whole;
   const TrainResult expected = sitting(recipe, whole.string(), false, 1);

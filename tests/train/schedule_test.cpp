@@ -104,7 +104,7 @@ TEST(Schedule, ConstantStaysAndTheInverseRootFalls) {
   }
 }
 
-TEST(Schedule, ReducesFirstAfterAsManyEpochsAsAreAskedFor) {
+TEST(Schedule, ReducesFirstAfterTheGivenEpochs) {
   const double step[] = {0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125};         // after five, then every two
   const double exponential[] = {0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.125, 0.0625};  // from the sixth on
   for (int64_t e = 0; e < 9; ++e) {
@@ -114,7 +114,7 @@ TEST(Schedule, ReducesFirstAfterAsManyEpochsAsAreAskedFor) {
   }
 }
 
-TEST(Schedule, TheLeastRateIsNeverAboveTheRate) {
+TEST(Schedule, CapsTheMinimumAtTheRate) {
   EXPECT_EQ(rate_at({.schedule = "cosine", .min = 2.0}, {.step = 9, .epoch = 1, .done = 1.0}), 0.5);
   EXPECT_EQ(rate_at({.schedule = "plateau", .min = 2.0}, {.step = 9}), 0.5);
 }
@@ -170,7 +170,7 @@ TEST(Schedule, WarmsUpBeforeEachOfThem) {
   }
 }
 
-TEST(Schedule, GoesOnFromItsState) {
+TEST(Schedule, ContinuesFromItsState) {
   for (const char* name : kSchedules) {
     for (const int64_t warmup : {int64_t{0}, kWarmup}) {
       const ScheduleOptions options{.schedule = name, .patience = 1, .cooldown = 1, .warmup = warmup};

@@ -26,7 +26,7 @@ Recipe without_held_out() {
           .valid_fraction = 0.0};
 }
 
-TEST(Trainer, GoesOnWhereAFinishedRunEnded) {
+TEST(Trainer, ContinuesAFinishedRun) {
   Recipe recipe = prose();
   const TemporaryFolder whole, extended;
   sitting(recipe, whole.string(), false, 1);
@@ -72,7 +72,7 @@ TEST(Trainer, RefusesACheckpointOfOtherData) {
   }
 }
 
-TEST(Trainer, GoesOnWithoutTheMetricsOfBefore) {
+TEST(Trainer, ContinuesWithoutEarlierMetrics) {
   const Recipe recipe = prose();
   const TemporaryFolder folder;
   sitting(recipe, folder.string(), false, 1, 15);
@@ -93,7 +93,7 @@ TEST(Trainer, LeavesAModelWhereverItStops) {
   }
 }
 
-TEST(Trainer, DoesNotSaveWeightsThatAreNotFinite) {
+TEST(Trainer, DoesNotSaveNonFiniteWeights) {
   Recipe recipe = without_held_out();
   recipe.training.epochs = 1;
   recipe.how.groups.batch = 300;  // one step: its update is the last thing that happens
@@ -143,7 +143,7 @@ TEST(Trainer, RefusesADamagedCheckpoint) {
   }
 }
 
-TEST(Trainer, StopsBeforeALossThatIsNotFiniteTouchesAWeight) {
+TEST(Trainer, StopsBeforeANonFiniteLossChangesWeights) {
   Recipe recipe = without_held_out();
   recipe.training.optimizer = {.optimizer = "sgd", .learning_rate = 1e38, .clip_norm = 0.0};
   const TemporaryFolder folder;
@@ -255,7 +255,7 @@ TEST(Trainer, KeepsTheAverageAndMeasuresIt) {
   }
 }
 
-TEST(Trainer, RefusesToWaitForAHeldOutLossThatThereIsNot) {
+TEST(Trainer, RefusesTheAsgdTriggerWithoutValidation) {
   Recipe recipe = without_held_out();
   recipe.training.optimizer.optimizer = "asgd";
   const TemporaryFolder folder;
