@@ -21,7 +21,7 @@ struct ClassifierSettings {
   tasks::ClassifierOptions model;
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
   /// What was asked for and does nothing, as sentences for the user.
   std::vector<std::string> notes() const;
@@ -31,10 +31,9 @@ class ClassifierRun {
  public:
   using Settings = ClassifierSettings;
   static constexpr const char* kVerb = "classifier";
-  static constexpr const char* kHelp = "Train a classifier on texts with a label each";
+  static constexpr const char* kHelp = "Train a classifier on labelled texts";
   static constexpr const char* kNoun = "text";
-  static constexpr const char* kExample =
-      "give --data FILE: lines of __label__LABEL and a text, CSV, TSV or JSON lines";
+  static constexpr const char* kExample = "give --data FILE: CSV, TSV, JSON lines, or `__label__LABEL text` lines";
 
   /// Reads the texts and makes the model. Throws for whatever is wrong with settings or texts; nothing is on
   /// the disk by then.

@@ -23,8 +23,8 @@ class Classify {
     table_.add("data", data_, "texts: file, or - for standard input");
     table_.add(
         "format", format_,
-        "format of the texts: lines (one text per line), or a format of training data, of which blank is a label, a "
-        "blank and a text; auto recognises it by content, on standard input by the first line",
+        "input format; lines: one text per line; blank: a label, white space and a text; the others: as in training; "
+        "auto recognises it by content, on standard input by the first line",
         one_of({"auto", "lines", "blank", "fasttext", "jsonl", "json", "csv", "tsv"}));
     table_.add("top", top_, "number of classes to write for each text, most probable first", between(1, 1 << 20));
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));

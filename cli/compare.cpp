@@ -147,7 +147,7 @@ class Compare {
       for (const Variant& variant : set.variants) {
         for (const auto& [name, value] : variant.options) {
           if (name != option->name || (name == "lr" && set.searches_rate)) continue;
-          throw usage_error(fmt::format("longhand compare: --{} is one of the options that {} varies", name, set.name),
+          throw usage_error(fmt::format("longhand compare: --{} cannot be given: {} varies it", name, set.name),
                             "leave it out, or compare something else");
         }
       }
@@ -261,7 +261,7 @@ class Compare {
     const std::string rate = "lr " + decimal(settings.common.training.optimizer.learning_rate);
     const bool said = variant.name.find("lr ") != std::string::npos;
     say("{}{}, seed {}: {}{}\n", variant.name, said ? "" : ", " + rate, run.seed, what,
-        outcome.was_done ? " (done before)" : "");
+        outcome.was_done ? " (reused)" : "");
   }
 
   lab::ComparedVariant all_seeds(Variant variant) {
@@ -272,8 +272,8 @@ class Compare {
       if (interrupted() && !outcome.run.failure.empty()) break;  // it is resumed the next time
       out.runs.push_back(outcome.run);
       if (outcome.distinct_units < outcome.units) {
-        out.note = fmt::format("of {} hidden units, {} became different from one another", outcome.units,
-                               outcome.distinct_units == 1 ? "none" : std::to_string(outcome.distinct_units));
+        out.note = fmt::format("{} hidden units with only {} distinct weight vector{}", outcome.units,
+                               outcome.distinct_units, outcome.distinct_units == 1 ? "" : "s");
       }
     }
     return out;

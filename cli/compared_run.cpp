@@ -111,7 +111,7 @@ pid_t start(const LanguageSettings& settings, const std::string& folder, const s
   std::fflush(nullptr);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
-  if (child < 0) throw input_error(std::string("no process can be started: ") + std::strerror(errno), "free some");
+  if (child < 0) throw input_error(std::string("cannot start a process: ") + std::strerror(errno), "free some");
   if (child > 0) return child;
   ::setpgid(0, 0);
 #ifdef __linux__

@@ -40,7 +40,7 @@ int list() {
     std::string parts;
     for (const data::DataFile& file : set.files) parts += (parts.empty() ? "" : ", ") + file.part;
     put("  {:<24} {:>8}  {}; {} ({}); licence: {}{}\n", set.name, size_text(set.bytes()), set.description, set.task,
-        parts, set.license, is_cached(set) ? " [here]" : "");
+        parts, set.license, is_cached(set) ? " [downloaded]" : "");
   }
   return 0;
 }

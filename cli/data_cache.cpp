@@ -19,7 +19,7 @@ std::string cache_folder(const data::DataSet& set) {
   std::string base = variable("XDG_CACHE_HOME");
   if (!base.starts_with('/')) {  // as its specification says, a relative one is to be ignored
     if (variable("HOME").empty()) {
-      throw input_error("no place for data sets: neither XDG_CACHE_HOME nor HOME is set", "set one of the two");
+      throw input_error("no cache folder for data sets: neither XDG_CACHE_HOME nor HOME is set", "set one of the two");
     }
     base = variable("HOME") + "/.cache";
   }
@@ -48,7 +48,7 @@ std::optional<std::string> find_in_cache(const std::string& source) {
     if (io::exists(path)) {
       if (sha256_of_file(path) == file.sha256) return path;
       throw input_error(
-          fmt::format("{}: expected the downloaded file, found another SHA-256", path),
+          fmt::format("{}: its SHA-256 is not that of the data set", path),
           fmt::format("it was altered or damaged; download it again with `longhand data get {}`", set->name));
     }
     throw input_error(fmt::format("{}: this data set has not been downloaded", source),

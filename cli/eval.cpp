@@ -22,7 +22,7 @@ namespace {
 class Eval {
  public:
   Eval() {
-    table_.add("data", data_, "evaluation data: file, - for standard input, or name of a built-in set");
+    table_.add("data", data_, "evaluation data: file, - for standard input, or name from `longhand data list`");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
     table_.add("engine", engine_, "implementation: fused kernels, plain reference loops, or autograd on a tape",
                one_of({"fused", "reference", "autograd"}));
@@ -30,16 +30,18 @@ class Eval {
     table_.begin_group("Language models");
     table_.add("unknown", unknown_, "treatment of symbols that the model does not know",
                one_of({"error", "skip", "unk"}));
-    table_.add("batch", batch_,
-               "number of rows that a text is read in; 1 is exact, more are faster but each starts without context",
-               between(1, 1 << 20));
+    table_.add(
+        "batch", batch_,
+        "number of rows that a text is divided into; 1 is exact; more is faster, but each row starts without context",
+        between(1, 1 << 20));
     table_.add("context", context_symbols_,
-               "number of symbols that each prediction may depend on, at so many times the cost; 0: all before it",
+               "number of preceding symbols that each prediction uses, with a cost in proportion; 0: all",
                between(0, 1 << 20));
     table_.begin_group("Tags");
     table_.add("predictions", predictions_,
                "file of gold and predicted tags, in its last two columns, to score as conlleval does; needs no model");
-    table_.add("strict", strict_, "refuse tags that break their scheme, instead of repairing them as conlleval does");
+    table_.add("strict", strict_,
+               "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");
   }
 
   void declare(const Verb& verb) {
@@ -61,7 +63,8 @@ class Eval {
       print(data::score_predictions(load_file(predictions_), shown_name(predictions_)));
       return 0;
     }
-    if (model_path_.empty()) throw usage_error("longhand eval: expected a model, found none", "name a run's folder");
+    if (model_path_.empty())
+      throw usage_error("longhand eval: expected a model, found none", "give a model file or the folder of a run");
     if (data_.empty()) throw usage_error("longhand eval: expected --data, found none", "give --data FILE");
     const tasks::ModelFile file = tasks::ModelFile::read(model_path_);
     if (file.task() != tasks::LanguageModel::kTask) refuse_of_language_models(file.task());
@@ -144,7 +147,7 @@ class Eval {
     put("unknown words   {:.2f} % accuracy, of {} not in the vocabulary\n", score.unknown_accuracy(),
         format_count(static_cast<double>(score.unknown)));
     if (score.unseen > 0) {
-      put("unseen tags     {}: words with tags that the model lacks, counted as wrong\n", score.unseen);
+      put("unseen tags     {}: words with tags that are not in the training data, counted as errors\n", score.unseen);
     }
     put("nats per word   {}\nwords           {}\nsentences       {}\n", nats(score.loss()),
         format_count(static_cast<double>(score.tags.tokens)), format_count(static_cast<double>(score.sentences)));
@@ -181,7 +184,7 @@ class Eval {
     put("accuracy        {:.2f} %\nmacro F1        {:.2f} %\nnats per text   {}\ntexts           {}\n",
         score.accuracy(), score.macro_f1(), nats(score.loss()), format_count(static_cast<double>(score.texts)));
     if (score.unseen > 0) {
-      put("unseen labels   {}: texts of classes that the model lacks, counted as wrong\n", score.unseen);
+      put("unseen labels   {}: texts of classes that are not in the training data, counted as errors\n", score.unseen);
     }
     std::vector<std::string> classes;
     for (const std::string& name : model->classes()) classes.push_back(visible(name));
@@ -210,7 +213,7 @@ class Eval {
     columns.inputs = fmt::format("{}", fmt::join(model->columns().inputs, ","));
     columns.target = fmt::format("{}", fmt::join(model->columns().targets, ","));
     const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
-    say("{}: {}\n", shown_name(data_), table.description);
+    say("{}: {}\n", shown_name(data_), table.describe());
     const std::vector<data::Window> windows = data::windows(table, series, 0, table.rows);
     if (windows.empty()) {
       throw input_error(fmt::format("{}: too short: expected {} rows and {} ahead, found {} rows", shown_name(data_),
@@ -258,7 +261,7 @@ class Eval {
     const data::Corpus corpus = data::encode(data::normalise(load_text(data_), text, data_), text, model->vocabulary(),
                                              data::parse_unknown(unknown_), data_);
     if (corpus.targets() < 1) {
-      throw input_error(data_ + ": too short to measure on: expected at least 2 symbols, found " +
+      throw input_error(data_ + ": too short to evaluate on: expected at least 2 symbols, found " +
                             std::to_string(corpus.symbols.size()),
                         "give a longer text");
     }

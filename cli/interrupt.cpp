@@ -35,7 +35,7 @@ void stop_on_interrupt() {
     set_action(
         signal,
         [](int) {
-          constexpr char kNote[] = "\nstopping after this step; a second Ctrl-C ends at once\n";
+          constexpr char kNote[] = "\nstopping after this step; a second Ctrl-C stops immediately\n";
           if (on_terminal && ::write(STDERR_FILENO, kNote, sizeof(kNote) - 1) < 0) on_terminal = false;
           signalled = 1;
           ::alarm(kPatienceSeconds);

@@ -134,7 +134,7 @@ data::Corpus LanguageRun::other_text(const std::string& normalised, const std::s
                                 format_count(static_cast<int64_t>(corpus.symbols.size()), "symbol"));
   }
   if (corpus.targets() < 1) {
-    throw input_error(source + ": expected a text to measure on, found fewer than 2 symbols", "give a longer one");
+    throw input_error(source + ": expected at least 2 symbols to evaluate on, found fewer", "give a longer text");
   }
   return corpus;
 }

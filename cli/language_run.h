@@ -21,7 +21,7 @@ struct LanguageSettings {
   tasks::LanguageModelOptions model;
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
   /// Sets what an earlier version did that did not have the option, for the settings of a run that it wrote.
   void set_earlier_defaults();

@@ -16,7 +16,7 @@ class LineStream {
   LineStream& operator=(const LineStream&) = delete;
 
   /// The next line, without its end (LF, CR LF or CR); nothing at the end of the stream. Waits for it. Throws an input
-  /// error where reading fails, and for a line of more than 16 MiB.
+  /// error where reading fails, and for a line of more than 4 MiB.
   std::optional<std::string> next();
   /// Whether `next` would wait: for a person, or another program, who may be waiting for what was read so far.
   bool would_wait();

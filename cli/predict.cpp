@@ -17,7 +17,7 @@ namespace {
 class Predict {
  public:
   Predict() {
-    table_.add("data", data_, "table: file, - for standard input, or name of a built-in table");
+    table_.add("data", data_, "table: file, - for standard input, or name from `longhand data list`");
     table_.add("all", all_, "predict from every window, not only the last one of each sequence");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
@@ -39,7 +39,7 @@ class Predict {
     columns.target = wants_targets ? fmt::format("{}", fmt::join(model->columns().targets, ",")) : columns.inputs;
     columns.horizon = std::max<int64_t>(columns.horizon, 1);
     const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
-    say("{}: {}\n", shown_name(data_), table.description);
+    say("{}: {}\n", shown_name(data_), table.describe(model->columns().targets));
     std::vector<data::Window> windows = of(table, series.window);
     if (windows.empty()) {
       throw input_error(fmt::format("{}: too short: expected at least {} rows, found {}", shown_name(data_),
@@ -47,7 +47,7 @@ class Predict {
                         "give as many rows as the model reads");
     }
     if (const int64_t left_out = too_short(table, series.window); left_out > 0) {
-      say("note: {} shorter than the {} rows that the model reads, and not in the result\n",
+      say("note: {} shorter than the window of {} rows, and left out of the result\n",
           left_out == 1 ? "a sequence is" : fmt::format("{} sequences are", left_out), series.window);
     }
     kernels::Context context(static_cast<int>(threads_));

@@ -33,8 +33,8 @@ void RegressorSettings::check() const {
     throw usage_error("--test-fraction: cannot be combined with --test", "leave one of the two out");
   }
   if (test_fraction + common.valid_fraction >= 1.0) {
-    throw usage_error("--test-fraction: expected less than 1 together with --valid-fraction",
-                      "leave something to train on");
+    throw usage_error("--test-fraction and --valid-fraction: expected a sum below 1",
+                      "leave some of the data for training");
   }
 }
 
@@ -95,7 +95,7 @@ void RegressorRun::split() {
   load_all(common.valid, valid_table_, valid_);
   load_all(common.test, test_table_, test_);
   description_ = fmt::format(
-      "{}: {}\n{} in {}; {}, {} held out, {} to test; {} parameters", shown_name(common.data), table_.description,
+      "{}: {}\n{} in {}; {}, {} held out, {} to test; {} parameters", shown_name(common.data), table_.describe(),
       format_count(table_.rows, "row"), format_count(static_cast<int64_t>(table_.starts.size()) - 1, "sequence"),
       format_count(static_cast<int64_t>(train_.size()), "training window"),
       format_count(static_cast<double>(valid_.size())), format_count(static_cast<double>(test_.size())),

@@ -19,7 +19,7 @@ struct RegressorSettings {
   tasks::RegressorOptions model;
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
   /// What was asked for and does nothing, as sentences for the user.
   std::vector<std::string> notes() const;

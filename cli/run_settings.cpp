@@ -79,8 +79,8 @@ void CommonSettings::add_training_to(OptionTable& table) {
 void CommonSettings::check() const {
   if (batch == 0 && (accumulate > 1 || batch_every > 0)) {
     throw usage_error(
-        std::string("--batch all: expected no ") + (accumulate > 1 ? "--accumulate" : "--batch-every") + " beside it",
-        "the whole set is one update; leave one of the two out");
+        std::string("--batch all: cannot be combined with ") + (accumulate > 1 ? "--accumulate" : "--batch-every"),
+        "with --batch all an epoch is one update; leave one of the two out");
   }
 }
 
@@ -125,10 +125,10 @@ data::GroupOptions CommonSettings::groups() const {
 std::string describe_unseen(const std::string& source, int64_t unseen, int64_t all, const std::string& noun) {
   if (unseen == 0) return "";
   if (unseen == all) {
-    throw input_error(source + ": expected labels of the training data, found none of them",
-                      "check that both files have their labels in the same place");
+    throw input_error(source + ": expected labels that occur in the training data, found none",
+                      "check that the labels are in the same column or key in both files");
   }
-  return fmt::format("\n{}: {} of {} with labels that the training data lack; they count as wrong", source,
+  return fmt::format("\n{}: {} of {} have labels that are not in the training data; they count as errors", source,
                      format_count(static_cast<double>(unseen)), format_count(all, noun));
 }
 

@@ -37,7 +37,7 @@ struct CommonSettings {
   void add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out);
   void add_batches_to(OptionTable& table);
   void add_training_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
   /// What of all options was given and does nothing, as sentences for the user. `table` has the present values, and
   /// their defaults.

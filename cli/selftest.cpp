@@ -77,7 +77,7 @@ struct SelfTest {
   SelfTest() {
     table.add("derivatives", derivatives, "check the equations of docs/derivatives.md one by one");
     table.add("thorough", thorough,
-              "check every combination of the layers' options, on two small shapes in turn (a quarter of an hour)");
+              "check every combination of the layer options, alternating between two small shapes (about 15 minutes)");
     table.add("threads", threads, "number of threads; 0: one per processor", between(0, 1024));
     table.add("json", json, "print the result as a JSON object");
   }
@@ -183,11 +183,10 @@ struct SelfTest {
 
   void print_table(const std::vector<lab::PointResult>& results, const std::vector<const lab::PointResult*>& failures,
                    double seconds) const {
-    put("Outputs, states and gradients of stacks of LSTM layers, each beside those of the\n"
-        "reference in double: the fused kernels in float (on {}),\n"
-        "the tape in double, and central differences. The worst difference over all\n"
-        "points in which an option is on, relative to the largest value; and the largest\n"
-        "part of a point's tolerance that a difference took up.\n\n",
+    put("Outputs, states and gradients of LSTM stacks, compared with the reference engine in double:\n"
+        "the fused kernels in float (on {}), autograd in double, and central differences.\n"
+        "Each figure is the largest difference, relative to the largest value, over the points\n"
+        "of its row; in brackets, the largest fraction of the tolerance.\n\n",
         fmt::join(kernels::simd_targets(), ", "));
     put("{:<20} {:>6}", "option", "points");
     for (const char* name : kCheckNames) put(" {:>16}", name);

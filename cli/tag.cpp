@@ -22,7 +22,7 @@ class Tag {
                "input format; sentences: one sentence per line, words separated by spaces; columns: one word per line",
                one_of({"sentences", "columns"}));
     table_.add("nbest", nbest_, "number of tag sequences per sentence, best first", between(1, 1000));
-    table_.add("probabilities", probabilities_, "write the probability of each tagging in a line before it");
+    table_.add("probabilities", probabilities_, "write the probability of each tag sequence on the line before it");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 

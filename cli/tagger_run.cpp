@@ -31,7 +31,8 @@ void TaggerSettings::add_to(OptionTable& table) {
   vectors.add_to(table);
   table.begin_group("Model");
   model.add_to(table);
-  table.add("strict", strict, "refuse tags that break their scheme, instead of repairing them as conlleval reads them");
+  table.add("strict", strict,
+            "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");
   common.add_batches_to(table);
   table.add("unknown-rate", unknown_rate,
             "r: a training word that occurs c times is replaced with <unk> with probability r / (r + c)",
@@ -47,7 +48,7 @@ void TaggerSettings::check() const {
   common.check();
   if (model.crf && common.label_smoothing > 0.0) {
     throw usage_error("--label-smoothing: cannot be combined with --crf",
-                      "a chain scores whole sequences; leave one out");
+                      "a CRF scores whole sequences, not single tags; leave one of the two out");
   }
 }
 
@@ -118,7 +119,7 @@ TaggerRun::TaggerRun(const TaggerSettings& settings)
   model_->set_word_vectors(vectors);
   description_ = fmt::format("{}: {}{}\n{} in {}; {} words, {} shapes, {} characters, {} tags known; {} parameters",
                              shown_name(common.data), train.description,
-                             scheme == data::Scheme::kNone ? "" : fmt::format(", chunks in {}", options.scheme),
+                             scheme == data::Scheme::kNone ? "" : fmt::format(", tagging scheme {}", options.scheme),
                              format_count(words(train.sentences), "word"),
                              format_count(static_cast<int64_t>(train.sentences.size()), "sentence"),
                              format_count(static_cast<double>(model_->vocabulary().words.size())),

@@ -21,7 +21,7 @@ struct TaggerSettings {
   tasks::TaggerOptions model;
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
   /// What was asked for and does nothing, as sentences for the user.
   std::vector<std::string> notes() const;

@@ -47,8 +47,8 @@ std::string load_text(const std::string& source) {
   if (!is_file(source) && !(cached = find_in_cache(source)) && !io::exists(source)) {
     std::vector<std::string> names;
     for (const data::BuiltinText& text : data::builtin_texts()) names.emplace_back(text.name);
-    throw input_error(source + ": expected a file or a built-in text, found neither",
-                      "check the name; `longhand data list` shows the built-in texts" + did_you_mean(source, names));
+    throw input_error(source + ": expected a file or the name of a data set, found neither",
+                      "check the name; `longhand data list` lists the names" + did_you_mean(source, names));
   }
   std::string text = io::read_file(cached.value_or(source));
   if (text.empty()) {

@@ -114,7 +114,7 @@ class Train {
     flush_output();
     throw input_error(
         fmt::format("the training diverged: its loss grew from {:.4g} to {:.4g}", p.first_loss, p.loss()),
-        fmt::format("lower --lr (now {}) or --clip-norm (now {}; 0 does not clip)",
+        fmt::format("use a lower --lr (now {}) or a lower --clip-norm above 0 (now {}; 0: no clipping)",
                     settings_.common.training.optimizer.learning_rate, settings_.common.training.optimizer.clip_norm));
   }
 
@@ -129,7 +129,7 @@ class Train {
       const train::RunFiles files(folder_);
       if (!io::exists(files.config) || !io::exists(files.checkpoint)) {
         throw input_error(folder_ + ": expected the folder of a run, with config.toml and checkpoint.safetensors",
-                          "name the folder that --out named");
+                          "give the folder that the run was started with (--out)");
       }
       if constexpr (requires { settings_.set_earlier_defaults(); }) settings_.set_earlier_defaults();
       try {
@@ -198,7 +198,7 @@ class Train {
       if (std::filesystem::create_directory(folder_, error)) return;
       if (error) break;
     }
-    throw input_error(folder_ + ": cannot be made a folder: " + error.message(), "name another with --out");
+    throw input_error(folder_ + ": cannot create this folder: " + error.message(), "name another with --out");
   }
 
   // A run that is replaced must not leave its files beside the new ones.

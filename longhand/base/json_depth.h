@@ -6,7 +6,7 @@
 
 namespace longhand {
 
-/// Whether the arrays and objects of a JSON text are ever nested deeper than `most`. Reads it once, and takes no
+/// Whether the arrays and objects of a JSON text are ever nested deeper than `max`. Reads it once, and takes no
 /// memory.
 inline bool json_nests_deeper(std::string_view text, int64_t max) {
   int64_t depth = 0;

@@ -82,7 +82,7 @@ std::string Option::range() const {
   if (upper && check.max < 1.0 && check.max > 0.9999) {
     out = "at least 0 and below 1";
   } else if (lower && upper) {
-    out = check.open ? "between " + shortest(check.min) + " and " + shortest(check.max) + ", neither of them"
+    out = check.open ? "between " + shortest(check.min) + " and " + shortest(check.max) + ", exclusive"
                      : "from " + shortest(check.min) + " to " + shortest(check.max);
   } else if (lower) {
     out = (check.open ? "above " : "at least ") + shortest(check.min);

@@ -15,7 +15,7 @@ namespace longhand {
 struct OptionCheck {
   double min = -1e300;
   double max = 1e300;
-  bool open = false;                   ///< `least` and `most` themselves are excluded
+  bool open = false;                   ///< `min` and `max` themselves are excluded
   std::optional<double> also{};        ///< one value outside of that range, with a meaning of its own
   std::string also_called{};           ///< a word for it, where it has one
   std::vector<std::string> choices{};  ///< of a text; empty: any

@@ -121,10 +121,10 @@ class Batches {
 };
 
 /// Batches in which each target is a row of its own, with at most `context` symbols before it: what a model makes of
-/// so much and no more. All targets of the corpus, or `most` of them, evenly spread.
+/// so much and no more. All targets of the corpus, or `max` of them, evenly spread.
 class ContextBatches {
  public:
-  /// `context` is at least 1; `most` of 0: all.
+  /// `context` is at least 1; `max` of 0: all.
   ContextBatches(const Corpus& corpus, int64_t context, int64_t max);
 
   int64_t targets() const { return static_cast<int64_t>(targets_.size()); }

@@ -1,4 +1,4 @@
-// Sequences of like length side by side: which are read together, and in which order.
+// Batches of sequences of similar length, and the order in which they are read.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct GroupOptions {
   bool shuffle = true;  ///< draw an order for each epoch; false for evaluation
   uint64_t seed = 0;
 
-  /// `batch` in that epoch, between 1 and `most` (or what it was in the beginning, if that is more).
+  /// `batch` in that epoch, between 1 and `max` (or what it was in the beginning, if that is more).
   int64_t batch_in(int64_t epoch, int64_t max) const;
 };
 

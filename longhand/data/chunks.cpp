@@ -65,7 +65,7 @@ bool marks_both_ends(Scheme scheme) {
 }
 
 // Why the step from `before` to `tag`, two tags as they are written, is none of the scheme; empty: it is one. An empty
-// text is a sentence's beginning or end.
+// text is start of sentence or end.
 std::string fault(std::string_view before_text, std::string_view tag_text, Scheme scheme) {
   const Tag before = parse(before_text), tag = parse(tag_text);
   if (!tag.outside() && letters_of(scheme).find(tag_text[0]) == std::string_view::npos) return std::string(tag_text);
@@ -88,7 +88,7 @@ std::string fault(std::string_view before_text, std::string_view tag_text, Schem
   const auto named = [](std::string_view text, const char* at_edge) {
     return text.empty() ? std::string(at_edge) : std::string(text);
   };
-  return named(tag_text, "a sentence's end") + " after " + named(before_text, "a sentence's beginning");
+  return named(tag_text, "end of sentence") + " after " + named(before_text, "start of sentence");
 }
 
 struct Fault {
@@ -124,7 +124,7 @@ Faults faults(const std::vector<TaggedSentence>& sentences, Scheme scheme) {
   return out;
 }
 
-constexpr const char* kAdvice = "fix the line, or treat the tags as plain labels with --scheme none";
+constexpr const char* kAdvice = "fix the line; a tagger can be trained on such tags as plain labels with --scheme none";
 
 // The line of the first tag that is neither O nor one of a chunk; letters alone are, if `bare`.
 std::optional<Fault> first_other_tag(const std::vector<TaggedSentence>& sentences, bool bare) {
@@ -246,7 +246,7 @@ Scheme recognise_scheme(const std::vector<TaggedSentence>& sentences, const std:
   }
   if (of_chunks == 0 || others > of_chunks + outside || (bare && others > 0)) return Scheme::kNone;
   if (others > 0) {
-    throw scheme_error(source, *first_other_tag(sentences, bare), "O or a tag of a chunk, such as B-LOC");
+    throw scheme_error(source, *first_other_tag(sentences, bare), "O or a chunk tag such as B-LOC");
   }
   std::optional<std::pair<Scheme, Faults>> best;
   for (const Scheme scheme : kAllSchemes) {
@@ -273,7 +273,7 @@ Scheme recognise_scheme(const std::vector<TaggedSentence>& sentences, const std:
 void check_scheme(const std::vector<TaggedSentence>& sentences, Scheme scheme, const std::string& source) {
   if (scheme == Scheme::kNone) return;
   if (const std::optional<Fault> other = first_other_tag(sentences, has_bare_letters(sentences))) {
-    throw scheme_error(source, *other, "O or a tag of a chunk, such as B-LOC");
+    throw scheme_error(source, *other, "O or a chunk tag such as B-LOC");
   }
   if (const Faults found = faults(sentences, scheme); found.count > 0) {
     throw scheme_error(source, found.first, fmt::format("tags in the scheme {}", scheme_name(scheme)));
@@ -284,7 +284,7 @@ Repairs repair_scheme(std::vector<TaggedSentence>& sentences, Scheme scheme, con
   Repairs out;
   if (scheme == Scheme::kNone) return out;
   if (const std::optional<Fault> other = first_other_tag(sentences, has_bare_letters(sentences))) {
-    throw scheme_error(source, *other, "O or a tag of a chunk, such as B-LOC");
+    throw scheme_error(source, *other, "O or a chunk tag such as B-LOC");
   }
   for (TaggedSentence& sentence : sentences) {
     bool broken = false;
@@ -339,9 +339,9 @@ ChunkScore score_predictions(std::string_view raw, const std::string& source) {
   if (!bare) {
     for (const auto* sentences : {&gold, &found}) {
       if (const std::optional<Fault> other = first_other_tag(*sentences, true)) {
-        throw input_error(fmt::format("{}:{}: expected O or a tag of a chunk, such as B-LOC, found {}", source,
-                                      other->line, other->what),
-                          "write the tags in IOB1, IOB2, IOE1, IOE2, BIOES, BILOU or BMES");
+        throw input_error(
+            fmt::format("{}:{}: expected O or a chunk tag such as B-LOC, found {}", source, other->line, other->what),
+            "write the tags in IOB1, IOB2, IOE1, IOE2, BIOES, BILOU or BMES");
       }
     }
   }

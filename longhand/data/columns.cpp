@@ -71,11 +71,11 @@ void check_words(const std::vector<TaggedSentence>& sentences, const ColumnReade
   if (blanks) {
     throw input_error(
         fmt::format("{}: expected words in column {}, found '_' in every line", source, reader.word_column() + 1),
-        "the treebank has no forms here; merge the texts in first, as its README says");
+        "this treebank is distributed without word forms; add them first, as its README describes");
   }
   if (numbers && words >= kEnough && options.word_column == 0) {
-    throw input_error(fmt::format("{}: expected words in column {}, found numbers that count them in every sentence",
-                                  source, reader.word_column() + 1),
+    throw input_error(fmt::format("{}: expected words in column {}, found word numbers in every sentence", source,
+                                  reader.word_column() + 1),
                       fmt::format("give the column of the words, probably --word-column {}", reader.word_column() + 2));
   }
 }
@@ -152,7 +152,7 @@ void ColumnReader::recognise(std::string_view first_token) {
   conllu_ = plus || options_.format == "conllu" || (options_.format == "auto" && tabs_ && looks_like_conllu(fields));
   const bool of_conllu = options_.column == "upos" || options_.column == "xpos";
   if (of_conllu && !conllu_ && tags_ == Tags::kWanted) {
-    fail(fmt::format("--column {} needs CoNLL-U, ten columns between tabs, the first an ID; found {} column{}",
+    fail(fmt::format("--column {} needs CoNLL-U, ten tab-separated columns, the first an ID; found {} column{}",
                      options_.column, fields.size(), fields.size() == 1 ? "" : "s"),
          "give the number of the column, such as --column 2, or a CoNLL-U file");
   }
@@ -189,8 +189,8 @@ std::string ColumnReader::description() const {
   if (!recognised_) return "";
   std::string out = !names_.empty() && conllu_ ? "CoNLL-U Plus"
                     : conllu_                  ? "CoNLL-U"
-                    : tabs_                    ? "columns between tabs"
-                                               : "columns between blanks";
+                    : tabs_                    ? "tab-separated columns"
+                                               : "space-separated columns";
   if (options_.word_column > 0) out += fmt::format(", words in column {}", word_ + 1);
   if (tags_ == Tags::kWanted) {
     out += fmt::format(", tags in column {}", tag_ + 1);
@@ -206,10 +206,10 @@ std::string ColumnReader::description() const {
 
 void ColumnReader::token(const std::vector<std::string_view>& fields) {
   const bool wanted = tags_ == Tags::kWanted;
-  const std::string separator = tabs_ ? "tabs" : "blanks";
+  const std::string separator = tabs_ ? "tab" : "space";
   if (conllu_) {
     if (fields.size() != columns_) {
-      fail(fmt::format("expected the {} columns of {} between tabs, found {}", columns_,
+      fail(fmt::format("expected the {} tab-separated columns of {}, found {}", columns_,
                        names_.empty() ? "CoNLL-U" : "global.columns", fields.size()),
            "fix the line, or give --format columns");
     }
@@ -226,7 +226,7 @@ void ColumnReader::token(const std::vector<std::string_view>& fields) {
     const bool to_the_last = options_.column == "auto" || options_.column == "last";
     const size_t min = std::max(word_ + 1, wanted ? tag_ + 1 : 1);
     if (fields.size() < min || (wanted && to_the_last && fields.size() != columns_)) {
-      fail(fmt::format("expected {}{} columns between {}, found {}", to_the_last ? "" : "at least ",
+      fail(fmt::format("expected {}{} {}-separated columns, found {}", to_the_last ? "" : "at least ",
                        to_the_last ? columns_ : min, separator, fields.size()),
            "fix the line; a blank line ends a sentence");
     }

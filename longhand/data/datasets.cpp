@@ -31,7 +31,7 @@ const std::vector<DataSet>& data_sets() {
        .files = {{"train", "data/tinyshakespeare/input.txt", 1115394,
                   "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"}}},
       {.name = "tang-small",
-       .description = "Tang poems of a course, in lines, 16,623 characters",
+       .description = "Tang poems from a university course, one per line, 16,623 characters",
        .license = "public domain",
        .task = "lm",
        .repository = "FDUCSLG/PRML-2019Spring-FDU",

@@ -157,8 +157,8 @@ class TextReader {
   void read_lines(std::string_view text, const std::string& format, int64_t number = 0) {
     if (format == "blank" && wanted_) refuse_other_formats(text);
     file_.description = format == "jsonl"      ? "JSON lines"
-                        : format == "fasttext" ? "fastText's lines, __label__LABEL and a text"
-                        : format == "blank"    ? "lines of a label, a blank and a text"
+                        : format == "fasttext" ? "fastText (`__label__LABEL text` lines)"
+                        : format == "blank"    ? "`LABEL text` lines"
                                                : "one text per line";
     while (!text.empty()) {
       const std::string_view line = trimmed(take_line(text));
@@ -185,12 +185,11 @@ class TextReader {
   void refuse_other_formats(std::string_view text) const {
     const std::vector<std::string_view> lines = first_lines(text);
     const auto refuse = [&](const std::string& what, const std::string& advice) {
-      throw input_error(fmt::format("{}: expected lines of a label, a blank and a text, found {}", source_, what),
-                        advice);
+      throw input_error(fmt::format("{}: expected `LABEL text` lines, found {}", source_, what), advice);
     };
     for (const std::string_view line : lines) {
       if (line.find(kFastText) == std::string_view::npos) continue;
-      refuse("__label__ within a line", "in fastText's format it is at the beginning of each line");
+      refuse("__label__ within a line", "in fastText's format it is at the start of each line");
     }
     if (labels_look_like("{}[]<>", lines)) {
       refuse("what looks like JSON or markup",
@@ -204,7 +203,7 @@ class TextReader {
 
   void fasttext_line(std::string_view line, int64_t number) {
     if (!line.starts_with(kFastText)) {
-      if (wanted_) fail(number, "expected __label__ and a label at the line's beginning, found none", "fix the line");
+      if (wanted_) fail(number, "expected __label__LABEL at the start of the line, found none", "fix the line");
       return add("", line, number);
     }
     const size_t blank = std::min(line.find_first_of(" \t"), line.size());
@@ -450,8 +449,9 @@ class TextReader {
     const auto alone = std::count_if(counts.begin(), counts.end(), [](const auto& item) { return item.second == 1; });
     if (all.size() < kEnough || alone != 1 || counts[all[0].label] != 1) return;
     fail(all[0].line,
-         fmt::format("expected a text with its label, found what may be a header: no other text is '{}'", all[0].label),
-         "if it is one, name its columns with --label and --text; if not, put the line elsewhere");
+         fmt::format("expected a label and a text, found what may be a header: no other text has the label '{}'",
+                     all[0].label),
+         "if it is a header, name its columns with --label and --text; if not, move it below the first line");
   }
 
   const LabelledOptions& options_;
@@ -494,8 +494,9 @@ void LabelledOptions::add_to(OptionTable& table) {
             one_of({"auto", "fasttext", "jsonl", "json", "csv", "tsv", "blank"}));
   table.add("label", label, "column of the label (name, or number from 1), or its key in JSON");
   table.add("text", text, "column of the text (name, or number from 1), or its key in JSON");
-  table.add("layout", layout,
-            "columns of label and text in a table of two columns without a header, such as 2,1; by default recognised");
+  table.add(
+      "layout", layout,
+      "column numbers of label and text, such as 2,1, in a two-column table without a header; by default recognised");
   table.add("label-until", until, "characters that end a label: with : the label NUM:dist is read as NUM");
 }
 
@@ -569,7 +570,7 @@ void check_labels(const LabelledFile& file, const std::string& source) {
   const std::string_view shown = file.examples.front().label;
   size_t end = std::min<size_t>(shown.size(), 40);
   while (end < shown.size() && end > 0 && (static_cast<unsigned char>(shown[end]) & 0xC0U) == 0x80U) --end;
-  throw input_error(fmt::format("{}: expected labels that come again, found {} different ones in {} texts ({}), such "
+  throw input_error(fmt::format("{}: expected labels that repeat, found {} different ones in {} texts ({}), such "
                                 "as '{}'",
                                 source, classes.size(), file.examples.size(), file.description, shown.substr(0, end)),
                     "name the columns with --label and --text, or which --format the file has");

@@ -48,7 +48,7 @@ std::optional<double> plain_number(std::string_view text) {
   return value;
 }
 
-// Reads digits of a number that is between `low` and `high`, at least `least` digits and at most `most`.
+// Reads digits of a number that is between `low` and `high`, at least `min` digits and at most `max`.
 std::optional<int> take_digits(std::string_view& text, size_t min, size_t max, int low, int high) {
   size_t n = 0;
   int value = 0;

@@ -52,7 +52,7 @@ class Header {
       return number - 1;
     }
     throw input_error(fmt::format("{}:{}: expected a column '{}', found {}", source_, line_, name, listed(names_, 20)),
-                      "name columns of the header" + did_you_mean(name, names_));
+                      "check the column names in the header" + did_you_mean(name, names_));
   }
 
  private:
@@ -108,8 +108,8 @@ std::string check_times(const std::vector<CsvRecord>& records, size_t first, siz
     before = *time;
   }
   if (line == 0) return "";
-  return fmt::format("; times in '{}' run backwards {} and repeat {} times, first in line {}", name, backwards,
-                     repeated, line);
+  return fmt::format("; column '{}': {} times before and {} equal to that of the previous row, first in line {}", name,
+                     backwards, repeated, line);
 }
 
 }  // namespace
@@ -117,7 +117,7 @@ std::string check_times(const std::vector<CsvRecord>& records, size_t first, siz
 void SeriesOptions::add_to(OptionTable& table) {
   table.add("inputs", inputs, "names of the input columns, separated by commas; by default the targets");
   table.add("target", target, "names of the columns to predict, separated by commas; by default the last column");
-  table.add("group", group, "column whose value tells sequences apart; by default all rows are one sequence");
+  table.add("group", group, "column that identifies the sequence of each row; by default all rows are one sequence");
   table.add("time", time, "column of times, checked to increase within each sequence; by default none");
   table.add("header", header, "read the first row as column names; without names, columns are called 1, 2, ...");
   table.add("decimal", decimal, "decimal separator; auto recognises it", one_of({"auto", "point", "comma"}));
@@ -178,7 +178,7 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
   if (options.header && begins_with_values) {
     throw input_error(fmt::format("{}:{}: expected names of columns, found what may be a row of values ({})", source,
                                   records.front().line, listed(records.front().fields)),
-                      "write a line with the columns' names above, give --no-header, or name a column with --target");
+                      "add a header line with the column names, give --no-header, or name a column with --target");
   }
   Table table;
   table.targets = split_names(options.target);
@@ -217,10 +217,11 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
   if (options.decimal != "auto") {
     style = {options.decimal == "comma" ? ',' : '.', true};
   } else if (const std::string cell = finder.ambiguous(separator == ';'); !cell.empty()) {
-    throw input_error(fmt::format("{}: expected numbers, found '{}', in which the {} may be a decimal separator or "
-                                  "between thousands",
-                                  source, cell, cell.find(',') != std::string::npos ? "comma" : "point"),
-                      "choose with --decimal comma or --decimal point");
+    throw input_error(
+        fmt::format("{}: expected numbers, found '{}', in which the {} may be a decimal separator or "
+                    "a thousands separator",
+                    source, cell, cell.find(',') != std::string::npos ? "comma" : "point"),
+        "write the numbers without thousands separators; `train` also accepts --decimal comma or --decimal point");
   }
 
   std::unordered_set<std::string> groups;
@@ -245,15 +246,19 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
     ++table.rows;
   }
   table.starts.push_back(table.rows);
-  table.description = fmt::format(
-      "{}s{}{}{}", separator_name(separator), style.decimal == ',' ? ", decimal commas" : "",
-      style.thousands && options.decimal == "auto" ? ", groups of thousands" : "", options.header ? "" : ", no header");
-  table.description +=
-      fmt::format("; reads {}, predicts {}", visible(listed(table.inputs)), visible(listed(table.targets)));
+  table.format =
+      fmt::format("{}-separated{}{}{}", separator_name(separator), style.decimal == ',' ? ", decimal commas" : "",
+                  style.thousands && options.decimal == "auto" ? ", thousands separators" : "",
+                  options.header ? "" : ", no header");
   if (!options.time.empty()) {
-    table.description += check_times(records, first, header.find(options.time), table, options.time, source);
+    table.times = check_times(records, first, header.find(options.time), table, options.time, source);
   }
   return table;
+}
+
+std::string Table::describe(const std::vector<std::string>& predicted) const {
+  return fmt::format("{}; inputs: {}; targets: {}{}", format, visible(listed(inputs)), visible(listed(predicted)),
+                     times);
 }
 
 std::vector<Window> windows(const Table& table, const SeriesOptions& options, int64_t first, int64_t last) {

@@ -22,7 +22,7 @@ struct SeriesOptions {
   int64_t horizon = 1;           ///< rows after the window that are predicted; 0: of the window's last row
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
 };
 
@@ -34,7 +34,12 @@ struct Table {
   std::vector<std::vector<double>> input, target;  ///< [columns][rows]
   std::vector<int64_t> starts{0};                  ///< where each sequence begins, and the end of the last
   int64_t rows = 0;
-  std::string description;  ///< "semicolons, decimal commas; target value"
+  std::string format;  ///< "semicolon-separated, decimal commas"
+  std::string times;   ///< what was noticed in the column of times; empty: nothing
+
+  /// "semicolon-separated, decimal commas; inputs: a; targets: b", for a model that predicts `predicted`.
+  std::string describe(const std::vector<std::string>& predicted) const;
+  std::string describe() const { return describe(targets); }
 };
 
 /// Reads a table. Columns without a name are left alone. Throws an input error naming line and column for one that is

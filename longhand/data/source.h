@@ -1,5 +1,5 @@
 // What a text from outside is before anything else is made of it: UTF-8 without a byte-order mark, lines that end in a
-// newline. Every reader of text begins here, so that a file means the same to all of them.
+// newline. Every reader of text but that of word vectors begins here, so that a file means the same to all of them.
 #pragma once
 
 #include <cstdint>

@@ -56,12 +56,11 @@ class VectorReader {
   WordVectors read() {
     std::ifstream file(options_.vectors, std::ios::binary);
     if (!file) {
-      throw input_error(options_.vectors + ": expected a file of word vectors, found none that can be read",
-                        "check the name");
+      throw input_error(options_.vectors + ": cannot be opened", "check the name");
     }
     if (file.peek() == 0x1F) {
       throw input_error(options_.vectors + ": expected a file of word vectors, found a compressed one",
-                        "unpack it first, for instance with gunzip");
+                        "decompress it first, for instance with gunzip");
     }
     for (std::string line; !binary_ && take_line(file, line);) {
       if (line_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // a byte-order mark
@@ -71,7 +70,7 @@ class VectorReader {
       binary_ = line_ == 1 && announced_ && is_binary(file);
     }
     if (binary_) read_binary(file);
-    if (file.bad()) throw input_error(options_.vectors + ": could not be read to its end", "copy it anew");
+    if (file.bad()) throw input_error(options_.vectors + ": cannot be read to its end", "copy it again");
     if (seen_ == 0) {
       throw input_error(options_.vectors + ": expected lines of a word and its vector, found none",
                         "give a file in the format of GloVe or word2vec");
@@ -252,9 +251,9 @@ class VectorReader {
 }  // namespace
 
 void VectorOptions::add_to(OptionTable& table) {
-  table.add("vectors", vectors, "file of pretrained word vectors, as GloVe or word2vec write them (text or binary)");
+  table.add("vectors", vectors, "file of pretrained word vectors, in GloVe or word2vec format (text or binary)");
   table.add("vector-words", new_words,
-            "number of words to add, from the top of the vectors file, that the training data lacks",
+            "number of words absent from the training data that are added, from the top of the vectors file",
             between(0, 10000000));
 }
 

@@ -1,4 +1,4 @@
-// Vectors of words that others have trained, in the text forms of GloVe and word2vec.
+// Pretrained word vectors, in the text formats of GloVe and word2vec and in the binary format of word2vec.
 #pragma once
 
 #include <cstdint>

@@ -96,7 +96,7 @@ void for_each_key(const std::string& path, const OptionTable& table, const Visit
     if (option == nullptr) {
       std::vector<std::string> known;
       for (const Option& each : table.options()) known.push_back(each.name);
-      throw usage_error(where + ": no option of this name can be set in a file",
+      throw usage_error(where + ": not an option that can be set in a file",
                         "remove it or correct it" + did_you_mean(name, known));
     }
     visit(*option, node, where);
@@ -138,7 +138,7 @@ nlohmann::json parse_json(std::string_view text, const std::string& path) {
     problem = "it cannot be parsed";
   }
   if (!problem.empty()) {
-    throw input_error(path + ": not a whole file: it should hold JSON, but " + problem,
+    throw input_error(path + ": not valid JSON: " + problem,
                       "it is truncated, altered or of another format; use an intact copy");
   }
   return out;

@@ -141,7 +141,7 @@ void make_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error || !is_folder(path)) {
-    throw input_error(path + ": cannot be made a folder: " + (error ? error.message() : "a file is in the way"),
+    throw input_error(path + ": cannot create this folder: " + (error ? error.message() : "a file is in the way"),
                       "choose another place, or check the permissions");
   }
 }

@@ -33,7 +33,7 @@ size_t dtype_size(const std::string& dtype) {
 }
 
 Error damaged(const std::string& path, const std::string& problem) {
-  return input_error(path + ": not a whole safetensors file: " + problem,
+  return input_error(path + ": not a valid safetensors file: " + problem,
                      "it is truncated, altered or of another format; use an intact copy");
 }
 
@@ -112,7 +112,7 @@ Safetensors Safetensors::read(const std::string& path) {
       throw damaged(path, fmt::format("'{}' should end at byte {} of {}", name, end, data.size()));
     }
     if (!byte_size(tensor.shape, dtype_size(tensor.dtype), bytes) || bytes != end - begin) {
-      throw damaged(path, fmt::format("'{}' of shape [{}] does not take the {} bytes it is given", name,
+      throw damaged(path, fmt::format("'{}' of shape [{}] does not match its size of {} bytes", name,
                                       fmt::join(tensor.shape, ", "), end - begin));
     }
     tensor.bytes = data.substr(begin, end - begin);

@@ -51,14 +51,14 @@ struct Tick {
   std::string label;
 };
 
-/// Ticks between `low` and `high` (both included): multiples of 1, 2 or 5 times a power of ten, about `most` of them
+/// Ticks between `low` and `high` (both included): multiples of 1, 2 or 5 times a power of ten, about `max` of them
 /// and at least apart by 1 if `whole`.
 std::vector<Tick> linear_ticks(double low, double high, int max, bool whole);
 
 /// The same for a logarithmic axis, 0 < low < high: 1, 2 and 5 in every power of ten if that many fit, else powers.
 std::vector<Tick> log_ticks(double low, double high, int max);
 
-/// At most `most` (at least 4) of the points: the first, the last, and between them the lowest and the highest of every
+/// At most `max` (at least 4) of the points: the first, the last, and between them the lowest and the highest of every
 /// stretch, so that no peak is lost.
 std::vector<Point> thinned(const std::vector<Point>& points, size_t max);
 

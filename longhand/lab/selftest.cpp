@@ -425,13 +425,13 @@ std::vector<PointResult> run_lattice(const std::vector<LatticePoint>& points, in
 
 std::vector<std::string> tolerance_notes() {
   return {
-      "fused        6e-8 (8 + 4 sqrt(H + I + T B)) a layer: the rounding of sums of so many",
-      "             floats; 15 times that with layer-norm, which divides by small deviations,",
-      "             plus 32 times what the reference, or the tape, is off in float",
-      "tape         1e-13, doubles added up in another order; 1e-12 with layer-norm, and in",
-      "             proportion more where the fused tolerance is",
-      "differences  1e-9, to fourth order with a step of 2e-4; 1e-5 with layer-norm, which",
-      "             bends so much at a state of zero that the step must be 1e-5, or 1e-7",
+      "fused        6e-8 (8 + 4 sqrt(H + I + T B)) per layer: rounding error of sums of that many",
+      "             floats; with layer-norm 15 times that (it divides by small deviations), plus",
+      "             32 times the error of the reference or of the tape in float",
+      "tape         1e-13: rounding of doubles summed in another order; 1e-12 with layer-norm,",
+      "             increased by the same factor as the fused tolerance",
+      "differences  1e-9: fourth-order central differences with step 2e-4; 1e-5 with layer-norm,",
+      "             whose curvature near a zero state requires a step of 1e-5 or 1e-7",
   };
 }
 

@@ -1,6 +1,6 @@
-// A linear chain over labels (a conditional random field; Lafferty et al. 2001): whole sequences of labels are scored,
-// by what a network says of each label at each step and by how one label follows another. Here are its loss with the
-// gradients, by the forward-backward algorithm, and its best sequences, by Viterbi's. The equations are (52) to (56) of
+// A linear-chain conditional random field (Lafferty et al. 2001): the score of a label sequence is the sum of the
+// network's scores of its labels and of transition scores. Its loss and gradients (forward-backward algorithm), and its
+// most probable sequences (Viterbi algorithm). The equations are (52) to (56) of
 // docs/derivatives.md.
 //
 // T steps, B sequences, K labels. Sums are made in double, and the same for any number of threads.

@@ -21,7 +21,7 @@ void LstmOptions::add_to(OptionTable& table) {
   table.add("train-initial-state", train_initial_state, "learn the initial state, instead of starting from zeros");
   table.add("dropout", dropout,
             "dropout probability of the first layer's input, between layers, and of the last layer's output", rate);
-  table.add("dropout-input", dropout_input, "dropout probability of the first layer's input; -1: as --dropout",
+  table.add("dropout-input", dropout_input, "dropout probability of the first layer's input; -1: same as --dropout",
             rate_or_same);
   table.add("dropout-output", dropout_output, "dropout probability of the last layer's output; -1: same as --dropout",
             rate_or_same);

@@ -41,7 +41,7 @@ struct LstmOptions {
   double temporal_reg = 0.0;       ///< of its squared changes from step to step, per symbol (ditto, "TAR")
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
   /// The first option that is on though the cell has no place for it (proj, layer_norm, dropout_recurrent, zoneout and
   /// zoneout_cell are the LSTM's alone); empty: none.

@@ -29,7 +29,7 @@ struct ClassifierOptions {
   nn::InitOptions init;
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
 };
 
@@ -59,7 +59,7 @@ class Classifier {
   int32_t find_class(const std::string& name) const;
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
-  /// Gives words of the vocabulary the vectors that others trained.
+  /// Sets the embeddings of these words to pretrained vectors.
   void set_word_vectors(const data::WordVectors& vectors) { encoder_.set_word_vectors(vectors); }
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 

@@ -158,7 +158,7 @@ ClassifierTask::ClassifierTask(Classifier& model, std::vector<data::LabelledText
       buckets_(train_.lengths(), options.groups) {
   train_.count_words();
   if (valid_.size() > 0 && valid_.unseen() == valid_.size()) {
-    throw input_error("held-out texts: expected classes of the training data, found none of them",
+    throw input_error("held-out texts: expected classes that occur in the training data, found none",
                       "give texts of the same classes, or no validation data");
   }
   if (!options.balanced) return;

@@ -1,4 +1,4 @@
-// What a step of training wants of a batch, whatever the model.
+// What a training step computes from a batch, for any model.
 #pragma once
 
 #include <cstdint>

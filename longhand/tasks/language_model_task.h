@@ -18,8 +18,8 @@ struct LanguageTaskOptions {
   nn::Engine engine = nn::Engine::kFused;
 };
 
-/// How to measure held-out text in the course of a training with these options: in as many rows side by side as leave
-/// each long enough; a bidirectional model, from the past alone.
+/// Options for validation during training: as many parallel rows as leave each row long enough; for a bidirectional
+/// model, only the preceding symbols as context.
 EvaluateOptions evaluation_while_training(const LanguageModel& model, const data::Corpus& corpus, int64_t batch,
                                           int64_t bptt);
 

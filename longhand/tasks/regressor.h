@@ -31,7 +31,7 @@ struct RegressorOptions {
   nn::InitOptions init;
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
 };
 

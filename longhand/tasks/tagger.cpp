@@ -38,7 +38,7 @@ void TaggerOptions::add_to(OptionTable& table) {
   columns.add_to(table);
   std::vector<std::string> schemes = data::scheme_names();
   schemes.insert(schemes.begin(), "auto");
-  table.add("scheme", scheme, "tagging scheme of the data; auto recognises it, none is for tags that are not of chunks",
+  table.add("scheme", scheme, "tagging scheme of the data; auto recognises it; none: tags that do not mark chunks",
             one_of(std::move(schemes)));
   table.add("encode", encode, "tagging scheme inside the model", one_of({"iob1", "iob2", "bioes"}));
   words.add_to(table);

@@ -22,7 +22,7 @@ struct TaggerOptions {
   TaggerOptions();
 
   data::ColumnOptions columns;   ///< where the training data has its tags; other files are read the same way
-  std::string scheme = "auto";   ///< of chunks, in the data: none, iob1, iob2 or bioes; auto: as the training data show
+  std::string scheme = "auto";   ///< tagging scheme of the data: one of data::scheme_names(), or auto: recognised
   std::string encode = "bioes";  ///< of chunks, inside the model
   data::WordOptions words;
   nn::WordEncoderOptions encoder;
@@ -31,7 +31,7 @@ struct TaggerOptions {
   nn::InitOptions init;
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be together.
+  /// Throws a usage error for options that cannot be combined.
   void check() const;
 };
 
@@ -69,7 +69,7 @@ class Tagger {
   int32_t find_label(const std::string& label) const;
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
-  /// Gives words of the vocabulary the vectors that others trained.
+  /// Sets the embeddings of these words to pretrained vectors.
   void set_word_vectors(const data::WordVectors& vectors) { encoder_.set_word_vectors(vectors); }
   /// Words looked up in this model's vocabulary.
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }

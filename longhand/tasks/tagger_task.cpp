@@ -153,9 +153,10 @@ TaggerTask::TaggerTask(Tagger& model, std::vector<data::TaggedSentence> train, s
   // A chain is measured on whole sentences.
   const int64_t measured = model.options().crf ? valid_.familiar() : valid_.words() - valid_.unseen();
   if (valid_.size() > 0 && measured == 0) {
-    throw input_error(std::string("held-out sentences: expected tags of the training data, found others") +
-                          (model.options().crf ? " in every sentence" : " for every word"),
-                      "give sentences with the same tags, or no validation data");
+    throw input_error(
+        std::string("held-out sentences: expected tags that occur in the training data, found unseen tags") +
+            (model.options().crf ? " in every sentence" : " for every word"),
+        "give sentences with the same tags, or no validation data");
   }
 }
 

@@ -70,8 +70,7 @@ void OptimizerOptions::add_to(OptionTable& table) {
             "asgd: updates before averaging starts; -1: averaging starts when the held-out loss stops improving",
             at_least(-1));
   table.add("average-trigger", average_trigger,
-            "asgd: evaluations that --average-after -1 looks back (non-monotone interval of Merity et al. 2018)",
-            at_least(0));
+            "asgd: non-monotone interval of the averaging trigger, in evaluations (Merity et al. 2018)", at_least(0));
   table.add("asgd-lambda", asgd_lambda, "asgd: decay coefficient (lambda) of the weights and of the learning rate",
             at_least(0.0));
 }

@@ -65,8 +65,8 @@ class Optimizer {
   int64_t momentum_steps_ = 0;
 };
 
-/// Whether `losses`, one an evaluation, call for averaging: the last one is above the least of all but the last
-/// `patience` before it.
+/// The non-monotone trigger of Merity et al. 2018: whether the last of `losses`, one per evaluation, is above the
+/// minimum of all evaluations more than `patience` before it.
 bool non_monotone(const std::vector<double>& losses, int64_t patience);
 
 }  // namespace longhand::train

@@ -29,7 +29,7 @@ void ScheduleOptions::add_to(OptionTable& table) {
             at_least(0));
   table.add("lr-threshold", threshold, "plateau: smallest improvement that counts, relative to the best loss",
             fraction());
-  table.add("lr-cooldown", cooldown, "plateau: evaluations after a reduction in which patience is not counted",
+  table.add("lr-cooldown", cooldown, "plateau: evaluations after a reduction before patience is counted again",
             at_least(0));
   table.add("lr-min", min, "plateau, cosine: smallest learning rate", at_least(0.0));
   table.add("lr-peak-at", peak_at, "one-cycle: fraction of the run at which the rate is highest", factor_check);

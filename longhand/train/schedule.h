@@ -12,8 +12,8 @@ namespace longhand::train {
 /// constant      the rate
 /// step          multiplied by `factor` after `after` epochs, and then every `every` epochs
 /// exponential   multiplied by `factor` after each epoch, but for the first `after`
-/// plateau       multiplied by `factor` when `patience` evaluations in a row were not better than the best
-/// cosine        half a cosine from the rate down to `least`, over the whole run (Loshchilov and Hutter 2017)
+/// plateau       multiplied by `factor` after more than `patience` consecutive evaluations without improvement
+/// cosine        half a cosine from the rate down to `min`, over the whole run (Loshchilov and Hutter 2017)
 /// inverse-sqrt  times sqrt(w / t) at update t from 1, with w the updates of warm-up, or 1 (Vaswani et al. 2017)
 /// one-cycle     half a cosine up from rate / `start_divisor` to the rate in the first `peak_at` of the run, and one
 ///               down to rate / (`start_divisor` `end_divisor`) (Smith and Topin 2018; as PyTorch has it)

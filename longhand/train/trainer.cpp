@@ -181,7 +181,7 @@ Divergence Trainer::diverged(const std::string& what) const {
       ExitCode::kInput,
       fmt::format("step {} (epoch {}): the {} is not finite; training has stopped, and {} holds the last good state",
                   progress_.step + 1, progress_.epoch, what, files_.checkpoint),
-      fmt::format("lower --lr (now {}) or --clip-norm (now {}; 0 does not clip), and start again",
+      fmt::format("use a lower --lr (now {}) or a lower --clip-norm above 0 (now {}; 0: no clipping), and start again",
                   options_.optimizer.learning_rate, options_.optimizer.clip_norm));
 }
 

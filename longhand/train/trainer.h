@@ -25,7 +25,7 @@ struct TrainOptions {
   bool tensorboard = false;
 
   void add_to(OptionTable& table);
-  /// Throws a usage error for options that cannot be with this task.
+  /// Throws a usage error for options that this task does not support.
   void check(const tasks::Task& task) const;
 };
 

@@ -143,7 +143,7 @@ TEST(Cli, InputAtFaultIsExitCodeOne) {
   const auto train = [&](const std::string& data, const std::vector<std::string>& more = {}) {
     return run(folder, with({"train", "lm", "--data", data, "--out", "run", "--epochs", "1"}, more));
   };
-  expect_error(train("none.txt"), 1, "none.txt: expected a file or a built-in text, found neither");
+  expect_error(train("none.txt"), 1, "none.txt: expected a file or the name of a data set, found neither");
   expect_error(train("tail"), 1, "did you mean tale?");
   expect_error(train("."), 1, "found a folder");
   write_file(folder / "empty", "");
@@ -160,7 +160,7 @@ TEST(Cli, InputAtFaultIsExitCodeOne) {
   expect_error(train("tale", {"--min-count", "1000000"}), 1, "no symbol occurs 1000000 times");
   EXPECT_FALSE(io::exists(folder / "run"));  // nothing half-made
   write_file(folder / "file", "x");
-  expect_error(run(folder, {"train", "lm", "--data", "tale", "--out", "file/run"}), 1, "cannot be made a folder");
+  expect_error(run(folder, {"train", "lm", "--data", "tale", "--out", "file/run"}), 1, "cannot create this folder");
 }
 
 TEST(Cli, AFullDiskStopsTheRunAndLeavesNothingHalfWritten) {
@@ -177,9 +177,9 @@ TEST(Cli, ModelsAtFaultAreExitCodeOne) {
   const std::string whole = read_file(folder / "run/model.safetensors");
   for (const size_t size : {size_t{0}, size_t{5}, size_t{100}, whole.size() / 2, whole.size() - 1}) {
     write_file(folder / "cut", whole.substr(0, size));
-    expect_error(run(folder, {"generate", "cut"}), 1, "cut: not a whole safetensors file");
-    expect_error(run(folder, {"eval", "cut", "--data", "tale"}), 1, "not a whole safetensors file");
-    expect_error(run(folder, {"info", "cut"}), 1, "not a whole safetensors file");
+    expect_error(run(folder, {"generate", "cut"}), 1, "cut: not a valid safetensors file");
+    expect_error(run(folder, {"eval", "cut", "--data", "tale"}), 1, "not a valid safetensors file");
+    expect_error(run(folder, {"info", "cut"}), 1, "not a valid safetensors file");
   }
   std::string other = whole;
   other.replace(other.find("language_model"), 14, "tagger_model__");
@@ -225,7 +225,7 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"generate", "run", "--temperature", "0"}, "--temperature: expected a number above 0");
   usage({"eval", "run"}, "expected --data");
   write_file(folder / "bad.toml", "data = \"tale\"\nhiden = 3\n");
-  usage({"train", "lm", "--config", "bad.toml"}, "bad.toml:2: hiden: no option of this name can be set in a file");
+  usage({"train", "lm", "--config", "bad.toml"}, "bad.toml:2: hiden: not an option that can be set in a file");
 }
 
 TEST(Cli, HelpIsOnStandardOutput) {

@@ -182,7 +182,7 @@ TEST_F(DataGet, FindsADownloadedSetByName) {
   EXPECT_NE(get(server.address()).out.find("is already downloaded"), std::string::npos);
   EXPECT_EQ(server.requests(), before);
   EXPECT_EQ(run(folder, not_there).code, 0);
-  EXPECT_NE(run(folder, {"data", "list"}).out.find("[here]"), std::string::npos);
+  EXPECT_NE(run(folder, {"data", "list"}).out.find("[downloaded]"), std::string::npos);
   // A server without ranges sends everything again.
   std::filesystem::remove(file());
   write_file(file() + ".part", read_file(shared).substr(0, 100));

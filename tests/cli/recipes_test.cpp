@@ -178,7 +178,7 @@ TEST(Cli, RecipesAtFaultAreExitCodeTwo) {
     EXPECT_FALSE(io::exists(folder / "run")) << fragment;
   };
   refused({"--batch", "none"}, "--batch: expected an integer from 1 to 1048576, or all, found 'none'");
-  refused({"--batch", "all", "--accumulate", "2"}, "--batch all: expected no --accumulate");
+  refused({"--batch", "all", "--accumulate", "2"}, "--batch all: cannot be combined with --accumulate");
   refused({"--embed", "0", "--tie-weights"}, "--tie-weights: expected an embedding");
   refused({"--embed", "0", "--dropout-embedding", "0.1"}, "--dropout-embedding: expected an embedding");
   refused({"--optimizer", "asgd", "--valid-fraction", "0"}, "nothing is held out");

@@ -112,8 +112,8 @@ TEST(Chunks, ALineThatBreaksTheSchemeIsNamed) {
   EXPECT_EQ(recognise({"O B-A I-A", "O B-A O", "O I-A"}),
             "file:10: expected tags in the scheme iob2, found I-A after O");
   EXPECT_EQ(recognise({"O B-A E-A", "B-A O"}), "file:6: expected tags in the scheme bioes, found O after B-A");
-  EXPECT_EQ(recognise({"S-A B-A"}), "file:2: expected tags in the scheme bioes, found a sentence's end after B-A");
-  EXPECT_EQ(recognise({"B-A I-A O", "B-A ILOC"}), "file:6: expected O or a tag of a chunk, such as B-LOC, found ILOC");
+  EXPECT_EQ(recognise({"S-A B-A"}), "file:2: expected tags in the scheme bioes, found end of sentence after B-A");
+  EXPECT_EQ(recognise({"B-A I-A O", "B-A ILOC"}), "file:6: expected O or a chunk tag such as B-LOC, found ILOC");
   EXPECT_EQ(error_of([&] { check_scheme(sentences({"O I-A"}), Scheme::kIob2, "file"); }),
             "file:2: expected tags in the scheme iob2, found I-A after O");
   EXPECT_EQ(error_of([&] { check_scheme(sentences({"O I-A"}), Scheme::kIob1, "file"); }), "");

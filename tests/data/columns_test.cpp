@@ -48,7 +48,7 @@ TEST(Columns, ConllUIsRecognisedAndItsOtherLinesAreSkipped) {
 TEST(Columns, OtherFilesHaveTagsInAnyColumn) {
   const std::string text = "-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\nrejects VBZ I-VP O\n\n\n# NN B-NP O\n";
   const ColumnFile file = read(text);
-  EXPECT_EQ(file.description, "columns between blanks, tags in column 4");
+  EXPECT_EQ(file.description, "space-separated columns, tags in column 4");
   ASSERT_EQ(file.sentences.size(), 2U);
   EXPECT_EQ(joined(file.sentences[0].words), "EU rejects");
   EXPECT_EQ(joined(file.sentences[0].tags), "B-ORG O");
@@ -58,7 +58,7 @@ TEST(Columns, OtherFilesHaveTagsInAnyColumn) {
 
 TEST(Columns, TabsSeparateWhereThereAreTabs) {
   const ColumnFile file = read("\xEF\xBB\xBFNew York\tB\r\nis\tO\r\n\t\r\nbig\tO");
-  EXPECT_EQ(file.description, "columns between tabs, tags in column 2");
+  EXPECT_EQ(file.description, "tab-separated columns, tags in column 2");
   ASSERT_EQ(file.sentences.size(), 2U);
   EXPECT_EQ(file.sentences[0].words, (std::vector<std::string>{"New York", "is"}));
 }
@@ -91,7 +91,7 @@ TEST(Columns, ConllUPlusNamesItsColumns) {
 
 TEST(Columns, CommentsBeforeSentencesAreCounted) {
   const ColumnFile file = read("# id 7 domain=en\na _ _ O\nb _ _ B-X\n\n# id 8 domain=en\nc _ _ O\n");
-  EXPECT_EQ(file.description, "columns between blanks, tags in column 4, 2 comments");
+  EXPECT_EQ(file.description, "space-separated columns, tags in column 4, 2 comments");
   EXPECT_EQ(file.sentences.size(), 2U);
 }
 
@@ -129,9 +129,9 @@ TEST(Columns, AStreamGivesEachSentenceAtItsBlankLine) {
 }
 
 TEST(Columns, FaultsAreNamedWithTheirLine) {
-  EXPECT_EQ(error_of("a X\nb\n"), "f:2: expected 2 columns between blanks, found 1");
-  EXPECT_EQ(error_of("a X\nb X Y\n"), "f:2: expected 2 columns between blanks, found 3");
-  EXPECT_EQ(error_of("a X\nb\n", {.column = "2"}), "f:2: expected at least 2 columns between blanks, found 1");
+  EXPECT_EQ(error_of("a X\nb\n"), "f:2: expected 2 space-separated columns, found 1");
+  EXPECT_EQ(error_of("a X\nb X Y\n"), "f:2: expected 2 space-separated columns, found 3");
+  EXPECT_EQ(error_of("a X\nb\n", {.column = "2"}), "f:2: expected at least 2 space-separated columns, found 1");
   EXPECT_EQ(error_of("a\nb\n"), "f:1: expected words in column 1 and tags in another, found one column");
   EXPECT_EQ(error_of("a\t\n"), "f:1: expected a tag in column 2, found none");
   EXPECT_EQ(error_of("\tX\n"), "f:1: expected a word, found an empty column");
@@ -142,7 +142,7 @@ TEST(Columns, FaultsAreNamedWithTheirLine) {
   EXPECT_EQ(error_of("\n# only a comment\n", {.format = "conllu"}),
             "f: expected sentences, one word per line, found none");
   EXPECT_EQ(error_of("a X\n", {.column = "upos"}),
-            "f:1: --column upos needs CoNLL-U, ten columns between tabs, the first an ID; found 2 columns");
+            "f:1: --column upos needs CoNLL-U, ten tab-separated columns, the first an ID; found 2 columns");
   EXPECT_EQ(error_of("a X\n", {.column = "0"}, ExitCode::kUsage),
             "--column: expected upos, xpos, last or a number from 1, found '0'");
 }
@@ -160,7 +160,7 @@ TEST(Columns, ConllUThatIsDamagedIsRefused) {
   EXPECT_EQ(error_of("1" + word + "3" + word), "f:2: expected the ID 2, found '3'");
   EXPECT_EQ(error_of("1" + word + "1" + word), "f:2: expected the ID 2, found '1'");
   EXPECT_EQ(error_of("1" + word + "x" + word), "f:2: expected the ID 2, found 'x'");
-  EXPECT_EQ(error_of("1" + word + "2\tw\tNOUN\n"), "f:2: expected the 10 columns of CoNLL-U between tabs, found 3");
+  EXPECT_EQ(error_of("1" + word + "2\tw\tNOUN\n"), "f:2: expected the 10 tab-separated columns of CoNLL-U, found 3");
   EXPECT_EQ(error_of("1" + word, {.column = "20"}), "f:1: --column 20: expected one of the 10 columns of CoNLL-U");
   EXPECT_EQ(error_of("1\tw\tw\t_\tNN\t_\t0\troot\t_\t_\n"), "f:1: expected a tag in column 4, found none");
 }

@@ -77,7 +77,7 @@ std::string read(const std::string& text, const std::string& source = "f", const
 
 TEST(Labelled, FormatsAreRecognisedAndSaid) {
   EXPECT_EQ(read("__label__pos good one\n__label__neg  bad\n"),
-            "fastText's lines, __label__LABEL and a text: 1pos(good one) 2neg(bad)");
+            "fastText (`__label__LABEL text` lines): 1pos(good one) 2neg(bad)");
   EXPECT_EQ(read("{\"text\":\"good, \\\"one\\\"\",\"label\":1}\n\n{\"label\":\"b\",\"text\":\"x\"}"),
             "JSON lines, label in 'label', text in 'text': 11(good, \"one\") 3b(x)");
   EXPECT_EQ(read("label,text\npos,\"a, b\"\n", "f.csv"),
@@ -87,7 +87,7 @@ TEST(Labelled, FormatsAreRecognisedAndSaid) {
   EXPECT_EQ(read("text\tid\tlabel\n\"quote\t7\tpos\n"),
             "TSV, label in column 3 ('label'), text in column 1 ('text'): 2pos(\"quote)");
   EXPECT_EQ(read("DESC:manner How did it ?\nHUM:ind Who ?\n", "f", {.until = ":"}),
-            "lines of a label, a blank and a text: 1DESC(How did it ?) 2HUM(Who ?)");
+            "`LABEL text` lines: 1DESC(How did it ?) 2HUM(Who ?)");
   EXPECT_EQ(read("7,x,good\n", "f.csv", {.label = "1", .text = "3"}),
             "CSV without a header, label in column 1, text in column 3: 17(good)");
 }
@@ -152,7 +152,7 @@ TEST(Labelled, TextsToBeClassifiedMayBeEmpty) {
 TEST(Labelled, WithoutLabelsALineIsAText) {
   EXPECT_EQ(read("good one\n", "f", {}, Labels::kIgnored), "one text per line: 1(good one)");
   EXPECT_EQ(read("__label__pos good\nplain\n", "f", {}, Labels::kIgnored),
-            "fastText's lines, __label__LABEL and a text: 1(good) 2(plain)");
+            "fastText (`__label__LABEL text` lines): 1(good) 2(plain)");
   EXPECT_EQ(read("{\"text\":\"x\"}\n", "f", {}, Labels::kIgnored), "JSON lines, text in 'text': 1(x)");
 }
 
@@ -180,7 +180,7 @@ TEST(Labelled, FaultsAreNamedWithTheirLine) {
   const auto fault = [](const std::string& text, const std::string& source = "f", const LabelledOptions& options = {}) {
     return error_of([&] { read(text, source, options); });
   };
-  EXPECT_EQ(fault("__label__a x\ny\n"), "f:2: expected __label__ and a label at the line's beginning, found none");
+  EXPECT_EQ(fault("__label__a x\ny\n"), "f:2: expected __label__LABEL at the start of the line, found none");
   EXPECT_EQ(fault("__label__a __label__b x\n"), "f:1: expected one label, found several");
   EXPECT_EQ(fault("__label__a\n"), "f:1: expected a text, found none");
   EXPECT_EQ(fault("{\"label\":1,\"rest\":\"x\"}\n"),
@@ -278,9 +278,9 @@ TEST(Series, ARowOfValuesIsNoHeader) {
 
 TEST(Series, ReportsTimesThatDoNotIncrease) {
   const std::string text = "t,v\n2024-01-02,1\n2024-01-01,2\n2024-01-01,3\n";
-  const std::string said = read_table(text, {.time = "t"}, "f").description;
+  const std::string said = read_table(text, {.time = "t"}, "f").describe();
   EXPECT_NE(said.find("line 3"), std::string::npos) << said;
-  EXPECT_EQ(read_table("t,v\n1,1\n2,2\n", {.time = "t"}, "f").description.find("line"), std::string::npos);
+  EXPECT_EQ(read_table("t,v\n1,1\n2,2\n", {.time = "t"}, "f").describe().find("line"), std::string::npos);
 }
 
 TEST(Series, NumbersNearTheLimitsOfDoubleAreRefused) {

@@ -40,7 +40,7 @@ TEST(File, ErrorsSayWhy) {
   EXPECT_NE(error_of([&] { read_file(folder.string()); }).find("found a folder"), std::string::npos);
   EXPECT_NE(error_of([&] { write_file(folder / "no/such", "x"); }).find("cannot be written"), std::string::npos);
   write_file(folder / "file", "x");
-  EXPECT_NE(error_of([&] { make_folder(folder / "file"); }).find("cannot be made a folder"), std::string::npos);
+  EXPECT_NE(error_of([&] { make_folder(folder / "file"); }).find("cannot create this folder"), std::string::npos);
 }
 
 // A limit on the size of files stands in for a full disk: in both, a write stops half-way.
@@ -220,7 +220,7 @@ TEST(Config, ErrorsNameTheLineAndTheNearestOption) {
     write_file(folder / "c.toml", text);
     return error_of([&] { read_toml(folder / "c.toml", s.table); }, ExitCode::kUsage);
   };
-  EXPECT_NE(error("\nhiden = 3\n").find("c.toml:2: hiden: no option"), std::string::npos);
+  EXPECT_NE(error("\nhiden = 3\n").find("c.toml:2: hiden: not an option"), std::string::npos);
   EXPECT_NE(error("hidden = 0\n").find("c.toml:1: hidden: expected an integer of at least 1, found '0'"),
             std::string::npos);
   EXPECT_NE(error("hidden = \"x\"\n"), "");
