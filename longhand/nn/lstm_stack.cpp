@@ -8,8 +8,7 @@
 #include "longhand/nn/lstm_stack_parts.h"
 
 namespace longhand::nn {
-template <class T>
-LstmStack<T>::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
+LstmStack::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
     : options_(options), layers_(static_cast<size_t>(options.lstm.layers)) {
   const LstmOptions& lstm = options.lstm;
   LONGHAND_CHECK(lstm.misplaced().empty());
@@ -51,120 +50,145 @@ LstmStack<T>::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
   }
 }
 
-template <class T>
-LstmStack<T>::~LstmStack() = default;
-
-template <class T>
-void LstmStack<T>::reset_state(int64_t batch) {
-  for (Layer& layer : layers_) {
-    for (Direction& d : layer.directions) {
-      d.h_state.resize(batch * padded(options_.lstm.state()));
-      d.c_state.resize(options_.lstm.is_lstm() ? batch * padded(options_.lstm.hidden) : 0);
-      d.h_state.fill(T(0));
-      d.c_state.fill(T(0));
-    }
-  }
-  begins_.assign(options_.lstm.train_initial_state ? static_cast<size_t>(batch) : 0, 1);
-}
-
-template <class T>
-void LstmStack<T>::reset_rows(std::span<const uint8_t> rows) {
-  const auto B = static_cast<int64_t>(rows.size());
-  LONGHAND_CHECK(state_fits(B));
-  const auto clear = [&](Buffer<T>& state, int64_t width) {
-    for (int64_t b = 0; b < B; ++b) {
-      if (rows[static_cast<size_t>(b)] != 0) std::fill_n(state.data() + b * width, width, T(0));
-    }
-  };
-  for (Layer& layer : layers_) {
-    for (Direction& d : layer.directions) {
-      clear(d.h_state, padded(options_.lstm.state()));
-      if (options_.lstm.is_lstm()) clear(d.c_state, padded(options_.lstm.hidden));
-    }
-  }
-  if (options_.lstm.train_initial_state) begins_.assign(rows.begin(), rows.end());
-}
-
-template <class T>
-std::vector<Buffer<T>*> LstmStack<T>::state() {
-  std::vector<Buffer<T>*> out;
-  for (Layer& layer : layers_) {
-    for (Direction& d : layer.directions) {
-      out.push_back(&d.h_state);
-      if (options_.lstm.is_lstm()) out.push_back(&d.c_state);
-    }
-  }
-  return out;
-}
-
-template <class T>
-bool LstmStack<T>::state_fits(int64_t batch) const {
-  const LstmOptions& lstm = options_.lstm;
-  const int64_t h = batch * padded(lstm.state()), c = lstm.is_lstm() ? batch * padded(lstm.hidden) : 0;
-  for (const Layer& layer : layers_) {
-    for (const Direction& d : layer.directions) {
-      if (d.h_state.size() != h || d.c_state.size() != c) return false;
-    }
-  }
-  return true;
-}
-
-template <class T>
-typename LstmStack<T>::SavedState LstmStack<T>::save_state() {
-  SavedState saved{.arrays = {}, .begins = std::move(begins_)};
-  begins_.clear();
-  for (Buffer<T>* array : state()) saved.arrays.push_back(std::move(*array));
-  for (Buffer<T>* array : state()) *array = Buffer<T>();
-  return saved;
-}
-
-template <class T>
-void LstmStack<T>::restore_state(SavedState saved) {
-  const std::vector<Buffer<T>*> arrays = state();
-  for (size_t i = 0; i < arrays.size(); ++i) *arrays[i] = std::move(saved.arrays[i]);
-  begins_ = std::move(saved.begins);
-}
-
-template <class T>
-std::vector<Buffer<T>*> LstmStack<T>::state_gradients() {
-  std::vector<Buffer<T>*> out;
-  for (Layer& layer : layers_) {
-    for (Direction& d : layer.directions) {
-      d.dh_state.resize(d.h_state.size());
-      d.dc_state.resize(d.c_state.size());
-      out.push_back(&d.dh_state);
-      if (options_.lstm.is_lstm()) out.push_back(&d.dc_state);
-    }
-  }
-  return out;
-}
-
-template <class T>
-bool LstmStack<T>::drops(const Layer& layer) const {
-  return pass_ == Pass::kTraining && layer.drop > 0.0;
-}
-
-template <class T>
-kernels::LstmShape LstmStack<T>::shape(const Direction& direction, const StackInput<T>& input) const {
-  return {.steps = input.steps,
-          .batch = input.batch,
+kernels::LstmShape LstmStack::shape(const Direction& direction, int64_t steps, int64_t batch,
+                                    const int32_t* lengths) const {
+  return {.steps = steps,
+          .batch = batch,
           .inputs = direction.inputs,
           .hidden = options_.lstm.hidden,
-          .lengths = input.lengths,
+          .lengths = lengths,
           .projection = options_.lstm.proj,
           .reverse = direction.reverse};
 }
 
 template <class T>
-kernels::LstmWeights<T> LstmStack<T>::weights(const Direction& direction, const T* values) const {
-  kernels::LstmWeights<T> out = direction.offsets.view(values);
-  if (pass_ == Pass::kTraining && options_.lstm.weight_drop > 0.0) out.w_hh = direction.dropped_w_hh.data();
+void StackWeights<T>::set_values(const T* values) {
+  values_ = values;
+  packed_for_ = Packed::kNothing;
+}
+
+template <class T>
+bool StackWeights<T>::is_packed_for(Pass pass) const {
+  return packed_for_ >= (pass == Pass::kInference ? Packed::kInference : Packed::kTraining);
+}
+
+template <class T>
+void StackWeights<T>::pack(Pass pass, kernels::Context& context) {
+  if (is_packed_for(pass)) return;
+  packed_for_ = pass == Pass::kInference ? Packed::kInference : Packed::kTraining;
+  if constexpr (std::is_same_v<T, float>) {
+    size_t part = 0;
+    for (const LstmStack::Layer& layer : stack_->layers()) {
+      const bool dense = &layer != stack_->layers().data() || !stack_->options().one_hot;
+      for (const LstmStack::Direction& d : layer.directions) {
+        kernels::pack_lstm(stack_->shape(d, 0, 0, nullptr), d.offsets.view(values_), dense,
+                           pass == Pass::kInference ? kernels::PackFor::kInference : kernels::PackFor::kTraining,
+                           packed_[part++], context);
+      }
+    }
+  }
+}
+
+template <class T>
+void StackState<T>::reset(int64_t batch) {
+  const LstmOptions& lstm = stack_->options().lstm;
+  for (size_t part = 0; part < h_.size(); ++part) {
+    h_[part].resize(batch * padded(lstm.state()));
+    c_[part].resize(lstm.is_lstm() ? batch * padded(lstm.hidden) : 0);
+    h_[part].fill(T(0));
+    c_[part].fill(T(0));
+  }
+  begins_.assign(lstm.train_initial_state ? static_cast<size_t>(batch) : 0, 1);
+}
+
+template <class T>
+void StackState<T>::reset_rows(std::span<const uint8_t> rows) {
+  const LstmOptions& lstm = stack_->options().lstm;
+  const auto B = static_cast<int64_t>(rows.size());
+  LONGHAND_CHECK(fits(B));
+  const auto clear = [&](Buffer<T>& state, int64_t width) {
+    for (int64_t b = 0; b < B; ++b) {
+      if (rows[static_cast<size_t>(b)] != 0) std::fill_n(state.data() + b * width, width, T(0));
+    }
+  };
+  for (size_t part = 0; part < h_.size(); ++part) {
+    clear(h_[part], padded(lstm.state()));
+    if (lstm.is_lstm()) clear(c_[part], padded(lstm.hidden));
+  }
+  if (lstm.train_initial_state) begins_.assign(rows.begin(), rows.end());
+}
+
+template <class T>
+std::vector<Buffer<T>*> StackState<T>::arrays() {
+  std::vector<Buffer<T>*> out;
+  for (size_t part = 0; part < h_.size(); ++part) {
+    out.push_back(&h_[part]);
+    if (stack_->options().lstm.is_lstm()) out.push_back(&c_[part]);
+  }
   return out;
 }
 
 template <class T>
-kernels::LstmMasks<T> LstmStack<T>::masks(const Direction& direction) const {
-  const LstmOptions& lstm = options_.lstm;
+bool StackState<T>::fits(int64_t batch) const {
+  const LstmOptions& lstm = stack_->options().lstm;
+  const int64_t h = batch * padded(lstm.state()), c = lstm.is_lstm() ? batch * padded(lstm.hidden) : 0;
+  return std::all_of(h_.begin(), h_.end(), [h](const Buffer<T>& b) { return b.size() == h; }) &&
+         std::all_of(c_.begin(), c_.end(), [c](const Buffer<T>& b) { return b.size() == c; });
+}
+
+template <class T>
+StackWorkspace<T>::StackWorkspace(const LstmStack& stack) : stack_(stack) {
+  size_t part = 0;
+  for (const LstmStack::Layer& from : stack.layers()) {
+    Layer& layer = layers_.emplace_back();
+    layer.inputs = from.inputs;
+    layer.residual = from.residual;
+    layer.drop = from.drop;
+    for (const LstmStack::Direction& direction : from.directions) {
+      layer.directions.emplace_back(Direction{direction, part++});
+    }
+  }
+}
+
+template <class T>
+StackWorkspace<T>::~StackWorkspace() = default;
+
+template <class T>
+std::vector<Buffer<T>*> StackWorkspace<T>::state_gradients(int64_t batch) {
+  const LstmOptions& lstm = options().lstm;
+  std::vector<Buffer<T>*> out;
+  for (Layer& layer : layers_) {
+    for (Direction& d : layer.directions) {
+      d.dh_state.resize(batch * padded(lstm.state()));
+      out.push_back(&d.dh_state);
+      if (!lstm.is_lstm()) continue;
+      d.dc_state.resize(batch * padded(lstm.hidden));
+      out.push_back(&d.dc_state);
+    }
+  }
+  return out;
+}
+
+template <class T>
+bool StackWorkspace<T>::drops(const Layer& layer) const {
+  return pass_ == Pass::kTraining && layer.drop > 0.0;
+}
+
+template <class T>
+kernels::LstmShape StackWorkspace<T>::shape(const Direction& direction, const StackInput<T>& input) const {
+  return stack_.shape(direction, input.steps, input.batch, input.lengths);
+}
+
+template <class T>
+kernels::LstmWeights<T> StackWorkspace<T>::weights(const Direction& direction, const T* values) const {
+  kernels::LstmWeights<T> out = direction.offsets.view(values);
+  if (drops_weights()) out.w_hh = direction.dropped_w_hh.data();
+  return out;
+}
+
+template <class T>
+kernels::LstmMasks<T> StackWorkspace<T>::masks(const Direction& direction) const {
+  const LstmOptions& lstm = options().lstm;
   kernels::LstmMasks<T> out;
   if (pass_ == Pass::kTraining && lstm.dropout_recurrent > 0.0) out.recurrent = direction.recurrent_mask.data();
   if (lstm.zoneout > 0.0) out.zone_h = direction.zone_h.data();
@@ -175,26 +199,26 @@ kernels::LstmMasks<T> LstmStack<T>::masks(const Direction& direction) const {
 }
 
 template <class T>
-kernels::LstmCache<T> LstmStack<T>::cache(Direction& d, int64_t rows, bool dense) const {
-  const int64_t Hp = padded(options_.lstm.hidden), Rp = padded(options_.lstm.state());
+kernels::LstmCache<T> StackWorkspace<T>::cache(Direction& d, int64_t rows, bool dense) const {
+  const int64_t Hp = padded(options().lstm.hidden), Rp = padded(options().lstm.state());
   const auto room = [rows](Buffer<T>& buffer, int64_t width, bool wanted) -> T* {
     if (!wanted) return nullptr;
     buffer.resize(rows * width);
     return buffer.data();
   };
-  const bool masked = pass_ == Pass::kTraining && options_.lstm.dropout_recurrent > 0.0;
+  const bool masked = pass_ == Pass::kTraining && options().lstm.dropout_recurrent > 0.0;
   return {.gates = room(d.gates, 4 * Hp, true),
           .masked_h = room(d.masked_h, Rp, masked),
-          .m = room(d.m, Hp, options_.lstm.proj > 0),
-          .norm_ih = room(d.norm_ih, 4 * Hp, options_.lstm.layer_norm && dense),
-          .norm_hh = room(d.norm_hh, 4 * Hp, options_.lstm.layer_norm),
-          .norm_c = room(d.norm_c, Hp, options_.lstm.layer_norm),
-          .rstd = room(d.rstd, 3, options_.lstm.layer_norm)};
+          .m = room(d.m, Hp, options().lstm.proj > 0),
+          .norm_ih = room(d.norm_ih, 4 * Hp, options().lstm.layer_norm && dense),
+          .norm_hh = room(d.norm_hh, 4 * Hp, options().lstm.layer_norm),
+          .norm_c = room(d.norm_c, Hp, options().lstm.layer_norm),
+          .rstd = room(d.rstd, 3, options().lstm.layer_norm)};
 }
 
 // What the directions of a layer read: the layer's input, or that with its mask.
 template <class T>
-kernels::LstmInput<T> LstmStack<T>::layer_input(const Layer& layer, const StackInput<T>& input) const {
+kernels::LstmInput<T> StackWorkspace<T>::layer_input(const Layer& layer, const StackInput<T>& input) const {
   if (layer.x == nullptr) return {nullptr, 0, input.symbols};
   if (drops(layer)) return {layer.dropped.data(), padded(layer.inputs), nullptr};
   return {layer.x, layer.x_stride, nullptr};
@@ -202,9 +226,9 @@ kernels::LstmInput<T> LstmStack<T>::layer_input(const Layer& layer, const StackI
 
 // Draws the masks inside one direction, or sets what is expected of them.
 template <class T>
-void LstmStack<T>::draw_masks(Direction& d, const StackInput<T>& input, uint32_t place, const T* values,
-                              ThreadPool& pool) {
-  const LstmOptions& lstm = options_.lstm;
+void StackWorkspace<T>::draw_masks(Direction& d, const StackInput<T>& input, uint32_t place, const T* values,
+                                   ThreadPool& pool) {
+  const LstmOptions& lstm = options().lstm;
   const int64_t B = input.batch, rows = input.steps * B, H = lstm.hidden;
   const int64_t R = lstm.state(), Rp = padded(R);
   const bool training = pass_ == Pass::kTraining;
@@ -240,10 +264,10 @@ void LstmStack<T>::draw_masks(Direction& d, const StackInput<T>& input, uint32_t
 
 // Draws the mask of an array [T, B, width]; one row for all steps of a sequence where variational.
 template <class T>
-void LstmStack<T>::draw_activation_mask(const StackInput<T>& input, uint32_t place, double p, int64_t width,
-                                        Buffer<T>& mask, ThreadPool& pool) {
+void StackWorkspace<T>::draw_activation_mask(const StackInput<T>& input, uint32_t place, double p, int64_t width,
+                                             Buffer<T>& mask, ThreadPool& pool) {
   if (pass_ != Pass::kTraining || p == 0.0) return;
-  const int64_t rows = options_.lstm.variational ? input.batch : input.steps * input.batch;
+  const int64_t rows = options().lstm.variational ? input.batch : input.steps * input.batch;
   DropoutKey key = input.masks;
   key.place += place;
   mask.resize(rows * padded(width));
@@ -252,13 +276,13 @@ void LstmStack<T>::draw_activation_mask(const StackInput<T>& input, uint32_t pla
 
 // (44) y = x * mask for an array [T, B, width]; dx = dy * mask likewise.
 template <class T>
-void LstmStack<T>::apply_mask(const StackInput<T>& input, const Buffer<T>& mask, int64_t width, const T* x,
-                              int64_t x_stride, T* y, int64_t y_stride, ThreadPool& pool) const {
+void StackWorkspace<T>::apply_mask(const StackInput<T>& input, const Buffer<T>& mask, int64_t width, const T* x,
+                                   int64_t x_stride, T* y, int64_t y_stride, ThreadPool& pool) const {
   const int64_t rows = input.steps * input.batch;
   multiply_mask<T>({.x = x,
                     .x_stride = x_stride,
                     .mask = mask.data(),
-                    .mask_rows = options_.lstm.variational ? input.batch : rows,
+                    .mask_rows = options().lstm.variational ? input.batch : rows,
                     .mask_stride = padded(width),
                     .y = y,
                     .y_stride = y_stride,
@@ -269,16 +293,18 @@ void LstmStack<T>::apply_mask(const StackInput<T>& input, const Buffer<T>& mask,
 
 // Everything that a forward pass needs before any engine runs.
 template <class T>
-void LstmStack<T>::begin(const StackInput<T>& input, const T* values, ThreadPool& pool) {
-  const LstmOptions& lstm = options_.lstm;
+void StackWorkspace<T>::begin(const StackInput<T>& input, StackState<T>& state, const T* values, ThreadPool& pool) {
+  const LstmOptions& lstm = options().lstm;
   const int64_t B = input.batch, Hp = padded(lstm.hidden), Rp = padded(lstm.state());
-  LONGHAND_CHECK(state_fits(B));
+  LONGHAND_CHECK(state.fits(B));
+  std::swap(began_, state.begins());
+  state.begins().clear();
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) {
-      for (int64_t b = 0; !begins_.empty() && b < B; ++b) {  // (43)
-        if (begins_[static_cast<size_t>(b)] == 0) continue;
-        std::copy_n(values + d.offsets.h_0, lstm.state(), d.h_state.data() + b * Rp);
-        if (lstm.is_lstm()) std::copy_n(values + d.offsets.c_0, lstm.hidden, d.c_state.data() + b * Hp);
+      for (int64_t b = 0; !began_.empty() && b < B; ++b) {  // (43)
+        if (began_[static_cast<size_t>(b)] == 0) continue;
+        std::copy_n(values + d.offsets.h_0, lstm.state(), state.h(d.part).data() + b * Rp);
+        if (lstm.is_lstm()) std::copy_n(values + d.offsets.c_0, lstm.hidden, state.c(d.part).data() + b * Hp);
       }
       draw_masks(d, input, mask_place(static_cast<size_t>(&layer - layers_.data()), d.reverse), values, pool);
     }
@@ -287,63 +313,62 @@ void LstmStack<T>::begin(const StackInput<T>& input, const T* values, ThreadPool
   }
   draw_activation_mask(input, static_cast<uint32_t>(layers_.size()), lstm.output_dropout(), lstm.outputs(),
                        output_mask_, pool);
-  std::swap(began_, begins_);
-  begins_.clear();
 }
 
+// Dropped weights are good for one batch.
 template <class T>
-void LstmStack<T>::pack(const T* values, kernels::Context& context) {
-  // Dropped weights are good for one batch.
-  const bool dropped = pass_ == Pass::kTraining && options_.lstm.weight_drop > 0.0;
-  const Packed wanted = pass_ == Pass::kInference ? Packed::kInference : Packed::kTraining;
-  if (packed_ >= wanted && !dropped) return;
+void StackWorkspace<T>::pack_dropped(const T* values, kernels::Context& context) {
   if constexpr (std::is_same_v<T, float>) {
-    for (size_t l = 0; l < layers_.size(); ++l) {
-      for (Direction& d : layers_[l].directions) {
-        kernels::pack_lstm(shape(d, {}), weights(d, values), l > 0 || !options_.one_hot,
-                           wanted == Packed::kTraining ? kernels::PackFor::kTraining : kernels::PackFor::kInference,
-                           d.packed, context);
+    for (Layer& layer : layers_) {
+      for (Direction& d : layer.directions) {
+        kernels::pack_lstm(shape(d, {}), weights(d, values), &layer != layers_.data() || !options().one_hot,
+                           kernels::PackFor::kTraining, d.dropped, context);
       }
     }
   }
-  packed_ = dropped ? Packed::kNothing : wanted;
 }
 
 template <class T>
-void LstmStack<T>::run_direction(Layer& layer, Direction& d, const StackInput<T>& input, Engine engine, const T* values,
-                                 kernels::Context& context) {
+const kernels::PackedLstm& StackWorkspace<T>::packed(const StackWeights<T>& weights, const Direction& d) const {
+  return drops_weights() ? d.dropped : weights.packed(d.part);
+}
+
+template <class T>
+void StackWorkspace<T>::run_direction(Layer& layer, Direction& d, const StackWeights<T>& weights, StackState<T>& state,
+                                      const StackInput<T>& input, kernels::Context& context) {
   const bool keep = pass_ != Pass::kInference;
   const int64_t B = input.batch, rows = input.steps * B;
-  const int64_t Hp = padded(options_.lstm.hidden), Rp = padded(options_.lstm.state());
+  const int64_t Hp = padded(options().lstm.hidden), Rp = padded(options().lstm.state());
   const kernels::LstmShape layer_shape = shape(d, input);
   const int64_t initial = layer_shape.initial_slot() * B;
   d.h.resize((rows + B) * Rp);
-  std::copy_n(d.h_state.data(), B * Rp, d.h.data() + initial * Rp);
+  Buffer<T>&h_state = state.h(d.part), &c_state = state.c(d.part);
+  std::copy_n(h_state.data(), B * Rp, d.h.data() + initial * Rp);
   if (keep) {
     d.c.resize((rows + B) * Hp);
-    std::copy_n(d.c_state.data(), B * Hp, d.c.data() + initial * Hp);
+    std::copy_n(c_state.data(), B * Hp, d.c.data() + initial * Hp);
   }
   const kernels::LstmForward<T> args{.shape = layer_shape,
-                                     .weights = weights(d, values),
+                                     .weights = this->weights(d, weights.values()),
                                      .input = layer_input(layer, input),
                                      .masks = masks(d),
                                      .h = d.h.data(),
-                                     .c = keep ? d.c.data() : d.c_state.data(),
+                                     .c = keep ? d.c.data() : c_state.data(),
                                      .cache = keep ? cache(d, rows, layer.x != nullptr) : kernels::LstmCache<T>{},
-                                     .h_last = d.h_state.data(),
-                                     .c_last = keep ? d.c_state.data() : nullptr};
+                                     .h_last = h_state.data(),
+                                     .c_last = keep ? c_state.data() : nullptr};
   if constexpr (std::is_same_v<T, float>) {
-    if (engine == Engine::kFused) return kernels::lstm_forward(args, d.packed, context);
+    if (engine_ == Engine::kFused) return kernels::lstm_forward(args, packed(weights, d), context);
   }
-  LONGHAND_CHECK(engine == Engine::kReference);
+  LONGHAND_CHECK(engine_ == Engine::kReference);
   kernels::reference::lstm_forward(args);
 }
 
 // The layer's output: its directions side by side, plus its input where it is residual.
 template <class T>
-const T* LstmStack<T>::join(Layer& layer, const StackInput<T>& input) {
-  const int64_t B = input.batch, rows = input.steps * B, R = options_.lstm.state(), Rp = padded(R);
-  const int64_t width = options_.lstm.outputs(), stride = padded(width);
+const T* StackWorkspace<T>::join(Layer& layer, const StackInput<T>& input) {
+  const int64_t B = input.batch, rows = input.steps * B, R = options().lstm.state(), Rp = padded(R);
+  const int64_t width = options().lstm.outputs(), stride = padded(width);
   const auto outputs = [&](const Direction& d) { return d.h.data() + shape(d, input).next_slot(0) * B * Rp; };
   if (layer.directions.size() == 1 && !layer.residual) return outputs(layer.directions[0]);
   layer.y.resize(rows * stride);
@@ -356,26 +381,30 @@ const T* LstmStack<T>::join(Layer& layer, const StackInput<T>& input) {
 }
 
 template <class T>
-const T* LstmStack<T>::forward(const StackInput<T>& input, Pass pass, Engine engine, const T* values,
-                               kernels::Context& context) {
-  LONGHAND_CHECK(options_.lstm.is_lstm() || engine == Engine::kAutograd);
+const T* StackWorkspace<T>::forward(const StackWeights<T>& weights, StackState<T>& state, const StackInput<T>& input,
+                                    Pass pass, Engine engine, kernels::Context& context) {
+  LONGHAND_CHECK(options().lstm.is_lstm() || engine == Engine::kAutograd);
   pass_ = pass;
   engine_ = engine;
-  begin(input, values, context.pool);
-  if (engine == Engine::kAutograd) return record(input, values);
-  if (engine == Engine::kFused) pack(values, context);
-  const int64_t rows = input.steps * input.batch, width = options_.lstm.outputs(), stride = padded(width);
+  const T* values = weights.values();
+  begin(input, state, values, context.pool);
+  if (engine == Engine::kAutograd) return record(input, state, values);
+  if (engine == Engine::kFused) {
+    if (drops_weights()) pack_dropped(values, context);
+    LONGHAND_CHECK(drops_weights() || weights.is_packed_for(pass));
+  }
+  const int64_t rows = input.steps * input.batch, width = options().lstm.outputs(), stride = padded(width);
   const T* y = nullptr;
   for (size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
-    layer.x = l > 0 ? y : options_.one_hot ? nullptr : input.x;
+    layer.x = l > 0 ? y : options().one_hot ? nullptr : input.x;
     layer.x_stride = l > 0 ? stride : input.x_stride;
     if (drops(layer)) {
       layer.dropped.resize(rows * padded(layer.inputs));
       apply_mask(input, layer.mask, layer.inputs, layer.x, layer.x_stride, layer.dropped.data(), padded(layer.inputs),
                  context.pool);
     }
-    for (Direction& d : layer.directions) run_direction(layer, d, input, engine, values, context);
+    for (Direction& d : layer.directions) run_direction(layer, d, weights, state, input, context);
     y = join(layer, input);
   }
   raw_output_ = final_output_ = y;
@@ -387,21 +416,22 @@ const T* LstmStack<T>::forward(const StackInput<T>& input, Pass pass, Engine eng
 }
 
 template <class T>
-bool LstmStack<T>::penalises() const {
-  return pass_ == Pass::kTraining && (options_.lstm.activation_reg > 0.0 || options_.lstm.temporal_reg > 0.0);
+bool StackWorkspace<T>::penalises() const {
+  return pass_ == Pass::kTraining && (options().lstm.activation_reg > 0.0 || options().lstm.temporal_reg > 0.0);
 }
 
 // The gradient of the outputs as the last layer made them, from that of what forward returned: with the penalties of
 // (49) and (50), and through the mask.
 template <class T>
-const T* LstmStack<T>::output_gradient(const StackInput<T>& input, const StackGradient<T>& gradient, ThreadPool& pool) {
+const T* StackWorkspace<T>::output_gradient(const StackInput<T>& input, const StackGradient<T>& gradient,
+                                            ThreadPool& pool) {
   if (!penalises() && !drops_output()) return gradient.d_output;
-  const int64_t B = input.batch, rows = input.steps * B, width = options_.lstm.outputs(), stride = padded(width);
+  const int64_t B = input.batch, rows = input.steps * B, width = options().lstm.outputs(), stride = padded(width);
   d_output_.resize(rows * stride);
   std::copy_n(gradient.d_output, rows * stride, d_output_.data());
   const T scale = T(2) * gradient.penalty_scale / static_cast<T>(width);
-  const T alpha = scale * static_cast<T>(options_.lstm.activation_reg);
-  const T beta = scale * static_cast<T>(options_.lstm.temporal_reg);
+  const T alpha = scale * static_cast<T>(options().lstm.activation_reg);
+  const T beta = scale * static_cast<T>(options().lstm.temporal_reg);
   for (int64_t b = 0; penalises() && b < B; ++b) {
     const int64_t length = input.lengths != nullptr ? input.lengths[b] : input.steps;
     for (int64_t t = 0; t < length; ++t) {
@@ -427,9 +457,9 @@ const T* LstmStack<T>::output_gradient(const StackInput<T>& input, const StackGr
 }
 
 template <class T>
-double LstmStack<T>::penalty(const StackInput<T>& input) const {
+double StackWorkspace<T>::penalty(const StackInput<T>& input) const {
   if (!penalises()) return 0.0;
-  const int64_t B = input.batch, width = options_.lstm.outputs(), stride = padded(width);
+  const int64_t B = input.batch, width = options().lstm.outputs(), stride = padded(width);
   double squares = 0.0, changes = 0.0;
   for (int64_t b = 0; b < B; ++b) {
     const int64_t length = input.lengths != nullptr ? input.lengths[b] : input.steps;
@@ -443,14 +473,14 @@ double LstmStack<T>::penalty(const StackInput<T>& input) const {
       }
     }
   }
-  return (options_.lstm.activation_reg * squares + options_.lstm.temporal_reg * changes) / static_cast<double>(width);
+  return (options().lstm.activation_reg * squares + options().lstm.temporal_reg * changes) / static_cast<double>(width);
 }
 
 template <class T>
-void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInput<T>& input, const T* dy, T* dx,
-                                      int64_t dx_stride, bool states, Engine engine, const T* values, T* gradients,
-                                      kernels::Context& context) {
-  const LstmOptions& lstm = options_.lstm;
+void StackWorkspace<T>::backward_direction(Layer& layer, Direction& d, const StackWeights<T>& weights,
+                                           const StackInput<T>& input, const T* dy, T* dx, int64_t dx_stride,
+                                           bool states, T* gradients, kernels::Context& context) {
+  const LstmOptions& lstm = options().lstm;
   const int64_t B = input.batch, rows = input.steps * B, H = lstm.hidden, R = lstm.state(), Rp = padded(R);
   if (layer.directions.size() > 1) {
     d_direction_.resize(rows * Rp);
@@ -459,9 +489,8 @@ void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInp
     }
     dy = d_direction_.data();
   }
-  const bool weight_dropped = pass_ == Pass::kTraining && lstm.weight_drop > 0.0;
   kernels::LstmGradients<T> into = d.offsets.view(gradients);
-  if (weight_dropped) {
+  if (drops_weights()) {
     d.d_dropped_w_hh.resize(4 * H * R);
     d.d_dropped_w_hh.fill(T(0));
     into.w_hh = d.d_dropped_w_hh.data();
@@ -472,7 +501,7 @@ void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInp
     d.dc_state.resize(B * padded(H));
   }
   const kernels::LstmBackward<T> args{.shape = shape(d, input),
-                                      .weights = weights(d, values),
+                                      .weights = this->weights(d, weights.values()),
                                       .input = layer_input(layer, input),
                                       .masks = masks(d),
                                       .h = d.h.data(),
@@ -489,11 +518,11 @@ void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInp
                                       .dc_first = to_initial ? d.dc_state.data() : nullptr};
   bool done = false;
   if constexpr (std::is_same_v<T, float>) {
-    if (engine == Engine::kFused) kernels::lstm_backward(args, d.packed, context);
-    done = engine == Engine::kFused;
+    if (engine_ == Engine::kFused) kernels::lstm_backward(args, packed(weights, d), context);
+    done = engine_ == Engine::kFused;
   }
   if (!done) kernels::reference::lstm_backward(args);
-  for (int64_t i = 0; weight_dropped && i < 4 * H * R; ++i) {  // (35)
+  for (int64_t i = 0; drops_weights() && i < 4 * H * R; ++i) {  // (35)
     gradients[d.offsets.w_hh + i] += d.weight_mask[i] * d.d_dropped_w_hh[i];
   }
   for (int64_t b = 0; !began_.empty() && b < B; ++b) {  // (43)
@@ -504,11 +533,12 @@ void LstmStack<T>::backward_direction(Layer& layer, Direction& d, const StackInp
 }
 
 template <class T>
-void LstmStack<T>::backward(const StackInput<T>& input, const StackGradient<T>& gradient, Engine engine,
-                            const T* values, T* gradients, kernels::Context& context) {
+void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInput<T>& input,
+                                 const StackGradient<T>& gradient, Engine engine, T* gradients,
+                                 kernels::Context& context) {
   LONGHAND_CHECK(pass_ != Pass::kInference && engine == engine_);
   if (engine == Engine::kAutograd) return backward_on_tape(input, gradient, gradients);
-  const int64_t rows = input.steps * input.batch, width = options_.lstm.outputs(), stride = padded(width);
+  const int64_t rows = input.steps * input.batch, width = options().lstm.outputs(), stride = padded(width);
   const T* dy = output_gradient(input, gradient, context.pool);
   for (size_t l = layers_.size(); l-- > 0;) {
     Layer& layer = layers_[l];
@@ -520,7 +550,7 @@ void LstmStack<T>::backward(const StackInput<T>& input, const StackGradient<T>& 
       dx_stride = stride;
     }
     for (Direction& d : layer.directions) {
-      backward_direction(layer, d, input, dy, dx, dx_stride, gradient.states, engine, values, gradients, context);
+      backward_direction(layer, d, weights, input, dy, dx, dx_stride, gradient.states, gradients, context);
     }
     if (dx != nullptr && drops(layer)) {
       apply_mask(input, layer.mask, layer.inputs, dx, dx_stride, dx, dx_stride, context.pool);
@@ -530,7 +560,11 @@ void LstmStack<T>::backward(const StackInput<T>& input, const StackGradient<T>& 
   }
 }
 
-template class LstmStack<float>;
-template class LstmStack<double>;
+template class StackWeights<float>;
+template class StackWeights<double>;
+template class StackState<float>;
+template class StackState<double>;
+template class StackWorkspace<float>;
+template class StackWorkspace<double>;
 
 }  // namespace longhand::nn

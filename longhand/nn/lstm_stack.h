@@ -1,6 +1,8 @@
-// LSTM layers one above the other, in one direction or both, with everything that goes between them, and a state that
-// can be carried from batch to batch. The equations of one layer in one direction are those of kernels/lstm.h. Layers
-// of other cells, for comparison, are those of autograd/cells.h: the kernels know nothing of them.
+// LSTM layers one above the other, in one direction or both, with everything between them. Four parts: the layers
+// (LstmStack), their weights, the state of some sequences, and the memory of a pass over a batch. The first two are
+// constant while a model is used, and shared by any number of states and workspaces. The equations of one layer in one
+// direction are those of kernels/lstm.h. Layers of other cells, for comparison, are those of autograd/cells.h: the
+// kernels know nothing of them.
 //
 // T steps, B rows, I inputs, H units, R = P or H, D directions; every array's rows are padded to cache lines.
 #pragma once
@@ -28,14 +30,112 @@ struct LstmStackOptions {
   std::string prefix{};  ///< of the parameters' names
 };
 
-/// What weights are packed for. Packed for training, they serve inference too.
-enum class Packed { kNothing, kInference, kTraining };
+/// Offsets of the parameters of one layer in one direction in the arena; -1 for those that the options do not call for.
+struct LstmOffsets {
+  int64_t w_ih = -1, w_hh = -1, bias = -1, bias_hh = -1, w_hr = -1;
+  int64_t gain_ih = -1, gain_hh = -1, gain_c = -1, bias_c = -1;
+  int64_t h_0 = -1, c_0 = -1;
+
+  template <class T>
+  kernels::LstmParameters<T> view(T* base) const {
+    const auto at = [base](int64_t offset) { return offset < 0 ? nullptr : base + offset; };
+    return {at(w_ih), at(w_hh), at(bias), at(w_hr), at(gain_ih), at(gain_hh), at(gain_c), at(bias_c)};
+  }
+};
+
+/// The layers, and where their parameters are in an arena. Never changes.
+class LstmStack {
+ public:
+  struct Direction {
+    bool reverse = false;
+    int64_t inputs = 0;
+    LstmOffsets offsets;
+  };
+  struct Layer {
+    int64_t inputs = 0;
+    bool residual = false;
+    double drop = 0.0;  ///< dropout probability of the layer's input
+    std::vector<Direction> directions;
+  };
+
+  /// Declares `lstm.weight_ih_l0`, `lstm.weight_hh_l0`, `lstm.bias_ih_l0`, `lstm.weight_hr_l0` and so on, with
+  /// `_reverse` for the reverse direction, as PyTorch names them; and, where the options call for them,
+  /// `lstm.gain_ih_l0`, `gain_hh`, `gain_c`, `bias_c` and the initial `h_0`, `c_0`. The second bias of PyTorch's layers
+  /// is not a parameter here: files carry it as zeros. Layers of another cell are named `gru` or `rnn` instead; a GRU
+  /// has its second bias, `gru.bias_hh_l0`, since the reset gate tells the two apart, and neither has `c_0`.
+  LstmStack(const LstmStackOptions& options, ParameterArena& arena);
+
+  const LstmStackOptions& options() const { return options_; }
+  const std::vector<Layer>& layers() const { return layers_; }
+  /// Layers times directions.
+  size_t parts() const { return layers_.size() * static_cast<size_t>(options_.lstm.directions()); }
+  /// Shape of one layer in one direction over a batch.
+  kernels::LstmShape shape(const Direction& direction, int64_t steps, int64_t batch, const int32_t* lengths) const;
+
+ private:
+  LstmStackOptions options_;
+  std::vector<Layer> layers_;
+};
 
 /// What a forward pass is for.
 enum class Pass {
   kInference,  ///< outputs alone
   kGradients,  ///< the same outputs, and backward may follow: gradients of the model as it is used
   kTraining,   ///< with the regularisers' random masks, and backward may follow
+};
+
+/// What weights are packed for. Packed for training, they serve inference too.
+enum class Packed { kNothing, kInference, kTraining };
+
+/// The values of a stack's parameters, and their packed form for the fused engine. T is float, or double for checks
+/// (which the fused engine does not do). The stack must outlive it.
+template <class T>
+class StackWeights {
+ public:
+  explicit StackWeights(const LstmStack& stack) : stack_(&stack), packed_(stack.parts()) {}
+
+  /// `values` are in the arena's layout. Also to be called when they, or the SIMD target, have changed.
+  void set_values(const T* values);
+  /// Packs for fused passes of this kind, unless that is done.
+  void pack(Pass pass, kernels::Context& context);
+
+  const LstmStack& stack() const { return *stack_; }
+  const T* values() const { return values_; }
+  bool is_packed_for(Pass pass) const;
+  const kernels::PackedLstm& packed(size_t part) const { return packed_[part]; }
+
+ private:
+  const LstmStack* stack_;
+  const T* values_ = nullptr;
+  std::vector<kernels::PackedLstm> packed_;  // by layer and direction
+  Packed packed_for_ = Packed::kNothing;
+};
+
+/// The state of B sequences: h [B, padded(R)] and, where the cell has one, c [B, padded(H)] of layer 0, of its reverse
+/// direction, of layer 1, ... The stack must outlive it.
+template <class T>
+class StackState {
+ public:
+  explicit StackState(const LstmStack& stack) : stack_(&stack), h_(stack.parts()), c_(stack.parts()) {}
+
+  /// Resizes to `batch` rows and resets them to zeros, or to the trained initial state.
+  void reset(int64_t batch);
+  /// Resets the rows whose flag is not 0; `rows` is [B]. The others keep their state.
+  void reset_rows(std::span<const uint8_t> rows);
+  /// Whether there are `batch` rows.
+  bool fits(int64_t batch) const;
+  /// All arrays, in the order above. (After `reset`, a trained initial state takes the place of what is there.)
+  std::vector<Buffer<T>*> arrays();
+
+  Buffer<T>& h(size_t part) { return h_[part]; }
+  Buffer<T>& c(size_t part) { return c_[part]; }
+  /// [B] not 0: the row begins with the trained initial state in the next pass; empty: none does.
+  std::vector<uint8_t>& begins() { return begins_; }
+
+ private:
+  const LstmStack* stack_;
+  std::vector<Buffer<T>> h_, c_;
+  std::vector<uint8_t> begins_;
 };
 
 /// One batch of sequences on its way through the stack.
@@ -55,74 +155,48 @@ struct StackGradient {
   const T* d_output = nullptr;  ///< [T, B, padded(D R)] gradient of the outputs, read
   T* dx = nullptr;              ///< [T, B, I] written; null: not wanted
   int64_t dx_stride = 0;
-  /// The stack's state_gradients() hold the gradients of the final states, and are overwritten by those of the initial
-  /// ones. Otherwise the former are zero, and the latter are not computed: back-propagation is truncated there.
+  /// The workspace's state_gradients() hold the gradients of the final states, and are overwritten by those of the
+  /// initial ones. Otherwise the former are zero, and the latter are not computed: back-propagation is truncated there.
   bool states = false;
   /// The gradients are also those of this times penalty().
   T penalty_scale = T(0);
 };
 
-/// T is float, or double for checks (which the fused engine does not do).
+/// The memory of a pass over a batch, forward and backward. It grows to the largest batch. The stack must outlive it.
 template <class T>
-class LstmStack {
+class StackWorkspace {
  public:
-  /// Declares `lstm.weight_ih_l0`, `lstm.weight_hh_l0`, `lstm.bias_ih_l0`, `lstm.weight_hr_l0` and so on, with
-  /// `_reverse` for the reverse direction, as PyTorch names them; and, where the options call for them,
-  /// `lstm.gain_ih_l0`, `gain_hh`, `gain_c`, `bias_c` and the initial `h_0`, `c_0`. The second bias of PyTorch's layers
-  /// is not a parameter here: files carry it as zeros. Layers of another cell are named `gru` or `rnn` instead; a GRU
-  /// has its second bias, `gru.bias_hh_l0`, since the reset gate tells the two apart, and neither has `c_0`.
-  LstmStack(const LstmStackOptions& options, ParameterArena& arena);
-  ~LstmStack();
-  LstmStack(const LstmStack&) = delete;
-  LstmStack& operator=(const LstmStack&) = delete;
+  explicit StackWorkspace(const LstmStack& stack);
+  ~StackWorkspace();
+  StackWorkspace(const StackWorkspace&) = delete;
+  StackWorkspace& operator=(const StackWorkspace&) = delete;
 
-  const LstmStackOptions& options() const { return options_; }
-
-  /// Resizes the state to `batch` rows and resets it to zeros, or to the trained initial state.
-  void reset_state(int64_t batch);
-  /// Resets the rows whose flag is not 0; `rows` is [B]. The others keep their state.
-  void reset_rows(std::span<const uint8_t> rows);
-  /// The state that the next forward begins with and then overwrites with its final one: h [B, padded(R)] and, where
-  /// the cell has one, c [B, padded(H)] of layer 0, of its reverse direction, of layer 1, ... (After reset_state, a
-  /// trained initial state takes the place of what is there.)
-  std::vector<Buffer<T>*> state();
-  /// Whether the state has `batch` rows.
-  bool state_fits(int64_t batch) const;
-
-  /// A state that has been put aside.
-  struct SavedState {
-    std::vector<Buffer<T>> arrays;
-    std::vector<uint8_t> begins;
-  };
-  /// Puts the state aside, and back again: so that something else can be run in between.
-  SavedState save_state();
-  void restore_state(SavedState saved);
-  /// In the same order; see StackGradient.
-  std::vector<Buffer<T>*> state_gradients();
-
-  /// Tells that the parameters' values, or the SIMD target, have changed.
-  void parameters_changed() { packed_ = Packed::kNothing; }
-
-  /// Runs the batch from the present state and leaves its final one. `values` are the parameters in their arena's
-  /// layout. Returns the last layer's outputs [T, B, padded(D R)], good until the next call.
-  const T* forward(const StackInput<T>& input, Pass pass, Engine engine, const T* values, kernels::Context& context);
+  /// Runs the batch from the state and leaves the final one there. For the fused engine, `weights` are packed for this
+  /// pass. Returns the last layer's outputs [T, B, padded(D R)], good until the next call.
+  const T* forward(const StackWeights<T>& weights, StackState<T>& state, const StackInput<T>& input, Pass pass,
+                   Engine engine, kernels::Context& context);
 
   /// The sums of (49) and (50) over what the last forward computed; 0 unless it was for training. With N symbols in the
   /// batch, 1 / N times this is what activation regularisation adds to the mean loss.
   double penalty(const StackInput<T>& input) const;
 
+  /// Gradients of the states of `batch` rows, in the order of StackState::arrays; see StackGradient.
+  std::vector<Buffer<T>*> state_gradients(int64_t batch);
+
   /// The backward pass of the last forward, on the same engine, which was not one for inference. Adds to `gradients`,
   /// which have the arena's layout.
-  void backward(const StackInput<T>& input, const StackGradient<T>& gradient, Engine engine, const T* values,
-                T* gradients, kernels::Context& context);
+  void backward(const StackWeights<T>& weights, const StackInput<T>& input, const StackGradient<T>& gradient,
+                Engine engine, T* gradients, kernels::Context& context);
 
  private:
   struct Direction;
   struct Layer;
   struct Recording;
 
+  const LstmStackOptions& options() const { return stack_.options(); }
   bool drops(const Layer& layer) const;
-  bool drops_output() const { return pass_ == Pass::kTraining && options_.lstm.output_dropout() > 0.0; }
+  bool drops_output() const { return pass_ == Pass::kTraining && options().lstm.output_dropout() > 0.0; }
+  bool drops_weights() const { return pass_ == Pass::kTraining && options().lstm.weight_drop > 0.0; }
   kernels::LstmShape shape(const Direction& direction, const StackInput<T>& input) const;
   kernels::LstmWeights<T> weights(const Direction& direction, const T* values) const;
   kernels::LstmMasks<T> masks(const Direction& direction) const;
@@ -131,35 +205,35 @@ class LstmStack {
 
   bool penalises() const;
   const T* output_gradient(const StackInput<T>& input, const StackGradient<T>& gradient, ThreadPool& pool);
-  void begin(const StackInput<T>& input, const T* values, ThreadPool& pool);
+  void begin(const StackInput<T>& input, StackState<T>& state, const T* values, ThreadPool& pool);
   void draw_masks(Direction& direction, const StackInput<T>& input, uint32_t place, const T* values, ThreadPool& pool);
   void draw_activation_mask(const StackInput<T>& input, uint32_t place, double p, int64_t width, Buffer<T>& mask,
                             ThreadPool& pool);
   void apply_mask(const StackInput<T>& input, const Buffer<T>& mask, int64_t width, const T* x, int64_t x_stride, T* y,
                   int64_t y_stride, ThreadPool& pool) const;
-  void pack(const T* values, kernels::Context& context);
-  void run_direction(Layer& layer, Direction& direction, const StackInput<T>& input, Engine engine, const T* values,
-                     kernels::Context& context);
+  const kernels::PackedLstm& packed(const StackWeights<T>& weights, const Direction& direction) const;
+  void pack_dropped(const T* values, kernels::Context& context);
+  void run_direction(Layer& layer, Direction& direction, const StackWeights<T>& weights, StackState<T>& state,
+                     const StackInput<T>& input, kernels::Context& context);
   const T* join(Layer& layer, const StackInput<T>& input);
-  void backward_direction(Layer& layer, Direction& direction, const StackInput<T>& input, const T* dy, T* dx,
-                          int64_t dx_stride, bool states, Engine engine, const T* values, T* gradients,
+  void backward_direction(Layer& layer, Direction& direction, const StackWeights<T>& weights,
+                          const StackInput<T>& input, const T* dy, T* dx, int64_t dx_stride, bool states, T* gradients,
                           kernels::Context& context);
-  const T* record(const StackInput<T>& input, const T* values);
+  const T* record(const StackInput<T>& input, StackState<T>& state, const T* values);
   std::vector<autograd::Var<T>> record_direction(Direction& direction, const StackInput<T>& input,
-                                                 const std::vector<autograd::Var<T>>& x, const T* values);
+                                                 const std::vector<autograd::Var<T>>& x, StackState<T>& state,
+                                                 const T* values);
   void seed_penalties(const StackInput<T>& input, T scale);
   void backward_on_tape(const StackInput<T>& input, const StackGradient<T>& gradient, T* gradients);
 
-  LstmStackOptions options_;
+  const LstmStack& stack_;
   std::vector<Layer> layers_;
   Buffer<T> output_mask_, output_, d_output_, d_direction_, tape_raw_;
   const T* raw_output_ = nullptr;  // of the last layer, before dropout; good until the next forward
   const T* final_output_ = nullptr;
-  std::vector<uint8_t> begins_;  // rows that begin with the trained initial state in the next forward; empty: none
-  std::vector<uint8_t> began_;   // that did in the last one
+  std::vector<uint8_t> began_;  // rows that began with the trained initial state in the last forward; empty: none
   Pass pass_ = Pass::kInference;
   Engine engine_ = Engine::kFused;
-  Packed packed_ = Packed::kNothing;
   std::unique_ptr<Recording> recording_;
 };
 

@@ -1,5 +1,5 @@
-// The parts of an LstmStack, for its own sources alone: lstm_stack.cpp runs them on kernels, lstm_stack_tape.cpp on a
-// tape.
+// The parts of a StackWorkspace, for its own sources alone: lstm_stack.cpp runs them on kernels, lstm_stack_tape.cpp on
+// a tape.
 #pragma once
 
 #include <optional>
@@ -16,28 +16,12 @@ constexpr uint32_t mask_place(size_t layer, bool reverse) {
   return 256 + kMaskKinds * (2 * static_cast<uint32_t>(layer) + (reverse ? 1 : 0));
 }
 
-/// Where parameters begin in the arena; -1 for those that the options do not call for.
-struct LstmOffsets {
-  int64_t w_ih = -1, w_hh = -1, bias = -1, bias_hh = -1, w_hr = -1;
-  int64_t gain_ih = -1, gain_hh = -1, gain_c = -1, bias_c = -1;
-  int64_t h_0 = -1, c_0 = -1;
-
-  template <class T>
-  kernels::LstmParameters<T> view(T* base) const {
-    const auto at = [base](int64_t offset) { return offset < 0 ? nullptr : base + offset; };
-    return {at(w_ih), at(w_hh), at(bias), at(w_hr), at(gain_ih), at(gain_hh), at(gain_c), at(bias_c)};
-  }
-};
-
 /// One layer in one direction.
 template <class T>
-struct LstmStack<T>::Direction {
-  bool reverse = false;
-  int64_t inputs = 0;
-  LstmOffsets offsets;
-  kernels::PackedLstm packed;
-  Buffer<T> h_state, c_state;                                    // [B, Rp], [B, Hp] carried; c empty without one
-  Buffer<T> dh_state, dc_state;                                  // their gradients
+struct StackWorkspace<T>::Direction : LstmStack::Direction {
+  size_t part = 0;                                               // of the stack's
+  kernels::PackedLstm dropped;                                   // with dropped weights, for one batch
+  Buffer<T> dh_state, dc_state;                                  // [B, Rp], [B, Hp]
   Buffer<T> h, c;                                                // [T+1, B, Rp], [T+1, B, Hp] of the last forward
   Buffer<T> gates, masked_h, m, norm_ih, norm_hh, norm_c, rstd;  // LstmCache
   Buffer<T> recurrent_mask, zone_h, zone_c;                      // LstmMasks, or the expectations [Rp], [Hp]
@@ -46,7 +30,7 @@ struct LstmStack<T>::Direction {
 };
 
 template <class T>
-struct LstmStack<T>::Layer {
+struct StackWorkspace<T>::Layer {
   int64_t inputs = 0;
   bool residual = false;
   std::vector<Direction> directions;
@@ -60,7 +44,7 @@ struct LstmStack<T>::Layer {
 
 /// A forward pass on the tape.
 template <class T>
-struct LstmStack<T>::Recording {
+struct StackWorkspace<T>::Recording {
   struct Part {
     std::vector<std::pair<autograd::Var<T>, int64_t>> parameters;  // leaves, and where they are in the arena
     autograd::Var<T> h_first{}, h_last{};

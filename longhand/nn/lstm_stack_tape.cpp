@@ -28,9 +28,10 @@ void copy_rows(std::span<const T> from, int64_t rows, int64_t width, T* to, int6
 
 // Records one direction of a layer, leaves its final state, and returns its outputs.
 template <class T>
-std::vector<Var<T>> LstmStack<T>::record_direction(Direction& d, const StackInput<T>& input,
-                                                   const std::vector<Var<T>>& x, const T* values) {
-  const LstmOptions& lstm = options_.lstm;
+std::vector<Var<T>> StackWorkspace<T>::record_direction(Direction& d, const StackInput<T>& input,
+                                                        const std::vector<Var<T>>& x, StackState<T>& state,
+                                                        const T* values) {
+  const LstmOptions& lstm = options().lstm;
   const int64_t B = input.batch, H = lstm.hidden, R = lstm.state(), G = lstm.gates() * H;
   autograd::Tape<T>& tape = recording_->tape;
   typename Recording::Part& part = recording_->parts.emplace_back();
@@ -39,8 +40,8 @@ std::vector<Var<T>> LstmStack<T>::record_direction(Direction& d, const StackInpu
     part.parameters.emplace_back(parameter, offset);
     return parameter;
   };
-  const auto first = [&](int64_t offset, const Buffer<T>& state, int64_t width) {
-    const Var<T> carried = tape.variable(B, width, state.data(), padded(width));
+  const auto first = [&](int64_t offset, const Buffer<T>& from, int64_t width) {
+    const Var<T> carried = tape.variable(B, width, from.data(), padded(width));
     return began_.empty() ? carried : select_rows(began_.data(), expand_row(leaf(offset, 1, width), B), carried);
   };
   const Var<T> w_ih = leaf(d.offsets.w_ih, G, d.inputs), bias = leaf(d.offsets.bias, 1, G);
@@ -48,7 +49,7 @@ std::vector<Var<T>> LstmStack<T>::record_direction(Direction& d, const StackInpu
   if (pass_ == Pass::kTraining && lstm.weight_drop > 0.0) {
     w_hh = autograd::multiply(w_hh, tape.constant(G, R, d.weight_mask.data()));
   }
-  part.h_first = first(d.offsets.h_0, d.h_state, R);
+  part.h_first = first(d.offsets.h_0, state.h(d.part), R);
   const autograd::SequenceInput<T> sequence{.steps = input.steps,
                                             .x = x,
                                             .symbols = x.empty() ? input.symbols : nullptr,
@@ -56,7 +57,7 @@ std::vector<Var<T>> LstmStack<T>::record_direction(Direction& d, const StackInpu
                                             .reverse = d.reverse};
   std::vector<Var<T>> h;
   if (lstm.is_lstm()) {
-    part.c_first = first(d.offsets.c_0, d.c_state, H);
+    part.c_first = first(d.offsets.c_0, state.c(d.part), H);
     autograd::LstmSequence<T> layer{.vars = {.w_ih = w_ih, .w_hh = w_hh, .bias = bias},
                                     .input = sequence,
                                     .initial = {part.h_first, *part.c_first}};
@@ -82,7 +83,7 @@ std::vector<Var<T>> LstmStack<T>::record_direction(Direction& d, const StackInpu
     h = std::move(out.h);
     part.h_last = out.last.h;
     part.c_last = out.last.c;
-    copy_rows(out.last.c.value(), B, H, d.c_state.data(), padded(H));
+    copy_rows(out.last.c.value(), B, H, state.c(d.part).data(), padded(H));
   } else {
     autograd::SequenceOutputs<T, Var<T>> out =
         lstm.kind() == Cell::kGru
@@ -91,13 +92,13 @@ std::vector<Var<T>> LstmStack<T>::record_direction(Direction& d, const StackInpu
     h = std::move(out.h);
     part.h_last = out.last;
   }
-  copy_rows(part.h_last.value(), B, R, d.h_state.data(), padded(R));
+  copy_rows(part.h_last.value(), B, R, state.h(d.part).data(), padded(R));
   return h;
 }
 
 template <class T>
-const T* LstmStack<T>::record(const StackInput<T>& input, const T* values) {
-  const LstmOptions& lstm = options_.lstm;
+const T* StackWorkspace<T>::record(const StackInput<T>& input, StackState<T>& state, const T* values) {
+  const LstmOptions& lstm = options().lstm;
   const int64_t B = input.batch, width = lstm.outputs();
   if (recording_ == nullptr) recording_ = std::make_unique<Recording>();
   Recording& r = *recording_;
@@ -105,8 +106,8 @@ const T* LstmStack<T>::record(const StackInput<T>& input, const T* values) {
   tape.clear();
   r.parts.clear();
   r.x.clear();
-  for (int64_t t = 0; !options_.one_hot && t < input.steps; ++t) {
-    r.x.push_back(tape.variable(B, options_.inputs, input.x + t * B * input.x_stride, input.x_stride));
+  for (int64_t t = 0; !options().one_hot && t < input.steps; ++t) {
+    r.x.push_back(tape.variable(B, options().inputs, input.x + t * B * input.x_stride, input.x_stride));
   }
   const auto masked = [&](std::vector<Var<T>> steps, const Buffer<T>& mask, int64_t columns) {
     for (size_t t = 0; t < steps.size(); ++t) {
@@ -121,7 +122,7 @@ const T* LstmStack<T>::record(const StackInput<T>& input, const T* values) {
     const std::vector<Var<T>> x = drops(layer) ? masked(y, layer.mask, layer.inputs) : y;
     std::vector<Var<T>> joined;
     for (Direction& d : layer.directions) {
-      const std::vector<Var<T>> h = record_direction(d, input, x, values);
+      const std::vector<Var<T>> h = record_direction(d, input, x, state, values);
       for (size_t t = 0; t < h.size(); ++t) {
         if (d.reverse) {
           joined[t] = concat_columns(joined[t], h[t]);
@@ -153,10 +154,10 @@ const T* LstmStack<T>::record(const StackInput<T>& input, const T* values) {
 
 // Seeds the tape with the penalties of activation regularisation.
 template <class T>
-void LstmStack<T>::seed_penalties(const StackInput<T>& input, T scale) {
-  const int64_t B = input.batch, width = options_.lstm.outputs();
-  const T alpha = scale * static_cast<T>(options_.lstm.activation_reg) / static_cast<T>(width);
-  const T beta = scale * static_cast<T>(options_.lstm.temporal_reg) / static_cast<T>(width);
+void StackWorkspace<T>::seed_penalties(const StackInput<T>& input, T scale) {
+  const int64_t B = input.batch, width = options().lstm.outputs();
+  const T alpha = scale * static_cast<T>(options().lstm.activation_reg) / static_cast<T>(width);
+  const T beta = scale * static_cast<T>(options().lstm.temporal_reg) / static_cast<T>(width);
   Recording& r = *recording_;
   std::vector<T> runs(static_cast<size_t>(B));
   for (int64_t t = 0; t < input.steps; ++t) {
@@ -174,8 +175,8 @@ void LstmStack<T>::seed_penalties(const StackInput<T>& input, T scale) {
 }
 
 template <class T>
-void LstmStack<T>::backward_on_tape(const StackInput<T>& input, const StackGradient<T>& gradient, T* gradients) {
-  const LstmOptions& lstm = options_.lstm;
+void StackWorkspace<T>::backward_on_tape(const StackInput<T>& input, const StackGradient<T>& gradient, T* gradients) {
+  const LstmOptions& lstm = options().lstm;
   const int64_t B = input.batch, H = lstm.hidden, R = lstm.state(), stride = padded(lstm.outputs());
   Recording& r = *recording_;
   for (int64_t t = 0; t < input.steps; ++t) {
@@ -203,16 +204,17 @@ void LstmStack<T>::backward_on_tape(const StackInput<T>& input, const StackGradi
     }
   }
   for (int64_t t = 0; gradient.dx != nullptr && t < input.steps; ++t) {
-    copy_rows(r.x[static_cast<size_t>(t)].gradient(), B, options_.inputs, gradient.dx + t * B * gradient.dx_stride,
+    copy_rows(r.x[static_cast<size_t>(t)].gradient(), B, options().inputs, gradient.dx + t * B * gradient.dx_stride,
               gradient.dx_stride);
   }
 }
 
-template const float* LstmStack<float>::record(const StackInput<float>&, const float*);
-template const double* LstmStack<double>::record(const StackInput<double>&, const double*);
-template void LstmStack<float>::seed_penalties(const StackInput<float>&, float);
-template void LstmStack<double>::seed_penalties(const StackInput<double>&, double);
-template void LstmStack<float>::backward_on_tape(const StackInput<float>&, const StackGradient<float>&, float*);
-template void LstmStack<double>::backward_on_tape(const StackInput<double>&, const StackGradient<double>&, double*);
+template const float* StackWorkspace<float>::record(const StackInput<float>&, StackState<float>&, const float*);
+template const double* StackWorkspace<double>::record(const StackInput<double>&, StackState<double>&, const double*);
+template void StackWorkspace<float>::seed_penalties(const StackInput<float>&, float);
+template void StackWorkspace<double>::seed_penalties(const StackInput<double>&, double);
+template void StackWorkspace<float>::backward_on_tape(const StackInput<float>&, const StackGradient<float>&, float*);
+template void StackWorkspace<double>::backward_on_tape(const StackInput<double>&, const StackGradient<double>&,
+                                                       double*);
 
 }  // namespace longhand::nn

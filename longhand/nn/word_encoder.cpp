@@ -41,7 +41,7 @@ WordEncoder::WordEncoder(const WordEncoderOptions& options, const data::WordVoca
   if (options.embed_shape > 0) shapes_ = declare("shapes.weight", shape_count_, options.embed_shape);
   if (options.hidden_characters > 0) {
     characters_ = declare("characters.weight", character_count_, options.embed_characters);
-    character_stack_.emplace(LstmStackOptions{.lstm = character_options(options),
+    characters_lstm_.emplace(LstmStackOptions{.lstm = character_options(options),
                                               .inputs = options.embed_characters,
                                               .init = init,
                                               .prefix = "characters."},
@@ -76,7 +76,7 @@ const float* WordEncoder::forward(const data::WordBatch& batch, Pass pass, Engin
                       .y_stride = stride()},
                      engine, context);
   }
-  if (character_stack_) {
+  if (characters_lstm_) {
     const float* of_words = read_characters(batch, pass, engine, context);
     const int64_t width = 2 * options_.hidden_characters, column = options_.embed + options_.embed_shape;
     for (int64_t row = 0; row < rows; ++row) {
@@ -110,7 +110,7 @@ void WordEncoder::backward(const data::WordBatch& batch, const float* dx, Engine
                        .dtable = arena_.gradient(shapes_)},
                       arena_.value(shapes_), shape_count_, engine, context);
   }
-  if (character_stack_) read_characters_backward(batch, dx, engine, context);
+  if (characters_lstm_) read_characters_backward(batch, dx, engine, context);
 }
 
 StackInput<float> WordEncoder::character_input(const data::WordBatch& batch) const {
@@ -147,8 +147,10 @@ const float* WordEncoder::read_characters(const data::WordBatch& batch, Pass pas
                     .y = character_x_.data(),
                     .y_stride = stride_x},
                    engine, context);
-  character_stack_->reset_state(batch.distinct);
-  character_output_ = character_stack_->forward(character_input(batch), pass, engine, arena_.values().data(), context);
+  auto& [stack, weights, state, workspace] = *characters_lstm_;
+  state.reset(batch.distinct);
+  if (engine == Engine::kFused) weights.pack(pass, context);
+  character_output_ = workspace.forward(weights, state, character_input(batch), pass, engine, context);
   const int64_t stride_y = padded(2 * options_.hidden_characters);
   word_vectors_.resize(batch.distinct * stride_y);
   pool(character_pool(batch, character_output_), word_vectors_.data(), stride_y, kept_, context.pool);
@@ -173,9 +175,10 @@ void WordEncoder::read_characters_backward(const data::WordBatch& batch, const f
   pool_backward(character_pool(batch, character_output_), kept_, d_word_vectors_.data(), stride_y, d_output_.data(),
                 static_cast<float*>(nullptr), context.pool);
   d_character_x_.resize(cells * stride_x);
-  character_stack_->backward(character_input(batch),
-                             {.d_output = d_output_.data(), .dx = d_character_x_.data(), .dx_stride = stride_x}, engine,
-                             arena_.values().data(), arena_.gradients().data(), context);
+  characters_lstm_->workspace.backward(
+      characters_lstm_->weights, character_input(batch),
+      {.d_output = d_output_.data(), .dx = d_character_x_.data(), .dx_stride = stride_x}, engine,
+      arena_.gradients().data(), context);
   embedding_scatter({.n = cells,
                      .width = options_.embed_characters,
                      .symbols = batch.characters.data(),

@@ -37,7 +37,7 @@ class WordEncoder {
   /// Gives these words their vectors, which are `embed` wide.
   void set_word_vectors(const data::WordVectors& vectors);
   void parameters_changed() {
-    if (character_stack_) character_stack_->parameters_changed();
+    if (characters_lstm_) characters_lstm_->weights.set_values(arena_.values().data());
   }
 
   /// Returns the vectors [T, B, I], good until the next call.
@@ -56,7 +56,14 @@ class WordEncoder {
   ParameterArena& arena_;
   size_t words_ = 0, shapes_ = 0, characters_ = 0;
   int64_t word_count_ = 0, shape_count_ = 0, character_count_ = 0;
-  std::optional<LstmStack<float>> character_stack_;
+  struct CharacterLstm {
+    CharacterLstm(const LstmStackOptions& options, ParameterArena& arena) : stack(options, arena) {}
+    LstmStack stack;
+    StackWeights<float> weights{stack};
+    StackState<float> state{stack};
+    StackWorkspace<float> workspace{stack};
+  };
+  std::optional<CharacterLstm> characters_lstm_;
 
   Buffer<float> x_, character_x_, d_character_x_, word_vectors_, d_word_vectors_, d_output_;
   const float* character_output_ = nullptr;

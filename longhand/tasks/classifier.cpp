@@ -56,7 +56,9 @@ Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vo
   if (pool_ == nn::PoolKind::kAttention) query_ = arena_.declare("pool.query", {width()}, weights(1));
   output_weight_ = arena_.declare("output.weight", {K(), width()}, weights(K()));
   output_bias_ = arena_.declare("output.bias", {K()}, nn::bias(options.init, H));
-  if (memory == Memory::kNow) arena_.allocate();
+  if (memory == Memory::kLater) return;
+  arena_.allocate();
+  parameters_changed();
 }
 
 std::unique_ptr<Classifier> Classifier::load(const ModelFile& file) {
@@ -93,7 +95,7 @@ void Classifier::initialise(uint64_t seed) {
 
 void Classifier::parameters_changed() {
   encoder_.parameters_changed();
-  stack_.parameters_changed();
+  stack_weights_.set_values(arena_.values().data());
   output_packed_ = nn::Packed::kNothing;
 }
 
@@ -147,8 +149,9 @@ const float* Classifier::pooled(const data::WordBatch& batch, const nn::DropoutK
     output_packed_ = wanted;
   }
   const float* x = encoder_.forward(batch, pass, engine, context);
-  stack_.reset_state(batch.rows);
-  output_ = stack_.forward(stack_input(batch, x, masks), pass, engine, arena_.values().data(), context);
+  state_.reset(batch.rows);
+  if (engine == nn::Engine::kFused) stack_weights_.pack(pass, context);
+  output_ = workspace_.forward(stack_weights_, state_, stack_input(batch, x, masks), pass, engine, context);
   const int64_t stride = padded(width());
   pooled_.resize(batch.rows * stride);
   nn::pool(pool_input(batch), pooled_.data(), stride, kept_, context.pool);
@@ -199,12 +202,12 @@ double Classifier::run(const ClassBatch& batch, std::span<const float> weights, 
   nn::pool_backward(pool_input(words), kept_, d_pooled_.data(), stride, d_output_.data(),
                     pool_ == nn::PoolKind::kAttention ? arena_.gradient(query_) : nullptr, context.pool);
   dx_.resize(words.steps * words.rows * encoder_.stride());
-  stack_.backward(stack_input(words, nullptr, pass.masks),
-                  {.d_output = d_output_.data(),
-                   .dx = dx_.data(),
-                   .dx_stride = encoder_.stride(),
-                   .penalty_scale = pass.penalty_scale},
-                  engine, arena_.values().data(), arena_.gradients().data(), context);
+  workspace_.backward(stack_weights_, stack_input(words, nullptr, pass.masks),
+                      {.d_output = d_output_.data(),
+                       .dx = dx_.data(),
+                       .dx_stride = encoder_.stride(),
+                       .penalty_scale = pass.penalty_scale},
+                      engine, arena_.gradients().data(), context);
   encoder_.backward(words, dx_.data(), engine, context);
   double nats = 0.0;
   for (int64_t i = 0; i < words.rows; ++i) nats += static_cast<double>(losses_[i]);

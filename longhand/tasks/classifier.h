@@ -90,7 +90,10 @@ class Classifier {
   std::vector<std::string> classes_;
   ParameterArena arena_;
   nn::WordEncoder encoder_;
-  nn::LstmStack<float> stack_;
+  nn::LstmStack stack_;
+  nn::StackWeights<float> stack_weights_{stack_};
+  nn::StackState<float> state_{stack_};
+  nn::StackWorkspace<float> workspace_{stack_};
   size_t query_ = 0, output_weight_ = 0, output_bias_ = 0;
 
   nn::Packed output_packed_ = nn::Packed::kNothing;

@@ -69,23 +69,6 @@ std::vector<Metric> ColdScore::metrics() const {
   return out;
 }
 
-namespace {
-
-// Keeps what is carried from batch to batch while something else is run.
-class StatePutAside {
- public:
-  explicit StatePutAside(nn::LstmStack<float>& stack) : stack_(stack), state_(stack.save_state()) {}
-  ~StatePutAside() { stack_.restore_state(std::move(state_)); }
-  StatePutAside(const StatePutAside&) = delete;
-  StatePutAside& operator=(const StatePutAside&) = delete;
-
- private:
-  nn::LstmStack<float>& stack_;
-  nn::LstmStack<float>::SavedState state_;
-};
-
-}  // namespace
-
 LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary)
     : LanguageModel(options, std::move(vocabulary), Memory::kNow) {}
 
@@ -106,7 +89,9 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabula
                                        : declare_weights("output.weight", nn::Part::kOutput,
                                                          {.n_in = output_inputs(), .n_out = V, .hidden = H});
   output_bias_ = arena_.declare("output.bias", {V}, nn::bias(options.init, H));
-  if (memory == Memory::kNow) arena_.allocate();
+  if (memory == Memory::kLater) return;
+  arena_.allocate();
+  parameters_changed();
 }
 
 size_t LanguageModel::declare_weights(const char* name, nn::Part part, const nn::WeightShape& shape) {
@@ -119,7 +104,7 @@ void LanguageModel::initialise(uint64_t seed) {
 }
 
 void LanguageModel::parameters_changed() {
-  stack_.parameters_changed();
+  stack_weights_.set_values(arena_.values().data());
   output_packed_ = nn::Packed::kNothing;
 }
 
@@ -303,8 +288,14 @@ double LanguageModel::softmax(const data::Batch& batch, const float* output, con
   return nats;
 }
 
-double LanguageModel::run(const data::Batch& batch, const GradientPass* training, nn::Engine engine,
-                          kernels::Context& context) {
+const float* LanguageModel::forward(nn::StackState<float>& state, const nn::StackInput<float>& input, nn::Pass pass,
+                                    nn::Engine engine, kernels::Context& context) {
+  if (engine == nn::Engine::kFused) stack_weights_.pack(pass, context);
+  return workspace_.forward(stack_weights_, state, input, pass, engine, context);
+}
+
+double LanguageModel::run(const data::Batch& batch, nn::StackState<float>& state, const GradientPass* training,
+                          nn::Engine engine, kernels::Context& context) {
   for (int64_t row = 0; row < batch.steps * batch.rows; ++row) {
     const auto r = static_cast<size_t>(row);
     LONGHAND_CHECK(batch.inputs[r] >= 0 && batch.inputs[r] < vocabulary_.size());
@@ -313,14 +304,13 @@ double LanguageModel::run(const data::Batch& batch, const GradientPass* training
   LONGHAND_CHECK(training == nullptr || !batch.last_only);
   // The reverse direction begins at the window's end: it has no state to carry.
   if (batch.fresh || options_.lstm.bidirectional) {
-    stack_.reset_state(batch.rows);
+    state.reset(batch.rows);
   } else if (!batch.resets.empty()) {
-    stack_.reset_rows(batch.resets);
+    state.reset_rows(batch.resets);
   }
   const float* x = embed(batch, training, engine, context);
   if (training == nullptr) {
-    const float* output =
-        stack_.forward(stack_input(batch, x, {}), nn::Pass::kInference, engine, arena_.values().data(), context);
+    const float* output = forward(state, stack_input(batch, x, {}), nn::Pass::kInference, engine, context);
     return softmax(batch, output, nullptr, engine, context);
   }
 
@@ -330,16 +320,16 @@ double LanguageModel::run(const data::Batch& batch, const GradientPass* training
   arena_.allocate_gradients();
   if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
   const nn::StackInput<float> input = stack_input(batch, x, pass.masks);
-  const float* output = stack_.forward(input, nn::Pass::kTraining, engine, arena_.values().data(), context);
+  const float* output = forward(state, input, nn::Pass::kTraining, engine, context);
   const double nats = softmax(batch, output, &pass, engine, context);
   const bool embedded = options_.embed > 0;
   if (embedded) dx_.resize(batch.steps * batch.rows * padded(options_.embed));
-  stack_.backward(input,
-                  {.d_output = d_output_.data(),
-                   .dx = embedded ? dx_.data() : nullptr,
-                   .dx_stride = padded(options_.embed),
-                   .penalty_scale = pass.penalty_scale},
-                  engine, arena_.values().data(), arena_.gradients().data(), context);
+  workspace_.backward(stack_weights_, input,
+                      {.d_output = d_output_.data(),
+                       .dx = embedded ? dx_.data() : nullptr,
+                       .dx_stride = padded(options_.embed),
+                       .penalty_scale = pass.penalty_scale},
+                      engine, arena_.gradients().data(), context);
   if (embedded) embed_backward(batch, engine, context);
   return nats;
 }
@@ -347,13 +337,13 @@ double LanguageModel::run(const data::Batch& batch, const GradientPass* training
 LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
                                       kernels::Context& context) {
   LONGHAND_CHECK(options.context > 0 || !options_.lstm.bidirectional);
-  const StatePutAside carried(stack_);
+  nn::StackState<float> state(stack_);
   LanguageScore score;
   const auto run_all = [&](const auto& batches) {
     data::Batch batch;
     for (int64_t i = 0; i < batches.size(); ++i) {
       batches.get(i, batch);
-      score.total_nats += run(batch, nullptr, engine, context);
+      score.total_nats += run(batch, state, nullptr, engine, context);
       score.symbols += batch.symbols;
     }
   };
@@ -374,13 +364,13 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
 ColdScore LanguageModel::evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, nn::Engine engine,
                                        kernels::Context& context) {
   LONGHAND_CHECK(!options_.lstm.bidirectional);
-  const StatePutAside carried(stack_);
+  nn::StackState<float> state(stack_);
   const data::ColdStarts passages(corpus, ColdScore::kDistance, places, turn);
   ColdScore score{.places = passages.places(), .nats = std::vector<double>(static_cast<size_t>(passages.steps()))};
   data::Batch batch;
   for (int64_t i = 0; i < passages.size(); ++i) {
     passages.get(i, batch);
-    run(batch, nullptr, engine, context);
+    run(batch, state, nullptr, engine, context);
     for (int64_t n = 0; n < batch.symbols; ++n) {
       score.nats[static_cast<size_t>(n / batch.rows)] += static_cast<double>(losses_[n]);
     }
@@ -420,7 +410,7 @@ int64_t LanguageModel::characters(const data::Corpus& corpus) const {
 
 void LanguageModel::begin_text() {
   LONGHAND_CHECK(!options_.lstm.bidirectional);
-  stack_.reset_state(1);
+  text_state_.reset(1);
 }
 
 std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, kernels::Context& context) {
@@ -428,8 +418,8 @@ std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, ke
   one_.steps = 1;
   one_.rows = 1;
   one_.inputs.assign(1, symbol);
-  const float* output = stack_.forward(stack_input(one_, embed(one_, nullptr, engine, context), {}),
-                                       nn::Pass::kInference, engine, arena_.values().data(), context);
+  const float* output = forward(text_state_, stack_input(one_, embed(one_, nullptr, engine, context), {}),
+                                nn::Pass::kInference, engine, context);
   if (engine == nn::Engine::kFused) pack_output(false, context);
   if (projects()) output = project(output, nullptr, 1, engine, context);
   logits_.resize(padded(vocabulary_.size()));

@@ -30,7 +30,7 @@ LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, d
       options_(options),
       context_(context),
       batches_(train_, model.options().text.lines, options.bptt, options.groups, options.stream) {
-  for (int64_t slot = 0; slot < options.groups.accumulate; ++slot) states_.push_back(model_.stack().save_state());
+  for (int64_t slot = 0; slot < options.groups.accumulate; ++slot) states_.push_back(model_.new_state());
 }
 
 StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
@@ -40,10 +40,7 @@ StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
     batches_.get(index, part, batch_);
     const GradientPass pass =
         pass_of_part(options_.groups.seed, step, part, symbols, symbols, options_.label_smoothing);
-    nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
-    model_.stack().restore_state(std::move(state));
-    result.loss_sum += model_.run(batch_, &pass, options_.engine, context_);
-    state = model_.stack().save_state();
+    result.loss_sum += model_.run(batch_, states_[static_cast<size_t>(batch_.slot)], &pass, options_.engine, context_);
   }
   return result;
 }
@@ -88,8 +85,8 @@ std::vector<Metric> LanguageModelTask::measure_training() {
 
 std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_state() {
   std::vector<std::pair<std::string, Buffer<float>*>> out;
-  for (nn::LstmStack<float>::SavedState& state : states_) {
-    for (Buffer<float>& array : state.arrays) out.emplace_back(fmt::format("state.{}", out.size()), &array);
+  for (nn::StackState<float>& state : states_) {
+    for (Buffer<float>* array : state.arrays()) out.emplace_back(fmt::format("state.{}", out.size()), array);
   }
   return out;
 }
@@ -100,10 +97,7 @@ bool LanguageModelTask::carried_state_fits(int64_t index) {
   const int64_t update = std::min(index, batches_.size() - 1);
   for (int64_t part = 0; part < batches_.parts(update); ++part) {
     batches_.get(update, part, batch_);
-    nn::LstmStack<float>::SavedState& state = states_[static_cast<size_t>(batch_.slot)];
-    model_.stack().restore_state(std::move(state));
-    const bool fits = (batch_.fresh && !ended) || model_.stack().state_fits(batch_.rows);
-    state = model_.stack().save_state();
+    const bool fits = (batch_.fresh && !ended) || states_[static_cast<size_t>(batch_.slot)].fits(batch_.rows);
     if (!fits) return false;
     if (options_.groups.whole) break;  // the parts follow one another
   }

@@ -72,7 +72,9 @@ Regressor::Regressor(const RegressorOptions& options, Columns columns, Memory me
       arena_.declare("output.weight", {outputs(), width()},
                      nn::weights(options.init, nn::Part::kOutput, {.n_in = width(), .n_out = outputs(), .hidden = H}));
   output_bias_ = arena_.declare("output.bias", {outputs()}, nn::bias(options.init, H));
-  if (memory == Memory::kNow) arena_.allocate();
+  if (memory == Memory::kLater) return;
+  arena_.allocate();
+  parameters_changed();
 }
 
 std::unique_ptr<Regressor> Regressor::load(const ModelFile& file) {
@@ -114,7 +116,7 @@ void Regressor::initialise(uint64_t seed) {
 }
 
 void Regressor::parameters_changed() {
-  stack_.parameters_changed();
+  stack_weights_.set_values(arena_.values().data());
   output_packed_ = nn::Packed::kNothing;
 }
 
@@ -185,8 +187,9 @@ void Regressor::predict(const SeriesBatch& batch, const nn::DropoutKey& masks, n
     kernels::pack_linear(arena_.value(output_weight_), outputs(), width(), training, packed_output_, context);
     output_packed_ = wanted;
   }
-  stack_.reset_state(batch.rows);
-  output_ = stack_.forward(stack_input(batch, masks), pass, engine, arena_.values().data(), context);
+  state_.reset(batch.rows);
+  if (engine == nn::Engine::kFused) stack_weights_.pack(pass, context);
+  output_ = workspace_.forward(stack_weights_, state_, stack_input(batch, masks), pass, engine, context);
   last_.resize(batch.rows * padded(width()));
   nn::pool(pool_input(batch), last_.data(), padded(width()), kept_, context.pool);
   const int64_t stride = padded(outputs());
@@ -248,8 +251,9 @@ double Regressor::run(const SeriesBatch& batch, const GradientPass& training, nn
   d_output_.resize(batch.steps * batch.rows * padded(width()));
   nn::pool_backward(pool_input(batch), kept_, d_last_.data(), padded(width()), d_output_.data(),
                     static_cast<float*>(nullptr), context.pool);
-  stack_.backward(stack_input(batch, pass.masks), {.d_output = d_output_.data(), .penalty_scale = pass.penalty_scale},
-                  engine, arena_.values().data(), arena_.gradients().data(), context);
+  workspace_.backward(stack_weights_, stack_input(batch, pass.masks),
+                      {.d_output = d_output_.data(), .penalty_scale = pass.penalty_scale}, engine,
+                      arena_.gradients().data(), context);
   return loss;
 }
 

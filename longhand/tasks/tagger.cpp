@@ -77,6 +77,7 @@ Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, st
   if (memory == Memory::kLater) return;  // until the file was found to have the arrays
   arena_.allocate();
   allow_steps();
+  parameters_changed();
 }
 
 void Tagger::allow_steps() {
@@ -120,7 +121,7 @@ void Tagger::initialise(uint64_t seed) {
 
 void Tagger::parameters_changed() {
   encoder_.parameters_changed();
-  stack_.parameters_changed();
+  stack_weights_.set_values(arena_.values().data());
   output_packed_ = nn::Packed::kNothing;
 }
 
@@ -150,9 +151,10 @@ nn::StackInput<float> Tagger::stack_input(const data::WordBatch& batch, const fl
 const float* Tagger::outputs(const data::WordBatch& batch, const nn::DropoutKey& masks, nn::Pass pass,
                              nn::Engine engine, kernels::Context& context) {
   const float* x = encoder_.forward(batch, pass, engine, context);
-  stack_.reset_state(batch.rows);
+  state_.reset(batch.rows);
+  if (engine == nn::Engine::kFused) stack_weights_.pack(pass, context);
   if (engine == nn::Engine::kFused) pack_output(pass == nn::Pass::kTraining, context);
-  return stack_.forward(stack_input(batch, x, masks), pass, engine, arena_.values().data(), context);
+  return workspace_.forward(stack_weights_, state_, stack_input(batch, x, masks), pass, engine, context);
 }
 
 kernels::LinearForward<float> Tagger::output_layer(const data::WordBatch& batch, const float* output) const {
@@ -178,12 +180,12 @@ double Tagger::run(const TagBatch& batch, const GradientPass& training, nn::Engi
   const double nats =
       options_.crf ? chain(batch, output, pass, engine, context) : softmax(batch, output, pass, engine, context);
   dx_.resize(words.steps * words.rows * encoder_.stride());
-  stack_.backward(stack_input(words, nullptr, pass.masks),
-                  {.d_output = d_output_.data(),
-                   .dx = dx_.data(),
-                   .dx_stride = encoder_.stride(),
-                   .penalty_scale = pass.penalty_scale},
-                  engine, arena_.values().data(), arena_.gradients().data(), context);
+  workspace_.backward(stack_weights_, stack_input(words, nullptr, pass.masks),
+                      {.d_output = d_output_.data(),
+                       .dx = dx_.data(),
+                       .dx_stride = encoder_.stride(),
+                       .penalty_scale = pass.penalty_scale},
+                      engine, arena_.gradients().data(), context);
   encoder_.backward(words, dx_.data(), engine, context);
   return nats;
 }

@@ -117,7 +117,10 @@ class Tagger {
   std::vector<uint8_t> allowed_;  // steps from label to label; empty: all
   ParameterArena arena_;
   nn::WordEncoder encoder_;
-  nn::LstmStack<float> stack_;
+  nn::LstmStack stack_;
+  nn::StackWeights<float> stack_weights_{stack_};
+  nn::StackState<float> state_{stack_};
+  nn::StackWorkspace<float> workspace_{stack_};
   size_t output_weight_ = 0, output_bias_ = 0;
   size_t transitions_ = 0, start_ = 0, end_ = 0;
 

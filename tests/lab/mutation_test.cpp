@@ -128,8 +128,8 @@ constexpr Mutant kMutants[] = {
     {"StackPenaltyValue50", kStack, "t > 0 ? raw[j] - raw[j - B * stride]", "t > 0 ? y[j] - y[j - B * stride]"},
     {"TapeActivationBeforeMask49", kStackTape, "seed_square(r.y[at], alpha)", "seed_square(r.raw[at], alpha)"},
     {"TapeTemporalAfterMask50", kStackTape, "subtract(r.raw[at], r.raw[at - 1])", "subtract(r.y[at], r.y[at - 1])"},
-    {"TapeTemporalScale50", kStackTape, "static_cast<T>(options_.lstm.temporal_reg) / static_cast<T>(width)",
-     "static_cast<T>(options_.lstm.temporal_reg)"},
+    {"TapeTemporalScale50", kStackTape, "static_cast<T>(options().lstm.temporal_reg) / static_cast<T>(width)",
+     "static_cast<T>(options().lstm.temporal_reg)"},
     {"TapePenaltyPastEnd49and50", kStackTape, "t < input.lengths[b] ? T(1) : T(0)", "t < input.steps ? T(1) : T(0)"},
 };
 

@@ -1,7 +1,7 @@
 // Stacks of GRU and plain recurrent layers, which only the tape runs. Their cells on their own are tests/autograd's
 // business, and what PyTorch makes of them fixtures_test.cpp's.
 #include "longhand/base/error.h"
-#include "longhand/nn/lstm_stack.h"
+#include "tests/nn/whole_stack.h"
 #include "tests/testing.h"
 
 namespace longhand::nn {
@@ -19,7 +19,7 @@ struct Subject {
     arena.allocate();
     values = testing::aligned(testing::random_vector<double>(static_cast<int64_t>(arena.values().size()), 0.5, 1));
     stack.reset_state(kBatch);
-    for (Buffer<double>* state : stack.state()) {
+    for (Buffer<double>* state : stack.state.arrays()) {
       initial.push_back(testing::random_rows<double>(kBatch, lstm.hidden, padded(lstm.hidden), 0.5, place++));
       d_final.push_back(testing::random_rows<double>(kBatch, lstm.hidden, padded(lstm.hidden), 1.0, place++));
       EXPECT_EQ(state->size(), kBatch * padded(lstm.hidden));
@@ -38,7 +38,7 @@ struct Subject {
   const double* forward(Pass pass = Pass::kTraining) {
     stack.reset_state(kBatch);
     for (size_t s = 0; s < initial.size(); ++s) {
-      std::copy_n(initial[s].data(), stack.state()[s]->size(), stack.state()[s]->data());
+      std::copy_n(initial[s].data(), stack.state.arrays()[s]->size(), stack.state.arrays()[s]->data());
     }
     return stack.forward(input(), pass, Engine::kAutograd, values.data(), context);
   }
@@ -47,8 +47,8 @@ struct Subject {
     double sum = 0.0;
     for (int64_t i = 0; i < kSteps * kBatch * padded(width); ++i) sum += y[i] * dy[i];
     for (size_t s = 0; s < d_final.size(); ++s) {
-      for (int64_t i = 0; i < stack.state()[s]->size(); ++i) {
-        sum += (*stack.state()[s])[i] * d_final[s][static_cast<size_t>(i)];
+      for (int64_t i = 0; i < stack.state.arrays()[s]->size(); ++i) {
+        sum += (*stack.state.arrays()[s])[i] * d_final[s][static_cast<size_t>(i)];
       }
     }
     return sum;
@@ -67,7 +67,7 @@ struct Subject {
                     .dx = stack.options().one_hot ? nullptr : dx.data(),
                     .dx_stride = padded(kInputs),
                     .states = true},
-                   Engine::kAutograd, values.data(), gradients.data(), context);
+                   Engine::kAutograd, gradients.data(), context);
   }
   // Of the loss by one number, with the third derivative cancelled.
   double difference(double& value) {
@@ -83,7 +83,7 @@ struct Subject {
   }
 
   ParameterArena arena;
-  LstmStack<double> stack;
+  WholeStack<double> stack;
   int64_t width = stack.options().lstm.outputs();
   uint32_t place = 10;
   Buffer<double> values, gradients, dx;
@@ -194,7 +194,7 @@ TEST_P(OtherCells, PaddingChangesNothing) {
   }
   s.stack.reset_state(1);
   for (size_t k = 0; k < s.initial.size(); ++k) {
-    std::copy_n(s.initial[k].data() + row * padded(5), padded(5), s.stack.state()[k]->data());
+    std::copy_n(s.initial[k].data() + row * padded(5), padded(5), s.stack.state.arrays()[k]->data());
   }
   const double* alone = s.stack.forward({.steps = length, .batch = 1, .x = x.data(), .x_stride = padded(kInputs)},
                                         Pass::kGradients, Engine::kAutograd, s.values.data(), s.context);
@@ -221,10 +221,11 @@ TEST_P(OtherCells, CarryTheirState) {
   const std::vector<double> whole = run(0, kSteps);
   s.stack.reset_state(kBatch);
   std::vector<double> parts = run(0, 2);
-  auto saved = s.stack.save_state();  // something else in between
+  StackState<double> saved = std::move(s.stack.state);  // something else in between
+  s.stack.state = StackState<double>(s.stack.stack);
   s.stack.reset_state(kBatch);
   run(1, 3);
-  s.stack.restore_state(std::move(saved));
+  s.stack.state = std::move(saved);
   const std::vector<double> rest = run(2, kSteps - 2);
   parts.insert(parts.end(), rest.begin(), rest.end());
   EXPECT_EQ(whole, parts);
@@ -234,11 +235,11 @@ TEST_P(OtherCells, CarryTheirState) {
 TEST_P(OtherCells, BeginWithOneGatesFans) {
   ParameterArena arena;
   const int64_t H = 30;
-  LstmStack<float> stack({.lstm = {.cell = GetParam(), .hidden = H},
-                          .inputs = 20,
-                          .one_hot = false,
-                          .init = {.init = "xavier-uniform", .forget_bias = 3.0}},
-                         arena);
+  WholeStack<float> stack({.lstm = {.cell = GetParam(), .hidden = H},
+                           .inputs = 20,
+                           .one_hot = false,
+                           .init = {.init = "xavier-uniform", .forget_bias = 3.0}},
+                          arena);
   arena.allocate();
   arena.initialise(1);
   const int64_t gates = GetParam() == "gru" ? 3 : 1;
@@ -291,7 +292,7 @@ TEST_P(OtherCells, RefuseWhatBelongsToTheLstm) {
       EXPECT_EQ(std::string(e.what()), "--" + name + ": expected --cell lstm, found --cell " + cell);
     }
     ParameterArena arena;
-    EXPECT_THROW(LstmStack<float>({.lstm = lstm, .inputs = 2}, arena), std::logic_error) << name;
+    EXPECT_THROW(LstmStack({.lstm = lstm, .inputs = 2}, arena), std::logic_error) << name;
   };
   refused({.cell = cell, .hidden = 5, .proj = 2}, "proj");
   refused({.cell = cell, .layer_norm = true}, "layer-norm");

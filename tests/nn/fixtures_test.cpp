@@ -4,9 +4,9 @@
 #include "longhand/autograd/cells.h"
 #include "longhand/kernels/reference.h"
 #include "longhand/kernels/reference_lstm.h"
-#include "longhand/nn/lstm_stack.h"
 #include "longhand/nn/tape_layers.h"
 #include "tests/fixture.h"
+#include "tests/nn/whole_stack.h"
 #include "tests/testing.h"
 
 namespace longhand::nn {
@@ -44,7 +44,7 @@ TEST_P(PyTorchStack, AgreesOnOutputsStatesAndGradients) {
                          .layer_norm = fixture.has("gain_ih_l0")};
   const int64_t H = lstm.hidden, R = lstm.state(), W = lstm.outputs(), layers = lstm.layers * lstm.directions();
   ParameterArena arena;
-  LstmStack<float> stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena);
+  WholeStack<float> stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena);
   arena.allocate();
   arena.allocate_gradients();
   for (size_t i = 0; i < arena.parameters().size(); ++i) {
@@ -86,7 +86,7 @@ TEST_P(PyTorchStack, AgreesOnOutputsStatesAndGradients) {
       const auto begin = all.begin() + static_cast<int64_t>(s / kinds) * size;
       return std::vector<float>(begin, begin + size);
     };
-    const std::vector<Buffer<float>*> states = stack.state(), d_states = stack.state_gradients();
+    const std::vector<Buffer<float>*> states = stack.state.arrays(), d_states = stack.state_gradients();
     for (size_t s = 0; s < states.size(); ++s) {
       const Buffer<float> initial = with_padding(slice(s % kinds == 0 ? "h0" : "c0", s), state_width(s));
       const Buffer<float> d_final = with_padding(slice(s % kinds == 0 ? "dh_n" : "dc_n", s), state_width(s));
@@ -106,7 +106,7 @@ TEST_P(PyTorchStack, AgreesOnOutputsStatesAndGradients) {
     }
     Buffer<float> dx(T * B * padded(I));
     stack.backward(input, {.d_output = dy.data(), .dx = dx.data(), .dx_stride = padded(I), .states = true}, engine,
-                   arena.values().data(), arena.gradients().data(), context);
+                   arena.gradients().data(), context);
     same(without_padding(dx.data(), T * B, I), fixture.get("grad.x"), "grad.x");
     for (size_t s = 0; s < states.size(); ++s) {
       const std::string name = s % kinds == 0 ? "grad.h0" : "grad.c0";

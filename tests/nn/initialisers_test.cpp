@@ -138,7 +138,7 @@ TEST(Initialisers, BiasesHaveTheirOwnAndTheForgetGatesMore) {
 // The arrays of a stack by name, initialised.
 std::map<std::string, std::vector<float>> stack_arrays(const LstmOptions& lstm, const InitOptions& init) {
   ParameterArena arena;
-  const LstmStack<float> stack({.lstm = lstm, .inputs = 7, .one_hot = false, .init = init}, arena);
+  const LstmStack stack({.lstm = lstm, .inputs = 7, .one_hot = false, .init = init}, arena);
   arena.allocate();
   arena.initialise(3);
   std::map<std::string, std::vector<float>> out;

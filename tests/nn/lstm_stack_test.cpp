@@ -1,6 +1,6 @@
 // How a stack of LSTM layers is used: states carried, gradients cut, masks at training time and expectations otherwise.
 // That its engines agree on every option is the lattice's business (tests/lab).
-#include "longhand/nn/lstm_stack.h"
+#include "tests/nn/whole_stack.h"
 
 #include <set>
 
@@ -45,13 +45,13 @@ struct Stack {
     for (int64_t i = 0; i < in.steps * B * width; ++i) ones[i / width * padded(width) + i % width] = T(1);
     gradients.fill(T(0));
     stack.backward(in, {.d_output = ones.data(), .states = states, .penalty_scale = penalty_scale}, engine,
-                   values.data(), gradients.data(), context);
+                   gradients.data(), context);
     return {gradients.span().begin(), gradients.span().end()};
   }
 
   static constexpr int64_t kSteps = 8, B = 3;
   ParameterArena arena;
-  LstmStack<T> stack;
+  WholeStack<T> stack;
   int64_t I;
   Buffer<T> values, gradients, x;
   std::vector<int32_t> lengths;
@@ -95,7 +95,7 @@ TEST(LstmStack, CutsTheGradientAtTheCarriedState) {
     s.stack.reset_state(s.B);
     s.forward(s.input(0, 4), Pass::kTraining, engine);
     std::vector<std::vector<double>> carried;
-    for (const Buffer<double>* state : s.stack.state()) {
+    for (const Buffer<double>* state : s.stack.state.arrays()) {
       carried.emplace_back(state->span().begin(), state->span().end());
     }
     s.forward(s.input(4, 4), Pass::kTraining, engine);
@@ -104,7 +104,7 @@ TEST(LstmStack, CutsTheGradientAtTheCarriedState) {
       s.stack.reset_state(s.B);
       if (hold) {
         for (size_t i = 0; i < carried.size(); ++i) {
-          std::copy(carried[i].begin(), carried[i].end(), s.stack.state()[i]->data());
+          std::copy(carried[i].begin(), carried[i].end(), s.stack.state.arrays()[i]->data());
         }
       } else {
         s.forward(s.input(0, 4), Pass::kTraining, engine);
@@ -141,8 +141,9 @@ TEST(LstmStack, GradientStopsAtTheCarriedState) {
     a.forward(a.input(0, 4), Pass::kTraining, engine);
     b.stack.reset_state(b.B);
     b.forward(b.input(2, 1), Pass::kTraining, engine);  // something else, after which its trained state is used up
-    for (size_t i = 0; i < a.stack.state().size(); ++i) {
-      std::copy_n(a.stack.state()[i]->data(), a.stack.state()[i]->size(), b.stack.state()[i]->data());
+    for (size_t i = 0; i < a.stack.state.arrays().size(); ++i) {
+      std::copy_n(a.stack.state.arrays()[i]->data(), a.stack.state.arrays()[i]->size(),
+                  b.stack.state.arrays()[i]->data());
     }
     a.forward(a.input(4, 4, 1), Pass::kTraining, engine);
     b.forward(b.input(4, 4, 1), Pass::kTraining, engine);
@@ -164,7 +165,7 @@ TEST(LstmStack, ResetsRowsAlone) {
       const std::vector<float> carried = s.forward(s.input(3, 5), pass, engine);
       s.stack.reset_state(s.B);
       s.forward(s.input(0, 3), pass, engine);
-      s.stack.reset_rows(resets);
+      s.stack.state.reset_rows(resets);
       const std::vector<float> mixed = s.forward(s.input(3, 5), pass, engine);
       const auto stride = static_cast<size_t>(padded(kEverything.proj));
       ASSERT_NE(begun, carried);
@@ -184,18 +185,18 @@ TEST(LstmStack, TrainsTheInitialStateOfRowsThatWereReset) {
     s.stack.reset_state(s.B);
     s.forward(s.input(0, 4), Pass::kTraining, engine);
     std::vector<std::vector<double>> carried;
-    for (const Buffer<double>* state : s.stack.state()) {
+    for (const Buffer<double>* state : s.stack.state.arrays()) {
       carried.emplace_back(state->span().begin(), state->span().end());
     }
-    s.stack.reset_rows(resets);
+    s.stack.state.reset_rows(resets);
     s.forward(s.input(4, 4), Pass::kTraining, engine);
     const std::vector<double> gradient = s.backward(s.input(4, 4), engine);
     const auto loss = [&] {
       s.stack.reset_state(s.B);
       for (size_t i = 0; i < carried.size(); ++i) {
-        std::copy(carried[i].begin(), carried[i].end(), s.stack.state()[i]->data());
+        std::copy(carried[i].begin(), carried[i].end(), s.stack.state.arrays()[i]->data());
       }
-      s.stack.reset_rows(resets);
+      s.stack.state.reset_rows(resets);
       double sum = 0.0;
       for (const double y : s.forward(s.input(4, 4), Pass::kTraining, engine)) sum += y;
       return sum;
@@ -263,7 +264,7 @@ TEST(LstmStack, EvaluatesWithExpectations) {
   const std::vector<double> full = plain.forward(plain.input(0, 1), Pass::kInference, Engine::kReference);
   for (size_t i = 0; i < zoned.size(); ++i) EXPECT_DOUBLE_EQ(zoned[i], 0.75 * full[i]);
   for (int64_t i = 0; i < s.B * padded(3); ++i) {
-    EXPECT_DOUBLE_EQ((*s.stack.state()[1])[i], 0.5 * (*plain.stack.state()[1])[i]);
+    EXPECT_DOUBLE_EQ((*s.stack.state.arrays()[1])[i], 0.5 * (*plain.stack.state.arrays()[1])[i]);
   }
 }
 
@@ -319,8 +320,8 @@ TEST(LstmStack, PaddingChangesNothing) {
     const size_t used = b.size();
     EXPECT_EQ(std::vector<float>(a.begin(), a.begin() + static_cast<int64_t>(used)), b);
     for (size_t i = used; i < a.size(); ++i) EXPECT_EQ(a[i], 0.0F);
-    for (size_t i = 0; i < exact.stack.state().size(); ++i) {
-      const auto lhs = padded_rows.stack.state()[i]->span(), rhs = exact.stack.state()[i]->span();
+    for (size_t i = 0; i < exact.stack.state.arrays().size(); ++i) {
+      const auto lhs = padded_rows.stack.state.arrays()[i]->span(), rhs = exact.stack.state.arrays()[i]->span();
       EXPECT_TRUE(std::equal(lhs.begin(), lhs.end(), rhs.begin()));
     }
     const std::vector<float> da = padded_rows.backward(padded_rows.input(0, 8), engine);
@@ -369,11 +370,11 @@ TEST(LstmStack, PenaltiesAreThoseOfTheOutputs) {
         }
       }
       const double expected = (0.7 * squares + 0.9 * changes) / static_cast<double>(width);
-      EXPECT_NEAR(s.stack.penalty(s.input(0, 8, 1)), expected, 1e-12 * expected);
+      EXPECT_NEAR(s.stack.workspace.penalty(s.input(0, 8, 1)), expected, 1e-12 * expected);
       EXPECT_GT(changes, 0.01 * squares);  // both count
       s.stack.reset_state(s.B);
       s.forward(s.input(0, 8, 1), Pass::kGradients, engine);
-      EXPECT_EQ(s.stack.penalty(s.input(0, 8, 1)), 0.0);  // outside of training there is none
+      EXPECT_EQ(s.stack.workspace.penalty(s.input(0, 8, 1)), 0.0);  // outside of training there is none
     }
   }
 }
@@ -388,7 +389,7 @@ TEST(LstmStack, PenaltyGradientsAgreeWithCentralDifferences) {
         s.stack.reset_state(s.B);
         double sum = 0.0;
         for (const double y : s.forward(s.input(0, 8, 1), Pass::kTraining, engine)) sum += y;
-        return sum + kScale * s.stack.penalty(s.input(0, 8, 1));
+        return sum + kScale * s.stack.workspace.penalty(s.input(0, 8, 1));
       };
       loss();
       const std::vector<double> gradient = s.backward(s.input(0, 8, 1), engine, false, kScale);
@@ -423,7 +424,7 @@ TEST(LstmStack, EnginesAgreeOnThePenalties) {
     expected.lengths = actual.lengths = kRagged;
     expected.stack.reset_state(expected.B);
     expected.forward(expected.input(0, 8, 1), Pass::kTraining, Engine::kReference);
-    const double penalty = expected.stack.penalty(expected.input(0, 8, 1));
+    const double penalty = expected.stack.workspace.penalty(expected.input(0, 8, 1));
     const std::vector<double> gradient = expected.backward(expected.input(0, 8, 1), Engine::kReference, false, 0.4);
     testing::on_every_target([&] {
       actual.stack.parameters_changed();
@@ -431,7 +432,7 @@ TEST(LstmStack, EnginesAgreeOnThePenalties) {
       actual.forward(actual.input(0, 8, 1), Pass::kTraining, Engine::kFused);
       // Sums of up to 24 rows of what 8 steps of 14 products each have rounded.
       const double tolerance = 6e-8 * (8.0 + 4.0 * std::sqrt(8.0 * 14.0 * 2.0 + 24.0));
-      EXPECT_NEAR(actual.stack.penalty(actual.input(0, 8, 1)) / penalty, 1.0, tolerance);
+      EXPECT_NEAR(actual.stack.workspace.penalty(actual.input(0, 8, 1)) / penalty, 1.0, tolerance);
       testing::expect_close(actual.backward(actual.input(0, 8, 1), Engine::kFused, false, 0.4F), gradient,
                             static_cast<int64_t>(gradient.size()), tolerance, "gradients");
     });

@@ -62,16 +62,14 @@ std::vector<Objective> recipes(int64_t hidden, int64_t embed) {
 double training_loss(LanguageModel& model, const data::Batch& batch, const GradientPass& pass,
                      kernels::Context& context) {
   const double smoothing = pass.label_smoothing;
-  double sum = (1.0 - smoothing) * model.run(batch, &pass, Engine::kFused, context);
-  sum += model.stack().penalty({.steps = batch.steps,
-                                .batch = batch.rows,
-                                .lengths = batch.ragged ? batch.lengths.data() : nullptr,
-                                .masks = {}});
+  nn::StackState<float> state = model.new_state();
+  double sum = (1.0 - smoothing) * model.run(batch, state, &pass, Engine::kFused, context);
+  sum += model.penalty(batch);
   const int64_t classes = smoothing > 0.0 ? model.vocabulary().size() : 0;
   for (int32_t c = 0; c < classes; ++c) {
     data::Batch other = batch;
     std::fill(other.targets.begin(), other.targets.end(), c);
-    sum += smoothing / static_cast<double>(classes) * model.run(other, &pass, Engine::kFused, context);
+    sum += smoothing / static_cast<double>(classes) * model.run(other, state, &pass, Engine::kFused, context);
   }
   return sum / static_cast<double>(batch.symbols);
 }
@@ -95,7 +93,8 @@ TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
     data::Batch batch;
     batches.get(0, batch);
     const GradientPass pass{.masks = {1, 2, 0}, .label_smoothing = label_smoothing};
-    m.model.run(batch, &pass, Engine::kFused, context);
+    nn::StackState<float> state = m.model.new_state();
+    m.model.run(batch, state, &pass, Engine::kFused, context);
     const std::span<const float> g = m.model.parameters().gradients();
     const std::vector<float> gradient(g.begin(), g.end());
     double square = 0.0;
@@ -195,6 +194,7 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
     const LanguageScore score = m.model.evaluate(m.corpus, {.context = 2}, Engine::kFused, context);
     EXPECT_EQ(score.symbols, m.corpus.targets());
     double nats = 0.0;
+    nn::StackState<float> state = m.model.new_state();
     for (size_t at = 1; at < m.corpus.symbols.size(); ++at) {
       const size_t first = at >= 2 ? at - 2 : 0;
       data::Batch batch;
@@ -207,7 +207,7 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
         batch.inputs.push_back(m.corpus.symbols[i]);
         batch.targets.push_back(m.corpus.symbols[i + 1]);
       }
-      nats += m.model.run(batch, nullptr, Engine::kFused, context);
+      nats += m.model.run(batch, state, nullptr, Engine::kFused, context);
     }
     EXPECT_NEAR(score.total_nats, nats, 1e-4 * nats);
     const LanguageScore some = m.model.evaluate(m.corpus, {.context = 2, .max = 7}, Engine::kFused, context);
