@@ -187,7 +187,9 @@ TEST(SoftmaxCrossEntropy, SurvivesHugeLogits) {
 }
 
 TEST(SoftmaxCrossEntropyReference, GradientsAgreeWithCentralDifferences) {
-  for (const auto& [smoothing, weighted] : {std::pair(0.0, false), {0.2, false}, {0.0, true}, {0.2, true}}) {
+  for (const std::pair<double, bool>& variant : {std::pair(0.0, false), {0.2, false}, {0.0, true}, {0.2, true}}) {
+    const double smoothing = variant.first;
+    const bool weighted = variant.second;
     OutputLayer<double> layer(4, 3, 5);
     layer.args.smoothing = smoothing;
     if (weighted) layer.args.weights = layer.weights.data();
@@ -231,7 +233,8 @@ TEST(SoftmaxCrossEntropyReference, GradientsAgreeWithCentralDifferences) {
 }
 
 TEST(Linear, AgreesWithTheReferenceOnEveryTarget) {
-  for (const auto& [n, inputs, outputs] : {std::array<int64_t, 3>{1, 1, 1}, {5, 17, 3}, {33, 20, 49}}) {
+  for (const std::array<int64_t, 3>& sizes : {std::array<int64_t, 3>{1, 1, 1}, {5, 17, 3}, {33, 20, 49}}) {
+    const int64_t n = sizes[0], inputs = sizes[1], outputs = sizes[2];
     const auto x = random_rows<float>(n, inputs, inputs, 1.0, 1);
     const auto w = random_vector<float>(outputs * inputs, 1.0, 2);
     const auto bias = random_vector<float>(padded(outputs), 1.0, 3);
