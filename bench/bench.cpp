@@ -135,7 +135,7 @@ class OptionLayer {
     randomise(x_, kSteps * kBatch, kInputs, padded(kInputs), 1.0, 4);
     randomise(dy_, kSteps * kBatch, lstm.outputs(), padded(lstm.outputs()), 1e-3, 5);
     dx_.resize(kSteps * kBatch * padded(kInputs));
-    state_.reset(kBatch);
+    stack_.state.reset(kBatch);
   }
 
   void step() {
@@ -146,21 +146,17 @@ class OptionLayer {
                                       .x_stride = padded(kInputs),
                                       .symbols = nullptr,
                                       .masks = {1, step_++, 0}};
-    weights_.set_values(arena_.values().data());
-    weights_.pack(nn::Pass::kTraining, context_);
-    workspace_.forward(weights_, state_, input, nn::Pass::kTraining, nn::Engine::kFused, context_);
-    workspace_.backward(weights_, input, {.d_output = dy_.data(), .dx = dx_.data(), .dx_stride = padded(kInputs)},
-                        nn::Engine::kFused, arena_.gradients().data(), context_);
+    stack_.weights.set_values(arena_.values().data());
+    stack_.forward(stack_.state, input, nn::Pass::kTraining, nn::Engine::kFused, context_);
+    stack_.backward(input, {.d_output = dy_.data(), .dx = dx_.data(), .dx_stride = padded(kInputs)}, nn::Engine::kFused,
+                    arena_.gradients().data(), context_);
   }
 
   static constexpr int64_t kSteps = 35, kBatch = 32, kInputs = 256, kHidden = 256;
 
  private:
   ParameterArena arena_;
-  nn::LstmStack stack_;
-  nn::StackWeights<float> weights_{stack_};
-  nn::StackState<float> state_{stack_};
-  nn::StackWorkspace<float> workspace_{stack_};
+  nn::WholeStack<float> stack_;
   kernels::Context& context_;
   Buffer<float> x_, dx_, dy_;
   uint64_t step_ = 0;

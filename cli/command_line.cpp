@@ -149,6 +149,11 @@ int run_command_line(int argc, char** argv) {
     words.emplace_back("--help");
   }
   std::reverse(words.begin(), words.end());  // as the parser wants them
+  const auto wrong = [&](const std::string& problem) {
+    const std::string verb = full_name(innermost(&app));
+    return usage_error(verb + ": " + problem, "see `" + verb + " --help`");
+  };
+  const auto until = [](const std::string& text, char end) { return text.substr(0, text.find(end)); };
   try {
     app.parse(words);
   } catch (const CLI::CallForVersion& e) {
@@ -161,29 +166,16 @@ int run_command_line(int argc, char** argv) {
   } catch (const CLI::ExtrasError&) {
     throw unexpected(app);
   } catch (const CLI::ArgumentMismatch& e) {
-    const std::string option = std::string(e.what()).substr(0, std::string(e.what()).find(':'));
-    throw usage_error(fmt::format("{}: {}: expected a value, found none", full_name(innermost(&app)), option),
-                      fmt::format("see `{} --help`", full_name(innermost(&app))));
+    throw wrong(until(e.what(), ':') + ": expected a value, found none");
   } catch (const CLI::RequiredError& e) {
-    const std::string what = e.what();
-    throw usage_error(
-        fmt::format("{}: expected {}, found none", full_name(innermost(&app)), what.substr(0, what.find(' '))),
-        fmt::format("see `{} --help`", full_name(innermost(&app))));
+    throw wrong("expected " + until(e.what(), ' ') + ", found none");
   } catch (const CLI::ConversionError& e) {  // --lines=maybe
-    const std::string what = e.what(), flag = what.substr(std::min(what.find("--"), what.size()));
-    throw usage_error(
-        fmt::format("{}: {}: expected no value, found one", full_name(innermost(&app)), flag.substr(0, flag.find(' '))),
-        fmt::format("see `{} --help`", full_name(innermost(&app))));
+    const std::string what = e.what();
+    throw wrong(until(what.substr(std::min(what.find("--"), what.size())), ' ') + ": expected no value, found one");
   } catch (const CLI::ParseError& e) {
-    std::string problem = e.what();
-    problem = problem.substr(0, problem.find('\n'));
-    throw usage_error(fmt::format("{}: {}", full_name(innermost(&app)), problem),
-                      fmt::format("see `{} --help`", full_name(innermost(&app))));
+    throw wrong(until(e.what(), '\n'));
   }
-  if (!action) {
-    throw usage_error(fmt::format("{}: no command was given", full_name(innermost(&app))),
-                      fmt::format("see `{} --help`", full_name(innermost(&app))));
-  }
+  if (!action) throw wrong("no command was given");
   try {
     return action();
   } catch (const std::bad_alloc&) {

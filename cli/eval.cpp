@@ -192,15 +192,15 @@ class Eval {
     for (const std::string& name : classes) width = std::max(width, display_width(name));
     put("\n{:<{}}  precision  recall      F1   texts\n", "class", width);
     for (int64_t k = 0; k < score.K; ++k) {
-      put("{}  {:9.2f} {:7.2f} {:7.2f} {:7}\n", to_width(classes[static_cast<size_t>(k)], width), score.precision(k),
-          score.recall(k), score.f1(k), score.counts[static_cast<size_t>(k)].gold);
+      put("{}  {:9.2f} {:7.2f} {:7.2f} {:7}\n", left_aligned(classes[static_cast<size_t>(k)], width),
+          score.precision(k), score.recall(k), score.f1(k), score.counts[static_cast<size_t>(k)].gold);
     }
     constexpr int64_t kMaxShown = 20;
     if (score.K > kMaxShown) return;
     put("\nconfusion matrix (rows: true class; columns: predicted class)\n{:<{}}", "", width);
-    for (const std::string& name : classes) put(" {}", to_width(name, 7));
+    for (const std::string& name : classes) put(" {}", right_aligned(cut_to_width(name, 7), 7));
     for (int64_t i = 0; i < score.K; ++i) {
-      put("\n{}", to_width(classes[static_cast<size_t>(i)], width));
+      put("\n{}", left_aligned(classes[static_cast<size_t>(i)], width));
       for (int64_t j = 0; j < score.K; ++j) put(" {:>7}", confused(score, i, j));
     }
     put("\n");

@@ -84,8 +84,8 @@ class Train {
     for (const std::string& note : settings_.notes()) {
       if (!control_.quiet) say("note: {}\n", note);
     }
-    if (!control_.resume.empty() && !io::exists(train::RunFiles(folder_).metrics)) {
-      say("note: {} is gone; metrics and report begin where training resumes\n", train::RunFiles(folder_).metrics);
+    if (const train::RunFiles files(folder_); !control_.resume.empty() && !io::exists(files.metrics)) {
+      say("note: {} is gone; metrics and report begin where training resumes\n", files.metrics);
     }
     Run run(settings_);
     if (!run.description().empty() && !control_.quiet) say("{}\n", run.description());

@@ -71,17 +71,24 @@ size_t display_width(std::string_view text) {
   return columns;
 }
 
-std::string to_width(std::string_view text, size_t width) {
+static std::string padding(std::string_view text, size_t width) {
+  const size_t has = display_width(text);
+  return std::string(has < width ? width - has : 0, ' ');
+}
+
+std::string left_aligned(std::string_view text, size_t width) { return std::string(text) + padding(text, width); }
+std::string right_aligned(std::string_view text, size_t width) { return padding(text, width) + std::string(text); }
+
+std::string_view cut_to_width(std::string_view text, size_t width) {
   size_t columns = 0, at = 0;
   while (at < text.size()) {
     char32_t c = 0;
     const size_t bytes = next_character(text, at, c);
-    const auto more = static_cast<size_t>(utf8proc_charwidth(code(c)));
-    if (columns + more > width) break;
-    columns += more;
+    columns += static_cast<size_t>(utf8proc_charwidth(code(c)));
+    if (columns > width) break;
     at += bytes;
   }
-  return std::string(text.substr(0, at)) + std::string(width - columns, ' ');
+  return text.substr(0, at);
 }
 
 }  // namespace longhand

@@ -28,7 +28,10 @@ bool is_white_space(char32_t c);
 
 /// Columns that a terminal gives a text: two for wide characters, none for combining marks.
 size_t display_width(std::string_view text);
-/// The text in `width` columns: padded with spaces at its end, or cut after the last character that fits.
-std::string to_width(std::string_view text, size_t width);
+/// The text with spaces after it, or before it, up to `width` columns.
+std::string left_aligned(std::string_view text, size_t width);
+std::string right_aligned(std::string_view text, size_t width);
+/// The start of the text that fits into `width` columns.
+std::string_view cut_to_width(std::string_view text, size_t width);
 
 }  // namespace longhand

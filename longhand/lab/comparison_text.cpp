@@ -13,14 +13,6 @@ namespace {
 
 constexpr size_t kShortName = 16;  // names up to here always have their figures beside them
 
-std::string padding(const std::string& text, size_t width) {
-  const size_t has = display_width(text);
-  return std::string(has < width ? width - has : 0, ' ');
-}
-
-std::string left(const std::string& text, size_t width) { return text + padding(text, width); }
-std::string right(const std::string& text, size_t width) { return padding(text, width) + text; }
-
 // Lines of at most `width` columns (a longer word has its own), each after `indent` spaces.
 std::string wrapped(const std::string& text, size_t width, size_t indent) {
   std::string out, line;
@@ -97,9 +89,9 @@ Layout lay_out(const ComparisonTable& table, size_t width) {
 std::string headings(const ComparisonTable& table, const Layout& layout) {
   std::string out;
   for (const size_t line : {size_t{0}, size_t{1}}) {
-    std::string text = "  " + left(line == 1 ? "variant" : "", layout.name) + " ";
+    std::string text = "  " + left_aligned(line == 1 ? "variant" : "", layout.name) + " ";
     for (size_t i = 0; i < layout.widths.size(); ++i) {
-      text += (i > 0 ? "  " : "") + right(table.columns[i][line], layout.widths[i]);
+      text += (i > 0 ? "  " : "") + right_aligned(table.columns[i][line], layout.widths[i]);
     }
     out += without_spaces_at_the_end(text);
   }
@@ -111,14 +103,14 @@ std::string row_text(const TableRow& row, const Layout& layout, size_t width) {
   const bool alone = row.cells.empty() || display_width(row.name) > layout.name;
   std::string out = alone ? mark + row.name + "\n" : "";
   if (!row.cells.empty()) {
-    std::string line = alone ? std::string(2 + layout.name + 1, ' ') : mark + left(row.name, layout.name) + " ";
+    std::string line = alone ? std::string(2 + layout.name + 1, ' ') : mark + left_aligned(row.name, layout.name) + " ";
     std::string below;
     bool any_range = false;
     for (size_t i = 0; i < row.cells.size(); ++i) {
       const std::string gap = i > 0 ? "  " : "";
       const std::string range = layout.ranges[i] ? row.cells[i].range : "";
-      line += gap + right(row.cells[i].median, layout.widths[i]);
-      below += gap + right(range, i > 0 ? layout.widths[i] : 2 + layout.name + 1 + layout.widths[i]);
+      line += gap + right_aligned(row.cells[i].median, layout.widths[i]);
+      below += gap + right_aligned(range, i > 0 ? layout.widths[i] : 2 + layout.name + 1 + layout.widths[i]);
       any_range = any_range || !range.empty();
     }
     out += without_spaces_at_the_end(line);

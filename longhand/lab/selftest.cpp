@@ -75,7 +75,7 @@ class Subject {
         values_[p.offset + k] = static_cast<T>(gain ? 1.0F + 0.5F * u : static_cast<float>(scale) * u);
       }
     }
-    const int64_t T_B = point.steps * point.batch, I = point.inputs, width = stack_.options().lstm.outputs();
+    const int64_t T_B = point.steps * point.batch, I = point.inputs, width = stack_.stack.options().lstm.outputs();
     fill(x_, T_B, I, 1);
     fill(dy_, T_B, width, 2);
     dx_.resize(T_B * padded(I));
@@ -87,9 +87,9 @@ class Subject {
       const int64_t lengths[] = {point.steps, 0, 1, point.steps - 1};
       lengths_.push_back(static_cast<int32_t>(lengths[point.batch == 1 ? 2 : b % 4]));
     }
-    state_.reset(point.batch);
-    for (size_t i = 0; i < state_.arrays().size(); ++i) {
-      const int64_t width_i = i % 2 == 0 ? stack_.options().lstm.state() : point.hidden;
+    stack_.state.reset(point.batch);
+    for (size_t i = 0; i < stack_.state.arrays().size(); ++i) {
+      const int64_t width_i = i % 2 == 0 ? stack_.stack.options().lstm.state() : point.hidden;
       fill(initial_.emplace_back(), point.batch, width_i, static_cast<uint32_t>(10 + i));
       fill(d_final_.emplace_back(), point.batch, width_i, static_cast<uint32_t>(50 + i));
       if (!given_state()) initial_.back().fill(T(0));
@@ -112,9 +112,9 @@ class Subject {
   /// The scalar whose gradients are checked: outputs and final states against fixed random weights, and the penalties.
   double loss(nn::Engine engine, kernels::Context& context) {
     const T* y = forward(engine, context);
-    double sum = static_cast<double>(kPenaltyScale) * workspace_.penalty(input());
+    double sum = static_cast<double>(kPenaltyScale) * stack_.workspace.penalty(input());
     for (int64_t i = 0; i < dy_.size(); ++i) sum += static_cast<double>(y[i] * dy_[i]);
-    const std::vector<Buffer<T>*> states = state_.arrays();
+    const std::vector<Buffer<T>*> states = stack_.state.arrays();
     for (size_t s = 0; s < states.size(); ++s) {
       for (int64_t i = 0; i < d_final_[s].size(); ++i) sum += static_cast<double>((*states[s])[i] * d_final_[s][i]);
     }
@@ -126,24 +126,25 @@ class Subject {
     const T* y = forward(engine, context);
     Results out;
     add(out, "outputs", y, dy_.size());
-    const std::vector<Buffer<T>*> states = state_.arrays();
+    const std::vector<Buffer<T>*> states = stack_.state.arrays();
     for (const Buffer<T>* state : states) add(out, "final state", state->data(), state->size());
     // As a mean, so that it is not what all outputs are measured by.
-    const T penalty = static_cast<T>(workspace_.penalty(input()) / static_cast<double>(point_.steps * point_.batch));
+    const T penalty =
+        static_cast<T>(stack_.workspace.penalty(input()) / static_cast<double>(point_.steps * point_.batch));
     add(out, "penalty", &penalty, 1);
     gradients_.fill(kBefore);  // to be added to
     dx_.fill(T(9));            // to be overwritten
-    const std::vector<Buffer<T>*> d_states = workspace_.state_gradients(point_.batch);
+    const std::vector<Buffer<T>*> d_states = stack_.workspace.state_gradients(point_.batch);
     for (size_t s = 0; s < d_states.size(); ++s)
       std::copy_n(d_final_[s].data(), d_final_[s].size(), d_states[s]->data());
     const bool dense = !point_.on(Toggle::kOneHot);
-    workspace_.backward(weights_, input(),
-                        {.d_output = dy_.data(),
-                         .dx = dense ? dx_.data() : nullptr,
-                         .dx_stride = padded(point_.inputs),
-                         .states = true,
-                         .penalty_scale = kPenaltyScale},
-                        engine, gradients_.data(), context);
+    stack_.backward(input(),
+                    {.d_output = dy_.data(),
+                     .dx = dense ? dx_.data() : nullptr,
+                     .dx_stride = padded(point_.inputs),
+                     .states = true,
+                     .penalty_scale = kPenaltyScale},
+                    engine, gradients_.data(), context);
     for (size_t i = 0; i < arena_.parameters().size(); ++i) {
       const Parameter& p = arena_.parameters()[i];
       for (int64_t k = 0; k < p.size; ++k) gradients_[p.offset + k] -= kBefore;
@@ -194,21 +195,17 @@ class Subject {
     results.push_back({name, std::vector<double>(values, values + n)});
   }
   const T* forward(nn::Engine engine, kernels::Context& context) {
-    state_.reset(point_.batch);
-    const std::vector<Buffer<T>*> states = state_.arrays();
+    stack_.state.reset(point_.batch);
+    const std::vector<Buffer<T>*> states = stack_.state.arrays();
     for (size_t s = 0; s < states.size(); ++s) std::copy_n(initial_[s].data(), initial_[s].size(), states[s]->data());
     const nn::Pass pass = point_.on(Toggle::kEvaluation) ? nn::Pass::kGradients : nn::Pass::kTraining;
-    weights_.set_values(values_.data());
-    if (engine == nn::Engine::kFused) weights_.pack(pass, context);
-    return workspace_.forward(weights_, state_, input(), pass, engine, context);
+    stack_.weights.set_values(values_.data());
+    return stack_.forward(stack_.state, input(), pass, engine, context);
   }
 
   LatticePoint point_;
   ParameterArena arena_;
-  nn::LstmStack stack_;
-  nn::StackWeights<T> weights_{stack_};
-  nn::StackState<T> state_{stack_};
-  nn::StackWorkspace<T> workspace_{stack_};
+  nn::WholeStack<T> stack_;
   Buffer<T> values_, gradients_, x_, dx_, dy_;
   std::vector<Buffer<T>> initial_, d_final_;
   std::vector<int32_t> symbols_, lengths_;

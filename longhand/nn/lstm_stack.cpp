@@ -74,7 +74,8 @@ bool StackWeights<T>::is_packed_for(Pass pass) const {
 
 template <class T>
 void StackWeights<T>::pack(Pass pass, kernels::Context& context) {
-  if (is_packed_for(pass)) return;
+  const bool drops = pass == Pass::kTraining && stack_->options().lstm.weight_drop > 0.0;
+  if (drops || is_packed_for(pass)) return;
   packed_for_ = pass == Pass::kInference ? Packed::kInference : Packed::kTraining;
   if constexpr (std::is_same_v<T, float>) {
     size_t part = 0;

@@ -96,10 +96,10 @@ class StackWeights {
 
   /// `values` are in the arena's layout. Also to be called when they, or the SIMD target, have changed.
   void set_values(const T* values);
-  /// Packs for fused passes of this kind, unless that is done.
+  /// Packs for fused passes of this kind, unless that is done. (In training with dropped weights each workspace packs
+  /// what is left of them.)
   void pack(Pass pass, kernels::Context& context);
 
-  const LstmStack& stack() const { return *stack_; }
   const T* values() const { return values_; }
   bool is_packed_for(Pass pass) const;
   const kernels::PackedLstm& packed(size_t part) const { return packed_[part]; }
@@ -235,6 +235,28 @@ class StackWorkspace {
   Pass pass_ = Pass::kInference;
   Engine engine_ = Engine::kFused;
   std::unique_ptr<Recording> recording_;
+};
+
+/// A stack with its weights, a state and a workspace, for one user.
+template <class T>
+struct WholeStack {
+  WholeStack(const LstmStackOptions& options, ParameterArena& arena) : stack(options, arena) {}
+
+  /// Packs the weights if the engine needs that, and runs the batch from `from`.
+  const T* forward(StackState<T>& from, const StackInput<T>& input, Pass pass, Engine engine,
+                   kernels::Context& context) {
+    if (engine == Engine::kFused) weights.pack(pass, context);
+    return workspace.forward(weights, from, input, pass, engine, context);
+  }
+  void backward(const StackInput<T>& input, const StackGradient<T>& gradient, Engine engine, T* gradients,
+                kernels::Context& context) {
+    workspace.backward(weights, input, gradient, engine, gradients, context);
+  }
+
+  LstmStack stack;
+  StackWeights<T> weights{stack};
+  StackState<T> state{stack};
+  StackWorkspace<T> workspace{stack};
 };
 
 }  // namespace longhand::nn

@@ -147,10 +147,9 @@ const float* WordEncoder::read_characters(const data::WordBatch& batch, Pass pas
                     .y = character_x_.data(),
                     .y_stride = stride_x},
                    engine, context);
-  auto& [stack, weights, state, workspace] = *characters_lstm_;
-  state.reset(batch.distinct);
-  if (engine == Engine::kFused) weights.pack(pass, context);
-  character_output_ = workspace.forward(weights, state, character_input(batch), pass, engine, context);
+  WholeStack<float>& lstm = *characters_lstm_;
+  lstm.state.reset(batch.distinct);
+  character_output_ = lstm.forward(lstm.state, character_input(batch), pass, engine, context);
   const int64_t stride_y = padded(2 * options_.hidden_characters);
   word_vectors_.resize(batch.distinct * stride_y);
   pool(character_pool(batch, character_output_), word_vectors_.data(), stride_y, kept_, context.pool);
@@ -175,10 +174,9 @@ void WordEncoder::read_characters_backward(const data::WordBatch& batch, const f
   pool_backward(character_pool(batch, character_output_), kept_, d_word_vectors_.data(), stride_y, d_output_.data(),
                 static_cast<float*>(nullptr), context.pool);
   d_character_x_.resize(cells * stride_x);
-  characters_lstm_->workspace.backward(
-      characters_lstm_->weights, character_input(batch),
-      {.d_output = d_output_.data(), .dx = d_character_x_.data(), .dx_stride = stride_x}, engine,
-      arena_.gradients().data(), context);
+  characters_lstm_->backward(character_input(batch),
+                             {.d_output = d_output_.data(), .dx = d_character_x_.data(), .dx_stride = stride_x}, engine,
+                             arena_.gradients().data(), context);
   embedding_scatter({.n = cells,
                      .width = options_.embed_characters,
                      .symbols = batch.characters.data(),

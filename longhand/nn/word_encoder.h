@@ -56,14 +56,7 @@ class WordEncoder {
   ParameterArena& arena_;
   size_t words_ = 0, shapes_ = 0, characters_ = 0;
   int64_t word_count_ = 0, shape_count_ = 0, character_count_ = 0;
-  struct CharacterLstm {
-    CharacterLstm(const LstmStackOptions& options, ParameterArena& arena) : stack(options, arena) {}
-    LstmStack stack;
-    StackWeights<float> weights{stack};
-    StackState<float> state{stack};
-    StackWorkspace<float> workspace{stack};
-  };
-  std::optional<CharacterLstm> characters_lstm_;
+  std::optional<WholeStack<float>> characters_lstm_;
 
   Buffer<float> x_, character_x_, d_character_x_, word_vectors_, d_word_vectors_, d_output_;
   const float* character_output_ = nullptr;

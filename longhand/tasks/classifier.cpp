@@ -47,8 +47,7 @@ Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vo
       pool_(nn::parse_pool(options.pool)),
       vocabulary_(std::move(vocabulary)),
       classes_(std::move(classes)),
-      encoder_(options.encoder, vocabulary_, options.init, arena_),
-      stack_({.lstm = options.lstm, .inputs = options.encoder.width(), .init = options.init}, arena_) {
+      stack_(options.encoder, vocabulary_, options.lstm, options.init, arena_) {
   const int64_t H = options.lstm.hidden;
   const auto weights = [&](int64_t n_out) {
     return nn::weights(options.init, nn::Part::kOutput, {.n_in = width(), .n_out = n_out, .hidden = H});
@@ -94,24 +93,13 @@ void Classifier::initialise(uint64_t seed) {
 }
 
 void Classifier::parameters_changed() {
-  encoder_.parameters_changed();
-  stack_weights_.set_values(arena_.values().data());
+  stack_.parameters_changed();
   output_packed_ = nn::Packed::kNothing;
 }
 
 int32_t Classifier::find_class(const std::string& name) const {
   const auto found = std::find(classes_.begin(), classes_.end(), name);
   return found == classes_.end() ? -1 : static_cast<int32_t>(found - classes_.begin());
-}
-
-nn::StackInput<float> Classifier::stack_input(const data::WordBatch& batch, const float* x,
-                                              const nn::DropoutKey& masks) const {
-  return {.steps = batch.steps,
-          .batch = batch.rows,
-          .lengths = batch.ragged ? batch.lengths.data() : nullptr,
-          .x = x,
-          .x_stride = encoder_.stride(),
-          .masks = masks};
 }
 
 nn::PoolInput<float> Classifier::pool_input(const data::WordBatch& batch) const {
@@ -148,10 +136,7 @@ const float* Classifier::pooled(const data::WordBatch& batch, const nn::DropoutK
     kernels::pack_linear(arena_.value(output_weight_), K(), width(), training, packed_output_, context);
     output_packed_ = wanted;
   }
-  const float* x = encoder_.forward(batch, pass, engine, context);
-  state_.reset(batch.rows);
-  if (engine == nn::Engine::kFused) stack_weights_.pack(pass, context);
-  output_ = workspace_.forward(stack_weights_, state_, stack_input(batch, x, masks), pass, engine, context);
+  output_ = stack_.forward(batch, masks, pass, engine, context);
   const int64_t stride = padded(width());
   pooled_.resize(batch.rows * stride);
   nn::pool(pool_input(batch), pooled_.data(), stride, kept_, context.pool);
@@ -201,14 +186,7 @@ double Classifier::run(const ClassBatch& batch, std::span<const float> weights, 
   d_output_.resize(words.steps * words.rows * stride);
   nn::pool_backward(pool_input(words), kept_, d_pooled_.data(), stride, d_output_.data(),
                     pool_ == nn::PoolKind::kAttention ? arena_.gradient(query_) : nullptr, context.pool);
-  dx_.resize(words.steps * words.rows * encoder_.stride());
-  workspace_.backward(stack_weights_, stack_input(words, nullptr, pass.masks),
-                      {.d_output = d_output_.data(),
-                       .dx = dx_.data(),
-                       .dx_stride = encoder_.stride(),
-                       .penalty_scale = pass.penalty_scale},
-                      engine, arena_.gradients().data(), context);
-  encoder_.backward(words, dx_.data(), engine, context);
+  stack_.backward(words, pass.masks, d_output_.data(), pass.penalty_scale, engine, context);
   double nats = 0.0;
   for (int64_t i = 0; i < words.rows; ++i) nats += static_cast<double>(losses_[i]);
   return nats;

@@ -9,7 +9,7 @@
 
 #include "longhand/data/labelled.h"
 #include "longhand/kernels/linear.h"
-#include "longhand/nn/word_encoder.h"
+#include "longhand/nn/word_stack.h"
 #include "longhand/tasks/gradient_pass.h"
 #include "longhand/tasks/model_file.h"
 
@@ -60,7 +60,7 @@ class Classifier {
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
   /// Sets the embeddings of these words to pretrained vectors.
-  void set_word_vectors(const data::WordVectors& vectors) { encoder_.set_word_vectors(vectors); }
+  void set_word_vectors(const data::WordVectors& vectors) { stack_.set_word_vectors(vectors); }
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
   /// Cross-entropy of a batch in nats, summed over its texts, and the gradients as `training` wants them: of each text
@@ -80,7 +80,6 @@ class Classifier {
   int64_t width() const { return options_.lstm.outputs(); }
   const float* pooled(const data::WordBatch& batch, const nn::DropoutKey& masks, nn::Pass pass, nn::Engine engine,
                       kernels::Context& context);
-  nn::StackInput<float> stack_input(const data::WordBatch& batch, const float* x, const nn::DropoutKey& masks) const;
   nn::PoolInput<float> pool_input(const data::WordBatch& batch) const;
   void drop(const data::WordBatch& batch, float* rows, kernels::Context& context);
 
@@ -89,18 +88,14 @@ class Classifier {
   data::WordVocabulary vocabulary_;
   std::vector<std::string> classes_;
   ParameterArena arena_;
-  nn::WordEncoder encoder_;
-  nn::LstmStack stack_;
-  nn::StackWeights<float> stack_weights_{stack_};
-  nn::StackState<float> state_{stack_};
-  nn::StackWorkspace<float> workspace_{stack_};
+  nn::WordStack stack_;
   size_t query_ = 0, output_weight_ = 0, output_bias_ = 0;
 
   nn::Packed output_packed_ = nn::Packed::kNothing;
   kernels::PackedLinear packed_output_;
   const float* output_ = nullptr;  // of the stack
   nn::PoolKept<float> kept_;
-  Buffer<float> pooled_, d_pooled_, pooled_mask_, d_output_, dx_, losses_, logits_;
+  Buffer<float> pooled_, d_pooled_, pooled_mask_, d_output_, losses_, logits_;
   std::vector<double> probabilities_;
 };
 

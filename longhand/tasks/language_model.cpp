@@ -104,7 +104,7 @@ void LanguageModel::initialise(uint64_t seed) {
 }
 
 void LanguageModel::parameters_changed() {
-  stack_weights_.set_values(arena_.values().data());
+  stack_.weights.set_values(arena_.values().data());
   output_packed_ = nn::Packed::kNothing;
 }
 
@@ -288,12 +288,6 @@ double LanguageModel::softmax(const data::Batch& batch, const float* output, con
   return nats;
 }
 
-const float* LanguageModel::forward(nn::StackState<float>& state, const nn::StackInput<float>& input, nn::Pass pass,
-                                    nn::Engine engine, kernels::Context& context) {
-  if (engine == nn::Engine::kFused) stack_weights_.pack(pass, context);
-  return workspace_.forward(stack_weights_, state, input, pass, engine, context);
-}
-
 double LanguageModel::run(const data::Batch& batch, nn::StackState<float>& state, const GradientPass* training,
                           nn::Engine engine, kernels::Context& context) {
   for (int64_t row = 0; row < batch.steps * batch.rows; ++row) {
@@ -310,7 +304,7 @@ double LanguageModel::run(const data::Batch& batch, nn::StackState<float>& state
   }
   const float* x = embed(batch, training, engine, context);
   if (training == nullptr) {
-    const float* output = forward(state, stack_input(batch, x, {}), nn::Pass::kInference, engine, context);
+    const float* output = stack_.forward(state, stack_input(batch, x, {}), nn::Pass::kInference, engine, context);
     return softmax(batch, output, nullptr, engine, context);
   }
 
@@ -320,16 +314,16 @@ double LanguageModel::run(const data::Batch& batch, nn::StackState<float>& state
   arena_.allocate_gradients();
   if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
   const nn::StackInput<float> input = stack_input(batch, x, pass.masks);
-  const float* output = forward(state, input, nn::Pass::kTraining, engine, context);
+  const float* output = stack_.forward(state, input, nn::Pass::kTraining, engine, context);
   const double nats = softmax(batch, output, &pass, engine, context);
   const bool embedded = options_.embed > 0;
   if (embedded) dx_.resize(batch.steps * batch.rows * padded(options_.embed));
-  workspace_.backward(stack_weights_, input,
-                      {.d_output = d_output_.data(),
-                       .dx = embedded ? dx_.data() : nullptr,
-                       .dx_stride = padded(options_.embed),
-                       .penalty_scale = pass.penalty_scale},
-                      engine, arena_.gradients().data(), context);
+  stack_.backward(input,
+                  {.d_output = d_output_.data(),
+                   .dx = embedded ? dx_.data() : nullptr,
+                   .dx_stride = padded(options_.embed),
+                   .penalty_scale = pass.penalty_scale},
+                  engine, arena_.gradients().data(), context);
   if (embedded) embed_backward(batch, engine, context);
   return nats;
 }
@@ -337,7 +331,7 @@ double LanguageModel::run(const data::Batch& batch, nn::StackState<float>& state
 LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
                                       kernels::Context& context) {
   LONGHAND_CHECK(options.context > 0 || !options_.lstm.bidirectional);
-  nn::StackState<float> state(stack_);
+  nn::StackState<float> state = new_state();
   LanguageScore score;
   const auto run_all = [&](const auto& batches) {
     data::Batch batch;
@@ -364,7 +358,7 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
 ColdScore LanguageModel::evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, nn::Engine engine,
                                        kernels::Context& context) {
   LONGHAND_CHECK(!options_.lstm.bidirectional);
-  nn::StackState<float> state(stack_);
+  nn::StackState<float> state = new_state();
   const data::ColdStarts passages(corpus, ColdScore::kDistance, places, turn);
   ColdScore score{.places = passages.places(), .nats = std::vector<double>(static_cast<size_t>(passages.steps()))};
   data::Batch batch;
@@ -410,7 +404,7 @@ int64_t LanguageModel::characters(const data::Corpus& corpus) const {
 
 void LanguageModel::begin_text() {
   LONGHAND_CHECK(!options_.lstm.bidirectional);
-  text_state_.reset(1);
+  stack_.state.reset(1);
 }
 
 std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, kernels::Context& context) {
@@ -418,8 +412,8 @@ std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, ke
   one_.steps = 1;
   one_.rows = 1;
   one_.inputs.assign(1, symbol);
-  const float* output = forward(text_state_, stack_input(one_, embed(one_, nullptr, engine, context), {}),
-                                nn::Pass::kInference, engine, context);
+  const float* output = stack_.forward(stack_.state, stack_input(one_, embed(one_, nullptr, engine, context), {}),
+                                       nn::Pass::kInference, engine, context);
   if (engine == nn::Engine::kFused) pack_output(false, context);
   if (projects()) output = project(output, nullptr, 1, engine, context);
   logits_.resize(padded(vocabulary_.size()));

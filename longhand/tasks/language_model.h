@@ -95,7 +95,7 @@ class LanguageModel {
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
   /// A state for `run`, without rows until its first batch.
-  nn::StackState<float> new_state() const { return nn::StackState<float>(stack_); }
+  nn::StackState<float> new_state() const { return nn::StackState<float>(stack_.stack); }
   void parameters_changed();
 
   /// Cross-entropy of a batch in nats, summed over its targets: without label smoothing and penalties, which the
@@ -103,7 +103,7 @@ class LanguageModel {
   double run(const data::Batch& batch, nn::StackState<float>& state, const GradientPass* training, nn::Engine engine,
              kernels::Context& context);
   /// The penalty of the last run, which was for training; see StackWorkspace::penalty.
-  double penalty(const data::Batch& batch) const { return workspace_.penalty(stack_input(batch, nullptr, {})); }
+  double penalty(const data::Batch& batch) const { return stack_.workspace.penalty(stack_input(batch, nullptr, {})); }
 
   /// Scores a corpus.
   LanguageScore evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
@@ -137,8 +137,6 @@ class LanguageModel {
   double softmax(const data::Batch& batch, const float* output, const GradientPass* training, nn::Engine engine,
                  kernels::Context& context);
   void embed_backward(const data::Batch& batch, nn::Engine engine, kernels::Context& context);
-  const float* forward(nn::StackState<float>& state, const nn::StackInput<float>& input, nn::Pass pass,
-                       nn::Engine engine, kernels::Context& context);
   nn::StackInput<float> stack_input(const data::Batch& batch, const float* x, const nn::DropoutKey& masks) const;
   void pack_output(bool training, kernels::Context& context);
   int64_t characters(const data::Corpus& corpus) const;
@@ -147,10 +145,7 @@ class LanguageModel {
   data::Vocabulary vocabulary_;
   ParameterArena arena_;
   size_t embedding_ = 0;
-  nn::LstmStack stack_;
-  nn::StackWeights<float> stack_weights_{stack_};
-  nn::StackState<float> text_state_{stack_};  // of begin_text and read
-  nn::StackWorkspace<float> workspace_{stack_};
+  nn::WholeStack<float> stack_;  // its state is that of begin_text and read
   std::optional<size_t> projection_;
   size_t output_weight_ = 0;
   size_t output_bias_ = 0;

@@ -116,7 +116,7 @@ void Regressor::initialise(uint64_t seed) {
 }
 
 void Regressor::parameters_changed() {
-  stack_weights_.set_values(arena_.values().data());
+  stack_.weights.set_values(arena_.values().data());
   output_packed_ = nn::Packed::kNothing;
 }
 
@@ -187,9 +187,8 @@ void Regressor::predict(const SeriesBatch& batch, const nn::DropoutKey& masks, n
     kernels::pack_linear(arena_.value(output_weight_), outputs(), width(), training, packed_output_, context);
     output_packed_ = wanted;
   }
-  state_.reset(batch.rows);
-  if (engine == nn::Engine::kFused) stack_weights_.pack(pass, context);
-  output_ = workspace_.forward(stack_weights_, state_, stack_input(batch, masks), pass, engine, context);
+  stack_.state.reset(batch.rows);
+  output_ = stack_.forward(stack_.state, stack_input(batch, masks), pass, engine, context);
   last_.resize(batch.rows * padded(width()));
   nn::pool(pool_input(batch), last_.data(), padded(width()), kept_, context.pool);
   const int64_t stride = padded(outputs());
@@ -251,9 +250,8 @@ double Regressor::run(const SeriesBatch& batch, const GradientPass& training, nn
   d_output_.resize(batch.steps * batch.rows * padded(width()));
   nn::pool_backward(pool_input(batch), kept_, d_last_.data(), padded(width()), d_output_.data(),
                     static_cast<float*>(nullptr), context.pool);
-  workspace_.backward(stack_weights_, stack_input(batch, pass.masks),
-                      {.d_output = d_output_.data(), .penalty_scale = pass.penalty_scale}, engine,
-                      arena_.gradients().data(), context);
+  stack_.backward(stack_input(batch, pass.masks), {.d_output = d_output_.data(), .penalty_scale = pass.penalty_scale},
+                  engine, arena_.gradients().data(), context);
   return loss;
 }
 

@@ -98,10 +98,7 @@ class Regressor {
   RegressorOptions options_;
   Columns columns_;
   ParameterArena arena_;
-  nn::LstmStack stack_;
-  nn::StackWeights<float> stack_weights_{stack_};
-  nn::StackState<float> state_{stack_};
-  nn::StackWorkspace<float> workspace_{stack_};
+  nn::WholeStack<float> stack_;
   size_t output_weight_ = 0, output_bias_ = 0;
 
   nn::Packed output_packed_ = nn::Packed::kNothing;

@@ -62,8 +62,7 @@ Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, st
       scheme_(data::parse_scheme(options.scheme)),
       vocabulary_(std::move(vocabulary)),
       labels_(std::move(labels)),
-      encoder_(options.encoder, vocabulary_, options.init, arena_),
-      stack_({.lstm = options.lstm, .inputs = options.encoder.width(), .init = options.init}, arena_) {
+      stack_(options.encoder, vocabulary_, options.lstm, options.init, arena_) {
   const int64_t H = options.lstm.hidden, inputs = options.lstm.outputs();
   output_weight_ =
       arena_.declare("output.weight", {K(), inputs},
@@ -120,8 +119,7 @@ void Tagger::initialise(uint64_t seed) {
 }
 
 void Tagger::parameters_changed() {
-  encoder_.parameters_changed();
-  stack_weights_.set_values(arena_.values().data());
+  stack_.parameters_changed();
   output_packed_ = nn::Packed::kNothing;
 }
 
@@ -137,24 +135,11 @@ void Tagger::pack_output(bool training, kernels::Context& context) {
   output_packed_ = wanted;
 }
 
-nn::StackInput<float> Tagger::stack_input(const data::WordBatch& batch, const float* x,
-                                          const nn::DropoutKey& masks) const {
-  return {.steps = batch.steps,
-          .batch = batch.rows,
-          .lengths = batch.ragged ? batch.lengths.data() : nullptr,
-          .x = x,
-          .x_stride = encoder_.stride(),
-          .masks = masks};
-}
-
 // What the recurrent layers make of the words: [T, B, D R].
 const float* Tagger::outputs(const data::WordBatch& batch, const nn::DropoutKey& masks, nn::Pass pass,
                              nn::Engine engine, kernels::Context& context) {
-  const float* x = encoder_.forward(batch, pass, engine, context);
-  state_.reset(batch.rows);
-  if (engine == nn::Engine::kFused) stack_weights_.pack(pass, context);
   if (engine == nn::Engine::kFused) pack_output(pass == nn::Pass::kTraining, context);
-  return workspace_.forward(stack_weights_, state_, stack_input(batch, x, masks), pass, engine, context);
+  return stack_.forward(batch, masks, pass, engine, context);
 }
 
 kernels::LinearForward<float> Tagger::output_layer(const data::WordBatch& batch, const float* output) const {
@@ -179,14 +164,7 @@ double Tagger::run(const TagBatch& batch, const GradientPass& training, nn::Engi
   d_output_.resize(words.steps * words.rows * padded(options_.lstm.outputs()));
   const double nats =
       options_.crf ? chain(batch, output, pass, engine, context) : softmax(batch, output, pass, engine, context);
-  dx_.resize(words.steps * words.rows * encoder_.stride());
-  workspace_.backward(stack_weights_, stack_input(words, nullptr, pass.masks),
-                      {.d_output = d_output_.data(),
-                       .dx = dx_.data(),
-                       .dx_stride = encoder_.stride(),
-                       .penalty_scale = pass.penalty_scale},
-                      engine, arena_.gradients().data(), context);
-  encoder_.backward(words, dx_.data(), engine, context);
+  stack_.backward(words, pass.masks, d_output_.data(), pass.penalty_scale, engine, context);
   return nats;
 }
 

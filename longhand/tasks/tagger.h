@@ -11,7 +11,7 @@
 #include "longhand/data/columns.h"
 #include "longhand/kernels/linear.h"
 #include "longhand/nn/crf.h"
-#include "longhand/nn/word_encoder.h"
+#include "longhand/nn/word_stack.h"
 #include "longhand/tasks/gradient_pass.h"
 #include "longhand/tasks/model_file.h"
 
@@ -70,7 +70,7 @@ class Tagger {
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
   /// Sets the embeddings of these words to pretrained vectors.
-  void set_word_vectors(const data::WordVectors& vectors) { encoder_.set_word_vectors(vectors); }
+  void set_word_vectors(const data::WordVectors& vectors) { stack_.set_word_vectors(vectors); }
   /// Words looked up in this model's vocabulary.
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
@@ -95,7 +95,6 @@ class Tagger {
   Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels, Memory memory);
 
   int64_t K() const { return static_cast<int64_t>(labels_.size()); }
-  nn::StackInput<float> stack_input(const data::WordBatch& batch, const float* x, const nn::DropoutKey& masks) const;
   kernels::LinearForward<float> output_layer(const data::WordBatch& batch, const float* output) const;
   const float* outputs(const data::WordBatch& batch, const nn::DropoutKey& masks, nn::Pass pass, nn::Engine engine,
                        kernels::Context& context);
@@ -116,17 +115,13 @@ class Tagger {
   std::vector<std::string> labels_;
   std::vector<uint8_t> allowed_;  // steps from label to label; empty: all
   ParameterArena arena_;
-  nn::WordEncoder encoder_;
-  nn::LstmStack stack_;
-  nn::StackWeights<float> stack_weights_{stack_};
-  nn::StackState<float> state_{stack_};
-  nn::StackWorkspace<float> workspace_{stack_};
+  nn::WordStack stack_;
   size_t output_weight_ = 0, output_bias_ = 0;
   size_t transitions_ = 0, start_ = 0, end_ = 0;
 
   nn::Packed output_packed_ = nn::Packed::kNothing;
   kernels::PackedLinear packed_output_;
-  Buffer<float> scores_, d_scores_, d_output_, dx_, losses_;
+  Buffer<float> scores_, d_scores_, d_output_, losses_;
   Buffer<int32_t> rows_;
   std::vector<double> sentence_losses_;
 };

@@ -123,9 +123,11 @@ TEST(Unicode, WideCharactersTakeTwoColumns) {
   EXPECT_EQ(display_width("ab"), 2U);
   EXPECT_EQ(display_width("春夏"), 4U);
   EXPECT_EQ(display_width("e\u0301"), 1U);
-  EXPECT_EQ(to_width("ab", 3), "ab ");
-  EXPECT_EQ(to_width("春夏", 3), "春 ");
-  EXPECT_EQ(to_width("e\u0301a", 1), "e\u0301");
+  EXPECT_EQ(left_aligned("ab", 3), "ab ");
+  EXPECT_EQ(left_aligned("abcd", 3), "abcd");
+  EXPECT_EQ(right_aligned("春", 3), " 春");
+  EXPECT_EQ(cut_to_width("春夏", 3), "春");
+  EXPECT_EQ(cut_to_width("e\u0301a", 1), "e\u0301");
 }
 
 TEST(JsonDepth, CountsWhatIsNotInTexts) {

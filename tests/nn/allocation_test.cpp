@@ -6,7 +6,7 @@
 #include "longhand/autograd/operations.h"
 #include "longhand/autograd/tape.h"
 #include "longhand/nn/lstm_stack_parts.h"
-#include "tests/nn/whole_stack.h"
+#include "tests/nn/tested_stack.h"
 #include "tests/testing.h"
 
 namespace {
@@ -44,7 +44,7 @@ TEST(Allocation, TheFusedStackTakesNoneAfterTheLargestBatch) {
                          .dropout_recurrent = 0.2,
                          .zoneout = 0.1};
   ParameterArena arena;
-  WholeStack<float> stack({.lstm = lstm, .inputs = 7, .one_hot = false, .init = {}}, arena);
+  TestedStack<float> stack({.lstm = lstm, .inputs = 7, .one_hot = false, .init = {}}, arena);
   arena.allocate();
   arena.allocate_gradients();
   arena.initialise(1);

@@ -1,7 +1,7 @@
 // Stacks of GRU and plain recurrent layers, which only the tape runs. Their cells on their own are tests/autograd's
 // business, and what PyTorch makes of them fixtures_test.cpp's.
 #include "longhand/base/error.h"
-#include "tests/nn/whole_stack.h"
+#include "tests/nn/tested_stack.h"
 #include "tests/testing.h"
 
 namespace longhand::nn {
@@ -83,7 +83,7 @@ struct Subject {
   }
 
   ParameterArena arena;
-  WholeStack<double> stack;
+  TestedStack<double> stack;
   int64_t width = stack.options().lstm.outputs();
   uint32_t place = 10;
   Buffer<double> values, gradients, dx;
@@ -235,11 +235,11 @@ TEST_P(OtherCells, CarryTheirState) {
 TEST_P(OtherCells, BeginWithOneGatesFans) {
   ParameterArena arena;
   const int64_t H = 30;
-  WholeStack<float> stack({.lstm = {.cell = GetParam(), .hidden = H},
-                           .inputs = 20,
-                           .one_hot = false,
-                           .init = {.init = "xavier-uniform", .forget_bias = 3.0}},
-                          arena);
+  TestedStack<float> stack({.lstm = {.cell = GetParam(), .hidden = H},
+                            .inputs = 20,
+                            .one_hot = false,
+                            .init = {.init = "xavier-uniform", .forget_bias = 3.0}},
+                           arena);
   arena.allocate();
   arena.initialise(1);
   const int64_t gates = GetParam() == "gru" ? 3 : 1;

@@ -6,7 +6,7 @@
 #include "longhand/kernels/reference_lstm.h"
 #include "longhand/nn/tape_layers.h"
 #include "tests/fixture.h"
-#include "tests/nn/whole_stack.h"
+#include "tests/nn/tested_stack.h"
 #include "tests/testing.h"
 
 namespace longhand::nn {
@@ -44,7 +44,7 @@ TEST_P(PyTorchStack, AgreesOnOutputsStatesAndGradients) {
                          .layer_norm = fixture.has("gain_ih_l0")};
   const int64_t H = lstm.hidden, R = lstm.state(), W = lstm.outputs(), layers = lstm.layers * lstm.directions();
   ParameterArena arena;
-  WholeStack<float> stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena);
+  TestedStack<float> stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena);
   arena.allocate();
   arena.allocate_gradients();
   for (size_t i = 0; i < arena.parameters().size(); ++i) {

@@ -1,6 +1,6 @@
 // How a stack of LSTM layers is used: states carried, gradients cut, masks at training time and expectations otherwise.
 // That its engines agree on every option is the lattice's business (tests/lab).
-#include "tests/nn/whole_stack.h"
+#include "tests/nn/tested_stack.h"
 
 #include <set>
 
@@ -51,7 +51,7 @@ struct Stack {
 
   static constexpr int64_t kSteps = 8, B = 3;
   ParameterArena arena;
-  WholeStack<T> stack;
+  TestedStack<T> stack;
   int64_t I;
   Buffer<T> values, gradients, x;
   std::vector<int32_t> lengths;
