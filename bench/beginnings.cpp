@@ -27,16 +27,18 @@ constexpr int64_t kPrompts = 300;
 constexpr int64_t kSamples = 100;
 
 struct Subject {
-  tasks::LanguageModel& model;
+  const tasks::LanguageModel& model;
   std::string text;  // normalised
   kernels::Context context{1};
+  tasks::LanguageModel::Workspace workspace{model, nn::Engine::kFused, context};
+  nn::StackState<float> state = model.new_state();
 
   std::vector<int32_t> encode(const std::string& some) const {
     return data::encode(some, model.options().text, model.vocabulary(), data::Unknown::kUnk, "text").symbols;
   }
   std::string write(const std::string& prompt, int64_t length, const tasks::SamplerOptions& options) {
     std::string out = prompt;
-    tasks::generate(model, prompt, length, options, data::Unknown::kSkip, nn::Engine::kFused, context,
+    tasks::generate(model, prompt, length, options, data::Unknown::kSkip, nn::Engine::kFused,
                     [&](const std::string& piece) {
                       out += piece;
                       return true;
@@ -48,7 +50,7 @@ struct Subject {
 void print_cold_perplexities(Subject& s) {
   const data::Corpus corpus =
       data::encode(s.text, s.model.options().text, s.model.vocabulary(), data::Unknown::kUnk, "text");
-  const tasks::ColdScore cold = s.model.evaluate_cold(corpus, kPlaces, 0.0, nn::Engine::kFused, s.context);
+  const tasks::ColdScore cold = s.model.evaluate_cold(corpus, kPlaces, 0.0, s.workspace);
   fmt::print("perplexity from {} cold starts, by symbols read:", cold.places);
   for (const auto& [first, last] : {std::pair(1, 5), {6, 10}, {11, 20}, {21, 50}, {51, 100}}) {
     fmt::print("  {} to {}: {:.3f}", first, last, std::exp(cold.mean(first, last)));
@@ -93,10 +95,10 @@ void print_contexts(Subject& s) {
       while (at + 20 < all.size() && !begins(at)) ++at;
       if (at + 20 >= all.size()) continue;
       ++passages;
-      s.model.begin_text();
-      for (const int32_t symbol : before) s.model.read(symbol, nn::Engine::kFused, s.context);
+      s.state.reset(1);
+      for (const int32_t symbol : before) s.model.read(symbol, s.state, s.workspace);
       for (size_t t = 0; t < 20; ++t) {
-        const std::span<const float> logits = s.model.read(all[at + t], nn::Engine::kFused, s.context);
+        const std::span<const float> logits = s.model.read(all[at + t], s.state, s.workspace);
         double sum = 0.0;
         for (const float l : logits) sum += std::exp(static_cast<double>(l));
         const double nats = std::log(sum) - static_cast<double>(logits[static_cast<size_t>(all[at + t + 1])]);
@@ -140,9 +142,9 @@ void print_words(Subject& s, const std::vector<std::string>& prompts) {
       all += here;
       bad_samples += 2 * good_here < here ? 1 : 0;
     }
-    s.model.begin_text();
+    s.state.reset(1);
     std::span<const float> logits;
-    for (const int32_t symbol : s.encode("\n" + prompt)) logits = s.model.read(symbol, nn::Engine::kFused, s.context);
+    for (const int32_t symbol : s.encode("\n" + prompt)) logits = s.model.read(symbol, s.state, s.workspace);
     const auto best = static_cast<size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
     double sum = 0.0;
     for (const float l : logits) sum += std::exp(static_cast<double>(l - logits[best]));

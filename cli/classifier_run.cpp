@@ -112,8 +112,8 @@ RunResult ClassifierRun::run(const std::string& folder, bool resume, const train
   if (!test_.empty()) {
     finished.test = [&] {
       const std::unique_ptr<tasks::Classifier> kept = tasks::Classifier::load(tasks::ModelFile::read(folder));
-      const nn::Engine engine = kept->options().lstm.engine(settings_.common.engine);
-      return tasks::evaluate(*kept, tasks::LabelledCorpus(*kept, test_), engine, context_).metrics();
+      tasks::Classifier::Workspace workspace(*kept, kept->options().lstm.engine(settings_.common.engine), context_);
+      return tasks::evaluate(*kept, tasks::LabelledCorpus(*kept, test_), workspace).metrics();
     };
   }
   return train_in_folder(*task_, settings_.common, table, folder, resume, observer, context_, finished);

@@ -40,6 +40,7 @@ class Classify {
     model_ = tasks::Classifier::load(tasks::ModelFile::read(model_path_));
     LineStream lines(data_);
     kernels::Context context(static_cast<int>(threads_));
+    tasks::Classifier::Workspace workspace(*model_, model_->options().lstm.fastest_engine(), context);
     std::optional<std::string> line = lines.next();
     if (!line) return 0;
     const std::string source = shown_name(data_);
@@ -48,7 +49,7 @@ class Classify {
         format_ == "auto" ? data::recognise_texts(data_ == "-" ? *line : head(), columns, model_->classes(), source)
                           : format_;
     if (format == "csv" || format == "tsv" || format == "json") {
-      classify_all(std::move(*line), lines, format, context);
+      classify_all(std::move(*line), lines, format, workspace);
       return 0;
     }
     if (data_ != "-") say("{}: {}\n", source, format == "lines" ? "one text per line" : "format " + format);
@@ -56,12 +57,12 @@ class Classify {
       try {
         waiting_.push_back({data::read_text_line(*line, format, columns, source, number), "", number});
       } catch (const Error&) {
-        classify(context);  // what came before is not lost
+        classify(workspace);  // what came before is not lost
         throw;
       }
-      if (waiting_.size() >= kMaxWaiting || lines.would_wait()) classify(context);
+      if (waiting_.size() >= kMaxWaiting || lines.would_wait()) classify(workspace);
     }
-    classify(context);
+    classify(workspace);
     return 0;
   }
 
@@ -80,7 +81,8 @@ class Classify {
   }
 
   // A table or an array is read to its end first.
-  void classify_all(std::string text, LineStream& lines, const std::string& format, kernels::Context& context) {
+  void classify_all(std::string text, LineStream& lines, const std::string& format,
+                    tasks::Classifier::Workspace& workspace) {
     while (std::optional<std::string> line = lines.next()) text += "\n" + *line;
     data::LabelledOptions columns = model_->options().columns;
     columns.format = format;
@@ -88,12 +90,12 @@ class Classify {
     say("{}: {}\n", shown_name(data_), file.description);
     for (data::LabelledText& example : file.examples) {
       waiting_.push_back(std::move(example));
-      if (waiting_.size() >= kMaxWaiting) classify(context);
+      if (waiting_.size() >= kMaxWaiting) classify(workspace);
     }
-    classify(context);
+    classify(workspace);
   }
 
-  void classify(kernels::Context& context) {
+  void classify(tasks::Classifier::Workspace& workspace) {
     if (waiting_.empty()) return;
     std::vector<bool> blank;
     std::vector<data::LabelledText> texts;
@@ -109,7 +111,7 @@ class Classify {
     std::span<const double> probabilities;
     if (!all.empty()) {
       corpus.get(all, {}, batch);
-      probabilities = model_->read(batch.words, model_->options().lstm.fastest_engine(), context);
+      probabilities = model_->read(batch.words, workspace);
     }
     const size_t K = model_->classes().size();
     std::string out;

@@ -81,9 +81,11 @@ class Eval {
   }
 
  private:
-  // The engine asked for, or the fastest that the model's cell has.
-  nn::Engine engine(const nn::LstmOptions& lstm) const {
-    return given_.has("engine") ? lstm.engine(engine_) : lstm.fastest_engine();
+  // With the engine asked for, or the fastest that the model's cell has.
+  template <class Model>
+  typename Model::Workspace workspace(const Model& model, kernels::Context& context) const {
+    const nn::LstmOptions& lstm = model.options().lstm;
+    return {model, given_.has("engine") ? lstm.engine(engine_) : lstm.fastest_engine(), context};
   }
 
   void refuse_of_language_models(const std::string& task) const {
@@ -125,8 +127,8 @@ class Eval {
     const std::string repairs = keep_scheme(sentences.sentences, model->scheme(), strict_, shown_name(data_));
     say("{}: {}{}\n", shown_name(data_), sentences.description, repairs);
     kernels::Context context(static_cast<int>(threads_));
-    const tasks::TagScore score = tasks::evaluate(*model, tasks::TaggedCorpus(*model, sentences.sentences),
-                                                  engine(model->options().lstm), context);
+    tasks::Tagger::Workspace used = workspace(*model, context);
+    const tasks::TagScore score = tasks::evaluate(*model, tasks::TaggedCorpus(*model, sentences.sentences), used);
     if (json_) {
       nlohmann::ordered_json out = {{"accuracy", score.tags.accuracy()}};
       if (model->scheme() != data::Scheme::kNone) add(out, score.tags);
@@ -166,8 +168,8 @@ class Eval {
         data::read_labelled(load_file(data_), model->options().columns, data::Labels::kWanted, shown_name(data_));
     say("{}: {}\n", shown_name(data_), texts.description);
     kernels::Context context(static_cast<int>(threads_));
-    const tasks::ClassScore score =
-        tasks::evaluate(*model, tasks::LabelledCorpus(*model, texts.examples), engine(model->options().lstm), context);
+    tasks::Classifier::Workspace used = workspace(*model, context);
+    const tasks::ClassScore score = tasks::evaluate(*model, tasks::LabelledCorpus(*model, texts.examples), used);
     if (json_) {
       nlohmann::ordered_json out = {{"accuracy", score.accuracy()},  {"macro_f1", score.macro_f1()},
                                     {"nats_per_text", score.loss()}, {"texts", score.texts},
@@ -221,8 +223,8 @@ class Eval {
                         "give more rows");
     }
     kernels::Context context(static_cast<int>(threads_));
-    const tasks::RegressionScore score =
-        tasks::evaluate(*model, table, windows, engine(model->options().lstm), context);
+    tasks::Regressor::Workspace used = workspace(*model, context);
+    const tasks::RegressionScore score = tasks::evaluate(*model, table, windows, used);
     if (json_) {
       nlohmann::ordered_json out = {{"mse", score.mse},
                                     {"mae", score.mae},
@@ -268,11 +270,11 @@ class Eval {
     kernels::Context context(static_cast<int>(threads_));
     // Lines are sequences of their own, so reading many side by side changes nothing but the time.
     const int64_t rows = text.lines ? std::max<int64_t>(batch_, 64) : batch_;
-    const tasks::LanguageScore score =
-        model->evaluate(corpus, {.rows = rows, .context = context_symbols_}, engine(lstm), context);
+    tasks::LanguageModel::Workspace used = workspace(*model, context);
+    const tasks::LanguageScore score = model->evaluate(corpus, {.rows = rows, .context = context_symbols_}, used);
     tasks::ColdScore cold;
     if (context_symbols_ == 0 && tasks::has_cold_start(*model)) {
-      cold = model->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, engine(lstm), context);
+      cold = model->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, used);
     }
     if (json_) {
       nlohmann::ordered_json out = {{"nats_per_symbol", score.nats_per_symbol()},

@@ -45,10 +45,9 @@ struct Generate {
       throw input_error(model_path + ": a bidirectional model cannot generate: it also reads each text backwards",
                         "train one without --bidirectional");
     }
-    kernels::Context context(1);  // one symbol at a time leaves nothing to share out
     bool begun = false;
     std::string last;
-    tasks::generate(*model, prompt, length, sampler, data::parse_unknown(unknown), computed_by, context,
+    tasks::generate(*model, prompt, length, sampler, data::parse_unknown(unknown), computed_by,
                     [&](const std::string& piece) {
                       if (!begun) write_text(prompt);  // only now is it known to be good
                       begun = true;

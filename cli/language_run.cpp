@@ -115,9 +115,9 @@ RunResult LanguageRun::run(const std::string& folder, bool resume, const train::
     finished.test = [&]() -> std::vector<tasks::Metric> {
       const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(folder);
       const int64_t rows = settings_.common.groups().batch;
+      tasks::LanguageModel::Workspace workspace(*kept, settings_.model.lstm.engine(settings_.common.engine), context_);
       const tasks::LanguageScore score =
-          kept->evaluate(test_, tasks::evaluation_while_training(*kept, test_, rows, settings_.bptt),
-                         settings_.model.lstm.engine(settings_.common.engine), context_);
+          kept->evaluate(test_, tasks::evaluation_while_training(*kept, test_, rows, settings_.bptt), workspace);
       return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
     };
   }
@@ -198,7 +198,7 @@ lab::Findings LanguageRun::examine(const std::string& folder, const train::Train
   for (const std::string& prompt : begin_with) {
     lab::Sample sample{prompt, ""};
     tasks::generate(*kept, prompt, 400 / static_cast<int64_t>(begin_with.size()), {.temperature = 0.8},
-                    data::Unknown::kSkip, lstm.fastest_engine(), context_, [&](const std::string& piece) {
+                    data::Unknown::kSkip, lstm.fastest_engine(), [&](const std::string& piece) {
                       sample.text += piece;
                       return true;
                     });
@@ -206,8 +206,8 @@ lab::Findings LanguageRun::examine(const std::string& folder, const train::Train
   }
   if (!tasks::has_cold_start(*kept)) return out;
   const data::Corpus& corpus = task_->measured();
-  const tasks::ColdScore cold =
-      kept->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, lstm.engine(settings_.common.engine), context_);
+  tasks::LanguageModel::Workspace workspace(*kept, lstm.engine(settings_.common.engine), context_);
+  const tasks::ColdScore cold = kept->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, workspace);
   const tasks::Metric* held_out = tasks::find_metric(result.valid, "loss");
   out.cold = {.text = held_out != nullptr ? "held-out text" : "training text",
               .nats = cold.nats,

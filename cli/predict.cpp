@@ -51,7 +51,7 @@ class Predict {
           left_out == 1 ? "a sequence is" : fmt::format("{} sequences are", left_out), series.window);
     }
     kernels::Context context(static_cast<int>(threads_));
-    const nn::Engine engine = model->options().lstm.fastest_engine();
+    tasks::Regressor::Workspace workspace(*model, model->options().lstm.fastest_engine(), context);
     const auto O = static_cast<size_t>(model->targets());
     const auto values = static_cast<size_t>(model->ahead()) * O;
     std::string header = "row,step";
@@ -61,7 +61,7 @@ class Predict {
     for (size_t first = 0; first < windows.size(); first += kBatch) {
       const auto some = std::span<const data::Window>(windows).subspan(first, std::min(kBatch, windows.size() - first));
       model->get(table, some, false, batch);
-      const std::span<const float> predicted = model->read(batch, engine, context);
+      const std::span<const float> predicted = model->read(batch, workspace);
       for (size_t b = 0; b < some.size(); ++b) {
         for (size_t j = 0; j < values; ++j) {
           const size_t o = j % O;

@@ -119,9 +119,9 @@ RunResult RegressorRun::run(const std::string& folder, bool resume, const train:
 std::vector<tasks::Metric> RegressorRun::tested(const std::string& folder) {
   const std::unique_ptr<tasks::Regressor> kept = tasks::Regressor::load(tasks::ModelFile::read(folder));
   const bool of_its_own = !settings_.common.test.empty();
-  const nn::Engine engine = kept->options().lstm.engine(settings_.common.engine);
+  tasks::Regressor::Workspace workspace(*kept, kept->options().lstm.engine(settings_.common.engine), context_);
   std::vector<tasks::Metric> out =
-      tasks::evaluate(*kept, of_its_own ? test_table_ : table_, test_, engine, context_).metrics();
+      tasks::evaluate(*kept, of_its_own ? test_table_ : table_, test_, workspace).metrics();
   // What a model with no layers would have made of the same windows.
   if (of_its_own) return out;
   if (const auto line = tasks::evaluate_least_squares(*kept, table_, train_, test_)) {

@@ -36,6 +36,7 @@ class Tag {
     model_ = tasks::Tagger::load(tasks::ModelFile::read(model_path_));
     LineStream lines(data_);
     kernels::Context context(static_cast<int>(threads_));
+    tasks::Tagger::Workspace workspace(*model_, model_->options().lstm.fastest_engine(), context);
     const bool columns = input_ == "columns";
     reader_.emplace(data::ColumnOptions{.column = model_->options().columns.column,
                                         .word_column = model_->options().columns.word_column},
@@ -46,17 +47,17 @@ class Tag {
       try {
         take(std::move(*line), number);
       } catch (const Error&) {
-        tag(context);  // what came before is not lost
+        tag(workspace);  // what came before is not lost
         throw;
       }
-      if (waiting_.size() >= kMaxWaiting || (!waiting_.empty() && lines.would_wait())) tag(context);
+      if (waiting_.size() >= kMaxWaiting || (!waiting_.empty() && lines.would_wait())) tag(workspace);
     }
     if (!raw_.empty() && raw_.back().find_first_not_of(kBlanks) != std::string::npos) {
       raw_.emplace_back();  // the blank line that the last sentence lacks
       ++number;
     }
     if (columns) take_columns(reader_->end().value_or(data::TaggedSentence()), number);
-    tag(context);
+    tag(workspace);
     return 0;
   }
 
@@ -92,7 +93,7 @@ class Tag {
     raw_.clear();
   }
 
-  void tag(kernels::Context& context) {
+  void tag(tasks::Tagger::Workspace& workspace) {
     data::Lexicon lexicon = model_->lexicon();
     std::vector<std::vector<int32_t>> entries;
     for (const Waiting& waiting : waiting_) {
@@ -104,8 +105,8 @@ class Tag {
     if (!entries.empty()) {
       data::WordBatch batch;
       data::make_batch(lexicon, std::vector<std::span<const int32_t>>(entries.begin(), entries.end()), {}, batch);
-      model_->read(batch, model_->options().lstm.fastest_engine(), context);
-      best = model_->best(batch, nbest_);
+      model_->read(batch, workspace);
+      best = model_->best(batch, nbest_, workspace);
     }
     std::string out;
     size_t next = 0;

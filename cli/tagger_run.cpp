@@ -149,8 +149,8 @@ RunResult TaggerRun::run(const std::string& folder, bool resume, const train::Ob
   if (!test_.empty()) {
     finished.test = [&] {
       const std::unique_ptr<tasks::Tagger> kept = tasks::Tagger::load(tasks::ModelFile::read(folder));
-      const nn::Engine engine = kept->options().lstm.engine(settings_.common.engine);
-      return tasks::evaluate(*kept, tasks::TaggedCorpus(*kept, test_), engine, context_)
+      tasks::Tagger::Workspace workspace(*kept, kept->options().lstm.engine(settings_.common.engine), context_);
+      return tasks::evaluate(*kept, tasks::TaggedCorpus(*kept, test_), workspace)
           .metrics(kept->scheme() != data::Scheme::kNone);
     };
   }

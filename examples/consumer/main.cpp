@@ -20,7 +20,7 @@ int main() try {
 
   const auto loaded = tasks::LanguageModel::load("run");
   std::cout << "the model writes: ";
-  tasks::generate(*loaded, "The ", 60, {.temperature = 0.7}, data::Unknown::kError, nn::Engine::kFused, context,
+  tasks::generate(*loaded, "The ", 60, {.temperature = 0.7}, data::Unknown::kError, nn::Engine::kFused,
                   [](const std::string& piece) { return static_cast<bool>(std::cout << piece << std::flush); });
   std::cout << "\n";
 } catch (const longhand::Error& e) {

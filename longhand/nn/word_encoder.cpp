@@ -41,11 +41,11 @@ WordEncoder::WordEncoder(const WordEncoderOptions& options, const data::WordVoca
   if (options.embed_shape > 0) shapes_ = declare("shapes.weight", shape_count_, options.embed_shape);
   if (options.hidden_characters > 0) {
     characters_ = declare("characters.weight", character_count_, options.embed_characters);
-    characters_lstm_.emplace(LstmStackOptions{.lstm = character_options(options),
-                                              .inputs = options.embed_characters,
-                                              .init = init,
-                                              .prefix = "characters."},
-                             arena);
+    lstm_.emplace(LstmStackOptions{.lstm = character_options(options),
+                                   .inputs = options.embed_characters,
+                                   .init = init,
+                                   .prefix = "characters."},
+                  arena);
   }
 }
 
@@ -57,14 +57,23 @@ void WordEncoder::set_word_vectors(const data::WordVectors& vectors) {
   }
 }
 
-const float* WordEncoder::forward(const data::WordBatch& batch, Pass pass, Engine engine, kernels::Context& context) {
+void WordEncoder::parameters_changed() {
+  if (lstm_) lstm_->weights.set_values(arena_.values().data());
+}
+
+void WordEncoder::pack(Pass pass, kernels::Context& context) {
+  if (lstm_) lstm_->weights.pack(pass, context);
+}
+
+const float* WordEncoder::forward(const data::WordBatch& batch, Pass pass, Engine engine, WordWorkspace& workspace,
+                                  kernels::Context& context) const {
   const int64_t rows = batch.steps * batch.rows;
-  x_.resize(rows * stride());
+  workspace.x.resize(rows * stride());
   embedding_gather({.n = rows,
                     .width = options_.embed,
                     .table = arena_.value(words_),
                     .symbols = batch.words.data(),
-                    .y = x_.data(),
+                    .y = workspace.x.data(),
                     .y_stride = stride()},
                    engine, context);
   if (options_.embed_shape > 0) {
@@ -72,27 +81,28 @@ const float* WordEncoder::forward(const data::WordBatch& batch, Pass pass, Engin
                       .width = options_.embed_shape,
                       .table = arena_.value(shapes_),
                       .symbols = batch.shapes.data(),
-                      .y = x_.data() + options_.embed,
+                      .y = workspace.x.data() + options_.embed,
                       .y_stride = stride()},
                      engine, context);
   }
-  if (characters_lstm_) {
-    const float* of_words = read_characters(batch, pass, engine, context);
+  if (lstm_) {
+    read_characters(batch, pass, engine, workspace, context);
     const int64_t width = 2 * options_.hidden_characters, column = options_.embed + options_.embed_shape;
     for (int64_t row = 0; row < rows; ++row) {
-      float* to = x_.data() + row * stride() + column;
+      float* to = workspace.x.data() + row * stride() + column;
       const int32_t slot = batch.slots[static_cast<size_t>(row)];
       if (slot < 0) {
         std::fill_n(to, width, 0.0F);
       } else {
-        std::copy_n(of_words + slot * padded(width), width, to);
+        std::copy_n(workspace.word_vectors.data() + slot * padded(width), width, to);
       }
     }
   }
-  return x_.data();
+  return workspace.x.data();
 }
 
-void WordEncoder::backward(const data::WordBatch& batch, const float* dx, Engine engine, kernels::Context& context) {
+void WordEncoder::backward(const data::WordBatch& batch, const float* dx, Engine engine, WordWorkspace& workspace,
+                           kernels::Context& context) {
   const int64_t rows = batch.steps * batch.rows;
   embedding_scatter({.n = rows,
                      .width = options_.embed,
@@ -110,14 +120,14 @@ void WordEncoder::backward(const data::WordBatch& batch, const float* dx, Engine
                        .dtable = arena_.gradient(shapes_)},
                       arena_.value(shapes_), shape_count_, engine, context);
   }
-  if (characters_lstm_) read_characters_backward(batch, dx, engine, context);
+  if (lstm_) read_characters_backward(batch, dx, engine, workspace, context);
 }
 
-StackInput<float> WordEncoder::character_input(const data::WordBatch& batch) const {
+StackInput<float> WordEncoder::character_input(const data::WordBatch& batch, const WordWorkspace& workspace) const {
   return {.steps = batch.character_steps,
           .batch = batch.distinct,
           .lengths = batch.character_lengths.data(),
-          .x = character_x_.data(),
+          .x = workspace.character_x.data(),
           .x_stride = padded(options_.embed_characters),
           .symbols = batch.characters.data(),
           .masks = {}};
@@ -135,52 +145,52 @@ PoolInput<float> WordEncoder::character_pool(const data::WordBatch& batch, const
           .stride = padded(width)};
 }
 
-// A vector [W, 2 units] for each distinct word.
-const float* WordEncoder::read_characters(const data::WordBatch& batch, Pass pass, Engine engine,
-                                          kernels::Context& context) {
+// Leaves a vector [W, 2 units] for each distinct word in workspace.word_vectors.
+void WordEncoder::read_characters(const data::WordBatch& batch, Pass pass, Engine engine, WordWorkspace& workspace,
+                                  kernels::Context& context) const {
   const int64_t cells = batch.character_steps * batch.distinct, stride_x = padded(options_.embed_characters);
-  character_x_.resize(cells * stride_x);
+  workspace.character_x.resize(cells * stride_x);
   embedding_gather({.n = cells,
                     .width = options_.embed_characters,
                     .table = arena_.value(characters_),
                     .symbols = batch.characters.data(),
-                    .y = character_x_.data(),
+                    .y = workspace.character_x.data(),
                     .y_stride = stride_x},
                    engine, context);
-  WholeStack<float>& lstm = *characters_lstm_;
-  lstm.state.reset(batch.distinct);
-  character_output_ = lstm.forward(lstm.state, character_input(batch), pass, engine, context);
+  workspace.state->reset(batch.distinct);
+  workspace.output = workspace.stack->forward(lstm_->weights, *workspace.state, character_input(batch, workspace), pass,
+                                              engine, context);
   const int64_t stride_y = padded(2 * options_.hidden_characters);
-  word_vectors_.resize(batch.distinct * stride_y);
-  pool(character_pool(batch, character_output_), word_vectors_.data(), stride_y, kept_, context.pool);
-  return word_vectors_.data();
+  workspace.word_vectors.resize(batch.distinct * stride_y);
+  pool(character_pool(batch, workspace.output), workspace.word_vectors.data(), stride_y, workspace.kept, context.pool);
 }
 
 void WordEncoder::read_characters_backward(const data::WordBatch& batch, const float* dx, Engine engine,
-                                           kernels::Context& context) {
+                                           WordWorkspace& workspace, kernels::Context& context) {
   const int64_t width = 2 * options_.hidden_characters, column = options_.embed + options_.embed_shape;
   const int64_t stride_y = padded(width), stride_x = padded(options_.embed_characters);
-  d_word_vectors_.resize(batch.distinct * stride_y);
-  d_word_vectors_.fill(0.0F);
+  workspace.d_word_vectors.resize(batch.distinct * stride_y);
+  workspace.d_word_vectors.fill(0.0F);
   for (int64_t row = 0; row < batch.steps * batch.rows; ++row) {
     const int32_t slot = batch.slots[static_cast<size_t>(row)];
     if (slot < 0) continue;
     const float* from = dx + row * stride() + column;
-    float* to = d_word_vectors_.data() + slot * stride_y;
+    float* to = workspace.d_word_vectors.data() + slot * stride_y;
     for (int64_t j = 0; j < width; ++j) to[j] += from[j];
   }
   const int64_t cells = batch.character_steps * batch.distinct;
-  d_output_.resize(cells * stride_y);
-  pool_backward(character_pool(batch, character_output_), kept_, d_word_vectors_.data(), stride_y, d_output_.data(),
-                static_cast<float*>(nullptr), context.pool);
-  d_character_x_.resize(cells * stride_x);
-  characters_lstm_->backward(character_input(batch),
-                             {.d_output = d_output_.data(), .dx = d_character_x_.data(), .dx_stride = stride_x}, engine,
-                             arena_.gradients().data(), context);
+  workspace.d_output.resize(cells * stride_y);
+  pool_backward(character_pool(batch, workspace.output), workspace.kept, workspace.d_word_vectors.data(), stride_y,
+                workspace.d_output.data(), static_cast<float*>(nullptr), context.pool);
+  workspace.d_character_x.resize(cells * stride_x);
+  workspace.stack->backward(
+      lstm_->weights, character_input(batch, workspace),
+      {.d_output = workspace.d_output.data(), .dx = workspace.d_character_x.data(), .dx_stride = stride_x}, engine,
+      arena_.gradients().data(), context);
   embedding_scatter({.n = cells,
                      .width = options_.embed_characters,
                      .symbols = batch.characters.data(),
-                     .dy = d_character_x_.data(),
+                     .dy = workspace.d_character_x.data(),
                      .dy_stride = stride_x,
                      .dtable = arena_.gradient(characters_)},
                     arena_.value(characters_), character_count_, engine, context);

@@ -24,10 +24,12 @@ struct WordEncoderOptions {
   int64_t width() const { return embed + embed_shape + 2 * hidden_characters; }
 };
 
+struct WordWorkspace;
+
 class WordEncoder {
  public:
   /// Declares `embedding.weight`, `shapes.weight`, `characters.weight` and `characters.lstm.*`, as far as there are
-  /// any.
+  /// any. The arena must outlive the encoder.
   WordEncoder(const WordEncoderOptions& options, const data::WordVocabulary& vocabulary, const InitOptions& init,
               ParameterArena& arena);
 
@@ -36,31 +38,53 @@ class WordEncoder {
   int64_t stride() const { return padded(width()); }
   /// Gives these words their vectors, which are `embed` wide.
   void set_word_vectors(const data::WordVectors& vectors);
-  void parameters_changed() {
-    if (characters_lstm_) characters_lstm_->weights.set_values(arena_.values().data());
-  }
+  void parameters_changed();
+  /// Packs the weights for fused passes of this kind, unless that is done.
+  void pack(Pass pass, kernels::Context& context);
+  /// The characters' layers, or null.
+  const LstmStack* characters() const { return lstm_ ? &lstm_->stack : nullptr; }
 
-  /// Returns the vectors [T, B, I], good until the next call.
-  const float* forward(const data::WordBatch& batch, Pass pass, Engine engine, kernels::Context& context);
+  /// Returns the vectors [T, B, I], good until the workspace is used again.
+  const float* forward(const data::WordBatch& batch, Pass pass, Engine engine, WordWorkspace& workspace,
+                       kernels::Context& context) const;
   /// From their gradient, with the same stride: adds to the arena's gradients.
-  void backward(const data::WordBatch& batch, const float* dx, Engine engine, kernels::Context& context);
+  void backward(const data::WordBatch& batch, const float* dx, Engine engine, WordWorkspace& workspace,
+                kernels::Context& context);
 
  private:
-  const float* read_characters(const data::WordBatch& batch, Pass pass, Engine engine, kernels::Context& context);
-  void read_characters_backward(const data::WordBatch& batch, const float* dx, Engine engine,
+  void read_characters(const data::WordBatch& batch, Pass pass, Engine engine, WordWorkspace& workspace,
+                       kernels::Context& context) const;
+  void read_characters_backward(const data::WordBatch& batch, const float* dx, Engine engine, WordWorkspace& workspace,
                                 kernels::Context& context);
-  StackInput<float> character_input(const data::WordBatch& batch) const;
+  StackInput<float> character_input(const data::WordBatch& batch, const WordWorkspace& workspace) const;
   PoolInput<float> character_pool(const data::WordBatch& batch, const float* output) const;
 
   WordEncoderOptions options_;
   ParameterArena& arena_;
   size_t words_ = 0, shapes_ = 0, characters_ = 0;
   int64_t word_count_ = 0, shape_count_ = 0, character_count_ = 0;
-  std::optional<WholeStack<float>> characters_lstm_;
+  struct CharacterLstm {
+    CharacterLstm(const LstmStackOptions& options, ParameterArena& arena) : stack(options, arena) {}
 
-  Buffer<float> x_, character_x_, d_character_x_, word_vectors_, d_word_vectors_, d_output_;
-  const float* character_output_ = nullptr;
-  PoolKept<float> kept_;
+    LstmStack stack;
+    StackWeights<float> weights{stack};
+  };
+  std::optional<CharacterLstm> lstm_;
+};
+
+/// Memory of one user of an encoder, forward and backward.
+struct WordWorkspace {
+  explicit WordWorkspace(const WordEncoder& encoder) {
+    if (encoder.characters() == nullptr) return;
+    state.emplace(*encoder.characters());
+    stack.emplace(*encoder.characters());
+  }
+
+  std::optional<StackState<float>> state;  ///< of the characters' LSTM
+  std::optional<StackWorkspace<float>> stack;
+  const float* output = nullptr;
+  PoolKept<float> kept;
+  Buffer<float> x, character_x, d_character_x, word_vectors, d_word_vectors, d_output;
 };
 
 }  // namespace longhand::nn

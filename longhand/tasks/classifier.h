@@ -8,9 +8,7 @@
 #include <vector>
 
 #include "longhand/data/labelled.h"
-#include "longhand/kernels/linear.h"
-#include "longhand/nn/word_stack.h"
-#include "longhand/tasks/gradient_pass.h"
+#include "longhand/nn/network.h"
 #include "longhand/tasks/model_file.h"
 
 namespace longhand::tasks {
@@ -43,60 +41,61 @@ class Classifier {
  public:
   static constexpr const char* kTask = "classifier";
 
-  /// A model with all weights zero; `initialise` or `load` give them values.
+  /// A model whose parameters have no values: `initialise` or `load` give them some.
   Classifier(const ClassifierOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> classes);
-  /// Throws an input error for a file that is damaged, or holds something else than a classifier.
+  /// Throws an input error for a file that is damaged, or holds something else than a classifier. The model is packed.
   static std::unique_ptr<Classifier> load(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
-  void initialise(uint64_t seed);
-  void parameters_changed();
+  void initialise(uint64_t seed) { network_.initialise(seed); }
 
   const ClassifierOptions& options() const { return options_; }
   const data::WordVocabulary& vocabulary() const { return vocabulary_; }
   const std::vector<std::string>& classes() const { return classes_; }
   /// The class's index, or -1.
   int32_t find_class(const std::string& name) const;
-  ParameterArena& parameters() { return arena_; }
-  const ParameterArena& parameters() const { return arena_; }
+  const nn::Network& network() const { return network_; }
+  ParameterArena& parameters() { return network_.parameters(); }
+  const ParameterArena& parameters() const { return network_.parameters(); }
+  void parameters_changed() { network_.parameters_changed(); }
+  /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
+  void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }
   /// Sets the embeddings of these words to pretrained vectors.
-  void set_word_vectors(const data::WordVectors& vectors) { stack_.set_word_vectors(vectors); }
+  void set_word_vectors(const data::WordVectors& vectors) { network_.set_word_vectors(vectors); }
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
+
+  /// Memory, engine and threads of one user.
+  struct Workspace : nn::NetworkWorkspace {
+    Workspace(const Classifier& model, nn::Engine used, kernels::Context& of_user)
+        : NetworkWorkspace(model.network(), used, of_user) {}
+
+    const float* output = nullptr;  ///< of the recurrent layers
+    nn::PoolKept<float> kept;
+    Buffer<float> pooled, d_pooled, pooled_mask, d_output, losses, logits;
+    std::vector<double> probabilities;
+  };
 
   /// Cross-entropy of a batch in nats, summed over its texts, and the gradients as `training` wants them: of each text
   /// times `weights` [K] of its class, unless these are empty. All classes are known.
-  double run(const ClassBatch& batch, std::span<const float> weights, const GradientPass& training, nn::Engine engine,
-             kernels::Context& context);
+  double train(const ClassBatch& batch, std::span<const float> weights, const nn::GradientPass& training,
+               Workspace& workspace);
 
-  /// The probability of each class for each text: [B, K], good until the next call.
-  std::span<const double> read(const data::WordBatch& batch, nn::Engine engine, kernels::Context& context);
+  /// The probability of each class for each text: [B, K], good until the workspace is used again.
+  std::span<const double> read(const data::WordBatch& batch, Workspace& workspace) const;
 
  private:
-  enum class Memory { kNow, kLater };
-  Classifier(const ClassifierOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> classes,
-             Memory memory);
-
   int64_t K() const { return static_cast<int64_t>(classes_.size()); }
-  int64_t width() const { return options_.lstm.outputs(); }
-  const float* pooled(const data::WordBatch& batch, const nn::DropoutKey& masks, nn::Pass pass, nn::Engine engine,
-                      kernels::Context& context);
-  nn::PoolInput<float> pool_input(const data::WordBatch& batch) const;
-  void drop(const data::WordBatch& batch, float* rows, kernels::Context& context);
+  int64_t width() const { return network_.width(); }
+  nn::OutputRows pooled(const nn::NetworkInput& input, nn::Pass pass, Workspace& workspace) const;
+  nn::PoolInput<float> pool_input(const data::WordBatch& batch, const Workspace& workspace) const;
+  void drop(const data::WordBatch& batch, float* rows, Workspace& workspace) const;
 
   ClassifierOptions options_;
   nn::PoolKind pool_;
   data::WordVocabulary vocabulary_;
   std::vector<std::string> classes_;
-  ParameterArena arena_;
-  nn::WordStack stack_;
-  size_t query_ = 0, output_weight_ = 0, output_bias_ = 0;
-
-  nn::Packed output_packed_ = nn::Packed::kNothing;
-  kernels::PackedLinear packed_output_;
-  const float* output_ = nullptr;  // of the stack
-  nn::PoolKept<float> kept_;
-  Buffer<float> pooled_, d_pooled_, pooled_mask_, d_output_, losses_, logits_;
-  std::vector<double> probabilities_;
+  nn::Network network_;
+  size_t query_ = 0;
 };
 
 }  // namespace longhand::tasks

@@ -122,7 +122,7 @@ std::vector<Metric> ClassScore::metrics() const {
   return {{"accuracy", accuracy(), true}, {"macro_f1", macro_f1(), true}, {"loss", loss()}};
 }
 
-ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine engine, kernels::Context& context) {
+ClassScore evaluate(const Classifier& model, const LabelledCorpus& corpus, Classifier::Workspace& workspace) {
   const auto K = static_cast<int64_t>(model.classes().size());
   ClassScore score(K);
   std::set<std::string> unseen;
@@ -130,7 +130,7 @@ ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine 
   ClassBatch batch;
   for (int64_t i = 0; i < buckets.size(); ++i) {
     corpus.get(buckets.update(i), {}, batch);
-    const std::span<const double> probabilities = model.read(batch.words, engine, context);
+    const std::span<const double> probabilities = model.read(batch.words, workspace);
     for (size_t b = 0; b < batch.classes.size(); ++b) {
       const int32_t gold = batch.classes[b];
       const auto row = probabilities.subspan(b * static_cast<size_t>(K), static_cast<size_t>(K));
@@ -151,10 +151,10 @@ ClassifierTask::ClassifierTask(Classifier& model, std::vector<data::LabelledText
                                std::vector<data::LabelledText> valid, const ClassifierTaskOptions& options,
                                kernels::Context& context)
     : model_(model),
+      workspace_(model, options.engine, context),
       train_(model, std::move(train)),
       valid_(model, std::move(valid)),
       options_(options),
-      context_(context),
       buckets_(train_.lengths(), options.groups) {
   train_.count_words();
   if (valid_.size() > 0 && valid_.unseen() == valid_.size()) {
@@ -177,16 +177,20 @@ StepResult ClassifierTask::train_step(int64_t index, uint64_t step) {
     weight += weights_.empty() ? 1.0 : static_cast<double>(weights_[static_cast<size_t>(train_.class_of(i))]);
   }
   for (int64_t part = 0; part < buckets_.parts(index); ++part) {
-    GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, words, options_.label_smoothing);
+    nn::GradientPass pass =
+        nn::pass_of_part(options_.groups.seed, step, part, result.count, words, options_.label_smoothing);
     pass.scale = static_cast<float>(1.0 / weight);
     train_.get(buckets_.part(index, part),
                {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);
-    result.loss_sum += model_.run(batch_, weights_, pass, options_.engine, context_);
+    result.loss_sum += model_.train(batch_, weights_, pass, workspace_);
   }
   return result;
 }
 
-std::vector<Metric> ClassifierTask::validate() { return evaluate(model_, valid_, options_.engine, context_).metrics(); }
+std::vector<Metric> ClassifierTask::validate() {
+  model_.pack(workspace_.context);
+  return evaluate(model_, valid_, workspace_).metrics();
+}
 
 std::string ClassifierTask::fingerprint() const {
   return fmt::format(

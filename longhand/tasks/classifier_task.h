@@ -82,7 +82,7 @@ struct ClassScore {
   std::vector<Metric> metrics() const;
 };
 
-ClassScore evaluate(Classifier& model, const LabelledCorpus& corpus, nn::Engine engine, kernels::Context& context);
+ClassScore evaluate(const Classifier& model, const LabelledCorpus& corpus, Classifier::Workspace& workspace);
 
 class ClassifierTask final : public Task {
  public:
@@ -105,10 +105,10 @@ class ClassifierTask final : public Task {
 
  private:
   Classifier& model_;
+  Classifier::Workspace workspace_;
   LabelledCorpus train_;
   LabelledCorpus valid_;
   ClassifierTaskOptions options_;
-  kernels::Context& context_;
   data::Buckets buckets_;
   std::vector<float> weights_;  // of the classes, or none
   ClassBatch batch_;

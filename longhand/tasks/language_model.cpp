@@ -7,18 +7,16 @@
 #include <numbers>
 
 #include "longhand/base/error.h"
-#include "longhand/nn/layers.h"
 
 namespace longhand::tasks {
 namespace {
 
-constexpr uint32_t kEmbeddingMask = 128;  // its place, between those of the stack's two kinds of masks
-
-nn::LstmStackOptions stack_options(const LanguageModelOptions& options, int64_t vocabulary) {
+nn::NetworkOptions network_options(const LanguageModelOptions& options, int64_t symbols) {
   return {.lstm = options.lstm,
-          .inputs = options.embed > 0 ? options.embed : vocabulary,
-          .one_hot = options.embed == 0,
-          .init = options.init};
+          .init = options.init,
+          .symbols = symbols,
+          .embed = options.embed,
+          .dropout_embedding = options.dropout_embedding};
 }
 
 }  // namespace
@@ -70,266 +68,101 @@ std::vector<Metric> ColdScore::metrics() const {
 }
 
 LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary)
-    : LanguageModel(options, std::move(vocabulary), Memory::kNow) {}
-
-LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary, Memory memory)
-    : options_(options),
-      vocabulary_(std::move(vocabulary)),
-      embedding_(options.embed > 0
-                     ? declare_weights("embedding.weight", nn::Part::kEmbedding,
-                                       {.n_in = options.embed, .n_out = vocabulary_.size(), .hidden = options.embed})
-                     : 0),
-      stack_(stack_options(options, vocabulary_.size()), arena_) {
-  const int64_t H = options.lstm.hidden, V = vocabulary_.size();
-  if (options.tie_weights && options.lstm.outputs() != options.embed) {
-    projection_ = declare_weights("output.projection.weight", nn::Part::kOutput,
-                                  {.n_in = options.lstm.outputs(), .n_out = options.embed, .hidden = H});
-  }
-  output_weight_ = options.tie_weights ? embedding_
-                                       : declare_weights("output.weight", nn::Part::kOutput,
-                                                         {.n_in = output_inputs(), .n_out = V, .hidden = H});
-  output_bias_ = arena_.declare("output.bias", {V}, nn::bias(options.init, H));
-  if (memory == Memory::kLater) return;
-  arena_.allocate();
-  parameters_changed();
-}
-
-size_t LanguageModel::declare_weights(const char* name, nn::Part part, const nn::WeightShape& shape) {
-  return arena_.declare(name, {shape.n_out, shape.n_in}, nn::weights(options_.init, part, shape));
-}
-
-void LanguageModel::initialise(uint64_t seed) {
-  arena_.initialise(seed);
-  parameters_changed();
-}
-
-void LanguageModel::parameters_changed() {
-  stack_.weights.set_values(arena_.values().data());
-  output_packed_ = nn::Packed::kNothing;
+    : options_(options), vocabulary_(std::move(vocabulary)), network_(network_options(options, vocabulary_.size())) {
+  network_.add_output(vocabulary_.size(), options.tie_weights);
 }
 
 void LanguageModel::save(const std::string& path, std::span<const float> values) const {
-  LanguageModelOptions options = options_;
-  OptionTable table;
-  options.add_to(table);
-  write_model(path, kTask, table, vocabulary_.to_json(), arena_, values);
+  write_model(path, kTask, options_, vocabulary_.to_json(), network_, values);
 }
 
 std::unique_ptr<LanguageModel> LanguageModel::load(const std::string& path) { return load(ModelFile::read(path)); }
 
 std::unique_ptr<LanguageModel> LanguageModel::load(const ModelFile& file) {
-  file.expect_task(kTask);
-  LanguageModelOptions options;
-  OptionTable table;
-  options.add_to(table);
-  file.read_options(table);
-  file.check_options([&] { options.check(); });
+  const auto options = file.options<LanguageModelOptions>(kTask);
   data::Vocabulary vocabulary = data::Vocabulary::from_json(file.vocabulary(), file.path());
   data::check_special_symbols(vocabulary, options.text, file.path());
-  std::unique_ptr<LanguageModel> model(new LanguageModel(options, std::move(vocabulary), Memory::kLater));
-  file.fill(model->arena_);
-  model->parameters_changed();
+  auto model = std::make_unique<LanguageModel>(options, std::move(vocabulary));
+  file.fill(model->network_);
   return model;
 }
 
-nn::StackInput<float> LanguageModel::stack_input(const data::Batch& batch, const float* x,
-                                                 const nn::DropoutKey& masks) const {
+nn::NetworkInput LanguageModel::input(const data::Batch& batch, const nn::DropoutKey& masks) const {
+  for (int64_t row = 0; row < batch.steps * batch.rows; ++row) {
+    const int32_t symbol = batch.inputs[static_cast<size_t>(row)];
+    LONGHAND_CHECK(symbol >= 0 && symbol < vocabulary_.size());
+  }
   return {.steps = batch.steps,
-          .batch = batch.rows,
+          .rows = batch.rows,
           .lengths = batch.ragged ? batch.lengths.data() : nullptr,
-          .x = x,
-          .x_stride = padded(options_.embed),
           .symbols = batch.inputs.data(),
           .masks = masks};
 }
 
-// (51) Multiplies the row of each symbol of the batch by the symbol's element of the mask.
-void LanguageModel::scale_symbols(const data::Batch& batch, float* rows) const {
-  const int64_t stride = padded(options_.embed);
+// The state from which a batch goes on.
+void LanguageModel::begin(const data::Batch& batch, nn::StackState<float>& state) const {
   for (int64_t row = 0; row < batch.steps * batch.rows; ++row) {
-    const float factor = symbol_mask_[batch.inputs[static_cast<size_t>(row)]];
-    for (int64_t j = 0; j < options_.embed; ++j) rows[row * stride + j] *= factor;
+    const int32_t target = batch.targets[static_cast<size_t>(row)];
+    LONGHAND_CHECK(target >= 0 && target < vocabulary_.size());
   }
-}
-
-const float* LanguageModel::embed(const data::Batch& batch, const GradientPass* training, nn::Engine engine,
-                                  kernels::Context& context) {
-  if (options_.embed == 0) return nullptr;
-  const int64_t rows = batch.steps * batch.rows, stride = padded(options_.embed);
-  x_.resize(rows * stride);
-  const kernels::EmbeddingGather<float> gather{.n = rows,
-                                               .width = options_.embed,
-                                               .table = arena_.value(embedding_),
-                                               .symbols = batch.inputs.data(),
-                                               .y = x_.data(),
-                                               .y_stride = stride};
-  nn::embedding_gather(gather, engine, context);
-  if (training != nullptr && options_.dropout_embedding > 0.0) {
-    symbol_mask_.resize(vocabulary_.size());
-    nn::DropoutKey key = training->masks;
-    key.place += kEmbeddingMask;
-    nn::draw_mask(nn::dropout_draw<float>(key, options_.dropout_embedding), symbol_mask_.data(), 1, vocabulary_.size(),
-                  vocabulary_.size(), context.pool);
-    scale_symbols(batch, x_.data());
-  }
-  return x_.data();
-}
-
-void LanguageModel::embed_backward(const data::Batch& batch, nn::Engine engine, kernels::Context& context) {
-  if (options_.dropout_embedding > 0.0) scale_symbols(batch, dx_.data());
-  const kernels::EmbeddingScatter<float> scatter{.n = batch.steps * batch.rows,
-                                                 .width = options_.embed,
-                                                 .symbols = batch.inputs.data(),
-                                                 .dy = dx_.data(),
-                                                 .dy_stride = padded(options_.embed),
-                                                 .dtable = arena_.gradient(embedding_)};
-  nn::embedding_scatter(scatter, arena_.value(embedding_), vocabulary_.size(), engine, context);
-}
-
-void LanguageModel::pack_output(bool training, kernels::Context& context) {
-  const nn::Packed wanted = training ? nn::Packed::kTraining : nn::Packed::kInference;
-  if (output_packed_ >= wanted) return;
-  kernels::pack_linear(arena_.value(output_weight_), vocabulary_.size(), output_inputs(), training, packed_output_,
-                       context);
-  if (projects()) {
-    kernels::pack_linear(arena_.value(*projection_), options_.embed, options_.lstm.outputs(), training,
-                         packed_projection_, context);
-  }
-  output_packed_ = wanted;
-}
-
-// Rows of `output`, or those that `rows` names, made as wide as the embedding: [n, embed].
-const float* LanguageModel::project(const float* output, const int32_t* rows, int64_t n, nn::Engine engine,
-                                    kernels::Context& context) {
-  projected_.resize(n * padded(options_.embed));
-  const kernels::LinearForward<float> linear{.inputs = options_.lstm.outputs(),
-                                             .outputs = options_.embed,
-                                             .n = n,
-                                             .rows = rows,
-                                             .x = output,
-                                             .x_stride = padded(options_.lstm.outputs()),
-                                             .w = arena_.value(*projection_),
-                                             .y = projected_.data(),
-                                             .y_stride = padded(options_.embed)};
-  nn::linear_forward(linear, packed_projection_, engine, context);
-  return projected_.data();
-}
-
-void LanguageModel::project_backward(const float* output, const int32_t* rows, int64_t n, nn::Engine engine,
-                                     kernels::Context& context) {
-  const int64_t stride = padded(options_.lstm.outputs());
-  const kernels::LinearBackward<float> linear{.inputs = options_.lstm.outputs(),
-                                              .outputs = options_.embed,
-                                              .n = n,
-                                              .rows = rows,
-                                              .x = output,
-                                              .x_stride = stride,
-                                              .w = arena_.value(*projection_),
-                                              .dy = d_projected_.data(),
-                                              .dy_stride = padded(options_.embed),
-                                              .dx = d_output_.data(),
-                                              .dx_stride = stride,
-                                              .dw = arena_.gradient(*projection_)};
-  nn::linear_backward(linear, packed_projection_, engine, context);
-}
-
-// The output layer: the batch's losses, summed, and the gradient of what the stack made of it, in d_output_.
-double LanguageModel::softmax(const data::Batch& batch, const float* output, const GradientPass* training,
-                              nn::Engine engine, kernels::Context& context) {
-  const int64_t rows = batch.steps * batch.rows, stride = padded(options_.lstm.outputs());
-  const int32_t* picked = nullptr;
-  if (batch.ragged) {
-    rows_.resize(rows);
-    int64_t count = 0;
-    for (int64_t row = 0; row < rows; ++row) {
-      const int64_t t = row / batch.rows, length = batch.lengths[static_cast<size_t>(row % batch.rows)];
-      if (batch.last_only ? t + 1 == length : t < length) rows_[count++] = static_cast<int32_t>(row);
-    }
-    picked = rows_.data();
-  }
-  if (engine == nn::Engine::kFused) pack_output(training != nullptr, context);
-  losses_.resize(batch.symbols);
-  kernels::SoftmaxCrossEntropy<float> head{.output = {.inputs = output_inputs(),
-                                                      .outputs = vocabulary_.size(),
-                                                      .n = batch.symbols,
-                                                      .rows = picked,
-                                                      .x = output,
-                                                      .x_stride = stride,
-                                                      .w = arena_.value(output_weight_),
-                                                      .bias = arena_.value(output_bias_)},
-                                           .targets = batch.targets.data(),
-                                           .loss = losses_.data()};
-  if (training != nullptr) {
-    d_output_.resize(rows * stride);
-    head.scale = training->scale;
-    head.smoothing = static_cast<float>(training->label_smoothing);
-    head.dx = d_output_.data();
-    head.dx_stride = stride;
-    head.dw = arena_.gradient(output_weight_);
-    head.dbias = arena_.gradient(output_bias_);
-  }
-  if (projects()) {  // of the picked rows alone; so their targets, too, must stand together
-    head.output.x = project(output, picked, batch.symbols, engine, context);
-    head.output.x_stride = padded(options_.embed);
-    head.output.rows = nullptr;
-    targets_.resize(batch.symbols);
-    for (int64_t n = 0; n < batch.symbols; ++n) {
-      targets_[n] = batch.targets[static_cast<size_t>(picked != nullptr ? picked[n] : n)];
-    }
-    head.targets = targets_.data();
-    d_projected_.resize(batch.symbols * padded(options_.embed));
-    head.dx = d_projected_.data();
-    head.dx_stride = padded(options_.embed);
-  }
-  nn::softmax_cross_entropy(head, packed_output_, engine, context);
-  if (projects() && training != nullptr) project_backward(output, picked, batch.symbols, engine, context);
-  double nats = 0.0;
-  for (int64_t n = 0; n < batch.symbols; ++n) nats += static_cast<double>(losses_[n]);
-  return nats;
-}
-
-double LanguageModel::run(const data::Batch& batch, nn::StackState<float>& state, const GradientPass* training,
-                          nn::Engine engine, kernels::Context& context) {
-  for (int64_t row = 0; row < batch.steps * batch.rows; ++row) {
-    const auto r = static_cast<size_t>(row);
-    LONGHAND_CHECK(batch.inputs[r] >= 0 && batch.inputs[r] < vocabulary_.size());
-    LONGHAND_CHECK(batch.targets[r] >= 0 && batch.targets[r] < vocabulary_.size());
-  }
-  LONGHAND_CHECK(training == nullptr || !batch.last_only);
   // The reverse direction begins at the window's end: it has no state to carry.
   if (batch.fresh || options_.lstm.bidirectional) {
     state.reset(batch.rows);
   } else if (!batch.resets.empty()) {
     state.reset_rows(batch.resets);
   }
-  const float* x = embed(batch, training, engine, context);
-  if (training == nullptr) {
-    const float* output = stack_.forward(state, stack_input(batch, x, {}), nn::Pass::kInference, engine, context);
-    return softmax(batch, output, nullptr, engine, context);
-  }
+}
 
-  GradientPass pass = *training;
-  if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(batch.symbols);
-  if (pass.penalty_scale == 0.0F) pass.penalty_scale = pass.scale;
-  arena_.allocate_gradients();
-  if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
-  const nn::StackInput<float> input = stack_input(batch, x, pass.masks);
-  const float* output = stack_.forward(state, input, nn::Pass::kTraining, engine, context);
-  const double nats = softmax(batch, output, &pass, engine, context);
-  const bool embedded = options_.embed > 0;
-  if (embedded) dx_.resize(batch.steps * batch.rows * padded(options_.embed));
-  stack_.backward(input,
-                  {.d_output = d_output_.data(),
-                   .dx = embedded ? dx_.data() : nullptr,
-                   .dx_stride = padded(options_.embed),
-                   .penalty_scale = pass.penalty_scale},
-                  engine, arena_.gradients().data(), context);
-  if (embedded) embed_backward(batch, engine, context);
+// The rows with a target, and room for their losses.
+nn::OutputRows LanguageModel::output_rows(const data::Batch& batch, const float* output, Workspace& workspace) {
+  workspace.losses.resize(batch.symbols);
+  nn::OutputRows out{.n = batch.symbols, .x = output};
+  if (!batch.ragged) return out;
+  const int64_t rows = batch.steps * batch.rows;
+  workspace.rows.resize(rows);
+  int64_t count = 0;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t t = row / batch.rows, length = batch.lengths[static_cast<size_t>(row % batch.rows)];
+    if (batch.last_only ? t + 1 == length : t < length) workspace.rows[count++] = static_cast<int32_t>(row);
+  }
+  out.rows = workspace.rows.data();
+  return out;
+}
+
+double LanguageModel::loss(const data::Batch& batch, nn::StackState<float>& state, Workspace& workspace) const {
+  begin(batch, state);
+  const float* output = network_.forward(input(batch, {}), state, nn::Pass::kInference, workspace);
+  const nn::OutputRows rows = output_rows(batch, output, workspace);
+  return network_.output().softmax_loss(rows, batch.targets.data(), workspace.losses.data(), workspace);
+}
+
+double LanguageModel::train(const data::Batch& batch, nn::StackState<float>& state, const nn::GradientPass& training,
+                            Workspace& workspace) {
+  LONGHAND_CHECK(!batch.last_only);
+  begin(batch, state);
+  const nn::GradientPass pass = network_.begin_training(training, batch.symbols, batch.symbols, workspace);
+  const nn::NetworkInput in = input(batch, pass.masks);
+  const float* output = network_.forward(in, state, nn::Pass::kTraining, workspace);
+  workspace.d_output.resize(batch.steps * batch.rows * padded(network_.width()));
+  const nn::OutputRows rows = output_rows(batch, output, workspace);
+  const double nats = network_.output().softmax(rows,
+                                                {.targets = batch.targets.data(),
+                                                 .losses = workspace.losses.data(),
+                                                 .scale = pass.scale,
+                                                 .smoothing = pass.label_smoothing,
+                                                 .dx = workspace.d_output.data()},
+                                                workspace);
+  network_.backward(in, workspace.d_output.data(), pass.penalty_scale, workspace);
   return nats;
 }
 
-LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
-                                      kernels::Context& context) {
+double LanguageModel::penalty(const data::Batch& batch, const Workspace& workspace) const {
+  return workspace.stack.penalty(
+      {.steps = batch.steps, .batch = batch.rows, .lengths = batch.ragged ? batch.lengths.data() : nullptr});
+}
+
+LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const EvaluateOptions& options,
+                                      Workspace& workspace) const {
   LONGHAND_CHECK(options.context > 0 || !options_.lstm.bidirectional);
   nn::StackState<float> state = new_state();
   LanguageScore score;
@@ -337,7 +170,7 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
     data::Batch batch;
     for (int64_t i = 0; i < batches.size(); ++i) {
       batches.get(i, batch);
-      score.total_nats += run(batch, state, nullptr, engine, context);
+      score.total_nats += loss(batch, state, workspace);
       score.symbols += batch.symbols;
     }
   };
@@ -355,8 +188,8 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
   return score;
 }
 
-ColdScore LanguageModel::evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, nn::Engine engine,
-                                       kernels::Context& context) {
+ColdScore LanguageModel::evaluate_cold(const data::Corpus& corpus, int64_t places, double turn,
+                                       Workspace& workspace) const {
   LONGHAND_CHECK(!options_.lstm.bidirectional);
   nn::StackState<float> state = new_state();
   const data::ColdStarts passages(corpus, ColdScore::kDistance, places, turn);
@@ -364,9 +197,9 @@ ColdScore LanguageModel::evaluate_cold(const data::Corpus& corpus, int64_t place
   data::Batch batch;
   for (int64_t i = 0; i < passages.size(); ++i) {
     passages.get(i, batch);
-    run(batch, state, nullptr, engine, context);
+    loss(batch, state, workspace);
     for (int64_t n = 0; n < batch.symbols; ++n) {
-      score.nats[static_cast<size_t>(n / batch.rows)] += static_cast<double>(losses_[n]);
+      score.nats[static_cast<size_t>(n / batch.rows)] += static_cast<double>(workspace.losses[n]);
     }
   }
   for (double& nats : score.nats) nats /= static_cast<double>(score.places);
@@ -402,32 +235,16 @@ int64_t LanguageModel::characters(const data::Corpus& corpus) const {
   return total;
 }
 
-void LanguageModel::begin_text() {
+std::span<const float> LanguageModel::read(int32_t symbol, nn::StackState<float>& state, Workspace& workspace) const {
   LONGHAND_CHECK(!options_.lstm.bidirectional);
-  stack_.state.reset(1);
-}
-
-std::span<const float> LanguageModel::read(int32_t symbol, nn::Engine engine, kernels::Context& context) {
-  LONGHAND_CHECK(symbol >= 0 && symbol < vocabulary_.size());
-  one_.steps = 1;
-  one_.rows = 1;
-  one_.inputs.assign(1, symbol);
-  const float* output = stack_.forward(stack_.state, stack_input(one_, embed(one_, nullptr, engine, context), {}),
-                                       nn::Pass::kInference, engine, context);
-  if (engine == nn::Engine::kFused) pack_output(false, context);
-  if (projects()) output = project(output, nullptr, 1, engine, context);
-  logits_.resize(padded(vocabulary_.size()));
-  const kernels::LinearForward<float> head{.inputs = output_inputs(),
-                                           .outputs = vocabulary_.size(),
-                                           .n = 1,
-                                           .x = output,
-                                           .x_stride = padded(output_inputs()),
-                                           .w = arena_.value(output_weight_),
-                                           .bias = arena_.value(output_bias_),
-                                           .y = logits_.data(),
-                                           .y_stride = logits_.size()};
-  nn::linear_forward(head, packed_output_, engine, context);
-  return logits_.span().first(static_cast<size_t>(vocabulary_.size()));
+  if (!state.fits(1)) state.reset(1);
+  workspace.one.steps = 1;
+  workspace.one.rows = 1;
+  workspace.one.inputs.assign(1, symbol);
+  const float* output = network_.forward(input(workspace.one, {}), state, nn::Pass::kInference, workspace);
+  workspace.logits.resize(padded(vocabulary_.size()));
+  network_.output().forward({.n = 1, .x = output}, workspace.logits.data(), workspace.logits.size(), workspace);
+  return workspace.logits.span().first(static_cast<size_t>(vocabulary_.size()));
 }
 
 }  // namespace longhand::tasks

@@ -13,9 +13,7 @@
 
 #include "longhand/data/batches.h"
 #include "longhand/data/text.h"
-#include "longhand/kernels/softmax.h"
-#include "longhand/nn/lstm_stack.h"
-#include "longhand/tasks/gradient_pass.h"
+#include "longhand/nn/network.h"
 #include "longhand/tasks/model_file.h"
 #include "longhand/tasks/task.h"
 
@@ -78,83 +76,67 @@ class LanguageModel {
  public:
   static constexpr const char* kTask = "language_model";  ///< in its file
 
-  /// A model with all weights zero; `initialise` or `load` give them values.
+  /// A model whose parameters have no values: `initialise` or `load` give them some.
   LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary);
 
   /// Reads a model file, or the one in a run's folder. Throws an input error for a file that is damaged, or holds
-  /// something else than a language model.
+  /// something else than a language model. The model is packed.
   static std::unique_ptr<LanguageModel> load(const std::string& path);
   static std::unique_ptr<LanguageModel> load(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
 
-  void initialise(uint64_t seed);
+  void initialise(uint64_t seed) { network_.initialise(seed); }
 
   const LanguageModelOptions& options() const { return options_; }
   const data::Vocabulary& vocabulary() const { return vocabulary_; }
-  ParameterArena& parameters() { return arena_; }
-  const ParameterArena& parameters() const { return arena_; }
-  /// A state for `run`, without rows until its first batch.
-  nn::StackState<float> new_state() const { return nn::StackState<float>(stack_.stack); }
-  void parameters_changed();
+  const nn::Network& network() const { return network_; }
+  ParameterArena& parameters() { return network_.parameters(); }
+  const ParameterArena& parameters() const { return network_.parameters(); }
+  void parameters_changed() { network_.parameters_changed(); }
+  /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
+  void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }
 
-  /// Cross-entropy of a batch in nats, summed over its targets: without label smoothing and penalties, which the
-  /// gradients have. Those are computed where `training` is not null. `state` carries over to the next batch.
-  double run(const data::Batch& batch, nn::StackState<float>& state, const GradientPass* training, nn::Engine engine,
-             kernels::Context& context);
-  /// The penalty of the last run, which was for training; see StackWorkspace::penalty.
-  double penalty(const data::Batch& batch) const { return stack_.workspace.penalty(stack_input(batch, nullptr, {})); }
+  /// Memory, engine and threads of one user.
+  struct Workspace : nn::NetworkWorkspace {
+    Workspace(const LanguageModel& model, nn::Engine used, kernels::Context& of_user)
+        : NetworkWorkspace(model.network(), used, of_user) {}
+
+    Buffer<float> d_output, losses, logits;
+    data::Batch one;
+  };
+
+  /// A state for the functions below, without rows until its first batch.
+  nn::StackState<float> new_state() const { return nn::StackState<float>(network_.stack()); }
+  /// Cross-entropy of a batch in nats, summed over its targets. `state` carries over to the next batch.
+  double loss(const data::Batch& batch, nn::StackState<float>& state, Workspace& workspace) const;
+  /// The same of the model with its regularisers, and the gradients as `training` wants them. Label smoothing and
+  /// penalties are in the gradients, not in the loss.
+  double train(const data::Batch& batch, nn::StackState<float>& state, const nn::GradientPass& training,
+               Workspace& workspace);
+  /// The penalty of the workspace's last training pass; see StackWorkspace::penalty.
+  double penalty(const data::Batch& batch, const Workspace& workspace) const;
 
   /// Scores a corpus.
-  LanguageScore evaluate(const data::Corpus& corpus, const EvaluateOptions& options, nn::Engine engine,
-                         kernels::Context& context);
+  LanguageScore evaluate(const data::Corpus& corpus, const EvaluateOptions& options, Workspace& workspace) const;
 
   /// Scores a corpus, which is one sequence, from cold starts at evenly spread places. `turn` is that of
   /// data::ColdStarts. Not for bidirectional models.
-  ColdScore evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, nn::Engine engine,
-                          kernels::Context& context);
+  ColdScore evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, Workspace& workspace) const;
 
-  /// Resets the state. Not for bidirectional models, which cannot continue a text.
-  void begin_text();
-  /// Reads one symbol and returns the logits [V] of the next, good until the next call.
-  std::span<const float> read(int32_t symbol, nn::Engine engine, kernels::Context& context);
+  /// Reads one symbol after those that the state has seen, and returns the logits [V] of the next, good until the
+  /// workspace is used again. Not for bidirectional models, which cannot continue a text.
+  std::span<const float> read(int32_t symbol, nn::StackState<float>& state, Workspace& workspace) const;
 
  private:
-  enum class Memory { kNow, kLater };
-  LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary, Memory memory);
-  size_t declare_weights(const char* name, nn::Part part, const nn::WeightShape& shape);
-
-  bool projects() const { return projection_.has_value(); }
-  /// Width of what the output layer reads.
-  int64_t output_inputs() const { return options_.tie_weights ? options_.embed : options_.lstm.outputs(); }
-  const float* embed(const data::Batch& batch, const GradientPass* training, nn::Engine engine,
-                     kernels::Context& context);
-  void scale_symbols(const data::Batch& batch, float* rows) const;
-  const float* project(const float* output, const int32_t* rows, int64_t n, nn::Engine engine,
-                       kernels::Context& context);
-  void project_backward(const float* output, const int32_t* rows, int64_t n, nn::Engine engine,
-                        kernels::Context& context);
-  double softmax(const data::Batch& batch, const float* output, const GradientPass* training, nn::Engine engine,
-                 kernels::Context& context);
-  void embed_backward(const data::Batch& batch, nn::Engine engine, kernels::Context& context);
-  nn::StackInput<float> stack_input(const data::Batch& batch, const float* x, const nn::DropoutKey& masks) const;
-  void pack_output(bool training, kernels::Context& context);
+  nn::NetworkInput input(const data::Batch& batch, const nn::DropoutKey& masks) const;
+  void begin(const data::Batch& batch, nn::StackState<float>& state) const;
+  static nn::OutputRows output_rows(const data::Batch& batch, const float* output, Workspace& workspace);
   int64_t characters(const data::Corpus& corpus) const;
 
   LanguageModelOptions options_;
   data::Vocabulary vocabulary_;
-  ParameterArena arena_;
-  size_t embedding_ = 0;
-  nn::WholeStack<float> stack_;  // its state is that of begin_text and read
-  std::optional<size_t> projection_;
-  size_t output_weight_ = 0;
-  size_t output_bias_ = 0;
-
-  nn::Packed output_packed_ = nn::Packed::kNothing;
-  kernels::PackedLinear packed_output_, packed_projection_;
-  Buffer<float> x_, dx_, symbol_mask_, projected_, d_projected_, d_output_, losses_, logits_;
-  Buffer<int32_t> rows_, targets_;
-  data::Batch one_;
+  nn::Network network_;
 };
 
 }  // namespace longhand::tasks

@@ -25,10 +25,10 @@ uint64_t hash(uint64_t seed, const std::vector<int32_t>& symbols) {
 LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, data::Corpus valid,
                                      const LanguageTaskOptions& options, kernels::Context& context)
     : model_(model),
+      workspace_(model, options.engine, context),
       train_(std::move(train)),
       valid_(std::move(valid)),
       options_(options),
-      context_(context),
       batches_(train_, model.options().text.lines, options.bptt, options.groups, options.stream) {
   for (int64_t slot = 0; slot < options.groups.accumulate; ++slot) states_.push_back(model_.new_state());
 }
@@ -38,9 +38,9 @@ StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
   StepResult result{0.0, symbols};
   for (int64_t part = 0; part < batches_.parts(index); ++part) {
     batches_.get(index, part, batch_);
-    const GradientPass pass =
-        pass_of_part(options_.groups.seed, step, part, symbols, symbols, options_.label_smoothing);
-    result.loss_sum += model_.run(batch_, states_[static_cast<size_t>(batch_.slot)], &pass, options_.engine, context_);
+    const nn::GradientPass pass =
+        nn::pass_of_part(options_.groups.seed, step, part, symbols, symbols, options_.label_smoothing);
+    result.loss_sum += model_.train(batch_, states_[static_cast<size_t>(batch_.slot)], pass, workspace_);
   }
   return result;
 }
@@ -62,12 +62,12 @@ int64_t cold_places(const data::Corpus& corpus) {
 }
 
 std::vector<Metric> LanguageModelTask::validate() {
-  const LanguageScore score =
-      model_.evaluate(valid_, evaluation_while_training(model_, valid_, options_.groups.batch, options_.bptt),
-                      options_.engine, context_);
+  model_.pack(workspace_.context);
+  const LanguageScore score = model_.evaluate(
+      valid_, evaluation_while_training(model_, valid_, options_.groups.batch, options_.bptt), workspace_);
   std::vector<Metric> out = {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
   if (has_cold_start(model_)) {
-    for (Metric& metric : model_.evaluate_cold(valid_, cold_places(valid_), 0.0, options_.engine, context_).metrics()) {
+    for (Metric& metric : model_.evaluate_cold(valid_, cold_places(valid_), 0.0, workspace_).metrics()) {
       out.push_back(std::move(metric));
     }
   }
@@ -80,7 +80,8 @@ std::vector<Metric> LanguageModelTask::measure_training() {
   constexpr int64_t kShare = 20;  // of an epoch's symbols
   const int64_t places = std::max<int64_t>(1, cold_places(train_) / kShare);
   const double turn = CounterRng(options_.groups.seed, static_cast<uint64_t>(epoch_), RngPlace::kHeldOut).uniform(0);
-  return model_.evaluate_cold(train_, places, turn, options_.engine, context_).metrics();
+  model_.pack(workspace_.context);
+  return model_.evaluate_cold(train_, places, turn, workspace_).metrics();
 }
 
 std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_state() {

@@ -57,10 +57,10 @@ class LanguageModelTask final : public Task {
 
  private:
   LanguageModel& model_;
+  LanguageModel::Workspace workspace_;
   data::Corpus train_;
   data::Corpus valid_;
   LanguageTaskOptions options_;
-  kernels::Context& context_;
   data::Batches batches_;
   data::Batch batch_;
   int64_t epoch_ = 0;

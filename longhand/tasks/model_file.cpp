@@ -23,6 +23,7 @@ std::string second_bias(const std::string& first) {
 
 void write_model(const std::string& path, const std::string& task, const OptionTable& options,
                  const nlohmann::json& vocabulary, const ParameterArena& arena, std::span<const float> values) {
+  LONGHAND_CHECK(values.size() == arena.values().size() && !values.empty());
   const nlohmann::ordered_json config = {{"task", task}, {"format", 1}, {"options", io::to_json(options)}};
   std::vector<float> zeros;
   for (const Parameter& p : arena.parameters()) {
@@ -73,6 +74,13 @@ std::vector<std::string> ModelFile::texts(const char* name) const {
   }
   if (std::set<std::string>(out.begin(), out.end()).size() != out.size()) throw damaged;
   return out;
+}
+
+void ModelFile::fill(nn::Network& network) const {
+  fill(network.parameters());
+  network.parameters_changed();
+  kernels::Context context(1);
+  network.pack(nn::Pass::kInference, context);
 }
 
 void ModelFile::fill(ParameterArena& arena) const {

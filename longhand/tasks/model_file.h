@@ -10,12 +10,20 @@
 #include "longhand/base/error.h"
 #include "longhand/base/options.h"
 #include "longhand/io/safetensors.h"
+#include "longhand/nn/network.h"
 
 namespace longhand::tasks {
 
 /// Writes a model with the given values, in the arena's layout.
 void write_model(const std::string& path, const std::string& task, const OptionTable& options,
                  const nlohmann::json& vocabulary, const ParameterArena& arena, std::span<const float> values);
+template <class Options>
+void write_model(const std::string& path, const std::string& task, Options options, const nlohmann::json& vocabulary,
+                 const nn::Network& network, std::span<const float> values) {
+  OptionTable table;
+  options.add_to(table);
+  write_model(path, task, table, vocabulary, network.parameters(), values);
+}
 
 /// A model file that was read, from which a task builds its model: options, then vocabularies, then (once these have
 /// declared the parameters) the values.
@@ -31,14 +39,20 @@ class ModelFile {
 
   /// Sets the options that the file holds. Throws an input error for what is none.
   void read_options(OptionTable& table) const;
-  /// Runs the task's own check of its options; the fault is the file's.
-  template <class Check>
-  void check_options(const Check& check) const {
+  /// The options of a model of this task. Throws an input error for those that do not pass the task's own check.
+  template <class Options>
+  Options options(const std::string& task) const {
+    expect_task(task);
+    Options out;
+    OptionTable table;
+    out.add_to(table);
+    read_options(table);
     try {
-      check();
+      out.check();
     } catch (const Error& e) {
       throw input_error(path() + ": configuration: " + e.what(), "the file is damaged; use an intact copy");
     }
+    return out;
   }
   const nlohmann::json& vocabulary() const { return vocabulary_; }
   /// Throws an input error unless the vocabulary is an object with this list of distinct texts, and returns them.
@@ -47,6 +61,8 @@ class ModelFile {
   /// Takes memory for the arena's parameters, and fills them. Throws an input error, before any memory is taken, where
   /// an array is missing, has another shape or is one too many; and for values that are not finite.
   void fill(ParameterArena& arena) const;
+  /// The same, and packs the weights for inference.
+  void fill(nn::Network& network) const;
 
  private:
   explicit ModelFile(io::Safetensors file) : file_(std::move(file)) {}

@@ -7,7 +7,6 @@
 #include <numeric>
 
 #include "longhand/base/error.h"
-#include "longhand/nn/layers.h"
 
 namespace longhand::tasks {
 namespace {
@@ -61,29 +60,14 @@ void RegressorOptions::check() const {
 }
 
 Regressor::Regressor(const RegressorOptions& options, Columns columns)
-    : Regressor(options, std::move(columns), Memory::kNow) {}
-
-Regressor::Regressor(const RegressorOptions& options, Columns columns, Memory memory)
     : options_(options),
       columns_(std::move(columns)),
-      stack_({.lstm = options.lstm, .inputs = inputs(), .init = options.init}, arena_) {
-  const int64_t H = options.lstm.hidden;
-  output_weight_ =
-      arena_.declare("output.weight", {outputs(), width()},
-                     nn::weights(options.init, nn::Part::kOutput, {.n_in = width(), .n_out = outputs(), .hidden = H}));
-  output_bias_ = arena_.declare("output.bias", {outputs()}, nn::bias(options.init, H));
-  if (memory == Memory::kLater) return;
-  arena_.allocate();
-  parameters_changed();
+      network_({.lstm = options.lstm, .init = options.init, .numbers = inputs()}) {
+  network_.add_output(outputs());
 }
 
 std::unique_ptr<Regressor> Regressor::load(const ModelFile& file) {
-  file.expect_task(kTask);
-  RegressorOptions options;
-  OptionTable table;
-  options.add_to(table);
-  file.read_options(table);
-  file.check_options([&] { options.check(); });
+  const auto options = file.options<RegressorOptions>(kTask);
   Columns columns;
   columns.inputs = file.texts("inputs");
   columns.targets = file.texts("targets");
@@ -92,32 +76,17 @@ std::unique_ptr<Regressor> Regressor::load(const ModelFile& file) {
   }
   columns.input_scales = read_scales(file, "input_scales", columns.inputs.size());
   columns.target_scales = read_scales(file, "target_scales", columns.targets.size());
-  std::unique_ptr<Regressor> model(new Regressor(options, std::move(columns), Memory::kLater));
-  file.fill(model->arena_);
-  model->parameters_changed();
+  auto model = std::make_unique<Regressor>(options, std::move(columns));
+  file.fill(model->network_);
   return model;
 }
 
 void Regressor::save(const std::string& path, std::span<const float> values) const {
-  RegressorOptions options = options_;
-  OptionTable table;
-  options.add_to(table);
-  write_model(path, kTask, table,
-              {{"inputs", columns_.inputs},
-               {"targets", columns_.targets},
-               {"input_scales", scales_to_json(columns_.input_scales)},
-               {"target_scales", scales_to_json(columns_.target_scales)}},
-              arena_, values);
-}
-
-void Regressor::initialise(uint64_t seed) {
-  arena_.initialise(seed);
-  parameters_changed();
-}
-
-void Regressor::parameters_changed() {
-  stack_.weights.set_values(arena_.values().data());
-  output_packed_ = nn::Packed::kNothing;
+  const nlohmann::json vocabulary = {{"inputs", columns_.inputs},
+                                     {"targets", columns_.targets},
+                                     {"input_scales", scales_to_json(columns_.input_scales)},
+                                     {"target_scales", scales_to_json(columns_.target_scales)}};
+  write_model(path, kTask, options_, vocabulary, network_, values);
 }
 
 void Regressor::get(const data::Table& table, std::span<const data::Window> windows, bool targets,
@@ -158,111 +127,77 @@ void Regressor::get(const data::Table& table, std::span<const data::Window> wind
   }
 }
 
-nn::StackInput<float> Regressor::stack_input(const SeriesBatch& batch, const nn::DropoutKey& masks) const {
+nn::NetworkInput Regressor::input(const SeriesBatch& batch, const nn::DropoutKey& masks) const {
   return {.steps = batch.steps,
-          .batch = batch.rows,
+          .rows = batch.rows,
           .lengths = batch.ragged ? batch.lengths.data() : nullptr,
           .x = batch.x.data(),
-          .x_stride = padded(inputs()),
           .masks = masks};
 }
 
-nn::PoolInput<float> Regressor::pool_input(const SeriesBatch& batch) const {
+nn::PoolInput<float> Regressor::pool_input(const SeriesBatch& batch, const Workspace& workspace) const {
   return {.kind = nn::PoolKind::kLast,
           .steps = batch.steps,
           .batch = batch.rows,
           .width = width(),
           .directions = options_.lstm.directions(),
           .lengths = batch.lengths.data(),
-          .x = output_,
+          .x = workspace.output,
           .stride = padded(width())};
 }
 
-// Leaves the predictions [B, A O] in predicted_.
-void Regressor::predict(const SeriesBatch& batch, const nn::DropoutKey& masks, nn::Pass pass, nn::Engine engine,
-                        kernels::Context& context) {
-  const bool training = pass == nn::Pass::kTraining;
-  const nn::Packed wanted = training ? nn::Packed::kTraining : nn::Packed::kInference;
-  if (engine == nn::Engine::kFused && output_packed_ < wanted) {
-    kernels::pack_linear(arena_.value(output_weight_), outputs(), width(), training, packed_output_, context);
-    output_packed_ = wanted;
-  }
-  stack_.state.reset(batch.rows);
-  output_ = stack_.forward(stack_.state, stack_input(batch, masks), pass, engine, context);
-  last_.resize(batch.rows * padded(width()));
-  nn::pool(pool_input(batch), last_.data(), padded(width()), kept_, context.pool);
-  const int64_t stride = padded(outputs());
-  predicted_.resize(batch.rows * stride);
-  nn::linear_forward({.inputs = width(),
-                      .outputs = outputs(),
-                      .n = batch.rows,
-                      .x = last_.data(),
-                      .x_stride = padded(width()),
-                      .w = arena_.value(output_weight_),
-                      .bias = arena_.value(output_bias_),
-                      .y = predicted_.data(),
-                      .y_stride = stride},
-                     packed_output_, engine, context);
-  const int64_t O = targets();
+// Leaves the predictions [B, A O] in workspace.predicted.
+void Regressor::predict(const SeriesBatch& batch, const nn::NetworkInput& input, nn::Pass pass,
+                        Workspace& workspace) const {
+  workspace.output = network_.forward(input, pass, workspace);
+  workspace.last.resize(batch.rows * padded(width()));
+  nn::pool(pool_input(batch, workspace), workspace.last.data(), padded(width()), workspace.kept,
+           workspace.context.pool);
+  const int64_t stride = padded(outputs()), O = targets();
+  workspace.predicted.resize(batch.rows * stride);
+  network_.output().forward({.n = batch.rows, .x = workspace.last.data()}, workspace.predicted.data(), stride,
+                            workspace);
   for (int64_t b = 0; b < batch.rows; ++b) {
     for (int64_t j = 0; j < outputs(); ++j) {
-      predicted_[b * stride + j] += batch.base[static_cast<size_t>(b * O + j % O)];
+      workspace.predicted[b * stride + j] += batch.base[static_cast<size_t>(b * O + j % O)];
     }
   }
 }
 
-double Regressor::run(const SeriesBatch& batch, const GradientPass& training, nn::Engine engine,
-                      kernels::Context& context) {
-  GradientPass pass = training;
-  if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(batch.rows);
-  if (pass.penalty_scale == 0.0F) {
-    const auto rows = std::accumulate(batch.lengths.begin(), batch.lengths.end(), int64_t{0});
-    pass.penalty_scale = 1.0F / static_cast<float>(rows);
-  }
-  arena_.allocate_gradients();
-  if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
-  predict(batch, pass.masks, nn::Pass::kTraining, engine, context);
+double Regressor::train(const SeriesBatch& batch, const nn::GradientPass& training, Workspace& workspace) {
+  const auto steps = std::accumulate(batch.lengths.begin(), batch.lengths.end(), int64_t{0});
+  const nn::GradientPass pass = network_.begin_training(training, batch.rows, steps, workspace);
+  const nn::NetworkInput in = input(batch, pass.masks);
+  predict(batch, in, nn::Pass::kTraining, workspace);
 
   const int64_t stride = padded(outputs()), n = outputs();
-  d_predicted_.resize(batch.rows * stride);
+  workspace.d_predicted.resize(batch.rows * stride);
   double loss = 0.0;
   for (int64_t b = 0; b < batch.rows; ++b) {  // (59)
     for (int64_t j = 0; j < n; ++j) {
-      const float error = predicted_[b * stride + j] - batch.targets[static_cast<size_t>(b * n + j)];
+      const float error = workspace.predicted[b * stride + j] - batch.targets[static_cast<size_t>(b * n + j)];
       loss += static_cast<double>(error) * static_cast<double>(error) / static_cast<double>(n);
-      d_predicted_[b * stride + j] = pass.scale * 2.0F * error / static_cast<float>(n);
+      workspace.d_predicted[b * stride + j] = pass.scale * 2.0F * error / static_cast<float>(n);
     }
   }
-  d_last_.resize(batch.rows * padded(width()));
-  nn::linear_backward({.inputs = width(),
-                       .outputs = n,
-                       .n = batch.rows,
-                       .x = last_.data(),
-                       .x_stride = padded(width()),
-                       .w = arena_.value(output_weight_),
-                       .dy = d_predicted_.data(),
-                       .dy_stride = stride,
-                       .dx = d_last_.data(),
-                       .dx_stride = padded(width()),
-                       .dw = arena_.gradient(output_weight_),
-                       .dbias = arena_.gradient(output_bias_)},
-                      packed_output_, engine, context);
-  d_output_.resize(batch.steps * batch.rows * padded(width()));
-  nn::pool_backward(pool_input(batch), kept_, d_last_.data(), padded(width()), d_output_.data(),
-                    static_cast<float*>(nullptr), context.pool);
-  stack_.backward(stack_input(batch, pass.masks), {.d_output = d_output_.data(), .penalty_scale = pass.penalty_scale},
-                  engine, arena_.gradients().data(), context);
+  workspace.d_last.resize(batch.rows * padded(width()));
+  network_.output().backward({.n = batch.rows, .x = workspace.last.data()}, workspace.d_predicted.data(), stride,
+                             workspace.d_last.data(), workspace);
+  workspace.d_output.resize(batch.steps * batch.rows * padded(width()));
+  nn::pool_backward(pool_input(batch, workspace), workspace.kept, workspace.d_last.data(), padded(width()),
+                    workspace.d_output.data(), static_cast<float*>(nullptr), workspace.context.pool);
+  network_.backward(in, workspace.d_output.data(), pass.penalty_scale, workspace);
   return loss;
 }
 
-std::span<const float> Regressor::read(const SeriesBatch& batch, nn::Engine engine, kernels::Context& context) {
-  predict(batch, {}, nn::Pass::kInference, engine, context);
-  predictions_.clear();
+std::span<const float> Regressor::read(const SeriesBatch& batch, Workspace& workspace) const {
+  predict(batch, input(batch, {}), nn::Pass::kInference, workspace);
+  workspace.predictions.clear();
   for (int64_t b = 0; b < batch.rows; ++b) {
-    const float* row = predicted_.data() + b * padded(outputs());
-    predictions_.insert(predictions_.end(), row, row + outputs());
+    const float* row = workspace.predicted.data() + b * padded(outputs());
+    workspace.predictions.insert(workspace.predictions.end(), row, row + outputs());
   }
-  return predictions_;
+  return workspace.predictions;
 }
 
 }  // namespace longhand::tasks

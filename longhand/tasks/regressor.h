@@ -10,10 +10,7 @@
 #include <vector>
 
 #include "longhand/data/series.h"
-#include "longhand/kernels/linear.h"
-#include "longhand/nn/lstm_stack.h"
-#include "longhand/nn/pooling.h"
-#include "longhand/tasks/gradient_pass.h"
+#include "longhand/nn/network.h"
 #include "longhand/tasks/model_file.h"
 
 namespace longhand::tasks {
@@ -56,19 +53,22 @@ class Regressor {
  public:
   static constexpr const char* kTask = "regressor";
 
-  /// A model with all weights zero; `initialise` or `load` give them values.
+  /// A model whose parameters have no values: `initialise` or `load` give them some.
   Regressor(const RegressorOptions& options, Columns columns);
-  /// Throws an input error for a file that is damaged, or holds something else than a regressor.
+  /// Throws an input error for a file that is damaged, or holds something else than a regressor. The model is packed.
   static std::unique_ptr<Regressor> load(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
-  void initialise(uint64_t seed);
-  void parameters_changed();
+  void initialise(uint64_t seed) { network_.initialise(seed); }
 
   const RegressorOptions& options() const { return options_; }
   const Columns& columns() const { return columns_; }
-  ParameterArena& parameters() { return arena_; }
-  const ParameterArena& parameters() const { return arena_; }
+  const nn::Network& network() const { return network_; }
+  ParameterArena& parameters() { return network_.parameters(); }
+  const ParameterArena& parameters() const { return network_.parameters(); }
+  void parameters_changed() { network_.parameters_changed(); }
+  /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
+  void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }
   /// A, the steps predicted, and O, the targets.
   int64_t ahead() const { return data::steps_ahead(options_.series); }
   int64_t targets() const { return static_cast<int64_t>(columns_.targets.size()); }
@@ -77,36 +77,34 @@ class Regressor {
   /// predict.
   void get(const data::Table& table, std::span<const data::Window> windows, bool targets, SeriesBatch& batch) const;
 
+  /// Memory, engine and threads of one user.
+  struct Workspace : nn::NetworkWorkspace {
+    Workspace(const Regressor& model, nn::Engine used, kernels::Context& of_user)
+        : NetworkWorkspace(model.network(), used, of_user) {}
+
+    const float* output = nullptr;  ///< of the recurrent layers
+    nn::PoolKept<float> kept;
+    Buffer<float> last, d_last, predicted, d_predicted, d_output;
+    std::vector<float> predictions;
+  };
+
   /// Squared errors of a batch, summed over its windows (of each the mean over steps and targets), and the gradients as
   /// `training` wants them.
-  double run(const SeriesBatch& batch, const GradientPass& training, nn::Engine engine, kernels::Context& context);
-  /// Predictions [B, A O], standardised, good until the next call.
-  std::span<const float> read(const SeriesBatch& batch, nn::Engine engine, kernels::Context& context);
+  double train(const SeriesBatch& batch, const nn::GradientPass& training, Workspace& workspace);
+  /// Predictions [B, A O], standardised, good until the workspace is used again.
+  std::span<const float> read(const SeriesBatch& batch, Workspace& workspace) const;
 
  private:
-  enum class Memory { kNow, kLater };
-  Regressor(const RegressorOptions& options, Columns columns, Memory memory);
-
   int64_t inputs() const { return static_cast<int64_t>(columns_.inputs.size()); }
   int64_t outputs() const { return ahead() * targets(); }
-  int64_t width() const { return options_.lstm.outputs(); }
-  void predict(const SeriesBatch& batch, const nn::DropoutKey& masks, nn::Pass pass, nn::Engine engine,
-               kernels::Context& context);
-  nn::StackInput<float> stack_input(const SeriesBatch& batch, const nn::DropoutKey& masks) const;
-  nn::PoolInput<float> pool_input(const SeriesBatch& batch) const;
+  int64_t width() const { return network_.width(); }
+  void predict(const SeriesBatch& batch, const nn::NetworkInput& input, nn::Pass pass, Workspace& workspace) const;
+  nn::NetworkInput input(const SeriesBatch& batch, const nn::DropoutKey& masks) const;
+  nn::PoolInput<float> pool_input(const SeriesBatch& batch, const Workspace& workspace) const;
 
   RegressorOptions options_;
   Columns columns_;
-  ParameterArena arena_;
-  nn::WholeStack<float> stack_;
-  size_t output_weight_ = 0, output_bias_ = 0;
-
-  nn::Packed output_packed_ = nn::Packed::kNothing;
-  kernels::PackedLinear packed_output_;
-  const float* output_ = nullptr;  // of the stack
-  nn::PoolKept<float> kept_;
-  Buffer<float> last_, d_last_, predicted_, d_predicted_, d_output_;
-  std::vector<float> predictions_;
+  nn::Network network_;
 };
 
 }  // namespace longhand::tasks

@@ -125,8 +125,8 @@ std::vector<Metric> RegressionScore::metrics() const {
   return out;
 }
 
-RegressionScore evaluate(Regressor& model, const data::Table& table, std::span<const data::Window> windows,
-                         nn::Engine engine, kernels::Context& context) {
+RegressionScore evaluate(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                         Regressor::Workspace& workspace) {
   Errors errors(model);
   const int64_t A = model.ahead(), O = model.targets();
   const std::vector<data::Scale>& scales = model.columns().target_scales;
@@ -134,7 +134,7 @@ RegressionScore evaluate(Regressor& model, const data::Table& table, std::span<c
   for (size_t first = 0; first < windows.size(); first += kEvaluated) {
     const auto some = windows.subspan(first, std::min<size_t>(kEvaluated, windows.size() - first));
     model.get(table, some, false, batch);
-    const std::span<const float> predicted = model.read(batch, engine, context);
+    const std::span<const float> predicted = model.read(batch, workspace);
     for (size_t b = 0; b < some.size(); ++b) {
       for (int64_t j = 0; j < A * O; ++j) {
         const auto o = static_cast<size_t>(j % O);
@@ -208,12 +208,12 @@ RegressorTask::RegressorTask(Regressor& model, const data::Table& table, std::ve
                              const data::Table& valid_table, std::vector<data::Window> valid,
                              const RegressorTaskOptions& options, kernels::Context& context)
     : model_(model),
+      workspace_(model, options.engine, context),
       table_(table),
       valid_table_(valid_table),
       train_(std::move(train)),
       valid_(std::move(valid)),
       options_(options),
-      context_(context),
       buckets_(
           [&] {
             std::vector<int64_t> lengths;
@@ -230,14 +230,15 @@ StepResult RegressorTask::train_step(int64_t index, uint64_t step) {
     std::vector<data::Window> windows;
     for (const int64_t i : buckets_.part(index, part)) windows.push_back(train_[static_cast<size_t>(i)]);
     model_.get(table_, windows, true, batch_);
-    const GradientPass pass = pass_of_part(options_.groups.seed, step, part, result.count, rows, 0.0);
-    result.loss_sum += model_.run(batch_, pass, options_.engine, context_);
+    const nn::GradientPass pass = nn::pass_of_part(options_.groups.seed, step, part, result.count, rows, 0.0);
+    result.loss_sum += model_.train(batch_, pass, workspace_);
   }
   return result;
 }
 
 std::vector<Metric> RegressorTask::validate() {
-  return evaluate(model_, valid_table_, valid_, options_.engine, context_).metrics();
+  model_.pack(workspace_.context);
+  return evaluate(model_, valid_table_, valid_, workspace_).metrics();
 }
 
 std::string RegressorTask::fingerprint() const {

@@ -34,8 +34,8 @@ struct RegressionScore {
   std::vector<Metric> metrics() const;
 };
 
-RegressionScore evaluate(Regressor& model, const data::Table& table, std::span<const data::Window> windows,
-                         nn::Engine engine, kernels::Context& context);
+RegressionScore evaluate(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                         Regressor::Workspace& workspace);
 
 /// The score of a least-squares fit: every target from all numbers in a window, on the rows of `train`. No value where
 /// windows differ in length, or hold more numbers than are fitted at once (512).
@@ -66,11 +66,11 @@ class RegressorTask final : public Task {
 
  private:
   Regressor& model_;
+  Regressor::Workspace workspace_;
   const data::Table& table_;
   const data::Table& valid_table_;
   std::vector<data::Window> train_, valid_;
   RegressorTaskOptions options_;
-  kernels::Context& context_;
   data::Buckets buckets_;
   SeriesBatch batch_;
 };

@@ -96,9 +96,8 @@ std::vector<int32_t> usual_context(const data::Vocabulary& vocabulary, bool word
 
 }  // namespace
 
-void generate(LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
-              data::Unknown unknown, nn::Engine engine, kernels::Context& context,
-              const std::function<bool(const std::string&)>& emit) {
+void generate(const LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
+              data::Unknown unknown, nn::Engine engine, const std::function<bool(const std::string&)>& emit) {
   const data::Vocabulary& vocabulary = model.vocabulary();
   const data::TextOptions& text = model.options().text;
   const int32_t begin = text.lines ? vocabulary.find(data::kBegin) : -1;
@@ -130,9 +129,12 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
   const Verse form(options.verse, vocabulary);
   Verse verse = form;
   data::Writer writer(text);
+  kernels::Context context(1);  // one symbol at a time leaves nothing to share out
+  LanguageModel::Workspace workspace(model, engine, context);
+  nn::StackState<float> state = model.new_state();
   std::span<const float> logits;
   const auto read_start = [&](const std::vector<int32_t>& symbols) {
-    model.begin_text();
+    state.reset(1);
     verse = form;
     for (const int32_t symbol : symbols) {
       if (symbol != begin && !verse.write(symbol)) {
@@ -141,7 +143,7 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
                                                                      : "--acrostic " + options.verse.acrostic),
                           "give the start of such a poem, or no prompt");
       }
-      logits = model.read(symbol, engine, context);
+      logits = model.read(symbol, state, workspace);
     }
   };
   for (const int32_t symbol : before) writer.next(vocabulary.symbol(symbol));
@@ -161,7 +163,7 @@ void generate(LanguageModel& model, const std::string& prompt, int64_t length, c
     lines += ended ? 1 : 0;
     if (options.count > 0 ? lines == options.count : i + 1 == length) return;
     if (!ended) {
-      logits = model.read(next, engine, context);
+      logits = model.read(next, state, workspace);
       continue;
     }
     in_line = 0;

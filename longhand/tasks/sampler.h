@@ -37,8 +37,7 @@ int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, c
 /// prompt. Throws an input error for a symbol of prompt or context that the model does not know, unless `unknown`
 /// allows it, and a usage error for a prompt that is not in the form, for a form or count of a model that was not
 /// trained on lines, or for a context of one that was.
-void generate(LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
-              data::Unknown unknown, nn::Engine engine, kernels::Context& context,
-              const std::function<bool(const std::string&)>& emit);
+void generate(const LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
+              data::Unknown unknown, nn::Engine engine, const std::function<bool(const std::string&)>& emit);
 
 }  // namespace longhand::tasks

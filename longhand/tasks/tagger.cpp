@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "longhand/base/error.h"
-#include "longhand/nn/layers.h"
 #include "longhand/tasks/word_vocabulary_file.h"
 
 namespace longhand::tasks {
@@ -54,29 +53,17 @@ void TaggerOptions::check() const {
 }
 
 Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels)
-    : Tagger(options, std::move(vocabulary), std::move(labels), Memory::kNow) {}
-
-Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels,
-               Memory memory)
     : options_(options),
       scheme_(data::parse_scheme(options.scheme)),
       vocabulary_(std::move(vocabulary)),
       labels_(std::move(labels)),
-      stack_(options.encoder, vocabulary_, options.lstm, options.init, arena_) {
-  const int64_t H = options.lstm.hidden, inputs = options.lstm.outputs();
-  output_weight_ =
-      arena_.declare("output.weight", {K(), inputs},
-                     nn::weights(options.init, nn::Part::kOutput, {.n_in = inputs, .n_out = K(), .hidden = H}));
-  output_bias_ = arena_.declare("output.bias", {K()}, nn::bias(options.init, H));
-  if (options.crf) {
-    transitions_ = arena_.declare("crf.transitions", {K(), K()}, nn::constant(0.0));
-    start_ = arena_.declare("crf.start_transitions", {K()}, nn::constant(0.0));
-    end_ = arena_.declare("crf.end_transitions", {K()}, nn::constant(0.0));
-  }
-  if (memory == Memory::kLater) return;  // until the file was found to have the arrays
-  arena_.allocate();
-  allow_steps();
-  parameters_changed();
+      network_({.lstm = options.lstm, .init = options.init, .vocabulary = &vocabulary_, .encoder = options.encoder}) {
+  network_.add_output(K());
+  if (!options.crf) return;
+  ParameterArena& arena = network_.parameters();
+  transitions_ = arena.declare("crf.transitions", {K(), K()}, nn::constant(0.0));
+  start_ = arena.declare("crf.start_transitions", {K()}, nn::constant(0.0));
+  end_ = arena.declare("crf.end_transitions", {K()}, nn::constant(0.0));
 }
 
 void Tagger::allow_steps() {
@@ -84,12 +71,7 @@ void Tagger::allow_steps() {
 }
 
 std::unique_ptr<Tagger> Tagger::load(const ModelFile& file) {
-  file.expect_task(kTask);
-  TaggerOptions options;
-  OptionTable table;
-  options.add_to(table);
-  file.read_options(table);
-  file.check_options([&] { options.check(); });
+  const auto options = file.options<TaggerOptions>(kTask);
   const auto altered = [&](const char* what) {
     return input_error(file.path() + ": " + what, "the file is damaged; use an intact copy");
   };
@@ -97,30 +79,21 @@ std::unique_ptr<Tagger> Tagger::load(const ModelFile& file) {
   std::vector<std::string> labels = file.texts("labels");
   if (labels.empty()) throw altered("expected labels, found none");
   if (options.scheme != "none" && labels.size() > kMaxChunkLabels) throw altered("expected fewer labels of chunks");
-  std::unique_ptr<Tagger> model(new Tagger(options, read_word_vocabulary(file), std::move(labels), Memory::kLater));
-  file.fill(model->arena_);
-  model->allow_steps();
-  model->parameters_changed();
+  auto model = std::make_unique<Tagger>(options, read_word_vocabulary(file), std::move(labels));
+  file.fill(model->network_);
+  model->allow_steps();  // only now: a file without the arrays takes no memory
   return model;
 }
 
 void Tagger::save(const std::string& path, std::span<const float> values) const {
-  TaggerOptions options = options_;
-  OptionTable table;
-  options.add_to(table);
   nlohmann::json vocabulary = to_json(vocabulary_);
   vocabulary["labels"] = labels_;
-  write_model(path, kTask, table, vocabulary, arena_, values);
+  write_model(path, kTask, options_, vocabulary, network_, values);
 }
 
 void Tagger::initialise(uint64_t seed) {
-  arena_.initialise(seed);
-  parameters_changed();
-}
-
-void Tagger::parameters_changed() {
-  stack_.parameters_changed();
-  output_packed_ = nn::Packed::kNothing;
+  network_.initialise(seed);
+  allow_steps();
 }
 
 int32_t Tagger::find_label(const std::string& label) const {
@@ -128,113 +101,66 @@ int32_t Tagger::find_label(const std::string& label) const {
   return found == labels_.end() ? -1 : static_cast<int32_t>(found - labels_.begin());
 }
 
-void Tagger::pack_output(bool training, kernels::Context& context) {
-  const nn::Packed wanted = training ? nn::Packed::kTraining : nn::Packed::kInference;
-  if (output_packed_ >= wanted) return;
-  kernels::pack_linear(arena_.value(output_weight_), K(), options_.lstm.outputs(), training, packed_output_, context);
-  output_packed_ = wanted;
+nn::OutputRows Tagger::all_rows(const data::WordBatch& batch, const float* output) {
+  return {.n = batch.steps * batch.rows, .x = output};
 }
 
-// What the recurrent layers make of the words: [T, B, D R].
-const float* Tagger::outputs(const data::WordBatch& batch, const nn::DropoutKey& masks, nn::Pass pass,
-                             nn::Engine engine, kernels::Context& context) {
-  if (engine == nn::Engine::kFused) pack_output(pass == nn::Pass::kTraining, context);
-  return stack_.forward(batch, masks, pass, engine, context);
-}
-
-kernels::LinearForward<float> Tagger::output_layer(const data::WordBatch& batch, const float* output) const {
-  return {.inputs = options_.lstm.outputs(),
-          .outputs = K(),
-          .n = batch.steps * batch.rows,
-          .x = output,
-          .x_stride = padded(options_.lstm.outputs()),
-          .w = arena_.value(output_weight_),
-          .bias = arena_.value(output_bias_)};
-}
-
-double Tagger::run(const TagBatch& batch, const GradientPass& training, nn::Engine engine, kernels::Context& context) {
+double Tagger::train(const TagBatch& batch, const nn::GradientPass& training, Workspace& workspace) {
   const data::WordBatch& words = batch.words;
-  GradientPass pass = training;
-  if (pass.scale == 0.0F) pass.scale = 1.0F / static_cast<float>(words.tokens);
-  if (pass.penalty_scale == 0.0F) pass.penalty_scale = pass.scale;
-  arena_.allocate_gradients();
-  if (!pass.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
-
-  const float* output = outputs(words, pass.masks, nn::Pass::kTraining, engine, context);
-  d_output_.resize(words.steps * words.rows * padded(options_.lstm.outputs()));
-  const double nats =
-      options_.crf ? chain(batch, output, pass, engine, context) : softmax(batch, output, pass, engine, context);
-  stack_.backward(words, pass.masks, d_output_.data(), pass.penalty_scale, engine, context);
+  const nn::GradientPass pass = network_.begin_training(training, words.tokens, words.tokens, workspace);
+  const nn::NetworkInput input = nn::input_of(words, pass.masks);
+  const float* output = network_.forward(input, nn::Pass::kTraining, workspace);
+  workspace.d_output.resize(words.steps * words.rows * padded(network_.width()));
+  const double nats = options_.crf ? chain(batch, output, pass, workspace) : softmax(batch, output, pass, workspace);
+  network_.backward(input, workspace.d_output.data(), pass.penalty_scale, workspace);
   return nats;
 }
 
 // Each label by itself.
-double Tagger::softmax(const TagBatch& batch, const float* output, const GradientPass& training, nn::Engine engine,
-                       kernels::Context& context) {
+double Tagger::softmax(const TagBatch& batch, const float* output, const nn::GradientPass& training,
+                       Workspace& workspace) {
   const data::WordBatch& words = batch.words;
   const int64_t cells = words.steps * words.rows;
-  rows_.resize(cells);
+  workspace.rows.resize(cells);
   int64_t n = 0;
   for (int64_t cell = 0; cell < cells; ++cell) {
     const bool inside = cell / words.rows < words.lengths[static_cast<size_t>(cell % words.rows)];
     LONGHAND_CHECK(!inside || batch.labels[static_cast<size_t>(cell)] >= 0);
-    if (inside) rows_[n++] = static_cast<int32_t>(cell);
+    if (inside) workspace.rows[n++] = static_cast<int32_t>(cell);
   }
-  losses_.resize(n);
-  kernels::SoftmaxCrossEntropy<float> head{.output = output_layer(words, output),
-                                           .targets = batch.labels.data(),
-                                           .loss = losses_.data(),
-                                           .scale = training.scale,
-                                           .smoothing = static_cast<float>(training.label_smoothing),
-                                           .dx = d_output_.data(),
-                                           .dx_stride = padded(options_.lstm.outputs()),
-                                           .dw = arena_.gradient(output_weight_),
-                                           .dbias = arena_.gradient(output_bias_)};
-  head.output.n = n;
-  head.output.rows = rows_.data();
-  nn::softmax_cross_entropy(head, packed_output_, engine, context);
-  double nats = 0.0;
-  for (int64_t i = 0; i < n; ++i) nats += static_cast<double>(losses_[i]);
-  return nats;
+  workspace.losses.resize(n);
+  return network_.output().softmax({.n = n, .x = output, .rows = workspace.rows.data()},
+                                   {.targets = batch.labels.data(),
+                                    .losses = workspace.losses.data(),
+                                    .scale = training.scale,
+                                    .smoothing = training.label_smoothing,
+                                    .dx = workspace.d_output.data()},
+                                   workspace);
 }
 
 // Whole sequences of labels.
-double Tagger::chain(const TagBatch& batch, const float* output, const GradientPass& training, nn::Engine engine,
-                     kernels::Context& context) {
+double Tagger::chain(const TagBatch& batch, const float* output, const nn::GradientPass& training,
+                     Workspace& workspace) {
   const data::WordBatch& words = batch.words;
   const int64_t cells = words.steps * words.rows, stride = padded(K());
-  scores_.resize(cells * stride);
-  kernels::LinearForward<float> linear = output_layer(words, output);
-  linear.y = scores_.data();
-  linear.y_stride = stride;
-  nn::linear_forward(linear, packed_output_, engine, context);
-
-  d_scores_.resize(cells * stride);
-  sentence_losses_.resize(static_cast<size_t>(words.rows));
-  nn::crf_loss(crf(), crf_input(words),
+  ParameterArena& arena = network_.parameters();
+  workspace.scores.resize(cells * stride);
+  network_.output().forward(all_rows(words, output), workspace.scores.data(), stride, workspace);
+  workspace.d_scores.resize(cells * stride);
+  workspace.sentence_losses.resize(static_cast<size_t>(words.rows));
+  nn::crf_loss(crf(), crf_input(words, workspace),
                {.targets = batch.labels.data(),
-                .loss = sentence_losses_.data(),
+                .loss = workspace.sentence_losses.data(),
                 .scale = training.scale,
-                .d_scores = d_scores_.data(),
-                .d_transitions = arena_.gradient(transitions_),
-                .d_start = arena_.gradient(start_),
-                .d_end = arena_.gradient(end_)},
-               context.pool);
-  nn::linear_backward({.inputs = linear.inputs,
-                       .outputs = K(),
-                       .n = cells,
-                       .x = output,
-                       .x_stride = linear.x_stride,
-                       .w = linear.w,
-                       .dy = d_scores_.data(),
-                       .dy_stride = stride,
-                       .dx = d_output_.data(),
-                       .dx_stride = linear.x_stride,
-                       .dw = arena_.gradient(output_weight_),
-                       .dbias = arena_.gradient(output_bias_)},
-                      packed_output_, engine, context);
+                .d_scores = workspace.d_scores.data(),
+                .d_transitions = arena.gradient(transitions_),
+                .d_start = arena.gradient(start_),
+                .d_end = arena.gradient(end_)},
+               workspace.context.pool);
+  network_.output().backward(all_rows(words, output), workspace.d_scores.data(), stride, workspace.d_output.data(),
+                             workspace);
   double nats = 0.0;
-  for (const double loss : sentence_losses_) nats += loss;
+  for (const double loss : workspace.sentence_losses) nats += loss;
   return nats;
 }
 
@@ -242,33 +168,30 @@ double Tagger::chain(const TagBatch& batch, const float* output, const GradientP
 nn::CrfLayer<float> Tagger::crf() const {
   nn::CrfLayer<float> out{.labels = K(), .allowed = allowed_.empty() ? nullptr : allowed_.data()};
   if (options_.crf) {
-    out.transitions = arena_.value(transitions_);
-    out.start = arena_.value(start_);
-    out.end = arena_.value(end_);
+    out.transitions = network_.parameters().value(transitions_);
+    out.start = network_.parameters().value(start_);
+    out.end = network_.parameters().value(end_);
   }
   return out;
 }
 
-nn::CrfInput<float> Tagger::crf_input(const data::WordBatch& batch) const {
+nn::CrfInput<float> Tagger::crf_input(const data::WordBatch& batch, const Workspace& workspace) const {
   return {.steps = batch.steps,
           .batch = batch.rows,
           .lengths = batch.lengths.data(),
-          .scores = scores_.data(),
+          .scores = workspace.scores.data(),
           .stride = padded(K())};
 }
 
-void Tagger::read(const data::WordBatch& batch, nn::Engine engine, kernels::Context& context) {
-  const float* output = outputs(batch, {}, nn::Pass::kInference, engine, context);
-  scores_.resize(batch.steps * batch.rows * padded(K()));
-  kernels::LinearForward<float> linear = output_layer(batch, output);
-  linear.y = scores_.data();
-  linear.y_stride = padded(K());
-  nn::linear_forward(linear, packed_output_, engine, context);
+void Tagger::read(const data::WordBatch& batch, Workspace& workspace) const {
+  const float* output = network_.forward(nn::input_of(batch, {}), nn::Pass::kInference, workspace);
+  workspace.scores.resize(batch.steps * batch.rows * padded(K()));
+  network_.output().forward(all_rows(batch, output), workspace.scores.data(), padded(K()), workspace);
 }
 
-double Tagger::loss(const TagBatch& batch, int64_t& counted, nn::Engine engine, kernels::Context& context) {
+double Tagger::loss(const TagBatch& batch, int64_t& counted, Workspace& workspace) const {
   const data::WordBatch& words = batch.words;
-  read(words, engine, context);
+  read(words, workspace);
   // Without a chain each word is counted by itself, which is a chain of one step.
   std::vector<int32_t> targets(batch.labels.size());
   std::vector<uint8_t> known(batch.labels.size());
@@ -276,7 +199,7 @@ double Tagger::loss(const TagBatch& batch, int64_t& counted, nn::Engine engine, 
     known[i] = batch.labels[i] >= 0 ? 1 : 0;
     targets[i] = std::max(batch.labels[i], 0);
   }
-  nn::CrfInput<float> input = crf_input(words);
+  nn::CrfInput<float> input = crf_input(words, workspace);
   nn::CrfLayer<float> layer = crf();
   if (!options_.crf) {
     layer.allowed = nullptr;
@@ -284,8 +207,9 @@ double Tagger::loss(const TagBatch& batch, int64_t& counted, nn::Engine engine, 
     input.steps = 1;
     input.lengths = nullptr;
   }
-  sentence_losses_.resize(static_cast<size_t>(input.batch));
-  nn::crf_loss(layer, input, {.targets = targets.data(), .loss = sentence_losses_.data()}, context.pool);
+  workspace.sentence_losses.resize(static_cast<size_t>(input.batch));
+  nn::crf_loss(layer, input, {.targets = targets.data(), .loss = workspace.sentence_losses.data()},
+               workspace.context.pool);
   double nats = 0.0;
   counted = 0;
   for (int64_t row = 0; row < words.rows; ++row) {
@@ -294,7 +218,7 @@ double Tagger::loss(const TagBatch& batch, int64_t& counted, nn::Engine engine, 
     if (!options_.crf) {
       for (int64_t t = 0; t < length; ++t) {
         if (known[cell(t)] == 0) continue;
-        nats += sentence_losses_[cell(t)];
+        nats += workspace.sentence_losses[cell(t)];
         ++counted;
       }
       continue;
@@ -302,7 +226,7 @@ double Tagger::loss(const TagBatch& batch, int64_t& counted, nn::Engine engine, 
     bool all_known = true;
     for (int64_t t = 0; t < length; ++t) all_known = all_known && known[cell(t)] != 0;
     if (!all_known) continue;
-    nats += sentence_losses_[static_cast<size_t>(row)];
+    nats += workspace.sentence_losses[static_cast<size_t>(row)];
     counted += length;
   }
   return nats;
@@ -316,11 +240,11 @@ std::vector<std::string> Tagger::tags(const std::vector<int32_t>& labels) const 
 }
 
 // Where no label depends on another, without going through all pairs.
-Tagging Tagger::most_probable(const data::WordBatch& batch, int64_t row) const {
+Tagging Tagger::most_probable(const data::WordBatch& batch, int64_t row, const Workspace& workspace) const {
   std::vector<int32_t> labels;
   double log_probability = 0.0;
   for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(row)]; ++t) {
-    const float* scores = scores_.data() + (t * batch.rows + row) * padded(K());
+    const float* scores = workspace.scores.data() + (t * batch.rows + row) * padded(K());
     const float* best = std::max_element(scores, scores + K());
     double sum = 0.0;
     for (int64_t k = 0; k < K(); ++k) sum += std::exp(static_cast<double>(scores[k]) - static_cast<double>(*best));
@@ -336,16 +260,17 @@ void Tagger::check_length(int64_t words, int64_t n) const {
                     "ask for fewer with --nbest, or split the sentence");
 }
 
-std::vector<std::vector<Tagging>> Tagger::best(const data::WordBatch& batch, int64_t n) const {
+std::vector<std::vector<Tagging>> Tagger::best(const data::WordBatch& batch, int64_t n,
+                                               const Workspace& workspace) const {
   const bool independent = !options_.crf && allowed_.empty();
   std::vector<std::vector<Tagging>> out;
   for (int64_t row = 0; row < batch.rows; ++row) {
     out.emplace_back();
     check_length(batch.lengths[static_cast<size_t>(row)], n);
     if (independent && n == 1) {
-      out.back().push_back(most_probable(batch, row));
+      out.back().push_back(most_probable(batch, row, workspace));
     } else {
-      for (const nn::LabelPath& path : nn::crf_best_paths(crf(), crf_input(batch), row, n)) {
+      for (const nn::LabelPath& path : nn::crf_best_paths(crf(), crf_input(batch, workspace), row, n)) {
         out.back().push_back({tags(path.labels), std::exp(path.log_probability)});
       }
     }

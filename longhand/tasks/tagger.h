@@ -9,10 +9,8 @@
 
 #include "longhand/data/chunks.h"
 #include "longhand/data/columns.h"
-#include "longhand/kernels/linear.h"
 #include "longhand/nn/crf.h"
-#include "longhand/nn/word_stack.h"
-#include "longhand/tasks/gradient_pass.h"
+#include "longhand/nn/network.h"
 #include "longhand/tasks/model_file.h"
 
 namespace longhand::tasks {
@@ -52,14 +50,13 @@ class Tagger {
  public:
   static constexpr const char* kTask = "tagger";
 
-  /// A model with all weights zero; `initialise` or `load` give them values.
+  /// A model whose parameters have no values: `initialise` or `load` give them some.
   Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels);
-  /// Throws an input error for a file that is damaged, or holds something else than a tagger.
+  /// Throws an input error for a file that is damaged, or holds something else than a tagger. The model is packed.
   static std::unique_ptr<Tagger> load(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
   void initialise(uint64_t seed);
-  void parameters_changed();
 
   const TaggerOptions& options() const { return options_; }
   data::Scheme scheme() const { return scheme_; }
@@ -67,46 +64,51 @@ class Tagger {
   const std::vector<std::string>& labels() const { return labels_; }
   /// The label's index, or -1.
   int32_t find_label(const std::string& label) const;
-  ParameterArena& parameters() { return arena_; }
-  const ParameterArena& parameters() const { return arena_; }
+  const nn::Network& network() const { return network_; }
+  ParameterArena& parameters() { return network_.parameters(); }
+  const ParameterArena& parameters() const { return network_.parameters(); }
+  void parameters_changed() { network_.parameters_changed(); }
+  /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
+  void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }
   /// Sets the embeddings of these words to pretrained vectors.
-  void set_word_vectors(const data::WordVectors& vectors) { stack_.set_word_vectors(vectors); }
+  void set_word_vectors(const data::WordVectors& vectors) { network_.set_word_vectors(vectors); }
   /// Words looked up in this model's vocabulary.
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
+  /// Memory, engine and threads of one user.
+  struct Workspace : nn::NetworkWorkspace {
+    Workspace(const Tagger& model, nn::Engine used, kernels::Context& of_user)
+        : NetworkWorkspace(model.network(), used, of_user) {}
+
+    Buffer<float> scores, d_scores, d_output, losses;
+    std::vector<double> sentence_losses;
+  };
+
   /// Cross-entropy of a batch in nats, summed over its labels (with a CRF, over its sentences), and the gradients as
   /// `training` wants them. All labels are known.
-  double run(const TagBatch& batch, const GradientPass& training, nn::Engine engine, kernels::Context& context);
+  double train(const TagBatch& batch, const nn::GradientPass& training, Workspace& workspace);
 
   /// The same loss of the model as it is used, without gradients: of the labels that are known (with a CRF, of the
   /// sentences all of whose labels are). `counted` words were.
-  double loss(const TagBatch& batch, int64_t& counted, nn::Engine engine, kernels::Context& context);
+  double loss(const TagBatch& batch, int64_t& counted, Workspace& workspace) const;
 
   /// Reads a batch; `loss` does so, too.
-  void read(const data::WordBatch& batch, nn::Engine engine, kernels::Context& context);
+  void read(const data::WordBatch& batch, Workspace& workspace) const;
   /// Throws an input error if a sentence of this many words is too long for its `n` best tag sequences.
   void check_length(int64_t words, int64_t n) const;
-  /// The `n` best taggings of each sentence of the batch that was last read, best first. Chunks are as their scheme
-  /// allows, with a CRF or without. Throws an input error where damaged weights leave none.
-  std::vector<std::vector<Tagging>> best(const data::WordBatch& batch, int64_t n) const;
+  /// The `n` best taggings of each sentence of the batch that the workspace last read, best first. Chunks are as their
+  /// scheme allows, with a CRF or without. Throws an input error where damaged weights leave none.
+  std::vector<std::vector<Tagging>> best(const data::WordBatch& batch, int64_t n, const Workspace& workspace) const;
 
  private:
-  enum class Memory { kNow, kLater };
-  Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels, Memory memory);
-
   int64_t K() const { return static_cast<int64_t>(labels_.size()); }
-  kernels::LinearForward<float> output_layer(const data::WordBatch& batch, const float* output) const;
-  const float* outputs(const data::WordBatch& batch, const nn::DropoutKey& masks, nn::Pass pass, nn::Engine engine,
-                       kernels::Context& context);
-  void pack_output(bool training, kernels::Context& context);
-  double softmax(const TagBatch& batch, const float* output, const GradientPass& training, nn::Engine engine,
-                 kernels::Context& context);
-  double chain(const TagBatch& batch, const float* output, const GradientPass& training, nn::Engine engine,
-               kernels::Context& context);
+  static nn::OutputRows all_rows(const data::WordBatch& batch, const float* output);
+  double softmax(const TagBatch& batch, const float* output, const nn::GradientPass& training, Workspace& workspace);
+  double chain(const TagBatch& batch, const float* output, const nn::GradientPass& training, Workspace& workspace);
   nn::CrfLayer<float> crf() const;
   void allow_steps();
-  Tagging most_probable(const data::WordBatch& batch, int64_t row) const;
-  nn::CrfInput<float> crf_input(const data::WordBatch& batch) const;
+  Tagging most_probable(const data::WordBatch& batch, int64_t row, const Workspace& workspace) const;
+  nn::CrfInput<float> crf_input(const data::WordBatch& batch, const Workspace& workspace) const;
   std::vector<std::string> tags(const std::vector<int32_t>& labels) const;
 
   TaggerOptions options_;
@@ -114,16 +116,8 @@ class Tagger {
   data::WordVocabulary vocabulary_;
   std::vector<std::string> labels_;
   std::vector<uint8_t> allowed_;  // steps from label to label; empty: all
-  ParameterArena arena_;
-  nn::WordStack stack_;
-  size_t output_weight_ = 0, output_bias_ = 0;
+  nn::Network network_;
   size_t transitions_ = 0, start_ = 0, end_ = 0;
-
-  nn::Packed output_packed_ = nn::Packed::kNothing;
-  kernels::PackedLinear packed_output_;
-  Buffer<float> scores_, d_scores_, d_output_, losses_;
-  Buffer<int32_t> rows_;
-  std::vector<double> sentence_losses_;
 };
 
 }  // namespace longhand::tasks

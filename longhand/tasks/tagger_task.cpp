@@ -114,7 +114,7 @@ std::string TaggedCorpus::fingerprint() const {
   return fmt::format("{} ({:016x})", sentences_.size(), hash.value());
 }
 
-TagScore evaluate(Tagger& model, const TaggedCorpus& corpus, nn::Engine engine, kernels::Context& context) {
+TagScore evaluate(const Tagger& model, const TaggedCorpus& corpus, Tagger::Workspace& workspace) {
   TagScore score;
   score.sentences = corpus.size();
   score.unseen = corpus.unseen();
@@ -124,9 +124,9 @@ TagScore evaluate(Tagger& model, const TaggedCorpus& corpus, nn::Engine engine, 
     const std::span<const int64_t> sentences = buckets.update(i);
     corpus.get(sentences, {}, batch);
     int64_t counted = 0;
-    score.total_nats += model.loss(batch, counted, engine, context);
+    score.total_nats += model.loss(batch, counted, workspace);
     score.counted += counted;
-    const std::vector<std::vector<Tagging>> best = model.best(batch.words, 1);
+    const std::vector<std::vector<Tagging>> best = model.best(batch.words, 1, workspace);
     for (size_t b = 0; b < sentences.size(); ++b) {
       const data::TaggedSentence& sentence = corpus.sentence(sentences[b]);
       const std::vector<std::string>& found = best[b].front().tags;
@@ -144,10 +144,10 @@ TagScore evaluate(Tagger& model, const TaggedCorpus& corpus, nn::Engine engine, 
 TaggerTask::TaggerTask(Tagger& model, std::vector<data::TaggedSentence> train, std::vector<data::TaggedSentence> valid,
                        const TaggerTaskOptions& options, kernels::Context& context)
     : model_(model),
+      workspace_(model, options.engine, context),
       train_(model, std::move(train)),
       valid_(model, std::move(valid)),
       options_(options),
-      context_(context),
       buckets_(train_.lengths(), options.groups) {
   train_.count_words();
   // A chain is measured on whole sentences.
@@ -163,11 +163,11 @@ TaggerTask::TaggerTask(Tagger& model, std::vector<data::TaggedSentence> train, s
 StepResult TaggerTask::train_step(int64_t index, uint64_t step) {
   StepResult result{0.0, train_.words(buckets_.update(index))};
   for (int64_t part = 0; part < buckets_.parts(index); ++part) {
-    const GradientPass pass =
-        pass_of_part(options_.groups.seed, step, part, result.count, result.count, options_.label_smoothing);
+    const nn::GradientPass pass =
+        nn::pass_of_part(options_.groups.seed, step, part, result.count, result.count, options_.label_smoothing);
     train_.get(buckets_.part(index, part),
                {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);
-    result.loss_sum += model_.run(batch_, pass, options_.engine, context_);
+    result.loss_sum += model_.train(batch_, pass, workspace_);
   }
   return result;
 }
@@ -186,7 +186,8 @@ std::vector<Metric> TagScore::metrics(bool of_chunks) const {
 }
 
 std::vector<Metric> TaggerTask::validate() {
-  return evaluate(model_, valid_, options_.engine, context_).metrics(model_.scheme() != data::Scheme::kNone);
+  model_.pack(workspace_.context);
+  return evaluate(model_, valid_, workspace_).metrics(model_.scheme() != data::Scheme::kNone);
 }
 
 std::string TaggerTask::fingerprint() const {

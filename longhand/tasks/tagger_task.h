@@ -64,7 +64,7 @@ struct TagScore {
   std::vector<Metric> metrics(bool of_chunks) const;
 };
 
-TagScore evaluate(Tagger& model, const TaggedCorpus& corpus, nn::Engine engine, kernels::Context& context);
+TagScore evaluate(const Tagger& model, const TaggedCorpus& corpus, Tagger::Workspace& workspace);
 
 class TaggerTask final : public Task {
  public:
@@ -87,10 +87,10 @@ class TaggerTask final : public Task {
 
  private:
   Tagger& model_;
+  Tagger::Workspace workspace_;
   TaggedCorpus train_;
   TaggedCorpus valid_;
   TaggerTaskOptions options_;
-  kernels::Context& context_;
   data::Buckets buckets_;
   TagBatch batch_;
 };

@@ -67,12 +67,12 @@ TEST_P(Classifiers, EnginesGiveTheSameLossAndGradients) {
   const ClassBatch batch = all_of(LabelledCorpus(*model, corpus), 0.5);
   ASSERT_TRUE(batch.words.ragged);
   const std::vector<float> weights = {0.5F, 1.0F, 2.0F};
-  const GradientPass pass{.masks = {5, 6, 0}, .label_smoothing = 0.1};
+  const nn::GradientPass pass{.masks = {5, 6, 0}, .label_smoothing = 0.1};
   kernels::Context context(2);
-  const double expected = model->run(batch, weights, pass, nn::Engine::kReference, context);
+  const double expected = model->train(batch, weights, pass, Using(*model, nn::Engine::kReference, context));
   const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
   for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
-    EXPECT_NEAR(model->run(batch, weights, pass, engine, context), expected, 1e-5 * expected);
+    EXPECT_NEAR(model->train(batch, weights, pass, Using(*model, engine, context)), expected, 1e-5 * expected);
     expect_close_gradients(model->parameters(), gradients, 2e-5, "gradients");
   }
 }
@@ -88,16 +88,16 @@ TEST_P(Classifiers, GradientsAgreeWithCentralDifferences) {
   const ClassBatch batch = all_of(read, 0.0);
   kernels::Context context(1);
   // The loss that is reported has no weights, that which is followed has: so they are tried one class at a time.
-  const GradientPass pass{.scale = 1.0F};
+  const nn::GradientPass pass{.scale = 1.0F};
   expect_gradients_of_differences(
-      *model, [&] { return model->run(batch, {}, pass, nn::Engine::kReference, context); }, 2e-3F);
-  model->run(batch, {}, pass, nn::Engine::kFused, context);
+      *model, [&] { return model->train(batch, {}, pass, Using(*model, nn::Engine::kReference, context)); }, 2e-3F);
+  model->train(batch, {}, pass, Using(*model, nn::Engine::kFused, context));
   const std::vector<float> plain(model->parameters().gradients().begin(), model->parameters().gradients().end());
   std::vector<float> sum(plain.size());
   for (size_t k = 0; k < model->classes().size(); ++k) {
     std::vector<float> weights(model->classes().size());
     weights[k] = 2.0F;
-    model->run(batch, weights, pass, nn::Engine::kFused, context);
+    model->train(batch, weights, pass, Using(*model, nn::Engine::kFused, context));
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += model->parameters().gradients()[i] / 2.0F;
   }
   testing::expect_close(std::span<const float>(sum), plain, static_cast<int64_t>(sum.size()), 1e-5, "weights");
@@ -127,8 +127,9 @@ TEST_P(Classifiers, OverfitAndSurviveSaving) {
   model->save(folder / "model.safetensors", model->parameters().values());
   const std::unique_ptr<Classifier> again = Classifier::load(ModelFile::read(folder / "model.safetensors"));
   EXPECT_EQ(again->classes(), model->classes());
-  const ClassScore before = evaluate(*model, LabelledCorpus(*model, corpus), nn::Engine::kFused, context);
-  const ClassScore after = evaluate(*again, LabelledCorpus(*again, corpus), nn::Engine::kFused, context);
+  const ClassScore before =
+      evaluate(*model, LabelledCorpus(*model, corpus), Using(*model, nn::Engine::kFused, context));
+  const ClassScore after = evaluate(*again, LabelledCorpus(*again, corpus), Using(*again, nn::Engine::kFused, context));
   EXPECT_EQ(before.total_nats, after.total_nats);
   EXPECT_EQ(before.confusion, after.confusion);
 }
@@ -160,8 +161,8 @@ TEST(Classifier, ActivationPenaltiesAreMeansOverSteps) {
   const std::unique_ptr<Classifier> model = make(options, corpus);
   const ClassBatch batch = all_of(LabelledCorpus(*model, corpus), 0.0);
   kernels::Context context(1);
-  const auto gradients = [&](const GradientPass& pass) {
-    model->run(batch, {}, pass, nn::Engine::kFused, context);
+  const auto gradients = [&](const nn::GradientPass& pass) {
+    model->train(batch, {}, pass, Using(*model, nn::Engine::kFused, context));
     return std::vector<float>(model->parameters().gradients().begin(), model->parameters().gradients().end());
   };
   const std::vector<float> plain = gradients({});

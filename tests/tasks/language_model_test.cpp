@@ -6,6 +6,7 @@
 #include "longhand/tasks/sampler.h"
 #include "longhand/train/optimizer.h"
 #include "tests/tasks/model.h"
+#include "tests/tasks/model_checks.h"
 
 namespace longhand::tasks {
 namespace {
@@ -57,19 +58,20 @@ std::vector<Objective> recipes(int64_t hidden, int64_t embed) {
   return out;
 }
 
-// The loss whose gradients `run` computes, per symbol, made of what it reports: the cross-entropy, with smoothing also
-// that of every other target, and the penalties.
-double training_loss(LanguageModel& model, const data::Batch& batch, const GradientPass& pass,
+// The loss whose gradients `train` computes, per symbol, made of what it reports: the cross-entropy, with smoothing
+// also that of every other target, and the penalties.
+double training_loss(LanguageModel& model, const data::Batch& batch, const nn::GradientPass& pass,
                      kernels::Context& context) {
   const double smoothing = pass.label_smoothing;
   nn::StackState<float> state = model.new_state();
-  double sum = (1.0 - smoothing) * model.run(batch, state, &pass, Engine::kFused, context);
-  sum += model.penalty(batch);
+  LanguageModel::Workspace workspace(model, Engine::kFused, context);
+  double sum = (1.0 - smoothing) * model.train(batch, state, pass, workspace);
+  sum += model.penalty(batch, workspace);
   const int64_t classes = smoothing > 0.0 ? model.vocabulary().size() : 0;
   for (int32_t c = 0; c < classes; ++c) {
     data::Batch other = batch;
     std::fill(other.targets.begin(), other.targets.end(), c);
-    sum += smoothing / static_cast<double>(classes) * model.run(other, state, &pass, Engine::kFused, context);
+    sum += smoothing / static_cast<double>(classes) * model.train(other, state, pass, workspace);
   }
   return sum / static_cast<double>(batch.symbols);
 }
@@ -92,9 +94,9 @@ TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
     const data::Batches batches(m.corpus, options.text.lines, 64, {.batch = 4, .shuffle = false});
     data::Batch batch;
     batches.get(0, batch);
-    const GradientPass pass{.masks = {1, 2, 0}, .label_smoothing = label_smoothing};
+    const nn::GradientPass pass{.masks = {1, 2, 0}, .label_smoothing = label_smoothing};
     nn::StackState<float> state = m.model.new_state();
-    m.model.run(batch, state, &pass, Engine::kFused, context);
+    m.model.train(batch, state, pass, Using(m.model, Engine::kFused, context));
     const std::span<const float> g = m.model.parameters().gradients();
     const std::vector<float> gradient(g.begin(), g.end());
     double square = 0.0;
@@ -191,7 +193,7 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
   for (const bool bidirectional : {false, true}) {
     Model m({.lstm = {.hidden = 9, .bidirectional = bidirectional}, .embed = 4});
     kernels::Context context(1);
-    const LanguageScore score = m.model.evaluate(m.corpus, {.context = 2}, Engine::kFused, context);
+    const LanguageScore score = m.model.evaluate(m.corpus, {.context = 2}, Using(m.model, Engine::kFused, context));
     EXPECT_EQ(score.symbols, m.corpus.targets());
     double nats = 0.0;
     nn::StackState<float> state = m.model.new_state();
@@ -207,10 +209,11 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
         batch.inputs.push_back(m.corpus.symbols[i]);
         batch.targets.push_back(m.corpus.symbols[i + 1]);
       }
-      nats += m.model.run(batch, state, nullptr, Engine::kFused, context);
+      nats += m.model.loss(batch, state, Using(m.model, Engine::kFused, context));
     }
     EXPECT_NEAR(score.total_nats, nats, 1e-4 * nats);
-    const LanguageScore some = m.model.evaluate(m.corpus, {.context = 2, .max = 7}, Engine::kFused, context);
+    const LanguageScore some =
+        m.model.evaluate(m.corpus, {.context = 2, .max = 7}, Using(m.model, Engine::kFused, context));
     EXPECT_EQ(some.symbols, 7);
   }
 }
@@ -219,25 +222,27 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
 TEST(LanguageModel, EvaluatesFromColdStarts) {
   Model m({.lstm = {.hidden = 9, .train_initial_state = true}, .embed = 4});
   kernels::Context context(1);
-  const ColdScore score = m.model.evaluate_cold(m.corpus, 5, 0.0, Engine::kFused, context);
+  const ColdScore score = m.model.evaluate_cold(m.corpus, 5, 0.0, Using(m.model, Engine::kFused, context));
   ASSERT_EQ(score.places, 1);  // the text is shorter than the distance
   ASSERT_EQ(static_cast<int64_t>(score.nats.size()), m.corpus.targets());
-  const LanguageScore whole = m.model.evaluate(m.corpus, {}, Engine::kFused, context);
+  const LanguageScore whole = m.model.evaluate(m.corpus, {}, Using(m.model, Engine::kFused, context));
   EXPECT_NEAR(score.mean(1, m.corpus.targets()), whole.nats_per_symbol(), 1e-6);
 
   std::string text;
   for (int i = 0; i < 4; ++i) text += kText;
   const data::Corpus longer = data::encode(text, m.model.options().text, m.vocabulary, data::Unknown::kError, "longer");
-  const ColdScore cold = m.model.evaluate_cold(longer, 7, 0.3, Engine::kFused, context);
+  const ColdScore cold = m.model.evaluate_cold(longer, 7, 0.3, Using(m.model, Engine::kFused, context));
   const data::ColdStarts passages(longer, ColdScore::kDistance, 7, 0.3);
   data::Batch rows;
   passages.get(0, rows);
   double third = 0.0;
+  LanguageModel::Workspace workspace(m.model, Engine::kFused, context);
+  nn::StackState<float> state = m.model.new_state();
   for (int64_t b = 0; b < rows.rows; ++b) {
-    m.model.begin_text();
+    state.reset(1);
     std::span<const float> logits;
     for (int64_t t = 0; t < 3; ++t) {
-      logits = m.model.read(rows.inputs[static_cast<size_t>(t * rows.rows + b)], Engine::kFused, context);
+      logits = m.model.read(rows.inputs[static_cast<size_t>(t * rows.rows + b)], state, workspace);
     }
     double sum = 0.0;
     for (const float l : logits) sum += std::exp(static_cast<double>(l));
@@ -287,11 +292,11 @@ Learned learned(double reset, bool moving) {
     }
     out.warm = sum.loss_sum / static_cast<double>(sum.count);
   }
-  out.cold = m.model.evaluate_cold(m.corpus, 100, 0.0, Engine::kFused, context).mean(6, 20);
+  out.cold = m.model.evaluate_cold(m.corpus, 100, 0.0, Using(m.model, Engine::kFused, context)).mean(6, 20);
   for (size_t k = 0; k < 10; ++k) {
     const size_t at = text.find(' ', 190 * k) + 1, end = text.find(' ', at + 9);
     std::string written = text.substr(at, end - at);
-    generate(m.model, written, 30, {.greedy = true}, data::Unknown::kError, Engine::kFused, context,
+    generate(m.model, written, 30, {.greedy = true}, data::Unknown::kError, Engine::kFused,
              [&](const std::string& piece) {
                written += piece;
                return true;
@@ -321,12 +326,12 @@ TEST(LanguageModel, CountsTheCharactersThatWereRead) {
   // All but the first word, with a blank before each, and the line's end.
   const data::Corpus corpus = data::encode("the cat the weasel the\n", words.model.options().text,
                                            words.model.vocabulary(), data::Unknown::kUnk, "a text");
-  const LanguageScore score = words.model.evaluate(corpus, {}, Engine::kFused, context);
+  const LanguageScore score = words.model.evaluate(corpus, {}, Using(words.model, Engine::kFused, context));
   EXPECT_EQ(score.unknown, 1);
   EXPECT_EQ(score.symbols, 5);
   EXPECT_EQ(score.characters, 4 + 4 + 7 + 4 + 1);
   Model bytes({.text = {.level = "byte"}, .lstm = {.hidden = 4}, .embed = 4}, "a\xC3\xA9\xC3\xA9z");
-  EXPECT_EQ(bytes.model.evaluate(bytes.corpus, {}, Engine::kFused, context).characters, 3);
+  EXPECT_EQ(bytes.model.evaluate(bytes.corpus, {}, Using(bytes.model, Engine::kFused, context)).characters, 3);
 }
 
 // Evaluating in the middle of a text changes nothing of it, the trained state in which it begins included.
@@ -337,15 +342,17 @@ TEST(LanguageModel, EvaluationLeavesTheStateAsItWas) {
   }
   m.model.parameters_changed();
   kernels::Context context(1);
+  m.model.pack(context);
+  LanguageModel::Workspace workspace(m.model, Engine::kFused, context);
   std::vector<std::vector<float>> logits;
   for (const bool evaluate : {false, true}) {
-    m.model.begin_text();
+    nn::StackState<float> state = m.model.new_state();
     for (const int32_t symbol : {0, 1}) {
       if (evaluate) {
-        m.model.evaluate(m.corpus, {.rows = 3}, Engine::kFused, context);
-        m.model.evaluate_cold(m.corpus, 3, 0.0, Engine::kFused, context);
+        m.model.evaluate(m.corpus, {.rows = 3}, workspace);
+        m.model.evaluate_cold(m.corpus, 3, 0.0, workspace);
       }
-      const std::span<const float> out = m.model.read(symbol, Engine::kFused, context);
+      const std::span<const float> out = m.model.read(symbol, state, workspace);
       logits.emplace_back(out.begin(), out.end());
     }
   }
@@ -356,8 +363,8 @@ TEST(LanguageModel, EvaluationLeavesTheStateAsItWas) {
 TEST(LanguageModel, EvaluationOfLinesDoesNotDependOnTheBatch) {
   Model m({.text = {.lines = true}, .lstm = {.hidden = 16}, .embed = 4}, "ab\nabc\na\nabcabcabc\n\nbca\n");
   kernels::Context context(2);
-  const LanguageScore one = m.model.evaluate(m.corpus, {.rows = 1}, Engine::kFused, context);
-  const LanguageScore many = m.model.evaluate(m.corpus, {.rows = 4}, Engine::kFused, context);
+  const LanguageScore one = m.model.evaluate(m.corpus, {.rows = 1}, Using(m.model, Engine::kFused, context));
+  const LanguageScore many = m.model.evaluate(m.corpus, {.rows = 4}, Using(m.model, Engine::kFused, context));
   EXPECT_NEAR(one.total_nats, many.total_nats, 1e-4);
   EXPECT_EQ(one.sequences, 5);
   EXPECT_EQ(one.symbols, 18 + 5);
@@ -370,7 +377,7 @@ TEST(LanguageModel, EvaluationOfAZeroModelIsTheLogOfTheVocabulary) {
   std::fill(m.model.parameters().values().begin(), m.model.parameters().values().end(), 0.0F);
   m.model.parameters_changed();
   kernels::Context context(1);
-  const LanguageScore score = m.model.evaluate(m.corpus, {.rows = 1}, Engine::kFused, context);
+  const LanguageScore score = m.model.evaluate(m.corpus, {.rows = 1}, Using(m.model, Engine::kFused, context));
   const auto V = static_cast<double>(m.vocabulary.size());
   EXPECT_NEAR(score.nats_per_symbol(), std::log(V), 1e-6);
   EXPECT_NEAR(score.perplexity(), V, 1e-4);

@@ -16,6 +16,19 @@
 
 namespace longhand::tasks {
 
+/// A workspace for one call, of a model that is packed for it.
+template <class Model>
+class Using {
+ public:
+  Using(Model& model, nn::Engine engine, kernels::Context& context) : workspace_(model, engine, context) {
+    model.pack(context);
+  }
+  operator typename Model::Workspace &() { return workspace_; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  typename Model::Workspace workspace_;
+};
+
 /// Compares the gradients of each parameter by itself: a small one is not measured by the size of a large one.
 inline void expect_close_gradients(const ParameterArena& arena, const std::vector<float>& expected, double tolerance,
                                    const std::string& what) {

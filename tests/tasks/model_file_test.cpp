@@ -6,6 +6,7 @@
 
 #include "longhand/io/safetensors.h"
 #include "tests/tasks/model.h"
+#include "tests/tasks/model_checks.h"
 
 namespace longhand::tasks {
 namespace {
@@ -24,8 +25,8 @@ TEST(LanguageModel, SavesAndLoadsEveryOptionOfTheLayers) {
     const auto loaded = LanguageModel::load(folder / "model.safetensors");
     kernels::Context context(1);
     const EvaluateOptions how{.context = 5};
-    EXPECT_EQ(m.model.evaluate(m.corpus, how, Engine::kFused, context).total_nats,
-              loaded->evaluate(m.corpus, how, Engine::kFused, context).total_nats);
+    EXPECT_EQ(m.model.evaluate(m.corpus, how, Using(m.model, Engine::kFused, context)).total_nats,
+              loaded->evaluate(m.corpus, how, Using(*loaded, Engine::kFused, context)).total_nats);
     EXPECT_EQ(loaded->options().lstm.proj, 12);
     EXPECT_EQ(io::Safetensors::read(folder / "model.safetensors").tensors().count("lstm.weight_hr_l1_reverse"),
               bidirectional ? 1U : 0U);
@@ -34,10 +35,11 @@ TEST(LanguageModel, SavesAndLoadsEveryOptionOfTheLayers) {
 
 std::vector<float> logits_after(LanguageModel& model, const data::Corpus& corpus) {
   kernels::Context context(1);
-  const Engine engine = model.options().lstm.fastest_engine();
-  model.begin_text();
+  model.pack(context);
+  LanguageModel::Workspace workspace(model, model.options().lstm.fastest_engine(), context);
+  nn::StackState<float> state = model.new_state();
   std::span<const float> logits;
-  for (const int32_t s : corpus.symbols) logits = model.read(s, engine, context);
+  for (const int32_t s : corpus.symbols) logits = model.read(s, state, workspace);
   return {logits.begin(), logits.end()};
 }
 

@@ -56,12 +56,12 @@ TEST_P(Regressors, EnginesGiveTheSameLossAndGradients) {
   SeriesBatch batch;
   model->get(data, data::windows(data, options.series, 0, 40), true, batch);
   ASSERT_EQ(batch.rows, 40 - 5 - 3 + 1);
-  const GradientPass pass{.masks = {5, 6, 0}};
+  const nn::GradientPass pass{.masks = {5, 6, 0}};
   kernels::Context context(2);
-  const double expected = model->run(batch, pass, nn::Engine::kReference, context);
+  const double expected = model->train(batch, pass, Using(*model, nn::Engine::kReference, context));
   const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
   for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
-    EXPECT_NEAR(model->run(batch, pass, engine, context), expected, 1e-5 * expected);
+    EXPECT_NEAR(model->train(batch, pass, Using(*model, engine, context)), expected, 1e-5 * expected);
     expect_close_gradients(model->parameters(), gradients, 2e-5, "gradients");
   }
 }
@@ -73,8 +73,9 @@ TEST_P(Regressors, GradientsAgreeWithCentralDifferences) {
   SeriesBatch batch;
   model->get(data, data::windows(data, options.series, 0, 12), true, batch);
   kernels::Context context(1);
-  const GradientPass pass{.scale = 1.0F};
-  expect_gradients_of_differences(*model, [&] { return model->run(batch, pass, nn::Engine::kReference, context); });
+  const nn::GradientPass pass{.scale = 1.0F};
+  expect_gradients_of_differences(
+      *model, [&] { return model->train(batch, pass, Using(*model, nn::Engine::kReference, context)); });
 }
 
 TEST_P(Regressors, SurviveSaving) {
@@ -86,8 +87,8 @@ TEST_P(Regressors, SurviveSaving) {
   model->save(folder / "model.safetensors", model->parameters().values());
   const std::unique_ptr<Regressor> again = Regressor::load(ModelFile::read(folder / "model.safetensors"));
   kernels::Context context(1);
-  const RegressionScore before = evaluate(*model, data, windows, nn::Engine::kFused, context);
-  const RegressionScore after = evaluate(*again, data, windows, nn::Engine::kFused, context);
+  const RegressionScore before = evaluate(*model, data, windows, Using(*model, nn::Engine::kFused, context));
+  const RegressionScore after = evaluate(*again, data, windows, Using(*again, nn::Engine::kFused, context));
   EXPECT_EQ(before.mse, after.mse);
   EXPECT_EQ(before.mae, after.mae);
   EXPECT_EQ(again->columns().targets, (std::vector<std::string>{"b", "c"}));
@@ -103,7 +104,8 @@ TEST_P(Regressors, ActivationPenaltiesAreMeansOverSteps) {
   SeriesBatch batch;
   model->get(data, windows, true, batch);
   kernels::Context context(1);
-  model->run(batch, {.penalty_scale = 1.0F / static_cast<float>(5 * windows.size())}, nn::Engine::kFused, context);
+  model->train(batch, {.penalty_scale = 1.0F / static_cast<float>(5 * windows.size())},
+               Using(*model, nn::Engine::kFused, context));
   const std::vector<float> expected(model->parameters().gradients().begin(), model->parameters().gradients().end());
   RegressorTask task(*model, data, windows, data, {}, {.groups = {.batch = 64}}, context);
   task.begin_epoch(0);
@@ -120,10 +122,11 @@ TEST_P(Regressors, ScoresAreWhatTheyAreCalled) {
   ASSERT_EQ(windows.size(), 28U);
   ASSERT_EQ(windows.front().target, 20);
   kernels::Context context(1);
-  const RegressionScore score = evaluate(*model, data, windows, nn::Engine::kFused, context);
+  const RegressionScore score = evaluate(*model, data, windows, Using(*model, nn::Engine::kFused, context));
   SeriesBatch batch;
   model->get(data, windows, false, batch);
-  const std::span<const float> predicted = model->read(batch, nn::Engine::kFused, context);
+  Regressor::Workspace workspace(*model, nn::Engine::kFused, context);
+  const std::span<const float> predicted = model->read(batch, workspace);
   double squared = 0.0, absolute = 0.0, naive = 0.0, seasonal = 0.0, r2 = 0.0;
   for (size_t o = 0; o < 2; ++o) {
     double own = 0.0, mean = 0.0, spread = 0.0;
@@ -184,10 +187,11 @@ TEST(LeastSquares, FitsWhatIsLinear) {
 }
 
 TEST(RegressorFile, RefusesAlteredFiles) {
-  const Regressor model(small(false), {.inputs = {"a", "b"},
-                                       .targets = {"b", "c"},
-                                       .input_scales = {{0.5, 2.0}, {0.0, 1.0}},
-                                       .target_scales = {{0.0, 1.0}, {0.25, 4.0}}});
+  Regressor model(small(false), {.inputs = {"a", "b"},
+                                 .targets = {"b", "c"},
+                                 .input_scales = {{0.5, 2.0}, {0.0, 1.0}},
+                                 .target_scales = {{0.0, 1.0}, {0.25, 4.0}}});
+  model.initialise(1);
   EXPECT_NE(refusal(model, "config", "\"regressor\"", "\"lm\""), "");
   EXPECT_NE(refusal(model, "config", "\"horizon\":3", "\"horizon\":4"), "");
   EXPECT_NE(refusal(model, "config", "\"window\":5", "\"window\":-5"), "");

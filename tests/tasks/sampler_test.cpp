@@ -39,7 +39,7 @@ std::string generated(LanguageModel& model, const std::string& prompt, const Sam
   kernels::Context context(1);
   std::string text;
   const Engine engine = model.options().lstm.fastest_engine();
-  generate(model, prompt, 60, options, unknown, engine, context, [&](const std::string& piece) {
+  generate(model, prompt, 60, options, unknown, engine, [&](const std::string& piece) {
     text += piece;
     return true;
   });
@@ -62,6 +62,8 @@ TEST(Generate, ReadsTheContextBeforeThePrompt) {
   Model m({.lstm = {.hidden = 9}, .embed = 4});
   for (float& value : m.model.parameters().values()) value *= 4.0F;  // so that the past matters
   m.model.parameters_changed();
+  kernels::Context context(1);
+  m.model.pack(context);
   const std::string whole = generated(m.model, "", {.seed = 1, .context = "the cat sat"});
   EXPECT_EQ(generated(m.model, " sat", {.seed = 1, .context = "the cat"}), whole);
   EXPECT_EQ(generated(m.model, "at sat", {.seed = 1, .context = "the c"}), whole);
@@ -114,7 +116,7 @@ TEST(Generate, EndsEachOfACountOfLines) {
   Model m({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
   std::string text;
   kernels::Context context(1);
-  generate(m.model, "", 5, {.greedy = true, .count = 3}, data::Unknown::kError, Engine::kFused, context,
+  generate(m.model, "", 5, {.greedy = true, .count = 3}, data::Unknown::kError, Engine::kFused,
            [&](const std::string& piece) {
              text += piece;
              return text.size() < 1000;

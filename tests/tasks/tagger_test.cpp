@@ -63,27 +63,27 @@ TEST_P(Taggers, EnginesGiveTheSameLossAndGradients) {
   TagBatch batch;
   read.get(all, {.rate = 0.5, .seed = 1, .step = 2}, batch);
   ASSERT_TRUE(batch.words.ragged);
-  const GradientPass pass{.masks = {5, 6, 0}, .label_smoothing = GetParam() ? 0.0 : 0.1};
+  const nn::GradientPass pass{.masks = {5, 6, 0}, .label_smoothing = GetParam() ? 0.0 : 0.1};
   kernels::Context context(2);
-  const double expected = model->run(batch, pass, nn::Engine::kReference, context);
+  const double expected = model->train(batch, pass, Using(*model, nn::Engine::kReference, context));
   const std::vector<float> gradients(model->parameters().gradients().begin(), model->parameters().gradients().end());
   for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kAutograd}) {
-    EXPECT_NEAR(model->run(batch, pass, engine, context), expected, 1e-5 * expected);
+    EXPECT_NEAR(model->train(batch, pass, Using(*model, engine, context)), expected, 1e-5 * expected);
     expect_close_gradients(model->parameters(), gradients, 2e-5, "gradients");
   }
   // In parts, and added up, they are the same.
-  const GradientPass first{.masks = {}, .scale = 0.1F}, second{.masks = {}, .scale = 0.1F, .add = true};
+  const nn::GradientPass first{.masks = {}, .scale = 0.1F}, second{.masks = {}, .scale = 0.1F, .add = true};
   TaggerOptions plain = small(GetParam());
   plain.lstm.dropout = 0.0;
   const std::unique_ptr<Tagger> sober = make(plain, corpus);
   read.get(all, {}, batch);
-  sober->run(batch, first, nn::Engine::kFused, context);
+  sober->train(batch, first, Using(*sober, nn::Engine::kFused, context));
   const std::vector<float> whole(sober->parameters().gradients().begin(), sober->parameters().gradients().end());
   const std::span<const int64_t> some(all);
   read.get(some.subspan(0, 5), {}, batch);
-  sober->run(batch, first, nn::Engine::kFused, context);
+  sober->train(batch, first, Using(*sober, nn::Engine::kFused, context));
   read.get(some.subspan(5), {}, batch);
-  sober->run(batch, second, nn::Engine::kFused, context);
+  sober->train(batch, second, Using(*sober, nn::Engine::kFused, context));
   expect_close_gradients(sober->parameters(), whole, 2e-5, "parts");
 }
 
@@ -97,8 +97,9 @@ TEST_P(Taggers, GradientsAgreeWithCentralDifferences) {
   TagBatch batch;
   read.get(std::vector<int64_t>{0, 1, 2, 3, 4, 5}, {}, batch);
   kernels::Context context(1);
-  const GradientPass pass{.scale = 1.0F};
-  expect_gradients_of_differences(*model, [&] { return model->run(batch, pass, nn::Engine::kReference, context); });
+  const nn::GradientPass pass{.scale = 1.0F};
+  expect_gradients_of_differences(
+      *model, [&] { return model->train(batch, pass, Using(*model, nn::Engine::kReference, context)); });
 }
 
 TEST_P(Taggers, OverfitAndSurviveSaving) {
@@ -125,8 +126,8 @@ TEST_P(Taggers, OverfitAndSurviveSaving) {
   model->save(folder / "model.safetensors", model->parameters().values());
   const std::unique_ptr<Tagger> again = Tagger::load(ModelFile::read(folder / "model.safetensors"));
   EXPECT_EQ(again->labels(), model->labels());
-  const TagScore before = evaluate(*model, TaggedCorpus(*model, corpus), nn::Engine::kFused, context);
-  const TagScore after = evaluate(*again, TaggedCorpus(*again, corpus), nn::Engine::kFused, context);
+  const TagScore before = evaluate(*model, TaggedCorpus(*model, corpus), Using(*model, nn::Engine::kFused, context));
+  const TagScore after = evaluate(*again, TaggedCorpus(*again, corpus), Using(*again, nn::Engine::kFused, context));
   EXPECT_EQ(before.total_nats, after.total_nats);
   EXPECT_EQ(before.tags.correct_tags, after.tags.correct_tags);
 }
@@ -141,8 +142,10 @@ TEST_P(Taggers, ReturnTheBestTagSequences) {
   data::WordBatch batch;
   data::make_batch(lexicon, std::vector<std::span<const int32_t>>{sentence}, {}, batch);
   kernels::Context context(1);
-  model->read(batch, nn::Engine::kFused, context);
-  const std::vector<Tagging> best = model->best(batch, 100000).front();
+  model->pack(context);
+  Tagger::Workspace workspace(*model, nn::Engine::kFused, context);
+  model->read(batch, workspace);
+  const std::vector<Tagging> best = model->best(batch, 100000, workspace).front();
   double sum = 0.0;
   std::set<std::vector<std::string>> seen;
   for (size_t i = 0; i < best.size(); ++i) {
@@ -158,7 +161,7 @@ TEST_P(Taggers, ReturnTheBestTagSequences) {
   // Three tokens alone, each O or S of one of two; one pair and one alone; one of three. Of other sequences of labels
   // the scheme knows nothing, without a chain either.
   EXPECT_EQ(best.size(), 3U * 3 * 3 + 2 * 2 * 3 + 2);
-  EXPECT_THROW(model->best(batch, 10000000), Error);
+  EXPECT_THROW(model->best(batch, 10000000, workspace), Error);
 }
 
 // Without chunks and without a chain, the best is found word by word; it is the first of those that Viterbi finds.
@@ -173,8 +176,10 @@ TEST(Taggers, DecodeWithoutACrf) {
   kernels::Context context(1);
   TagBatch batch;
   TaggedCorpus(*model, corpus).get(std::vector<int64_t>{0, 1, 2, 3}, {}, batch);
-  model->read(batch.words, nn::Engine::kFused, context);
-  const auto one = model->best(batch.words, 1), two = model->best(batch.words, 2);
+  model->pack(context);
+  Tagger::Workspace workspace(*model, nn::Engine::kFused, context);
+  model->read(batch.words, workspace);
+  const auto one = model->best(batch.words, 1, workspace), two = model->best(batch.words, 2, workspace);
   for (size_t b = 0; b < 4; ++b) {
     EXPECT_EQ(one[b][0].tags, two[b][0].tags);
     EXPECT_NEAR(one[b][0].probability, two[b][0].probability, 1e-12);
@@ -189,7 +194,7 @@ TEST(Taggers, ReportImpossibleSequences) {
     for (float& value : model->parameters().values()) value = value < 0.0F ? -3e38F : 3e38F;
     model->parameters_changed();
     kernels::Context context(1);
-    EXPECT_THROW(evaluate(*model, TaggedCorpus(*model, corpus), nn::Engine::kFused, context), Error);
+    EXPECT_THROW(evaluate(*model, TaggedCorpus(*model, corpus), Using(*model, nn::Engine::kFused, context)), Error);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/lab/report.h"
+#include "tests/tasks/model_checks.h"
 #include "tests/train/sitting.h"
 
 namespace longhand::train {
@@ -174,7 +175,7 @@ TEST(Trainer, KeepsTheBestModelAndStopsWhenPatienceIsOut) {
   data::Corpus corpus = data::encode(recipe.text, text, best->vocabulary(), data::Unknown::kError, "test");
   const data::Corpus valid = data::split_off(corpus, 0.2, false);
   kernels::Context context(1);
-  EXPECT_EQ(best->evaluate(valid, {.rows = 1}, nn::Engine::kFused, context).nats_per_symbol(),
+  EXPECT_EQ(best->evaluate(valid, {.rows = 1}, tasks::Using(*best, nn::Engine::kFused, context)).nats_per_symbol(),
             result.valid.front().value);
 }
 
@@ -249,7 +250,7 @@ TEST(Trainer, KeepsTheAverageAndMeasuresIt) {
         data::encode(recipe.text, recipe.model.text, best->vocabulary(), data::Unknown::kError, "test");
     const data::Corpus valid = data::split_off(corpus, 0.2, false);
     kernels::Context context(1);
-    EXPECT_EQ(best->evaluate(valid, {.rows = 1}, nn::Engine::kFused, context).nats_per_symbol(),
+    EXPECT_EQ(best->evaluate(valid, {.rows = 1}, tasks::Using(*best, nn::Engine::kFused, context)).nats_per_symbol(),
               result.valid.front().value);
     EXPECT_EQ(metrics(folder.string()).back().at("valid_loss"), result.valid.front().value);
   }

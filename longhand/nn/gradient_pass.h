@@ -5,10 +5,10 @@
 
 #include "longhand/nn/dropout.h"
 
-namespace longhand::tasks {
+namespace longhand::nn {
 
 struct GradientPass {
-  nn::DropoutKey masks;          ///< keys the random ones
+  DropoutKey masks;              ///< keys the random ones
   float scale = 0.0F;            ///< of the summed losses, whose gradients are wanted; 0: one over what is predicted
   float penalty_scale = 0.0F;    ///< of the activation penalties, summed over all steps; 0: as for one batch alone
   bool add = false;              ///< to the gradients that are there; otherwise they are overwritten
@@ -26,4 +26,4 @@ inline GradientPass pass_of_part(uint64_t seed, uint64_t step, int64_t part, int
           .label_smoothing = label_smoothing};
 }
 
-}  // namespace longhand::tasks
+}  // namespace longhand::nn
