@@ -12,6 +12,7 @@
 
 #include "longhand/kernels/gemm-inl.h"
 #include "longhand/kernels/layer_norm-inl.h"
+#include "longhand/kernels/lstm_cell-inl.h"
 
 #ifndef LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
 #define LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
@@ -54,24 +55,6 @@ struct CellRow {
   float* c;
   float* m;  // h itself, without a projection
 };
-
-struct Gates {
-  V i, f, g, o;
-};
-
-// (2)
-HWY_INLINE Gates activate(V a_i, V a_f, V a_g, V a_o) { return {sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)}; }
-
-// (3)
-HWY_INLINE V new_cell(const Gates& gates, V c_prev) { return hn::MulAdd(gates.f, c_prev, hn::Mul(gates.i, gates.g)); }
-
-// (36) (37): the part `zone` of a state stays what it was. Exact where it is 0 or 1.
-HWY_INLINE V zoned(V now, const float* zone, const float* prev) {
-  if (zone == nullptr) return now;
-  const D d;
-  const V z = hn::Load(d, zone);
-  return hn::MulAdd(z, hn::Load(d, prev), hn::Mul(hn::Sub(hn::Set(d, 1.0F), z), now));
-}
 
 HWY_INLINE void store_gates(const Gates& gates, float* to, int64_t stride) {
   const D d;

@@ -1,0 +1,68 @@
+// One time step of one sequence: the LSTM layer and the fully connected layer of a model that runs in real time. The
+// results have the same bits as those of lstm_forward and linear_forward. Nothing here allocates, locks, or throws,
+// except where weights are packed.
+//
+// I inputs, H units, R = P or H outputs, Hp = padded(H), Rp = padded(R), as in lstm.h.
+#pragma once
+
+#include <cstdint>
+
+#include "longhand/kernels/lstm.h"
+
+namespace longhand::kernels {
+
+/// Several matrices [rows, K], transposed and one after the other, as a step reads them: by groups of a few vectors of
+/// K, each group contiguous. Private to the kernels.
+struct PackedRows {
+  int64_t rows = 0;        ///< of all matrices together
+  int64_t outputs = 0;     ///< K
+  Buffer<int32_t> groups;  ///< vectors in each group
+  Buffer<float> weights;   ///< by group: [rows, vectors of the group, lanes]
+};
+
+/// y = W x + b for one row.
+struct PackedLinearStep {
+  PackedRows w;
+  Buffer<float> bias;  ///< [K] padded to whole vectors
+};
+
+/// `bias` may be null: zeros.
+void pack_linear_step(const float* w, const float* bias, int64_t outputs, int64_t inputs, PackedLinearStep& packed);
+/// Reads x [inputs], writes y [outputs].
+void linear_step(const PackedLinearStep& packed, const float* x, float* y) noexcept;
+
+/// One layer in one direction.
+struct PackedLstmStep {
+  int64_t inputs = 0, hidden = 0, projection = 0;
+  bool dense = true;
+  bool normalised = false;
+  PackedRows w;           ///< W_ih (of dense input) and W_hh, with the four gates of a vector of units side by side
+  Buffer<float> bias;     ///< in the order of a row of w; of a normalised layer [4, Hp]
+  Buffer<float> columns;  ///< of each symbol: its column of W_ih + bias, likewise; normalised where that is done
+  Buffer<float> gain_ih;  ///< [4, Hp]
+  Buffer<float> gain_hh;  ///< [4, Hp]
+  Buffer<float> gain_c;   ///< [Hp]
+  Buffer<float> bias_c;   ///< [Hp]
+  PackedLinearStep w_hr;  ///< of a projected layer
+};
+
+/// Packs the weights of a layer; repeat it when they, or the SIMD target, have changed.
+void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, PackedLstmStep& packed,
+                    Context& context);
+
+struct LstmStep {
+  const float* x = nullptr;       ///< [I] read; or
+  int32_t symbol = 0;             ///< 0 .. I-1
+  const float* h_prev = nullptr;  ///< [Rp] read, zero in the padding
+  float* h = nullptr;             ///< [Rp] written; another array
+  float* c = nullptr;             ///< [Hp] read and overwritten
+  const float* zone_h = nullptr;  ///< [Rp] the part of h_prev that stays; null: none
+  const float* zone_c = nullptr;  ///< [Hp] the part of c that stays; null: none
+  float* scratch = nullptr;       ///< step_scratch() floats on a cache line
+};
+
+/// Floats of scratch that a step of this layer needs.
+int64_t step_scratch(const PackedLstmStep& packed);
+void lstm_step(const PackedLstmStep& packed, const LstmStep& step) noexcept;
+
+}  // namespace longhand::kernels
