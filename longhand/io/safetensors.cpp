@@ -74,10 +74,12 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
   write_file(path, chunks);
 }
 
-Safetensors Safetensors::read(const std::string& path) {
+Safetensors Safetensors::read(const std::string& path) { return parse(path, read_file(path)); }
+
+Safetensors Safetensors::parse(const std::string& path, std::string whole) {
   Safetensors file;
   file.path_ = path;
-  file.contents_ = read_file(path);
+  file.contents_ = std::move(whole);
   const std::string_view contents = file.contents_;
   uint64_t length = 0;
   if (contents.size() < kLengthBytes) throw damaged(path, fmt::format("it has {} bytes", contents.size()));

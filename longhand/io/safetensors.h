@@ -39,6 +39,8 @@ class Safetensors {
 
   /// Throws an input error for a file that is missing, truncated, tampered with or not safetensors at all.
   static Safetensors read(const std::string& path);
+  /// The same for the contents of a file, which `name` stands for in errors.
+  static Safetensors parse(const std::string& name, std::string contents);
 
   const std::string& path() const { return path_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }

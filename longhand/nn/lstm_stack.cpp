@@ -91,15 +91,19 @@ void StackWeights<T>::pack(Pass pass, kernels::Context& context) {
 }
 
 template <class T>
-void StackState<T>::reset(int64_t batch) {
+void StackState<T>::resize(int64_t batch) {
   const LstmOptions& lstm = stack_->options().lstm;
-  for (size_t part = 0; part < h_.size(); ++part) {
-    h_[part].resize(batch * padded(lstm.state()));
-    c_[part].resize(lstm.is_lstm() ? batch * padded(lstm.hidden) : 0);
-    h_[part].fill(T(0));
-    c_[part].fill(T(0));
-  }
-  begins_.assign(lstm.train_initial_state ? static_cast<size_t>(batch) : 0, 1);
+  for (Buffer<T>& h : h_) h.resize(batch * padded(lstm.state()));
+  for (Buffer<T>& c : c_) c.resize(lstm.is_lstm() ? batch * padded(lstm.hidden) : 0);
+  begins_.clear();
+}
+
+template <class T>
+void StackState<T>::reset(int64_t batch) {
+  resize(batch);
+  for (Buffer<T>& h : h_) h.fill(T(0));
+  for (Buffer<T>& c : c_) c.fill(T(0));
+  begins_.assign(stack_->options().lstm.train_initial_state ? static_cast<size_t>(batch) : 0, 1);
 }
 
 template <class T>

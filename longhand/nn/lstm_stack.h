@@ -118,6 +118,8 @@ class StackState {
  public:
   explicit StackState(const LstmStack& stack) : stack_(&stack), h_(stack.parts()), c_(stack.parts()) {}
 
+  /// Resizes to `batch` rows of sequences that have begun; the caller writes their states.
+  void resize(int64_t batch);
   /// Resizes to `batch` rows and resets them to zeros, or to the trained initial state.
   void reset(int64_t batch);
   /// Resets the rows whose flag is not 0; `rows` is [B]. The others keep their state.

@@ -63,7 +63,10 @@ class Network {
 
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
+  const NetworkOptions& options() const { return options_; }
   const LstmStack& stack() const { return stack_; }
+  /// The symbols' embedding [symbols, embed].
+  const float* embedding() const { return arena_.value(embedding_); }
   /// W
   int64_t width() const { return options_.lstm.outputs(); }
   const OutputLayer& output() const { return *output_; }

@@ -80,6 +80,14 @@ void OutputLayer::backward(const OutputRows& in, const float* dy, int64_t dy_str
                   packed_, workspace.engine, workspace.context);
 }
 
+bool OutputLayer::pack_steps(kernels::PackedLinearStep& projection, kernels::PackedLinearStep& output) const {
+  if (projects()) {
+    kernels::pack_linear_step(arena_.value(*projection_), nullptr, width(), options_.inputs, projection);
+  }
+  kernels::pack_linear_step(arena_.value(weight_), arena_.value(bias_), outputs(), width(), output);
+  return projects();
+}
+
 kernels::SoftmaxCrossEntropy<float> OutputLayer::head(const OutputRows& in, const int32_t* targets, float* losses,
                                                       OutputWorkspace& workspace) const {
   LONGHAND_CHECK(workspace.engine != Engine::kFused || packed_for_ != Packed::kNothing);

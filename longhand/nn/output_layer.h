@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "longhand/base/arena.h"
+#include "longhand/kernels/lstm_step.h"
 #include "longhand/kernels/softmax.h"
 #include "longhand/nn/engine.h"
 #include "longhand/nn/initialisers.h"
@@ -59,6 +60,9 @@ class OutputLayer {
   void forward(const OutputRows& in, float* y, int64_t y_stride, OutputWorkspace& workspace) const;
   /// From dy [N, K]: adds to the parameters' gradients, and writes the rows of dx [*, padded(S)]. Not for tied weights.
   void backward(const OutputRows& in, const float* dy, int64_t dy_stride, float* dx, OutputWorkspace& workspace);
+
+  /// Packs the layer for single rows. Returns whether there is a projection before it.
+  bool pack_steps(kernels::PackedLinearStep& projection, kernels::PackedLinearStep& output) const;
 
   struct Softmax {
     const int32_t* targets = nullptr;  ///< of each row of x

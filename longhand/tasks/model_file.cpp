@@ -40,19 +40,25 @@ void write_model(const std::string& path, const std::string& task, const OptionT
 }
 
 ModelFile ModelFile::read(const std::string& path) {
-  ModelFile model(io::Safetensors::read(io::is_folder(path) ? path + "/model.safetensors" : path));
-  const nlohmann::json config = io::parse_json(model.file_.text("config"), model.path());
+  return ModelFile(io::Safetensors::read(io::is_folder(path) ? path + "/model.safetensors" : path));
+}
+
+ModelFile ModelFile::parse(const std::string& name, std::string contents) {
+  return ModelFile(io::Safetensors::parse(name, std::move(contents)));
+}
+
+ModelFile::ModelFile(io::Safetensors file) : file_(std::move(file)) {
+  const nlohmann::json config = io::parse_json(file_.text("config"), path());
   const auto field = [&](const char* name) {
     return config.is_object() && config.contains(name) ? config[name] : nlohmann::json();
   };
-  model.task_ = field("task").is_string() ? field("task").get<std::string>() : "file of something else";
+  task_ = field("task").is_string() ? field("task").get<std::string>() : "file of something else";
   if (field("format") != 1) {
-    throw input_error(model.path() + ": expected format 1, found another",
+    throw input_error(path() + ": expected format 1, found another",
                       "it was written by a newer longhand; update");
   }
-  model.options_ = field("options");
-  model.vocabulary_ = io::parse_json(model.file_.text("vocabulary"), model.path());
-  return model;
+  options_ = field("options");
+  vocabulary_ = io::parse_json(file_.text("vocabulary"), path());
 }
 
 void ModelFile::expect_task(const std::string& task) const {

@@ -31,6 +31,8 @@ class ModelFile {
  public:
   /// Reads a model file, or the one in a run's folder. Throws an input error for a file that is damaged or no model's.
   static ModelFile read(const std::string& path);
+  /// The same for the contents of a file, which `name` stands for in errors.
+  static ModelFile parse(const std::string& name, std::string contents);
 
   const std::string& path() const { return file_.path(); }
   const std::string& task() const { return task_; }
@@ -65,7 +67,7 @@ class ModelFile {
   void fill(nn::Network& network) const;
 
  private:
-  explicit ModelFile(io::Safetensors file) : file_(std::move(file)) {}
+  explicit ModelFile(io::Safetensors file);
 
   io::Safetensors file_;
   std::string task_;

@@ -1,16 +1,24 @@
-// What allocates nothing once it has seen the largest batch: the fused stack and the tape, by counting.
+// What allocates nothing once it has seen the largest batch: the fused stack and the tape, by counting. And the steps
+// of streams, which also take no lock.
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 
 #include "longhand/autograd/operations.h"
 #include "longhand/autograd/tape.h"
 #include "longhand/nn/lstm_stack_parts.h"
+#include "longhand/stream.h"
 #include "tests/nn/tested_stack.h"
+#include "tests/tasks/model.h"
 #include "tests/testing.h"
 
 namespace {
 std::atomic<int64_t> allocations{0};
+std::atomic<int64_t> locks{0};
 
 void* counted(std::size_t size, std::size_t alignment) {
   ++allocations;
@@ -20,6 +28,13 @@ void* counted(std::size_t size, std::size_t alignment) {
   return p;
 }
 }  // namespace
+
+extern "C" int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
+  using Lock = int (*)(pthread_mutex_t*);
+  static const auto kLock = reinterpret_cast<Lock>(::dlsym(RTLD_NEXT, "pthread_mutex_lock"));
+  ++locks;
+  return kLock(mutex);
+}
 
 // Not inlined: the compiler would see std::free on what operator new returned, and warn.
 [[gnu::noinline]] void* operator new(std::size_t size) { return counted(size, 0); }
@@ -88,6 +103,44 @@ TEST(Allocation, TheTapeTakesNoneAfterTheLargestComputation) {
   compute(16);
   compute(3);
   EXPECT_EQ(allocations - before, 0);
+}
+
+TEST(Allocation, AStreamTakesNoneAndNoLock) {
+  tasks::LanguageModelOptions tied = tasks::with_lstm(tasks::kAllOptions, 8);
+  tied.tie_weights = true;
+  for (const tasks::LanguageModelOptions& options :
+       {tied, tasks::with_lstm(tasks::kAllOptions, 8), tasks::with_lstm(tasks::kAllOptions, 0),
+        tasks::with_lstm({.hidden = 20, .layers = 2}, 8), tasks::with_lstm({.hidden = 20}, 0)}) {
+    tasks::Model m(options);
+    const testing::TemporaryFolder folder;
+    m.model.save(folder / "model.safetensors", m.model.parameters().values());
+    const std::shared_ptr<const Model> model = Model::load(folder / "model.safetensors");
+    const int64_t before_stream = allocations;
+    Stream stream(model);
+    Streams many(model, 8);
+    EXPECT_GT(allocations, before_stream);
+    std::vector<float> y(m.corpus.symbols.size() * static_cast<size_t>(stream.outputs())), state;
+    std::vector<int64_t> streams;
+    for (int i = 0; i < 8; ++i) streams.push_back(many.open());
+    many.step(streams, m.corpus.symbols.data(), y.data());
+    state = stream.state();
+    std::mutex mutex;
+    int64_t locks_before = locks;
+    { const std::lock_guard<std::mutex> lock(mutex); }
+    EXPECT_EQ(locks, locks_before + 1);
+    const int64_t before = allocations;
+    locks_before = locks;
+    stream.process(m.corpus.symbols.data(), y.data(), static_cast<int64_t>(m.corpus.symbols.size()));
+    stream.get_state(state.data());
+    stream.reset();
+    stream.set_state(state.data());
+    stream.step(-1, y.data());
+    many.close(streams[3]);
+    many.open();
+    many.step(std::span(streams).first(5), m.corpus.symbols.data(), y.data());
+    EXPECT_EQ(allocations, before);
+    EXPECT_EQ(locks, locks_before);
+  }
 }
 
 }  // namespace

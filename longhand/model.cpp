@@ -1,0 +1,110 @@
+#include "longhand/model.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "longhand/model_parts.h"
+
+namespace longhand {
+namespace {
+
+std::string_view name_of(Task task) {
+  switch (task) {
+    case Task::kLanguageModel: return "language model";
+    case Task::kTagger: return "tagger";
+    case Task::kClassifier: return "classifier";
+    case Task::kRegressor: return "regressor";
+  }
+  return "";
+}
+
+// What a regressor reads and writes at a step.
+void name_columns(Model::Parts& parts) {
+  const tasks::Columns& columns = parts.regressor->columns();
+  parts.input_names = columns.inputs;
+  for (const std::string& target : columns.targets) {
+    if (!parts.regressor->options().difference) continue;
+    const auto found = std::find(parts.input_names.begin(), parts.input_names.end(), target);
+    parts.base_inputs.push_back(static_cast<size_t>(found - parts.input_names.begin()));
+    if (found == parts.input_names.end()) parts.input_names.push_back(target);
+  }
+  for (int64_t ahead = 0; ahead < parts.regressor->ahead(); ++ahead) {
+    parts.output_names.insert(parts.output_names.end(), columns.targets.begin(), columns.targets.end());
+  }
+}
+
+std::unique_ptr<Model::Parts> read_parts(const tasks::ModelFile& file) {
+  auto parts = std::make_unique<Model::Parts>();
+  if (file.task() == tasks::Tagger::kTask) {
+    parts->tagger = tasks::Tagger::load(file);
+    parts->output_names = parts->tagger->labels();
+  } else if (file.task() == tasks::Classifier::kTask) {
+    parts->classifier = tasks::Classifier::load(file);
+    parts->output_names = parts->classifier->classes();
+  } else if (file.task() == tasks::Regressor::kTask) {
+    parts->regressor = tasks::Regressor::load(file);
+    name_columns(*parts);
+  } else {
+    parts->language_model = tasks::LanguageModel::load(file);
+    const data::Vocabulary& vocabulary = parts->language_model->vocabulary();
+    for (int32_t s = 0; s < vocabulary.size(); ++s) parts->output_names.push_back(vocabulary.symbol(s));
+  }
+  return parts;
+}
+
+}  // namespace
+
+const nn::Network& Model::Parts::network() const {
+  if (language_model) return language_model->network();
+  if (tagger) return tagger->network();
+  return classifier ? classifier->network() : regressor->network();
+}
+
+const nn::StepWeights& Model::Parts::step_weights() const {
+  std::call_once(step_weights_made, [&] { step_weights_kept.emplace(network()); });
+  return *step_weights_kept;
+}
+
+Model::Model(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Model::~Model() = default;
+
+std::shared_ptr<const Model> Model::load(const std::string& path) {
+  return std::shared_ptr<const Model>(new Model(read_parts(tasks::ModelFile::read(path))));
+}
+
+std::shared_ptr<const Model> Model::load(std::span<const std::byte> file, const std::string& name) {
+  std::string contents(reinterpret_cast<const char*>(file.data()), file.size());
+  return std::shared_ptr<const Model>(new Model(read_parts(tasks::ModelFile::parse(name, std::move(contents)))));
+}
+
+Task Model::task() const {
+  if (parts_->tagger) return Task::kTagger;
+  if (parts_->classifier) return Task::kClassifier;
+  return parts_->regressor ? Task::kRegressor : Task::kLanguageModel;
+}
+
+std::string_view Model::task_name() const { return name_of(task()); }
+int64_t Model::parameters() const { return parts_->network().parameters().count(); }
+const std::vector<std::string>& Model::input_names() const { return parts_->input_names; }
+const std::vector<std::string>& Model::output_names() const { return parts_->output_names; }
+
+int32_t Model::find_symbol(std::string_view symbol) const noexcept {
+  return parts_->language_model ? parts_->language_model->vocabulary().find(symbol) : -1;
+}
+
+std::string Model::why_no_stream() const {
+  const nn::LstmOptions& lstm = parts_->network().options().lstm;
+  if (parts_->tagger || parts_->classifier) return fmt::format("a {} reads whole texts", task_name());
+  if (lstm.bidirectional) return "a bidirectional model reads whole sequences, since it also reads them backwards";
+  if (!lstm.is_lstm()) return "only LSTM layers can be read step by step, and this model has the cell " + lstm.cell;
+  return "";
+}
+
+void expect_task(const Model& model, Task task) {
+  if (model.task() == task) return;
+  throw input_error(fmt::format("expected a {}, found a {}", name_of(task), model.task_name()),
+                    "load a model that was trained for this task");
+}
+
+}  // namespace longhand

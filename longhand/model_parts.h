@@ -1,0 +1,64 @@
+// What is in a Model, for the sources beside it alone.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "longhand/model.h"
+#include "longhand/nn/step.h"
+#include "longhand/tasks/classifier.h"
+#include "longhand/tasks/language_model.h"
+#include "longhand/tasks/regressor.h"
+#include "longhand/tasks/tagger.h"
+
+namespace longhand {
+
+struct Model::Parts {
+  // One of these four.
+  std::unique_ptr<const tasks::LanguageModel> language_model;
+  std::unique_ptr<const tasks::Tagger> tagger;
+  std::unique_ptr<const tasks::Classifier> classifier;
+  std::unique_ptr<const tasks::Regressor> regressor;
+
+  std::vector<std::string> input_names, output_names;
+  std::vector<size_t> base_inputs;  // where a regressor of differences finds its targets' values in its input
+
+  const nn::Network& network() const;
+  /// The weights as single steps read them, packed by whoever asks first.
+  const nn::StepWeights& step_weights() const;
+
+  mutable std::once_flag step_weights_made;
+  mutable std::optional<nn::StepWeights> step_weights_kept;
+};
+
+/// A regressor's numbers, from the data's units to the network's and back. (A language model has none.)
+class Units {
+ public:
+  explicit Units(const Model& model) : parts_(model.parts()) {}
+
+  /// x: as a stream reads it; z: [inputs of the network]
+  void standardise(const float* x, float* z) const noexcept {
+    const std::vector<data::Scale>& scales = parts_.regressor->columns().input_scales;
+    for (size_t i = 0; i < scales.size(); ++i) z[i] = static_cast<float>(scales[i].apply(static_cast<double>(x[i])));
+  }
+
+  /// y: [outputs] standardised, overwritten
+  void undo(const float* x, float* y) const noexcept {
+    const std::vector<data::Scale>& scales = parts_.regressor->columns().target_scales;
+    const size_t O = scales.size(), n = parts_.output_names.size();
+    for (size_t j = 0, o = 0; j < n; ++j, o = o + 1 == O ? 0 : o + 1) {
+      if (!parts_.base_inputs.empty()) {
+        y[j] += static_cast<float>(scales[o].apply(static_cast<double>(x[parts_.base_inputs[o]])));
+      }
+      y[j] = static_cast<float>(scales[o].undo(static_cast<double>(y[j])));
+    }
+  }
+
+ private:
+  const Model::Parts& parts_;
+};
+
+/// Throws an input error unless the model is for this task.
+void expect_task(const Model& model, Task task);
+
+}  // namespace longhand

@@ -1,0 +1,69 @@
+// One sequence, one time step after the other, through a network: for models that run in real time. The results have
+// the same bits as those of Network::forward. A step allocates nothing, takes no lock, and throws nothing.
+//
+// W = D R outputs of the layers, K outputs of the network.
+#pragma once
+
+#include <vector>
+
+#include "longhand/kernels/lstm_step.h"
+#include "longhand/nn/network.h"
+
+namespace longhand::nn {
+
+/// The weights of a network as steps read them; constant, and shared by any number of steppers. Not for bidirectional
+/// networks, nor for cells other than the LSTM, nor for words.
+class StepWeights {
+ public:
+  explicit StepWeights(const Network& network);
+
+ private:
+  friend class Stepper;
+  struct Layer {
+    kernels::PackedLstmStep lstm;
+    bool residual = false;
+    Buffer<float> h_0, c_0;        // [Rp], [Hp] the initial state
+    Buffer<float> zone_h, zone_c;  // [Rp], [Hp] expectations; empty: none
+  };
+
+  int64_t numbers_ = 0, symbols_ = 0, embed_ = 0, width_ = 0;
+  Buffer<float> embedding_;  // [symbols, padded(embed)]
+  std::vector<Layer> layers_;
+  bool projects_ = false;
+  kernels::PackedLinearStep projection_, output_;
+};
+
+/// The state and memory of one sequence.
+class Stepper {
+ public:
+  /// `weights` must outlive it. The state is the initial one.
+  explicit Stepper(const StepWeights& weights);
+
+  /// Back to the initial state.
+  void reset() noexcept;
+  /// Reads one step's input: `x` [numbers], or a symbol; writes the outputs y [K].
+  void step(const float* x, float* y) noexcept;
+  void step(int32_t symbol, float* y) noexcept;
+
+  /// Numbers of a state: h [R] and c [H] of each layer, the first layer first.
+  int64_t state_size() const { return state_size_; }
+  void get_state(float* to) const noexcept;
+  void set_state(const float* from) noexcept;
+
+ private:
+  struct Layer {
+    Buffer<float> h, c;  // [2, Rp] of two steps in turn, [Hp]
+    Buffer<float> y;     // [padded(W)] of a residual layer
+  };
+  void run(const float* x, int32_t symbol, float* y) noexcept;
+  float* h_of(Layer& layer) noexcept { return layer.h.data() + turn_ * layer.h.size() / 2; }
+  const float* h_of(const Layer& layer) const noexcept { return layer.h.data() + turn_ * layer.h.size() / 2; }
+
+  const StepWeights& weights_;
+  std::vector<Layer> layers_;
+  Buffer<float> scratch_, projected_;
+  int64_t state_size_ = 0;
+  int64_t turn_ = 0;  // which of the two h is the present one
+};
+
+}  // namespace longhand::nn
