@@ -32,9 +32,9 @@ struct Model::Parts {
 };
 
 /// A regressor's numbers, from the data's units to the network's and back. (A language model has none.)
-class Units {
+class RegressorUnits {
  public:
-  explicit Units(const Model& model) : parts_(model.parts()) {}
+  explicit RegressorUnits(const Model& model) : parts_(model.parts()) {}
 
   /// x: as a stream reads it; z: [inputs of the network]
   void standardise(const float* x, float* z) const noexcept {

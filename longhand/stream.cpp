@@ -38,7 +38,7 @@ struct Stream::Parts {
         z(padded(inputs)) {}
 
   std::shared_ptr<const Model> model;
-  Units units;
+  RegressorUnits units;
   nn::Stepper stepper;
   int32_t symbols;
   int64_t inputs, outputs;
@@ -96,26 +96,40 @@ std::vector<float> Stream::state() const {
   return out;
 }
 
+// Sequences that are computed side by side: enough to use each weight many times, few enough for the caches.
+static constexpr int64_t kBlock = 64;
+
 struct Streams::Parts {
   Parts(std::shared_ptr<const Model> of, int64_t rows, int threads)
       : model(std::move(of)),
         network(model->parts().network()),
         units(*model),
-        context(threads),
-        workspace(network, nn::Engine::kFused, context),
+        pool(threads),
         kept(network.stack()),
         capacity(rows),
         inputs(model->inputs()),
-        outputs(model->outputs()),
-        x(rows * padded(inputs)),
-        y(rows * padded(outputs)) {
+        outputs(model->outputs()) {
     kept.reset(capacity);
-    workspace.state.reset(capacity);
     for (int64_t stream = 0; stream < capacity; ++stream) reset(stream);
+    for (int part = 0; part < pool.size(); ++part) workers.push_back(std::make_unique<Worker>(*this));
     is_open.resize(static_cast<size_t>(capacity));
     free.reserve(static_cast<size_t>(capacity));
     for (int64_t stream = capacity; stream-- > 0;) free.push_back(stream);
   }
+
+  // What one thread needs, for a block of streams.
+  struct Worker {
+    explicit Worker(const Parts& parts)
+        : workspace(parts.network, nn::Engine::kFused, context),
+          x(kBlock * padded(parts.inputs)),
+          y(kBlock * padded(parts.outputs)) {
+      workspace.state.reset(kBlock);
+    }
+
+    kernels::Context context{1};
+    nn::NetworkWorkspace workspace;
+    Buffer<float> x, y;
+  };
 
   // Calls with the stream's row of each array of the state, its width, and the array of the initial state (or null).
   template <class F>
@@ -141,42 +155,65 @@ struct Streams::Parts {
     });
   }
 
-  // Moves the named rows of all arrays of `from` side by side, or back.
-  void gather(std::span<const int64_t> streams, bool back) {
+  // Moves the streams' rows of all arrays side by side into `some`, or back.
+  void move_states(std::span<const int64_t> streams, nn::StackState<float>& some, bool back) {
     const nn::LstmOptions& lstm = network.options().lstm;
-    nn::StackState<float>& used = workspace.state;
-    const auto copy = [&](Buffer<float>& all, Buffer<float>& some, int64_t width) {
+    const auto move = [&](Buffer<float>& all, Buffer<float>& block, int64_t width) {
       for (size_t i = 0; i < streams.size(); ++i) {
         float* one = all.data() + streams[i] * width;
-        float* other = some.data() + static_cast<int64_t>(i) * width;
+        float* other = block.data() + static_cast<int64_t>(i) * width;
         std::copy_n(back ? other : one, width, back ? one : other);
       }
     };
     for (size_t part = 0; part < network.stack().parts(); ++part) {
-      copy(kept.h(part), used.h(part), padded(lstm.state()));
-      copy(kept.c(part), used.c(part), padded(lstm.hidden));
+      move(kept.h(part), some.h(part), padded(lstm.state()));
+      move(kept.c(part), some.c(part), padded(lstm.hidden));
     }
   }
 
-  // One step of the streams, whose inputs are in x, or given as symbols; leaves the outputs in y.
-  void run(std::span<const int64_t> streams, const int32_t* symbols) {
+  // One step of a block: x [streams, inputs], or symbols [streams]; y [streams, outputs].
+  void run_block(std::span<const int64_t> streams, const float* from, const int32_t* symbols, float* to,
+                 Worker& worker) {
     const auto rows = static_cast<int64_t>(streams.size());
+    for (int64_t i = 0; symbols == nullptr && i < rows; ++i) {
+      units.standardise(from + i * inputs, worker.x.data() + i * padded(network.options().numbers));
+    }
+    nn::NetworkWorkspace& workspace = worker.workspace;
     workspace.state.resize(rows);
-    gather(streams, false);
-    const float* output = network.forward({.steps = 1, .rows = rows, .x = x.data(), .symbols = symbols},
+    move_states(streams, workspace.state, false);
+    const float* output = network.forward({.steps = 1, .rows = rows, .x = worker.x.data(), .symbols = symbols},
                                           workspace.state, nn::Pass::kInference, workspace);
-    gather(streams, true);
-    network.output().forward({.n = rows, .x = output}, y.data(), padded(outputs), workspace);
+    move_states(streams, workspace.state, true);
+    network.output().forward({.n = rows, .x = output}, worker.y.data(), padded(outputs), workspace);
+    for (int64_t i = 0; i < rows; ++i) {
+      std::copy_n(worker.y.data() + i * padded(outputs), outputs, to + i * outputs);
+      if (symbols == nullptr) units.undo(from + i * inputs, to + i * outputs);
+    }
+  }
+
+  // Threads take blocks of streams.
+  void run(std::span<const int64_t> streams, const float* x, const int32_t* symbols, float* y) {
+    const auto n = static_cast<int64_t>(streams.size());
+    pool.run(
+        [&](int part, int parts) {
+          const Range range = split(n, parts, part);
+          for (int64_t begin = range.begin; begin < range.end; begin += kBlock) {
+            const int64_t count = std::min(kBlock, range.end - begin);
+            run_block(streams.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
+                      x == nullptr ? nullptr : x + begin * inputs, symbols == nullptr ? nullptr : symbols + begin,
+                      y + begin * outputs, *workers[static_cast<size_t>(part)]);
+          }
+        },
+        (n + kBlock / 2 - 1) / (kBlock / 2));
   }
 
   std::shared_ptr<const Model> model;
   const nn::Network& network;
-  Units units;
-  kernels::Context context;
-  nn::NetworkWorkspace workspace;
+  RegressorUnits units;
+  ThreadPool pool;
   nn::StackState<float> kept;  // of all streams
   int64_t capacity, inputs, outputs;
-  Buffer<float> x, y;  // of a step's streams, side by side
+  std::vector<std::unique_ptr<Worker>> workers;  // one a thread
   std::vector<int64_t> free;
   std::vector<uint8_t> is_open;
 };
@@ -211,32 +248,15 @@ void Streams::close(int64_t stream) noexcept {
 void Streams::reset(int64_t stream) noexcept { parts_->reset(stream); }
 
 bool Streams::step(std::span<const int64_t> streams, const float* x, float* y) {
-  Parts& p = *parts_;
-  if (p.inputs == 0) return false;
-  if (streams.empty()) return true;
-  for (size_t i = 0; i < streams.size(); ++i) {
-    const auto row = static_cast<int64_t>(i);
-    p.units.standardise(x + row * p.inputs, p.x.data() + row * padded(p.network.options().numbers));
-  }
-  p.run(streams, nullptr);
-  for (size_t i = 0; i < streams.size(); ++i) {
-    const auto row = static_cast<int64_t>(i);
-    std::copy_n(p.y.data() + row * padded(p.outputs), p.outputs, y + row * p.outputs);
-    p.units.undo(x + row * p.inputs, y + row * p.outputs);
-  }
+  if (parts_->inputs == 0) return false;
+  if (!streams.empty()) parts_->run(streams, x, nullptr, y);
   return true;
 }
 
 bool Streams::step(std::span<const int64_t> streams, const int32_t* symbols, float* y) {
-  Parts& p = *parts_;
-  const auto known = [&](int32_t symbol) { return p.inputs == 0 && symbol >= 0 && symbol < p.outputs; };
+  const auto known = [&](int32_t symbol) { return parts_->inputs == 0 && symbol >= 0 && symbol < parts_->outputs; };
   if (!std::all_of(symbols, symbols + streams.size(), known)) return false;
-  if (streams.empty()) return true;
-  p.run(streams, symbols);
-  for (size_t i = 0; i < streams.size(); ++i) {
-    const auto row = static_cast<int64_t>(i);
-    std::copy_n(p.y.data() + row * padded(p.outputs), p.outputs, y + row * p.outputs);
-  }
+  if (!streams.empty()) parts_->run(streams, nullptr, symbols, y);
   return true;
 }
 

@@ -1,7 +1,9 @@
 #include "longhand/kernels/target.h"
 
+#include <algorithm>
 #include <chrono>
 
+#include "longhand/base/buffer.h"
 #include "longhand/base/error.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -31,6 +33,21 @@ double peak_flops(int64_t iterations) {
   return static_cast<double>(iterations) * kChains * static_cast<double>(hn::Lanes(d)) * 2.0;
 }
 
+// The sum of n floats, which start on a cache line; n is a multiple of 128.
+float sum_of(const float* p, int64_t n) {
+  const hn::CappedTag<float, 16> d;
+  constexpr int kChains = 8;
+  hn::Vec<decltype(d)> chain[kChains];
+  for (int i = 0; i < kChains; ++i) chain[i] = hn::Zero(d);
+  const auto lane_count = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t k = 0; k < n; k += kChains * lane_count) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kChains; ++i) chain[i] = hn::Add(chain[i], hn::Load(d, p + k + i * lane_count));
+  }
+  for (int i = 1; i < kChains; ++i) chain[0] = hn::Add(chain[0], chain[i]);
+  return hn::GetLane(chain[0]);
+}
+
 }  // namespace longhand::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -38,6 +55,7 @@ HWY_AFTER_NAMESPACE();
 namespace longhand::kernels {
 
 HWY_EXPORT(peak_flops);
+HWY_EXPORT(sum_of);
 
 namespace {
 
@@ -90,6 +108,22 @@ double measure_peak_gflops() {
     best = std::max(best, flops / seconds * 1e-9);
   }
   return best;
+}
+
+double measure_read_seconds(int64_t floats) {
+  using Clock = std::chrono::steady_clock;
+  const int64_t size = (floats + 127) / 128 * 128;
+  Buffer<float> values(size);
+  const int64_t repetitions = std::max<int64_t>(2, (1 << 20) / size);
+  double best = 1e9;
+  float sum = 0.0F;
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    const auto start = Clock::now();
+    for (int64_t i = 0; i < repetitions; ++i) sum += HWY_DYNAMIC_DISPATCH(sum_of)(values.data(), size);
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    best = std::min(best, seconds / static_cast<double>(repetitions));
+  }
+  return sum == 0.0F ? best : 0.0;  // the sum is used, so that the loop cannot be left out
 }
 
 }  // namespace longhand::kernels

@@ -1,6 +1,7 @@
 // Which SIMD instruction set the kernels run on.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,5 +20,9 @@ void use_simd_target(const std::string& name);
 /// Measures how many GFLOP/s (two per multiply-add) the running target reaches on one thread when nothing but
 /// independent multiply-adds of registers runs. It is the ceiling that kernels are compared with.
 double measure_peak_gflops();
+
+/// Measures the seconds in which one thread reads `floats` floats that it has just read: from the cache that holds
+/// them. It is the floor for one step of a layer with so many weights.
+double measure_read_seconds(int64_t floats);
 
 }  // namespace longhand::kernels
