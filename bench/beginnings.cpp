@@ -31,18 +31,17 @@ struct Subject {
   std::string text;  // normalised
   kernels::Context context{1};
   tasks::LanguageModel::Workspace workspace{model, nn::Engine::kFused, context};
-  nn::StackState<float> state = model.new_state();
+  tasks::TextReader reader{model, nn::Engine::kFused};
 
   std::vector<int32_t> encode(const std::string& some) const {
     return data::encode(some, model.options().text, model.vocabulary(), data::Unknown::kUnk, "text").symbols;
   }
   std::string write(const std::string& prompt, int64_t length, const tasks::SamplerOptions& options) {
     std::string out = prompt;
-    tasks::generate(model, prompt, length, options, data::Unknown::kSkip, nn::Engine::kFused,
-                    [&](const std::string& piece) {
-                      out += piece;
-                      return true;
-                    });
+    tasks::generate(model, prompt, length, options, data::Unknown::kSkip, reader, [&](const std::string& piece) {
+      out += piece;
+      return true;
+    });
     return out;
   }
 };
@@ -95,10 +94,10 @@ void print_contexts(Subject& s) {
       while (at + 20 < all.size() && !begins(at)) ++at;
       if (at + 20 >= all.size()) continue;
       ++passages;
-      s.state.reset(1);
-      for (const int32_t symbol : before) s.model.read(symbol, s.state, s.workspace);
+      s.reader.reset();
+      for (const int32_t symbol : before) s.reader.read(symbol);
       for (size_t t = 0; t < 20; ++t) {
-        const std::span<const float> logits = s.model.read(all[at + t], s.state, s.workspace);
+        const std::span<const float> logits = s.reader.read(all[at + t]);
         double sum = 0.0;
         for (const float l : logits) sum += std::exp(static_cast<double>(l));
         const double nats = std::log(sum) - static_cast<double>(logits[static_cast<size_t>(all[at + t + 1])]);
@@ -142,9 +141,9 @@ void print_words(Subject& s, const std::vector<std::string>& prompts) {
       all += here;
       bad_samples += 2 * good_here < here ? 1 : 0;
     }
-    s.state.reset(1);
+    s.reader.reset();
     std::span<const float> logits;
-    for (const int32_t symbol : s.encode("\n" + prompt)) logits = s.model.read(symbol, s.state, s.workspace);
+    for (const int32_t symbol : s.encode("\n" + prompt)) logits = s.reader.read(symbol);
     const auto best = static_cast<size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
     double sum = 0.0;
     for (const float l : logits) sum += std::exp(static_cast<double>(l - logits[best]));

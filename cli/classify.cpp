@@ -1,10 +1,8 @@
 // longhand classify: texts in, labels with their probabilities out, as they come.
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
-#include <numeric>
 
 #include "cli/command_line.h"
 #include "cli/console.h"
@@ -12,7 +10,8 @@
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
 #include "longhand/data/source.h"
-#include "longhand/tasks/classifier_task.h"
+#include "longhand/model_parts.h"
+#include "longhand/predict.h"
 
 namespace longhand::cli {
 namespace {
@@ -37,19 +36,18 @@ class Classify {
 
   int run() {
     given_.apply(table_);
-    model_ = tasks::Classifier::load(tasks::ModelFile::read(model_path_));
+    const std::shared_ptr<const Model> model = load_model(model_path_, Task::kClassifier);
+    classifier_.emplace(model, static_cast<int>(threads_));
     LineStream lines(data_);
-    kernels::Context context(static_cast<int>(threads_));
-    tasks::Classifier::Workspace workspace(*model_, model_->options().lstm.fastest_engine(), context);
     std::optional<std::string> line = lines.next();
     if (!line) return 0;
     const std::string source = shown_name(data_);
-    const data::LabelledOptions& columns = model_->options().columns;
+    const data::LabelledOptions& columns = model->parts().classifier->options().columns;
     const std::string format =
-        format_ == "auto" ? data::recognise_texts(data_ == "-" ? *line : head(), columns, model_->classes(), source)
+        format_ == "auto" ? data::recognise_texts(data_ == "-" ? *line : head(), columns, model->output_names(), source)
                           : format_;
     if (format == "csv" || format == "tsv" || format == "json") {
-      classify_all(std::move(*line), lines, format, workspace);
+      classify_all(std::move(*line), lines, columns, format);
       return 0;
     }
     if (data_ != "-") say("{}: {}\n", source, format == "lines" ? "one text per line" : "format " + format);
@@ -57,12 +55,12 @@ class Classify {
       try {
         waiting_.push_back({data::read_text_line(*line, format, columns, source, number), "", number});
       } catch (const Error&) {
-        classify(workspace);  // what came before is not lost
+        classify();  // what came before is not lost
         throw;
       }
-      if (waiting_.size() >= kMaxWaiting || lines.would_wait()) classify(workspace);
+      if (waiting_.size() >= kMaxWaiting || lines.would_wait()) classify();
     }
-    classify(workspace);
+    classify();
     return 0;
   }
 
@@ -81,57 +79,32 @@ class Classify {
   }
 
   // A table or an array is read to its end first.
-  void classify_all(std::string text, LineStream& lines, const std::string& format,
-                    tasks::Classifier::Workspace& workspace) {
+  void classify_all(std::string text, LineStream& lines, data::LabelledOptions columns, const std::string& format) {
     while (std::optional<std::string> line = lines.next()) text += "\n" + *line;
-    data::LabelledOptions columns = model_->options().columns;
     columns.format = format;
     data::LabelledFile file = data::read_labelled(text, columns, data::Labels::kIgnored, shown_name(data_));
     say("{}: {}\n", shown_name(data_), file.description);
     for (data::LabelledText& example : file.examples) {
       waiting_.push_back(std::move(example));
-      if (waiting_.size() >= kMaxWaiting) classify(workspace);
+      if (waiting_.size() >= kMaxWaiting) classify();
     }
-    classify(workspace);
+    classify();
   }
 
-  void classify(tasks::Classifier::Workspace& workspace) {
+  void classify() {
     if (waiting_.empty()) return;
-    std::vector<bool> blank;
-    std::vector<data::LabelledText> texts;
-    for (data::LabelledText& line : waiting_) {
-      blank.push_back(line.text.empty());
-      if (!line.text.empty()) texts.push_back(std::move(line));
-    }
+    std::vector<std::string> texts;
+    for (data::LabelledText& line : waiting_) texts.push_back(std::move(line.text));
     waiting_.clear();
-    const tasks::LabelledCorpus corpus(*model_, std::move(texts));
-    std::vector<int64_t> all(static_cast<size_t>(corpus.size()));
-    std::iota(all.begin(), all.end(), 0);
-    tasks::ClassBatch batch;
-    std::span<const double> probabilities;
-    if (!all.empty()) {
-      corpus.get(all, {}, batch);
-      probabilities = model_->read(batch.words, workspace);
-    }
-    const size_t K = model_->classes().size();
     std::string out;
-    size_t next = 0;
-    for (const bool is_blank : blank) {
-      if (!is_blank) write(probabilities.subspan(next++ * K, K), out);
+    for (const std::vector<ClassProbability>& classes : classifier_->classify(texts, top_)) {
+      for (size_t i = 0; i < classes.size(); ++i) {
+        out += fmt::format("{}{}\t{:.6f}", i > 0 ? "\t" : "", visible(classes[i].name), classes[i].probability);
+      }
       out += "\n";  // a line for every line
     }
     write_text(out);
     flush_output();
-  }
-
-  // The most probable classes of one text.
-  void write(std::span<const double> row, std::string& out) const {
-    std::vector<size_t> order(row.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t j) { return row[i] > row[j]; });
-    for (size_t i = 0; i < std::min(row.size(), static_cast<size_t>(top_)); ++i) {
-      out += fmt::format("{}{}\t{:.6f}", i > 0 ? "\t" : "", visible(model_->classes()[order[i]]), row[order[i]]);
-    }
   }
 
   std::string model_path_;
@@ -141,7 +114,7 @@ class Classify {
   int64_t threads_ = 0;
   OptionTable table_;
   GivenOptions given_;
-  std::unique_ptr<tasks::Classifier> model_;
+  std::optional<Classifier> classifier_;
   std::vector<data::LabelledText> waiting_;
 };
 

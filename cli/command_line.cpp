@@ -8,6 +8,7 @@
 
 #include "cli/console.h"
 #include "longhand/base/error.h"
+#include "longhand/version.h"
 #include "longhand/base/utf8.h"
 
 namespace longhand::cli {

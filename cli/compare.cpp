@@ -21,6 +21,7 @@
 #include "longhand/base/error.h"
 #include "longhand/kernels/target.h"
 #include "longhand/lab/comparison_page.h"
+#include "longhand/version.h"
 
 namespace longhand::cli {
 namespace {

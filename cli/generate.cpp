@@ -5,7 +5,10 @@
 
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/text_source.h"
 #include "longhand/base/error.h"
+#include "longhand/model_parts.h"
+#include "longhand/predict.h"
 #include "longhand/tasks/sampler.h"
 
 namespace longhand::cli {
@@ -38,24 +41,31 @@ struct Generate {
 
   int run() {
     given.apply(table);
-    const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(model_path);
-    const nn::LstmOptions& lstm = model->options().lstm;
-    const nn::Engine computed_by = given.has("engine") ? lstm.engine(engine) : lstm.fastest_engine();
-    if (lstm.bidirectional) {
+    const std::shared_ptr<const Model> model = load_model(model_path, Task::kLanguageModel);
+    if (model->parts().language_model->options().lstm.bidirectional) {
       throw input_error(model_path + ": a bidirectional model cannot generate: it also reads each text backwards",
                         "train one without --bidirectional");
     }
     bool begun = false;
     std::string last;
-    tasks::generate(*model, prompt, length, sampler, data::parse_unknown(unknown), computed_by,
-                    [&](const std::string& piece) {
-                      if (!begun) write_text(prompt);  // only now is it known to be good
-                      begun = true;
-                      write_text(piece);
-                      if (!piece.empty()) last = piece;
-                      flush_output();
-                      return true;
-                    });
+    const auto emit = [&](const std::string& piece) {
+      if (!begun) write_text(prompt);  // only now is it known to be good
+      begun = true;
+      write_text(piece);
+      if (!piece.empty()) last = piece;
+      flush_output();
+      return true;
+    };
+    const tasks::LanguageModel& language_model = *model->parts().language_model;
+    if (given.has("engine")) {
+      tasks::TextReader reader(language_model, language_model.options().lstm.engine(engine));
+      tasks::generate(language_model, prompt, length, sampler, data::parse_unknown(unknown), reader, emit);
+    } else {
+      const UnknownSymbols policy = unknown == "error"  ? UnknownSymbols::kError
+                                    : unknown == "skip" ? UnknownSymbols::kSkip
+                                                        : UnknownSymbols::kReadAsUnknown;
+      Generator(model).generate(prompt, length, sampler, emit, policy);
+    }
     if (last != "\n") put("\n");
     return 0;
   }

@@ -16,6 +16,7 @@
 #include "longhand/tasks/language_model.h"
 #include "longhand/tasks/regressor.h"
 #include "longhand/tasks/tagger.h"
+#include "longhand/version.h"
 
 namespace longhand::cli {
 namespace {

@@ -195,10 +195,11 @@ lab::Findings LanguageRun::examine(const std::string& folder, const train::Train
   if (lstm.bidirectional) return out;  // it cannot write
   const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(train::RunFiles(folder).model);
   const std::vector<std::string> begin_with = prompts(*kept);
+  tasks::TextReader reader(*kept, lstm.fastest_engine());
   for (const std::string& prompt : begin_with) {
     lab::Sample sample{prompt, ""};
     tasks::generate(*kept, prompt, 400 / static_cast<int64_t>(begin_with.size()), {.temperature = 0.8},
-                    data::Unknown::kSkip, lstm.fastest_engine(), [&](const std::string& piece) {
+                    data::Unknown::kSkip, reader, [&](const std::string& piece) {
                       sample.text += piece;
                       return true;
                     });

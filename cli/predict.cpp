@@ -9,7 +9,8 @@
 #include "cli/console.h"
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
-#include "longhand/tasks/regressor_task.h"
+#include "longhand/model_parts.h"
+#include "longhand/predict.h"
 
 namespace longhand::cli {
 namespace {
@@ -29,7 +30,9 @@ class Predict {
 
   int run() {
     given_.apply(table_);
-    const std::unique_ptr<tasks::Regressor> model = tasks::Regressor::load(tasks::ModelFile::read(model_path_));
+    const std::shared_ptr<const Model> loaded = load_model(model_path_, Task::kRegressor);
+    const Forecaster forecaster(loaded, static_cast<int>(threads_));
+    const tasks::Regressor* model = loaded->parts().regressor.get();
     const data::SeriesOptions& series = model->options().series;
     data::SeriesOptions columns = series;
     columns.inputs = fmt::format("{}", fmt::join(model->columns().inputs, ","));
@@ -50,27 +53,20 @@ class Predict {
       say("note: {} shorter than the window of {} rows, and left out of the result\n",
           left_out == 1 ? "a sequence is" : fmt::format("{} sequences are", left_out), series.window);
     }
-    kernels::Context context(static_cast<int>(threads_));
-    tasks::Regressor::Workspace workspace(*model, model->options().lstm.fastest_engine(), context);
-    const auto O = static_cast<size_t>(model->targets());
-    const auto values = static_cast<size_t>(model->ahead()) * O;
+    const auto O = static_cast<size_t>(forecaster.targets());
     std::string header = "row,step";
     for (const std::string& name : model->columns().targets) header.append(",").append(quoted(visible(name)));
     put("{}\n", header);
-    tasks::SeriesBatch batch;
     for (size_t first = 0; first < windows.size(); first += kBatch) {
       const auto some = std::span<const data::Window>(windows).subspan(first, std::min(kBatch, windows.size() - first));
-      model->get(table, some, false, batch);
-      const std::span<const float> predicted = model->read(batch, workspace);
+      const std::vector<std::vector<double>> predicted = forecaster.forecast(rows_of(table, *loaded, some));
       for (size_t b = 0; b < some.size(); ++b) {
-        for (size_t j = 0; j < values; ++j) {
+        for (size_t j = 0; j < predicted[b].size(); ++j) {
           const size_t o = j % O;
           // The last row that was read, from 1, as the first below the header; and how far ahead of it.
           const int64_t step = series.horizon > 0 ? static_cast<int64_t>(j / O) + 1 : 0;
           if (o == 0) put("{},{}", some[b].begin + some[b].length, step);
-          const data::Scale& scale = model->columns().target_scales[o];
-          const double value = scale.undo(static_cast<double>(predicted[b * values + j]));
-          put(",{}{}", shown(value, scale), o + 1 == O ? "\n" : "");
+          put(",{}{}", shown(predicted[b][j], model->columns().target_scales[o]), o + 1 == O ? "\n" : "");
         }
       }
     }
@@ -79,6 +75,27 @@ class Predict {
 
  private:
   static constexpr size_t kBatch = 256;
+
+  // The windows' rows as the model reads them.
+  static std::vector<std::vector<double>> rows_of(const data::Table& table, const Model& model,
+                                                  std::span<const data::Window> windows) {
+    std::vector<const std::vector<double>*> columns;
+    for (const std::string& name : model.input_names()) {
+      const auto input = std::find(table.inputs.begin(), table.inputs.end(), name);
+      const auto target = std::find(table.targets.begin(), table.targets.end(), name);
+      columns.push_back(input != table.inputs.end()
+                            ? &table.input[static_cast<size_t>(input - table.inputs.begin())]
+                            : &table.target[static_cast<size_t>(target - table.targets.begin())]);
+    }
+    std::vector<std::vector<double>> out;
+    for (const data::Window& window : windows) {
+      std::vector<double>& rows = out.emplace_back();
+      for (int64_t t = window.begin; t < window.begin + window.length; ++t) {
+        for (const std::vector<double>* column : columns) rows.push_back((*column)[static_cast<size_t>(t)]);
+      }
+    }
+    return out;
+  }
 
   // A prediction has seven digits of its own, counted from the first of the deviation.
   static std::string shown(double value, const data::Scale& scale) {

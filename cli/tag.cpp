@@ -9,7 +9,8 @@
 #include "cli/text_source.h"
 #include "longhand/base/error.h"
 #include "longhand/data/source.h"
-#include "longhand/tasks/tagger_task.h"
+#include "longhand/model_parts.h"
+#include "longhand/predict.h"
 
 namespace longhand::cli {
 namespace {
@@ -33,13 +34,12 @@ class Tag {
 
   int run() {
     given_.apply(table_);
-    model_ = tasks::Tagger::load(tasks::ModelFile::read(model_path_));
+    const std::shared_ptr<const Model> model = load_model(model_path_, Task::kTagger);
+    tagger_.emplace(model, static_cast<int>(threads_));
     LineStream lines(data_);
-    kernels::Context context(static_cast<int>(threads_));
-    tasks::Tagger::Workspace workspace(*model_, model_->options().lstm.fastest_engine(), context);
     const bool columns = input_ == "columns";
-    reader_.emplace(data::ColumnOptions{.column = model_->options().columns.column,
-                                        .word_column = model_->options().columns.word_column},
+    const data::ColumnOptions& trained = model->parts().tagger->options().columns;
+    reader_.emplace(data::ColumnOptions{.column = trained.column, .word_column = trained.word_column},
                     data::ColumnReader::Tags::kIgnored, shown_name(data_));
     int64_t number = 0;
     while (std::optional<std::string> line = lines.next()) {
@@ -47,17 +47,17 @@ class Tag {
       try {
         take(std::move(*line), number);
       } catch (const Error&) {
-        tag(workspace);  // what came before is not lost
+        tag();  // what came before is not lost
         throw;
       }
-      if (waiting_.size() >= kMaxWaiting || (!waiting_.empty() && lines.would_wait())) tag(workspace);
+      if (waiting_.size() >= kMaxWaiting || (!waiting_.empty() && lines.would_wait())) tag();
     }
     if (!raw_.empty() && raw_.back().find_first_not_of(kBlanks) != std::string::npos) {
       raw_.emplace_back();  // the blank line that the last sentence lacks
       ++number;
     }
     if (columns) take_columns(reader_->end().value_or(data::TaggedSentence()), number);
-    tag(workspace);
+    tag();
     return 0;
   }
 
@@ -77,7 +77,7 @@ class Tag {
     if (input_ == "sentences") {
       data::TaggedSentence sentence;
       sentence.words = data::split_words(data::clean_line(line, shown_name(data_), number), {});
-      model_->check_length(static_cast<int64_t>(sentence.words.size()), nbest_);
+      tagger_->check_length(static_cast<int64_t>(sentence.words.size()), nbest_);
       waiting_.push_back({std::move(sentence), {}, 0});
       return;
     }
@@ -87,42 +87,26 @@ class Tag {
   }
 
   void take_columns(data::TaggedSentence sentence, int64_t last_line) {
-    model_->check_length(static_cast<int64_t>(sentence.words.size()), nbest_);
+    tagger_->check_length(static_cast<int64_t>(sentence.words.size()), nbest_);
     const int64_t first = last_line - static_cast<int64_t>(raw_.size()) + 1;
     waiting_.push_back({std::move(sentence), std::move(raw_), first});
     raw_.clear();
   }
 
-  void tag(tasks::Tagger::Workspace& workspace) {
-    data::Lexicon lexicon = model_->lexicon();
-    std::vector<std::vector<int32_t>> entries;
-    for (const Waiting& waiting : waiting_) {
-      if (waiting.sentence.words.empty()) continue;
-      entries.emplace_back();
-      for (const std::string& word : waiting.sentence.words) entries.back().push_back(lexicon.find(word));
-    }
-    std::vector<std::vector<tasks::Tagging>> best;
-    if (!entries.empty()) {
-      data::WordBatch batch;
-      data::make_batch(lexicon, std::vector<std::span<const int32_t>>(entries.begin(), entries.end()), {}, batch);
-      model_->read(batch, workspace);
-      best = model_->best(batch, nbest_, workspace);
-    }
+  void tag() {
+    std::vector<Sentence> sentences;
+    for (const Waiting& waiting : waiting_) sentences.push_back(waiting.sentence.words);
+    const std::vector<std::vector<Tags>> best = tagger_->tag(sentences, nbest_);
     std::string out;
-    size_t next = 0;
-    for (const Waiting& waiting : waiting_) {
-      const bool empty = waiting.sentence.words.empty();
-      write(waiting, empty ? std::vector<tasks::Tagging>{{}} : best[next], out);
-      next += empty ? 0 : 1;
-    }
+    for (size_t i = 0; i < waiting_.size(); ++i) write(waiting_[i], best[i], out);
     waiting_.clear();
     write_text(out);
     flush_output();
   }
 
-  void write(const Waiting& waiting, const std::vector<tasks::Tagging>& taggings, std::string& out) const {
+  void write(const Waiting& waiting, const std::vector<Tags>& taggings, std::string& out) const {
     const std::vector<std::string>& words = waiting.sentence.words;
-    for (const tasks::Tagging& tagging : taggings) {
+    for (const Tags& tagging : taggings) {
       if (probabilities_ && !words.empty()) out += fmt::format("# probability = {:.6f}\n", tagging.probability);
       if (input_ == "columns") {
         write_columns(waiting, tagging.tags, out);
@@ -165,7 +149,7 @@ class Tag {
   int64_t threads_ = 0;
   OptionTable table_;
   GivenOptions given_;
-  std::unique_ptr<tasks::Tagger> model_;
+  std::optional<Tagger> tagger_;
   std::optional<data::ColumnReader> reader_;
   std::vector<std::string> raw_;
   std::vector<Waiting> waiting_;

@@ -30,6 +30,7 @@
 #include "longhand/lab/symmetry.h"
 #include "longhand/model.h"
 #include "longhand/nn/lstm_stack.h"
+#include "longhand/predict.h"
 #include "longhand/stream.h"
 #include "longhand/tasks/language_model.h"
 #include "longhand/tasks/language_model_task.h"

@@ -9,16 +9,6 @@
 namespace longhand {
 namespace {
 
-std::string_view name_of(Task task) {
-  switch (task) {
-    case Task::kLanguageModel: return "language model";
-    case Task::kTagger: return "tagger";
-    case Task::kClassifier: return "classifier";
-    case Task::kRegressor: return "regressor";
-  }
-  return "";
-}
-
 // What a regressor reads and writes at a step.
 void name_columns(Model::Parts& parts) {
   const tasks::Columns& columns = parts.regressor->columns();
@@ -55,6 +45,16 @@ std::unique_ptr<Model::Parts> read_parts(const tasks::ModelFile& file) {
 
 }  // namespace
 
+std::string_view name_of(Task task) {
+  switch (task) {
+    case Task::kLanguageModel: return "language model";
+    case Task::kTagger: return "tagger";
+    case Task::kClassifier: return "classifier";
+    case Task::kRegressor: return "regressor";
+  }
+  return "";
+}
+
 const nn::Network& Model::Parts::network() const {
   if (language_model) return language_model->network();
   if (tagger) return tagger->network();
@@ -84,7 +84,6 @@ Task Model::task() const {
   return parts_->regressor ? Task::kRegressor : Task::kLanguageModel;
 }
 
-std::string_view Model::task_name() const { return name_of(task()); }
 int64_t Model::parameters() const { return parts_->network().parameters().count(); }
 const std::vector<std::string>& Model::input_names() const { return parts_->input_names; }
 const std::vector<std::string>& Model::output_names() const { return parts_->output_names; }

@@ -11,12 +11,16 @@
 #include <vector>
 
 #include "longhand/base/error.h"
+#include "longhand/base/export.h"
 
 namespace longhand {
 
 enum class Task { kLanguageModel, kTagger, kClassifier, kRegressor };
 
-class Model {
+/// "language model", "tagger", "classifier" or "regressor".
+LONGHAND_API std::string_view name_of(Task task);
+
+class LONGHAND_API Model {
  public:
   /// Reads a model file, or the one in a run's folder. Throws an input error for a file that is missing, damaged, or no
   /// model's.
@@ -28,8 +32,7 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   Task task() const;
-  /// "language model", "tagger", ...
-  std::string_view task_name() const;
+  std::string_view task_name() const { return name_of(task()); }
   /// Number of weights.
   int64_t parameters() const;
 

@@ -13,7 +13,7 @@ namespace longhand {
 
 /// One sequence. All memory is taken when it is made: what is noexcept below allocates nothing, takes no lock and makes
 /// no system call. For one thread at a time; any number of streams share a model.
-class Stream {
+class LONGHAND_API Stream {
  public:
   /// Throws an input error for a model that cannot be read step by step, and, where `inputs` and `outputs` are given,
   /// for one with others.
@@ -54,7 +54,7 @@ class Stream {
 
 /// Independent sequences that are advanced together, each joining and leaving when it likes. The results are those of a
 /// Stream for each, and a step of many takes less time than their steps one by one.
-class Streams {
+class LONGHAND_API Streams {
  public:
   /// Room for `capacity` sequences. `threads` of 0 means all that the process may use. Throws as Stream does.
   Streams(std::shared_ptr<const Model> model, int64_t capacity, int threads = 1);

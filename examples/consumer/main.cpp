@@ -18,10 +18,10 @@ int main() try {
   const train::TrainResult result = trainer.run();
   std::cout << "loss after " << result.progress.epoch << " epochs: " << result.progress.loss() << " nats\n";
 
-  const auto loaded = tasks::LanguageModel::load("run");
+  const Generator generator(Model::load("run"));
   std::cout << "the model writes: ";
-  tasks::generate(*loaded, "The ", 60, {.temperature = 0.7}, data::Unknown::kError, nn::Engine::kFused,
-                  [](const std::string& piece) { return static_cast<bool>(std::cout << piece << std::flush); });
+  generator.generate("The ", 60, {.temperature = 0.7},
+                     [](const std::string& piece) { return static_cast<bool>(std::cout << piece << std::flush); });
   std::cout << "\n";
 } catch (const longhand::Error& e) {
   std::cerr << "error: " << e.what() << "\n  " << e.advice() << "\n";

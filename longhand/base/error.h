@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "longhand/base/export.h"
+
 namespace longhand {
 
 /// What the process should return for an error. The values are a promise to scripts.
@@ -13,7 +15,7 @@ enum class ExitCode { kDone = 0, kInput = 1, kUsage = 2, kInterrupted = 130 };
 /// A fault of the input or of the command line, thrown once, where it is noticed.
 /// `what()` is the first line (what was wrong, where, what was expected and what was found);
 /// `advice()` the second (what to do). Neither ends in a newline.
-class Error : public std::runtime_error {
+class LONGHAND_API Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& problem, std::string advice)
       : std::runtime_error(problem), code_(code), advice_(std::move(advice)) {}

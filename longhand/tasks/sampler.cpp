@@ -96,8 +96,34 @@ std::vector<int32_t> usual_context(const data::Vocabulary& vocabulary, bool word
 
 }  // namespace
 
+TextReader::TextReader(const LanguageModel& model, nn::Engine engine, const nn::StepWeights* steps)
+    : model_(model), workspace_(model, engine, context_), state_(model.new_state()) {
+  LONGHAND_CHECK(!model.options().lstm.bidirectional);
+  if (engine == nn::Engine::kFused) {
+    if (steps == nullptr) steps = &own_steps_.emplace(model.network());
+    stepper_.emplace(*steps);
+    logits_.resize(static_cast<size_t>(model.vocabulary().size()));
+  }
+  reset();
+}
+
+void TextReader::reset() {
+  if (stepper_) {
+    stepper_->reset();
+  } else {
+    state_.reset(1);
+  }
+}
+
+std::span<const float> TextReader::read(int32_t symbol) {
+  if (!stepper_) return model_.read(symbol, state_, workspace_);
+  LONGHAND_CHECK(symbol >= 0 && symbol < model_.vocabulary().size());
+  stepper_->step(symbol, logits_.data());
+  return logits_;
+}
+
 void generate(const LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
-              data::Unknown unknown, nn::Engine engine, const std::function<bool(const std::string&)>& emit) {
+              data::Unknown unknown, TextReader& reader, const std::function<bool(const std::string&)>& emit) {
   const data::Vocabulary& vocabulary = model.vocabulary();
   const data::TextOptions& text = model.options().text;
   const int32_t begin = text.lines ? vocabulary.find(data::kBegin) : -1;
@@ -129,12 +155,9 @@ void generate(const LanguageModel& model, const std::string& prompt, int64_t len
   const Verse form(options.verse, vocabulary);
   Verse verse = form;
   data::Writer writer(text);
-  kernels::Context context(1);  // one symbol at a time leaves nothing to share out
-  LanguageModel::Workspace workspace(model, engine, context);
-  nn::StackState<float> state = model.new_state();
   std::span<const float> logits;
   const auto read_start = [&](const std::vector<int32_t>& symbols) {
-    state.reset(1);
+    reader.reset();
     verse = form;
     for (const int32_t symbol : symbols) {
       if (symbol != begin && !verse.write(symbol)) {
@@ -143,7 +166,7 @@ void generate(const LanguageModel& model, const std::string& prompt, int64_t len
                                                                      : "--acrostic " + options.verse.acrostic),
                           "give the start of such a poem, or no prompt");
       }
-      logits = model.read(symbol, state, workspace);
+      logits = reader.read(symbol);
     }
   };
   for (const int32_t symbol : before) writer.next(vocabulary.symbol(symbol));
@@ -163,7 +186,7 @@ void generate(const LanguageModel& model, const std::string& prompt, int64_t len
     lines += ended ? 1 : 0;
     if (options.count > 0 ? lines == options.count : i + 1 == length) return;
     if (!ended) {
-      logits = model.read(next, state, workspace);
+      logits = reader.read(next);
       continue;
     }
     in_line = 0;

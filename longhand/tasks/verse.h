@@ -6,16 +6,9 @@
 #include <vector>
 
 #include "longhand/data/text.h"
+#include "longhand/tasks/sampler_options.h"
 
 namespace longhand::tasks {
-
-struct VerseOptions {
-  std::string form;      ///< "5x4": four lines of five characters; 7x4, 5x8, 7x8; empty: as the model likes
-  std::string acrostic;  ///< the lines' first characters; empty: any
-
-  void add_to(OptionTable& table);
-  bool any() const { return !form.empty() || !acrostic.empty(); }
-};
 
 /// What may come next in a poem. Lines end in a comma and a full stop in turn.
 class Verse {

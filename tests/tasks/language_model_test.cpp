@@ -296,11 +296,11 @@ Learned learned(double reset, bool moving) {
   for (size_t k = 0; k < 10; ++k) {
     const size_t at = text.find(' ', 190 * k) + 1, end = text.find(' ', at + 9);
     std::string written = text.substr(at, end - at);
-    generate(m.model, written, 30, {.greedy = true}, data::Unknown::kError, Engine::kFused,
-             [&](const std::string& piece) {
-               written += piece;
-               return true;
-             });
+    TextReader reader(m.model, Engine::kFused);
+    generate(m.model, written, 30, {.greedy = true}, data::Unknown::kError, reader, [&](const std::string& piece) {
+      written += piece;
+      return true;
+    });
     out.known += text.find(written) != std::string::npos ? 1 : 0;
   }
   return out;

@@ -39,7 +39,8 @@ std::string generated(LanguageModel& model, const std::string& prompt, const Sam
   kernels::Context context(1);
   std::string text;
   const Engine engine = model.options().lstm.fastest_engine();
-  generate(model, prompt, 60, options, unknown, engine, [&](const std::string& piece) {
+  TextReader reader(model, engine);
+  generate(model, prompt, 60, options, unknown, reader, [&](const std::string& piece) {
     text += piece;
     return true;
   });
@@ -116,11 +117,11 @@ TEST(Generate, EndsEachOfACountOfLines) {
   Model m({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
   std::string text;
   kernels::Context context(1);
-  generate(m.model, "", 5, {.greedy = true, .count = 3}, data::Unknown::kError, Engine::kFused,
-           [&](const std::string& piece) {
-             text += piece;
-             return text.size() < 1000;
-           });
+  TextReader reader(m.model, Engine::kFused);
+  generate(m.model, "", 5, {.greedy = true, .count = 3}, data::Unknown::kError, reader, [&](const std::string& piece) {
+    text += piece;
+    return text.size() < 1000;
+  });
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3) << text;
   EXPECT_LE(text.size(), 3U * 6U);
 }

@@ -1,0 +1,295 @@
+#include "longhand/c.h"
+
+#include <algorithm>
+#include <new>
+
+#include "longhand/predict.h"
+#include "longhand/stream.h"
+#include "longhand/version.h"
+
+// The handles are the C++ objects, with what keeps their results alive.
+struct longhand_model {
+  std::shared_ptr<const longhand::Model> model;
+};
+struct longhand_stream {
+  longhand::Stream stream;
+};
+struct longhand_streams {
+  longhand::Streams streams;
+};
+struct longhand_tagger {
+  longhand::Tagger tagger;
+};
+struct longhand_taggings {
+  std::vector<longhand::Tags> best;
+};
+struct longhand_classifier {
+  longhand::Classifier classifier;
+};
+struct longhand_forecaster {
+  longhand::Forecaster forecaster;
+};
+struct longhand_generator {
+  longhand::Generator generator;
+};
+struct longhand_scorer {
+  longhand::Scorer scorer;
+};
+
+namespace {
+
+std::string& last_error() {
+  thread_local std::string text;
+  return text;
+}
+
+longhand_status failed(longhand_status status, const char* what) noexcept {
+  try {
+    last_error() = what;
+  } catch (...) {
+    last_error().clear();
+  }
+  return status;
+}
+
+// No exception leaves the library.
+template <class Body>
+longhand_status guarded(const Body& body) noexcept {
+  try {
+    body();
+    return LONGHAND_OK;
+  } catch (const longhand::Error& e) {
+    try {
+      const std::string both = std::string(e.what()) + "\n" + e.advice();
+      return failed(e.code() == longhand::ExitCode::kUsage ? LONGHAND_USAGE : LONGHAND_INPUT, both.c_str());
+    } catch (...) {
+      return failed(LONGHAND_NO_MEMORY, "no memory");
+    }
+  } catch (const std::bad_alloc&) {
+    return failed(LONGHAND_NO_MEMORY, "no memory");
+  } catch (const std::exception& e) {
+    return failed(LONGHAND_BUG, e.what());
+  } catch (...) {
+    return failed(LONGHAND_BUG, "an unknown exception");
+  }
+}
+
+longhand_status reads_symbols() noexcept {
+  return failed(LONGHAND_USAGE, "the model reads symbols, not numbers\ncall the function for symbols");
+}
+
+longhand_status unknown_symbol() noexcept {
+  return failed(LONGHAND_UNKNOWN_SYMBOL,
+                "a symbol is none of the model's\nfind symbols with longhand_model_find_symbol");
+}
+
+const char* name_at(const std::vector<std::string>& names, int64_t i) {
+  return i >= 0 && i < static_cast<int64_t>(names.size()) ? names[static_cast<size_t>(i)].c_str() : nullptr;
+}
+
+}  // namespace
+
+extern "C" {
+
+int longhand_c_version(void) { return LONGHAND_C_VERSION; }
+const char* longhand_version(void) { return LONGHAND_VERSION; }
+const char* longhand_error(void) { return last_error().c_str(); }
+
+longhand_status longhand_model_load(const char* path, longhand_model** model) {
+  return guarded([&] { *model = new longhand_model{longhand::Model::load(path)}; });
+}
+
+longhand_status longhand_model_load_memory(const void* file, size_t size, longhand_model** model) {
+  return guarded([&] {
+    *model = new longhand_model{longhand::Model::load(std::span(static_cast<const std::byte*>(file), size))};
+  });
+}
+
+void longhand_model_free(longhand_model* model) { delete model; }
+
+longhand_task longhand_model_task(const longhand_model* model) {
+  switch (model->model->task()) {
+    case longhand::Task::kTagger: return LONGHAND_TAGGER;
+    case longhand::Task::kClassifier: return LONGHAND_CLASSIFIER;
+    case longhand::Task::kRegressor: return LONGHAND_REGRESSOR;
+    default: return LONGHAND_LANGUAGE_MODEL;
+  }
+}
+
+int64_t longhand_model_inputs(const longhand_model* model) { return model->model->inputs(); }
+int64_t longhand_model_outputs(const longhand_model* model) { return model->model->outputs(); }
+
+const char* longhand_model_input_name(const longhand_model* model, int64_t input) {
+  return name_at(model->model->input_names(), input);
+}
+
+const char* longhand_model_output_name(const longhand_model* model, int64_t output) {
+  return name_at(model->model->output_names(), output);
+}
+
+int32_t longhand_model_find_symbol(const longhand_model* model, const char* symbol) {
+  return model->model->find_symbol(symbol);
+}
+
+longhand_status longhand_stream_new(const longhand_model* model, int64_t inputs, int64_t outputs,
+                                    longhand_stream** stream) {
+  return guarded([&] { *stream = new longhand_stream{longhand::Stream(model->model, inputs, outputs)}; });
+}
+
+void longhand_stream_free(longhand_stream* stream) { delete stream; }
+
+longhand_status longhand_stream_step(longhand_stream* stream, const float* x, float* y) {
+  return stream->stream.step(x, y) ? LONGHAND_OK : reads_symbols();
+}
+
+longhand_status longhand_stream_process(longhand_stream* stream, const float* x, float* y, int64_t steps) {
+  return stream->stream.process(x, y, steps) ? LONGHAND_OK : reads_symbols();
+}
+
+longhand_status longhand_stream_step_symbol(longhand_stream* stream, int32_t symbol, float* y) {
+  return stream->stream.step(symbol, y) ? LONGHAND_OK : unknown_symbol();
+}
+
+void longhand_stream_reset(longhand_stream* stream) { stream->stream.reset(); }
+int64_t longhand_stream_state_size(const longhand_stream* stream) { return stream->stream.state_size(); }
+void longhand_stream_get_state(const longhand_stream* stream, float* state) { stream->stream.get_state(state); }
+void longhand_stream_set_state(longhand_stream* stream, const float* state) { stream->stream.set_state(state); }
+
+longhand_status longhand_streams_new(const longhand_model* model, int64_t capacity, int threads,
+                                     longhand_streams** streams) {
+  return guarded([&] { *streams = new longhand_streams{longhand::Streams(model->model, capacity, threads)}; });
+}
+
+void longhand_streams_free(longhand_streams* streams) { delete streams; }
+int64_t longhand_streams_open(longhand_streams* streams) { return streams->streams.open(); }
+void longhand_streams_close(longhand_streams* streams, int64_t stream) { streams->streams.close(stream); }
+
+longhand_status longhand_streams_step(longhand_streams* streams, const int64_t* which, size_t count, const float* x,
+                                      float* y) {
+  bool read = true;
+  const longhand_status status = guarded([&] { read = streams->streams.step({which, count}, x, y); });
+  return status == LONGHAND_OK && !read ? reads_symbols() : status;
+}
+
+longhand_status longhand_streams_step_symbols(longhand_streams* streams, const int64_t* which, size_t count,
+                                              const int32_t* symbols, float* y) {
+  bool read = true;
+  const longhand_status status = guarded([&] { read = streams->streams.step({which, count}, symbols, y); });
+  return status == LONGHAND_OK && !read ? unknown_symbol() : status;
+}
+
+longhand_status longhand_tagger_new(const longhand_model* model, int threads, longhand_tagger** tagger) {
+  return guarded([&] { *tagger = new longhand_tagger{longhand::Tagger(model->model, threads)}; });
+}
+
+void longhand_tagger_free(longhand_tagger* tagger) { delete tagger; }
+
+longhand_status longhand_tagger_tag(const longhand_tagger* tagger, const char* const* words, size_t count, int64_t best,
+                                    longhand_taggings** taggings) {
+  return guarded([&] {
+    const longhand::Sentence sentence(words, words + count);
+    if (best < 1)
+      throw longhand::usage_error("expected at least 1 tagging, found a smaller number", "ask for 1 or more");
+    *taggings = new longhand_taggings{std::move(tagger->tagger.tag({&sentence, 1}, best).front())};
+  });
+}
+
+void longhand_taggings_free(longhand_taggings* taggings) { delete taggings; }
+size_t longhand_taggings_count(const longhand_taggings* taggings) { return taggings->best.size(); }
+
+double longhand_taggings_probability(const longhand_taggings* taggings, size_t tagging) {
+  return tagging < taggings->best.size() ? taggings->best[tagging].probability : 0.0;
+}
+
+const char* longhand_taggings_tag(const longhand_taggings* taggings, size_t tagging, size_t word) {
+  if (tagging >= taggings->best.size()) return nullptr;
+  return name_at(taggings->best[tagging].tags, static_cast<int64_t>(word));
+}
+
+longhand_status longhand_classifier_new(const longhand_model* model, int threads, longhand_classifier** classifier) {
+  return guarded([&] { *classifier = new longhand_classifier{longhand::Classifier(model->model, threads)}; });
+}
+
+void longhand_classifier_free(longhand_classifier* classifier) { delete classifier; }
+
+longhand_status longhand_classifier_classify(const longhand_classifier* classifier, const char* text, size_t top,
+                                             int64_t* classes, double* probabilities, size_t* found) {
+  return guarded([&] {
+    const std::vector<longhand::ClassProbability> best =
+        classifier->classifier.classify(std::string(text), static_cast<int64_t>(std::min<size_t>(top, 1U << 30U)));
+    for (size_t i = 0; i < best.size(); ++i) {
+      classes[i] = best[i].index;
+      probabilities[i] = best[i].probability;
+    }
+    *found = best.size();
+  });
+}
+
+longhand_status longhand_forecaster_new(const longhand_model* model, int threads, longhand_forecaster** forecaster) {
+  return guarded([&] { *forecaster = new longhand_forecaster{longhand::Forecaster(model->model, threads)}; });
+}
+
+void longhand_forecaster_free(longhand_forecaster* forecaster) { delete forecaster; }
+int64_t longhand_forecaster_ahead(const longhand_forecaster* forecaster) { return forecaster->forecaster.ahead(); }
+int64_t longhand_forecaster_targets(const longhand_forecaster* forecaster) { return forecaster->forecaster.targets(); }
+
+longhand_status longhand_forecaster_forecast(const longhand_forecaster* forecaster, const double* window, size_t rows,
+                                             double* forecast) {
+  return guarded([&] {
+    const auto size = rows * static_cast<size_t>(forecaster->forecaster.inputs());
+    const std::vector<double> out = forecaster->forecaster.forecast(std::span(window, size));
+    std::copy(out.begin(), out.end(), forecast);
+  });
+}
+
+longhand_status longhand_generator_new(const longhand_model* model, longhand_generator** generator) {
+  return guarded([&] { *generator = new longhand_generator{longhand::Generator(model->model)}; });
+}
+
+void longhand_generator_free(longhand_generator* generator) { delete generator; }
+
+longhand_status longhand_generator_generate(const longhand_generator* generator, const char* prompt, int64_t length,
+                                            const longhand_generate_options* options, longhand_emit emit, void* user) {
+  return guarded([&] {
+    longhand::GenerateOptions how;
+    bool skips = false;
+    if (options != nullptr) {
+      if (options->size < sizeof(longhand_generate_options)) {
+        throw longhand::usage_error("options: the member 'size' is too small", "set it to the size of the struct");
+      }
+      const bool sound = options->temperature >= 0.0 && options->top_k >= 0 && options->top_p >= 0.0 &&
+                         options->top_p <= 1.0 && options->seed >= 0;
+      if (!sound) {
+        throw longhand::usage_error("options: expected temperature, top_k and seed from 0, and top_p of 0 to 1",
+                                    "set all members, or pass no options");
+      }
+      if (options->temperature > 0.0) how.temperature = options->temperature;
+      if (options->top_p > 0.0) how.top_p = options->top_p;
+      how.top_k = options->top_k;
+      how.greedy = options->greedy != 0;
+      how.seed = options->seed;
+      skips = options->skip_unknown != 0;
+    }
+    generator->generator.generate(
+        prompt, length, how, [&](const std::string& piece) { return emit(piece.c_str(), piece.size(), user) != 0; },
+        skips ? longhand::UnknownSymbols::kSkip : longhand::UnknownSymbols::kError);
+  });
+}
+
+longhand_status longhand_scorer_new(const longhand_model* model, int threads, longhand_scorer** scorer) {
+  return guarded([&] { *scorer = new longhand_scorer{longhand::Scorer(model->model, threads)}; });
+}
+
+void longhand_scorer_free(longhand_scorer* scorer) { delete scorer; }
+
+longhand_status longhand_scorer_score(const longhand_scorer* scorer, const char* text, double* nats, int64_t* symbols,
+                                      int64_t* unknown) {
+  return guarded([&] {
+    const longhand::TextScore score = scorer->scorer.score(text);
+    *nats = score.nats;
+    *symbols = score.symbols;
+    *unknown = score.unknown;
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,288 @@
+#include "longhand/predict.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "longhand/data/chunks.h"
+#include "longhand/model_parts.h"
+#include "longhand/tasks/classifier_task.h"
+#include "longhand/tasks/sampler.h"
+#include "longhand/workspace_pool.h"
+
+namespace longhand {
+namespace {
+
+data::Unknown policy(UnknownSymbols unknown) {
+  switch (unknown) {
+    case UnknownSymbols::kSkip: return data::Unknown::kSkip;
+    case UnknownSymbols::kReadAsUnknown: return data::Unknown::kUnk;
+    default: return data::Unknown::kError;
+  }
+}
+
+std::shared_ptr<const Model> expected(std::shared_ptr<const Model> model, Task task) {
+  expect_task(*model, task);
+  return model;
+}
+
+}  // namespace
+
+struct Tagger::Parts {
+  Parts(std::shared_ptr<const Model> of, int threads)
+      : model(expected(std::move(of), Task::kTagger)), tagger(*model->parts().tagger), pool(tagger, threads) {}
+
+  std::shared_ptr<const Model> model;
+  const tasks::Tagger& tagger;
+  WorkspacePool<tasks::Tagger::Workspace> pool;
+};
+
+Tagger::Tagger(std::shared_ptr<const Model> model, int threads)
+    : parts_(std::make_unique<Parts>(std::move(model), threads)) {}
+Tagger::~Tagger() = default;
+
+void Tagger::check_length(int64_t words, int64_t n) const { parts_->tagger.check_length(words, n); }
+
+std::vector<std::vector<Tags>> Tagger::tag(std::span<const Sentence> sentences, int64_t n) const {
+  const tasks::Tagger& tagger = parts_->tagger;
+  data::Lexicon lexicon = tagger.lexicon();
+  std::vector<std::vector<int32_t>> entries;  // of the sentences that have words
+  for (const Sentence& sentence : sentences) {
+    if (sentence.empty()) continue;
+    entries.emplace_back();
+    for (const std::string& word : sentence) entries.back().push_back(lexicon.find(word));
+  }
+  std::vector<std::vector<tasks::Tagging>> best;
+  if (!entries.empty()) {
+    data::WordBatch batch;
+    data::make_batch(lexicon, std::vector<std::span<const int32_t>>(entries.begin(), entries.end()), {}, batch);
+    best = parts_->pool.with([&](tasks::Tagger::Workspace& workspace) {
+      tagger.read(batch, workspace);
+      return tagger.best(batch, n, workspace);
+    });
+  }
+  std::vector<std::vector<Tags>> out;
+  size_t next = 0;
+  for (const Sentence& sentence : sentences) {
+    std::vector<Tags>& taggings = out.emplace_back();
+    if (sentence.empty()) {
+      taggings.push_back({{}, 1.0});
+      continue;
+    }
+    for (tasks::Tagging& tagging : best[next++]) taggings.push_back({std::move(tagging.tags), tagging.probability});
+  }
+  return out;
+}
+
+std::vector<std::string> Tagger::tag(const Sentence& words) const {
+  return std::move(tag({&words, 1}).front().front().tags);
+}
+
+std::vector<TaggedSpan> Tagger::spans(const std::vector<std::string>& tags) {
+  std::vector<TaggedSpan> out;
+  for (const data::Chunk& chunk : data::chunks(tags)) out.push_back({chunk.begin, chunk.end, std::string(chunk.type)});
+  return out;
+}
+
+struct Classifier::Parts {
+  Parts(std::shared_ptr<const Model> of, int threads)
+      : model(expected(std::move(of), Task::kClassifier)),
+        classifier(*model->parts().classifier),
+        pool(classifier, threads) {}
+
+  std::shared_ptr<const Model> model;
+  const tasks::Classifier& classifier;
+  WorkspacePool<tasks::Classifier::Workspace> pool;
+};
+
+Classifier::Classifier(std::shared_ptr<const Model> model, int threads)
+    : parts_(std::make_unique<Parts>(std::move(model), threads)) {}
+Classifier::~Classifier() = default;
+
+std::vector<std::vector<ClassProbability>> Classifier::classify(std::span<const std::string> texts, int64_t top) const {
+  const tasks::Classifier& classifier = parts_->classifier;
+  std::vector<data::LabelledText> some;
+  for (const std::string& text : texts) {
+    if (!text.empty()) some.push_back({.text = text, .label = "", .line = 0});
+  }
+  const tasks::LabelledCorpus corpus(classifier, std::move(some));
+  const size_t K = classifier.classes().size();
+  std::vector<double> probabilities;
+  if (corpus.size() > 0) {
+    std::vector<int64_t> all(static_cast<size_t>(corpus.size()));
+    std::iota(all.begin(), all.end(), 0);
+    tasks::ClassBatch batch;
+    corpus.get(all, {}, batch);
+    probabilities = parts_->pool.with([&](tasks::Classifier::Workspace& workspace) {
+      const std::span<const double> read = classifier.read(batch.words, workspace);
+      return std::vector<double>(read.begin(), read.end());
+    });
+  }
+  std::vector<std::vector<ClassProbability>> out;
+  size_t next = 0;
+  for (const std::string& text : texts) {
+    std::vector<ClassProbability>& classes = out.emplace_back();
+    if (text.empty()) continue;
+    const auto row = std::span<const double>(probabilities).subspan(next++ * K, K);
+    std::vector<size_t> order(K);
+    std::iota(order.begin(), order.end(), 0);
+    const size_t count = std::min(K, static_cast<size_t>(std::max<int64_t>(top, 0)));
+    std::partial_sort(order.begin(), order.begin() + static_cast<int64_t>(count), order.end(),
+                      [&](size_t i, size_t j) { return row[i] != row[j] ? row[i] > row[j] : i < j; });
+    for (size_t i = 0; i < count; ++i)
+      classes.push_back({static_cast<int64_t>(order[i]), classifier.classes()[order[i]], row[order[i]]});
+  }
+  return out;
+}
+
+std::vector<ClassProbability> Classifier::classify(const std::string& text, int64_t top) const {
+  return std::move(classify(std::span(&text, 1), top).front());
+}
+
+struct Forecaster::Parts {
+  Parts(std::shared_ptr<const Model> of, int threads)
+      : model(expected(std::move(of), Task::kRegressor)),
+        regressor(*model->parts().regressor),
+        pool(regressor, threads),
+        inputs(model->inputs()) {}
+
+  // Lays windows side by side.
+  void get(std::span<const std::vector<double>> windows, tasks::SeriesBatch& batch) const {
+    const tasks::Columns& columns = regressor.columns();
+    const auto own = static_cast<int64_t>(columns.inputs.size());  // the others are targets, for the base
+    const int64_t O = regressor.targets(), stride = padded(own);
+    batch.rows = static_cast<int64_t>(windows.size());
+    for (const std::vector<double>& window : windows) {
+      batch.lengths.push_back(static_cast<int32_t>(static_cast<int64_t>(window.size()) / inputs));
+      batch.steps = std::max<int64_t>(batch.steps, batch.lengths.back());
+    }
+    batch.x.resize(batch.steps * batch.rows * stride);
+    batch.x.fill(0.0F);
+    batch.base.assign(static_cast<size_t>(batch.rows * O), 0.0F);
+    for (int64_t b = 0; b < batch.rows; ++b) {
+      const std::vector<double>& window = windows[static_cast<size_t>(b)];
+      const int64_t length = batch.lengths[static_cast<size_t>(b)];
+      batch.ragged = batch.ragged || length < batch.steps;
+      for (int64_t t = 0; t < length; ++t) {
+        for (int64_t i = 0; i < own; ++i) {
+          const data::Scale& scale = columns.input_scales[static_cast<size_t>(i)];
+          batch.x[(t * batch.rows + b) * stride + i] =
+              static_cast<float>(scale.apply(window[static_cast<size_t>(t * inputs + i)]));
+        }
+      }
+      for (size_t o = 0; o < model->parts().base_inputs.size(); ++o) {
+        const double last = window[static_cast<size_t>((length - 1) * inputs) + model->parts().base_inputs[o]];
+        batch.base[static_cast<size_t>(b * O) + o] = static_cast<float>(columns.target_scales[o].apply(last));
+      }
+    }
+  }
+
+  std::shared_ptr<const Model> model;
+  const tasks::Regressor& regressor;
+  WorkspacePool<tasks::Regressor::Workspace> pool;
+  int64_t inputs;
+};
+
+Forecaster::Forecaster(std::shared_ptr<const Model> model, int threads)
+    : parts_(std::make_unique<Parts>(std::move(model), threads)) {}
+Forecaster::~Forecaster() = default;
+
+int64_t Forecaster::inputs() const { return parts_->inputs; }
+int64_t Forecaster::targets() const { return parts_->regressor.targets(); }
+int64_t Forecaster::ahead() const { return parts_->regressor.ahead(); }
+int64_t Forecaster::window() const { return parts_->regressor.options().series.window; }
+
+std::vector<std::vector<double>> Forecaster::forecast(std::span<const std::vector<double>> windows) const {
+  for (const std::vector<double>& window : windows) {
+    if (window.empty() || static_cast<int64_t>(window.size()) % inputs() != 0) {
+      throw input_error(fmt::format("expected rows of {} numbers, found {} numbers", inputs(), window.size()),
+                        "give whole rows, at least one");
+    }
+    if (!std::all_of(window.begin(), window.end(), [](double v) { return std::isfinite(v); })) {
+      throw input_error("expected finite numbers, found others in a window", "fill the gaps first");
+    }
+  }
+  std::vector<std::vector<double>> out;
+  if (windows.empty()) return out;
+  tasks::SeriesBatch batch;
+  parts_->get(windows, batch);
+  const std::vector<data::Scale>& scales = parts_->regressor.columns().target_scales;
+  const size_t values = static_cast<size_t>(ahead()) * scales.size();
+  parts_->pool.with([&](tasks::Regressor::Workspace& workspace) {
+    const std::span<const float> predicted = parts_->regressor.read(batch, workspace);
+    for (size_t b = 0; b < windows.size(); ++b) {
+      std::vector<double>& one = out.emplace_back();
+      for (size_t j = 0; j < values; ++j) {
+        one.push_back(scales[j % scales.size()].undo(static_cast<double>(predicted[b * values + j])));
+      }
+    }
+  });
+  return out;
+}
+
+std::vector<double> Forecaster::forecast(std::span<const double> window) const {
+  const std::vector<double> one(window.begin(), window.end());
+  return std::move(forecast({&one, 1}).front());
+}
+
+struct Generator::Parts {
+  explicit Parts(std::shared_ptr<const Model> of)
+      : model(expected(std::move(of), Task::kLanguageModel)), language_model(*model->parts().language_model) {}
+
+  std::shared_ptr<const Model> model;
+  const tasks::LanguageModel& language_model;
+};
+
+Generator::Generator(std::shared_ptr<const Model> model) : parts_(std::make_unique<Parts>(std::move(model))) {
+  if (!parts_->language_model.options().lstm.bidirectional) return;
+  throw input_error("a bidirectional model cannot generate: it also reads each text backwards",
+                    "train one without --bidirectional");
+}
+Generator::~Generator() = default;
+
+void Generator::generate(const std::string& prompt, int64_t length, const GenerateOptions& options,
+                         const std::function<bool(const std::string&)>& emit, UnknownSymbols unknown) const {
+  const tasks::LanguageModel& model = parts_->language_model;
+  tasks::TextReader reader(model, model.options().lstm.fastest_engine(),
+                           parts_->model->can_stream() ? &parts_->model->parts().step_weights() : nullptr);
+  tasks::generate(model, prompt, length, options, policy(unknown), reader, emit);
+}
+
+struct Scorer::Parts {
+  Parts(std::shared_ptr<const Model> of, int threads)
+      : model(expected(std::move(of), Task::kLanguageModel)),
+        language_model(*model->parts().language_model),
+        pool(language_model, threads) {}
+
+  std::shared_ptr<const Model> model;
+  const tasks::LanguageModel& language_model;
+  WorkspacePool<tasks::LanguageModel::Workspace> pool;
+};
+
+Scorer::Scorer(std::shared_ptr<const Model> model, int threads)
+    : parts_(std::make_unique<Parts>(std::move(model), threads)) {
+  if (!parts_->language_model.options().lstm.bidirectional) return;
+  throw input_error("a bidirectional model cannot score a text: it reads the symbol that it predicts",
+                    "train one without --bidirectional");
+}
+Scorer::~Scorer() = default;
+
+TextScore Scorer::score(const std::string& text) const {
+  const tasks::LanguageModel& model = parts_->language_model;
+  const data::TextOptions& how = model.options().text;
+  const bool has_unknown = model.vocabulary().find(data::kUnknown) >= 0;
+  const data::Corpus corpus = data::encode(data::normalise(text, how, "the text"), how, model.vocabulary(),
+                                           has_unknown ? data::Unknown::kUnk : data::Unknown::kSkip, "the text");
+  if (corpus.targets() < 1) {
+    throw input_error(fmt::format("the text: expected at least 2 symbols, found {}", corpus.symbols.size()),
+                      "give a longer text");
+  }
+  return parts_->pool.with([&](tasks::LanguageModel::Workspace& workspace) {
+    const tasks::LanguageScore score = model.evaluate(corpus, {.rows = how.lines ? 64 : 1}, workspace);
+    return TextScore{.nats = score.total_nats, .symbols = score.symbols, .unknown = score.unknown};
+  });
+}
+
+}  // namespace longhand

@@ -1,0 +1,61 @@
+// Workspaces of a model that several threads use. For the sources beside it alone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "longhand/kernels/context.h"
+
+namespace longhand {
+
+/// Memory for one call at a time each: as many as there are calls at the same time.
+template <class Workspace>
+class WorkspacePool {
+ public:
+  template <class TaskModel>
+  WorkspacePool(const TaskModel& model, int threads)
+      : make_([&model, threads] { return std::make_unique<Worker>(model, threads); }) {}
+
+  struct Worker {
+    template <class TaskModel>
+    Worker(const TaskModel& model, int threads)
+        : context(threads), workspace(model, model.options().lstm.fastest_engine(), context) {}
+    kernels::Context context;
+    Workspace workspace;
+  };
+
+  /// Calls `use` with a workspace that no one else has.
+  template <class Use>
+  auto with(const Use& use) {
+    struct Returned {
+      ~Returned() {
+        const std::lock_guard<std::mutex> lock(pool.mutex_);
+        pool.free_.push_back(std::move(worker));
+      }
+      WorkspacePool& pool;
+      std::unique_ptr<Worker> worker;
+    } taken{*this, take()};
+    return use(taken.worker->workspace);
+  }
+
+ private:
+  std::unique_ptr<Worker> take() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!free_.empty()) {
+        std::unique_ptr<Worker> worker = std::move(free_.back());
+        free_.pop_back();
+        return worker;
+      }
+    }
+    return make_();
+  }
+
+  std::function<std::unique_ptr<Worker>()> make_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Worker>> free_;
+};
+
+}  // namespace longhand
