@@ -73,8 +73,10 @@ HWY_INLINE ExpParts exp_parts(V x) {
   // make a number of what is none, which must not pass for a result: r, below, is computed from x itself then.
   const V clamped = hn::Min(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 88.0F));
   x = hn::IfThenElse(hn::Eq(x, x), clamped, x);
-  const auto n = hn::NearestInt(hn::Mul(clamped, hn::Set(d, 1.44269504F)));
-  const V n_float = hn::ConvertTo(d, n);
+  // Adding 1.5 * 2^23 rounds to the nearest integer, and leaves that in the low bits.
+  const V magic = hn::Set(d, 12582912.0F);
+  const V shifted = hn::Add(hn::Mul(clamped, hn::Set(d, 1.44269504F)), magic);
+  const V n_float = hn::Sub(shifted, magic);
   V r = hn::NegMulAdd(n_float, hn::Set(d, 0.693359375F), x);
   r = hn::NegMulAdd(n_float, hn::Set(d, -2.12194440e-4F), r);
   V p = hn::Set(d, 1.0F / 5040);
@@ -84,7 +86,7 @@ HWY_INLINE ExpParts exp_parts(V x) {
   p = hn::MulAdd(p, r, hn::Set(d, 1.0F / 6));
   p = hn::MulAdd(p, r, hn::Set(d, 0.5F));
   p = hn::MulAdd(hn::Mul(p, r), r, r);
-  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
+  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::BitCast(di, shifted), hn::Set(di, 127))));
   return {power, p};
 }
 
