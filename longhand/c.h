@@ -72,7 +72,8 @@ typedef struct longhand_stream longhand_stream;
 LONGHAND_API longhand_status longhand_stream_new(const longhand_model* model, int64_t inputs, int64_t outputs,
                                                  longhand_stream** stream);
 LONGHAND_API void longhand_stream_free(longhand_stream* stream);
-/* Reads x [inputs], writes y [outputs]: a regressor's predictions, in the units of the training data. */
+/* Reads x [inputs], writes y [outputs]: a regressor's predictions, in the units of the training data. The
+ * arrays do not overlap. */
 LONGHAND_API longhand_status longhand_stream_step(longhand_stream* stream, const float* x, float* y);
 /* `steps` steps: x [steps, inputs], y [steps, outputs]. */
 LONGHAND_API longhand_status longhand_stream_process(longhand_stream* stream, const float* x, float* y, int64_t steps);

@@ -27,8 +27,8 @@ class LONGHAND_API Stream {
   int64_t outputs() const;  ///< see Model
 
   /// Reads the numbers of one step, x [inputs], and writes y [outputs]: a regressor's predictions from what it has read
-  /// so far. Both are in the units of the training data. Returns false, and does nothing, where the model reads
-  /// symbols.
+  /// so far. Both are in the units of the training data, and do not overlap. Returns false, and does nothing, where the
+  /// model reads symbols.
   bool step(const float* x, float* y) noexcept;
   /// `n` steps in one call, with the same results: x [n, inputs], y [n, outputs].
   bool process(const float* x, float* y, int64_t n) noexcept;
