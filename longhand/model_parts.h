@@ -1,4 +1,4 @@
-// What is in a Model, for the sources beside it alone.
+// What is in a Model: for the sources beside it, and for commands that read files as the model was trained on them.
 #pragma once
 
 #include <mutex>
@@ -42,14 +42,20 @@ class RegressorUnits {
     for (size_t i = 0; i < scales.size(); ++i) z[i] = static_cast<float>(scales[i].apply(static_cast<double>(x[i])));
   }
 
+  /// What a regressor of differences adds to its predictions: bases [targets], standardised.
+  void find_bases(const float* x, float* bases) const noexcept {
+    for (size_t o = 0; o < parts_.base_inputs.size(); ++o) {
+      const data::Scale& scale = parts_.regressor->columns().target_scales[o];
+      bases[o] = static_cast<float>(scale.apply(static_cast<double>(x[parts_.base_inputs[o]])));
+    }
+  }
+
   /// y: [outputs] standardised, overwritten
-  void undo(const float* x, float* y) const noexcept {
+  void undo(const float* bases, float* y) const noexcept {
     const std::vector<data::Scale>& scales = parts_.regressor->columns().target_scales;
     const size_t O = scales.size(), n = parts_.output_names.size();
     for (size_t j = 0, o = 0; j < n; ++j, o = o + 1 == O ? 0 : o + 1) {
-      if (!parts_.base_inputs.empty()) {
-        y[j] += static_cast<float>(scales[o].apply(static_cast<double>(x[parts_.base_inputs[o]])));
-      }
+      if (!parts_.base_inputs.empty()) y[j] += bases[o];
       y[j] = static_cast<float>(scales[o].undo(static_cast<double>(y[j])));
     }
   }

@@ -24,6 +24,7 @@ data::Unknown policy(UnknownSymbols unknown) {
 }
 
 std::shared_ptr<const Model> expected(std::shared_ptr<const Model> model, Task task) {
+  if (model == nullptr) throw usage_error("expected a model, found a null pointer", "load a model first");
   expect_task(*model, task);
   return model;
 }
@@ -43,16 +44,23 @@ Tagger::Tagger(std::shared_ptr<const Model> model, int threads)
     : parts_(std::make_unique<Parts>(std::move(model), threads)) {}
 Tagger::~Tagger() = default;
 
-void Tagger::check_length(int64_t words, int64_t n) const { parts_->tagger.check_length(words, n); }
+void Tagger::check_length(int64_t words, int64_t n) const {
+  if (n < 1) throw usage_error(fmt::format("expected at least 1 tagging, found {}", n), "ask for 1 or more");
+  parts_->tagger.check_length(words, n);
+}
 
 std::vector<std::vector<Tags>> Tagger::tag(std::span<const Sentence> sentences, int64_t n) const {
   const tasks::Tagger& tagger = parts_->tagger;
   data::Lexicon lexicon = tagger.lexicon();
   std::vector<std::vector<int32_t>> entries;  // of the sentences that have words
   for (const Sentence& sentence : sentences) {
+    check_length(static_cast<int64_t>(sentence.size()), n);
     if (sentence.empty()) continue;
     entries.emplace_back();
-    for (const std::string& word : sentence) entries.back().push_back(lexicon.find(word));
+    for (const std::string& word : sentence) {
+      if (word.empty()) throw input_error("expected words, found an empty one", "leave it out of the sentence");
+      entries.back().push_back(lexicon.find(word));
+    }
   }
   std::vector<std::vector<tasks::Tagging>> best;
   if (!entries.empty()) {
@@ -244,6 +252,12 @@ Generator::~Generator() = default;
 
 void Generator::generate(const std::string& prompt, int64_t length, const GenerateOptions& options,
                          const std::function<bool(const std::string&)>& emit, UnknownSymbols unknown) const {
+  const bool sound = options.temperature > 0.0 && options.top_k >= 0 && options.top_p > 0.0 && options.top_p <= 1.0 &&
+                     options.seed >= 0 && options.count >= 0 && length >= 0;
+  if (!sound) {
+    throw usage_error("expected a temperature above 0, a top-p above 0 and up to 1, and other numbers from 0",
+                      "correct the options");
+  }
   const tasks::LanguageModel& model = parts_->language_model;
   tasks::TextReader reader(model, model.options().lstm.fastest_engine(),
                            parts_->model->can_stream() ? &parts_->model->parts().step_weights() : nullptr);

@@ -9,7 +9,9 @@
 namespace longhand {
 namespace {
 
-void check_stream(const Model& model, int64_t inputs, int64_t outputs) {
+void check_stream(const std::shared_ptr<const Model>& given, int64_t inputs, int64_t outputs) {
+  if (given == nullptr) throw usage_error("expected a model, found a null pointer", "load a model first");
+  const Model& model = *given;
   if (!model.can_stream()) {
     throw input_error("the model cannot be read step by step: " + model.why_no_stream(),
                       model.task() == Task::kTagger || model.task() == Task::kClassifier
@@ -35,18 +37,19 @@ struct Stream::Parts {
         symbols(model->inputs() == 0 ? static_cast<int32_t>(model->outputs()) : 0),
         inputs(model->inputs()),
         outputs(model->outputs()),
-        z(padded(inputs)) {}
+        z(padded(inputs)),
+        bases(outputs) {}
 
   std::shared_ptr<const Model> model;
   RegressorUnits units;
   nn::Stepper stepper;
   int32_t symbols;
   int64_t inputs, outputs;
-  Buffer<float> z;
+  Buffer<float> z, bases;
 };
 
 Stream::Stream(std::shared_ptr<const Model> model, int64_t inputs, int64_t outputs) {
-  check_stream(*model, inputs, outputs);
+  check_stream(model, inputs, outputs);
   parts_ = std::make_unique<Parts>(std::move(model));
 }
 Stream::~Stream() = default;
@@ -61,8 +64,9 @@ bool Stream::step(const float* x, float* y) noexcept {
   Parts& p = *parts_;
   if (p.symbols > 0) return false;
   p.units.standardise(x, p.z.data());
+  p.units.find_bases(x, p.bases.data());  // before y is written, which may be x
   p.stepper.step(p.z.data(), y);
-  p.units.undo(x, y);
+  p.units.undo(p.bases.data(), y);
   return true;
 }
 
@@ -122,13 +126,14 @@ struct Streams::Parts {
     explicit Worker(const Parts& parts)
         : workspace(parts.network, nn::Engine::kFused, context),
           x(kBlock * padded(parts.inputs)),
-          y(kBlock * padded(parts.outputs)) {
+          y(kBlock * padded(parts.outputs)),
+          bases(kBlock * parts.outputs) {
       workspace.state.reset(kBlock);
     }
 
     kernels::Context context{1};
     nn::NetworkWorkspace workspace;
-    Buffer<float> x, y;
+    Buffer<float> x, y, bases;
   };
 
   // Calls with the stream's row of each array of the state, its width, and the array of the initial state (or null).
@@ -143,6 +148,20 @@ struct Streams::Parts {
       f(kept.c(part).data() + stream * padded(lstm.hidden), lstm.hidden, at.c_0 < 0 ? nullptr : values + at.c_0);
       ++part;
     }
+  }
+
+  bool has(int64_t stream) const {
+    return stream >= 0 && stream < capacity && is_open[static_cast<size_t>(stream)] != 0;
+  }
+
+  // Whether all are open, and different.
+  bool has_all(std::span<const int64_t> streams) {
+    size_t named = 0;
+    while (named < streams.size() && has(streams[named]) && is_open[static_cast<size_t>(streams[named])] == 1) {
+      is_open[static_cast<size_t>(streams[named++])] = 2;  // seen
+    }
+    for (size_t i = 0; i < named; ++i) is_open[static_cast<size_t>(streams[i])] = 1;
+    return named == streams.size();
   }
 
   void reset(int64_t stream) {
@@ -177,6 +196,7 @@ struct Streams::Parts {
     const auto rows = static_cast<int64_t>(streams.size());
     for (int64_t i = 0; symbols == nullptr && i < rows; ++i) {
       units.standardise(from + i * inputs, worker.x.data() + i * padded(network.options().numbers));
+      units.find_bases(from + i * inputs, worker.bases.data() + i * outputs);
     }
     nn::NetworkWorkspace& workspace = worker.workspace;
     workspace.state.resize(rows);
@@ -187,7 +207,7 @@ struct Streams::Parts {
     network.output().forward({.n = rows, .x = output}, worker.y.data(), padded(outputs), workspace);
     for (int64_t i = 0; i < rows; ++i) {
       std::copy_n(worker.y.data() + i * padded(outputs), outputs, to + i * outputs);
-      if (symbols == nullptr) units.undo(from + i * inputs, to + i * outputs);
+      if (symbols == nullptr) units.undo(worker.bases.data() + i * outputs, to + i * outputs);
     }
   }
 
@@ -219,7 +239,7 @@ struct Streams::Parts {
 };
 
 Streams::Streams(std::shared_ptr<const Model> model, int64_t capacity, int threads) {
-  check_stream(*model, -1, -1);
+  check_stream(model, -1, -1);
   if (capacity < 1) throw input_error("expected room for at least 1 stream, found 0", "give a larger capacity");
   parts_ = std::make_unique<Parts>(std::move(model), capacity, threads);
 }
@@ -240,22 +260,24 @@ int64_t Streams::open() noexcept {
 }
 
 void Streams::close(int64_t stream) noexcept {
-  if (stream < 0 || stream >= parts_->capacity || parts_->is_open[static_cast<size_t>(stream)] == 0) return;
+  if (!parts_->has(stream)) return;
   parts_->is_open[static_cast<size_t>(stream)] = 0;
   parts_->free.push_back(stream);
 }
 
-void Streams::reset(int64_t stream) noexcept { parts_->reset(stream); }
+void Streams::reset(int64_t stream) noexcept {
+  if (parts_->has(stream)) parts_->reset(stream);
+}
 
 bool Streams::step(std::span<const int64_t> streams, const float* x, float* y) {
-  if (parts_->inputs == 0) return false;
+  if (parts_->inputs == 0 || !parts_->has_all(streams)) return false;
   if (!streams.empty()) parts_->run(streams, x, nullptr, y);
   return true;
 }
 
 bool Streams::step(std::span<const int64_t> streams, const int32_t* symbols, float* y) {
   const auto known = [&](int32_t symbol) { return parts_->inputs == 0 && symbol >= 0 && symbol < parts_->outputs; };
-  if (!std::all_of(symbols, symbols + streams.size(), known)) return false;
+  if (!std::all_of(symbols, symbols + streams.size(), known) || !parts_->has_all(streams)) return false;
   if (!streams.empty()) parts_->run(streams, nullptr, symbols, y);
   return true;
 }
@@ -267,11 +289,13 @@ int64_t Streams::state_size() const {
 }
 
 void Streams::get_state(int64_t stream, float* state) const noexcept {
+  if (!parts_->has(stream)) return;
   parts_->for_rows(stream,
                    [&](const float* row, int64_t width, const float*) { state = std::copy_n(row, width, state); });
 }
 
 void Streams::set_state(int64_t stream, const float* state) noexcept {
+  if (!parts_->has(stream)) return;
   parts_->for_rows(stream, [&](float* row, int64_t width, const float*) {
     std::copy_n(state, width, row);
     state += width;

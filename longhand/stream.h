@@ -52,8 +52,8 @@ class LONGHAND_API Stream {
   std::unique_ptr<Parts> parts_;
 };
 
-/// Independent sequences that are advanced together, each joining and leaving when it likes. The results are those of a
-/// Stream for each, and a step of many takes less time than their steps one by one.
+/// For one thread at a time. Independent sequences that are advanced together, each joining and leaving when it likes.
+/// The results are those of a Stream for each, and a step of many takes less time than their steps one by one.
 class LONGHAND_API Streams {
  public:
   /// Room for `capacity` sequences. `threads` of 0 means all that the process may use. Throws as Stream does.
@@ -73,7 +73,8 @@ class LONGHAND_API Streams {
   void reset(int64_t stream) noexcept;
 
   /// One step of each of the sequences named, which are open and different: x [streams, inputs], y [streams, outputs].
-  /// Returns false, and does nothing, where the model reads symbols.
+  /// Returns false, and does nothing, where the model reads symbols, and where a
+  /// sequence is not open or named twice.
   bool step(std::span<const int64_t> streams, const float* x, float* y);
   /// The same with symbols. Returns false, and does nothing, where one is none of the model's.
   bool step(std::span<const int64_t> streams, const int32_t* symbols, float* y);

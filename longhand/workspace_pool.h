@@ -31,8 +31,11 @@ class WorkspacePool {
   auto with(const Use& use) {
     struct Returned {
       ~Returned() {
-        const std::lock_guard<std::mutex> lock(pool.mutex_);
-        pool.free_.push_back(std::move(worker));
+        try {
+          const std::lock_guard<std::mutex> lock(pool.mutex_);
+          pool.free_.push_back(std::move(worker));
+        } catch (...) {  // without memory to keep it, it is made again
+        }
       }
       WorkspacePool& pool;
       std::unique_ptr<Worker> worker;

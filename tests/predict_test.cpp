@@ -61,6 +61,8 @@ TEST(Tagger, TagsSentencesAloneAsTogether) {
       EXPECT_EQ(tagger.tag(kSentences[i]), alone.front().tags);
     }
     EXPECT_THROW(tagger.check_length(1000000, 1000), Error);
+    EXPECT_THROW(tagger.tag(kSentences, 0), Error);
+    EXPECT_THROW(tagger.tag(Sentence{"Anna", ""}), Error);
   }
 }
 
@@ -92,6 +94,7 @@ TEST(Predictors, SayWhichModelTheyExpect) {
   EXPECT_EQ(error_of([&] { Forecaster forecaster(model); }), "expected a regressor, found a tagger");
   EXPECT_EQ(error_of([&] { Generator generator(model); }), "expected a language model, found a tagger");
   EXPECT_EQ(error_of([&] { Scorer scorer(model); }), "expected a language model, found a tagger");
+  EXPECT_THROW(Tagger(nullptr), Error);
 }
 
 TEST(Classifier, ReturnsTheMostProbableClasses) {
@@ -193,6 +196,7 @@ TEST(Generator, WritesWhatTheModelWrites) {
     });
     EXPECT_EQ(found, expected);
     EXPECT_THROW(generator.generate("\u00e9", 4, {}, [](const std::string&) { return true; }), Error);
+    EXPECT_THROW(generator.generate("the", 4, {.temperature = 0.0}, [](const std::string&) { return true; }), Error);
     int64_t pieces = 0;
     generator.generate(
         "\u00e9the", 40, {}, [&](const std::string&) { return ++pieces < 5; }, UnknownSymbols::kSkip);

@@ -194,6 +194,13 @@ TEST(Streams, HaveRoomForSoMany) {
   streams.close(-1);
   streams.close(5);
   EXPECT_EQ(streams.open(), 0);
+  const std::vector<int32_t> symbols = {0, 0};
+  std::vector<float> y(2 * static_cast<size_t>(streams.model().outputs()));
+  EXPECT_TRUE(streams.step(std::vector<int64_t>{1, 0}, symbols.data(), y.data()));
+  for (const std::vector<int64_t>& wrong : {std::vector<int64_t>{-1, 0}, {0, 0}, {0, 2}}) {
+    EXPECT_FALSE(streams.step(wrong, symbols.data(), y.data()));
+  }
+  EXPECT_TRUE(streams.step(std::vector<int64_t>{0, 1}, symbols.data(), y.data()));
   const int32_t unknown = -1;
   const int64_t first = 0;
   EXPECT_FALSE(streams.step({&first, 1}, &unknown, nullptr));
