@@ -8,8 +8,8 @@
 
 #include "cli/console.h"
 #include "longhand/base/error.h"
-#include "longhand/version.h"
 #include "longhand/base/utf8.h"
+#include "longhand/version.h"
 
 namespace longhand::cli {
 namespace {
