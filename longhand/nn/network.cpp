@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "longhand/base/error.h"
 #include "longhand/nn/layers.h"
 
 namespace longhand::nn {

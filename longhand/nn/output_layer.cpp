@@ -5,113 +5,118 @@
 
 namespace longhand::nn {
 
-OutputLayer::OutputLayer(const OutputLayerOptions& options, ParameterArena& arena) : options_(options), arena_(arena) {
+void LinearLayer::pack(bool training, kernels::Context& context) {
+  kernels::pack_linear(arena_.value(weight_), outputs_, inputs_, training, packed_, context);
+}
+
+void LinearLayer::pack_step(kernels::PackedLinearStep& packed) const {
+  kernels::pack_linear_step(arena_.value(weight_), bias_ ? arena_.value(*bias_) : nullptr, outputs_, inputs_, packed);
+}
+
+kernels::LinearForward<float> LinearLayer::arguments(const OutputRows& in) const {
+  return {.inputs = inputs_,
+          .outputs = outputs_,
+          .n = in.n,
+          .rows = in.rows,
+          .x = in.x,
+          .x_stride = padded(inputs_),
+          .w = arena_.value(weight_),
+          .bias = bias_ ? arena_.value(*bias_) : nullptr};
+}
+
+void LinearLayer::forward(const OutputRows& in, float* y, int64_t y_stride, OutputWorkspace& workspace) const {
+  kernels::LinearForward<float> args = arguments(in);
+  args.y = y;
+  args.y_stride = y_stride;
+  linear_forward(args, packed_, workspace.engine, workspace.context);
+}
+
+void LinearLayer::backward(const OutputRows& in, const float* dy, int64_t dy_stride, float* dx,
+                           OutputWorkspace& workspace) {
+  linear_backward({.inputs = inputs_,
+                   .outputs = outputs_,
+                   .n = in.n,
+                   .rows = in.rows,
+                   .x = in.x,
+                   .x_stride = padded(inputs_),
+                   .w = arena_.value(weight_),
+                   .dy = dy,
+                   .dy_stride = dy_stride,
+                   .dx = dx,
+                   .dx_stride = padded(inputs_),
+                   .dw = weight_gradient(),
+                   .dbias = bias_gradient()},
+                  packed_, workspace.engine, workspace.context);
+}
+
+OutputLayer::OutputLayer(const OutputLayerOptions& options, ParameterArena& arena) : tied_(options.tied) {
   const auto declare = [&](const char* name, int64_t n_in, int64_t n_out) {
     return arena.declare(
         name, {n_out, n_in},
         weights(options.init, Part::kOutput, {.n_in = n_in, .n_out = n_out, .hidden = options.hidden}));
   };
-  if (options.tied && options.tied->width != options.inputs) {
-    projection_ = declare("output.projection.weight", options.inputs, options.tied->width);
+  const int64_t width = tied_ ? options.tied->width : options.inputs;
+  if (width != options.inputs) {
+    const size_t weight = declare("output.projection.weight", options.inputs, width);
+    projection_.emplace(options.inputs, width, weight, std::nullopt, arena);
   }
-  weight_ = options.tied ? options.tied->embedding : declare("output.weight", options.inputs, options.outputs);
-  bias_ = arena.declare("output.bias", {options.outputs}, nn::bias(options.init, options.hidden));
+  const size_t weight = tied_ ? options.tied->embedding : declare("output.weight", width, options.outputs);
+  const size_t bias = arena.declare("output.bias", {options.outputs}, nn::bias(options.init, options.hidden));
+  linear_.emplace(width, options.outputs, weight, bias, arena);
 }
 
 void OutputLayer::pack(Pass pass, kernels::Context& context) {
   const bool training = pass != Pass::kInference;
   const Packed wanted = training ? Packed::kTraining : Packed::kInference;
   if (packed_for_ >= wanted) return;
-  kernels::pack_linear(arena_.value(weight_), outputs(), width(), training, packed_, context);
-  if (projects()) {
-    kernels::pack_linear(arena_.value(*projection_), width(), options_.inputs, training, packed_projection_, context);
-  }
+  linear_->pack(training, context);
+  if (projection_) projection_->pack(training, context);
   packed_for_ = wanted;
 }
 
-// The rows as wide as the embedding, side by side.
+bool OutputLayer::pack_steps(kernels::PackedLinearStep& projection, kernels::PackedLinearStep& output) const {
+  if (projection_) projection_->pack_step(projection);
+  linear_->pack_step(output);
+  return projection_.has_value();
+}
+
+void OutputLayer::check_packed(const OutputWorkspace& workspace) const {
+  LONGHAND_CHECK(workspace.engine != Engine::kFused || packed_for_ != Packed::kNothing);
+}
+
+// The rows as wide as the embedding, side by side; or as they are.
 OutputRows OutputLayer::project(const OutputRows& in, OutputWorkspace& workspace) const {
-  workspace.projected.resize(in.n * padded(width()));
-  linear_forward({.inputs = options_.inputs,
-                  .outputs = width(),
-                  .n = in.n,
-                  .rows = in.rows,
-                  .x = in.x,
-                  .x_stride = padded(options_.inputs),
-                  .w = arena_.value(*projection_),
-                  .y = workspace.projected.data(),
-                  .y_stride = padded(width())},
-                 packed_projection_, workspace.engine, workspace.context);
+  if (!projection_) return in;
+  const int64_t stride = padded(projection_->outputs());
+  workspace.projected.resize(in.n * stride);
+  projection_->forward(in, workspace.projected.data(), stride, workspace);
   return {.n = in.n, .x = workspace.projected.data()};
 }
 
 void OutputLayer::forward(const OutputRows& in, float* y, int64_t y_stride, OutputWorkspace& workspace) const {
-  LONGHAND_CHECK(workspace.engine != Engine::kFused || packed_for_ != Packed::kNothing);
-  const OutputRows x = projects() ? project(in, workspace) : in;
-  linear_forward({.inputs = width(),
-                  .outputs = outputs(),
-                  .n = x.n,
-                  .rows = x.rows,
-                  .x = x.x,
-                  .x_stride = padded(width()),
-                  .w = arena_.value(weight_),
-                  .bias = arena_.value(bias_),
-                  .y = y,
-                  .y_stride = y_stride},
-                 packed_, workspace.engine, workspace.context);
+  check_packed(workspace);
+  linear_->forward(project(in, workspace), y, y_stride, workspace);
 }
 
 void OutputLayer::backward(const OutputRows& in, const float* dy, int64_t dy_stride, float* dx,
                            OutputWorkspace& workspace) {
-  LONGHAND_CHECK(!options_.tied);
-  linear_backward({.inputs = width(),
-                   .outputs = outputs(),
-                   .n = in.n,
-                   .rows = in.rows,
-                   .x = in.x,
-                   .x_stride = padded(width()),
-                   .w = arena_.value(weight_),
-                   .dy = dy,
-                   .dy_stride = dy_stride,
-                   .dx = dx,
-                   .dx_stride = padded(width()),
-                   .dw = arena_.gradient(weight_),
-                   .dbias = arena_.gradient(bias_)},
-                  packed_, workspace.engine, workspace.context);
-}
-
-bool OutputLayer::pack_steps(kernels::PackedLinearStep& projection, kernels::PackedLinearStep& output) const {
-  if (projects()) {
-    kernels::pack_linear_step(arena_.value(*projection_), nullptr, width(), options_.inputs, projection);
-  }
-  kernels::pack_linear_step(arena_.value(weight_), arena_.value(bias_), outputs(), width(), output);
-  return projects();
+  LONGHAND_CHECK(!tied_);
+  linear_->backward(in, dy, dy_stride, dx, workspace);
 }
 
 kernels::SoftmaxCrossEntropy<float> OutputLayer::head(const OutputRows& in, const int32_t* targets, float* losses,
                                                       OutputWorkspace& workspace) const {
-  LONGHAND_CHECK(workspace.engine != Engine::kFused || packed_for_ != Packed::kNothing);
-  OutputRows x = in;
-  if (projects()) {  // of the picked rows alone; so their targets, too, must stand together
-    x = project(in, workspace);
+  check_packed(workspace);
+  if (projection_) {  // of the picked rows alone; so their targets, too, must stand together
     workspace.targets.resize(in.n);
     for (int64_t i = 0; i < in.n; ++i) workspace.targets[i] = targets[in.rows != nullptr ? in.rows[i] : i];
     targets = workspace.targets.data();
   }
-  return {.output = {.inputs = width(),
-                     .outputs = outputs(),
-                     .n = x.n,
-                     .rows = x.rows,
-                     .x = x.x,
-                     .x_stride = padded(width()),
-                     .w = arena_.value(weight_),
-                     .bias = arena_.value(bias_)},
-          .targets = targets,
-          .loss = losses};
+  return {.output = linear_->arguments(project(in, workspace)), .targets = targets, .loss = losses};
 }
 
 double OutputLayer::run(const kernels::SoftmaxCrossEntropy<float>& head, OutputWorkspace& workspace) const {
-  softmax_cross_entropy(head, packed_, workspace.engine, workspace.context);
+  softmax_cross_entropy(head, linear_->packed(), workspace.engine, workspace.context);
   double nats = 0.0;
   for (int64_t i = 0; i < head.output.n; ++i) nats += static_cast<double>(head.loss[i]);
   return nats;
@@ -128,28 +133,14 @@ double OutputLayer::softmax(const OutputRows& in, const Softmax& softmax, Output
   args.weights = softmax.weights;
   args.smoothing = static_cast<float>(softmax.smoothing);
   args.dx = softmax.dx;
-  args.dx_stride = padded(width());
-  args.dw = arena_.gradient(weight_);
-  args.dbias = arena_.gradient(bias_);
-  if (projects()) {
-    workspace.d_projected.resize(in.n * padded(width()));
-    args.dx = workspace.d_projected.data();
-  }
+  args.dx_stride = args.output.x_stride;
+  args.dw = linear_->weight_gradient();
+  args.dbias = linear_->bias_gradient();
+  if (!projection_) return run(args, workspace);
+  workspace.d_projected.resize(in.n * args.dx_stride);
+  args.dx = workspace.d_projected.data();
   const double nats = run(args, workspace);
-  if (!projects()) return nats;
-  linear_backward({.inputs = options_.inputs,
-                   .outputs = width(),
-                   .n = in.n,
-                   .rows = in.rows,
-                   .x = in.x,
-                   .x_stride = padded(options_.inputs),
-                   .w = arena_.value(*projection_),
-                   .dy = workspace.d_projected.data(),
-                   .dy_stride = padded(width()),
-                   .dx = softmax.dx,
-                   .dx_stride = padded(options_.inputs),
-                   .dw = arena_.gradient(*projection_)},
-                  packed_projection_, workspace.engine, workspace.context);
+  projection_->backward(in, args.dx, args.dx_stride, softmax.dx, workspace);
   return nats;
 }
 

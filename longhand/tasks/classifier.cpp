@@ -38,11 +38,11 @@ void ClassifierOptions::check() const { lstm.check(); }
 
 Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vocabulary,
                        std::vector<std::string> classes)
-    : options_(options),
+    : NetworkModel({.lstm = options.lstm, .init = options.init, .vocabulary = &vocabulary, .encoder = options.encoder}),
+      options_(options),
       pool_(nn::parse_pool(options.pool)),
       vocabulary_(std::move(vocabulary)),
-      classes_(std::move(classes)),
-      network_({.lstm = options.lstm, .init = options.init, .vocabulary = &vocabulary_, .encoder = options.encoder}) {
+      classes_(std::move(classes)) {
   if (pool_ == nn::PoolKind::kAttention) {
     const nn::WeightShape shape{.n_in = width(), .n_out = 1, .hidden = options.lstm.hidden};
     query_ =

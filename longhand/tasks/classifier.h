@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "longhand/data/labelled.h"
-#include "longhand/nn/network.h"
 #include "longhand/tasks/model_file.h"
+#include "longhand/tasks/network_model.h"
 
 namespace longhand::tasks {
 
@@ -37,7 +37,7 @@ struct ClassBatch {
   std::vector<int32_t> classes;  ///< [B]; -1 for one that the model lacks
 };
 
-class Classifier {
+class Classifier : public NetworkModel {
  public:
   static constexpr const char* kTask = "classifier";
 
@@ -47,27 +47,18 @@ class Classifier {
   static std::unique_ptr<Classifier> load(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
-  void initialise(uint64_t seed) { network_.initialise(seed); }
 
   const ClassifierOptions& options() const { return options_; }
   const data::WordVocabulary& vocabulary() const { return vocabulary_; }
   const std::vector<std::string>& classes() const { return classes_; }
   /// The class's index, or -1.
   int32_t find_class(const std::string& name) const;
-  const nn::Network& network() const { return network_; }
-  ParameterArena& parameters() { return network_.parameters(); }
-  const ParameterArena& parameters() const { return network_.parameters(); }
-  void parameters_changed() { network_.parameters_changed(); }
-  /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
-  void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }
   /// Sets the embeddings of these words to pretrained vectors.
   void set_word_vectors(const data::WordVectors& vectors) { network_.set_word_vectors(vectors); }
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
-  /// Memory, engine and threads of one user.
-  struct Workspace : nn::NetworkWorkspace {
-    Workspace(const Classifier& model, nn::Engine used, kernels::Context& of_user)
-        : NetworkWorkspace(model.network(), used, of_user) {}
+  struct Workspace : ModelWorkspace {
+    using ModelWorkspace::ModelWorkspace;
 
     const float* output = nullptr;  ///< of the recurrent layers
     nn::PoolKept<float> kept;
@@ -94,7 +85,6 @@ class Classifier {
   nn::PoolKind pool_;
   data::WordVocabulary vocabulary_;
   std::vector<std::string> classes_;
-  nn::Network network_;
   size_t query_ = 0;
 };
 

@@ -68,7 +68,7 @@ std::vector<Metric> ColdScore::metrics() const {
 }
 
 LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary)
-    : options_(options), vocabulary_(std::move(vocabulary)), network_(network_options(options, vocabulary_.size())) {
+    : NetworkModel(network_options(options, vocabulary.size())), options_(options), vocabulary_(std::move(vocabulary)) {
   network_.add_output(vocabulary_.size(), options.tie_weights);
 }
 

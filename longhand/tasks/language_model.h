@@ -13,8 +13,8 @@
 
 #include "longhand/data/batches.h"
 #include "longhand/data/text.h"
-#include "longhand/nn/network.h"
 #include "longhand/tasks/model_file.h"
+#include "longhand/tasks/network_model.h"
 #include "longhand/tasks/task.h"
 
 namespace longhand::tasks {
@@ -72,7 +72,7 @@ struct ColdScore {
   static constexpr std::pair<int64_t, int64_t> kBands[] = {{1, 5}, {6, 20}, {21, 100}};
 };
 
-class LanguageModel {
+class LanguageModel : public NetworkModel {
  public:
   static constexpr const char* kTask = "language_model";  ///< in its file
 
@@ -86,21 +86,11 @@ class LanguageModel {
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
 
-  void initialise(uint64_t seed) { network_.initialise(seed); }
-
   const LanguageModelOptions& options() const { return options_; }
   const data::Vocabulary& vocabulary() const { return vocabulary_; }
-  const nn::Network& network() const { return network_; }
-  ParameterArena& parameters() { return network_.parameters(); }
-  const ParameterArena& parameters() const { return network_.parameters(); }
-  void parameters_changed() { network_.parameters_changed(); }
-  /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
-  void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }
 
-  /// Memory, engine and threads of one user.
-  struct Workspace : nn::NetworkWorkspace {
-    Workspace(const LanguageModel& model, nn::Engine used, kernels::Context& of_user)
-        : NetworkWorkspace(model.network(), used, of_user) {}
+  struct Workspace : ModelWorkspace {
+    using ModelWorkspace::ModelWorkspace;
 
     Buffer<float> d_output, losses, logits;
     data::Batch one;
@@ -136,7 +126,6 @@ class LanguageModel {
 
   LanguageModelOptions options_;
   data::Vocabulary vocabulary_;
-  nn::Network network_;
 };
 
 }  // namespace longhand::tasks

@@ -54,8 +54,7 @@ ModelFile::ModelFile(io::Safetensors file) : file_(std::move(file)) {
   };
   task_ = field("task").is_string() ? field("task").get<std::string>() : "file of something else";
   if (field("format") != 1) {
-    throw input_error(path() + ": expected format 1, found another",
-                      "it was written by a newer longhand; update");
+    throw input_error(path() + ": expected format 1, found another", "it was written by a newer longhand; update");
   }
   options_ = field("options");
   vocabulary_ = io::parse_json(file_.text("vocabulary"), path());

@@ -60,9 +60,10 @@ void RegressorOptions::check() const {
 }
 
 Regressor::Regressor(const RegressorOptions& options, Columns columns)
-    : options_(options),
-      columns_(std::move(columns)),
-      network_({.lstm = options.lstm, .init = options.init, .numbers = inputs()}) {
+    : NetworkModel(
+          {.lstm = options.lstm, .init = options.init, .numbers = static_cast<int64_t>(columns.inputs.size())}),
+      options_(options),
+      columns_(std::move(columns)) {
   network_.add_output(outputs());
 }
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "longhand/data/series.h"
-#include "longhand/nn/network.h"
 #include "longhand/tasks/model_file.h"
+#include "longhand/tasks/network_model.h"
 
 namespace longhand::tasks {
 
@@ -49,7 +49,7 @@ struct SeriesBatch {
   std::vector<float> targets;    ///< [B, A O] standardised, step by step; empty where there are none
 };
 
-class Regressor {
+class Regressor : public NetworkModel {
  public:
   static constexpr const char* kTask = "regressor";
 
@@ -59,16 +59,9 @@ class Regressor {
   static std::unique_ptr<Regressor> load(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
-  void initialise(uint64_t seed) { network_.initialise(seed); }
 
   const RegressorOptions& options() const { return options_; }
   const Columns& columns() const { return columns_; }
-  const nn::Network& network() const { return network_; }
-  ParameterArena& parameters() { return network_.parameters(); }
-  const ParameterArena& parameters() const { return network_.parameters(); }
-  void parameters_changed() { network_.parameters_changed(); }
-  /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
-  void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }
   /// A, the steps predicted, and O, the targets.
   int64_t ahead() const { return data::steps_ahead(options_.series); }
   int64_t targets() const { return static_cast<int64_t>(columns_.targets.size()); }
@@ -77,10 +70,8 @@ class Regressor {
   /// predict.
   void get(const data::Table& table, std::span<const data::Window> windows, bool targets, SeriesBatch& batch) const;
 
-  /// Memory, engine and threads of one user.
-  struct Workspace : nn::NetworkWorkspace {
-    Workspace(const Regressor& model, nn::Engine used, kernels::Context& of_user)
-        : NetworkWorkspace(model.network(), used, of_user) {}
+  struct Workspace : ModelWorkspace {
+    using ModelWorkspace::ModelWorkspace;
 
     const float* output = nullptr;  ///< of the recurrent layers
     nn::PoolKept<float> kept;
@@ -104,7 +95,6 @@ class Regressor {
 
   RegressorOptions options_;
   Columns columns_;
-  nn::Network network_;
 };
 
 }  // namespace longhand::tasks

@@ -97,12 +97,14 @@ std::vector<int32_t> usual_context(const data::Vocabulary& vocabulary, bool word
 }  // namespace
 
 TextReader::TextReader(const LanguageModel& model, nn::Engine engine, const nn::StepWeights* steps)
-    : model_(model), workspace_(model, engine, context_), state_(model.new_state()) {
+    : model_(model), state_(model.new_state()) {
   LONGHAND_CHECK(!model.options().lstm.bidirectional);
   if (engine == nn::Engine::kFused) {
     if (steps == nullptr) steps = &own_steps_.emplace(model.network());
     stepper_.emplace(*steps);
     logits_.resize(static_cast<size_t>(model.vocabulary().size()));
+  } else {
+    workspace_.emplace(model, engine, context_);
   }
   reset();
 }
@@ -116,7 +118,7 @@ void TextReader::reset() {
 }
 
 std::span<const float> TextReader::read(int32_t symbol) {
-  if (!stepper_) return model_.read(symbol, state_, workspace_);
+  if (!stepper_) return model_.read(symbol, state_, *workspace_);
   LONGHAND_CHECK(symbol >= 0 && symbol < model_.vocabulary().size());
   stepper_->step(symbol, logits_.data());
   return logits_;

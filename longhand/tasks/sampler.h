@@ -34,8 +34,9 @@ class TextReader {
   std::optional<nn::StepWeights> own_steps_;
   std::optional<nn::Stepper> stepper_;
   std::vector<float> logits_;
+  // Or, without single steps:
   kernels::Context context_{1};  // one symbol at a time leaves nothing to share out
-  LanguageModel::Workspace workspace_;
+  std::optional<LanguageModel::Workspace> workspace_;
   nn::StackState<float> state_;
 };
 

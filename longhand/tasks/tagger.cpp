@@ -53,11 +53,11 @@ void TaggerOptions::check() const {
 }
 
 Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels)
-    : options_(options),
+    : NetworkModel({.lstm = options.lstm, .init = options.init, .vocabulary = &vocabulary, .encoder = options.encoder}),
+      options_(options),
       scheme_(data::parse_scheme(options.scheme)),
       vocabulary_(std::move(vocabulary)),
-      labels_(std::move(labels)),
-      network_({.lstm = options.lstm, .init = options.init, .vocabulary = &vocabulary_, .encoder = options.encoder}) {
+      labels_(std::move(labels)) {
   network_.add_output(K());
   if (!options.crf) return;
   ParameterArena& arena = network_.parameters();

@@ -10,8 +10,8 @@
 #include "longhand/data/chunks.h"
 #include "longhand/data/columns.h"
 #include "longhand/nn/crf.h"
-#include "longhand/nn/network.h"
 #include "longhand/tasks/model_file.h"
+#include "longhand/tasks/network_model.h"
 
 namespace longhand::tasks {
 
@@ -46,7 +46,7 @@ struct Tagging {
   double probability = 0.0;
 };
 
-class Tagger {
+class Tagger : public NetworkModel {
  public:
   static constexpr const char* kTask = "tagger";
 
@@ -64,21 +64,13 @@ class Tagger {
   const std::vector<std::string>& labels() const { return labels_; }
   /// The label's index, or -1.
   int32_t find_label(const std::string& label) const;
-  const nn::Network& network() const { return network_; }
-  ParameterArena& parameters() { return network_.parameters(); }
-  const ParameterArena& parameters() const { return network_.parameters(); }
-  void parameters_changed() { network_.parameters_changed(); }
-  /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
-  void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }
   /// Sets the embeddings of these words to pretrained vectors.
   void set_word_vectors(const data::WordVectors& vectors) { network_.set_word_vectors(vectors); }
   /// Words looked up in this model's vocabulary.
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
-  /// Memory, engine and threads of one user.
-  struct Workspace : nn::NetworkWorkspace {
-    Workspace(const Tagger& model, nn::Engine used, kernels::Context& of_user)
-        : NetworkWorkspace(model.network(), used, of_user) {}
+  struct Workspace : ModelWorkspace {
+    using ModelWorkspace::ModelWorkspace;
 
     Buffer<float> scores, d_scores, d_output, losses;
     std::vector<double> sentence_losses;
@@ -116,7 +108,6 @@ class Tagger {
   data::WordVocabulary vocabulary_;
   std::vector<std::string> labels_;
   std::vector<uint8_t> allowed_;  // steps from label to label; empty: all
-  nn::Network network_;
   size_t transitions_ = 0, start_ = 0, end_ = 0;
 };
 
