@@ -61,6 +61,7 @@ int main(int argc, char** argv) try {
   }
   longhand::Stream stream(longhand::Model::load(argv[1]), /*inputs=*/1, /*outputs=*/1);
   std::ifstream in(argv[2], std::ios::binary);
+  if (!in) throw longhand::input_error(std::string(argv[2]) + ": cannot be read", "check the path");
   std::string file((std::istreambuf_iterator<char>(in)), {});
   const Samples samples = find_samples(file, argv[2]);
 
@@ -81,7 +82,8 @@ int main(int argc, char** argv) try {
     worst = std::max(worst, seconds);
     total += seconds;
     for (size_t i = 0; i < n; ++i) {
-      const auto sample = static_cast<int16_t>(std::lround(std::clamp(y[i], -1.0F, 32767.0F / 32768.0F) * 32768.0F));
+      const float heard = std::isfinite(y[i]) ? std::clamp(y[i], -1.0F, 32767.0F / 32768.0F) : 0.0F;
+      const auto sample = static_cast<int16_t>(std::lround(heard * 32768.0F));
       std::memcpy(block + 2 * i, &sample, 2);
     }
   }

@@ -2,8 +2,8 @@
  *
  *   sensor MODEL <readings >predictions
  *
- * A line has the model's inputs, separated by blanks. The state survives a restart: it is kept in the file that
- * SENSOR_STATE names, if that is set. */
+ * A line has the model's inputs, separated by blanks. Where SENSOR_STATE names a file, the state is kept in it
+ * when the readings end, and read from it at the start. */
 #include <longhand/c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,8 @@ int main(int argc, char** argv) {
   float *x, *y, *state;
   size_t state_size;
   const char* state_path = getenv("SENSOR_STATE");
+  static char line[1 << 16];
+  long number = 0;
   FILE* file;
 
   if (argc != 2) {
@@ -44,10 +46,19 @@ int main(int argc, char** argv) {
     fclose(file);
   }
 
-  for (;;) {
-    for (i = 0; i < inputs && scanf("%f", &x[i]) == 1; ++i) {
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    const char* at = line;
+    char* end = line;
+    ++number;
+    for (i = 0; i < inputs; ++i, at = end) {
+      x[i] = strtof(at, &end);
+      if (end == at) break;
     }
-    if (i < inputs) break;
+    while (*end == ' ' || *end == '\t' || *end == '\r' || *end == '\n') ++end;
+    if (i < inputs || *end != '\0') {
+      fprintf(stderr, "error: line %ld: expected %ld numbers\n  correct the line\n", number, (long)inputs);
+      return 1;
+    }
     longhand_stream_step(stream, x, y);
     for (i = 0; i < outputs; ++i) printf(i + 1 < outputs ? "%g " : "%g\n", (double)y[i]);
     fflush(stdout);
