@@ -36,7 +36,7 @@ class Classify {
 
   int run() {
     given_.apply(table_);
-    const std::shared_ptr<const Model> model = load_model(model_path_, Task::kClassifier);
+    const std::shared_ptr<const Model> model = Model::load(model_path_, Task::kClassifier);
     classifier_.emplace(model, static_cast<int>(threads_));
     LineStream lines(data_);
     std::optional<std::string> line = lines.next();

@@ -5,7 +5,6 @@
 
 #include "cli/command_line.h"
 #include "cli/console.h"
-#include "cli/text_source.h"
 #include "longhand/base/error.h"
 #include "longhand/model_parts.h"
 #include "longhand/predict.h"
@@ -41,7 +40,7 @@ struct Generate {
 
   int run() {
     given.apply(table);
-    const std::shared_ptr<const Model> model = load_model(model_path, Task::kLanguageModel);
+    const std::shared_ptr<const Model> model = Model::load(model_path, Task::kLanguageModel);
     if (model->parts().language_model->options().lstm.bidirectional) {
       throw input_error(model_path + ": a bidirectional model cannot generate: it also reads each text backwards",
                         "train one without --bidirectional");

@@ -30,7 +30,7 @@ class Predict {
 
   int run() {
     given_.apply(table_);
-    const std::shared_ptr<const Model> loaded = load_model(model_path_, Task::kRegressor);
+    const std::shared_ptr<const Model> loaded = Model::load(model_path_, Task::kRegressor);
     const Forecaster forecaster(loaded, static_cast<int>(threads_));
     const tasks::Regressor* model = loaded->parts().regressor.get();
     const data::SeriesOptions& series = model->options().series;

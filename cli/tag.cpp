@@ -34,7 +34,7 @@ class Tag {
 
   int run() {
     given_.apply(table_);
-    const std::shared_ptr<const Model> model = load_model(model_path_, Task::kTagger);
+    const std::shared_ptr<const Model> model = Model::load(model_path_, Task::kTagger);
     tagger_.emplace(model, static_cast<int>(threads_));
     LineStream lines(data_);
     const bool columns = input_ == "columns";

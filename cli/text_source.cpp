@@ -35,13 +35,6 @@ std::string load_file(const std::string& source) {
   return text;
 }
 
-std::shared_ptr<const Model> load_model(const std::string& path, Task task) {
-  std::shared_ptr<const Model> model = Model::load(path);
-  if (model->task() == task) return model;
-  throw input_error(fmt::format("{}: expected a {}, found a {}", visible(path), name_of(task), model->task_name()),
-                    "use the command for its task; `longhand info` describes a model");
-}
-
 std::string load_numbers(const std::string& source) {
   const data::GeneratedTable* table = data::find_generated(source);
   return use_builtin(source, table != nullptr) ? table->csv() : load_file(source);

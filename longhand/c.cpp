@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <string>
 
 #include "longhand/predict.h"
 #include "longhand/stream.h"
@@ -38,18 +39,22 @@ struct longhand_scorer {
 
 namespace {
 
-std::string& last_error() {
-  thread_local std::string text;
-  return text;
-}
+// Of this thread: a text that was made, or, so that nothing is allocated, one that is always there.
+thread_local std::string made_error;
+thread_local const char* last_error = "";
 
 longhand_status failed(longhand_status status, const char* what) noexcept {
-  try {
-    last_error() = what;
-  } catch (...) {
-    last_error().clear();
-  }
+  last_error = what;
   return status;
+}
+
+longhand_status failed(longhand_status status, const char* what, const char* advice) noexcept {
+  try {
+    made_error = std::string(what) + "\n" + advice;
+    return failed(status, made_error.c_str());
+  } catch (...) {
+    return failed(LONGHAND_NO_MEMORY, "there is no memory left\nfree some");
+  }
 }
 
 // No exception leaves the library.
@@ -59,26 +64,39 @@ longhand_status guarded(const Body& body) noexcept {
     body();
     return LONGHAND_OK;
   } catch (const longhand::Error& e) {
-    try {
-      const std::string both = std::string(e.what()) + "\n" + e.advice();
-      return failed(e.code() == longhand::ExitCode::kUsage ? LONGHAND_USAGE : LONGHAND_INPUT, both.c_str());
-    } catch (...) {
-      return failed(LONGHAND_NO_MEMORY, "no memory");
-    }
+    return failed(e.code() == longhand::ExitCode::kUsage ? LONGHAND_USAGE : LONGHAND_INPUT, e.what(),
+                  e.advice().c_str());
   } catch (const std::bad_alloc&) {
-    return failed(LONGHAND_NO_MEMORY, "no memory");
+    return failed(LONGHAND_NO_MEMORY, "there is no memory left\nfree some");
   } catch (const std::exception& e) {
-    return failed(LONGHAND_BUG, e.what());
+    return failed(LONGHAND_BUG, e.what(), "please report this fault of longhand");
   } catch (...) {
-    return failed(LONGHAND_BUG, "an unknown exception");
+    return failed(LONGHAND_BUG, "an unknown exception\nplease report this fault of longhand");
   }
+}
+
+// The pointer. Throws a usage error for null.
+template <class T>
+T* given(T* pointer, const char* name) {
+  if (pointer == nullptr) {
+    throw longhand::usage_error(std::string("expected ") + name + ", found a null pointer", "give one");
+  }
+  return pointer;
 }
 
 longhand_status reads_symbols() noexcept {
   return failed(LONGHAND_USAGE, "the model reads symbols, not numbers\ncall the function for symbols");
 }
 
-longhand_status unknown_symbol() noexcept {
+longhand_status not_open() noexcept {
+  return failed(LONGHAND_USAGE, "a sequence is not open, or named twice\nopen it with longhand_streams_open");
+}
+
+longhand_status not_read(const longhand::Model& model) noexcept {
+  if (model.inputs() > 0) {
+    return failed(LONGHAND_USAGE, "the model reads numbers, not symbols\ncall the function for numbers");
+  }
+
   return failed(LONGHAND_UNKNOWN_SYMBOL,
                 "a symbol is none of the model's\nfind symbols with longhand_model_find_symbol");
 }
@@ -93,15 +111,16 @@ extern "C" {
 
 int longhand_c_version(void) { return LONGHAND_C_VERSION; }
 const char* longhand_version(void) { return LONGHAND_VERSION; }
-const char* longhand_error(void) { return last_error().c_str(); }
+const char* longhand_error(void) { return last_error; }
 
 longhand_status longhand_model_load(const char* path, longhand_model** model) {
-  return guarded([&] { *model = new longhand_model{longhand::Model::load(path)}; });
+  return guarded([&] { *model = new longhand_model{longhand::Model::load(given(path, "a path"))}; });
 }
 
 longhand_status longhand_model_load_memory(const void* file, size_t size, longhand_model** model) {
   return guarded([&] {
-    *model = new longhand_model{longhand::Model::load(std::span(static_cast<const std::byte*>(file), size))};
+    *model = new longhand_model{
+        longhand::Model::load(std::span(static_cast<const std::byte*>(given(file, "a file")), size))};
   });
 }
 
@@ -128,12 +147,13 @@ const char* longhand_model_output_name(const longhand_model* model, int64_t outp
 }
 
 int32_t longhand_model_find_symbol(const longhand_model* model, const char* symbol) {
-  return model->model->find_symbol(symbol);
+  return symbol == nullptr ? -1 : model->model->find_symbol(symbol);
 }
 
 longhand_status longhand_stream_new(const longhand_model* model, int64_t inputs, int64_t outputs,
                                     longhand_stream** stream) {
-  return guarded([&] { *stream = new longhand_stream{longhand::Stream(model->model, inputs, outputs)}; });
+  return guarded(
+      [&] { *stream = new longhand_stream{longhand::Stream(given(model, "a model")->model, inputs, outputs)}; });
 }
 
 void longhand_stream_free(longhand_stream* stream) { delete stream; }
@@ -147,7 +167,7 @@ longhand_status longhand_stream_process(longhand_stream* stream, const float* x,
 }
 
 longhand_status longhand_stream_step_symbol(longhand_stream* stream, int32_t symbol, float* y) {
-  return stream->stream.step(symbol, y) ? LONGHAND_OK : unknown_symbol();
+  return stream->stream.step(symbol, y) ? LONGHAND_OK : not_read(stream->stream.model());
 }
 
 void longhand_stream_reset(longhand_stream* stream) { stream->stream.reset(); }
@@ -157,29 +177,45 @@ void longhand_stream_set_state(longhand_stream* stream, const float* state) { st
 
 longhand_status longhand_streams_new(const longhand_model* model, int64_t capacity, int threads,
                                      longhand_streams** streams) {
-  return guarded([&] { *streams = new longhand_streams{longhand::Streams(model->model, capacity, threads)}; });
+  return guarded(
+      [&] { *streams = new longhand_streams{longhand::Streams(given(model, "a model")->model, capacity, threads)}; });
 }
 
 void longhand_streams_free(longhand_streams* streams) { delete streams; }
 int64_t longhand_streams_open(longhand_streams* streams) { return streams->streams.open(); }
 void longhand_streams_close(longhand_streams* streams, int64_t stream) { streams->streams.close(stream); }
+void longhand_streams_reset(longhand_streams* streams, int64_t stream) { streams->streams.reset(stream); }
+int64_t longhand_streams_state_size(const longhand_streams* streams) { return streams->streams.state_size(); }
+
+void longhand_streams_get_state(const longhand_streams* streams, int64_t stream, float* state) {
+  streams->streams.get_state(stream, state);
+}
+
+void longhand_streams_set_state(longhand_streams* streams, int64_t stream, const float* state) {
+  streams->streams.set_state(stream, state);
+}
 
 longhand_status longhand_streams_step(longhand_streams* streams, const int64_t* which, size_t count, const float* x,
                                       float* y) {
+  if (streams->streams.model().inputs() == 0) return reads_symbols();
   bool read = true;
   const longhand_status status = guarded([&] { read = streams->streams.step({which, count}, x, y); });
-  return status == LONGHAND_OK && !read ? reads_symbols() : status;
+  return status == LONGHAND_OK && !read ? not_open() : status;
 }
 
 longhand_status longhand_streams_step_symbols(longhand_streams* streams, const int64_t* which, size_t count,
                                               const int32_t* symbols, float* y) {
+  const longhand::Model& model = streams->streams.model();
+  for (size_t i = 0; i < count; ++i) {
+    if (symbols[i] < 0 || symbols[i] >= model.outputs()) return not_read(model);
+  }
   bool read = true;
   const longhand_status status = guarded([&] { read = streams->streams.step({which, count}, symbols, y); });
-  return status == LONGHAND_OK && !read ? unknown_symbol() : status;
+  return status == LONGHAND_OK && !read ? (model.inputs() > 0 ? not_read(model) : not_open()) : status;
 }
 
 longhand_status longhand_tagger_new(const longhand_model* model, int threads, longhand_tagger** tagger) {
-  return guarded([&] { *tagger = new longhand_tagger{longhand::Tagger(model->model, threads)}; });
+  return guarded([&] { *tagger = new longhand_tagger{longhand::Tagger(given(model, "a model")->model, threads)}; });
 }
 
 void longhand_tagger_free(longhand_tagger* tagger) { delete tagger; }
@@ -207,7 +243,8 @@ const char* longhand_taggings_tag(const longhand_taggings* taggings, size_t tagg
 }
 
 longhand_status longhand_classifier_new(const longhand_model* model, int threads, longhand_classifier** classifier) {
-  return guarded([&] { *classifier = new longhand_classifier{longhand::Classifier(model->model, threads)}; });
+  return guarded(
+      [&] { *classifier = new longhand_classifier{longhand::Classifier(given(model, "a model")->model, threads)}; });
 }
 
 void longhand_classifier_free(longhand_classifier* classifier) { delete classifier; }
@@ -215,8 +252,8 @@ void longhand_classifier_free(longhand_classifier* classifier) { delete classifi
 longhand_status longhand_classifier_classify(const longhand_classifier* classifier, const char* text, size_t top,
                                              int64_t* classes, double* probabilities, size_t* found) {
   return guarded([&] {
-    const std::vector<longhand::ClassProbability> best =
-        classifier->classifier.classify(std::string(text), static_cast<int64_t>(std::min<size_t>(top, 1U << 30U)));
+    const std::vector<longhand::ClassProbability> best = classifier->classifier.classify(
+        std::string(given(text, "a text")), static_cast<int64_t>(std::min<size_t>(top, 1U << 30U)));
     for (size_t i = 0; i < best.size(); ++i) {
       classes[i] = best[i].index;
       probabilities[i] = best[i].probability;
@@ -226,7 +263,8 @@ longhand_status longhand_classifier_classify(const longhand_classifier* classifi
 }
 
 longhand_status longhand_forecaster_new(const longhand_model* model, int threads, longhand_forecaster** forecaster) {
-  return guarded([&] { *forecaster = new longhand_forecaster{longhand::Forecaster(model->model, threads)}; });
+  return guarded(
+      [&] { *forecaster = new longhand_forecaster{longhand::Forecaster(given(model, "a model")->model, threads)}; });
 }
 
 void longhand_forecaster_free(longhand_forecaster* forecaster) { delete forecaster; }
@@ -237,13 +275,13 @@ longhand_status longhand_forecaster_forecast(const longhand_forecaster* forecast
                                              double* forecast) {
   return guarded([&] {
     const auto size = rows * static_cast<size_t>(forecaster->forecaster.inputs());
-    const std::vector<double> out = forecaster->forecaster.forecast(std::span(window, size));
+    const std::vector<double> out = forecaster->forecaster.forecast(std::span(given(window, "a window"), size));
     std::copy(out.begin(), out.end(), forecast);
   });
 }
 
 longhand_status longhand_generator_new(const longhand_model* model, longhand_generator** generator) {
-  return guarded([&] { *generator = new longhand_generator{longhand::Generator(model->model)}; });
+  return guarded([&] { *generator = new longhand_generator{longhand::Generator(given(model, "a model")->model)}; });
 }
 
 void longhand_generator_free(longhand_generator* generator) { delete generator; }
@@ -251,33 +289,30 @@ void longhand_generator_free(longhand_generator* generator) { delete generator; 
 longhand_status longhand_generator_generate(const longhand_generator* generator, const char* prompt, int64_t length,
                                             const longhand_generate_options* options, longhand_emit emit, void* user) {
   return guarded([&] {
+    given(emit, "a function");
     longhand::GenerateOptions how;
     bool skips = false;
     if (options != nullptr) {
-      if (options->size < sizeof(longhand_generate_options)) {
-        throw longhand::usage_error("options: the member 'size' is too small", "set it to the size of the struct");
+      if (options->size < sizeof(longhand_generate_options) || options->reserved != 0) {
+        throw longhand::usage_error("options: expected the size of the struct, and 0 in the member 'reserved'",
+                                    "begin with {sizeof(longhand_generate_options)}");
       }
-      const bool sound = options->temperature >= 0.0 && options->top_k >= 0 && options->top_p >= 0.0 &&
-                         options->top_p <= 1.0 && options->seed >= 0;
-      if (!sound) {
-        throw longhand::usage_error("options: expected temperature, top_k and seed from 0, and top_p of 0 to 1",
-                                    "set all members, or pass no options");
-      }
-      if (options->temperature > 0.0) how.temperature = options->temperature;
-      if (options->top_p > 0.0) how.top_p = options->top_p;
+      if (options->temperature != 0.0) how.temperature = options->temperature;
+      if (options->top_p != 0.0) how.top_p = options->top_p;
       how.top_k = options->top_k;
       how.greedy = options->greedy != 0;
       how.seed = options->seed;
       skips = options->skip_unknown != 0;
     }
     generator->generator.generate(
-        prompt, length, how, [&](const std::string& piece) { return emit(piece.c_str(), piece.size(), user) != 0; },
+        given(prompt, "a prompt"), length, how,
+        [&](const std::string& piece) { return emit(piece.c_str(), piece.size(), user) != 0; },
         skips ? longhand::UnknownSymbols::kSkip : longhand::UnknownSymbols::kError);
   });
 }
 
 longhand_status longhand_scorer_new(const longhand_model* model, int threads, longhand_scorer** scorer) {
-  return guarded([&] { *scorer = new longhand_scorer{longhand::Scorer(model->model, threads)}; });
+  return guarded([&] { *scorer = new longhand_scorer{longhand::Scorer(given(model, "a model")->model, threads)}; });
 }
 
 void longhand_scorer_free(longhand_scorer* scorer) { delete scorer; }
@@ -285,7 +320,7 @@ void longhand_scorer_free(longhand_scorer* scorer) { delete scorer; }
 longhand_status longhand_scorer_score(const longhand_scorer* scorer, const char* text, double* nats, int64_t* symbols,
                                       int64_t* unknown) {
   return guarded([&] {
-    const longhand::TextScore score = scorer->scorer.score(text);
+    const longhand::TextScore score = scorer->scorer.score(given(text, "a text"));
     *nats = score.nats;
     *symbols = score.symbols;
     *unknown = score.unknown;

@@ -63,8 +63,8 @@ LONGHAND_API const char* longhand_model_output_name(const longhand_model* model,
 /* The number of a language model's symbol, or -1. */
 LONGHAND_API int32_t longhand_model_find_symbol(const longhand_model* model, const char* symbol);
 
-/* Streams: one sequence, step by step, in real time. From `step` on, nothing below allocates, locks or calls the
- * system. */
+/* Streams: one sequence, step by step, in real time. The functions of a stream, from its first step on, allocate
+ * nothing, take no lock and do not call the system. */
 
 typedef struct longhand_stream longhand_stream;
 
@@ -85,17 +85,22 @@ LONGHAND_API int64_t longhand_stream_state_size(const longhand_stream* stream);
 LONGHAND_API void longhand_stream_get_state(const longhand_stream* stream, float* state);
 LONGHAND_API void longhand_stream_set_state(longhand_stream* stream, const float* state);
 
-/* Many sequences, advanced together. */
+/* Many sequences, advanced together; for one thread at a time. */
 
 typedef struct longhand_streams longhand_streams;
 
-/* `threads`: 0 means all that the process may use. */
+/* `threads`: 0 means all that the process may use, here and below. */
 LONGHAND_API longhand_status longhand_streams_new(const longhand_model* model, int64_t capacity, int threads,
                                                   longhand_streams** streams);
 LONGHAND_API void longhand_streams_free(longhand_streams* streams);
 /* Begins a sequence and returns its number, below the capacity; -1 where there is no room. */
 LONGHAND_API int64_t longhand_streams_open(longhand_streams* streams);
 LONGHAND_API void longhand_streams_close(longhand_streams* streams, int64_t stream);
+LONGHAND_API void longhand_streams_reset(longhand_streams* streams, int64_t stream);
+/* What a sequence remembers, as numbers. */
+LONGHAND_API int64_t longhand_streams_state_size(const longhand_streams* streams);
+LONGHAND_API void longhand_streams_get_state(const longhand_streams* streams, int64_t stream, float* state);
+LONGHAND_API void longhand_streams_set_state(longhand_streams* streams, int64_t stream, const float* state);
 /* One step of each of `count` open and different sequences: x [count, inputs], y [count, outputs]. */
 LONGHAND_API longhand_status longhand_streams_step(longhand_streams* streams, const int64_t* which, size_t count,
                                                    const float* x, float* y);
@@ -156,6 +161,7 @@ typedef struct longhand_generate_options {
   int greedy;         /* not 0: always the most probable symbol */
   int64_t seed;
   int skip_unknown; /* not 0: symbols of the prompt that the model does not know are left out */
+  int reserved;     /* 0 */
 } longhand_generate_options;
 
 /* Takes a piece of text as it is drawn; returns 0 to stop. */

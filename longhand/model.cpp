@@ -73,6 +73,17 @@ std::shared_ptr<const Model> Model::load(const std::string& path) {
   return std::shared_ptr<const Model>(new Model(read_parts(tasks::ModelFile::read(path))));
 }
 
+std::shared_ptr<const Model> Model::load(const std::string& path, Task task) {
+  const tasks::ModelFile file = tasks::ModelFile::read(path);
+  switch (task) {  // before the model is built
+    case Task::kLanguageModel: file.expect_task(tasks::LanguageModel::kTask); break;
+    case Task::kTagger: file.expect_task(tasks::Tagger::kTask); break;
+    case Task::kClassifier: file.expect_task(tasks::Classifier::kTask); break;
+    case Task::kRegressor: file.expect_task(tasks::Regressor::kTask); break;
+  }
+  return std::shared_ptr<const Model>(new Model(read_parts(file)));
+}
+
 std::shared_ptr<const Model> Model::load(std::span<const std::byte> file, const std::string& name) {
   std::string contents(reinterpret_cast<const char*>(file.data()), file.size());
   return std::shared_ptr<const Model>(new Model(read_parts(tasks::ModelFile::parse(name, std::move(contents)))));
@@ -100,9 +111,10 @@ std::string Model::why_no_stream() const {
   return "";
 }
 
-void expect_task(const Model& model, Task task) {
-  if (model.task() == task) return;
-  throw input_error(fmt::format("expected a {}, found a {}", name_of(task), model.task_name()),
+void expect_task(const Model* model, Task task) {
+  if (model == nullptr) throw usage_error("expected a model, found a null pointer", "load a model first");
+  if (model->task() == task) return;
+  throw input_error(fmt::format("expected a {}, found a {}", name_of(task), model->task_name()),
                     "load a model that was trained for this task");
 }
 

@@ -25,6 +25,8 @@ class LONGHAND_API Model {
   /// Reads a model file, or the one in a run's folder. Throws an input error for a file that is missing, damaged, or no
   /// model's.
   static std::shared_ptr<const Model> load(const std::string& path);
+  /// The same, and throws an input error for a model of another task.
+  static std::shared_ptr<const Model> load(const std::string& path, Task task);
   /// The same for a file in memory, which `name` stands for in errors.
   static std::shared_ptr<const Model> load(std::span<const std::byte> file, const std::string& name = "model");
   ~Model();
@@ -52,7 +54,7 @@ class LONGHAND_API Model {
   /// The number of a language model's symbol, or -1.
   int32_t find_symbol(std::string_view symbol) const noexcept;
 
-  struct Parts;
+  struct LONGHAND_LOCAL Parts;
   /// For the library's own use.
   const Parts& parts() const { return *parts_; }
 

@@ -13,7 +13,7 @@
 
 namespace longhand {
 
-struct Model::Parts {
+struct LONGHAND_LOCAL Model::Parts {
   // One of these four.
   std::unique_ptr<const tasks::LanguageModel> language_model;
   std::unique_ptr<const tasks::Tagger> tagger;
@@ -32,7 +32,7 @@ struct Model::Parts {
 };
 
 /// A regressor's numbers, from the data's units to the network's and back. (A language model has none.)
-class RegressorUnits {
+class LONGHAND_LOCAL RegressorUnits {
  public:
   explicit RegressorUnits(const Model& model) : parts_(model.parts()) {}
 
@@ -64,7 +64,7 @@ class RegressorUnits {
   const Model::Parts& parts_;
 };
 
-/// Throws an input error unless the model is for this task.
-void expect_task(const Model& model, Task task);
+/// Throws a usage error for a null pointer, and an input error unless the model is for this task.
+void expect_task(const Model* model, Task task);
 
 }  // namespace longhand

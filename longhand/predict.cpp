@@ -23,34 +23,25 @@ data::Unknown policy(UnknownSymbols unknown) {
   }
 }
 
-std::shared_ptr<const Model> expected(std::shared_ptr<const Model> model, Task task) {
-  if (model == nullptr) throw usage_error("expected a model, found a null pointer", "load a model first");
-  expect_task(*model, task);
-  return model;
-}
-
 }  // namespace
 
-struct Tagger::Parts {
-  Parts(std::shared_ptr<const Model> of, int threads)
-      : model(expected(std::move(of), Task::kTagger)), tagger(*model->parts().tagger), pool(tagger, threads) {}
-
-  std::shared_ptr<const Model> model;
-  const tasks::Tagger& tagger;
-  WorkspacePool<tasks::Tagger::Workspace> pool;
+struct LONGHAND_LOCAL Tagger::Parts : UsedModel<tasks::Tagger> {
+  using UsedModel::UsedModel;
 };
 
 Tagger::Tagger(std::shared_ptr<const Model> model, int threads)
-    : parts_(std::make_unique<Parts>(std::move(model), threads)) {}
+    : parts_(std::make_unique<Parts>(std::move(model), Task::kTagger, &Model::Parts::tagger, threads)) {}
 Tagger::~Tagger() = default;
+Tagger::Tagger(Tagger&&) noexcept = default;
+Tagger& Tagger::operator=(Tagger&&) noexcept = default;
 
 void Tagger::check_length(int64_t words, int64_t n) const {
   if (n < 1) throw usage_error(fmt::format("expected at least 1 tagging, found {}", n), "ask for 1 or more");
-  parts_->tagger.check_length(words, n);
+  parts_->task_model.check_length(words, n);
 }
 
 std::vector<std::vector<Tags>> Tagger::tag(std::span<const Sentence> sentences, int64_t n) const {
-  const tasks::Tagger& tagger = parts_->tagger;
+  const tasks::Tagger& tagger = parts_->task_model;
   data::Lexicon lexicon = tagger.lexicon();
   std::vector<std::vector<int32_t>> entries;  // of the sentences that have words
   for (const Sentence& sentence : sentences) {
@@ -94,23 +85,18 @@ std::vector<TaggedSpan> Tagger::spans(const std::vector<std::string>& tags) {
   return out;
 }
 
-struct Classifier::Parts {
-  Parts(std::shared_ptr<const Model> of, int threads)
-      : model(expected(std::move(of), Task::kClassifier)),
-        classifier(*model->parts().classifier),
-        pool(classifier, threads) {}
-
-  std::shared_ptr<const Model> model;
-  const tasks::Classifier& classifier;
-  WorkspacePool<tasks::Classifier::Workspace> pool;
+struct LONGHAND_LOCAL Classifier::Parts : UsedModel<tasks::Classifier> {
+  using UsedModel::UsedModel;
 };
 
 Classifier::Classifier(std::shared_ptr<const Model> model, int threads)
-    : parts_(std::make_unique<Parts>(std::move(model), threads)) {}
+    : parts_(std::make_unique<Parts>(std::move(model), Task::kClassifier, &Model::Parts::classifier, threads)) {}
 Classifier::~Classifier() = default;
+Classifier::Classifier(Classifier&&) noexcept = default;
+Classifier& Classifier::operator=(Classifier&&) noexcept = default;
 
 std::vector<std::vector<ClassProbability>> Classifier::classify(std::span<const std::string> texts, int64_t top) const {
-  const tasks::Classifier& classifier = parts_->classifier;
+  const tasks::Classifier& classifier = parts_->task_model;
   std::vector<data::LabelledText> some;
   for (const std::string& text : texts) {
     if (!text.empty()) some.push_back({.text = text, .label = "", .line = 0});
@@ -149,18 +135,15 @@ std::vector<ClassProbability> Classifier::classify(const std::string& text, int6
   return std::move(classify(std::span(&text, 1), top).front());
 }
 
-struct Forecaster::Parts {
-  Parts(std::shared_ptr<const Model> of, int threads)
-      : model(expected(std::move(of), Task::kRegressor)),
-        regressor(*model->parts().regressor),
-        pool(regressor, threads),
-        inputs(model->inputs()) {}
+struct LONGHAND_LOCAL Forecaster::Parts : UsedModel<tasks::Regressor> {
+  using UsedModel::UsedModel;
 
   // Lays windows side by side.
   void get(std::span<const std::vector<double>> windows, tasks::SeriesBatch& batch) const {
-    const tasks::Columns& columns = regressor.columns();
+    const tasks::Columns& columns = task_model.columns();
+    const int64_t inputs = model->inputs();
     const auto own = static_cast<int64_t>(columns.inputs.size());  // the others are targets, for the base
-    const int64_t O = regressor.targets(), stride = padded(own);
+    const int64_t O = task_model.targets(), stride = padded(own);
     batch.rows = static_cast<int64_t>(windows.size());
     for (const std::vector<double>& window : windows) {
       batch.lengths.push_back(static_cast<int32_t>(static_cast<int64_t>(window.size()) / inputs));
@@ -186,21 +169,18 @@ struct Forecaster::Parts {
       }
     }
   }
-
-  std::shared_ptr<const Model> model;
-  const tasks::Regressor& regressor;
-  WorkspacePool<tasks::Regressor::Workspace> pool;
-  int64_t inputs;
 };
 
 Forecaster::Forecaster(std::shared_ptr<const Model> model, int threads)
-    : parts_(std::make_unique<Parts>(std::move(model), threads)) {}
+    : parts_(std::make_unique<Parts>(std::move(model), Task::kRegressor, &Model::Parts::regressor, threads)) {}
 Forecaster::~Forecaster() = default;
+Forecaster::Forecaster(Forecaster&&) noexcept = default;
+Forecaster& Forecaster::operator=(Forecaster&&) noexcept = default;
 
-int64_t Forecaster::inputs() const { return parts_->inputs; }
-int64_t Forecaster::targets() const { return parts_->regressor.targets(); }
-int64_t Forecaster::ahead() const { return parts_->regressor.ahead(); }
-int64_t Forecaster::window() const { return parts_->regressor.options().series.window; }
+int64_t Forecaster::inputs() const { return parts_->model->inputs(); }
+int64_t Forecaster::targets() const { return parts_->task_model.targets(); }
+int64_t Forecaster::ahead() const { return parts_->task_model.ahead(); }
+int64_t Forecaster::window() const { return parts_->task_model.options().series.window; }
 
 std::vector<std::vector<double>> Forecaster::forecast(std::span<const std::vector<double>> windows) const {
   for (const std::vector<double>& window : windows) {
@@ -216,10 +196,10 @@ std::vector<std::vector<double>> Forecaster::forecast(std::span<const std::vecto
   if (windows.empty()) return out;
   tasks::SeriesBatch batch;
   parts_->get(windows, batch);
-  const std::vector<data::Scale>& scales = parts_->regressor.columns().target_scales;
+  const std::vector<data::Scale>& scales = parts_->task_model.columns().target_scales;
   const size_t values = static_cast<size_t>(ahead()) * scales.size();
   parts_->pool.with([&](tasks::Regressor::Workspace& workspace) {
-    const std::span<const float> predicted = parts_->regressor.read(batch, workspace);
+    const std::span<const float> predicted = parts_->task_model.read(batch, workspace);
     for (size_t b = 0; b < windows.size(); ++b) {
       std::vector<double>& one = out.emplace_back();
       for (size_t j = 0; j < values; ++j) {
@@ -235,20 +215,19 @@ std::vector<double> Forecaster::forecast(std::span<const double> window) const {
   return std::move(forecast({&one, 1}).front());
 }
 
-struct Generator::Parts {
-  explicit Parts(std::shared_ptr<const Model> of)
-      : model(expected(std::move(of), Task::kLanguageModel)), language_model(*model->parts().language_model) {}
-
-  std::shared_ptr<const Model> model;
-  const tasks::LanguageModel& language_model;
+struct LONGHAND_LOCAL Generator::Parts : UsedModel<tasks::LanguageModel> {
+  using UsedModel::UsedModel;
 };
 
-Generator::Generator(std::shared_ptr<const Model> model) : parts_(std::make_unique<Parts>(std::move(model))) {
-  if (!parts_->language_model.options().lstm.bidirectional) return;
+Generator::Generator(std::shared_ptr<const Model> model)
+    : parts_(std::make_unique<Parts>(std::move(model), Task::kLanguageModel, &Model::Parts::language_model, 1)) {
+  if (!parts_->task_model.options().lstm.bidirectional) return;
   throw input_error("a bidirectional model cannot generate: it also reads each text backwards",
                     "train one without --bidirectional");
 }
 Generator::~Generator() = default;
+Generator::Generator(Generator&&) noexcept = default;
+Generator& Generator::operator=(Generator&&) noexcept = default;
 
 void Generator::generate(const std::string& prompt, int64_t length, const GenerateOptions& options,
                          const std::function<bool(const std::string&)>& emit, UnknownSymbols unknown) const {
@@ -258,33 +237,28 @@ void Generator::generate(const std::string& prompt, int64_t length, const Genera
     throw usage_error("expected a temperature above 0, a top-p above 0 and up to 1, and other numbers from 0",
                       "correct the options");
   }
-  const tasks::LanguageModel& model = parts_->language_model;
+  const tasks::LanguageModel& model = parts_->task_model;
   tasks::TextReader reader(model, model.options().lstm.fastest_engine(),
                            parts_->model->can_stream() ? &parts_->model->parts().step_weights() : nullptr);
   tasks::generate(model, prompt, length, options, policy(unknown), reader, emit);
 }
 
-struct Scorer::Parts {
-  Parts(std::shared_ptr<const Model> of, int threads)
-      : model(expected(std::move(of), Task::kLanguageModel)),
-        language_model(*model->parts().language_model),
-        pool(language_model, threads) {}
-
-  std::shared_ptr<const Model> model;
-  const tasks::LanguageModel& language_model;
-  WorkspacePool<tasks::LanguageModel::Workspace> pool;
+struct LONGHAND_LOCAL Scorer::Parts : UsedModel<tasks::LanguageModel> {
+  using UsedModel::UsedModel;
 };
 
 Scorer::Scorer(std::shared_ptr<const Model> model, int threads)
-    : parts_(std::make_unique<Parts>(std::move(model), threads)) {
-  if (!parts_->language_model.options().lstm.bidirectional) return;
+    : parts_(std::make_unique<Parts>(std::move(model), Task::kLanguageModel, &Model::Parts::language_model, threads)) {
+  if (!parts_->task_model.options().lstm.bidirectional) return;
   throw input_error("a bidirectional model cannot score a text: it reads the symbol that it predicts",
                     "train one without --bidirectional");
 }
 Scorer::~Scorer() = default;
+Scorer::Scorer(Scorer&&) noexcept = default;
+Scorer& Scorer::operator=(Scorer&&) noexcept = default;
 
 TextScore Scorer::score(const std::string& text) const {
-  const tasks::LanguageModel& model = parts_->language_model;
+  const tasks::LanguageModel& model = parts_->task_model;
   const data::TextOptions& how = model.options().text;
   const bool has_unknown = model.vocabulary().find(data::kUnknown) >= 0;
   const data::Corpus corpus = data::encode(data::normalise(text, how, "the text"), how, model.vocabulary(),

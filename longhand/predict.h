@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,6 +36,8 @@ class LONGHAND_API Tagger {
   /// Throws an input error for a model that is none. `threads`: of a single call; 0 means all that the process may use.
   explicit Tagger(std::shared_ptr<const Model> model, int threads = 1);
   ~Tagger();
+  Tagger(Tagger&&) noexcept;
+  Tagger& operator=(Tagger&&) noexcept;
 
   /// The `n` most probable taggings of each sentence, best first. Sentences that are tagged together are tagged faster;
   /// the result is the same. Throws an input error for a sentence too long for so many.
@@ -47,7 +50,7 @@ class LONGHAND_API Tagger {
   static std::vector<TaggedSpan> spans(const std::vector<std::string>& tags);
 
  private:
-  struct Parts;
+  struct LONGHAND_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 
@@ -61,13 +64,18 @@ class LONGHAND_API Classifier {
  public:
   explicit Classifier(std::shared_ptr<const Model> model, int threads = 1);
   ~Classifier();
+  Classifier(Classifier&&) noexcept;
+  Classifier& operator=(Classifier&&) noexcept;
 
   /// The `top` most probable classes of each text, best first; of an empty text, none.
   std::vector<std::vector<ClassProbability>> classify(std::span<const std::string> texts, int64_t top = 1) const;
+  std::vector<std::vector<ClassProbability>> classify(std::initializer_list<std::string> texts, int64_t top = 1) const {
+    return classify(std::span<const std::string>(texts.begin(), texts.size()), top);
+  }
   std::vector<ClassProbability> classify(const std::string& text, int64_t top = 1) const;
 
  private:
-  struct Parts;
+  struct LONGHAND_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 
@@ -75,6 +83,8 @@ class LONGHAND_API Forecaster {
  public:
   explicit Forecaster(std::shared_ptr<const Model> model, int threads = 1);
   ~Forecaster();
+  Forecaster(Forecaster&&) noexcept;
+  Forecaster& operator=(Forecaster&&) noexcept;
 
   /// Columns of a window: Model::input_names().
   int64_t inputs() const;
@@ -91,7 +101,7 @@ class LONGHAND_API Forecaster {
   std::vector<std::vector<double>> forecast(std::span<const std::vector<double>> windows) const;
 
  private:
-  struct Parts;
+  struct LONGHAND_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 
@@ -104,6 +114,8 @@ class LONGHAND_API Generator {
  public:
   explicit Generator(std::shared_ptr<const Model> model);
   ~Generator();
+  Generator(Generator&&) noexcept;
+  Generator& operator=(Generator&&) noexcept;
 
   /// Continues `prompt` by `length` symbols, and calls `emit` with each piece of text as it is drawn; `emit` returns
   /// false to stop. Throws an input error for a symbol of prompt or context that the model does not know, unless
@@ -113,7 +125,7 @@ class LONGHAND_API Generator {
                 UnknownSymbols unknown = UnknownSymbols::kError) const;
 
  private:
-  struct Parts;
+  struct LONGHAND_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 
@@ -129,13 +141,15 @@ class LONGHAND_API Scorer {
  public:
   explicit Scorer(std::shared_ptr<const Model> model, int threads = 1);
   ~Scorer();
+  Scorer(Scorer&&) noexcept;
+  Scorer& operator=(Scorer&&) noexcept;
 
   /// How surprising the model finds a text, which it reads from its beginning. Throws an input error for one of fewer
   /// than two symbols.
   TextScore score(const std::string& text) const;
 
  private:
-  struct Parts;
+  struct LONGHAND_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

@@ -29,7 +29,7 @@ void check_stream(const std::shared_ptr<const Model>& given, int64_t inputs, int
 
 }  // namespace
 
-struct Stream::Parts {
+struct LONGHAND_LOCAL Stream::Parts {
   explicit Parts(std::shared_ptr<const Model> of)
       : model(std::move(of)),
         units(*model),
@@ -103,7 +103,7 @@ std::vector<float> Stream::state() const {
 // Sequences that are computed side by side: enough to use each weight many times, few enough for the caches.
 static constexpr int64_t kBlock = 64;
 
-struct Streams::Parts {
+struct LONGHAND_LOCAL Streams::Parts {
   Parts(std::shared_ptr<const Model> of, int64_t rows, int threads)
       : model(std::move(of)),
         network(model->parts().network()),
@@ -240,7 +240,10 @@ struct Streams::Parts {
 
 Streams::Streams(std::shared_ptr<const Model> model, int64_t capacity, int threads) {
   check_stream(model, -1, -1);
-  if (capacity < 1) throw input_error("expected room for at least 1 stream, found 0", "give a larger capacity");
+  if (capacity < 1 || capacity > INT32_MAX) {
+    throw usage_error(fmt::format("expected room for 1 to {} streams, found {}", INT32_MAX, capacity),
+                      "give another capacity");
+  }
   parts_ = std::make_unique<Parts>(std::move(model), capacity, threads);
 }
 Streams::~Streams() = default;

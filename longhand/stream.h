@@ -12,7 +12,8 @@
 namespace longhand {
 
 /// One sequence. All memory is taken when it is made: what is noexcept below allocates nothing, takes no lock and makes
-/// no system call. For one thread at a time; any number of streams share a model.
+/// no system call. For one thread at a time; any number of streams share a model. One that was moved from can only be
+/// assigned to or destroyed.
 class LONGHAND_API Stream {
  public:
   /// Throws an input error for a model that cannot be read step by step, and, where `inputs` and `outputs` are given,
@@ -48,7 +49,7 @@ class LONGHAND_API Stream {
   std::vector<float> state() const;
 
  private:
-  struct Parts;
+  struct LONGHAND_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 
@@ -85,7 +86,7 @@ class LONGHAND_API Streams {
   void set_state(int64_t stream, const float* state) noexcept;
 
  private:
-  struct Parts;
+  struct LONGHAND_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

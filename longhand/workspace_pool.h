@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "longhand/kernels/context.h"
+#include "longhand/model_parts.h"
 
 namespace longhand {
 
@@ -16,7 +17,9 @@ class WorkspacePool {
  public:
   template <class TaskModel>
   WorkspacePool(const TaskModel& model, int threads)
-      : make_([&model, threads] { return std::make_unique<Worker>(model, threads); }) {}
+      : make_([&model, threads] { return std::make_unique<Worker>(model, threads); }) {
+    free_.push_back(make_());  // what the system refuses is found now
+  }
 
   struct Worker {
     template <class TaskModel>
@@ -59,6 +62,24 @@ class WorkspacePool {
   std::function<std::unique_ptr<Worker>()> make_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Worker>> free_;
+};
+
+/// A Model that a predictor keeps, the task's model in it, and workspaces for its calls. Throws a usage error for a
+/// null pointer, and an input error for a model of another task.
+template <class TaskModel>
+struct LONGHAND_LOCAL UsedModel {
+  UsedModel(std::shared_ptr<const Model> of, Task task, std::unique_ptr<const TaskModel> Model::Parts::*part,
+            int threads)
+      : model(std::move(of)), task_model(*(checked(task).*part)), pool(task_model, threads) {}
+
+  const Model::Parts& checked(Task task) const {
+    expect_task(model.get(), task);
+    return model->parts();
+  }
+
+  std::shared_ptr<const Model> model;
+  const TaskModel& task_model;
+  WorkspacePool<typename TaskModel::Workspace> pool;
 };
 
 }  // namespace longhand

@@ -36,6 +36,7 @@ class Buffer {
   /// new memory is zeroed.
   void resize(int64_t size) {
     if (size > capacity_) {
+      if (size > kMax) throw std::bad_array_new_length();
       data_.reset(static_cast<T*>(::operator new(static_cast<size_t>(size) * sizeof(T), kAlignment)));
       capacity_ = size;
       std::fill_n(data_.get(), size, T{});
@@ -60,6 +61,7 @@ class Buffer {
     std::swap(capacity_, other.capacity_);
   }
   static constexpr std::align_val_t kAlignment{64};
+  static constexpr int64_t kMax = INT64_MAX / static_cast<int64_t>(sizeof(T));
   struct Free {
     void operator()(T* p) const { ::operator delete(p, kAlignment); }
   };

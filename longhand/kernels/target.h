@@ -14,7 +14,7 @@ std::vector<std::string> simd_targets();
 std::string simd_target();
 
 /// Makes one of `simd_targets()` run from now on; an empty name restores the best. Packed weights made under another
-/// one must be packed again. For tests and measurements.
+/// one must be packed again, and models loaded again. For tests and measurements.
 void use_simd_target(const std::string& name);
 
 /// Measures how many GFLOP/s (two per multiply-add) the running target reaches on one thread when nothing but

@@ -26,15 +26,12 @@ StepWeights::StepWeights(const Network& network) {
   const NetworkOptions& options = network.options();
   const LstmOptions& lstm = options.lstm;
   LONGHAND_CHECK(!lstm.bidirectional && lstm.is_lstm() && network.words() == nullptr);
-  numbers_ = options.numbers;
-  symbols_ = options.symbols;
-  embed_ = options.embed;
+  embed_ = options.symbols > 0 ? options.embed : 0;
   width_ = network.width();
   const float* values = network.parameters().values().data();
-  const bool embeds = symbols_ > 0 && embed_ > 0;
-  if (embeds) {
-    embedding_.resize(symbols_ * padded(embed_));
-    for (int64_t s = 0; s < symbols_; ++s) {
+  if (embed_ > 0) {
+    embedding_.resize(options.symbols * padded(embed_));
+    for (int64_t s = 0; s < options.symbols; ++s) {
       std::copy_n(network.embedding() + s * embed_, embed_, embedding_.data() + s * padded(embed_));
     }
   }

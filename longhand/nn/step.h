@@ -26,8 +26,8 @@ class StepWeights {
     Buffer<float> zone_h, zone_c;  // [Rp], [Hp] expectations; empty: none
   };
 
-  int64_t numbers_ = 0, symbols_ = 0, embed_ = 0, width_ = 0;
-  Buffer<float> embedding_;  // [symbols, padded(embed)]
+  int64_t embed_ = 0, width_ = 0;
+  Buffer<float> embedding_;  // [symbols, padded(embed)]; empty: none
   std::vector<Layer> layers_;
   bool projects_ = false;
   kernels::PackedLinearStep projection_, output_;

@@ -165,7 +165,7 @@ TEST(Tagger, FaultsAreTwoLinesWithTheirPlace) {
   expect_error(run(folder, {"eval", "run", "--data", "train.txt", "--context", "3"}), 2, "--context is for language");
   expect_error(run(folder, {"eval", "--predictions", "train.txt", "--data", "x"}), 2,
                "--predictions cannot be combined with");
-  expect_error(run(folder, {"generate", "run"}), 1, "expected a language model, found a tagger");
+  expect_error(run(folder, {"generate", "run"}), 1, "expected a language_model, found a tagger");
   expect_error(run(folder, {"classify", "run"}), 1, "expected a classifier, found a tagger");
   expect_error(run(folder, {"tag", "run"}, {.input = "a \xFF\n"}), 1, "standard input:1: expected UTF-8");
   write_file(folder / "damaged.safetensors", read_file(folder / "run/model.safetensors").substr(0, 3000));
