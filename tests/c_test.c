@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPECT(condition)                                                        \
-  do {                                                                           \
-    if (!(condition)) {                                                          \
+#define EXPECT(condition)                                                           \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
       fprintf(stderr, "line %d: %s: %s\n", __LINE__, #condition, longhand_error()); \
-      exit(1);                                                                   \
-    }                                                                            \
+      exit(1);                                                                      \
+    }                                                                               \
   } while (0)
 
 static longhand_model* load(const char* folder, const char* name) {
@@ -41,7 +41,7 @@ static void test_language_model(longhand_model* model) {
   longhand_streams* streams = NULL;
   longhand_generator* generator = NULL;
   longhand_scorer* scorer = NULL;
-  longhand_generate_options options = {sizeof(options), 0, 0, 0, 1, 0, 0};
+  longhand_generate_options options = {sizeof(options), 0, 0, 0, 1, 0, 0, 0};
   const int32_t t = longhand_model_find_symbol(model, "t"), h = longhand_model_find_symbol(model, "h");
   int64_t which[2], symbols, unknown;
   int32_t both[2];
@@ -50,6 +50,7 @@ static void test_language_model(longhand_model* model) {
 
   EXPECT(longhand_model_task(model) == LONGHAND_LANGUAGE_MODEL);
   EXPECT(longhand_model_inputs(model) == 0 && t >= 0 && strcmp(longhand_model_output_name(model, t), "t") == 0);
+  EXPECT(longhand_model_find_symbol(model, NULL) == -1);
   EXPECT(longhand_model_output_name(model, V) == NULL && longhand_model_find_symbol(model, "no such") == -1);
   EXPECT(longhand_stream_new(model, 1, -1, &stream) == LONGHAND_INPUT && strstr(longhand_error(), "1 inputs") != NULL);
   EXPECT(longhand_stream_new(model, 0, V, &stream) == LONGHAND_OK);
@@ -60,7 +61,7 @@ static void test_language_model(longhand_model* model) {
   longhand_stream_get_state(stream, state);
   EXPECT(longhand_stream_step_symbol(stream, h, y) == LONGHAND_OK);
 
-  EXPECT(longhand_streams_new(model, 0, 1, &streams) == LONGHAND_INPUT);
+  EXPECT(longhand_streams_new(model, 0, 1, &streams) == LONGHAND_USAGE);
   EXPECT(longhand_streams_new(model, 2, 1, &streams) == LONGHAND_OK);
   which[0] = longhand_streams_open(streams);
   which[1] = longhand_streams_open(streams);
@@ -73,6 +74,18 @@ static void test_language_model(longhand_model* model) {
   both[1] = h;
   EXPECT(longhand_streams_step_symbols(streams, which, 2, both, y) == LONGHAND_OK);
   EXPECT(longhand_stream_step_symbol(stream, h, y) == LONGHAND_OK);
+  EXPECT(memcmp(y, y + V, (size_t)V * sizeof(float)) == 0);
+  both[0] = -1;
+  EXPECT(longhand_streams_step_symbols(streams, which, 2, both, y) == LONGHAND_UNKNOWN_SYMBOL);
+  both[0] = t;
+  which[1] = which[0];
+  EXPECT(longhand_streams_step_symbols(streams, which, 2, both, y) == LONGHAND_USAGE);
+  EXPECT(longhand_streams_step(streams, which, 1, y, y) == LONGHAND_USAGE);
+  EXPECT(longhand_streams_state_size(streams) == longhand_stream_state_size(stream));
+  longhand_streams_set_state(streams, which[0], state);
+  longhand_stream_set_state(stream, state);
+  EXPECT(longhand_streams_step_symbols(streams, which, 1, both, y) == LONGHAND_OK);
+  EXPECT(longhand_stream_step_symbol(stream, t, y + V) == LONGHAND_OK);
   EXPECT(memcmp(y, y + V, (size_t)V * sizeof(float)) == 0);
   longhand_streams_close(streams, which[0]);
   EXPECT(longhand_streams_open(streams) == which[0]);
@@ -157,7 +170,7 @@ static void test_regressor(longhand_model* model) {
   EXPECT(longhand_stream_new(model, 1, 1, &stream) == LONGHAND_OK);
   EXPECT(longhand_stream_process(stream, x, y, 4) == LONGHAND_OK);
   EXPECT(fabs((double)y[3] - forecast) < 1e-4);
-  EXPECT(longhand_stream_step_symbol(stream, 0, y) == LONGHAND_UNKNOWN_SYMBOL);
+  EXPECT(longhand_stream_step_symbol(stream, 0, y) == LONGHAND_USAGE);
   EXPECT(longhand_streams_new(model, 1, 0, &streams) == LONGHAND_OK);
   one = longhand_streams_open(streams);
   EXPECT(longhand_streams_step(streams, &one, 1, x, y) == LONGHAND_OK);
@@ -175,6 +188,9 @@ int main(int argc, char** argv) {
   EXPECT(longhand_model_load("/no/such/file", &model) == LONGHAND_INPUT && model == NULL);
   EXPECT(strstr(longhand_error(), "/no/such/file") != NULL && strchr(longhand_error(), '\n') != NULL);
   EXPECT(longhand_model_load_memory("nonsense", 8, &model) == LONGHAND_INPUT);
+  EXPECT(longhand_model_load(NULL, &model) == LONGHAND_USAGE);
+  EXPECT(longhand_model_load_memory(NULL, 8, &model) == LONGHAND_USAGE);
+  EXPECT(longhand_tagger_new(NULL, 1, NULL) == LONGHAND_USAGE);
   longhand_model_free(NULL);
   longhand_stream_free(NULL);
   test_language_model(load(argv[1], "lm"));

@@ -31,6 +31,10 @@ diff expected found
 nm -D --defined-only "$library" | sed 's/.* //' | grep -v '^_' | sort >exported
 sed -n 's/.*[ *]\(longhand_[a-z_]*\)(.*/\1/p' "$source/tests/c_interface.txt" | sort >listed
 diff listed exported || { echo 'the library exports other functions than c_interface.txt lists' >&2; exit 1; }
+if nm -DC --defined-only "$library" | grep '::Parts::'; then
+  echo 'the library exports parts of its classes' >&2
+  exit 1
+fi
 if nm -DC --defined-only "$library" | cut -d ' ' -f 3- |
     grep -v '^longhand_\|^longhand::\(name_of\|[A-Z]\)\|^\(typeinfo\|typeinfo name\|vtable\) for longhand::Error'; then
   echo 'the library exports what is not public' >&2

@@ -43,3 +43,5 @@ export SENSOR_STATE=state
 head -12 readings | sensor/sensor effect >halves
 tail -8 readings | sensor/sensor effect >>halves
 cmp whole halves && test "$(wc -l <whole)" = 20
+if echo '0.5 0.5' | sensor/sensor effect 2>error; then exit 1; fi
+grep -q 'line 1: expected 1 numbers' error
