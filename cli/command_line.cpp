@@ -83,7 +83,10 @@ void Verb::add_argument(const std::string& name, std::string& value, const std::
 }
 
 void Verb::set_action(Action action) const {
-  app_.callback([&all = action_, action = std::move(action)] { all = action; });
+  // A verb's own callback comes after those of the verbs below it.
+  app_.callback([&app = app_, &all = action_, action = std::move(action)] {
+    if (app.get_subcommands().empty()) all = action;
+  });
 }
 
 void Verb::add_options(const OptionTable& table, GivenOptions& given) const {

@@ -49,13 +49,15 @@ class Verb {
   void add_options(const OptionTable& table, GivenOptions& given) const;
   void set_action(Action action) const;
 
-  /// Adds a verb whose arguments, options and action are those of a new Command: it has `declare(Verb)` and `run()`.
-  template <class Command>
-  void add_command(const std::string& name, const std::string& help) const {
-    const Verb verb = add(name, help);
-    auto command = std::make_shared<Command>();
+  /// Adds a verb whose arguments, options and action are those of a new Command, made from `arguments`: it has
+  /// `declare(Verb)` and `run()`.
+  template <class Command, class... Arguments>
+  Verb add_command(const std::string& name, const std::string& help, Arguments&&... arguments) const {
+    Verb verb = add(name, help);
+    auto command = std::make_shared<Command>(std::forward<Arguments>(arguments)...);
     command->declare(verb);
     verb.set_action([command] { return command->run(); });
+    return verb;
   }
 
  private:

@@ -7,16 +7,15 @@
 
 #include "cli/command_line.h"
 #include "cli/console.h"
-#include "cli/data_cache.h"
-#include "cli/download.h"
-#include "cli/folder_lock.h"
 #include "cli/interrupt.h"
-#include "cli/progress.h"
-#include "cli/sha256.h"
 #include "longhand/base/error.h"
 #include "longhand/data/builtin.h"
 #include "longhand/data/generators.h"
+#include "longhand/fetch/cache.h"
+#include "longhand/fetch/download.h"
+#include "longhand/fetch/sha256.h"
 #include "longhand/io/file.h"
+#include "longhand/io/folder_lock.h"
 
 namespace longhand::cli {
 namespace {
@@ -40,7 +39,7 @@ int list() {
     std::string parts;
     for (const data::DataFile& file : set.files) parts += (parts.empty() ? "" : ", ") + file.part;
     put("  {:<24} {:>8}  {}; {} ({}); licence: {}{}\n", set.name, size_text(set.bytes()), set.description, set.task,
-        parts, set.license, is_cached(set) ? " [downloaded]" : "");
+        parts, set.license, fetch::is_cached(set) ? " [downloaded]" : "");
   }
   return 0;
 }
@@ -51,7 +50,7 @@ int show(const std::string& name) {
     text = builtin->text;
   } else if (const data::GeneratedTable* table = data::find_generated(name)) {
     text = table->csv();
-  } else if (const std::optional<std::string> cached = find_in_cache(name)) {
+  } else if (const std::optional<std::string> cached = fetch::find_in_cache(name)) {
     text = io::read_file(*cached);
   } else {
     throw input_error("longhand data show: expected a text, a table or a data set, found '" + name + "'",
@@ -68,22 +67,22 @@ std::string base_address() {
 }
 
 void fetch(const data::DataSet& set, const data::DataFile& file) {
-  const std::string path = cached_path(set, file);
-  if (io::exists(path) && sha256_of_file(path) == file.sha256) {
+  const std::string path = fetch::cached_path(set, file);
+  if (io::exists(path) && fetch::sha256_of_file(path) == file.sha256) {
     put("{} is already downloaded\n", path);
     return;
   }
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
-  download({.url = set.url(file, base_address()),
-            .path = path,
-            .sha256 = file.sha256,
-            .bytes = file.bytes,
-            .on_progress = [&](int64_t bytes) {
-              if (terminal)
-                write_message(
-                    fmt::format("\r\x1b[K{}: {} of {}", file.file_name(), size_text(bytes), size_text(file.bytes)));
-              return !interrupted();
-            }});
+  fetch::download({.url = set.url(file, base_address()),
+                   .path = path,
+                   .sha256 = file.sha256,
+                   .bytes = file.bytes,
+                   .on_progress = [&](int64_t bytes) {
+                     if (terminal)
+                       write_message(fmt::format("\r\x1b[K{}: {} of {}", file.file_name(), size_text(bytes),
+                                                 size_text(file.bytes)));
+                     return !interrupted();
+                   }});
   if (terminal) write_message("\r\x1b[K");
   put("{}\n", path);
 }
@@ -98,8 +97,8 @@ int get(const std::string& name) {
   }
   say("{}: {}\n  from {} at {}\n  licence of the data: {}\n", set->name, set->description, set->repository,
       set->commit.substr(0, 12), set->license);
-  io::make_folder(cache_folder(*set));
-  const FolderLock lock(cache_folder(*set));
+  io::make_folder(fetch::cache_folder(*set));
+  const io::FolderLock lock(fetch::cache_folder(*set));
   stop_on_interrupt();
   for (const data::DataFile& file : set->files) fetch(*set, file);
   return 0;

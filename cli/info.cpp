@@ -7,15 +7,11 @@
 
 #include "cli/command_line.h"
 #include "cli/console.h"
-#include "cli/progress.h"
+#include "longhand/base/format.h"
 #include "longhand/base/threads.h"
-#include "longhand/io/config.h"
 #include "longhand/io/safetensors.h"
 #include "longhand/kernels/target.h"
-#include "longhand/tasks/classifier.h"
-#include "longhand/tasks/language_model.h"
-#include "longhand/tasks/regressor.h"
-#include "longhand/tasks/tagger.h"
+#include "longhand/runs/registry.h"
 #include "longhand/version.h"
 
 namespace longhand::cli {
@@ -56,33 +52,23 @@ struct Info {
 
   int model() const {
     const tasks::ModelFile file = tasks::ModelFile::read(model_path);
-    if (file.task() == tasks::Tagger::kTask) return describe<tasks::Tagger>(file, "tagger");
-    if (file.task() == tasks::Classifier::kTask) return describe<tasks::Classifier>(file, "classifier");
-    if (file.task() == tasks::Regressor::kTask) return describe<tasks::Regressor>(file, "regressor");
-    return describe<tasks::LanguageModel>(file, "language model");
-  }
-
-  template <class Model>
-  int describe(const tasks::ModelFile& file, const char* name) const {
-    const std::unique_ptr<Model> model = Model::load(file);
-    auto options = model->options();
-    OptionTable of_model;
-    options.add_to(of_model);
+    const runs::TaskRow& task = runs::task_of(file);
+    const runs::Summary summary = task.summary(file);
     const io::Safetensors arrays = io::Safetensors::read(file.path());
     const nlohmann::json& vocabulary = file.vocabulary();
     if (json) {
       nlohmann::ordered_json tensors;
       for (const auto& [tensor_name, tensor] : arrays.tensors()) tensors[tensor_name] = tensor.shape;
-      const nlohmann::ordered_json out = {{"task", Model::kTask},
-                                          {"options", io::to_json(of_model)},
-                                          {"parameters", model->parameters().count()},
+      const nlohmann::ordered_json out = {{"task", task.task},
+                                          {"options", nlohmann::ordered_json::parse(summary.options_json)},
+                                          {"parameters", summary.parameters},
                                           {"tensors", tensors},
                                           {"vocabulary", vocabulary.size() == 1 ? vocabulary.front() : vocabulary}};
       write_json(out.dump());
       return 0;
     }
-    put("{}, {} parameters\n\noptions\n", name, format_count(static_cast<double>(model->parameters().count())));
-    for (const Option& option : of_model.options()) put("  {:<20} {}\n", option.name, option.text());
+    put("{}, {} parameters\n\noptions\n", task.name, format_count(static_cast<double>(summary.parameters)));
+    for (const auto& [name, value] : summary.options) put("  {:<20} {}\n", name, value);
     size_t width = 0;
     for (const auto& [tensor_name, tensor] : arrays.tensors()) width = std::max(width, tensor_name.size());
     put("\ntensors\n");

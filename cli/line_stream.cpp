@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "cli/text_source.h"
+#include "cli/sources.h"
 #include "longhand/base/error.h"
 
 namespace longhand::cli {

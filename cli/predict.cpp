@@ -7,7 +7,7 @@
 
 #include "cli/command_line.h"
 #include "cli/console.h"
-#include "cli/text_source.h"
+#include "cli/sources.h"
 #include "longhand/base/error.h"
 #include "longhand/model_parts.h"
 #include "longhand/predict.h"
@@ -41,7 +41,7 @@ class Predict {
     const bool wants_targets = model->options().difference;
     columns.target = wants_targets ? fmt::format("{}", fmt::join(model->columns().targets, ",")) : columns.inputs;
     columns.horizon = std::max<int64_t>(columns.horizon, 1);
-    const data::Table table = data::read_table(load_numbers(data_), columns, shown_name(data_));
+    const data::Table table = data::read_table(sources().table(data_), columns, shown_name(data_));
     say("{}: {}\n", shown_name(data_), table.describe(model->columns().targets));
     std::vector<data::Window> windows = of(table, series.window);
     if (windows.empty()) {

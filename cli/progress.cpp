@@ -9,7 +9,7 @@
 #include <cstdlib>
 
 #include "cli/console.h"
-#include "longhand/tasks/language_model.h"
+#include "longhand/base/format.h"
 
 namespace longhand::cli {
 namespace {
@@ -20,9 +20,6 @@ std::string time_left(const train::Progress& p) {
   const double seconds = p.step > 0 ? p.seconds / static_cast<double>(p.step) * steps_left : 0.0;
   return format_duration(seconds);
 }
-
-// Nats per symbol. Memorised texts aside, a text's further past is worth some hundredths of a nat.
-constexpr double kMuchWorse = 0.25;
 
 std::string loss(const train::Progress& p) {
   const std::string text = fmt::format("loss {:.4f}", p.loss());
@@ -45,41 +42,6 @@ size_t terminal_width() {
 }
 
 }  // namespace
-
-std::string describe_cold(const std::vector<tasks::Metric>& metrics) {
-  std::string out;
-  for (const auto& [first, last] : tasks::ColdScore::kBands) {
-    const tasks::Metric* metric = tasks::find_metric(metrics, fmt::format("cold_nats_{}_{}", first, last));
-    if (metric == nullptr) continue;
-    out += out.empty() ? fmt::format("{:.4f} nats per symbol after {} to {} symbols", metric->value, first, last)
-                       : fmt::format(", {:.4f} after {} to {}", metric->value, first, last);
-  }
-  return out;
-}
-
-void print_cold_warning(const std::vector<tasks::Metric>& metrics, double warm_nats) {
-  const tasks::Metric* far = tasks::find_metric(metrics, "cold_nats_21_100");
-  if (far == nullptr || far->value < warm_nats + kMuchWorse) return;
-  say("note: this model predicts poorly after a cold start: 21 to 100 symbols after it, the loss is {:.2f} nats per "
-      "symbol\n"
-      "      above that within a text, so text generated from a prompt will be poor; train with --row-starts moving\n"
-      "      and a larger --reset-state, or give `generate` a long --context\n",
-      far->value - warm_nats);
-}
-
-std::string format_duration(double seconds) {
-  const auto s = static_cast<int64_t>(std::llround(seconds));
-  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
-  return fmt::format("{}:{:02}", s / 60, s % 60);
-}
-
-std::string format_count(double count) {
-  return fmt::format("{}", fmt::group_digits(static_cast<int64_t>(std::llround(count))));
-}
-
-std::string format_count(int64_t count, const std::string& noun) {
-  return fmt::format("{} {}{}", fmt::group_digits(count), noun, count == 1 ? "" : "s");
-}
 
 ProgressDisplay::ProgressDisplay(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {
   const char* term = std::getenv("TERM");

@@ -32,16 +32,4 @@ class ProgressDisplay {
   std::string valid_;  // of the last evaluation
 };
 
-/// What is said of the losses after a cold start: "2.41 nats per symbol after 1 to 5 symbols, ..."; empty where
-/// `metrics` have none.
-std::string describe_cold(const std::vector<tasks::Metric>& metrics);
-/// Says on standard error where a model predicts much worse after a cold start than within a text, and what to do.
-void print_cold_warning(const std::vector<tasks::Metric>& metrics, double warm_nats);
-/// "1:02:03" or "4:05"
-std::string format_duration(double seconds);
-/// "1,234,567"
-std::string format_count(double count);
-/// "1 epoch", "1,234 epochs"
-std::string format_count(int64_t count, const std::string& noun);
-
 }  // namespace longhand::cli

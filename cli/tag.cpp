@@ -6,7 +6,7 @@
 #include "cli/command_line.h"
 #include "cli/console.h"
 #include "cli/line_stream.h"
-#include "cli/text_source.h"
+#include "cli/sources.h"
 #include "longhand/base/error.h"
 #include "longhand/data/source.h"
 #include "longhand/model_parts.h"

@@ -5,17 +5,16 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "cli/classifier_run.h"
 #include "cli/command_line.h"
 #include "cli/console.h"
-#include "cli/folder_lock.h"
 #include "cli/interrupt.h"
-#include "cli/language_run.h"
 #include "cli/progress.h"
-#include "cli/regressor_run.h"
-#include "cli/tagger_run.h"
+#include "cli/sources.h"
 #include "longhand/base/error.h"
+#include "longhand/base/format.h"
 #include "longhand/io/config.h"
+#include "longhand/io/folder_lock.h"
+#include "longhand/runs/registry.h"
 
 namespace longhand::cli {
 namespace {
@@ -60,11 +59,10 @@ std::string describe(const std::vector<tasks::Metric>& metrics) {
   return out;
 }
 
-template <class Run>
 class Train {
  public:
-  Train() {
-    settings_.add_to(settings_table_);
+  explicit Train(const runs::TaskRow& task) : task_(task), settings_(task.settings()) {
+    settings_->add_to(settings_table_);
     control_.add_to(control_table_);
   }
 
@@ -75,33 +73,35 @@ class Train {
 
   int run() {
     read_options();
-    settings_.check();
+    settings_->check();
     if (control_.resume.empty()) {
       check_out();
     } else {
-      train::check_fixed_options(folder_, fixed_options(settings_table_));
+      train::check_fixed_options(folder_, runs::fixed_options(settings_table_));
     }
-    for (const std::string& note : settings_.notes()) {
+    for (const std::string& note : settings_->notes(settings_table_)) {
       if (!control_.quiet) say("note: {}\n", note);
     }
     if (const train::RunFiles files(folder_); !control_.resume.empty() && !io::exists(files.metrics)) {
       say("note: {} is gone; metrics and report begin where training resumes\n", files.metrics);
     }
-    Run run(settings_);
-    if (!run.description().empty() && !control_.quiet) say("{}\n", run.description());
+    runs::Sources from = sources();
+    const std::unique_ptr<runs::Run> run = task_.run(*settings_, from);
+    if (!run->description().empty() && !control_.quiet) say("{}\n", run->description());
     prepare_folder();
-    const FolderLock lock(folder_);
+    const io::FolderLock lock(folder_);
     if (control_.resume.empty()) remove_old_run();
     ProgressDisplay display(control_.quiet);
     stop_on_interrupt();
-    const RunResult result = run.run(folder_, !control_.resume.empty(),
-                                     {.on_step = [&](const auto& p) { display.on_step(p); },
-                                      .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
-                                      .should_stop = interrupted});
+    const runs::RunResult result = run->train(folder_, !control_.resume.empty(),
+                                              {.on_step = [&](const auto& p) { display.on_step(p); },
+                                               .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
+                                               .should_stop = interrupted},
+                                              end_on_interrupt);
     display.clear();
     if (result.was_complete && !control_.quiet) {
       say("note: the run was complete after {}; to continue, give a larger --epochs\n",
-          format_count(settings_.common.training.epochs, "epoch"));
+          format_count(settings_->training.epochs, "epoch"));
     }
     if (result.training.outcome == train::Outcome::kInterrupted) {
       say("interrupted after step {}; the checkpoint is safe\n  continue with `{} --resume {}`\n",
@@ -115,11 +115,11 @@ class Train {
     throw input_error(
         fmt::format("the training diverged: its loss grew from {:.4g} to {:.4g}", p.first_loss, p.loss()),
         fmt::format("use a lower --lr (now {}) or a lower --clip-norm above 0 (now {}; 0: no clipping)",
-                    settings_.common.training.optimizer.learning_rate, settings_.common.training.optimizer.clip_norm));
+                    settings_->training.optimizer.learning_rate, settings_->training.optimizer.clip_norm));
   }
 
  private:
-  static std::string name() { return std::string("longhand train ") + Run::kVerb; }
+  std::string name() const { return std::string("longhand train ") + task_.verb; }
 
   void read_options() {
     given_control_.apply(control_table_);
@@ -131,7 +131,7 @@ class Train {
         throw input_error(folder_ + ": expected the folder of a run, with config.toml and checkpoint.safetensors",
                           "give the folder that the run was started with (--out)");
       }
-      if constexpr (requires { settings_.set_earlier_defaults(); }) settings_.set_earlier_defaults();
+      settings_->set_earlier_defaults();
       try {
         io::read_toml(files.config, settings_table_);
       } catch (const Error& e) {
@@ -139,16 +139,15 @@ class Train {
             fmt::format("{}: cannot be resumed: {}", folder_, e.what()),
             fmt::format("restore that line; if another command than `{}` started the run, use that one", name()));
       }
-      if (settings_.common.data.empty()) {
+      if (settings_->data.empty()) {
         throw input_error(files.config + ": expected the run's options, found no data",
                           "restore the file, or start another run");
       }
     }
     if (!control_.config.empty()) io::read_toml(control_.config, settings_table_);
     given_settings_.apply(settings_table_);
-    CommonSettings& common = settings_.common;
-    if (common.data.empty()) throw usage_error(name() + ": expected --data, found none", Run::kExample);
-    if (!common.valid.empty()) common.valid_fraction = 0.0;
+    if (settings_->data.empty()) throw usage_error(name() + ": expected --data, found none", task_.example);
+    settings_->resolve();
   }
 
   // A resumed run keeps its options, except those that cannot change its numbers.
@@ -190,8 +189,7 @@ class Train {
       return;
     }
     io::make_folder("runs");
-    const std::string stem =
-        settings_.common.data == "-" ? "stdin" : std::filesystem::path(settings_.common.data).stem().string();
+    const std::string stem = settings_->data == "-" ? "stdin" : std::filesystem::path(settings_->data).stem().string();
     std::error_code error;
     for (int n = 1; n < 100000; ++n) {
       folder_ = n == 1 ? "runs/" + stem : fmt::format("runs/{}-{}", stem, n);
@@ -210,7 +208,7 @@ class Train {
     }
   }
 
-  void report(const RunResult& run) const {
+  void report(const runs::RunResult& run) const {
     const train::TrainResult& result = run.training;
     const train::Progress& p = result.progress;
     const double speed = static_cast<double>(p.total_count) / p.seconds;
@@ -230,8 +228,8 @@ class Train {
       return;
     }
     put("{}, {}, {} in {} of training: {} {}s/s{}\n", format_count(p.epoch, "epoch"), format_count(p.step, "step"),
-        format_count(p.total_count, Run::kNoun), format_duration(p.seconds), format_count(speed),
-        p.has_perplexity ? "token" : Run::kNoun,
+        format_count(p.total_count, task_.noun), format_duration(p.seconds), format_count(speed),
+        p.has_perplexity ? "token" : task_.noun,
         result.outcome == train::Outcome::kOutOfPatience ? " (stopped: no improvement)" : "");
     std::vector<tasks::Metric> training = {{"loss", p.loss()}};
     if (p.has_perplexity) training.push_back({"perplexity", std::exp(p.loss())});
@@ -240,13 +238,15 @@ class Train {
       put("held out   {}, in epoch {}, the best\n", describe(result.valid), result.best_epoch);
     }
     if (!run.findings.test.empty()) put("test       {}\n", describe(run.findings.test));
-    const std::optional<lab::ColdCurve>& cold = run.findings.cold;
-    if (cold) put("cold start {}\n", describe_cold(cold->bands));
+    const std::optional<runs::ColdCurve>& cold = run.findings.cold;
+    if (cold) put("cold start {}\n", runs::describe_cold(cold->bands));
     put("model      {}\nreport     {}\n", visible(files.model), visible(files.report));
-    if (cold) print_cold_warning(cold->bands, cold->warm_nats);
+    if (!cold) return;
+    if (const std::string note = runs::cold_note(cold->bands, cold->warm_nats); !note.empty()) say("note: {}\n", note);
   }
 
-  typename Run::Settings settings_;
+  const runs::TaskRow& task_;
+  std::unique_ptr<runs::Settings> settings_;
   RunControl control_;
   OptionTable settings_table_, control_table_;
   GivenOptions given_settings_, given_control_;
@@ -257,10 +257,7 @@ class Train {
 
 void declare_train(const Verb& longhand) {
   const Verb train = longhand.add("train", "Train a model");
-  train.add_command<Train<LanguageRun>>(LanguageRun::kVerb, LanguageRun::kHelp);
-  train.add_command<Train<TaggerRun>>(TaggerRun::kVerb, TaggerRun::kHelp);
-  train.add_command<Train<ClassifierRun>>(ClassifierRun::kVerb, ClassifierRun::kHelp);
-  train.add_command<Train<RegressorRun>>(RegressorRun::kVerb, RegressorRun::kHelp);
+  for (const runs::TaskRow& task : runs::task_rows()) train.add_command<Train>(task.verb, task.help, task);
 }
 
 }  // namespace longhand::cli

@@ -11,11 +11,13 @@ import sys
 FLOORS = {
     "base": 0,
     "kernels": 1, "autograd": 1, "data": 1, "io": 1,
-    "nn": 2, "distributed": 2,
+    "nn": 2, "fetch": 2, "distributed": 2,
     "tasks": 3,
-    "train": 4, "lab": 4, "serve": 4,
-    "face": 5,  # the headers and sources in longhand/ itself: what programs use
-    "cli": 6,
+    "train": 4,
+    "runs": 5, "serve": 5,
+    "face": 6,  # the headers and sources in longhand/ itself: what programs use
+    "lab": 6,
+    "cli": 7,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 UMBRELLA = "longhand/longhand.h"
@@ -25,6 +27,8 @@ def room_of(path):
     parts = pathlib.PurePosixPath(path).parts
     if parts[0] == "cli":
         return "cli"
+    if path == "longhand/version.h":
+        return "base"
     if parts[0] != "longhand":
         return None
     return parts[1] if len(parts) > 2 else "face"

@@ -44,19 +44,23 @@ Json loss_json(const std::vector<double>& losses, bool as_perplexity) {
   return spread_json(s);
 }
 
-Json summary(const ComparedVariant& variant) {
+Json summary(const ComparedVariant& variant, const RunComparison& comparison) {
   if (finished(variant).empty()) return nullptr;
   const std::vector<double> train = figures(variant, &ComparedRun::train_loss), valid = valid_losses(variant);
-  return {{"train_loss", loss_json(train, false)},
-          {"train_perplexity", loss_json(train, true)},
-          {"valid_loss", loss_json(valid, false)},
-          {"valid_perplexity", loss_json(valid, true)},
-          {"tokens_per_second", spread_json(spread(figures(variant, &ComparedRun::tokens_per_second)))},
-          {"seconds", spread_json(spread(figures(variant, &ComparedRun::seconds)))},
-          {"memory_mib", spread_json(spread(figures(variant, &ComparedRun::memory_mib)))}};
+  Json out = {{"train_loss", loss_json(train, false)}, {"valid_loss", loss_json(valid, false)}};
+  if (has_perplexity(comparison)) {
+    out["train_perplexity"] = loss_json(train, true);
+    out["valid_perplexity"] = loss_json(valid, true);
+  } else if (const Measure measure = measure_of(comparison); measure.name != "loss") {
+    out["valid_" + measure.name] = loss_json(valid_measures(variant), false);
+  }
+  out.update(Json{{"tokens_per_second", spread_json(spread(figures(variant, &ComparedRun::tokens_per_second)))},
+                  {"seconds", spread_json(spread(figures(variant, &ComparedRun::seconds)))},
+                  {"memory_mib", spread_json(spread(figures(variant, &ComparedRun::memory_mib)))}});
+  return out;
 }
 
-Json run_json(const ComparedRun& run) {
+Json run_json(const ComparedRun& run, bool perplexities) {
   if (!run.failure.empty()) return {{"seed", run.seed}, {"status", "failed"}, {"failure", text(run.failure)}};
   Json curve = Json::array();
   for (const CurvePoint& point : run.curve) {
@@ -65,19 +69,24 @@ Json run_json(const ComparedRun& run) {
                      {"train_loss", number(point.train_loss)},
                      {"valid_loss", number(point.valid_loss)}});
   }
-  return {{"seed", run.seed},
-          {"status", "done"},
-          {"train_loss", number(run.train_loss)},
-          {"train_perplexity", number(std::exp(run.train_loss))},
-          {"valid_loss", number(run.valid_loss)},
-          {"valid_perplexity", number(perplexity(run.valid_loss))},
-          {"best_epoch", run.valid_loss ? Json(run.best_epoch) : Json(nullptr)},
-          {"epochs", run.epochs},
-          {"tokens_per_second", number(run.tokens_per_second)},
-          {"seconds", number(run.seconds)},
-          {"memory_mib", number(run.memory_mib)},
-          {"parameters", run.parameters},
-          {"curve", std::move(curve)}};
+  Json out = {{"seed", run.seed},
+              {"status", "done"},
+              {"train_loss", number(run.train_loss)},
+              {"valid_loss", number(run.valid_loss)}};
+  if (perplexities) {
+    out["train_perplexity"] = number(std::exp(run.train_loss));
+    out["valid_perplexity"] = number(perplexity(run.valid_loss));
+  } else if (run.valid_measure && run.measure.name != "loss") {
+    out["valid_" + run.measure.name] = number(*run.valid_measure);
+  }
+  out.update(Json{{"best_epoch", run.valid_loss ? Json(run.best_epoch) : Json(nullptr)},
+                  {"epochs", run.epochs},
+                  {"tokens_per_second", number(run.tokens_per_second)},
+                  {"seconds", number(run.seconds)},
+                  {"memory_mib", number(run.memory_mib)},
+                  {"parameters", run.parameters},
+                  {"curve", std::move(curve)}});
+  return out;
 }
 
 // RFC 4180: quotes around what holds a comma, a quote or the end of a line, and quotes doubled in it.
@@ -93,11 +102,16 @@ std::string csv_field(const std::string& value) {
 
 std::string csv_number(const std::optional<double>& value) { return value ? fmt::format("{}", *value) : ""; }
 
-std::string csv_line(const ComparedVariant& variant, const ComparedRun& run) {
+std::string csv_line(const ComparedVariant& variant, const ComparedRun& run, bool perplexities) {
   const std::string start = fmt::format("{},{},", csv_field(variant.name), run.seed);
-  if (!run.failure.empty()) return start + "failed" + std::string(11, ',') + csv_field(run.failure) + "\n";
-  return start + fmt::format("done,{},{},{},{},{},{},{},{},{},{},\n", run.train_loss, std::exp(run.train_loss),
-                             csv_number(run.valid_loss), csv_number(perplexity(run.valid_loss)),
+  if (!run.failure.empty()) {
+    return start + "failed" + std::string(perplexities ? 11 : 10, ',') + csv_field(run.failure) + "\n";
+  }
+  const std::string measures =
+      perplexities ? fmt::format("{},{},{},{}", run.train_loss, std::exp(run.train_loss), csv_number(run.valid_loss),
+                                 csv_number(perplexity(run.valid_loss)))
+                   : fmt::format("{},{},{}", run.train_loss, csv_number(run.valid_loss), csv_number(run.valid_measure));
+  return start + fmt::format("done,{},{},{},{},{},{},{},\n", measures,
                              run.valid_loss ? fmt::format("{}", run.best_epoch) : "", run.epochs, run.tokens_per_second,
                              run.seconds, run.memory_mib, run.parameters);
 }
@@ -122,11 +136,11 @@ nlohmann::ordered_json to_json(const RunComparison& comparison) {
   }
   for (const ComparedVariant& variant : comparison.variants) {
     Json runs = Json::array();
-    for (const ComparedRun& run : variant.runs) runs.push_back(run_json(run));
+    for (const ComparedRun& run : variant.runs) runs.push_back(run_json(run, has_perplexity(comparison)));
     variants.push_back({{"name", text(variant.name)},
                         {"options", options_json(variant.options)},
                         {"note", text(variant.note)},
-                        {"summary", summary(variant)},
+                        {"summary", summary(variant, comparison)},
                         {"runs", std::move(runs)}});
   }
   return {{"title", text(comparison.title)},     {"command", text(comparison.command)},
@@ -135,11 +149,14 @@ nlohmann::ordered_json to_json(const RunComparison& comparison) {
 }
 
 std::string to_csv(const RunComparison& comparison) {
-  std::string out =
-      "variant,seed,status,train_loss,train_perplexity,valid_loss,valid_perplexity,best_epoch,epochs,"
-      "tokens_per_second,seconds,memory_mib,parameters,failure\n";
+  const bool perplexities = has_perplexity(comparison);
+  std::string out = fmt::format(
+      "variant,seed,status,train_loss,{},best_epoch,epochs,tokens_per_second,seconds,"
+      "memory_mib,parameters,failure\n",
+      perplexities ? "train_perplexity,valid_loss,valid_perplexity"
+                   : "valid_loss,valid_" + measure_of(comparison).name);
   for (const ComparedVariant& variant : comparison.variants) {
-    for (const ComparedRun& run : variant.runs) out += csv_line(variant, run);
+    for (const ComparedRun& run : variant.runs) out += csv_line(variant, run, perplexities);
   }
   return out;
 }

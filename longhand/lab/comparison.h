@@ -12,7 +12,13 @@
 
 namespace longhand::lab {
 
-/// State of a run after an evaluation. Losses are in nats per symbol.
+/// What models are chosen by: the first metric of their task.
+struct Measure {
+  std::string name = "loss";
+  bool more_is_better = false;
+};
+
+/// State of a run after an evaluation. Losses are in nats per symbol, or whatever the task predicts.
 struct CurvePoint {
   double epoch = 0.0;
   double seconds = 0.0;  ///< of training until then
@@ -26,9 +32,11 @@ struct ComparedRun {
   std::string failure;  ///< why the run failed; empty if it did not
   int64_t parameters = 0;
   int64_t epochs = 0;
-  int64_t best_epoch = 0;            ///< the one with the lowest held-out loss
-  double train_loss = 0.0;           ///< nats, in the last epoch
-  std::optional<double> valid_loss;  ///< nats, in the best epoch; none where nothing was held out
+  int64_t best_epoch = 0;               ///< the one with the best held-out measure
+  double train_loss = 0.0;              ///< nats, in the last epoch
+  std::optional<double> valid_loss;     ///< nats, in the best epoch; none where nothing was held out
+  std::optional<double> valid_measure;  ///< likewise; none: the loss is the measure
+  Measure measure;                      ///< which that is
   double tokens_per_second = 0.0;
   double seconds = 0.0;     ///< of training
   double memory_mib = 0.0;  ///< the largest resident size of its process
@@ -55,6 +63,7 @@ struct RunComparison {
   std::string title;
   std::string command;  ///< that made it
   std::string machine;
+  std::string noun = "token";                               ///< what speed counts
   std::vector<std::pair<std::string, std::string>> common;  ///< options of all variants
   std::vector<PublishedRow> published;
   std::vector<ComparedVariant> variants;
@@ -71,14 +80,15 @@ struct Spread {
 Spread spread(std::vector<double> values);
 
 /// The table for a terminal of `width` columns. Medians over the seeds; where a variant has several, a second line says
-/// from which to which, in as many columns as there is room for. The variant of the lowest loss (held-out if anything
-/// was held out, else training) has a `*`. Below a variant: how many of its runs failed, and why.
+/// from which to which, in as many columns as there is room for. The best variant (by the held-out measure if anything
+/// was held out, else by the training loss) has a `*`. Below a variant: how many of its runs failed, and why.
 std::string to_text(const RunComparison& comparison, int width);
 
 /// The same table in Markdown, ranges in brackets.
 std::string to_markdown(const RunComparison& comparison);
 
-/// Everything, with a summary (median, low, high) for each variant. Perplexities are exp(loss). Numbers that are not
+/// Everything, with a summary (median, low, high) for each variant. Perplexities are exp(loss), of language models;
+/// other tasks have their measure, as valid_NAME. Numbers that are not
 /// finite are null; bytes that are not UTF-8 become U+FFFD.
 nlohmann::ordered_json to_json(const RunComparison& comparison);
 

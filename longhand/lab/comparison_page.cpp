@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "longhand/lab/chart.h"
+#include "longhand/io/chart.h"
 #include "longhand/lab/comparison_table.h"
 
 namespace longhand::lab {
@@ -48,8 +48,8 @@ const ComparedRun* middle_run(const ComparedVariant& variant, bool held_out) {
   return runs[(runs.size() - 1) / 2];
 }
 
-std::vector<Point> points(const ComparedRun& run, bool held_out, double CurvePoint::*x) {
-  std::vector<Point> out;
+std::vector<io::Point> points(const ComparedRun& run, bool held_out, double CurvePoint::*x) {
+  std::vector<io::Point> out;
   for (const CurvePoint& p : run.curve) {
     if (held_out && !p.valid_loss) continue;
     out.push_back({p.*x, held_out ? *p.valid_loss : p.train_loss});
@@ -58,13 +58,14 @@ std::vector<Point> points(const ComparedRun& run, bool held_out, double CurvePoi
 }
 
 std::string loss_chart(const RunComparison& comparison, bool held_out, double CurvePoint::*x, const char* x_title) {
-  Chart chart{.title = fmt::format("{} loss (nats per symbol) by {}", held_out ? "Held-out" : "Training", x_title),
-              .x_title = x_title,
-              .whole_x = x == &CurvePoint::epoch,
-              .log_beyond = 30.0,
-              .curves = {},
-              .mark = {}};
-  std::vector<Curve> middle;  // drawn last, above the others
+  io::Chart chart{.title = fmt::format("{} loss{} by {}", held_out ? "Held-out" : "Training",
+                                       has_perplexity(comparison) ? " (nats per symbol)" : "", x_title),
+                  .x_title = x_title,
+                  .whole_x = x == &CurvePoint::epoch,
+                  .log_beyond = 30.0,
+                  .curves = {},
+                  .mark = {}};
+  std::vector<io::Curve> middle;  // drawn last, above the others
   for (size_t i = 0; i < comparison.variants.size(); ++i) {
     const ComparedVariant& variant = comparison.variants[i];
     const ComparedRun* stands_for = middle_run(variant, held_out);
@@ -76,25 +77,27 @@ std::string loss_chart(const RunComparison& comparison, bool held_out, double Cu
     }
   }
   chart.curves.insert(chart.curves.end(), middle.begin(), middle.end());
-  return draw(chart);
+  return io::draw(chart);
 }
 
-std::string swatch(int variant) { return fmt::format("<span class=swatch style='--c:{}'></span>", colour_of(variant)); }
+std::string swatch(int variant) {
+  return fmt::format("<span class=swatch style='--c:{}'></span>", io::colour_of(variant));
+}
 
 std::string row_html(const TableRow& row, size_t columns, int variant) {
   std::string html = row.best ? "<tr class=best><th scope=row>" : "<tr><th scope=row>";
   if (!row.published) html += swatch(variant);
-  html += escape_html(row.name) + (row.best ? " *" : "");
+  html += io::escape_html(row.name) + (row.best ? " *" : "");
   if (row.published) html += "<small>published, on another machine</small>";
   if (row.cells.empty()) {
     return html +
-           fmt::format("</th><td class=why colspan={}><div>{}</div></td></tr>\n", columns, escape_html(row.remark));
+           fmt::format("</th><td class=why colspan={}><div>{}</div></td></tr>\n", columns, io::escape_html(row.remark));
   }
-  if (!row.remark.empty()) html += "<small>" + escape_html(row.remark) + "</small>";
+  if (!row.remark.empty()) html += "<small>" + io::escape_html(row.remark) + "</small>";
   html += "</th>";
   for (const TableCell& cell : row.cells) {
-    html += "<td>" + escape_html(cell.median);
-    if (!cell.range.empty()) html += "<small>" + escape_html(cell.range) + "</small>";
+    html += "<td>" + io::escape_html(cell.median);
+    if (!cell.range.empty()) html += "<small>" + io::escape_html(cell.range) + "</small>";
     html += "</td>";
   }
   return html + "</tr>\n";
@@ -109,7 +112,8 @@ std::string table_html(const ComparisonTable& table) {
   int variant = 0;
   for (const TableRow& row : table.rows) html += row_html(row, table.columns.size(), row.published ? 0 : variant++);
   html += "</tbody></table></div>\n<p class=soft>";
-  for (const std::string& note : table.notes) html += (&note == &table.notes.front() ? "" : "; ") + escape_html(note);
+  for (const std::string& note : table.notes)
+    html += (&note == &table.notes.front() ? "" : "; ") + io::escape_html(note);
   return html + (table.notes.empty() ? "" : ".") + "</p>\n";
 }
 
@@ -127,9 +131,9 @@ std::string variants_html(const RunComparison& comparison) {
   std::string html = "<h2>Variants</h2><dl class=options>";
   for (size_t i = 0; i < comparison.variants.size(); ++i) {
     const ComparedVariant& variant = comparison.variants[i];
-    html += "<div><dt>" + swatch(static_cast<int>(i)) + escape_html(variant.name) + "</dt>";
+    html += "<div><dt>" + swatch(static_cast<int>(i)) + io::escape_html(variant.name) + "</dt>";
     for (const auto& [name, value] : variant.options) {
-      html += "<dd><code>" + escape_html(name + " = " + value) + "</code></dd>";
+      html += "<dd><code>" + io::escape_html(name + " = " + value) + "</code></dd>";
     }
     if (variant.options.empty()) html += "<dd class=soft>the common options</dd>";
     if (const std::vector<const ComparedRun*> runs = finished(variant); !runs.empty()) {
@@ -144,8 +148,8 @@ std::string variants_html(const RunComparison& comparison) {
 
 std::string comparison_page(const RunComparison& comparison) {
   const bool held_out = has_valid_loss(comparison);
-  std::string html = page_start(comparison.title.empty() ? "Comparison" : comparison.title, kTableStyle);
-  if (!comparison.machine.empty()) html += "<p class=soft>" + escape_html(comparison.machine) + "</p>\n";
+  std::string html = io::page_start(comparison.title.empty() ? "Comparison" : comparison.title, kTableStyle);
+  if (!comparison.machine.empty()) html += "<p class=soft>" + io::escape_html(comparison.machine) + "</p>\n";
   if (comparison.variants.empty() && comparison.published.empty()) {
     html += "<p>There is nothing to compare.</p>\n";
   } else {
@@ -154,11 +158,11 @@ std::string comparison_page(const RunComparison& comparison) {
   if (!comparison.variants.empty()) html += variants_html(comparison);
   if (!comparison.common.empty()) {
     html += "<h2>Options of all variants</h2><pre>";
-    for (const auto& [name, value] : comparison.common) html += escape_html(name + " = " + value) + "\n";
+    for (const auto& [name, value] : comparison.common) html += io::escape_html(name + " = " + value) + "\n";
     html += "</pre>\n";
   }
-  if (!comparison.command.empty()) html += "<h2>Made by</h2><pre>" + escape_html(comparison.command) + "</pre>\n";
-  return html + kPageEnd;
+  if (!comparison.command.empty()) html += "<h2>Made by</h2><pre>" + io::escape_html(comparison.command) + "</pre>\n";
+  return html + io::kPageEnd;
 }
 
 }  // namespace longhand::lab

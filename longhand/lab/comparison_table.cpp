@@ -63,13 +63,23 @@ std::string remark_on(const ComparedVariant& variant) {
   return failures + (failures.empty() || variant.note.empty() ? "" : "; ") + one_line(variant.note);
 }
 
-TableRow row_of(const ComparedVariant& variant, bool held_out) {
+// Of an accuracy, an error, ...
+std::string measure_text(const Measure& measure, double value) {
+  const bool per_cent = measure.more_is_better && measure.name != "r2";
+  return per_cent ? fmt::format("{:.2f} %", value) : fmt::format("{:.4g}", value);
+}
+
+TableRow row_of(const ComparedVariant& variant, bool held_out, bool perplexity, const Measure& measure) {
   TableRow row{.name = one_line(variant.name), .cells = {}, .remark = remark_on(variant)};
   if (finished(variant).empty()) return row;
   const std::vector<double> train = figures(variant, &ComparedRun::train_loss), valid = valid_losses(variant);
   row.cells.push_back(cell(train, loss_text));
   if (held_out) row.cells.push_back(cell(valid, loss_text));
-  row.cells.push_back(cell(held_out ? valid : train, [](double nats) { return perplexity_text(std::exp(nats)); }));
+  if (perplexity) {
+    row.cells.push_back(cell(held_out ? valid : train, [](double nats) { return perplexity_text(std::exp(nats)); }));
+  } else if (held_out && measure.name != "loss") {
+    row.cells.push_back(cell(valid_measures(variant), [&](double value) { return measure_text(measure, value); }));
+  }
   row.cells.push_back(cell(figures(variant, &ComparedRun::tokens_per_second), count_text));
   row.cells.push_back(cell(figures(variant, &ComparedRun::seconds), time_text));
   row.cells.push_back(cell(figures(variant, &ComparedRun::memory_mib), count_text));
@@ -85,16 +95,18 @@ TableRow row_of(const PublishedRow& published, bool held_out) {
   return row;
 }
 
-// The row of the lowest median; null if there is nothing to compare.
-const ComparedVariant* best_of(const RunComparison& comparison, bool held_out) {
+// The row of the best median; null if there is nothing to compare.
+const ComparedVariant* best_of(const RunComparison& comparison, bool held_out, const Measure& measure) {
   const ComparedVariant* best = nullptr;
-  double lowest = std::numeric_limits<double>::infinity();
+  double best_score = std::numeric_limits<double>::infinity();  // less is better
   size_t with_figures = 0;
   for (const ComparedVariant& variant : comparison.variants) {
-    const double loss = spread(held_out ? valid_losses(variant) : figures(variant, &ComparedRun::train_loss)).median;
+    const double median =
+        spread(held_out ? valid_measures(variant) : figures(variant, &ComparedRun::train_loss)).median;
+    const double score = measure.more_is_better ? -median : median;
     with_figures += finished(variant).empty() ? 0 : 1;
-    if (loss < lowest) {
-      lowest = loss;
+    if (score < best_score) {
+      best_score = score;
       best = &variant;
     }
   }
@@ -125,6 +137,26 @@ std::vector<double> valid_losses(const ComparedVariant& variant) {
   return out;
 }
 
+std::vector<double> valid_measures(const ComparedVariant& variant) {
+  std::vector<double> out;
+  for (const ComparedRun* run : finished(variant)) {
+    const std::optional<double> value = run->valid_measure ? run->valid_measure : run->valid_loss;
+    if (value) out.push_back(*value);
+  }
+  return out;
+}
+
+Measure measure_of(const RunComparison& comparison) {
+  for (const ComparedVariant& variant : comparison.variants) {
+    for (const ComparedRun* run : finished(variant)) {
+      if (run->valid_measure) return run->measure;
+    }
+  }
+  return {};
+}
+
+bool has_perplexity(const RunComparison& comparison) { return comparison.noun == "token"; }
+
 bool has_valid_loss(const RunComparison& comparison) {
   for (const ComparedVariant& variant : comparison.variants) {
     for (const ComparedRun* run : finished(variant)) {
@@ -143,22 +175,28 @@ std::string one_line(const std::string& text) {
 }
 
 ComparisonTable make_table(const RunComparison& comparison) {
-  const bool held_out = has_valid_loss(comparison);
+  const bool held_out = has_valid_loss(comparison), perplexity = has_perplexity(comparison);
+  const Measure measure = measure_of(comparison);
   ComparisonTable table;
   table.columns.push_back({"training", "loss"});
   if (held_out) table.columns.push_back({"held-out", "loss"});
-  table.columns.push_back({held_out ? "held-out" : "training", "perplexity"});
-  table.columns.insert(table.columns.end(), {{"", "tokens/s"}, {"", "time"}, {"", "MiB"}});
+  if (perplexity) {
+    table.columns.push_back({held_out ? "held-out" : "training", "perplexity"});
+  } else if (held_out && measure.name != "loss") {
+    table.columns.push_back({"held-out", measure.name});
+  }
+  table.columns.insert(table.columns.end(), {{"", comparison.noun + "s/s"}, {"", "time"}, {"", "MiB"}});
   for (const PublishedRow& published : comparison.published) table.rows.push_back(row_of(published, held_out));
-  const ComparedVariant* best = best_of(comparison, held_out);
+  const ComparedVariant* best = best_of(comparison, held_out, measure);
   bool several = false;
   for (const ComparedVariant& variant : comparison.variants) {
-    table.rows.push_back(row_of(variant, held_out));
+    table.rows.push_back(row_of(variant, held_out, perplexity, measure));
     table.rows.back().best = &variant == best;
     several = several || finished(variant).size() > 1;
   }
   if (best != nullptr) {
-    table.notes.push_back(std::string("* the lowest ") + (held_out ? "held-out" : "training") + " loss");
+    table.notes.push_back(fmt::format("* the {} {} {}", measure.more_is_better ? "highest" : "lowest",
+                                      held_out ? "held-out" : "training", measure.name));
   }
   table.notes.push_back("time: training only; MiB: peak memory of the process");
   if (several) table.notes.push_back("median over the seeds, and range from the lowest to the highest");

@@ -34,8 +34,14 @@ ComparisonTable make_table(const RunComparison& comparison);
 std::vector<double> figures(const ComparedVariant& variant, double ComparedRun::*figure);
 std::vector<double> valid_losses(const ComparedVariant& variant);
 
-/// Whether any run that did not fail has a held-out loss: then that is what variants are compared by.
+std::vector<double> valid_measures(const ComparedVariant& variant);
+
+/// Whether any run that did not fail has a held-out loss: then variants are compared by what was held out.
 bool has_valid_loss(const RunComparison& comparison);
+/// What variants are compared by: that of the runs, or the loss where nothing was held out.
+Measure measure_of(const RunComparison& comparison);
+/// Whether losses are those of a language model, so that they have perplexities.
+bool has_perplexity(const RunComparison& comparison);
 
 /// Its runs that did not fail.
 std::vector<const ComparedRun*> finished(const ComparedVariant& variant);

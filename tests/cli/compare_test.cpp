@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "cli/compare_sets.h"
+#include "longhand/lab/compare_sets.h"
 #include "tests/cli/process.h"
 
 namespace longhand::cli {
@@ -96,7 +96,7 @@ TEST(Compare, ComparisonsAndRunsDoNotShareAFolder) {
 }
 
 TEST(Compare, AGridIsEveryCombination) {
-  const CompareSet set = grid_set("g", {{"hidden", {"8", "9"}}, {"cell", {"lstm", "gru", "rnn"}}});
+  const lab::CompareSet set = lab::grid_set("g", {{"hidden", {"8", "9"}}, {"cell", {"lstm", "gru", "rnn"}}});
   ASSERT_EQ(set.variants.size(), 6U);
   EXPECT_EQ(set.variants[0].name, "hidden 8, cell lstm");
   EXPECT_EQ(set.variants[5].name, "hidden 9, cell rnn");
@@ -105,13 +105,13 @@ TEST(Compare, AGridIsEveryCombination) {
 }
 
 TEST(Compare, RatesAreOneAndThreeTimesPowersOfTen) {
-  EXPECT_EQ(ladder_rate(0), 1.0);
-  EXPECT_EQ(ladder_rate(1), 3.0);
-  EXPECT_EQ(ladder_rate(2), 10.0);
-  EXPECT_EQ(ladder_rate(-1), 0.3);
-  EXPECT_EQ(ladder_rate(-2), 0.1);
-  EXPECT_EQ(ladder_rate(-5), 0.003);
-  for (int rung = -9; rung < 9; ++rung) EXPECT_EQ(nearest_rung(ladder_rate(rung)), rung);
+  EXPECT_EQ(lab::ladder_rate(0), 1.0);
+  EXPECT_EQ(lab::ladder_rate(1), 3.0);
+  EXPECT_EQ(lab::ladder_rate(2), 10.0);
+  EXPECT_EQ(lab::ladder_rate(-1), 0.3);
+  EXPECT_EQ(lab::ladder_rate(-2), 0.1);
+  EXPECT_EQ(lab::ladder_rate(-5), 0.003);
+  for (int rung = -9; rung < 9; ++rung) EXPECT_EQ(lab::nearest_rung(lab::ladder_rate(rung)), rung);
 }
 
 // Units that begin alike stay alike; the comparison says so.

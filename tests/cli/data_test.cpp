@@ -7,9 +7,9 @@
 #include <mutex>
 #include <thread>
 
-#include "cli/download.h"
-#include "cli/sha256.h"
 #include "longhand/base/error.h"
+#include "longhand/fetch/download.h"
+#include "longhand/fetch/sha256.h"
 #include "tests/cli/process.h"
 
 namespace longhand::cli {
@@ -195,8 +195,9 @@ TEST(Download, RefusesManyRedirects) {
   const TemporaryFolder folder;
   Server server("x");
   server.redirecting = true;
-  const Download what{.url = server.address() + "/f", .path = folder / "f", .sha256 = sha256("x"), .bytes = 1};
-  EXPECT_NE(testing::error_of([&] { download(what); }).find("redirects"), std::string::npos);
+  const fetch::Download what{
+      .url = server.address() + "/f", .path = folder / "f", .sha256 = fetch::sha256("x"), .bytes = 1};
+  EXPECT_NE(testing::error_of([&] { fetch::download(what); }).find("redirects"), std::string::npos);
   const std::string requests = server.requests();
   int count = 0;
   for (size_t at = requests.find("GET "); at != std::string::npos; at = requests.find("GET ", at + 1)) ++count;
@@ -209,9 +210,12 @@ TEST(Download, EndsASlowTransfer) {
   const std::string body(5000, 'y');
   Server server(body);
   server.dripping = true;
-  const Download what{
-      .url = server.address() + "/f", .path = folder / "f", .sha256 = sha256(body), .bytes = 5000, .slow_seconds = 1};
-  EXPECT_NE(testing::error_of([&] { download(what); }).find("too slow"), std::string::npos);
+  const fetch::Download what{.url = server.address() + "/f",
+                             .path = folder / "f",
+                             .sha256 = fetch::sha256(body),
+                             .bytes = 5000,
+                             .slow_seconds = 1};
+  EXPECT_NE(testing::error_of([&] { fetch::download(what); }).find("too slow"), std::string::npos);
   EXPECT_GT(read_file(folder / "f.part").size(), 0U);  // the next attempt continues there
 }
 
@@ -220,23 +224,24 @@ TEST(Download, ContinuesVerifiesAndRenames) {
   const TemporaryFolder folder;
   const std::string body(5000, 'y');
   Server server(body);
-  const Download what{.url = server.address() + "/f", .path = folder / "f", .sha256 = sha256(body), .bytes = 5000};
+  const fetch::Download what{
+      .url = server.address() + "/f", .path = folder / "f", .sha256 = fetch::sha256(body), .bytes = 5000};
   server.break_after = 3000;
-  EXPECT_THROW(download(what), Error);
+  EXPECT_THROW(fetch::download(what), Error);
   EXPECT_EQ(read_file(folder / "f.part").size(), 3000U);
   EXPECT_FALSE(io::exists(folder / "f"));
   server.break_after = SIZE_MAX;
-  download(what);
+  fetch::download(what);
   EXPECT_EQ(read_file(folder / "f"), body);
   EXPECT_FALSE(io::exists(folder / "f.part"));
   EXPECT_NE(server.requests().find("Range: bytes=3000-"), std::string::npos);
-  EXPECT_EQ(sha256_of_file(folder / "f"), what.sha256);
-  EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(fetch::sha256_of_file(folder / "f"), what.sha256);
+  EXPECT_EQ(fetch::sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   // A server that cannot go on in the middle sends everything again.
   std::filesystem::remove(folder / "f");
   write_file(folder / "f.part", body.substr(0, 100));
   server.knows_ranges = false;
-  download(what);
+  fetch::download(what);
   EXPECT_EQ(read_file(folder / "f"), body);
   EXPECT_FALSE(io::exists(folder / "f.part"));
 }

@@ -4,7 +4,6 @@
 #include <numeric>
 #include <sstream>
 
-#include "cli/run_settings.h"
 #include "tests/cli/process.h"
 
 namespace longhand::cli {
@@ -234,24 +233,6 @@ TEST(Classifier, FaultsAreTwoLinesWithTheirPlace) {
                        "--embed", "4",          "--epochs", "1",         "--out",    "other"};
   expect_error(run(folder, with(train, {"--valid", "others.txt"})), 1, "that occur in the training data, found none");
   EXPECT_FALSE(io::exists(folder / "other"));
-}
-
-TEST(HoldOut, TakesOfEveryClassWhateverTheOrder) {
-  std::vector<int> items(400);
-  std::iota(items.begin(), items.end(), 0);
-  const std::vector<int> out = hold_out(items, 0.1);
-  EXPECT_EQ(out.size(), 40U);
-  EXPECT_EQ(items.size(), 360U);
-  for (const int period : {2, 3, 5}) {  // of lines whose classes take turns
-    const auto first = std::count_if(out.begin(), out.end(), [&](int i) { return i % period == 0; });
-    EXPECT_GE(first, 20 / period);
-    EXPECT_LE(first, 60 / period + 3);
-  }
-  std::vector<int> all = items;
-  all.insert(all.end(), out.begin(), out.end());
-  std::sort(all.begin(), all.end());
-  for (int i = 0; i < 400; ++i) EXPECT_EQ(all[static_cast<size_t>(i)], i);
-  EXPECT_TRUE(hold_out(items, 0.0).empty());
 }
 
 // Of a character of three bytes, after which a label ends.

@@ -157,10 +157,10 @@ TEST_P(Mutation, IsFoundByTheSelfTest) {
                                                                    : mutant.file;
   const std::string unit = header ? LONGHAND_SOURCE_DIR "/" + users : copy.string();
   const std::string program = folder / "mutant";
-  const std::string command = std::string(LONGHAND_COMPILER " -std=c++20 -O0 -w " LONGHAND_CXX_FLAGS " -I") +
-                              folder.string() + " -I" LONGHAND_SOURCE_DIR " " + LONGHAND_KERNEL_DEFINITIONS + " " +
-                              unit + " " LONGHAND_MUTANT_MAIN " -o " + program +
-                              " " LONGHAND_LIBRARY " -lhwy -lfmt -lutf8proc -ltomlplusplus -lpthread";
+  const std::string command =
+      std::string(LONGHAND_COMPILER " -std=c++20 -O0 -w " LONGHAND_CXX_FLAGS " -I") + folder.string() +
+      " -I" LONGHAND_SOURCE_DIR " " + LONGHAND_KERNEL_DEFINITIONS + " " + unit + " " LONGHAND_MUTANT_MAIN " -o " +
+      program + " " LONGHAND_LAB_LIBRARY " " LONGHAND_LIBRARY " -lhwy -lfmt -lutf8proc -ltomlplusplus -lpthread";
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
   const int status = std::system(program.c_str());
   ASSERT_TRUE(WIFEXITED(status));

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "longhand/base/error.h"
-#include "longhand/lab/report.h"
+#include "longhand/runs/report.h"
 #include "tests/tasks/model_checks.h"
 #include "tests/train/sitting.h"
 
@@ -295,7 +295,7 @@ TEST(Report, ShowsARunAsItIsOnTheDisk) {
   const TemporaryFolder folder;
   sitting(prose(), folder.string(), false, 1);
   io::write_file(RunFiles(folder.string()).config, "hidden = 20\n");
-  lab::write_report(folder.string(), {});
+  runs::write_report(folder.string(), {});
   const std::string html = io::read_file(RunFiles(folder.string()).report);
   EXPECT_NE(html.find("<polyline"), std::string::npos);
   EXPECT_NE(html.find("training perplexity"), std::string::npos);

@@ -1,0 +1,35 @@
+#include "longhand/runs/evaluation.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "longhand/tasks/language_model.h"
+
+namespace longhand::runs {
+
+std::string format_nats(double loss) { return std::isfinite(loss) ? fmt::format("{:.6f}", loss) : "none"; }
+
+std::string describe_cold(const std::vector<tasks::Metric>& metrics) {
+  std::string out;
+  for (const auto& [first, last] : tasks::ColdScore::kBands) {
+    const tasks::Metric* metric = tasks::find_metric(metrics, fmt::format("cold_nats_{}_{}", first, last));
+    if (metric == nullptr) continue;
+    out += out.empty() ? fmt::format("{:.4f} nats per symbol after {} to {} symbols", metric->value, first, last)
+                       : fmt::format(", {:.4f} after {} to {}", metric->value, first, last);
+  }
+  return out;
+}
+
+std::string cold_note(const std::vector<tasks::Metric>& metrics, double warm_nats) {
+  constexpr double kMuchWorse = 0.25;  // nats; memorised texts aside, a text's further past is worth some hundredths
+  const tasks::Metric* far = tasks::find_metric(metrics, "cold_nats_21_100");
+  if (far == nullptr || far->value < warm_nats + kMuchWorse) return "";
+  return fmt::format(
+      "this model predicts poorly after a cold start: 21 to 100 symbols after it, the loss is {:.2f} nats per symbol\n"
+      "      above that within a text, so text generated from a prompt will be poor; train with --row-starts moving\n"
+      "      and a larger --reset-state, or give `generate` a long --context",
+      far->value - warm_nats);
+}
+
+}  // namespace longhand::runs

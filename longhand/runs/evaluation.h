@@ -1,0 +1,47 @@
+// A model measured on data, in the words and the JSON of `longhand eval`.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "longhand/data/chunks.h"
+#include "longhand/nn/lstm_options.h"
+#include "longhand/runs/sources.h"
+#include "longhand/tasks/task.h"
+
+namespace longhand::runs {
+
+struct EvaluateOptions {
+  std::string data;
+  int64_t threads = 0;
+  std::optional<std::string> engine;  ///< none: the fastest that the model's cell has
+  std::string unknown = "unk";        ///< of language models: error, skip or unk
+  int64_t batch = 1;                  ///< of language models: rows that the text is divided into
+  int64_t context = 0;                ///< of language models: preceding symbols of each prediction; 0: all
+  bool strict = false;                ///< of taggers: refuse tags that violate their scheme
+  /// Receives what was recognised in the data, before the model reads them.
+  std::function<void(const std::string&)> on_found = [](const std::string&) {};
+
+  nn::Engine used(const nn::LstmOptions& lstm) const { return engine ? lstm.engine(*engine) : lstm.fastest_engine(); }
+};
+
+struct Evaluation {
+  std::string text;    ///< the figures, in lines
+  std::string json;    ///< the same as one JSON object
+  std::string note{};  ///< a remark on the figures, or empty
+};
+
+/// Predictions of any program, with their gold tags, as conlleval counts them.
+Evaluation evaluation_of(const data::ChunkScore& score);
+
+/// A mean loss; "none" where nothing was measured.
+std::string format_nats(double loss);
+/// What is said of the losses after a cold start: "2.41 nats per symbol after 1 to 5 symbols, ..."; empty where
+/// `metrics` have none.
+std::string describe_cold(const std::vector<tasks::Metric>& metrics);
+/// That a model predicts much worse after a cold start than within a text, and what to do; empty where it does not.
+std::string cold_note(const std::vector<tasks::Metric>& metrics, double warm_nats);
+
+}  // namespace longhand::runs

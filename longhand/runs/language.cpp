@@ -1,0 +1,307 @@
+// Language models: settings, run, evaluation.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "longhand/base/error.h"
+#include "longhand/base/format.h"
+#include "longhand/runs/registry.h"
+#include "longhand/tasks/language_model_task.h"
+#include "longhand/tasks/sampler.h"
+
+namespace longhand::runs {
+namespace {
+
+class LanguageSettings : public Settings {
+ public:
+  int64_t max_tokens = 0;
+  int64_t bptt = 64;
+  std::string row_starts = "moving";
+  double reset_state = 1.0;
+  tasks::LanguageModelOptions model;
+
+  std::unique_ptr<Settings> copy() const override { return std::make_unique<LanguageSettings>(*this); }
+  void add_to(OptionTable& table) override;
+  void check() const override;
+  std::vector<std::string> notes(const OptionTable& table) const override;
+  void set_earlier_defaults() override {
+    row_starts = "fixed";
+    reset_state = 0.0;
+  }
+
+ protected:
+  const nn::LstmOptions& lstm() const override { return model.lstm; }
+};
+
+class LanguageRun : public Run {
+ public:
+  LanguageRun(const LanguageSettings& settings, Sources& sources);
+
+ private:
+  Settings& settings() override { return settings_; }
+  tasks::Task& task() override { return *task_; }
+  std::vector<tasks::Metric> test(const std::string& folder) override;
+  Findings examine(const std::string& folder, const train::TrainResult& result) override;
+  data::Corpus other_text(const std::string& normalised, const std::string& source);
+  data::Corpus held_out(data::Corpus& corpus, const std::string& valid_text);
+  void check_size(const data::Corpus& corpus) const;
+  std::vector<std::string> prompts(const tasks::LanguageModel& model) const;
+
+  LanguageSettings settings_;
+  std::unique_ptr<tasks::LanguageModel> model_;
+  data::Corpus test_;
+  std::unique_ptr<tasks::LanguageModelTask> task_;
+};
+void LanguageSettings::add_to(OptionTable& table) {
+  add_data_to(table, "text", "at its end");
+  table.add("max-tokens", max_tokens, "number of symbols to use, from the beginning of the text; 0: all", at_least(0));
+  table.begin_group("Model");
+  model.add_to(table);
+  add_batches_to(table);
+  table.add("bptt", bptt, "time steps per window of truncated back-propagation through time", between(1, 1 << 20));
+  table.add("row-starts", row_starts,
+            "start of the rows of a text in each epoch: moving continues where the last epoch ended, fixed restarts at "
+            "the same positions from a zero state",
+            one_of({"moving", "fixed"}));
+  table.add(
+      "reset-state", reset_state,
+      "probability of resetting the state of a row at the start of a window, so that the model learns cold starts; "
+      "falls to 0 over the last fifth of the run",
+      between(0.0, 1.0));
+  table.add("label-smoothing", label_smoothing,
+            "label smoothing: fraction of each target that is spread over all symbols", fraction());
+  add_training_to(table);
+}
+
+void LanguageSettings::check() const {
+  model.check();
+  Settings::check();
+}
+
+std::vector<std::string> LanguageSettings::notes(const OptionTable& table) const {
+  std::vector<std::string> out = Settings::notes(table);
+  const Option* init = table.find("init-output");
+  if (model.tie_weights && init->text() != init->default_text && model.lstm.outputs() == model.embed) {
+    out.emplace_back("--init-output does nothing with --tie-weights and no projection");
+  }
+  for (const char* name : {"row-starts", "reset-state"}) {
+    const Option* option = table.find(name);
+    if (!model.text.lines && !(model.lstm.bidirectional && option->name == "reset-state")) continue;
+    if (option->text() == option->default_text) continue;
+    out.push_back(fmt::format("--{} does nothing with {}", name, model.text.lines ? "--lines" : "--bidirectional"));
+  }
+  if (model.lstm.bidirectional) {
+    out.push_back(fmt::format(
+        "a bidirectional language model reads the symbol that it predicts, so its training loss means little\n"
+        "      (validation reads only the {} symbols before each of at most 2,000 targets)",
+        bptt));
+  }
+  return out;
+}
+
+LanguageRun::LanguageRun(const LanguageSettings& settings, Sources& sources) : Run(settings), settings_(settings) {
+  settings_.check();
+  const data::TextOptions& text = settings_.model.text;
+  const std::string raw = data::normalise(sources.text(settings_.data), text, settings_.data);
+  const std::string_view used = data::truncate(raw, text, settings_.max_tokens);
+  data::Vocabulary vocabulary = data::build_vocabulary(used, text);
+  const auto load = [&](const std::string& source) {
+    return source.empty() ? std::string() : data::normalise(sources.text(source), text, shown_name(source));
+  };
+  const std::string valid_text = load(settings_.valid), test_text = load(settings_.test);
+  for (const std::string* other : {&valid_text, &test_text}) {
+    if (vocabulary.find(data::kUnknown) >= 0) break;
+    const data::Corpus known = data::encode(*other, text, vocabulary, data::Unknown::kSkip, "");
+    if (known.skipped > 0) vocabulary = data::build_vocabulary(used, text, true);
+  }
+  const int64_t special = (vocabulary.find(data::kUnknown) >= 0 ? 1 : 0) + (text.lines ? 2 : 0);
+  if (vocabulary.size() <= special && text.min_count > 1) {
+    throw input_error(fmt::format("{}: no symbol occurs {} times", settings_.data, text.min_count),
+                      "give a smaller --min-count, or a longer text");
+  }
+  model_ = std::make_unique<tasks::LanguageModel>(settings_.model, std::move(vocabulary));
+  data::Corpus corpus = data::encode(used, text, model_->vocabulary(), data::Unknown::kUnk, settings_.data);
+  data::Corpus valid = held_out(corpus, valid_text);
+  if (!settings_.test.empty()) test_ = other_text(test_text, shown_name(settings_.test));
+  check_size(corpus);
+  model_->initialise(settings_.seed_number());
+  task_ = std::make_unique<tasks::LanguageModelTask>(
+      *model_, std::move(corpus), std::move(valid),
+      tasks::LanguageTaskOptions{.groups = settings_.groups(),
+                                 .bptt = settings_.bptt,
+                                 .stream = {.moving = settings_.row_starts == "moving",
+                                            .reset = settings_.reset_state,
+                                            .epochs = settings_.training.epochs},
+                                 .label_smoothing = settings_.label_smoothing,
+                                 .engine = settings_.used_engine()},
+      context_);
+  settings_.training.check(*task_);
+}
+
+std::vector<tasks::Metric> LanguageRun::test(const std::string& folder) {
+  if (test_.symbols.empty()) return {};
+  const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(folder);
+  const int64_t rows = settings_.groups().batch;
+  tasks::LanguageModel::Workspace workspace(*kept, settings_.used_engine(), context_);
+  const tasks::LanguageScore score =
+      kept->evaluate(test_, tasks::evaluation_while_training(*kept, test_, rows, settings_.bptt), workspace);
+  return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
+}
+
+// A text with the vocabulary of the training text.
+data::Corpus LanguageRun::other_text(const std::string& normalised, const std::string& source) {
+  data::Corpus corpus =
+      data::encode(normalised, settings_.model.text, model_->vocabulary(), data::Unknown::kUnk, source);
+  if (const auto unknown = static_cast<int64_t>(corpus.unknown_lengths.size()); unknown > 0) {
+    description_ += fmt::format("{}{}: {} of {} are not in the training text and are read as <unk>",
+                                description_.empty() ? "" : "\n", source, format_count(static_cast<double>(unknown)),
+                                format_count(static_cast<int64_t>(corpus.symbols.size()), "symbol"));
+  }
+  if (corpus.targets() < 1) {
+    throw input_error(source + ": expected at least 2 symbols to evaluate on, found fewer", "give a longer text");
+  }
+  return corpus;
+}
+
+data::Corpus LanguageRun::held_out(data::Corpus& corpus, const std::string& valid_text) {
+  if (!settings_.valid.empty()) return other_text(valid_text, shown_name(settings_.valid));
+  if (settings_.valid_fraction == 0.0) return {};
+  data::Corpus valid = data::split_off(corpus, settings_.valid_fraction, settings_.model.text.lines);
+  return valid.targets() < 1 ? data::Corpus() : std::move(valid);
+}
+
+void LanguageRun::check_size(const data::Corpus& corpus) const {
+  const bool lines = settings_.model.text.lines;
+  const int64_t min = lines ? 1 : settings_.batch == 0 ? 2 : settings_.batch * settings_.accumulate + 1;
+  const auto found = lines ? corpus.sequences() : static_cast<int64_t>(corpus.symbols.size());
+  if (found >= min) return;
+  throw input_error(fmt::format("{}: too short to train on: expected at least {} {}, found {}", settings_.data, min,
+                                lines ? "line" : "symbols", found),
+                    "give a longer text, or a smaller --batch or --accumulate; --max-tokens, --letters-only "
+                    "(without --lowercase) and "
+                    "--valid-fraction shorten it");
+}
+
+// Beginnings of words in the measured text, evenly spread, and from each some ten characters, or three words: what a
+// user would begin with. A model of lines begins without any.
+std::vector<std::string> LanguageRun::prompts(const tasks::LanguageModel& model) const {
+  if (settings_.model.text.lines) return {""};
+  constexpr int64_t kPrompts = 3;
+  const data::Vocabulary& vocabulary = model.vocabulary();
+  const data::Corpus& corpus = task_->measured();
+  const bool words = settings_.model.text.level == "word";
+  const auto symbol = [&](int64_t at) -> const std::string& {
+    return vocabulary.symbol(corpus.symbols[static_cast<size_t>(at)]);
+  };
+  const auto divides = [&](int64_t at) { return symbol(at) == " " || symbol(at) == "\n" || symbol(at) == data::kEnd; };
+  const int64_t n = corpus.targets(), shortest = words ? 3 : 10, longest = 4 * shortest;
+  std::vector<std::string> out;
+  for (int64_t i = 0; i < kPrompts; ++i) {
+    int64_t begin = n * (2 * i + 1) / (2 * kPrompts);
+    for (int64_t k = 0; k < longest && begin > 0 && begin + 1 < n && !divides(begin - 1); ++k) ++begin;
+    data::Writer writer(settings_.model.text);
+    std::string prompt;
+    for (int64_t at = begin; at < std::min(n, begin + longest); ++at) {
+      if (at - begin >= shortest && (words || divides(at))) break;
+      prompt += writer.next(symbol(at));
+    }
+    out.push_back(std::move(prompt));
+  }
+  return out;
+}
+
+// What the kept model writes, from prompts alone, and how it begins.
+Findings LanguageRun::examine(const std::string& folder, const train::TrainResult& result) {
+  Findings out;
+  const nn::LstmOptions& lstm = settings_.model.lstm;
+  if (lstm.bidirectional) return out;  // it cannot write
+  const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(train::RunFiles(folder).model);
+  const std::vector<std::string> begin_with = prompts(*kept);
+  tasks::TextReader reader(*kept, lstm.fastest_engine());
+  for (const std::string& prompt : begin_with) {
+    Sample sample{prompt, ""};
+    tasks::generate(*kept, prompt, 400 / static_cast<int64_t>(begin_with.size()), {.temperature = 0.8},
+                    data::Unknown::kSkip, reader, [&](const std::string& piece) {
+                      sample.text += piece;
+                      return true;
+                    });
+    out.samples.push_back(std::move(sample));
+  }
+  if (!tasks::has_cold_start(*kept)) return out;
+  const data::Corpus& corpus = task_->measured();
+  tasks::LanguageModel::Workspace workspace(*kept, settings_.used_engine(), context_);
+  const tasks::ColdScore cold = kept->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, workspace);
+  const tasks::Metric* held_out = tasks::find_metric(result.valid, "loss");
+  out.cold = {.text = held_out != nullptr ? "held-out text" : "training text",
+              .nats = cold.nats,
+              .bands = cold.metrics(),
+              .warm_nats = held_out != nullptr ? held_out->value : result.progress.loss()};
+  return out;
+}
+
+Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources) {
+  const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(file);
+  if (model->options().lstm.bidirectional && options.context == 0) {
+    throw usage_error(file.path() + ": a bidirectional model reads the symbol that it predicts",
+                      "evaluate it on preceding symbols only, for instance with --context 64");
+  }
+  const data::TextOptions& text = model->options().text;
+  const std::string name = shown_name(options.data);
+  const data::Corpus corpus = data::encode(data::normalise(sources.text(options.data), text, name), text,
+                                           model->vocabulary(), data::parse_unknown(options.unknown), name);
+  if (corpus.targets() < 1) {
+    throw input_error(
+        fmt::format("{}: too short to evaluate on: expected at least 2 symbols, found {}", name, corpus.symbols.size()),
+        "give a longer text");
+  }
+  kernels::Context context(static_cast<int>(options.threads));
+  // Lines are sequences of their own, so reading many side by side changes nothing but the time.
+  const int64_t rows = text.lines ? std::max<int64_t>(options.batch, 64) : options.batch;
+  tasks::LanguageModel::Workspace workspace(*model, options.used(model->options().lstm), context);
+  const tasks::LanguageScore score = model->evaluate(corpus, {.rows = rows, .context = options.context}, workspace);
+  tasks::ColdScore cold;
+  if (options.context == 0 && tasks::has_cold_start(*model)) {
+    cold = model->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, workspace);
+  }
+  nlohmann::ordered_json json = {{"nats_per_symbol", score.nats_per_symbol()},
+                                 {"perplexity", score.perplexity()},
+                                 {"bits_per_character", score.bits_per_character()},
+                                 {"symbols", score.symbols},
+                                 {"unknown_symbols", score.unknown},
+                                 {"sequences", score.sequences},
+                                 {"total_nats", score.total_nats},
+                                 {"context", options.context}};
+  for (const tasks::Metric& metric : cold.metrics()) json[metric.name] = metric.value;
+  std::string lines;
+  if (options.context > 0) lines += fmt::format("context             {} symbols before each\n", options.context);
+  lines += fmt::format("nats per symbol     {:.6f}\nperplexity          {:.4f}\nbits per character  {:.4f}\n",
+                       score.nats_per_symbol(), score.perplexity(), score.bits_per_character());
+  lines += fmt::format("symbols             {}\n", format_count(static_cast<double>(score.symbols)));
+  if (score.unknown > 0) {
+    lines += fmt::format("unknown symbols     {}, {}\n", format_count(static_cast<double>(score.unknown)),
+                         corpus.skipped > 0 ? "left out" : "read as <unk>");
+  }
+  lines += fmt::format("sequences           {}\ntotal nats          {:.2f}\n",
+                       format_count(static_cast<double>(score.sequences)), score.total_nats);
+  if (!cold.nats.empty()) lines += fmt::format("cold start          {}\n", describe_cold(cold.metrics()));
+  return {.text = std::move(lines), .json = json.dump(), .note = cold_note(cold.metrics(), score.nats_per_symbol())};
+}
+
+}  // namespace
+
+TaskRow language_model_row() {
+  return {.verb = "lm",
+          .task = tasks::LanguageModel::kTask,
+          .name = "language model",
+          .help = "Train a language model on a text",
+          .noun = "symbol",
+          .example = "give --data FILE, or try --data tale",
+          .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<LanguageSettings>(); },
+          .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
+            return std::make_unique<LanguageRun>(dynamic_cast<const LanguageSettings&>(settings), sources);
+          },
+          .evaluate = evaluate_language_model,
+          .summary = summary_of<tasks::LanguageModel>};
+}
+
+}  // namespace longhand::runs

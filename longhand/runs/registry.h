@@ -1,0 +1,57 @@
+// The tasks that Longhand knows, a row each: what `train`, `compare`, `eval` and `info` need to know of one. A new task
+// is a file like tagger.cpp, and a row.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "longhand/runs/evaluation.h"
+#include "longhand/runs/run.h"
+#include "longhand/tasks/model_file.h"
+
+namespace longhand::runs {
+
+/// What a model file says of itself.
+struct Summary {
+  std::vector<std::pair<std::string, std::string>> options;
+  std::string options_json;
+  int64_t parameters = 0;
+};
+
+struct TaskRow {
+  const char* verb;     ///< "lm", as in `longhand train lm`
+  const char* task;     ///< "language_model", as in model files
+  const char* name;     ///< "language model"
+  const char* help;     ///< "Train a language model on a text"
+  const char* noun;     ///< what a loss is the mean over: "symbol"
+  const char* example;  ///< what to give where no data was given
+  std::unique_ptr<Settings> (*settings)();
+  /// Throws for whatever is wrong with settings or data; writes nothing.
+  std::unique_ptr<Run> (*run)(const Settings& settings, Sources& sources);
+  Evaluation (*evaluate)(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources);
+  Summary (*summary)(const tasks::ModelFile& file);
+};
+
+const std::vector<TaskRow>& task_rows();
+/// The row of a model file's task.
+const TaskRow& task_of(const tasks::ModelFile& file);
+
+/// The rows, each made in the file of its task.
+TaskRow language_model_row();
+TaskRow tagger_row();
+TaskRow classifier_row();
+TaskRow regressor_row();
+
+/// For the rows.
+Summary summary_of(const OptionTable& options, int64_t parameters);
+template <class Model>
+Summary summary_of(const tasks::ModelFile& file) {
+  const std::unique_ptr<Model> model = Model::load(file);
+  auto options = model->options();
+  OptionTable table;
+  options.add_to(table);
+  return summary_of(table, model->parameters().count());
+}
+
+}  // namespace longhand::runs

@@ -1,0 +1,181 @@
+#include "longhand/runs/report.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "longhand/base/error.h"
+#include "longhand/io/chart.h"
+#include "longhand/io/file.h"
+
+namespace longhand::runs {
+namespace {
+
+using Rows = std::vector<nlohmann::json>;
+
+Rows read_metrics(const std::string& path) {
+  Rows rows;
+  std::istringstream lines(io::read_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
+    const bool good = row.is_object() && row.contains("epoch") && row["epoch"].is_number() &&
+                      row.contains("train_loss") && (row["train_loss"].is_number() || row["train_loss"].is_null());
+    if (!good) {
+      throw input_error(fmt::format("{}:{}: expected an evaluation, found something else", path, rows.size() + 1),
+                        "the file is damaged; run the training again");
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// The values of one field by epoch; null is what JSON has for a number that is not finite.
+std::vector<io::Point> values(const Rows& rows, const std::string& key) {
+  std::vector<io::Point> out;
+  for (const nlohmann::json& row : rows) {
+    if (row.contains(key) && row[key].is_number()) out.push_back({row["epoch"].get<double>(), row[key].get<double>()});
+  }
+  return out;
+}
+
+std::optional<io::Point> lowest(const std::vector<io::Point>& points) {
+  if (points.empty()) return std::nullopt;
+  return *std::min_element(points.begin(), points.end(),
+                           [](const io::Point& a, const io::Point& b) { return a.y < b.y; });
+}
+
+io::Chart by_epoch(std::string title, std::vector<io::Curve> curves, double log_beyond = 1e300) {
+  return {.title = std::move(title),
+          .x_title = "epoch",
+          .whole_x = true,
+          .log_beyond = log_beyond,
+          .curves = std::move(curves),
+          .mark = {}};
+}
+
+bool has_perplexity(const Rows& rows) { return rows.back().contains("train_perplexity"); }
+
+// What tasks other than language models have: metrics in per cent, the first of which chooses the model.
+std::vector<io::Curve> shares(const Rows& rows) {
+  std::vector<io::Curve> out;
+  for (const char* name : {"f1", "precision", "recall", "accuracy", "macro_f1"}) {
+    std::vector<io::Point> points = values(rows, std::string("valid_") + name);
+    if (!points.empty()) out.push_back({name, static_cast<int>(out.size()), std::move(points)});
+  }
+  return out;
+}
+
+std::vector<io::Curve> r2(const Rows& rows) {
+  std::vector<io::Point> points = values(rows, "valid_r2");
+  return points.empty() ? std::vector<io::Curve>() : std::vector<io::Curve>{{"R2", 1, std::move(points)}};
+}
+
+// Losses after a cold start, by epoch: of held-out text, or of the training text where nothing is held out.
+io::Chart cold_by_epoch(const Rows& rows) {
+  std::vector<io::Curve> curves;
+  const std::pair<const char*, const char*> bands[] = {
+      {"1_5", "after 1 to 5 symbols"}, {"6_20", "after 6 to 20"}, {"21_100", "after 21 to 100"}};
+  for (const auto& [key, label] : bands) {
+    std::vector<io::Point> points = values(rows, std::string("valid_cold_nats_") + key);
+    if (points.empty()) points = values(rows, std::string("train_cold_nats_") + key);
+    if (!points.empty()) curves.push_back({label, static_cast<int>(curves.size()) + 2, std::move(points)});
+  }
+  return by_epoch("Loss from a cold start (nats per symbol)", std::move(curves));
+}
+
+std::string charts(const Rows& rows) {
+  io::Chart losses =
+      by_epoch(has_perplexity(rows) ? "Loss (nats per symbol)" : "Loss",
+               {{"training", 0, values(rows, "train_loss")}, {"held out", 1, values(rows, "valid_loss")}});
+  if (const std::optional<io::Point> best = lowest(losses.curves[1].points)) {
+    losses.mark = {
+        fmt::format("{}: {:.4f} in epoch {:.0f}", has_perplexity(rows) ? "best" : "lowest", best->y, best->x), *best,
+        1};
+  }
+  std::vector<io::Curve> perplexities = {{"training", 0, values(rows, "train_perplexity")}};
+  if (!perplexities[0].points.empty()) perplexities.push_back({"held out", 1, values(rows, "valid_perplexity")});
+  std::string html = io::draw(losses) + "<div class=pair>" + io::draw(by_epoch("Perplexity", perplexities, 10.0)) +
+                     io::draw(by_epoch("Held out (%)", shares(rows))) + io::draw(by_epoch("R2, held out", r2(rows))) +
+                     io::draw(cold_by_epoch(rows)) +
+                     io::draw(by_epoch("Learning rate", {{"learning rate", 0, values(rows, "learning_rate")}}));
+  html +=
+      io::draw(by_epoch("Gradient norm before clipping", {{"gradient norm", 0, values(rows, "gradient_norm")}}, 10.0));
+  const std::vector<io::Point> batch = values(rows, "batch");
+  const bool changes = std::any_of(batch.begin(), batch.end(), [&](const io::Point& p) { return p.y != batch[0].y; });
+  if (changes) html += io::draw(by_epoch("Batch (sequences per update)", {{"batch", 0, batch}}));
+  return html + "</div>\n";
+}
+
+std::string number(const nlohmann::json& row, const std::string& key, const char* format) {
+  if (!row.contains(key) || !row[key].is_number()) return "–";
+  return fmt::format(fmt::runtime(format), row[key].get<double>());
+}
+
+std::string head_figures(const Rows& rows) {
+  const nlohmann::json& last = rows.back();
+  std::string html = "<dl class=figures>" + io::head_figure("epochs", number(last, "epoch", "{:.0f}")) +
+                     io::head_figure("updates", number(last, "step", "{:.0f}"));
+  if (last.contains("train_perplexity")) {
+    const bool huge = last["train_perplexity"].is_number() && last["train_perplexity"].get<double>() >= 1e5;
+    html += io::head_figure("training perplexity", number(last, "train_perplexity", huge ? "{:.2e}" : "{:.3f}"));
+  } else {
+    html += io::head_figure("training loss", number(last, "train_loss", "{:.4f}"));
+  }
+  if (const std::vector<io::Curve> of_task = shares(rows); !of_task.empty()) {
+    const io::Curve& first = of_task.front();
+    const io::Point best = *std::max_element(first.points.begin(), first.points.end(),
+                                             [](const io::Point& a, const io::Point& b) { return a.y < b.y; });
+    html += io::head_figure("best held-out " + first.label, fmt::format("{:.2f} %", best.y)) +
+            io::head_figure("in epoch", fmt::format("{:.0f}", best.x));
+  } else if (const std::optional<io::Point> best = lowest(values(rows, "valid_loss"))) {
+    html += io::head_figure("best held-out loss", fmt::format("{:.4f}", best->y)) +
+            io::head_figure("in epoch", fmt::format("{:.0f}", best->x));
+  }
+  return html + io::head_figure("seconds", number(last, "seconds", "{:.1f}")) +
+         io::head_figure(has_perplexity(rows) ? "tokens/s" : "items/s", number(last, "tokens_per_second", "{:.0f}")) +
+         "</dl>\n";
+}
+
+std::string cold_chart(const ColdCurve& cold) {
+  std::vector<io::Point> points;
+  for (size_t i = 0; i < cold.nats.size(); ++i) points.push_back({static_cast<double>(i + 1), cold.nats[i]});
+  const std::vector<io::Point> warm = {{1.0, cold.warm_nats}, {static_cast<double>(points.size()), cold.warm_nats}};
+  return io::draw({.title = "Loss by symbols read since a cold start (nats per symbol, " + cold.text + ")",
+                   .x_title = "symbols read",
+                   .whole_x = true,
+                   .curves = {{"from a cold start", 0, std::move(points)}, {"within the text", 1, warm}},
+                   .mark = {}});
+}
+
+}  // namespace
+
+void write_report(const std::string& folder, const Findings& findings) {
+  const Rows rows = read_metrics(folder + "/metrics.jsonl");
+  std::string html =
+      io::page_start("Training run: " + std::filesystem::path(folder + "/").parent_path().filename().string());
+  if (!rows.empty()) html += head_figures(rows) + charts(rows);
+  if (findings.cold) html += cold_chart(*findings.cold);
+  if (!findings.test.empty()) {
+    html += "<h2>Test</h2><dl class=figures>";
+    for (const tasks::Metric& metric : findings.test) {
+      std::string name = metric.name;
+      std::replace(name.begin(), name.end(), '_', ' ');
+      html += io::head_figure(name, fmt::format("{:.5g}", metric.value));
+    }
+    html += "</dl>\n";
+  }
+  if (!findings.samples.empty()) html += "<h2>Samples (temperature 0.8), each after a prompt in bold</h2>\n";
+  for (const Sample& sample : findings.samples) {
+    html += "<pre><b>" + io::escape_html(sample.prompt) + "</b>" + io::escape_html(sample.text) + "</pre>\n";
+  }
+  html += "<h2>Configuration</h2><pre>" + io::escape_html(io::read_file(folder + "/config.toml")) + "</pre>\n";
+  io::write_file(folder + "/report.html", html + io::kPageEnd);
+}
+
+}  // namespace longhand::runs

@@ -1,0 +1,133 @@
+#include "longhand/runs/settings.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+
+#include "longhand/base/error.h"
+
+namespace longhand::runs {
+namespace {
+
+// With --batch all, number of sequences read in parallel.
+constexpr int64_t kWholeSetRows = 32;
+
+// Options that only some rules and schedules read.
+struct Use {
+  const char* option;
+  const char* of;
+  std::vector<std::string> values;
+};
+const std::vector<Use> kUses = {
+    {"momentum", "optimizer", {"momentum", "nesterov"}},
+    {"beta1", "optimizer", {"adam", "adamw", "nadam"}},
+    {"beta2", "optimizer", {"adam", "adamw", "nadam", "rmsprop", "adadelta"}},
+    {"epsilon", "optimizer", {"adam", "adamw", "nadam", "rmsprop", "adadelta", "adagrad"}},
+    {"average-after", "optimizer", {"asgd"}},
+    {"average-trigger", "optimizer", {"asgd"}},
+    {"asgd-lambda", "optimizer", {"asgd"}},
+    {"lr-factor", "schedule", {"step", "exponential", "plateau"}},
+    {"lr-every", "schedule", {"step"}},
+    {"lr-after", "schedule", {"step", "exponential"}},
+    {"lr-patience", "schedule", {"plateau"}},
+    {"lr-threshold", "schedule", {"plateau"}},
+    {"lr-cooldown", "schedule", {"plateau"}},
+    {"lr-min", "schedule", {"plateau", "cosine"}},
+    {"lr-peak-at", "schedule", {"one-cycle"}},
+    {"lr-start-divisor", "schedule", {"one-cycle"}},
+    {"lr-end-divisor", "schedule", {"one-cycle"}},
+};
+
+}  // namespace
+
+void Settings::add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out) {
+  table.begin_group("Data");
+  table.add("data", data, "training " + noun + ": file, - for standard input, or name from `longhand data list`");
+  table.add("valid", valid, "validation " + noun + ": file, or name; by default --valid-fraction of the training data");
+  table.add("valid-fraction", valid_fraction, "fraction of the data, " + held_out + ", held out for validation",
+            fraction());
+  table.add("test", test, "test " + noun + " for the finished model: file, or name");
+}
+
+void Settings::add_batches_to(OptionTable& table) {
+  OptionCheck sequences = between(1, 1 << 20);
+  sequences.also = 0.0;
+  sequences.also_called = "all";
+  table.begin_group("Training");
+  table.add("batch", batch, "batch size, in sequences; all: one update per epoch", sequences);
+  table.add("accumulate", accumulate, "number of batches per update (gradient accumulation)", between(1, 1024));
+  table.add("batch-every", batch_every, "epochs between changes of the batch size; 0: constant", at_least(0));
+  table.add("batch-multiply", batch_multiply, "factor of each increase of the batch size; 1: no increase",
+            at_least(1.0));
+  table.add("batch-divide", batch_divide, "divisor of each decrease of the batch size; 1: no decrease", at_least(1.0));
+}
+
+void Settings::add_training_to(OptionTable& table) {
+  training.add_to(table);
+  table.add("seed", seed, "random seed of the initial weights, the batches and dropout", at_least(0));
+  table.begin_group("Running");
+  table.add("threads", threads, "number of threads, which does not change the result; 0: one per processor",
+            between(0, 1024));
+  table.add("engine", engine, "implementation: fused kernels, plain reference loops, or autograd on a tape",
+            one_of({"fused", "reference", "autograd"}));
+}
+
+void Settings::check() const {
+  lstm().engine(engine);
+  if (batch == 0 && (accumulate > 1 || batch_every > 0)) {
+    throw usage_error(
+        std::string("--batch all: cannot be combined with ") + (accumulate > 1 ? "--accumulate" : "--batch-every"),
+        "with --batch all an epoch is one update; leave one of the two out");
+  }
+}
+
+std::vector<std::string> Settings::notes(const OptionTable& table) const {
+  std::vector<std::string> out = lstm().without_effect();
+  const auto differs = [&](const char* name) {
+    const Option* option = table.find(name);
+    return option->text() != option->default_text;
+  };
+  for (const Use& use : kUses) {
+    const std::string& chosen =
+        std::string(use.of) == "optimizer" ? training.optimizer.optimizer : training.schedule.schedule;
+    const bool used = std::find(use.values.begin(), use.values.end(), chosen) != use.values.end();
+    if (!used && differs(use.option)) {
+      out.push_back(fmt::format("--{} does nothing with --{} {}", use.option, use.of, chosen));
+    }
+  }
+  const bool changes = batch_multiply != 1.0 || batch_divide != 1.0;
+  if (changes && batch_every == 0) out.emplace_back("--batch-multiply and --batch-divide need --batch-every");
+  if (!changes && batch_every > 0) out.emplace_back("--batch-every needs --batch-multiply or --batch-divide");
+  const train::OptimizerOptions& o = training.optimizer;
+  const bool triggered = o.optimizer == "asgd" && o.average_after < 0;
+  if (triggered && training.patience > 0 && training.patience <= o.average_trigger + 1) {
+    out.push_back(fmt::format("--patience {} may stop the run before --average-trigger {} starts averaging",
+                              training.patience, o.average_trigger));
+  }
+  if (training.patience > 0 && valid.empty() && valid_fraction == 0.0) {
+    out.emplace_back("--patience does nothing where nothing is held out");
+  }
+  return out;
+}
+
+data::GroupOptions Settings::groups() const {
+  return {.batch = batch > 0 ? batch : kWholeSetRows,
+          .accumulate = accumulate,
+          .whole = batch == 0,
+          .every = batch_every,
+          .factor = batch_multiply / batch_divide,
+          .seed = seed_number()};
+}
+
+train::FixedOptions fixed_options(const OptionTable& table) {
+  static const std::set<std::string> kFree = {"epochs", "patience", "threads", "checkpoint-seconds",
+                                              "data",   "valid",    "test",    "tensorboard"};
+  train::FixedOptions out;
+  for (const Option& option : table.options()) {
+    if (!kFree.contains(option.name)) out[option.name] = option.text();
+  }
+  return out;
+}
+
+}  // namespace longhand::runs

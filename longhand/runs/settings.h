@@ -1,0 +1,70 @@
+// The settings of a training run: everything that makes it, and so everything that config.toml holds.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "longhand/data/buckets.h"
+#include "longhand/nn/lstm_options.h"
+#include "longhand/train/trainer.h"
+
+namespace longhand::runs {
+
+/// The options that all tasks share. A task's settings derive from these and add their own, in groups of the same
+/// names.
+class Settings {
+ public:
+  virtual ~Settings() = default;
+
+  std::string data;
+  std::string valid;
+  std::string test;
+  double valid_fraction = 0.1;
+  int64_t batch = 32;  ///< 0: the whole set
+  int64_t accumulate = 1;
+  int64_t batch_every = 0;
+  double batch_multiply = 1.0;
+  double batch_divide = 1.0;
+  double label_smoothing = 0.0;
+  int64_t seed = 0;
+  int64_t threads = 0;
+  std::string engine = "fused";
+  train::TrainOptions training;
+
+  virtual std::unique_ptr<Settings> copy() const = 0;
+  /// Registers every option, with its present value as the default.
+  virtual void add_to(OptionTable& table) = 0;
+  /// Throws a usage error for options that cannot be combined.
+  virtual void check() const;
+  /// What was given and does nothing, or not what one may expect, as sentences for the user. `table` has the present
+  /// values, and their defaults.
+  virtual std::vector<std::string> notes(const OptionTable& table) const;
+  /// Call it once all options are set: validation data make `valid_fraction` 0.
+  void resolve() {
+    if (!valid.empty()) valid_fraction = 0.0;
+  }
+  /// Sets what an earlier version did that did not have the option, for the settings of a run that it wrote.
+  virtual void set_earlier_defaults() {}
+
+  data::GroupOptions groups() const;
+  uint64_t seed_number() const { return static_cast<uint64_t>(seed); }
+  nn::Engine used_engine() const { return lstm().engine(engine); }
+
+ protected:
+  Settings() = default;
+  Settings(const Settings&) = default;
+  Settings& operator=(const Settings&) = default;
+
+  virtual const nn::LstmOptions& lstm() const = 0;
+  /// `noun` is what a data file is of: "text", "sentences".
+  /// `held_out` says which part --valid-fraction takes.
+  void add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out);
+  void add_batches_to(OptionTable& table);
+  void add_training_to(OptionTable& table);
+};
+
+/// The options of a run but for those that may change when it is resumed, and the names of its files, which may move.
+train::FixedOptions fixed_options(const OptionTable& table);
+
+}  // namespace longhand::runs

@@ -1,0 +1,66 @@
+#include "longhand/runs/sources.h"
+
+#include <fmt/core.h>
+
+#include <vector>
+
+#include "longhand/base/error.h"
+#include "longhand/base/options.h"
+#include "longhand/data/builtin.h"
+#include "longhand/data/generators.h"
+#include "longhand/io/file.h"
+
+namespace longhand::runs {
+namespace {
+
+// A folder may have the name of a data set.
+bool is_file(const std::string& source) { return source == "-" || (io::exists(source) && !io::is_folder(source)); }
+
+std::string read(const std::string& path, const std::string& source, const char* expected, const char* advice) {
+  std::string bytes = io::read_file(path);
+  if (bytes.empty()) throw input_error(shown_name(source) + ": expected " + expected, advice);
+  return bytes;
+}
+
+}  // namespace
+
+std::optional<std::string> Sources::found(const std::string& source) const {
+  return is_file(source) || !find_ ? std::nullopt : find_(source);
+}
+
+// A file of the same name takes precedence.
+bool Sources::use_builtin(const std::string& source, bool is_builtin) {
+  if (!is_builtin || !is_file(source)) return is_builtin;
+  if (on_note_ && noted_.insert(source).second) {
+    on_note_(fmt::format("'{}' is a file here and a built-in name; the file is read", source));
+  }
+  return false;
+}
+
+std::string Sources::file(const std::string& source) {
+  return read(found(source).value_or(source), source, "data, found an empty file", "give a file that is not empty");
+}
+
+std::string Sources::table(const std::string& source) {
+  const data::GeneratedTable* table = data::find_generated(source);
+  return use_builtin(source, table != nullptr) ? table->csv() : file(source);
+}
+
+std::string Sources::any(const std::string& source) {
+  return data::find_generated(source) != nullptr ? table(source) : text(source);
+}
+
+std::string Sources::text(const std::string& source) {
+  const data::BuiltinText* builtin = data::find_builtin(source);
+  if (use_builtin(source, builtin != nullptr)) return std::string(builtin->text);
+  const std::optional<std::string> path = found(source);
+  if (!path && !is_file(source) && !io::exists(source)) {
+    std::vector<std::string> names;
+    for (const data::BuiltinText& text : data::builtin_texts()) names.emplace_back(text.name);
+    throw input_error(source + ": expected a file or the name of a data set, found neither",
+                      "check the name; `longhand data list` lists the names" + did_you_mean(source, names));
+  }
+  return read(path.value_or(source), source, "a text, found nothing", "give a text with some symbols in it");
+}
+
+}  // namespace longhand::runs

@@ -1,0 +1,237 @@
+// Taggers: settings, run, evaluation.
+#include <fmt/core.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "longhand/base/error.h"
+#include "longhand/base/format.h"
+#include "longhand/runs/registry.h"
+#include "longhand/tasks/tagger_task.h"
+
+namespace longhand::runs {
+namespace {
+
+class TaggerSettings : public Settings {
+ public:
+  TaggerSettings() {
+    batch = 16;
+    training.optimizer.learning_rate = 0.002;
+    training.optimizer.clip_norm = 5.0;
+  }
+
+  data::VectorOptions vectors;
+  double unknown_rate = 0.25;
+  bool strict = false;
+  tasks::TaggerOptions model;
+
+  std::unique_ptr<Settings> copy() const override { return std::make_unique<TaggerSettings>(*this); }
+  void add_to(OptionTable& table) override;
+  void check() const override;
+
+ protected:
+  const nn::LstmOptions& lstm() const override { return model.lstm; }
+};
+
+class TaggerRun : public Run {
+ public:
+  TaggerRun(const TaggerSettings& settings, Sources& sources);
+
+ private:
+  Settings& settings() override { return settings_; }
+  tasks::Task& task() override { return *task_; }
+  std::vector<tasks::Metric> test(const std::string& folder) override;
+
+  TaggerSettings settings_;
+  std::unique_ptr<tasks::Tagger> model_;
+  std::vector<data::TaggedSentence> test_;
+  std::unique_ptr<tasks::TaggerTask> task_;
+};
+
+int64_t words(const std::vector<data::TaggedSentence>& sentences) {
+  int64_t count = 0;
+  for (const data::TaggedSentence& sentence : sentences) count += static_cast<int64_t>(sentence.words.size());
+  return count;
+}
+
+void TaggerSettings::add_to(OptionTable& table) {
+  add_data_to(table, "sentences", "at its end");
+  vectors.add_to(table);
+  table.begin_group("Model");
+  model.add_to(table);
+  table.add("strict", strict,
+            "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");
+  add_batches_to(table);
+  table.add("unknown-rate", unknown_rate,
+            "r: a training word that occurs c times is replaced with <unk> with probability r / (r + c)",
+            at_least(0.0));
+  table.add("label-smoothing", label_smoothing, "label smoothing: fraction of each target that is spread over all tags",
+            fraction());
+  add_training_to(table);
+}
+
+void TaggerSettings::check() const {
+  model.check();
+  Settings::check();
+  if (model.crf && label_smoothing > 0.0) {
+    throw usage_error("--label-smoothing: cannot be combined with --crf",
+                      "a CRF scores whole sequences, not single tags; leave one of the two out");
+  }
+}
+
+// Makes sentences keep the scheme, or with `strict` throws where they do not. Returns a line for the user that begins
+// with a newline, or nothing.
+std::string keep_scheme(std::vector<data::TaggedSentence>& sentences, data::Scheme scheme, bool strict,
+                        const std::string& source) {
+  if (strict) {
+    data::check_scheme(sentences, scheme, source);
+    return "";
+  }
+  const data::Repairs repairs = data::repair_scheme(sentences, scheme, source);
+  if (repairs.first.empty()) return "";
+  return fmt::format(
+      "\n{}: repaired {} that broke the scheme {}, the first in line {} ({}); --strict refuses such tags", source,
+      format_count(repairs.tags, "tag"), data::scheme_name(scheme), repairs.first_line, visible(repairs.first));
+}
+
+TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(settings), settings_(settings) {
+  settings_.check();
+  const data::ColumnOptions& columns = settings_.model.columns;
+  const auto read = [&](const std::string& source) {
+    return data::read_columns(sources.file(source), columns, data::ColumnReader::Tags::kWanted, shown_name(source));
+  };
+  data::ColumnFile train = read(settings_.data);
+  std::vector<data::TaggedSentence> valid;
+  if (!settings_.valid.empty()) valid = read(settings_.valid).sentences;
+  if (!settings_.test.empty()) test_ = read(settings_.test).sentences;
+
+  tasks::TaggerOptions options = settings_.model;
+  const data::Scheme scheme = options.scheme == "auto"
+                                  ? data::recognise_scheme(train.sentences, shown_name(settings_.data))
+                                  : data::parse_scheme(options.scheme);
+  std::string repairs = keep_scheme(train.sentences, scheme, settings_.strict, shown_name(settings_.data));
+  repairs += keep_scheme(valid, scheme, settings_.strict, shown_name(settings_.valid));
+  repairs += keep_scheme(test_, scheme, settings_.strict, shown_name(settings_.test));
+  options.scheme = data::scheme_name(scheme);
+  if (settings_.valid.empty() && settings_.valid_fraction > 0.0) {
+    const auto all = static_cast<double>(train.sentences.size());
+    const auto kept = static_cast<std::ptrdiff_t>(all - std::floor(all * settings_.valid_fraction));
+    valid.assign(train.sentences.begin() + kept, train.sentences.end());
+    train.sentences.resize(static_cast<size_t>(kept));
+  }
+  if (train.sentences.empty()) {
+    throw input_error(settings_.data + ": too short to train on: every sentence is held out",
+                      "give more sentences, or a smaller --valid-fraction");
+  }
+
+  std::vector<const data::Words*> sentences;
+  for (const data::TaggedSentence& sentence : train.sentences) sentences.push_back(&sentence.words);
+  const data::Scheme encode = data::parse_scheme(options.encode);
+  data::WordVocabulary vocabulary = data::build_word_vocabulary(sentences, options.words);
+  const data::WordVectors vectors =
+      data::read_word_vectors(settings_.vectors, options.words.lowercase, options.encoder.embed, vocabulary.words);
+  model_ = std::make_unique<tasks::Tagger>(options, std::move(vocabulary),
+                                           tasks::build_labels(train.sentences, scheme, encode));
+  model_->initialise(settings_.seed_number());
+  model_->set_word_vectors(vectors);
+  description_ = fmt::format("{}: {}{}\n{} in {}; {} words, {} shapes, {} characters, {} tags known; {} parameters",
+                             shown_name(settings_.data), train.description,
+                             scheme == data::Scheme::kNone ? "" : fmt::format(", tagging scheme {}", options.scheme),
+                             format_count(words(train.sentences), "word"),
+                             format_count(static_cast<int64_t>(train.sentences.size()), "sentence"),
+                             format_count(static_cast<double>(model_->vocabulary().words.size())),
+                             model_->vocabulary().shapes.size(), model_->vocabulary().characters.size(),
+                             model_->labels().size(), format_count(static_cast<double>(model_->parameters().count())));
+  description_ += repairs;
+  for (const auto& [source, measured] : {std::pair(settings_.valid, &valid), std::pair(settings_.test, &test_)}) {
+    if (source.empty()) continue;
+    const tasks::TaggedCorpus corpus(*model_, *measured);
+    description_ += describe_unseen(shown_name(source), corpus.unseen(), corpus.words(), "word");
+  }
+  if (!vectors.description.empty()) description_ += "\n" + vectors.description;
+  task_ = std::make_unique<tasks::TaggerTask>(*model_, std::move(train.sentences), std::move(valid),
+                                              tasks::TaggerTaskOptions{.groups = settings_.groups(),
+                                                                       .unknown_rate = settings_.unknown_rate,
+                                                                       .label_smoothing = settings_.label_smoothing,
+                                                                       .engine = settings_.used_engine()},
+                                              context_);
+  settings_.training.check(*task_);
+}
+
+std::vector<tasks::Metric> TaggerRun::test(const std::string& folder) {
+  if (test_.empty()) return {};
+  const std::unique_ptr<tasks::Tagger> kept = tasks::Tagger::load(tasks::ModelFile::read(folder));
+  tasks::Tagger::Workspace workspace(*kept, settings_.used_engine(), context_);
+  return tasks::evaluate(*kept, tasks::TaggedCorpus(*kept, test_), workspace)
+      .metrics(kept->scheme() != data::Scheme::kNone);
+}
+
+void add_chunks(nlohmann::ordered_json& out, const data::ChunkScore& score) {
+  out["words"] = score.tokens;
+  if (!score.has_chunks()) return;
+  const auto figures = [](const data::ChunkCounts& counts) {
+    return nlohmann::ordered_json{
+        {"precision", counts.precision()}, {"recall", counts.recall()}, {"f1", counts.f1()}, {"gold", counts.gold},
+        {"found", counts.found},           {"correct", counts.correct}};
+  };
+  out.update(figures(score.all));
+  for (const auto& [type, counts] : score.types) out["types"][type] = figures(counts);
+}
+
+Evaluation evaluate_tagger(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources) {
+  const std::unique_ptr<tasks::Tagger> model = tasks::Tagger::load(file);
+  const std::string name = shown_name(options.data);
+  data::ColumnFile sentences =
+      data::read_columns(sources.file(options.data), model->options().columns, data::ColumnReader::Tags::kWanted, name);
+  const std::string repairs = keep_scheme(sentences.sentences, model->scheme(), options.strict, name);
+  options.on_found(fmt::format("{}: {}{}", name, sentences.description, repairs));
+  kernels::Context context(static_cast<int>(options.threads));
+  tasks::Tagger::Workspace workspace(*model, options.used(model->options().lstm), context);
+  const tasks::TagScore score = tasks::evaluate(*model, tasks::TaggedCorpus(*model, sentences.sentences), workspace);
+  const bool chunks = model->scheme() != data::Scheme::kNone;
+  nlohmann::ordered_json json = {{"accuracy", score.tags.accuracy()}};
+  if (chunks) add_chunks(json, score.tags);
+  json["words"] = score.tags.tokens;
+  json["sentences"] = score.sentences;
+  json["unseen_tags"] = score.unseen;
+  json["unknown_words"] = score.unknown;
+  json["unknown_accuracy"] = score.unknown_accuracy();
+  json["nats_per_word"] = score.loss();
+  std::string lines =
+      chunks ? score.tags.conlleval() : fmt::format("accuracy        {:.2f} %\n", score.tags.accuracy());
+  lines += fmt::format("unknown words   {:.2f} % accuracy, of {} not in the vocabulary\n", score.unknown_accuracy(),
+                       format_count(static_cast<double>(score.unknown)));
+  if (score.unseen > 0) {
+    lines += fmt::format("unseen tags     {}: words with tags that are not in the training data, counted as errors\n",
+                         score.unseen);
+  }
+  lines += fmt::format("nats per word   {}\nwords           {}\nsentences       {}\n", format_nats(score.loss()),
+                       format_count(static_cast<double>(score.tags.tokens)),
+                       format_count(static_cast<double>(score.sentences)));
+  return {.text = std::move(lines), .json = json.dump()};
+}
+
+}  // namespace
+
+Evaluation evaluation_of(const data::ChunkScore& score) {
+  nlohmann::ordered_json json = {{"accuracy", score.accuracy()}};
+  add_chunks(json, score);
+  return {.text = score.conlleval(), .json = json.dump()};
+}
+
+TaskRow tagger_row() {
+  return {.verb = "tagger",
+          .task = tasks::Tagger::kTask,
+          .name = "tagger",
+          .help = "Train a tagger on sentences with a tag for each word",
+          .noun = "word",
+          .example = "give --data FILE, in CoNLL-U or in columns",
+          .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<TaggerSettings>(); },
+          .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
+            return std::make_unique<TaggerRun>(dynamic_cast<const TaggerSettings&>(settings), sources);
+          },
+          .evaluate = evaluate_tagger,
+          .summary = summary_of<tasks::Tagger>};
+}
+
+}  // namespace longhand::runs
