@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <new>
+#include <set>
 
 #include "cli/console.h"
 #include "longhand/base/error.h"
@@ -61,6 +62,12 @@ Error unexpected(const CLI::App& app) {
                      fmt::format("see `{} --help`{}", full_name(verb), did_you_mean(name, known)));
 }
 
+// Of all verbs.
+std::set<std::string>& option_names() {
+  static std::set<std::string> names;
+  return names;
+}
+
 // Names those of the options that take memory which the verb has.
 std::string memory_advice(const CLI::App& verb) {
   std::string out;
@@ -72,6 +79,18 @@ std::string memory_advice(const CLI::App& verb) {
 }
 
 }  // namespace
+
+std::string with_dashes(const std::string& message) {
+  std::string out;
+  for (size_t at = 0; at < message.size();) {
+    const size_t end = message[at] == '`' ? message.find('`', at + 1) : std::string::npos;
+    const std::string name = end == std::string::npos ? "" : message.substr(at + 1, end - at - 1);
+    const bool is_option = option_names().contains(name);
+    out += is_option ? "--" + name : std::string(1, message[at]);
+    at = is_option ? end + 1 : at + 1;
+  }
+  return out;
+}
 
 Verb Verb::add(const std::string& name, const std::string& help) const {
   app_.require_subcommand(0, 1);
@@ -90,24 +109,26 @@ void Verb::set_action(Action action) const {
 }
 
 void Verb::add_options(const OptionTable& table, GivenOptions& given) const {
+  for (const Option& option : table.options()) option_names().insert(option.name);
   for (const Option& option : table.options()) {
+    const std::string help = with_dashes(option.help);
     CLI::Option* declared = nullptr;
     if (option.is_flag()) {
       // Help shows the one of the two that changes something; the other is there for what a configuration file says.
       const bool is_on = option.default_text == "true";
-      const auto flag = [&](const std::string& name, const char* value, const std::string& help) {
+      const auto flag = [&](const std::string& name, const char* value, const std::string& text) {
         return app_.add_flag_callback(
-            name, [&given, &option, value] { given.add(option, value); }, help);
+            name, [&given, &option, value] { given.add(option, value); }, text);
       };
-      CLI::Option* on = flag(fmt::format("--{}", option.name), "true", option.help);
-      CLI::Option* off = flag(fmt::format("--no-{}", option.name), "false", fmt::format("do not {}", option.help));
+      CLI::Option* on = flag(fmt::format("--{}", option.name), "true", help);
+      CLI::Option* off = flag(fmt::format("--no-{}", option.name), "false", fmt::format("do not {}", help));
       (is_on ? on : off)->group("");
       declared = is_on ? off : on;
     } else {
-      const std::string range = option.range();
+      const std::string range = with_dashes(option.range());
       declared = app_.add_option_function<std::string>(
           fmt::format("--{}", option.name), [&given, &option](const std::string& text) { given.add(option, text); },
-          range.empty() ? option.help : fmt::format("{} ({})", option.help, range));
+          range.empty() ? help : fmt::format("{} ({})", help, range));
       declared->type_name(option.default_text.empty() ? "TEXT" : fmt::format("[{}]", option.default_text));
     }
     declared->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

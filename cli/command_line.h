@@ -77,6 +77,9 @@ void declare_data(const Verb& longhand);
 void declare_compare(const Verb& longhand);
 void declare_selftest(const Verb& longhand);
 
+/// The library names settings in backquotes: `hidden`. On the command line they are options: --hidden.
+std::string with_dashes(const std::string& message);
+
 /// Parses the line and runs the verb. Throws usage errors; prints help where it is asked for.
 int run_command_line(int argc, char** argv);
 

@@ -83,7 +83,7 @@ class Compare {
   int run() {
     const lab::CompareSet set = read_options();
     for (const std::string& note : settings_->notes(settings_table_)) {
-      if (!control_.quiet) say("note: {}\n", note);
+      if (!control_.quiet) say("note: {}\n", with_dashes(note));
     }
     if (set.name != "engines" && set.name != "grid") settings_->check();  // in these, a variant may fix it
     runs::Sources from = sources();
@@ -119,6 +119,9 @@ class Compare {
                                   .variants = {}};
     if (of_language_models()) comparison.published = set.published;
     comparison.variants = all.run(set.variants);
+    for (lab::ComparedVariant& variant : comparison.variants) {
+      for (lab::ComparedRun& run : variant.runs) run.failure = with_dashes(run.failure);
+    }
     write(comparison);
     if (interrupted()) {
       say("interrupted; run the same command again to continue\n");
@@ -216,7 +219,7 @@ class Compare {
 
   static void show(const lab::Variant& variant, const runs::Settings& settings, const lab::ComparedOutcome& outcome) {
     const lab::ComparedRun& run = outcome.run;
-    std::string what = run.failure;
+    std::string what = with_dashes(run.failure);
     if (run.failure.empty()) {
       const auto number = [](double loss) {
         return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.3e}", loss);

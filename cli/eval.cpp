@@ -61,7 +61,7 @@ class Eval {
     const runs::TaskRow& task = runs::task_of(file);
     if (file.task() != tasks::LanguageModel::kTask) refuse_of_language_models(task.name);
     if (given_.has("engine")) options_.engine = engine_;
-    options_.on_found = [](const std::string& found) { say("{}\n", found); };
+    options_.on_found = [](const std::string& found) { say("{}\n", with_dashes(found)); };
     runs::Sources from = sources();
     print(task.evaluate(file, options_, from));
     return 0;
@@ -81,7 +81,7 @@ class Eval {
       write_json(evaluation.json);
     } else {
       put("{}", evaluation.text);
-      if (!evaluation.note.empty()) say("note: {}\n", evaluation.note);
+      if (!evaluation.note.empty()) say("note: {}\n", with_dashes(evaluation.note));
     }
   }
 

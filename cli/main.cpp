@@ -23,6 +23,7 @@ std::string shown(const std::string& text) {
 
 int main(int argc, char** argv) {
   using longhand::cli::say;
+  using longhand::cli::with_dashes;
   longhand::cli::prepare_standard_streams();
   // Past a limit on file sizes a write should fail, and be reported, rather than end the process.
   std::signal(SIGXFSZ, SIG_IGN);
@@ -34,7 +35,7 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const longhand::Error& e) {
     std::fflush(stdout);
-    say("error: {}\n  {}\n", shown(e.what()), shown(e.advice()));
+    say("error: {}\n  {}\n", shown(with_dashes(e.what())), shown(with_dashes(e.advice())));
     return static_cast<int>(e.code());
   } catch (const std::exception& e) {
     std::fflush(stdout);

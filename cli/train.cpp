@@ -80,14 +80,14 @@ class Train {
       train::check_fixed_options(folder_, runs::fixed_options(settings_table_));
     }
     for (const std::string& note : settings_->notes(settings_table_)) {
-      if (!control_.quiet) say("note: {}\n", note);
+      if (!control_.quiet) say("note: {}\n", with_dashes(note));
     }
     if (const train::RunFiles files(folder_); !control_.resume.empty() && !io::exists(files.metrics)) {
       say("note: {} is gone; metrics and report begin where training resumes\n", files.metrics);
     }
     runs::Sources from = sources();
     const std::unique_ptr<runs::Run> run = task_.run(*settings_, from);
-    if (!run->description().empty() && !control_.quiet) say("{}\n", run->description());
+    if (!run->description().empty() && !control_.quiet) say("{}\n", with_dashes(run->description()));
     prepare_folder();
     const io::FolderLock lock(folder_);
     if (control_.resume.empty()) remove_old_run();
@@ -242,7 +242,8 @@ class Train {
     if (cold) put("cold start {}\n", runs::describe_cold(cold->bands));
     put("model      {}\nreport     {}\n", visible(files.model), visible(files.report));
     if (!cold) return;
-    if (const std::string note = runs::cold_note(cold->bands, cold->warm_nats); !note.empty()) say("note: {}\n", note);
+    if (const std::string note = runs::cold_note(cold->bands, cold->warm_nats); !note.empty())
+      say("note: {}\n", with_dashes(note));
   }
 
   const runs::TaskRow& task_;

@@ -223,7 +223,7 @@ Generator::Generator(std::shared_ptr<const Model> model)
     : parts_(std::make_unique<Parts>(std::move(model), Task::kLanguageModel, &Model::Parts::language_model, 1)) {
   if (!parts_->task_model.options().lstm.bidirectional) return;
   throw input_error("a bidirectional model cannot generate: it also reads each text backwards",
-                    "train one without --bidirectional");
+                    "train one without `bidirectional`");
 }
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
@@ -251,7 +251,7 @@ Scorer::Scorer(std::shared_ptr<const Model> model, int threads)
     : parts_(std::make_unique<Parts>(std::move(model), Task::kLanguageModel, &Model::Parts::language_model, threads)) {
   if (!parts_->task_model.options().lstm.bidirectional) return;
   throw input_error("a bidirectional model cannot score a text: it reads the symbol that it predicts",
-                    "train one without --bidirectional");
+                    "train one without `bidirectional`");
 }
 Scorer::~Scorer() = default;
 Scorer::Scorer(Scorer&&) noexcept = default;

@@ -72,7 +72,7 @@ ThreadPool::ThreadPool(int threads) : size_(threads > 0 ? threads : available_th
     for (int part = 1; part < size_; ++part) workers_.emplace_back([this, part] { worker(part); });
   } catch (const std::system_error& e) {
     stop();
-    throw input_error("cannot start " + std::to_string(size_) + " threads: " + e.what(), "use a smaller --threads");
+    throw input_error("cannot start " + std::to_string(size_) + " threads: " + e.what(), "use a smaller `threads`");
   }
 }
 

@@ -8,7 +8,7 @@ const std::vector<BuiltinText>& builtin_texts() {
   static const std::vector<BuiltinText> kTexts = {
       {"tale", "Long Supper: a story in English prose, with a flood and a clerk", {kTale, sizeof(kTale)}},
       {"quatrains",
-       "250 quatrains in classical Chinese form, one per line (use --lines)",
+       "250 quatrains in classical Chinese form, one per line (use `lines`)",
        {kQuatrains, sizeof(kQuatrains)}},
   };
   return kTexts;

@@ -124,7 +124,7 @@ Faults faults(const std::vector<TaggedSentence>& sentences, Scheme scheme) {
   return out;
 }
 
-constexpr const char* kAdvice = "fix the line; a tagger can be trained on such tags as plain labels with --scheme none";
+constexpr const char* kAdvice = "fix the line; a tagger can be trained on such tags as plain labels with `scheme` none";
 
 // The line of the first tag that is neither O nor one of a chunk; letters alone are, if `bare`.
 std::optional<Fault> first_other_tag(const std::vector<TaggedSentence>& sentences, bool bare) {
@@ -261,7 +261,7 @@ Scheme recognise_scheme(const std::vector<TaggedSentence>& sentences, const std:
   if (!best) {
     throw input_error(
         fmt::format("{}: expected tags of one scheme, found tags that begin with {}", source, fmt::join(letters, ", ")),
-        "no scheme has all these prefixes; fix the tags, or treat them as plain labels with --scheme none");
+        "no scheme has all these prefixes; fix the tags, or treat them as plain labels with `scheme` none");
   }
   constexpr int64_t kMaxFaults = 10;  // one in so many tags of chunks
   if (kMaxFaults * best->second.count > of_chunks) {

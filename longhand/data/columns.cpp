@@ -76,7 +76,7 @@ void check_words(const std::vector<TaggedSentence>& sentences, const ColumnReade
   if (numbers && words >= kEnough && options.word_column == 0) {
     throw input_error(fmt::format("{}: expected words in column {}, found word numbers in every sentence", source,
                                   reader.word_column() + 1),
-                      fmt::format("give the column of the words, probably --word-column {}", reader.word_column() + 2));
+                      fmt::format("give the column of the words, probably `word-column` {}", reader.word_column() + 2));
   }
 }
 
@@ -99,7 +99,7 @@ ColumnReader::ColumnReader(const ColumnOptions& options, Tags tags, std::string 
 void ColumnOptions::check() const {
   const std::string& c = column;
   if (c != "auto" && c != "upos" && c != "xpos" && c != "last" && !column_number(c)) {
-    throw usage_error("--column: expected upos, xpos, last or a number from 1, found '" + c + "'",
+    throw usage_error("`column`: expected upos, xpos, last or a number from 1, found '" + c + "'",
                       "give the column of the tags");
   }
 }
@@ -152,9 +152,9 @@ void ColumnReader::recognise(std::string_view first_token) {
   conllu_ = plus || options_.format == "conllu" || (options_.format == "auto" && tabs_ && looks_like_conllu(fields));
   const bool of_conllu = options_.column == "upos" || options_.column == "xpos";
   if (of_conllu && !conllu_ && tags_ == Tags::kWanted) {
-    fail(fmt::format("--column {} needs CoNLL-U, ten tab-separated columns, the first an ID; found {} column{}",
+    fail(fmt::format("`column` {} needs CoNLL-U, ten tab-separated columns, the first an ID; found {} column{}",
                      options_.column, fields.size(), fields.size() == 1 ? "" : "s"),
-         "give the number of the column, such as --column 2, or a CoNLL-U file");
+         "give the number of the column, such as `column` 2, or a CoNLL-U file");
   }
   columns_ = plus ? names_.size() : conllu_ ? kConllUColumns : fields.size();
   has_id_ = conllu_ && (!plus || named("id").has_value());
@@ -164,7 +164,7 @@ void ColumnReader::recognise(std::string_view first_token) {
   const bool wants_upos = options_.column == "upos" || (options_.column == "auto" && conllu_);
   if (plus && (wants_upos || options_.column == "xpos") && !named(options_.column == "xpos" ? "xpos" : "upos")) {
     if (options_.column != "auto" && tags_ == Tags::kWanted) {
-      fail(fmt::format("--column {}: expected it among global.columns, found {}", options_.column, listed(names_)),
+      fail(fmt::format("`column` {}: expected it among global.columns, found {}", options_.column, listed(names_)),
            "give the number of the column with the tags");
     }
     tag_ = columns_ - 1;
@@ -178,7 +178,7 @@ void ColumnReader::recognise(std::string_view first_token) {
     tag_ = columns_ - 1;
   }
   if (conllu_ && tag_ >= columns_ && tags_ == Tags::kWanted) {
-    fail(fmt::format("--column {}: expected one of the {} columns of {}", options_.column, columns_,
+    fail(fmt::format("`column` {}: expected one of the {} columns of {}", options_.column, columns_,
                      plus ? "this file" : "CoNLL-U"),
          "choose upos, xpos or a number up to that");
   }
@@ -211,7 +211,7 @@ void ColumnReader::token(const std::vector<std::string_view>& fields) {
     if (fields.size() != columns_) {
       fail(fmt::format("expected the {} tab-separated columns of {}, found {}", columns_,
                        names_.empty() ? "CoNLL-U" : "global.columns", fields.size()),
-           "fix the line, or give --format columns");
+           "fix the line, or give `format` columns");
     }
     if (has_id_) {
       const Id id = id_kind(fields[id_]);
@@ -234,7 +234,7 @@ void ColumnReader::token(const std::vector<std::string_view>& fields) {
       fail(columns_ == 1
                ? "expected words in column 1 and tags in another, found one column"
                : fmt::format("expected words and tags in different columns, found both in column {}", tag_ + 1),
-           "give a file with a column of tags, or name the columns with --column and --word-column");
+           "give a file with a column of tags, or name the columns with `column` and `word-column`");
     }
   }
   const std::string_view word = word_ < fields.size() ? fields[word_] : std::string_view();
@@ -243,7 +243,7 @@ void ColumnReader::token(const std::vector<std::string_view>& fields) {
     const std::string_view tag = fields[tag_];
     if (tag.empty() || (conllu_ && tag == "_")) {
       fail(fmt::format("expected a tag in column {}, found none", tag_ + 1),
-           "annotate the word, or choose another column with --column");
+           "annotate the word, or choose another column with `column`");
     }
     sentence_.tags.emplace_back(tag);
   }

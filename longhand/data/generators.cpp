@@ -53,9 +53,9 @@ std::string adding() {
 
 const std::vector<GeneratedTable>& generated_tables() {
   static const std::vector<GeneratedTable> kTables = {
-      {"linear", "y = 42 x with noise: 1,000 rows (--inputs x --horizon 0 --window 1)", linear},
-      {"sines", "a sum of three sines: 3,000 rows (--target value)", sines},
-      {"adding", "the adding problem: 5,000 sequences (--inputs value,marker --horizon 0 --window 0 --group sequence)",
+      {"linear", "y = 42 x with noise: 1,000 rows (`inputs` x `horizon` 0 `window` 1)", linear},
+      {"sines", "a sum of three sines: 3,000 rows (`target` value)", sines},
+      {"adding", "the adding problem: 5,000 sequences (`inputs` value,marker `horizon` 0 `window` 0 `group` sequence)",
        adding}};
   return kTables;
 }

@@ -197,7 +197,7 @@ class TextReader {
     }
     if (labels_look_like(",;\"", lines)) {
       refuse("what looks like CSV, with rows of different lengths",
-             "give each row as many fields, put quotes around a field with separators, or give --format");
+             "give each row as many fields, put quotes around a field with separators, or give `format`");
     }
   }
 
@@ -264,14 +264,14 @@ class TextReader {
         fail(number,
              fmt::format("expected keys for the label and the text, '{}' and '{}' or usual ones; found {}",
                          options_.label, options_.text, listed(keys)),
-             "name the keys with --label and --text");
+             "name the keys with `label` and `text`");
       }
     }
     const auto value = [&](const std::string& key) -> std::string {
       const auto found = item.find(key);
       if (found == item.end()) {
         fail(number, fmt::format("expected the key '{}', found {}", key, listed(keys)),
-             "give every object the same keys, or name them with --label and --text");
+             "give every object the same keys, or name them with `label` and `text`");
       }
       if (found->is_string()) return found->get<std::string>();
       if (found->is_number() || found->is_boolean()) return found->dump();
@@ -401,7 +401,7 @@ class TextReader {
       label_.place = number_from_one(options_.layout.substr(0, comma));
       text_.place = number_from_one(options_.layout.substr(std::min(comma + 1, options_.layout.size())));
       if (label_.place && text_.place && *label_.place != *text_.place) return false;
-      throw usage_error("--layout: expected the numbers of two columns, such as 2,1, found '" + options_.layout + "'",
+      throw usage_error("`layout`: expected the numbers of two columns, such as 2,1, found '" + options_.layout + "'",
                         "give the label's column first, then the text's");
     }
     // Two columns without a name that is known: labels come again, texts hardly.
@@ -437,7 +437,7 @@ class TextReader {
         fmt::format("expected a header with columns for the label and the text ('{}' and '{}', or usual names), or two "
                     "columns; found {} (label: {}; text: {})",
                     options_.label, options_.text, listed(first.fields), known(label_), known(text_)),
-        "name the columns with --label and --text, or give their numbers");
+        "name the columns with `label` and `text`, or give their numbers");
   }
 
   // Where no column has a known name, a header would pass as an example of a class of its own.
@@ -451,7 +451,7 @@ class TextReader {
     fail(all[0].line,
          fmt::format("expected a label and a text, found what may be a header: no other text has the label '{}'",
                      all[0].label),
-         "if it is a header, name its columns with --label and --text; if not, move it below the first line");
+         "if it is a header, name its columns with `label` and `text`; if not, move it below the first line");
   }
 
   const LabelledOptions& options_;
@@ -573,7 +573,7 @@ void check_labels(const LabelledFile& file, const std::string& source) {
   throw input_error(fmt::format("{}: expected labels that repeat, found {} different ones in {} texts ({}), such "
                                 "as '{}'",
                                 source, classes.size(), file.examples.size(), file.description, shown.substr(0, end)),
-                    "name the columns with --label and --text, or which --format the file has");
+                    "name the columns with `label` and `text`, or which `format` the file has");
 }
 
 }  // namespace longhand::data

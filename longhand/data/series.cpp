@@ -36,7 +36,7 @@ class Header {
     }
     if (places_.empty()) {
       throw input_error(fmt::format("{}:{}: expected names of columns, found none", source, line_),
-                        "name the columns in the first line, or give --no-header");
+                        "name the columns in the first line, or give `no-header`");
     }
   }
 
@@ -82,7 +82,7 @@ double number(const CsvRecord& record, size_t column, const std::string& name, c
                                 cell.empty() ? "an empty cell" : "'" + std::string(cell) + "'"),
                     value          ? "scale the column, or leave the row out"
                     : cell.empty() ? "fill the gap, or leave the row out"
-                                   : "remove units and other text, set --decimal, or choose other columns");
+                                   : "remove units and other text, set `decimal`, or choose other columns");
 }
 
 // Where times do not rise within a sequence: "; 2 times do not come after ...", or nothing.
@@ -128,25 +128,25 @@ void SeriesOptions::add_to(OptionTable& table) {
 
 void SeriesOptions::check() const {
   if (window == 0 && (horizon > 0 || group.empty())) {
-    throw usage_error("--window 0: expected --group and --horizon 0 with it",
-                      "nothing follows a whole sequence: give --group, and --horizon 0 to predict its last row");
+    throw usage_error("`window` 0: expected `group` and `horizon` 0 with it",
+                      "nothing follows a whole sequence: give `group`, and `horizon` 0 to predict its last row");
   }
   if (horizon == 0 && inputs.empty()) {
-    throw usage_error("--horizon 0: expected --inputs, found none",
-                      "the past of the targets would contain the target; name other columns with --inputs");
+    throw usage_error("`horizon` 0: expected `inputs`, found none",
+                      "the past of the targets would contain the target; name other columns with `inputs`");
   }
   const std::vector<std::string> read = split_names(inputs), predicted = split_names(target);
   for (const auto* names : {&read, &predicted}) {
     for (auto name = names->begin(); name != names->end(); ++name) {
       if (std::find(names->begin(), name, *name) == name) continue;
       throw usage_error(
-          fmt::format("--{}: expected each column once, found '{}' twice", names == &read ? "inputs" : "target", *name),
+          fmt::format("`{}`: expected each column once, found '{}' twice", names == &read ? "inputs" : "target", *name),
           "leave one out");
     }
   }
   for (const std::string& name : predicted) {
     if (horizon == 0 && std::find(read.begin(), read.end(), name) != read.end()) {
-      throw usage_error("--horizon 0: expected inputs that are not targets, found '" + name + "' in both",
+      throw usage_error("`horizon` 0: expected inputs that are not targets, found '" + name + "' in both",
                         "the window's last row would contain the target");
     }
   }
@@ -178,7 +178,7 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
   if (options.header && begins_with_values) {
     throw input_error(fmt::format("{}:{}: expected names of columns, found what may be a row of values ({})", source,
                                   records.front().line, listed(records.front().fields)),
-                      "add a header line with the column names, give --no-header, or name a column with --target");
+                      "add a header line with the column names, give `no-header`, or name a column with `target`");
   }
   Table table;
   table.targets = split_names(options.target);
@@ -191,12 +191,12 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
       throw input_error(
           fmt::format("{}:{}: expected a target that is not an input, found '{}' in both", source, records.front().line,
                       name),
-          "the window's last row would contain the target; choose another column with --target or --inputs");
+          "the window's last row would contain the target; choose another column with `target` or `inputs`");
     }
     if (name.find(',') != std::string::npos) {
       throw input_error(fmt::format("{}:{}: expected a target column without a comma in its name, found '{}'", source,
                                     records.front().line, name),
-                        "rename the column, or choose another with --target");
+                        "rename the column, or choose another with `target`");
     }
   }
   for (const std::string& name : table.inputs) input_places.push_back(header.find(name));
@@ -221,7 +221,7 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
         fmt::format("{}: expected numbers, found '{}', in which the {} may be a decimal separator or "
                     "a thousands separator",
                     source, cell, cell.find(',') != std::string::npos ? "comma" : "point"),
-        "write the numbers without thousands separators; `train` also accepts --decimal comma or --decimal point");
+        "write the numbers without thousands separators; `train` also accepts `decimal` comma or `decimal` point");
   }
 
   std::unordered_set<std::string> groups;

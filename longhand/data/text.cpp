@@ -153,7 +153,7 @@ std::string normalise(std::string_view text, const TextOptions& options, const s
     try {
       out = clean_text(text, source);
     } catch (const Error& e) {
-      throw input_error(e.what(), e.advice() + ", or train on its bytes with --level byte");
+      throw input_error(e.what(), e.advice() + ", or train on its bytes with `level` byte");
     }
     if (options.lowercase) out = lowercased(out);
   }
@@ -193,7 +193,7 @@ void check_special_symbols(const Vocabulary& vocabulary, const TextOptions& opti
     if (!options.lines) continue;
     if (vocabulary.find(name) < 0) {
       throw input_error(
-          fmt::format("{}: expected {} in the vocabulary, since the model was trained with --lines; found none", path,
+          fmt::format("{}: expected {} in the vocabulary, since the model was trained with `lines`; found none", path,
                       name),
           "use an intact file that longhand wrote");
     }
@@ -235,9 +235,9 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
     if (index < 0 && unknown == Unknown::kUnk) index = unk;
     if (index < 0) {
       throw input_error(fmt::format("{}:{}: the model does not know the symbol {}", source, line, printable(symbol)),
-                        unk < 0 ? "remove it, or use --unknown skip; this model has no <unk>, which training with "
-                                  "--min-count 2 adds"
-                                : "remove it, or use --unknown skip or --unknown unk");
+                        unk < 0 ? "remove it, or use `unknown` skip; this model has no <unk>, which training with "
+                                  "`min-count` 2 adds"
+                                : "remove it, or use `unknown` skip or `unknown` unk");
     }
     if (options.lines && !open) {
       corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));

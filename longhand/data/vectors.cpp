@@ -184,9 +184,9 @@ class VectorReader {
       fail(fmt::format("expected a word and 1 to {} numbers, found {}", kMaxNumbers, found));
     }
     if (found != out_.size) {
-      throw usage_error(fmt::format("--embed: expected {}, the size of the vectors in {}, found {}", found,
+      throw usage_error(fmt::format("`embed`: expected {}, the size of the vectors in {}, found {}", found,
                                     options_.vectors, out_.size),
-                        fmt::format("give --embed {}", found));
+                        fmt::format("give `embed` {}", found));
     }
   }
 

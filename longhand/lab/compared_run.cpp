@@ -155,7 +155,7 @@ void read_result(const std::string& folder, const std::string& key, ComparedOutc
   const nlohmann::json result = io::parse_json(io::read_file(result_path(folder)), result_path(folder));
   if (result.at("key") != key)
     throw OtherRun(input_error(folder + ": expected the run of this variant, found one with other options",
-                               "remove it, or choose another --out"));
+                               "remove it, or choose another `out`"));
   out.run.failure = result.at("failure");
   out.run.memory_mib = result.value("memory_mib", 0.0);
   if (!out.run.failure.empty()) return;

@@ -2,6 +2,7 @@
 // engines and by central differences, and compared.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -72,6 +73,10 @@ inline constexpr int kChecks = 3;
 struct PointResult {
   LatticePoint point;
   Comparison checks[kChecks];  // kFused: the worst of all SIMD targets
+
+  bool passed() const {
+    return std::all_of(checks, checks + kChecks, [](const Comparison& check) { return check.passed(); });
+  }
 };
 
 /// Runs the points on `threads` threads (0: all), the fused engine on each of the machine's SIMD targets, and calls

@@ -94,7 +94,7 @@ void InitOptions::add_to(OptionTable& table) {
   table.add("init", init, "initial distribution of all weights except the embedding", one_of(names));
   names.insert(names.begin(), "same");
   OptionCheck part = one_of(names);
-  part.brief = "same, or one of the distributions of --init";
+  part.brief = "same, or one of the distributions of `init`";
   table.add("init-input", input, "initial distribution of the LSTM's input weights", part);
   table.add("init-recurrent", recurrent, "initial distribution of the LSTM's recurrent weights and of its projection",
             part);

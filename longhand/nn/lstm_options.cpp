@@ -9,7 +9,7 @@ void LstmOptions::add_to(OptionTable& table) {
   const OptionCheck rate = between(0.0, 0.99);
   OptionCheck rate_or_same = rate;
   rate_or_same.also = -1.0;
-  table.add("cell", cell, "recurrent cell; gru and rnn (with tanh) need --engine autograd",
+  table.add("cell", cell, "recurrent cell; gru and rnn (with tanh) need `engine` autograd",
             one_of({"lstm", "gru", "rnn"}));
   table.add("hidden", hidden, "hidden units per layer and direction", between(1, 65536));
   table.add("layers", layers, "number of stacked layers", between(1, 64));
@@ -21,9 +21,9 @@ void LstmOptions::add_to(OptionTable& table) {
   table.add("train-initial-state", train_initial_state, "learn the initial state, instead of starting from zeros");
   table.add("dropout", dropout,
             "dropout probability of the first layer's input, between layers, and of the last layer's output", rate);
-  table.add("dropout-input", dropout_input, "dropout probability of the first layer's input; -1: same as --dropout",
+  table.add("dropout-input", dropout_input, "dropout probability of the first layer's input; -1: same as `dropout`",
             rate_or_same);
-  table.add("dropout-output", dropout_output, "dropout probability of the last layer's output; -1: same as --dropout",
+  table.add("dropout-output", dropout_output, "dropout probability of the last layer's output; -1: same as `dropout`",
             rate_or_same);
   table.add("variational", variational,
             "use one mask for all time steps in these three kinds of dropout (Gal and Ghahramani 2016)");
@@ -61,8 +61,8 @@ int64_t LstmOptions::gates() const {
 Engine LstmOptions::engine(const std::string& name) const {
   const Engine engine = parse_engine(name);
   if (!is_lstm() && engine != Engine::kAutograd) {
-    throw usage_error("--cell " + cell + ": expected --engine autograd, found " + name,
-                      "only the autograd engine has cells other than the LSTM; give --engine autograd");
+    throw usage_error("`cell` " + cell + ": expected `engine` autograd, found " + name,
+                      "only the autograd engine has cells other than the LSTM; give `engine` autograd");
   }
   return engine;
 }
@@ -79,21 +79,21 @@ std::string LstmOptions::misplaced() const {
 
 void LstmOptions::check() const {
   if (const std::string name = misplaced(); !name.empty()) {
-    throw usage_error("--" + name + ": expected --cell lstm, found --cell " + cell,
-                      "leave --" + name + " out, or give --cell lstm");
+    throw usage_error("`" + name + "`: expected `cell` lstm, found `cell` " + cell,
+                      "leave `" + name + "` out, or give `cell` lstm");
   }
   if (proj >= hidden) {
     throw usage_error(
-        "--proj: expected less than --hidden (" + std::to_string(hidden) + "), found " + std::to_string(proj),
+        "`proj`: expected less than `hidden` (" + std::to_string(hidden) + "), found " + std::to_string(proj),
         "a projection makes the state smaller; give a smaller one, or none");
   }
 }
 
 std::vector<std::string> LstmOptions::without_effect() const {
   std::vector<std::string> out;
-  if (residual && layers == 1) out.emplace_back("--residual does nothing with one layer");
+  if (residual && layers == 1) out.emplace_back("`residual` does nothing with one layer");
   if (variational && dropout == 0.0 && input_dropout() == 0.0 && output_dropout() == 0.0) {
-    out.emplace_back("--variational does nothing without --dropout, --dropout-input or --dropout-output");
+    out.emplace_back("`variational` does nothing without `dropout`, `dropout-input` or `dropout-output`");
   }
   return out;
 }

@@ -90,7 +90,7 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
   if (classes.size() < 2) {
     throw input_error(fmt::format("{}: expected texts of at least two classes, found {}", shown_name(settings_.data),
                                   classes.empty() ? "none" : "'" + classes[0] + "' alone"),
-                      "give texts of other classes, or a smaller --valid-fraction");
+                      "give texts of other classes, or a smaller `valid-fraction`");
   }
   std::vector<data::Words> split;
   for (const data::LabelledText& example : train.examples) {
@@ -200,7 +200,7 @@ TaskRow classifier_row() {
           .name = "classifier",
           .help = "Train a classifier on labelled texts",
           .noun = "text",
-          .example = "give --data FILE: CSV, TSV, JSON lines, or `__label__LABEL text` lines",
+          .example = "give `data` FILE: CSV, TSV, JSON lines, or `__label__LABEL text` lines",
           .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<ClassifierSettings>(); },
           .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
             return std::make_unique<ClassifierRun>(dynamic_cast<const ClassifierSettings&>(settings), sources);

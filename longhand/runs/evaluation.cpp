@@ -27,8 +27,8 @@ std::string cold_note(const std::vector<tasks::Metric>& metrics, double warm_nat
   if (far == nullptr || far->value < warm_nats + kMuchWorse) return "";
   return fmt::format(
       "this model predicts poorly after a cold start: 21 to 100 symbols after it, the loss is {:.2f} nats per symbol\n"
-      "      above that within a text, so text generated from a prompt will be poor; train with --row-starts moving\n"
-      "      and a larger --reset-state, or give `generate` a long --context",
+      "      above that within a text, so text generated from a prompt will be poor; train with `row-starts` moving\n"
+      "      and a larger `reset-state`, or give `generate` a long `context`",
       far->value - warm_nats);
 }
 

@@ -82,13 +82,13 @@ std::vector<std::string> LanguageSettings::notes(const OptionTable& table) const
   std::vector<std::string> out = Settings::notes(table);
   const Option* init = table.find("init-output");
   if (model.tie_weights && init->text() != init->default_text && model.lstm.outputs() == model.embed) {
-    out.emplace_back("--init-output does nothing with --tie-weights and no projection");
+    out.emplace_back("`init-output` does nothing with `tie-weights` and no projection");
   }
   for (const char* name : {"row-starts", "reset-state"}) {
     const Option* option = table.find(name);
     if (!model.text.lines && !(model.lstm.bidirectional && option->name == "reset-state")) continue;
     if (option->text() == option->default_text) continue;
-    out.push_back(fmt::format("--{} does nothing with {}", name, model.text.lines ? "--lines" : "--bidirectional"));
+    out.push_back(fmt::format("`{}` does nothing with {}", name, model.text.lines ? "`lines`" : "`bidirectional`"));
   }
   if (model.lstm.bidirectional) {
     out.push_back(fmt::format(
@@ -117,7 +117,7 @@ LanguageRun::LanguageRun(const LanguageSettings& settings, Sources& sources) : R
   const int64_t special = (vocabulary.find(data::kUnknown) >= 0 ? 1 : 0) + (text.lines ? 2 : 0);
   if (vocabulary.size() <= special && text.min_count > 1) {
     throw input_error(fmt::format("{}: no symbol occurs {} times", settings_.data, text.min_count),
-                      "give a smaller --min-count, or a longer text");
+                      "give a smaller `min-count`, or a longer text");
   }
   model_ = std::make_unique<tasks::LanguageModel>(settings_.model, std::move(vocabulary));
   data::Corpus corpus = data::encode(used, text, model_->vocabulary(), data::Unknown::kUnk, settings_.data);
@@ -177,9 +177,9 @@ void LanguageRun::check_size(const data::Corpus& corpus) const {
   if (found >= min) return;
   throw input_error(fmt::format("{}: too short to train on: expected at least {} {}, found {}", settings_.data, min,
                                 lines ? "line" : "symbols", found),
-                    "give a longer text, or a smaller --batch or --accumulate; --max-tokens, --letters-only "
-                    "(without --lowercase) and "
-                    "--valid-fraction shorten it");
+                    "give a longer text, or a smaller `batch` or `accumulate`; `max-tokens`, `letters-only` "
+                    "(without `lowercase`) and "
+                    "`valid-fraction` shorten it");
 }
 
 // Beginnings of words in the measured text, evenly spread, and from each some ten characters, or three words: what a
@@ -243,7 +243,7 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(file);
   if (model->options().lstm.bidirectional && options.context == 0) {
     throw usage_error(file.path() + ": a bidirectional model reads the symbol that it predicts",
-                      "evaluate it on preceding symbols only, for instance with --context 64");
+                      "evaluate it on preceding symbols only, for instance with `context` 64");
   }
   const data::TextOptions& text = model->options().text;
   const std::string name = shown_name(options.data);
@@ -295,7 +295,7 @@ TaskRow language_model_row() {
           .name = "language model",
           .help = "Train a language model on a text",
           .noun = "symbol",
-          .example = "give --data FILE, or try --data tale",
+          .example = "give `data` FILE, or try `data` tale",
           .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<LanguageSettings>(); },
           .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
             return std::make_unique<LanguageRun>(dynamic_cast<const LanguageSettings&>(settings), sources);

@@ -63,10 +63,10 @@ void RegressorSettings::check() const {
   model.check();
   Settings::check();
   if (!test.empty() && test_fraction > 0.0) {
-    throw usage_error("--test-fraction: cannot be combined with --test", "leave one of the two out");
+    throw usage_error("`test-fraction`: cannot be combined with `test`", "leave one of the two out");
   }
   if (test_fraction + valid_fraction >= 1.0) {
-    throw usage_error("--test-fraction and --valid-fraction: expected a sum below 1",
+    throw usage_error("`test-fraction` and `valid-fraction`: expected a sum below 1",
                       "leave some of the data for training");
   }
 }
@@ -94,7 +94,7 @@ int64_t RegressorRun::split() {
   if (train_.empty()) {
     throw input_error(fmt::format("{}: too short to train on: expected windows of {} rows and {} ahead, found {} rows",
                                   shown_name(settings_.data), series.window, series.horizon, valid_begins),
-                      "give more rows, or a smaller --window, --horizon, --valid-fraction or --test-fraction");
+                      "give more rows, or a smaller `window`, `horizon`, `valid-fraction` or `test-fraction`");
   }
   return valid_begins;
 }
@@ -200,7 +200,7 @@ TaskRow regressor_row() {
           .name = "regressor",
           .help = "Train a regressor on a table of numbers",
           .noun = "window",
-          .example = "give --data FILE, a table with a header, or try --data sines",
+          .example = "give `data` FILE, a table with a header, or try `data` sines",
           .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<RegressorSettings>(); },
           .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
             return std::make_unique<RegressorRun>(dynamic_cast<const RegressorSettings&>(settings), sources);

@@ -44,7 +44,7 @@ const std::vector<Use> kUses = {
 void Settings::add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out) {
   table.begin_group("Data");
   table.add("data", data, "training " + noun + ": file, - for standard input, or name from `longhand data list`");
-  table.add("valid", valid, "validation " + noun + ": file, or name; by default --valid-fraction of the training data");
+  table.add("valid", valid, "validation " + noun + ": file, or name; by default `valid-fraction` of the training data");
   table.add("valid-fraction", valid_fraction, "fraction of the data, " + held_out + ", held out for validation",
             fraction());
   table.add("test", test, "test " + noun + " for the finished model: file, or name");
@@ -77,8 +77,8 @@ void Settings::check() const {
   lstm().engine(engine);
   if (batch == 0 && (accumulate > 1 || batch_every > 0)) {
     throw usage_error(
-        std::string("--batch all: cannot be combined with ") + (accumulate > 1 ? "--accumulate" : "--batch-every"),
-        "with --batch all an epoch is one update; leave one of the two out");
+        std::string("`batch` all: cannot be combined with ") + (accumulate > 1 ? "`accumulate`" : "`batch-every`"),
+        "with `batch` all an epoch is one update; leave one of the two out");
   }
 }
 
@@ -93,20 +93,20 @@ std::vector<std::string> Settings::notes(const OptionTable& table) const {
         std::string(use.of) == "optimizer" ? training.optimizer.optimizer : training.schedule.schedule;
     const bool used = std::find(use.values.begin(), use.values.end(), chosen) != use.values.end();
     if (!used && differs(use.option)) {
-      out.push_back(fmt::format("--{} does nothing with --{} {}", use.option, use.of, chosen));
+      out.push_back(fmt::format("`{}` does nothing with `{}` {}", use.option, use.of, chosen));
     }
   }
   const bool changes = batch_multiply != 1.0 || batch_divide != 1.0;
-  if (changes && batch_every == 0) out.emplace_back("--batch-multiply and --batch-divide need --batch-every");
-  if (!changes && batch_every > 0) out.emplace_back("--batch-every needs --batch-multiply or --batch-divide");
+  if (changes && batch_every == 0) out.emplace_back("`batch-multiply` and `batch-divide` need `batch-every`");
+  if (!changes && batch_every > 0) out.emplace_back("`batch-every` needs `batch-multiply` or `batch-divide`");
   const train::OptimizerOptions& o = training.optimizer;
   const bool triggered = o.optimizer == "asgd" && o.average_after < 0;
   if (triggered && training.patience > 0 && training.patience <= o.average_trigger + 1) {
-    out.push_back(fmt::format("--patience {} may stop the run before --average-trigger {} starts averaging",
+    out.push_back(fmt::format("`patience` {} may stop the run before `average-trigger` {} starts averaging",
                               training.patience, o.average_trigger));
   }
   if (training.patience > 0 && valid.empty() && valid_fraction == 0.0) {
-    out.emplace_back("--patience does nothing where nothing is held out");
+    out.emplace_back("`patience` does nothing where nothing is held out");
   }
   return out;
 }

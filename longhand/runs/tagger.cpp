@@ -74,7 +74,7 @@ void TaggerSettings::check() const {
   model.check();
   Settings::check();
   if (model.crf && label_smoothing > 0.0) {
-    throw usage_error("--label-smoothing: cannot be combined with --crf",
+    throw usage_error("`label-smoothing`: cannot be combined with `crf`",
                       "a CRF scores whole sequences, not single tags; leave one of the two out");
   }
 }
@@ -90,7 +90,7 @@ std::string keep_scheme(std::vector<data::TaggedSentence>& sentences, data::Sche
   const data::Repairs repairs = data::repair_scheme(sentences, scheme, source);
   if (repairs.first.empty()) return "";
   return fmt::format(
-      "\n{}: repaired {} that broke the scheme {}, the first in line {} ({}); --strict refuses such tags", source,
+      "\n{}: repaired {} that broke the scheme {}, the first in line {} ({}); `strict` refuses such tags", source,
       format_count(repairs.tags, "tag"), data::scheme_name(scheme), repairs.first_line, visible(repairs.first));
 }
 
@@ -121,7 +121,7 @@ TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(set
   }
   if (train.sentences.empty()) {
     throw input_error(settings_.data + ": too short to train on: every sentence is held out",
-                      "give more sentences, or a smaller --valid-fraction");
+                      "give more sentences, or a smaller `valid-fraction`");
   }
 
   std::vector<const data::Words*> sentences;
@@ -225,7 +225,7 @@ TaskRow tagger_row() {
           .name = "tagger",
           .help = "Train a tagger on sentences with a tag for each word",
           .noun = "word",
-          .example = "give --data FILE, in CoNLL-U or in columns",
+          .example = "give `data` FILE, in CoNLL-U or in columns",
           .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<TaggerSettings>(); },
           .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
             return std::make_unique<TaggerRun>(dynamic_cast<const TaggerSettings&>(settings), sources);

@@ -33,13 +33,13 @@ void LanguageModelOptions::add_to(OptionTable& table) {
 
 void LanguageModelOptions::check() const {
   if (embed == 0 && (tie_weights || dropout_embedding > 0.0)) {
-    throw usage_error(std::string(tie_weights ? "--tie-weights" : "--dropout-embedding") +
+    throw usage_error(std::string(tie_weights ? "`tie-weights`" : "`dropout-embedding`") +
                           ": expected an embedding, found one-hot input",
-                      "give the symbols an embedding, such as --embed 64");
+                      "give the symbols an embedding, such as `embed` 64");
   }
   if (embed == 0 && lstm.dropout_input > 0.0) {
-    throw usage_error("--dropout-input: expected 0 with one-hot input, found " + shortest(lstm.dropout_input),
-                      "give the symbols an embedding, such as --embed 64, or leave --dropout-input out");
+    throw usage_error("`dropout-input`: expected 0 with one-hot input, found " + shortest(lstm.dropout_input),
+                      "give the symbols an embedding, such as `embed` 64, or leave `dropout-input` out");
   }
   lstm.check();
 }

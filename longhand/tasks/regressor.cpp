@@ -50,12 +50,12 @@ void RegressorOptions::check() const {
   lstm.check();
   series.check();
   if (difference && series.horizon == 0) {
-    throw usage_error("--difference: expected --horizon of at least 1, found 0",
-                      "with --horizon 0 the window's last value is the target itself; leave one of them out");
+    throw usage_error("`difference`: expected `horizon` of at least 1, found 0",
+                      "with `horizon` 0 the window's last value is the target itself; leave one of them out");
   }
   if (season > 0 && series.horizon == 0) {
-    throw usage_error("--season: expected --horizon of at least 1, found 0",
-                      "give --horizon 1 or more, or leave --season out");
+    throw usage_error("`season`: expected `horizon` of at least 1, found 0",
+                      "give `horizon` 1 or more, or leave `season` out");
   }
 }
 

@@ -17,9 +17,9 @@ void SamplerOptions::add_to(OptionTable& table) {
             between(1e-6, 1.0));
   table.add("greedy", greedy, "always take the most probable symbol");
   table.add("seed", seed, "random seed", at_least(0));
-  table.add("context", context, "text to read before the prompt, not printed; not for models trained with --lines");
+  table.add("context", context, "text to read before the prompt, not printed; not for models trained with `lines`");
   table.add("count", count,
-            "number of lines to generate with a model trained with --lines; 0: as many as fit in --length",
+            "number of lines to generate with a model trained with `lines`; 0: as many as fit in `length`",
             at_least(0));
   verse.add_to(table);
 }
@@ -136,8 +136,8 @@ void generate(const LanguageModel& model, const std::string& prompt, int64_t len
   const auto encoded = [&](const std::string& given, const char* name) {
     return data::encode(data::normalise(given, text, name), as_stream, vocabulary, unknown, name).symbols;
   };
-  std::vector<int32_t> start = encoded(prompt, "--prompt");
-  std::vector<int32_t> before = encoded(options.context, "--context");
+  std::vector<int32_t> start = encoded(prompt, "`prompt`");
+  std::vector<int32_t> before = encoded(options.context, "`context`");
   if (text.lines) {
     start.insert(start.begin(), begin);
   } else {
@@ -146,13 +146,13 @@ void generate(const LanguageModel& model, const std::string& prompt, int64_t len
   }
 
   if (text.lines && !options.context.empty()) {
-    throw usage_error("--context: expected a model trained without --lines, found one trained with it",
-                      "leave it out: lines do not depend on each other; give the start of a line with --prompt");
+    throw usage_error("`context`: expected a model trained without `lines`, found one trained with it",
+                      "leave it out: lines do not depend on each other; give the start of a line with `prompt`");
   }
   if (!text.lines && (options.verse.any() || options.count > 0)) {
-    throw usage_error(std::string(options.count > 0 ? "--count" : "--form and --acrostic") +
-                          ": expected a model trained with --lines, found another",
-                      "train it with --lines, one poem a line");
+    throw usage_error(std::string(options.count > 0 ? "`count`" : "`form` and `acrostic`") +
+                          ": expected a model trained with `lines`, found another",
+                      "train it with `lines`, one poem a line");
   }
   const Verse form(options.verse, vocabulary);
   Verse verse = form;
@@ -163,9 +163,9 @@ void generate(const LanguageModel& model, const std::string& prompt, int64_t len
     verse = form;
     for (const int32_t symbol : symbols) {
       if (symbol != begin && !verse.write(symbol)) {
-        throw usage_error(fmt::format("--prompt: '{}' does not fit {}", vocabulary.symbol(symbol),
-                                      options.verse.acrostic.empty() ? "--form " + options.verse.form
-                                                                     : "--acrostic " + options.verse.acrostic),
+        throw usage_error(fmt::format("`prompt`: '{}' does not fit {}", vocabulary.symbol(symbol),
+                                      options.verse.acrostic.empty() ? "`form` " + options.verse.form
+                                                                     : "`acrostic` " + options.verse.acrostic),
                           "give the start of such a poem, or no prompt");
       }
       logits = reader.read(symbol);

@@ -257,7 +257,7 @@ Tagging Tagger::most_probable(const data::WordBatch& batch, int64_t row, const W
 void Tagger::check_length(int64_t words, int64_t n) const {
   if (n == 1 || words * K() <= kMaxWays / n) return;
   throw input_error(fmt::format("a sentence of {} words is too long for {} tag sequences", words, n),
-                    "ask for fewer with --nbest, or split the sentence");
+                    "ask for fewer with `nbest`, or split the sentence");
 }
 
 std::vector<std::vector<Tagging>> Tagger::best(const data::WordBatch& batch, int64_t n,

@@ -32,7 +32,7 @@ Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
     lines_ = static_cast<size_t>(options.form[2] - '0');
     if (comma_ < 0 || stop_ < 0) {
       throw input_error(
-          fmt::format("--form: expected a model that knows {} and {}, found one that does not", kComma, kStop),
+          fmt::format("`form`: expected a model that knows {} and {}, found one that does not", kComma, kStop),
           "train one on poems with these marks at the ends of lines");
     }
   }
@@ -42,14 +42,14 @@ Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
     const std::string_view symbol = std::string_view(options.acrostic).substr(at, length);
     const int32_t index = vocabulary.find(symbol);
     if (index < 0) {
-      throw input_error(fmt::format("--acrostic: expected characters that the model knows, found '{}'", symbol),
+      throw input_error(fmt::format("`acrostic`: expected characters that the model knows, found '{}'", symbol),
                         "choose another");
     }
     acrostic_.push_back(index);
     at += length;
   }
   if (in_form() && acrostic_.size() > lines_) {
-    throw usage_error(fmt::format("--acrostic: expected at most {} characters with --form {}, found {}", lines_,
+    throw usage_error(fmt::format("`acrostic`: expected at most {} characters with `form` {}, found {}", lines_,
                                   options.form, acrostic_.size()),
                       "give fewer, or a form with more lines");
   }
@@ -69,7 +69,7 @@ Verse::Verse(const VerseOptions& options, const data::Vocabulary& vocabulary)
     if (data::word_shape(symbol) != "x") not_in_line_[at] = true;
   }
   if (in_form() && std::find(not_in_line_.begin(), not_in_line_.end(), false) == not_in_line_.end()) {
-    throw input_error("--form: expected a character-level model, found another", "train it on poems with --level char");
+    throw input_error("`form`: expected a character-level model, found another", "train it on poems with `level` char");
   }
 }
 

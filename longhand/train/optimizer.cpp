@@ -64,7 +64,7 @@ void OptimizerOptions::add_to(OptionTable& table) {
             or_own(at_least(0.0)));
   table.add("clip-norm", clip_norm, "largest global norm of the gradients (Pascanu et al. 2013); 0: no clipping",
             at_least(0.0));
-  table.add("clip-value", clip_value, "largest magnitude of a gradient, applied before --clip-norm; 0: no clipping",
+  table.add("clip-value", clip_value, "largest magnitude of a gradient, applied before `clip-norm`; 0: no clipping",
             at_least(0.0));
   table.add("average-after", average_after,
             "asgd: updates before averaging starts; -1: averaging starts when the held-out loss stops improving",

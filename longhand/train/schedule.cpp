@@ -23,7 +23,7 @@ void ScheduleOptions::add_to(OptionTable& table) {
   table.add("lr-factor", factor, "step, exponential, plateau: factor of each reduction", factor_check);
   table.add("lr-every", every, "step: epochs between reductions", at_least(1));
   table.add("lr-after", after,
-            "step: epochs before the first reduction (0: same as --lr-every); exponential: epochs before the decay",
+            "step: epochs before the first reduction (0: same as `lr-every`); exponential: epochs before the decay",
             at_least(0));
   table.add("lr-patience", patience, "plateau: evaluations without improvement before the rate is reduced",
             at_least(0));
@@ -33,7 +33,7 @@ void ScheduleOptions::add_to(OptionTable& table) {
             at_least(0));
   table.add("lr-min", min, "plateau, cosine: smallest learning rate", at_least(0.0));
   table.add("lr-peak-at", peak_at, "one-cycle: fraction of the run at which the rate is highest", factor_check);
-  table.add("lr-start-divisor", start_divisor, "one-cycle: --lr divided by the initial rate", at_least(1.0));
+  table.add("lr-start-divisor", start_divisor, "one-cycle: `lr` divided by the initial rate", at_least(1.0));
   table.add("lr-end-divisor", end_divisor, "one-cycle: initial rate divided by the final rate", at_least(1.0));
 }
 

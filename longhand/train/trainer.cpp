@@ -36,7 +36,7 @@ Error damaged_checkpoint(const std::string& path) {
 void check_finite(std::span<const float> values, const std::string& name, const std::string& path) {
   if (std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) return;
   throw input_error(fmt::format("{}: expected finite numbers in '{}', found NaN or infinity", path, name),
-                    "the training had diverged, or the file was altered; start the run again, with a lower --lr");
+                    "the training had diverged, or the file was altered; start the run again, with a lower `lr`");
 }
 
 void check_checksum(const io::Safetensors& file, const std::string& path) {
@@ -84,8 +84,8 @@ void TrainOptions::add_to(OptionTable& table) {
 void TrainOptions::check(const tasks::Task& task) const {
   if (optimizer.optimizer == "asgd" && optimizer.average_after < 0 && !task.has_validation()) {
     throw usage_error(
-        "--optimizer asgd: averaging starts when the held-out loss stops improving, and nothing is held out",
-        "give --valid or --valid-fraction, or set --average-after");
+        "`optimizer` asgd: averaging starts when the held-out loss stops improving, and nothing is held out",
+        "give `valid` or `valid-fraction`, or set `average-after`");
   }
 }
 
@@ -181,7 +181,7 @@ Divergence Trainer::diverged(const std::string& what) const {
       ExitCode::kInput,
       fmt::format("step {} (epoch {}): the {} is not finite; training has stopped, and {} holds the last good state",
                   progress_.step + 1, progress_.epoch, what, files_.checkpoint),
-      fmt::format("use a lower --lr (now {}) or a lower --clip-norm above 0 (now {}; 0: no clipping), and start again",
+      fmt::format("use a lower `lr` (now {}) or a lower `clip-norm` above 0 (now {}; 0: no clipping), and start again",
                   options_.optimizer.learning_rate, options_.optimizer.clip_norm));
 }
 
@@ -331,7 +331,7 @@ static void check_fixed(const nlohmann::json& state, const FixedOptions& options
   for (const auto& [name, value] : options) {
     const auto found = before.find(name);
     if (found == before.end() || found->second == value) continue;
-    throw input_error(fmt::format("{}: expected --{} {}, as at the start of the run, found {}", path, name,
+    throw input_error(fmt::format("{}: expected `{}` {}, as at the start of the run, found {}", path, name,
                                   found->second.empty() ? "(empty)" : found->second, value.empty() ? "(empty)" : value),
                       "restore it in config.toml, or start another run");
   }
@@ -403,7 +403,7 @@ void Trainer::resume() {
     }
     const std::string optimizer = state.at("optimizer");
     if (optimizer != options_.optimizer.optimizer) {
-      throw input_error(fmt::format("{}: expected a run with --optimizer {}, found one with {}", path,
+      throw input_error(fmt::format("{}: expected a run with `optimizer` {}, found one with {}", path,
                                     options_.optimizer.optimizer, optimizer),
                         "resume with the options of the run, or start another run");
     }
@@ -473,7 +473,7 @@ void Trainer::resume() {
     progress_.batch = task_.batch();
   }
   if (progress_.epoch > options_.epochs) {
-    throw usage_error(fmt::format("--epochs: expected at least {}, the epoch that the run is in, found {}",
+    throw usage_error(fmt::format("`epochs`: expected at least {}, the epoch that the run is in, found {}",
                                   progress_.epoch, options_.epochs),
                       "give a larger one, or none");
   }

@@ -142,9 +142,9 @@ TEST(Columns, FaultsAreNamedWithTheirLine) {
   EXPECT_EQ(error_of("\n# only a comment\n", {.format = "conllu"}),
             "f: expected sentences, one word per line, found none");
   EXPECT_EQ(error_of("a X\n", {.column = "upos"}),
-            "f:1: --column upos needs CoNLL-U, ten tab-separated columns, the first an ID; found 2 columns");
+            "f:1: `column` upos needs CoNLL-U, ten tab-separated columns, the first an ID; found 2 columns");
   EXPECT_EQ(error_of("a X\n", {.column = "0"}, ExitCode::kUsage),
-            "--column: expected upos, xpos, last or a number from 1, found '0'");
+            "`column`: expected upos, xpos, last or a number from 1, found '0'");
 }
 
 // A comment may be a paragraph of its own; a # that is a word is one wherever it stands.
@@ -161,7 +161,7 @@ TEST(Columns, ConllUThatIsDamagedIsRefused) {
   EXPECT_EQ(error_of("1" + word + "1" + word), "f:2: expected the ID 2, found '1'");
   EXPECT_EQ(error_of("1" + word + "x" + word), "f:2: expected the ID 2, found 'x'");
   EXPECT_EQ(error_of("1" + word + "2\tw\tNOUN\n"), "f:2: expected the 10 tab-separated columns of CoNLL-U, found 3");
-  EXPECT_EQ(error_of("1" + word, {.column = "20"}), "f:1: --column 20: expected one of the 10 columns of CoNLL-U");
+  EXPECT_EQ(error_of("1" + word, {.column = "20"}), "f:1: `column` 20: expected one of the 10 columns of CoNLL-U");
   EXPECT_EQ(error_of("1\tw\tw\t_\tNN\t_\t0\troot\t_\t_\n"), "f:1: expected a tag in column 4, found none");
 }
 

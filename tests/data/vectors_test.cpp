@@ -70,8 +70,8 @@ TEST(WordVectors, FaultsAreFoundWhereTheyAre) {
   EXPECT_NE(fault("cat 1 nan\n").find("expected a number"), std::string::npos);
   EXPECT_NE(fault("cat 1 1e60\n").find("expected a number"), std::string::npos);
   EXPECT_NE(fault("cat 1 \xFF\n").find("expected a number, found something else"), std::string::npos);
-  EXPECT_NE(fault("cat 1 2 3\n").find("--embed: expected 3, the size of the vectors in"), std::string::npos);
-  EXPECT_NE(fault("5 300\ncat 1 2\n").find("--embed: expected 300"), std::string::npos);
+  EXPECT_NE(fault("cat 1 2 3\n").find("`embed`: expected 3, the size of the vectors in"), std::string::npos);
+  EXPECT_NE(fault("5 300\ncat 1 2\n").find("`embed`: expected 300"), std::string::npos);
   EXPECT_NE(fault("\n").find("found none"), std::string::npos);
   EXPECT_NE(fault("cat\n").find("expected a word and 1 to 65536 numbers, found 0"), std::string::npos);
   Vocabulary vocabulary = three();

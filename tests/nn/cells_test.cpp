@@ -277,7 +277,7 @@ TEST_P(OtherCells, RunOnTheTapeAlone) {
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::kUsage);
-    EXPECT_EQ(std::string(e.what()), "--cell " + GetParam() + ": expected --engine autograd, found fused");
+    EXPECT_EQ(std::string(e.what()), "`cell` " + GetParam() + ": expected `engine` autograd, found fused");
   }
 }
 
@@ -289,7 +289,7 @@ TEST_P(OtherCells, RefuseWhatBelongsToTheLstm) {
       ADD_FAILURE() << name;
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ExitCode::kUsage);
-      EXPECT_EQ(std::string(e.what()), "--" + name + ": expected --cell lstm, found --cell " + cell);
+      EXPECT_EQ(std::string(e.what()), "`" + name + "`: expected `cell` lstm, found `cell` " + cell);
     }
     ParameterArena arena;
     EXPECT_THROW(LstmStack({.lstm = lstm, .inputs = 2}, arena), std::logic_error) << name;

@@ -153,7 +153,7 @@ TEST(LanguageModel, RefusesFilesThatDoNotFitTogether) {
   EXPECT_NE(error([](Tampered& t) {
               t.set_option("cell", "rnn");
               t.set_option("proj", 4);
-            }).find("--proj: expected --cell lstm"),
+            }).find("`proj`: expected `cell` lstm"),
             std::string::npos);
   EXPECT_NE(error([](Tampered& t) { t.set_option("lines", true); }).find("expected <bos>"), std::string::npos);
   EXPECT_NE(error([](Tampered& t) { t.arrays["output.bias"][0] = std::nanf(""); }).find("not finite"),
@@ -205,15 +205,15 @@ TEST(LanguageModel, FileRoundTripsWithTiedWeights) {
 
 TEST(LanguageModel, RefusesWhatNeedsAnEmbeddingWithoutOne) {
   for (const auto& [options, name] :
-       {std::pair(LanguageModelOptions{.lstm = {}, .embed = 0, .tie_weights = true}, "--tie-weights"),
-        {{.lstm = {}, .embed = 0, .dropout_embedding = 0.1}, "--dropout-embedding"}}) {
+       {std::pair(LanguageModelOptions{.lstm = {}, .embed = 0, .tie_weights = true}, "`tie-weights`"),
+        {{.lstm = {}, .embed = 0, .dropout_embedding = 0.1}, "`dropout-embedding`"}}) {
     try {
       options.check();
       FAIL() << name;
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ExitCode::kUsage);
       EXPECT_EQ(std::string(e.what()), std::string(name) + ": expected an embedding, found one-hot input");
-      EXPECT_NE(e.advice().find("--embed"), std::string::npos);
+      EXPECT_NE(e.advice().find("`embed`"), std::string::npos);
     }
   }
 }

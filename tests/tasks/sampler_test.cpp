@@ -53,7 +53,7 @@ TEST(Generate, IsReproducibleAndRefusesWhatItDoesNotKnow) {
   EXPECT_NE(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 2}));
   EXPECT_EQ(generated(m.model, "", {.seed = 1}).size(), 60U);
   EXPECT_EQ(error_of([&] { generated(m.model, "th\u00e9", {}); }),
-            "--prompt:1: the model does not know the symbol 'é'");
+            "`prompt`:1: the model does not know the symbol 'é'");
   EXPECT_NE(error_of([&] { generated(m.model, "thé", {}, data::Unknown::kUnk); }), "");
   EXPECT_EQ(generated(m.model, "th\u00e9", {}, data::Unknown::kSkip), generated(m.model, "th", {}));
 }
@@ -74,7 +74,7 @@ TEST(Generate, ReadsTheContextBeforeThePrompt) {
   EXPECT_EQ(generated(m.model, "\nthe", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
   EXPECT_EQ(generated(m.model, " the", {.seed = 1}), generated(m.model, "the", {.seed = 1, .context = " "}));
   EXPECT_EQ(error_of([&] { generated(m.model, "a", {.context = "th\u00e9"}); }),
-            "--context:1: the model does not know the symbol 'é'");
+            "`context`:1: the model does not know the symbol 'é'");
   Model lines({.text = {.lines = true}, .lstm = {.hidden = 9}, .embed = 4}, "ab\nba\n");
   EXPECT_THROW(generated(lines.model, "a", {.context = "b"}), Error);
 }

@@ -154,7 +154,7 @@ TEST(Trainer, StopsBeforeANonFiniteLossChangesWeights) {
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::kInput);
     EXPECT_NE(std::string(e.what()).find("not finite"), std::string::npos) << e.what();
-    EXPECT_NE(e.advice().find("--lr"), std::string::npos);
+    EXPECT_NE(e.advice().find("`lr`"), std::string::npos);
   }
   const auto kept = arrays(folder.string());
   for (const float v : kept.at("values")) ASSERT_TRUE(std::isfinite(v));
@@ -265,8 +265,8 @@ TEST(Trainer, RefusesTheAsgdTriggerWithoutValidation) {
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::kUsage);
-    EXPECT_NE(std::string(e.what()).find("--optimizer asgd: "), std::string::npos) << e.what();
-    EXPECT_NE(e.advice().find("--average-after"), std::string::npos) << e.advice();
+    EXPECT_NE(std::string(e.what()).find("`optimizer` asgd: "), std::string::npos) << e.what();
+    EXPECT_NE(e.advice().find("`average-after`"), std::string::npos) << e.advice();
   }
   recipe.training.optimizer.average_after = 3;
   EXPECT_EQ(sitting(recipe, folder.string(), false, 1).outcome, Outcome::kFinished);
