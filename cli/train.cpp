@@ -90,7 +90,7 @@ class Train {
     if (!run->description().empty() && !control_.quiet) say("{}\n", with_dashes(run->description()));
     prepare_folder();
     const io::FolderLock lock(folder_);
-    if (control_.resume.empty()) remove_old_run();
+    if (control_.resume.empty()) train::remove_run(folder_);
     ProgressDisplay display(control_.quiet);
     stop_on_interrupt();
     const runs::RunResult result = run->train(folder_, !control_.resume.empty(),
@@ -126,23 +126,7 @@ class Train {
     if (!control_.resume.empty()) {
       refuse_changes();
       folder_ = control_.resume;
-      const train::RunFiles files(folder_);
-      if (!io::exists(files.config) || !io::exists(files.checkpoint)) {
-        throw input_error(folder_ + ": expected the folder of a run, with config.toml and checkpoint.safetensors",
-                          "give the folder that the run was started with (--out)");
-      }
-      settings_->set_earlier_defaults();
-      try {
-        io::read_toml(files.config, settings_table_);
-      } catch (const Error& e) {
-        throw input_error(
-            fmt::format("{}: cannot be resumed: {}", folder_, e.what()),
-            fmt::format("restore that line; if another command than `{}` started the run, use that one", name()));
-      }
-      if (settings_->data.empty()) {
-        throw input_error(files.config + ": expected the run's options, found no data",
-                          "restore the file, or start another run");
-      }
+      runs::read_settings(folder_, *settings_, settings_table_);
     }
     if (!control_.config.empty()) io::read_toml(control_.config, settings_table_);
     given_settings_.apply(settings_table_);
@@ -197,15 +181,6 @@ class Train {
       if (error) break;
     }
     throw input_error(folder_ + ": cannot create this folder: " + error.message(), "name another with --out");
-  }
-
-  // A run that is replaced must not leave its files beside the new ones.
-  void remove_old_run() const {
-    std::error_code ignored;
-    const train::RunFiles old(folder_);
-    for (const std::string& file : {old.checkpoint, old.model, old.metrics, old.events, old.report}) {
-      std::filesystem::remove(file, ignored);
-    }
   }
 
   void report(const runs::RunResult& run) const {

@@ -1,12 +1,47 @@
 #include "longhand/c.h"
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <string>
 
 #include "longhand/predict.h"
 #include "longhand/stream.h"
 #include "longhand/version.h"
+
+namespace longhand {
+
+// A host's threads.
+class HostThreads final : public Executor {
+ public:
+  explicit HostThreads(const longhand_threads& threads) : threads_(threads) {}
+  int size() const noexcept override { return threads_.count; }
+  void run(int parts, void (*work)(void*, int), void* context) noexcept override {
+    threads_.run(threads_.host, parts, work, context);
+  }
+
+ private:
+  longhand_threads threads_;
+};
+
+// The threads of a handle, which keeps the host's.
+struct UsedThreads {
+  explicit UsedThreads(const longhand_threads* given) {
+    if (given == nullptr) return;
+    if (given->count < (given->run != nullptr ? 1 : 0)) {
+      throw usage_error("threads: expected a count of at least " + std::string(given->run ? "1" : "0") +
+                                      ", found " + std::to_string(given->count),
+                                  "correct the count");
+    }
+    if (given->run != nullptr) host = std::make_unique<HostThreads>(*given);
+    threads = host != nullptr ? Threads(*host) : Threads(given->count);
+  }
+
+  std::unique_ptr<HostThreads> host;
+  Threads threads;
+};
+
+}  // namespace longhand
 
 // The handles are the C++ objects, with what keeps their results alive.
 struct longhand_model {
@@ -16,24 +51,29 @@ struct longhand_stream {
   longhand::Stream stream;
 };
 struct longhand_streams {
+  longhand::UsedThreads used;
   longhand::Streams streams;
 };
 struct longhand_tagger {
+  longhand::UsedThreads used;
   longhand::Tagger tagger;
 };
 struct longhand_taggings {
   std::vector<longhand::Tags> best;
 };
 struct longhand_classifier {
+  longhand::UsedThreads used;
   longhand::Classifier classifier;
 };
 struct longhand_forecaster {
+  longhand::UsedThreads used;
   longhand::Forecaster forecaster;
 };
 struct longhand_generator {
   longhand::Generator generator;
 };
 struct longhand_scorer {
+  longhand::UsedThreads used;
   longhand::Scorer scorer;
 };
 
@@ -175,10 +215,13 @@ int64_t longhand_stream_state_size(const longhand_stream* stream) { return strea
 void longhand_stream_get_state(const longhand_stream* stream, float* state) { stream->stream.get_state(state); }
 void longhand_stream_set_state(longhand_stream* stream, const float* state) { stream->stream.set_state(state); }
 
-longhand_status longhand_streams_new(const longhand_model* model, int64_t capacity, int threads,
+longhand_status longhand_streams_new(const longhand_model* model, int64_t capacity, const longhand_threads* threads,
                                      longhand_streams** streams) {
-  return guarded(
-      [&] { *streams = new longhand_streams{longhand::Streams(given(model, "a model")->model, capacity, threads)}; });
+  return guarded([&] {
+    longhand::UsedThreads used(threads);
+    longhand::Streams made(given(model, "a model")->model, capacity, used.threads);
+    *streams = new longhand_streams{std::move(used), std::move(made)};
+  });
 }
 
 void longhand_streams_free(longhand_streams* streams) { delete streams; }
@@ -214,8 +257,13 @@ longhand_status longhand_streams_step_symbols(longhand_streams* streams, const i
   return status == LONGHAND_OK && !read ? (model.inputs() > 0 ? not_read(model) : not_open()) : status;
 }
 
-longhand_status longhand_tagger_new(const longhand_model* model, int threads, longhand_tagger** tagger) {
-  return guarded([&] { *tagger = new longhand_tagger{longhand::Tagger(given(model, "a model")->model, threads)}; });
+longhand_status longhand_tagger_new(const longhand_model* model, const longhand_threads* threads,
+                                    longhand_tagger** tagger) {
+  return guarded([&] {
+    longhand::UsedThreads used(threads);
+    longhand::Tagger made(given(model, "a model")->model, used.threads);
+    *tagger = new longhand_tagger{std::move(used), std::move(made)};
+  });
 }
 
 void longhand_tagger_free(longhand_tagger* tagger) { delete tagger; }
@@ -242,9 +290,13 @@ const char* longhand_taggings_tag(const longhand_taggings* taggings, size_t tagg
   return name_at(taggings->best[tagging].tags, static_cast<int64_t>(word));
 }
 
-longhand_status longhand_classifier_new(const longhand_model* model, int threads, longhand_classifier** classifier) {
-  return guarded(
-      [&] { *classifier = new longhand_classifier{longhand::Classifier(given(model, "a model")->model, threads)}; });
+longhand_status longhand_classifier_new(const longhand_model* model, const longhand_threads* threads,
+                                        longhand_classifier** classifier) {
+  return guarded([&] {
+    longhand::UsedThreads used(threads);
+    longhand::Classifier made(given(model, "a model")->model, used.threads);
+    *classifier = new longhand_classifier{std::move(used), std::move(made)};
+  });
 }
 
 void longhand_classifier_free(longhand_classifier* classifier) { delete classifier; }
@@ -262,9 +314,13 @@ longhand_status longhand_classifier_classify(const longhand_classifier* classifi
   });
 }
 
-longhand_status longhand_forecaster_new(const longhand_model* model, int threads, longhand_forecaster** forecaster) {
-  return guarded(
-      [&] { *forecaster = new longhand_forecaster{longhand::Forecaster(given(model, "a model")->model, threads)}; });
+longhand_status longhand_forecaster_new(const longhand_model* model, const longhand_threads* threads,
+                                        longhand_forecaster** forecaster) {
+  return guarded([&] {
+    longhand::UsedThreads used(threads);
+    longhand::Forecaster made(given(model, "a model")->model, used.threads);
+    *forecaster = new longhand_forecaster{std::move(used), std::move(made)};
+  });
 }
 
 void longhand_forecaster_free(longhand_forecaster* forecaster) { delete forecaster; }
@@ -311,8 +367,13 @@ longhand_status longhand_generator_generate(const longhand_generator* generator,
   });
 }
 
-longhand_status longhand_scorer_new(const longhand_model* model, int threads, longhand_scorer** scorer) {
-  return guarded([&] { *scorer = new longhand_scorer{longhand::Scorer(given(model, "a model")->model, threads)}; });
+longhand_status longhand_scorer_new(const longhand_model* model, const longhand_threads* threads,
+                                    longhand_scorer** scorer) {
+  return guarded([&] {
+    longhand::UsedThreads used(threads);
+    longhand::Scorer made(given(model, "a model")->model, used.threads);
+    *scorer = new longhand_scorer{std::move(used), std::move(made)};
+  });
 }
 
 void longhand_scorer_free(longhand_scorer* scorer) { delete scorer; }

@@ -85,13 +85,22 @@ LONGHAND_API int64_t longhand_stream_state_size(const longhand_stream* stream);
 LONGHAND_API void longhand_stream_get_state(const longhand_stream* stream, float* state);
 LONGHAND_API void longhand_stream_set_state(longhand_stream* stream, const float* state);
 
+/* Whose threads work within a call: `count` of Longhand's own, of which the caller is one (0: all that the process may
+ * use); or, where `run` is not null, `count` of the host's. It calls work(context, part) for part 0 to `parts` - 1,
+ * each once, on any threads in any order, and returns when all have returned; `parts` is at most `count`. It may be
+ * called from several threads at the same time. Where a pointer to this is null, the caller works alone. */
+typedef struct longhand_threads {
+  int count;
+  void (*run)(void* host, int parts, void (*work)(void* context, int part), void* context);
+  void* host;
+} longhand_threads;
+
 /* Many sequences, advanced together; for one thread at a time. */
 
 typedef struct longhand_streams longhand_streams;
 
-/* `threads`: 0 means all that the process may use, here and below. */
-LONGHAND_API longhand_status longhand_streams_new(const longhand_model* model, int64_t capacity, int threads,
-                                                  longhand_streams** streams);
+LONGHAND_API longhand_status longhand_streams_new(const longhand_model* model, int64_t capacity,
+                                                  const longhand_threads* threads, longhand_streams** streams);
 LONGHAND_API void longhand_streams_free(longhand_streams* streams);
 /* Begins a sequence and returns its number, below the capacity; -1 where there is no room. */
 LONGHAND_API int64_t longhand_streams_open(longhand_streams* streams);
@@ -112,7 +121,8 @@ LONGHAND_API longhand_status longhand_streams_step_symbols(longhand_streams* str
 typedef struct longhand_tagger longhand_tagger;
 typedef struct longhand_taggings longhand_taggings;
 
-LONGHAND_API longhand_status longhand_tagger_new(const longhand_model* model, int threads, longhand_tagger** tagger);
+LONGHAND_API longhand_status longhand_tagger_new(const longhand_model* model, const longhand_threads* threads,
+                                                 longhand_tagger** tagger);
 LONGHAND_API void longhand_tagger_free(longhand_tagger* tagger);
 /* The `best` most probable taggings of a sentence of `count` words, best first. */
 LONGHAND_API longhand_status longhand_tagger_tag(const longhand_tagger* tagger, const char* const* words, size_t count,
@@ -127,7 +137,7 @@ LONGHAND_API const char* longhand_taggings_tag(const longhand_taggings* taggings
 
 typedef struct longhand_classifier longhand_classifier;
 
-LONGHAND_API longhand_status longhand_classifier_new(const longhand_model* model, int threads,
+LONGHAND_API longhand_status longhand_classifier_new(const longhand_model* model, const longhand_threads* threads,
                                                      longhand_classifier** classifier);
 LONGHAND_API void longhand_classifier_free(longhand_classifier* classifier);
 /* Writes at most `top` classes, as numbers of the model's outputs, best first, and their probabilities; and in `found`
@@ -140,7 +150,7 @@ LONGHAND_API longhand_status longhand_classifier_classify(const longhand_classif
 
 typedef struct longhand_forecaster longhand_forecaster;
 
-LONGHAND_API longhand_status longhand_forecaster_new(const longhand_model* model, int threads,
+LONGHAND_API longhand_status longhand_forecaster_new(const longhand_model* model, const longhand_threads* threads,
                                                      longhand_forecaster** forecaster);
 LONGHAND_API void longhand_forecaster_free(longhand_forecaster* forecaster);
 LONGHAND_API int64_t longhand_forecaster_ahead(const longhand_forecaster* forecaster);
@@ -178,7 +188,8 @@ LONGHAND_API longhand_status longhand_generator_generate(const longhand_generato
 
 typedef struct longhand_scorer longhand_scorer;
 
-LONGHAND_API longhand_status longhand_scorer_new(const longhand_model* model, int threads, longhand_scorer** scorer);
+LONGHAND_API longhand_status longhand_scorer_new(const longhand_model* model, const longhand_threads* threads,
+                                                 longhand_scorer** scorer);
 LONGHAND_API void longhand_scorer_free(longhand_scorer* scorer);
 /* Nats of a text's symbols together, how many were predicted, and how many the model does not know. */
 LONGHAND_API longhand_status longhand_scorer_score(const longhand_scorer* scorer, const char* text, double* nats,

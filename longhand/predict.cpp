@@ -29,7 +29,7 @@ struct LONGHAND_LOCAL Tagger::Parts : UsedModel<tasks::Tagger> {
   using UsedModel::UsedModel;
 };
 
-Tagger::Tagger(std::shared_ptr<const Model> model, int threads)
+Tagger::Tagger(std::shared_ptr<const Model> model, Threads threads)
     : parts_(std::make_unique<Parts>(std::move(model), Task::kTagger, &Model::Parts::tagger, threads)) {}
 Tagger::~Tagger() = default;
 Tagger::Tagger(Tagger&&) noexcept = default;
@@ -89,7 +89,7 @@ struct LONGHAND_LOCAL Classifier::Parts : UsedModel<tasks::Classifier> {
   using UsedModel::UsedModel;
 };
 
-Classifier::Classifier(std::shared_ptr<const Model> model, int threads)
+Classifier::Classifier(std::shared_ptr<const Model> model, Threads threads)
     : parts_(std::make_unique<Parts>(std::move(model), Task::kClassifier, &Model::Parts::classifier, threads)) {}
 Classifier::~Classifier() = default;
 Classifier::Classifier(Classifier&&) noexcept = default;
@@ -171,7 +171,7 @@ struct LONGHAND_LOCAL Forecaster::Parts : UsedModel<tasks::Regressor> {
   }
 };
 
-Forecaster::Forecaster(std::shared_ptr<const Model> model, int threads)
+Forecaster::Forecaster(std::shared_ptr<const Model> model, Threads threads)
     : parts_(std::make_unique<Parts>(std::move(model), Task::kRegressor, &Model::Parts::regressor, threads)) {}
 Forecaster::~Forecaster() = default;
 Forecaster::Forecaster(Forecaster&&) noexcept = default;
@@ -247,7 +247,7 @@ struct LONGHAND_LOCAL Scorer::Parts : UsedModel<tasks::LanguageModel> {
   using UsedModel::UsedModel;
 };
 
-Scorer::Scorer(std::shared_ptr<const Model> model, int threads)
+Scorer::Scorer(std::shared_ptr<const Model> model, Threads threads)
     : parts_(std::make_unique<Parts>(std::move(model), Task::kLanguageModel, &Model::Parts::language_model, threads)) {
   if (!parts_->task_model.options().lstm.bidirectional) return;
   throw input_error("a bidirectional model cannot score a text: it reads the symbol that it predicts",

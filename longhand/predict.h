@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "longhand/base/executor.h"
 #include "longhand/model.h"
 #include "longhand/tasks/sampler_options.h"
 
@@ -33,8 +34,8 @@ using Sentence = std::vector<std::string>;
 
 class LONGHAND_API Tagger {
  public:
-  /// Throws an input error for a model that is none. `threads`: of a single call; 0 means all that the process may use.
-  explicit Tagger(std::shared_ptr<const Model> model, int threads = 1);
+  /// Throws an input error for a model that is none. `threads`: of a single call.
+  explicit Tagger(std::shared_ptr<const Model> model, Threads threads = 1);
   ~Tagger();
   Tagger(Tagger&&) noexcept;
   Tagger& operator=(Tagger&&) noexcept;
@@ -62,7 +63,7 @@ struct ClassProbability {
 
 class LONGHAND_API Classifier {
  public:
-  explicit Classifier(std::shared_ptr<const Model> model, int threads = 1);
+  explicit Classifier(std::shared_ptr<const Model> model, Threads threads = 1);
   ~Classifier();
   Classifier(Classifier&&) noexcept;
   Classifier& operator=(Classifier&&) noexcept;
@@ -81,7 +82,7 @@ class LONGHAND_API Classifier {
 
 class LONGHAND_API Forecaster {
  public:
-  explicit Forecaster(std::shared_ptr<const Model> model, int threads = 1);
+  explicit Forecaster(std::shared_ptr<const Model> model, Threads threads = 1);
   ~Forecaster();
   Forecaster(Forecaster&&) noexcept;
   Forecaster& operator=(Forecaster&&) noexcept;
@@ -139,7 +140,7 @@ struct TextScore {
 
 class LONGHAND_API Scorer {
  public:
-  explicit Scorer(std::shared_ptr<const Model> model, int threads = 1);
+  explicit Scorer(std::shared_ptr<const Model> model, Threads threads = 1);
   ~Scorer();
   Scorer(Scorer&&) noexcept;
   Scorer& operator=(Scorer&&) noexcept;

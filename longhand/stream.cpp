@@ -104,7 +104,7 @@ std::vector<float> Stream::state() const {
 static constexpr int64_t kBlock = 64;
 
 struct LONGHAND_LOCAL Streams::Parts {
-  Parts(std::shared_ptr<const Model> of, int64_t rows, int threads)
+  Parts(std::shared_ptr<const Model> of, int64_t rows, Threads threads)
       : model(std::move(of)),
         network(model->parts().network()),
         units(*model),
@@ -238,7 +238,7 @@ struct LONGHAND_LOCAL Streams::Parts {
   std::vector<uint8_t> is_open;
 };
 
-Streams::Streams(std::shared_ptr<const Model> model, int64_t capacity, int threads) {
+Streams::Streams(std::shared_ptr<const Model> model, int64_t capacity, Threads threads) {
   check_stream(model, -1, -1);
   if (capacity < 1 || capacity > INT32_MAX) {
     throw usage_error(fmt::format("expected room for 1 to {} streams, found {}", INT32_MAX, capacity),

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "longhand/base/executor.h"
 #include "longhand/model.h"
 
 namespace longhand {
@@ -57,8 +58,8 @@ class LONGHAND_API Stream {
 /// The results are those of a Stream for each, and a step of many takes less time than their steps one by one.
 class LONGHAND_API Streams {
  public:
-  /// Room for `capacity` sequences. `threads` of 0 means all that the process may use. Throws as Stream does.
-  Streams(std::shared_ptr<const Model> model, int64_t capacity, int threads = 1);
+  /// Room for `capacity` sequences. Throws as Stream does.
+  Streams(std::shared_ptr<const Model> model, int64_t capacity, Threads threads = 1);
   ~Streams();
   Streams(Streams&&) noexcept;
   Streams& operator=(Streams&&) noexcept;

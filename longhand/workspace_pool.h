@@ -16,14 +16,14 @@ template <class Workspace>
 class WorkspacePool {
  public:
   template <class TaskModel>
-  WorkspacePool(const TaskModel& model, int threads)
+  WorkspacePool(const TaskModel& model, Threads threads)
       : make_([&model, threads] { return std::make_unique<Worker>(model, threads); }) {
     free_.push_back(make_());  // what the system refuses is found now
   }
 
   struct Worker {
     template <class TaskModel>
-    Worker(const TaskModel& model, int threads)
+    Worker(const TaskModel& model, Threads threads)
         : context(threads), workspace(model, model.options().lstm.fastest_engine(), context) {}
     kernels::Context context;
     Workspace workspace;
@@ -69,7 +69,7 @@ class WorkspacePool {
 template <class TaskModel>
 struct LONGHAND_LOCAL UsedModel {
   UsedModel(std::shared_ptr<const Model> of, Task task, std::unique_ptr<const TaskModel> Model::Parts::*part,
-            int threads)
+            Threads threads)
       : model(std::move(of)), task_model(*(checked(task).*part)), pool(task_model, threads) {}
 
   const Model::Parts& checked(Task task) const {

@@ -33,6 +33,12 @@ static int stop(const char* text, size_t length, void* user) {
   return ++*(int*)user < 3;
 }
 
+/* A host's threads: this one, which does the parts from the last to the first. */
+static void run_parts(void* host, int parts, void (*work)(void* context, int part), void* context) {
+  ++*(int*)host;
+  while (parts > 0) work(context, --parts);
+}
+
 static void test_language_model(longhand_model* model) {
   const int64_t V = longhand_model_outputs(model);
   float* y = malloc((size_t)V * 2 * sizeof(float));
@@ -61,8 +67,8 @@ static void test_language_model(longhand_model* model) {
   longhand_stream_get_state(stream, state);
   EXPECT(longhand_stream_step_symbol(stream, h, y) == LONGHAND_OK);
 
-  EXPECT(longhand_streams_new(model, 0, 1, &streams) == LONGHAND_USAGE);
-  EXPECT(longhand_streams_new(model, 2, 1, &streams) == LONGHAND_OK);
+  EXPECT(longhand_streams_new(model, 0, NULL, &streams) == LONGHAND_USAGE);
+  EXPECT(longhand_streams_new(model, 2, NULL, &streams) == LONGHAND_OK);
   which[0] = longhand_streams_open(streams);
   which[1] = longhand_streams_open(streams);
   EXPECT(longhand_streams_open(streams) == -1);
@@ -90,7 +96,7 @@ static void test_language_model(longhand_model* model) {
   longhand_streams_close(streams, which[0]);
   EXPECT(longhand_streams_open(streams) == which[0]);
 
-  EXPECT(longhand_scorer_new(model, 1, &scorer) == LONGHAND_OK);
+  EXPECT(longhand_scorer_new(model, NULL, &scorer) == LONGHAND_OK);
   EXPECT(longhand_scorer_score(scorer, "the river", &nats, &symbols, &unknown) == LONGHAND_OK);
   EXPECT(nats > 0 && symbols == 8 && unknown == 0);
   EXPECT(longhand_scorer_score(scorer, "t", &nats, &symbols, &unknown) == LONGHAND_INPUT);
@@ -123,7 +129,7 @@ static void test_tagger(longhand_model* model) {
   size_t i;
   EXPECT(longhand_model_task(model) == LONGHAND_TAGGER);
   EXPECT(longhand_stream_new(model, -1, -1, &stream) == LONGHAND_INPUT && stream == NULL);
-  EXPECT(longhand_tagger_new(model, 1, &tagger) == LONGHAND_OK);
+  EXPECT(longhand_tagger_new(model, NULL, &tagger) == LONGHAND_OK);
   EXPECT(longhand_tagger_tag(tagger, words, 3, 0, &taggings) == LONGHAND_USAGE);
   EXPECT(longhand_tagger_tag(tagger, words, 3, 2, &taggings) == LONGHAND_OK);
   EXPECT(longhand_taggings_count(taggings) == 2);
@@ -142,7 +148,7 @@ static void test_classifier(longhand_model* model) {
   double probabilities[2];
   size_t found = 7;
   EXPECT(longhand_model_task(model) == LONGHAND_CLASSIFIER);
-  EXPECT(longhand_classifier_new(model, 1, &classifier) == LONGHAND_OK);
+  EXPECT(longhand_classifier_new(model, NULL, &classifier) == LONGHAND_OK);
   EXPECT(longhand_classifier_classify(classifier, "", 2, classes, probabilities, &found) == LONGHAND_OK && found == 0);
   EXPECT(longhand_classifier_classify(classifier, "rain today", 2, classes, probabilities, &found) == LONGHAND_OK);
   EXPECT(found == 2 && probabilities[0] >= probabilities[1]);
@@ -160,10 +166,13 @@ static void test_regressor(longhand_model* model) {
   longhand_forecaster* forecaster = NULL;
   longhand_stream* stream = NULL;
   longhand_streams* streams = NULL;
-  int64_t one;
+  int64_t which[200], i;
+  float many[200], alone[200], shared[200];
+  int calls = 0;
+  const longhand_threads host = {3, run_parts, &calls}, two = {2, NULL, NULL}, none = {-1, NULL, NULL};
   EXPECT(longhand_model_task(model) == LONGHAND_REGRESSOR);
   EXPECT(longhand_model_inputs(model) == 1 && strcmp(longhand_model_input_name(model, 0), "y") == 0);
-  EXPECT(longhand_forecaster_new(model, 1, &forecaster) == LONGHAND_OK);
+  EXPECT(longhand_forecaster_new(model, NULL, &forecaster) == LONGHAND_OK);
   EXPECT(longhand_forecaster_ahead(forecaster) == 1 && longhand_forecaster_targets(forecaster) == 1);
   EXPECT(longhand_forecaster_forecast(forecaster, window, 0, &forecast) == LONGHAND_INPUT);
   EXPECT(longhand_forecaster_forecast(forecaster, window, 4, &forecast) == LONGHAND_OK);
@@ -171,9 +180,18 @@ static void test_regressor(longhand_model* model) {
   EXPECT(longhand_stream_process(stream, x, y, 4) == LONGHAND_OK);
   EXPECT(fabs((double)y[3] - forecast) < 1e-4);
   EXPECT(longhand_stream_step_symbol(stream, 0, y) == LONGHAND_USAGE);
-  EXPECT(longhand_streams_new(model, 1, 0, &streams) == LONGHAND_OK);
-  one = longhand_streams_open(streams);
-  EXPECT(longhand_streams_step(streams, &one, 1, x, y) == LONGHAND_OK);
+  EXPECT(longhand_streams_new(model, 200, &none, &streams) == LONGHAND_USAGE);
+  EXPECT(longhand_streams_new(model, 200, &two, &streams) == LONGHAND_OK);
+  for (i = 0; i < 200; ++i) {
+    which[i] = longhand_streams_open(streams);
+    many[i] = (float)i;
+  }
+  EXPECT(longhand_streams_step(streams, which, 200, many, alone) == LONGHAND_OK);
+  longhand_streams_free(streams);
+  EXPECT(longhand_streams_new(model, 200, &host, &streams) == LONGHAND_OK);
+  for (i = 0; i < 200; ++i) longhand_streams_open(streams);
+  EXPECT(longhand_streams_step(streams, which, 200, many, shared) == LONGHAND_OK);
+  EXPECT(memcmp(alone, shared, sizeof alone) == 0);
   longhand_streams_free(streams);
   longhand_stream_free(stream);
   printf("%.3f\n", forecast);
@@ -190,7 +208,7 @@ int main(int argc, char** argv) {
   EXPECT(longhand_model_load_memory("nonsense", 8, &model) == LONGHAND_INPUT);
   EXPECT(longhand_model_load(NULL, &model) == LONGHAND_USAGE);
   EXPECT(longhand_model_load_memory(NULL, 8, &model) == LONGHAND_USAGE);
-  EXPECT(longhand_tagger_new(NULL, 1, NULL) == LONGHAND_USAGE);
+  EXPECT(longhand_tagger_new(NULL, NULL, NULL) == LONGHAND_USAGE);
   longhand_model_free(NULL);
   longhand_stream_free(NULL);
   test_language_model(load(argv[1], "lm"));

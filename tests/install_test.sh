@@ -8,6 +8,16 @@ flags=$3  # those of the library: one built with a sanitizer needs it in the pro
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
+# Each public header compiles alone, and longhand.h has all of them.
+find "$work/prefix/include" -name '*.h' | while read -r header; do
+  echo "#include \"$header\"" >"$work/header.cpp"
+  c++ -std=c++20 -Wall -Wextra -pedantic -Werror -fsyntax-only -I "$work/prefix/include" "$work/header.cpp"
+  name=${header#"$work/prefix/include/"}
+  case $name in
+    longhand/longhand.h | longhand/base/export.h | longhand/tasks/sampler_options.h) ;;
+    *) grep -q "$name" "$work/prefix/include/longhand/longhand.h" || { echo "longhand.h lacks $name" >&2; exit 1; } ;;
+  esac
+done
 for example in consumer audio sensor; do
   cmake --no-warn-unused-cli -S "$source/examples/$example" -B "$work/$example" -G Ninja -DCMAKE_BUILD_TYPE=Release \
         -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_C_FLAGS="$flags" >/dev/null

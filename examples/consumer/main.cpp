@@ -1,26 +1,27 @@
-// Trains a small character model on a built-in text, saves it, loads it again and writes with it.
+// Trains a small character model on a text in memory, loads it, and writes with it.
 #include <longhand/longhand.h>
+
 #include <iostream>
 
 int main() try {
-  using namespace longhand;
-  tasks::LanguageModelOptions options{.lstm = {.hidden = 64}, .embed = 16};
-  const std::string text(data::find_builtin("tale")->text.substr(0, 8000));
-  const data::Vocabulary vocabulary = data::build_vocabulary(text, options.text);
-  data::Corpus corpus = data::encode(text, options.text, vocabulary, data::Unknown::kError, "tale");
+  std::string text;
+  for (int day = 1; day <= 200; ++day) {
+    text += "On day " + std::to_string(day) + " the river rose, and " +
+            (day % 3 == 0 ? "the gauge fell silent" : "we read the gauge") + ".\n";
+  }
+  longhand::Training training(longhand::Task::kLanguageModel);
+  training.add_data("diary", text);
+  training.set("data", "diary");
+  training.set("hidden", 64);
+  training.set("embed", 16);
+  training.set("epochs", 10);
+  training.set("lr", 0.01);
+  const longhand::TrainingResult result = training.run("run");
+  std::cout << "loss after " << result.progress.epoch << " epochs: " << result.progress.loss << " nats\n";
 
-  kernels::Context context;  // all processors
-  tasks::LanguageModel model(options, vocabulary);
-  model.initialise(/*seed=*/1);
-  tasks::LanguageModelTask task(model, corpus, /*valid=*/{}, {.groups = {.batch = 16, .seed = 1}, .bptt = 32}, context);
-  io::make_folder("run");
-  train::Trainer trainer(task, {.epochs = 5, .optimizer = {.learning_rate = 0.01}}, "run", context, {});
-  const train::TrainResult result = trainer.run();
-  std::cout << "loss after " << result.progress.epoch << " epochs: " << result.progress.loss() << " nats\n";
-
-  const Generator generator(Model::load("run"));
+  const longhand::Generator generator(longhand::Model::load("run"));
   std::cout << "the model writes: ";
-  generator.generate("The ", 60, {.temperature = 0.7},
+  generator.generate("On day ", 60, {.temperature = 0.7},
                      [](const std::string& piece) { return static_cast<bool>(std::cout << piece << std::flush); });
   std::cout << "\n";
 } catch (const longhand::Error& e) {

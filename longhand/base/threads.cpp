@@ -66,8 +66,11 @@ FlushDenormals::FlushDenormals() : saved_(0) {}
 FlushDenormals::~FlushDenormals() = default;
 #endif
 
-ThreadPool::ThreadPool(int threads) : size_(threads > 0 ? threads : available_threads()) {
+ThreadPool::ThreadPool(Threads threads)
+    : host_(threads.executor), size_(threads.count > 0 ? threads.count : available_threads()) {
+  if (host_ != nullptr) size_ = std::max(host_->size(), 1);
   errors_.resize(static_cast<size_t>(size_));
+  if (host_ != nullptr) return;
   try {
     for (int part = 1; part < size_; ++part) workers_.emplace_back([this, part] { worker(part); });
   } catch (const std::system_error& e) {
@@ -113,6 +116,10 @@ void ThreadPool::run_erased(ErasedWork work, int64_t useful_parts) {
     return;
   }
   work_ = work;
+  if (host_ != nullptr) {
+    run_by_host();
+    return;
+  }
   pending_.store(size_ - 1, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
@@ -121,6 +128,22 @@ void ThreadPool::run_erased(ErasedWork work, int64_t useful_parts) {
        left = pending_.load(std::memory_order_acquire)) {
     wait_while(pending_, left);
   }
+  rethrow();
+}
+
+void ThreadPool::run_by_host() {
+  host_->run(
+      parts_,
+      [](void* pool, int part) {
+        const FlushDenormals flush;
+        static_cast<ThreadPool*>(pool)->call(part);
+      },
+      this);
+  rethrow();
+}
+
+// The exception of the first part that threw one.
+void ThreadPool::rethrow() {
   std::exception_ptr first;
   for (std::exception_ptr& error : errors_) {
     if (!first) first = error;

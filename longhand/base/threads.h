@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "longhand/base/executor.h"
+
 namespace longhand {
 
 /// Half-open range of work items.
@@ -37,11 +39,11 @@ class FlushDenormals {
   uint64_t saved_;
 };
 
-/// `size()` threads, of which the caller is number 0. Not reentrant: one `run` at a time.
+/// `size()` threads, of which the caller is number 0, or a host's. Not reentrant: one `run` at a time.
 class ThreadPool {
  public:
-  /// `threads` of 0 means all that the process may use. Throws an input error if the system cannot start so many.
-  explicit ThreadPool(int threads = 0);
+  /// Throws an input error if the system cannot start so many.
+  explicit ThreadPool(Threads threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -66,7 +68,10 @@ class ThreadPool {
   void worker(int part);
   void stop();
   void call(int part);
+  void run_by_host();
+  void rethrow();
 
+  Executor* host_;
   int size_;
   int parts_ = 1;
   ErasedWork work_{};

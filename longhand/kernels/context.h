@@ -20,8 +20,7 @@ struct PackedMatrix {
 /// Threads and scratch for one stream of kernel calls. Kernels overwrite the scratch freely; nothing in it outlives a
 /// call. Not to be shared between threads.
 struct Context {
-  /// `threads` of 0 means all that the process may use.
-  explicit Context(int threads = 0)
+  explicit Context(Threads threads = 0)
       : pool(threads), strips(static_cast<size_t>(pool.size())), active(static_cast<size_t>(pool.size())) {}
 
   ThreadPool pool;

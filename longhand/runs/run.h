@@ -38,7 +38,7 @@ class Run {
                   const std::function<void()>& on_saved = {});
 
  protected:
-  explicit Run(const Settings& settings) : context_(static_cast<int>(settings.threads)) {}
+  explicit Run(const Settings& settings) : context_(settings.used_threads()) {}
 
   virtual Settings& settings() = 0;
   virtual tasks::Task& task() = 0;

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "longhand/base/error.h"
+#include "longhand/io/config.h"
+#include "longhand/io/file.h"
 
 namespace longhand::runs {
 namespace {
@@ -128,6 +130,25 @@ train::FixedOptions fixed_options(const OptionTable& table) {
     if (!kFree.contains(option.name)) out[option.name] = option.text();
   }
   return out;
+}
+
+void read_settings(const std::string& folder, Settings& settings, OptionTable& table) {
+  const train::RunFiles files(folder);
+  if (!io::exists(files.config) || !io::exists(files.checkpoint)) {
+    throw input_error(folder + ": expected the folder of a run, with config.toml and checkpoint.safetensors",
+                      "give the folder that the run was started with");
+  }
+  settings.set_earlier_defaults();
+  try {
+    io::read_toml(files.config, table);
+  } catch (const Error& e) {
+    throw input_error(fmt::format("{}: cannot be resumed: {}", folder, e.what()),
+                      "restore that line; if the run is of another task, resume it as that");
+  }
+  if (settings.data.empty()) {
+    throw input_error(files.config + ": expected the run's options, found no data",
+                      "restore the file, or start another run");
+  }
 }
 
 }  // namespace longhand::runs

@@ -31,6 +31,7 @@ class Settings {
   int64_t threads = 0;
   std::string engine = "fused";
   train::TrainOptions training;
+  Executor* executor = nullptr;  ///< a host's threads, in place of `threads`; no option
 
   virtual std::unique_ptr<Settings> copy() const = 0;
   /// Registers every option, with its present value as the default.
@@ -48,6 +49,7 @@ class Settings {
   virtual void set_earlier_defaults() {}
 
   data::GroupOptions groups() const;
+  Threads used_threads() const { return executor != nullptr ? Threads(*executor) : Threads(static_cast<int>(threads)); }
   uint64_t seed_number() const { return static_cast<uint64_t>(seed); }
   nn::Engine used_engine() const { return lstm().engine(engine); }
 
@@ -66,5 +68,8 @@ class Settings {
 
 /// The options of a run but for those that may change when it is resumed, and the names of its files, which may move.
 train::FixedOptions fixed_options(const OptionTable& table);
+
+/// Sets the options of the run in a folder. Throws an input error where it holds none that can be resumed.
+void read_settings(const std::string& folder, Settings& settings, OptionTable& table);
 
 }  // namespace longhand::runs

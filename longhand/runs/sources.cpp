@@ -38,19 +38,22 @@ bool Sources::use_builtin(const std::string& source, bool is_builtin) {
 }
 
 std::string Sources::file(const std::string& source) {
+  if (const auto added = added_.find(source); added != added_.end()) return added->second;
   return read(found(source).value_or(source), source, "data, found an empty file", "give a file that is not empty");
 }
 
 std::string Sources::table(const std::string& source) {
+  if (added_.contains(source)) return file(source);
   const data::GeneratedTable* table = data::find_generated(source);
   return use_builtin(source, table != nullptr) ? table->csv() : file(source);
 }
 
 std::string Sources::any(const std::string& source) {
-  return data::find_generated(source) != nullptr ? table(source) : text(source);
+  return data::find_generated(source) != nullptr && !added_.contains(source) ? table(source) : text(source);
 }
 
 std::string Sources::text(const std::string& source) {
+  if (added_.contains(source)) return file(source);
   const data::BuiltinText* builtin = data::find_builtin(source);
   if (use_builtin(source, builtin != nullptr)) return std::string(builtin->text);
   const std::optional<std::string> path = found(source);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,6 +23,9 @@ class Sources {
   Sources(Find find, std::function<void(const std::string&)> on_note)
       : find_(std::move(find)), on_note_(std::move(on_note)) {}
 
+  /// From now on `name` stands for these bytes.
+  void add(const std::string& name, std::string bytes) { added_[name] = std::move(bytes); }
+
   /// The bytes of a file, of standard input where `source` is "-", or of what `find` leads to. A file is preferred to
   /// other things of its name. Throws input errors for one that is missing, a folder, or empty.
   std::string file(const std::string& source);
@@ -36,6 +40,7 @@ class Sources {
   std::optional<std::string> found(const std::string& source) const;
   bool use_builtin(const std::string& source, bool is_builtin);
 
+  std::map<std::string, std::string> added_;
   Find find_;
   std::function<void(const std::string&)> on_note_;
   std::set<std::string> noted_;

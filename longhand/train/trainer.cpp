@@ -1,6 +1,7 @@
 #include "longhand/train/trainer.h"
 
 #include <fmt/core.h>
+#include <filesystem>
 
 #include <algorithm>
 #include <chrono>
@@ -334,6 +335,14 @@ static void check_fixed(const nlohmann::json& state, const FixedOptions& options
     throw input_error(fmt::format("{}: expected `{}` {}, as at the start of the run, found {}", path, name,
                                   found->second.empty() ? "(empty)" : found->second, value.empty() ? "(empty)" : value),
                       "restore it in config.toml, or start another run");
+  }
+}
+
+void remove_run(const std::string& folder) {
+  std::error_code ignored;
+  const RunFiles old(folder);
+  for (const std::string& file : {old.checkpoint, old.model, old.metrics, old.events, old.report}) {
+    std::filesystem::remove(file, ignored);
   }
 }
 

@@ -47,6 +47,9 @@ struct RunFiles {
   std::string model, checkpoint, config, metrics, events, report;
 };
 
+/// Removes the files of a run that is replaced, so that none stays beside the new ones.
+void remove_run(const std::string& folder);
+
 /// State of a run. Everything but the times is the same for the same options, on any number of threads, and however
 /// often the run was stopped.
 struct Progress {
