@@ -1,5 +1,6 @@
 // What a model costs that reads a sequence in real time: microseconds for a step of one sequence, beside the time in
-// which its weights can be read once from the cache that holds them; and many sequences together, beside one at a time.
+// which its weights can be read once from the cache that holds them, with smaller weights, and with fast activations;
+// and many sequences together, beside one at a time.
 // `longhand_steps [--threads N]`.
 #include <fmt/format.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 // A model with random weights: one layer, and one number out at each step.
-std::shared_ptr<const Model> model_of(int64_t inputs, int64_t hidden) {
+std::shared_ptr<const Model> model_of(int64_t inputs, int64_t hidden,
+                                      kernels::WeightType type = kernels::WeightType::kFloat) {
   tasks::RegressorOptions options;
   options.lstm.hidden = hidden;
   options.series.window = 1;
@@ -38,6 +40,7 @@ std::shared_ptr<const Model> model_of(int64_t inputs, int64_t hidden) {
   regressor.initialise(1);
   const std::string path = fmt::format("/tmp/longhand-steps-{}.safetensors", ::getpid());
   regressor.save(path, regressor.parameters().values());
+  if (type != kernels::WeightType::kFloat) tasks::ModelFile::read(path).write_quantised(path, type);
   std::shared_ptr<const Model> model = Model::load(path);
   ::unlink(path.c_str());
   return model;
@@ -55,20 +58,26 @@ double fastest(int64_t repetitions, const Call& call) {
   return best;
 }
 
-void measure_step(int64_t inputs, int64_t hidden) {
-  Stream stream(model_of(inputs, hidden));
+// Seconds for a step of a model, in calls of 256 steps.
+double step_seconds(int64_t inputs, int64_t hidden, int64_t weights, kernels::WeightType type, bool fast) {
+  Stream stream(model_of(inputs, hidden, type));
+  stream.use_fast_activations(fast);
   constexpr int64_t kSteps = 256;
   std::vector<float> x(static_cast<size_t>(kSteps * inputs)), y(kSteps);
   for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i));
+  return fastest(std::clamp<int64_t>(20'000'000 / weights / kSteps, 1, 80),
+                 [&] { stream.process(x.data(), y.data(), kSteps); }) /
+         static_cast<double>(kSteps);
+}
+
+void measure_step(int64_t inputs, int64_t hidden) {
+  using kernels::WeightType;
   const int64_t weights = 4 * hidden * (inputs + hidden + 1) + hidden + 1;
-  const double one =
-      fastest(std::clamp<int64_t>(20'000'000 / weights, 4, 20000), [&] { stream.step(x.data(), y.data()); });
-  const double many = fastest(std::clamp<int64_t>(20'000'000 / weights / kSteps, 1, 80),
-                              [&] { stream.process(x.data(), y.data(), kSteps); }) /
-                      static_cast<double>(kSteps);
-  const double read = kernels::measure_read_seconds(weights);
-  fmt::print("{:6} {:6} {:12.3f} {:12.3f} {:12.3f} {:8.2f}\n", inputs, hidden, 1e6 * one, 1e6 * many, 1e6 * read,
-             many / read);
+  const auto seconds = [&](WeightType type, bool fast) { return step_seconds(inputs, hidden, weights, type, fast); };
+  const double exact = seconds(WeightType::kFloat, false), read = kernels::measure_read_seconds(weights);
+  fmt::print("{:6} {:6} {:10.3f} {:10.3f} {:8.2f} {:10.3f} {:10.3f} {:10.3f}\n", inputs, hidden, 1e6 * exact,
+             1e6 * read, exact / read, 1e6 * seconds(WeightType::kFloat, true), 1e6 * seconds(WeightType::kBf16, false),
+             1e6 * seconds(WeightType::kInt8, false));
 }
 
 void measure_streams(int threads) {
@@ -99,11 +108,12 @@ int main(int argc, char** argv) {
   int most_threads = available_threads();
   if (argc == 3 && std::string_view(argv[1]) == "--threads") most_threads = std::max(1, std::atoi(argv[2]));
   fmt::print(
-      "One step of one sequence on one thread, one LSTM layer and one output, {}; the shortest of 25 rounds.\n"
+      "One step of one sequence on one thread, one LSTM layer and one output, {}: microseconds, in calls of 256\n"
+      "steps, the shortest of 25 rounds. To read: the time to read the weights once. Fast: with fast activations.\n"
       "Peak of multiply-adds: {:.1f} GFLOP/s.\n\n",
       kernels::simd_target(), kernels::measure_peak_gflops());
-  fmt::print("{:>6} {:>6} {:>12} {:>12} {:>12} {:>8}\n", "inputs", "hidden", "us, alone", "us, of 256", "us to read",
-             "ratio");
+  fmt::print("{:>6} {:>6} {:>10} {:>10} {:>8} {:>10} {:>10} {:>10}\n", "inputs", "hidden", "us", "to read", "ratio",
+             "fast", "bf16", "int8");
   for (const int64_t hidden : {8, 16, 20, 32, 40, 64}) measure_step(1, hidden);
   for (const int64_t hidden : {128, 256, 512, 1024}) measure_step(64, hidden);
   fmt::print(

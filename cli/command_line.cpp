@@ -167,6 +167,7 @@ int run_command_line(int argc, char** argv) {
   declare_info(longhand);
   declare_data(longhand);
   declare_compare(longhand);
+  declare_quantise(longhand);
   declare_selftest(longhand);
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (!words.empty() && words.front() == "help") {  // longhand help train: longhand train --help

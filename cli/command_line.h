@@ -75,6 +75,7 @@ void declare_predict(const Verb& longhand);
 void declare_info(const Verb& longhand);
 void declare_data(const Verb& longhand);
 void declare_compare(const Verb& longhand);
+void declare_quantise(const Verb& longhand);
 void declare_selftest(const Verb& longhand);
 
 /// The library names settings in backquotes: `hidden`. On the command line they are options: --hidden.

@@ -29,9 +29,9 @@ struct UsedThreads {
   explicit UsedThreads(const longhand_threads* given) {
     if (given == nullptr) return;
     if (given->count < (given->run != nullptr ? 1 : 0)) {
-      throw usage_error("threads: expected a count of at least " + std::string(given->run ? "1" : "0") +
-                                      ", found " + std::to_string(given->count),
-                                  "correct the count");
+      throw usage_error("threads: expected a count of at least " + std::string(given->run ? "1" : "0") + ", found " +
+                            std::to_string(given->count),
+                        "correct the count");
     }
     if (given->run != nullptr) host = std::make_unique<HostThreads>(*given);
     threads = host != nullptr ? Threads(*host) : Threads(given->count);
@@ -211,6 +211,9 @@ longhand_status longhand_stream_step_symbol(longhand_stream* stream, int32_t sym
 }
 
 void longhand_stream_reset(longhand_stream* stream) { stream->stream.reset(); }
+void longhand_stream_use_fast_activations(longhand_stream* stream, int fast) {
+  stream->stream.use_fast_activations(fast != 0);
+}
 int64_t longhand_stream_state_size(const longhand_stream* stream) { return stream->stream.state_size(); }
 void longhand_stream_get_state(const longhand_stream* stream, float* state) { stream->stream.get_state(state); }
 void longhand_stream_set_state(longhand_stream* stream, const float* state) { stream->stream.set_state(state); }

@@ -60,36 +60,34 @@ const Model& Stream::model() const { return *parts_->model; }
 int64_t Stream::inputs() const { return parts_->inputs; }
 int64_t Stream::outputs() const { return parts_->outputs; }
 
-bool Stream::step(const float* x, float* y) noexcept {
-  Parts& p = *parts_;
-  if (p.symbols > 0) return false;
-  p.units.standardise(x, p.z.data());
-  p.units.find_bases(x, p.bases.data());  // before y is written, which may be x
-  p.stepper.step(p.z.data(), y);
-  p.units.undo(p.bases.data(), y);
-  return true;
-}
+bool Stream::step(const float* x, float* y) noexcept { return process(x, y, 1); }
 
 bool Stream::process(const float* x, float* y, int64_t n) noexcept {
-  for (int64_t t = 0; t < n; ++t) {
-    if (!step(x + t * parts_->inputs, y + t * parts_->outputs)) return false;
+  Parts& p = *parts_;
+  if (p.symbols > 0) return false;
+  const FlushDenormals flush;
+  for (int64_t t = 0; t < n; ++t, x += p.inputs, y += p.outputs) {
+    p.units.standardise(x, p.z.data());
+    p.units.find_bases(x, p.bases.data());
+    p.stepper.step(p.z.data(), y);
+    p.units.undo(p.bases.data(), y);
   }
   return true;
 }
 
-bool Stream::step(int32_t symbol, float* y) noexcept {
-  if (symbol < 0 || symbol >= parts_->symbols) return false;
-  parts_->stepper.step(symbol, y);
-  return true;
-}
+bool Stream::step(int32_t symbol, float* y) noexcept { return process(&symbol, y, 1) == 1; }
 
 int64_t Stream::process(const int32_t* symbols, float* y, int64_t n) noexcept {
+  const FlushDenormals flush;
   int64_t t = 0;
-  while (t < n && step(symbols[t], y + t * parts_->outputs)) ++t;
+  for (; t < n && symbols[t] >= 0 && symbols[t] < parts_->symbols; ++t) {
+    parts_->stepper.step(symbols[t], y + t * parts_->outputs);
+  }
   return t;
 }
 
 void Stream::reset() noexcept { parts_->stepper.reset(); }
+void Stream::use_fast_activations(bool fast) noexcept { parts_->stepper.use_fast_activations(fast); }
 int64_t Stream::state_size() const { return parts_->stepper.state_size(); }
 void Stream::get_state(float* state) const noexcept { parts_->stepper.get_state(state); }
 void Stream::set_state(const float* state) noexcept { parts_->stepper.set_state(state); }

@@ -82,6 +82,36 @@ TEST(Stream, HasTheLogitsOfTheWholeSequence) {
   }
 }
 
+// Beside the kernels for batches, which read the same values as floats.
+TEST(Stream, ReadsSmallerWeightsAndFastActivations) {
+  for (const tasks::LanguageModelOptions& options : language_models()) {
+    tasks::Model m(options);
+    const testing::TemporaryFolder folder;
+    m.model.save(folder / "f", m.model.parameters().values());
+    for (const kernels::WeightType type : {kernels::WeightType::kBf16, kernels::WeightType::kInt8}) {
+      tasks::ModelFile::read(folder / "f").write_quantised(folder / "q", type);
+      const std::shared_ptr<const Model> model = Model::load(folder / "q");
+      Stream stream(model), fast(model);
+      fast.use_fast_activations(true);
+      Streams many(model, 1);
+      const int64_t one = many.open();
+      std::vector<float> y(static_cast<size_t>(stream.outputs())), expected(y), nearly(y);
+      bool differs = false;
+      for (const int32_t symbol : m.corpus.symbols) {
+        ASSERT_TRUE(many.step({&one, 1}, &symbol, expected.data()));
+        ASSERT_TRUE(stream.step(symbol, y.data()));
+        ASSERT_TRUE(fast.step(symbol, nearly.data()));
+        differs = differs || nearly != y;
+        for (size_t k = 0; k < y.size(); ++k) {
+          ASSERT_NEAR(y[k], expected[k], type == kernels::WeightType::kBf16 ? 0.0 : 1e-3);
+          ASSERT_NEAR(nearly[k], y[k], 2e-2);
+        }
+      }
+      EXPECT_TRUE(differs);
+    }
+  }
+}
+
 TEST(Stream, ProcessesRemembersAndForgets) {
   for (const tasks::LanguageModelOptions& options : language_models()) {
     tasks::Model m(options);

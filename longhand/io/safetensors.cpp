@@ -60,8 +60,8 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const TensorToWrite& tensor : tensors) {
-    const uint64_t end = offset + tensor.data.size_bytes();
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    const uint64_t end = offset + tensor.bytes.size();
+    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump();
@@ -69,7 +69,7 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
   const uint64_t length = text.size();
   std::vector<std::string_view> chunks = {{reinterpret_cast<const char*>(&length), kLengthBytes}, text};
   for (const TensorToWrite& tensor : tensors) {
-    chunks.emplace_back(reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size_bytes());
+    chunks.push_back(tensor.bytes);
   }
   write_file(path, chunks);
 }

@@ -9,15 +9,25 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace longhand::io {
 
 /// One array to be written. The data must outlive the call.
 struct TensorToWrite {
+  TensorToWrite(std::string called, std::vector<int64_t> of_shape, std::span<const float> floats)
+      : name(std::move(called)),
+        shape(std::move(of_shape)),
+        dtype("F32"),
+        bytes(reinterpret_cast<const char*>(floats.data()), floats.size_bytes()) {}
+  TensorToWrite(std::string called, std::vector<int64_t> of_shape, std::string of_dtype, std::string_view data)
+      : name(std::move(called)), shape(std::move(of_shape)), dtype(std::move(of_dtype)), bytes(data) {}
+
   std::string name;
   std::vector<int64_t> shape;
-  std::span<const float> data;
+  std::string dtype;
+  std::string_view bytes;
 };
 
 /// Writes a file atomically (see write_file). Throws an input error where the disk does not take it.

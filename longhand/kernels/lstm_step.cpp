@@ -1,11 +1,15 @@
 #include "longhand/kernels/lstm_step.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <vector>
 
 #include "longhand/kernels/layer_norm.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "longhand/kernels/lstm_step.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
@@ -22,7 +26,18 @@ struct RowSource {
   int64_t rows;    // columns of w
   int64_t blocks;  // 4 gates, which are interleaved by vector, or 1
   int64_t size;    // outputs of a block
+
+  // Of each output, for int8.
+  std::vector<float> scales(WeightType type) const {
+    std::vector<float> out;
+    for (int64_t k = 0; type == WeightType::kInt8 && k < blocks * size; ++k)
+      out.push_back(int8_scale(w + k * rows, rows));
+    return out;
+  }
 };
+
+// Vectors of weights in the bytes of a vector of floats.
+constexpr int per_word(WeightType type) { return type == WeightType::kFloat ? 1 : type == WeightType::kBf16 ? 2 : 4; }
 
 }  // namespace longhand::kernels
 #endif
@@ -34,12 +49,12 @@ namespace longhand::kernels::HWY_NAMESPACE {
 constexpr int kMaxVectors = 8;
 constexpr int kMaxPanels = kManyRegisters ? 4 : 3;  // of four gates
 
-// Divides vectors into groups of at most `max`, as equal as they can be.
-void make_groups(int64_t vectors, int64_t max, PackedRows& packed) {
+// Divides vectors into groups of at most `max`, as equal as they can be in multiples of `grain`.
+void make_groups(int64_t vectors, int64_t max, int64_t grain, PackedRows& packed) {
   const int64_t count = (vectors + max - 1) / max;
   packed.groups.resize(count);
   for (int64_t i = 0; i < count; ++i) {
-    packed.groups[i] = static_cast<int32_t>(split(vectors, static_cast<int>(count), static_cast<int>(i)).size());
+    packed.groups[i] = static_cast<int32_t>(split(vectors, static_cast<int>(count), static_cast<int>(i), grain).size());
   }
 }
 
@@ -48,8 +63,15 @@ int64_t place(const RowSource& source, int64_t block, int64_t u) {
   return (u / lanes() * source.blocks + block) * lanes() + u % lanes();
 }
 
-// Writes the source's rows as rows `first` and following of the packed ones.
-void pack_rows(const RowSource& source, int64_t first, PackedRows& packed) {
+// Writes the source's rows as rows `first` and following of the packed ones: of int8 as whole numbers, whose scales
+// become those of matrix `part`.
+void pack_rows(const RowSource& source, int64_t first, int64_t part, PackedRows& packed) {
+  const std::vector<float> scales = source.scales(packed.type);
+  const int64_t all = packed.weights.size() / std::max<int64_t>(packed.rows, 1);
+  for (size_t k = 0; k < scales.size(); ++k) {
+    const auto at = static_cast<int64_t>(k);
+    packed.scales[part * all + place(source, at / source.size, at % source.size)] = std::ldexp(scales[k], -24);
+  }
   int64_t begin = 0;  // vectors of a block before the group
   for (int64_t i = 0; i < packed.groups.size(); ++i) {
     const int64_t vectors = packed.groups[i], width = vectors * source.blocks * lanes();
@@ -58,21 +80,50 @@ void pack_rows(const RowSource& source, int64_t first, PackedRows& packed) {
       for (int64_t u = begin * lanes(); u < std::min(source.size, (begin + vectors) * lanes()); ++u) {
         const float* from = source.w + (block * source.size + u) * source.rows;
         float* to = group + first * width + place(source, block, u) - begin * source.blocks * lanes();
-        for (int64_t k = 0; k < source.rows; ++k) to[k * width] = from[k];
+        for (int64_t k = 0; k < source.rows; ++k) {
+          to[k * width] =
+              scales.empty() ? from[k] : to_int8(from[k], scales[static_cast<size_t>(block * source.size + u)]);
+        }
       }
     }
     begin += vectors;
   }
 }
 
+// Takes memory for rows of so many floats, and for the scales of `parts` matrices.
+void make_rows(int64_t width, int64_t parts, PackedRows& packed) {
+  packed.weights.resize(packed.rows * width);
+  packed.weights.fill(0.0F);
+  packed.scales.resize(packed.type == WeightType::kInt8 ? parts * width : 0);
+  packed.scales.fill(0.0F);
+}
+
+// Puts 2 or 4 vectors into the bytes of one: the first lowest.
+void compress(PackedRows& packed) {
+  const int64_t per = per_word(packed.type), n = packed.weights.size() / per;
+  if (per == 1) return;
+  Buffer<float> words(n);
+  for (int64_t i = 0; i < n; ++i) {
+    uint32_t word = 0;
+    for (int64_t j = 0; j < per; ++j) {
+      const float value = packed.weights[(i / lanes() * per + j) * lanes() + i % lanes()];
+      word |= per == 2 ? uint32_t{to_bf16(value)} << (16 * j)
+                       : uint32_t{static_cast<uint8_t>(static_cast<int8_t>(value))} << (8 * j);
+    }
+    words[i] = std::bit_cast<float>(word);
+  }
+  packed.weights = std::move(words);
+}
+
 void pack_linear_target(const RowSource& source, const float* bias, PackedLinearStep& packed) {
   packed.w.rows = source.rows;
   packed.w.outputs = source.size;
-  const int64_t vectors = (source.size + lanes() - 1) / lanes();
-  make_groups(vectors, kMaxVectors, packed.w);
-  packed.w.weights.resize(source.rows * vectors * lanes());
-  packed.w.weights.fill(0.0F);
-  pack_rows(source, 0, packed.w);
+  const int64_t grain = per_word(packed.w.type), grains = (source.size + grain * lanes() - 1) / (grain * lanes());
+  const int64_t vectors = grains * grain;
+  make_groups(vectors, kMaxVectors, grain, packed.w);
+  make_rows(vectors * lanes(), 1, packed.w);
+  pack_rows(source, 0, 0, packed.w);
+  compress(packed.w);
   packed.bias.resize(vectors * lanes());
   packed.bias.fill(0.0F);
   if (bias != nullptr) std::copy_n(bias, source.size, packed.bias.data());
@@ -85,11 +136,11 @@ void pack_lstm_target(const LstmShape& shape, const LstmWeights<float>& weights,
   packed.w.rows = dense_rows + R;
   packed.w.outputs = 4 * H;
   const int64_t panels = (H + lanes() - 1) / lanes(), width = panels * 4 * lanes();
-  make_groups(panels, kMaxPanels, packed.w);
-  packed.w.weights.resize(packed.w.rows * width);
-  packed.w.weights.fill(0.0F);
-  if (packed.dense) pack_rows(input, 0, packed.w);
-  pack_rows(recurrent, dense_rows, packed.w);
+  make_groups(panels, kMaxPanels, 1, packed.w);
+  make_rows(width, 2, packed.w);
+  if (packed.dense) pack_rows(input, 0, 0, packed.w);
+  pack_rows(recurrent, dense_rows, 1, packed.w);
+  compress(packed.w);
   if (packed.normalised) return;
   packed.bias.resize(width);
   packed.bias.fill(0.0F);
@@ -103,52 +154,122 @@ void pack_lstm_target(const LstmShape& shape, const LstmWeights<float>& weights,
   }
 }
 
-// sums += x' W for `n` rows of W, which stand at `w`; moves `w` behind them.
-template <int kVectors>
-HWY_INLINE void add_rows(const float* HWY_RESTRICT& w, const float* HWY_RESTRICT x, int64_t n, V (&sums)[kVectors]) {
+// Weights that fit into the first-level cache are found there again by the next step. Others are asked for this many
+// floats ahead: the processor's own prefetch falls behind while a group's cells are computed.
+constexpr int64_t kResidentFloats = 7 << 10;
+constexpr int64_t kPrefetchFloats = 512;
+
+// sums += the weights in a word times x; of int8 2^24 times that.
+template <WeightType kType>
+HWY_INLINE void add_word(const float* word, V x, V* sums) {
   const D d;
-  const int64_t lane_count = lanes();
-  for (int64_t k = 0; k < n; ++k) {
-    const V operand = hn::Set(d, x[k]);
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) sums[v] = hn::MulAdd(operand, hn::Load(d, w + v * lane_count), sums[v]);
-    w += kVectors * lane_count;
+  const hn::RebindToSigned<D> di;
+  const V w = hn::Load(d, word);
+  if constexpr (kType == WeightType::kFloat) {
+    sums[0] = hn::MulAdd(x, w, sums[0]);
+  } else if constexpr (kType == WeightType::kBf16) {
+    const auto bits = hn::BitCast(di, w);
+    sums[0] = hn::MulAdd(x, hn::BitCast(d, hn::ShiftLeft<16>(bits)), sums[0]);
+    sums[1] = hn::MulAdd(x, hn::BitCast(d, hn::And(bits, hn::Set(di, -65536))), sums[1]);
+  } else {
+    const auto bits = hn::BitCast(di, w);
+    const auto top = hn::Set(di, -(1 << 24));
+    sums[0] = hn::MulAdd(x, hn::ConvertTo(d, hn::ShiftLeft<24>(bits)), sums[0]);
+    sums[1] = hn::MulAdd(x, hn::ConvertTo(d, hn::And(hn::ShiftLeft<16>(bits), top)), sums[1]);
+    sums[2] = hn::MulAdd(x, hn::ConvertTo(d, hn::And(hn::ShiftLeft<8>(bits), top)), sums[2]);
+    sums[3] = hn::MulAdd(x, hn::ConvertTo(d, hn::And(bits, top)), sums[3]);
   }
 }
 
-template <int kVectors>
+// sums += x' W for `n` rows of W, which stand at `w`; moves `w` behind them.
+template <WeightType kType, bool kStreams, int kVectors>
+HWY_INLINE void add_rows(const float* HWY_RESTRICT& w, const float* HWY_RESTRICT x, int64_t n, V (&sums)[kVectors]) {
+  constexpr int kPer = per_word(kType), kWords = kVectors / kPer;
+  const int64_t lane_count = lanes();
+  for (int64_t k = 0; k < n; ++k) {
+    if constexpr (kStreams) {
+#pragma GCC unroll 16
+      for (int i = 0; i < kWords; ++i) {
+        if (i * lane_count % kLineFloats == 0) hwy::Prefetch(w + kPrefetchFloats + i * lane_count);
+      }
+    }
+    const V operand = hn::Set(D(), x[k]);
+#pragma GCC unroll 16
+    for (int i = 0; i < kWords; ++i) add_word<kType>(w + i * lane_count, operand, sums + i * kPer);
+    w += kWords * lane_count;
+  }
+}
+
+// sums += W x for one of the matrices, whose scales (of int8) are at `scales`.
+template <WeightType kType, bool kStreams, int kVectors>
+HWY_INLINE void add_product(const float* HWY_RESTRICT& w, const float* HWY_RESTRICT x, int64_t n, const float* scales,
+                            V (&sums)[kVectors]) {
+  if constexpr (kType != WeightType::kInt8) {
+    add_rows<kType, kStreams>(w, x, n, sums);
+  } else {
+    const D d;
+    V whole[kVectors];
+#pragma GCC unroll 16
+    for (V& sum : whole) sum = hn::Zero(d);
+    add_rows<kType, kStreams>(w, x, n, whole);
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) sums[v] = hn::MulAdd(whole[v], hn::Load(d, scales + v * lanes()), sums[v]);
+  }
+}
+
+template <WeightType kType, int kVectors>
 HWY_INLINE void linear_group(const PackedLinearStep& packed, int64_t begin, const float* x, float* y) {
   const D d;
   const int64_t first = begin * lanes(), left = packed.w.outputs - first;
   V sums[kVectors];
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) sums[v] = hn::Load(d, packed.bias.data() + first + v * lanes());
-  const float* w = packed.w.weights.data() + first * packed.w.rows;
-  add_rows<kVectors>(w, x, packed.w.rows, sums);
+  const float* w = packed.w.weights.data() + first * packed.w.rows / per_word(kType);
+  add_product<kType, false>(w, x, packed.w.rows, packed.w.scales.data() + first, sums);
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) store_n(sums[v], y + first + v * lanes(), left - v * lanes());
 }
 
-void linear_step_target(const PackedLinearStep& packed, const float* x, float* y) {
+// A group of so many vectors, which are a multiple of those in a word.
+template <WeightType kType, int kVectors = kMaxVectors>
+HWY_INLINE void linear_vectors(const PackedLinearStep& packed, int64_t vectors, int64_t begin, const float* x,
+                               float* y) {
+  if constexpr (kVectors > per_word(kType)) {
+    if (vectors < kVectors) return linear_vectors<kType, kVectors - per_word(kType)>(packed, vectors, begin, x, y);
+  }
+  linear_group<kType, kVectors>(packed, begin, x, y);
+}
+
+template <WeightType kType>
+void linear_of(const PackedLinearStep& packed, const float* x, float* y) {
   int64_t begin = 0;
   for (int64_t i = 0; i < packed.w.groups.size(); ++i) {
-    const int32_t vectors = packed.w.groups[i];
-    switch (vectors) {
-      case 1: linear_group<1>(packed, begin, x, y); break;
-      case 2: linear_group<2>(packed, begin, x, y); break;
-      case 3: linear_group<3>(packed, begin, x, y); break;
-      case 4: linear_group<4>(packed, begin, x, y); break;
-      case 5: linear_group<5>(packed, begin, x, y); break;
-      case 6: linear_group<6>(packed, begin, x, y); break;
-      case 7: linear_group<7>(packed, begin, x, y); break;
-      default: linear_group<8>(packed, begin, x, y); break;
-    }
-    begin += vectors;
+    linear_vectors<kType>(packed, packed.w.groups[i], begin, x, y);
+    begin += packed.w.groups[i];
   }
 }
 
+void linear_step_target(const PackedLinearStep& packed, const float* x, float* y) {
+  switch (packed.w.type) {
+    case WeightType::kFloat: return linear_of<WeightType::kFloat>(packed, x, y);
+    case WeightType::kBf16: return linear_of<WeightType::kBf16>(packed, x, y);
+    case WeightType::kInt8: return linear_of<WeightType::kInt8>(packed, x, y);
+  }
+}
+
+// (2) and the tanh of (4), as exact as floats are, or fast.
+template <bool kFast>
+HWY_INLINE Gates activate_as(V a_i, V a_f, V a_g, V a_o) {
+  if constexpr (!kFast) return activate(a_i, a_f, a_g, a_o);
+  return {fast_sigmoid(a_i), fast_sigmoid(a_f), fast_tanh(a_g), fast_sigmoid(a_o)};
+}
+template <bool kFast>
+HWY_INLINE V tanh_as(V x) {
+  return kFast ? fast_tanh(x) : tanh(x);
+}
+
 // (1) to (4) for a group of panels that begins at the given one. `start` is a row of pre-activations to begin with.
-template <int kPanels>
+template <WeightType kType, bool kFast, bool kStreams, int kPanels>
 HWY_INLINE void cell_group(const PackedLstmStep& packed, const LstmStep& step, const float* start, float* m,
                            const float* zone_h, int64_t begin) {
   const D d;
@@ -156,59 +277,70 @@ HWY_INLINE void cell_group(const PackedLstmStep& packed, const LstmStep& step, c
   V a[4 * kPanels];
 #pragma GCC unroll 16
   for (int v = 0; v < 4 * kPanels; ++v) a[v] = hn::Load(d, start + first + v * lane_count);
-  const float* w = packed.w.weights.data() + first * packed.w.rows;
-  if (packed.dense) add_rows<4 * kPanels>(w, step.x, packed.inputs, a);
-  add_rows<4 * kPanels>(w, step.h_prev, packed.w.rows - (packed.dense ? packed.inputs : 0), a);
+  const float* w = packed.w.weights.data() + first * packed.w.rows / per_word(kType);
+  const float* scales = packed.w.scales.data() + first;
+  if (packed.dense) add_product<kType, kStreams>(w, step.x, packed.inputs, scales, a);
+  add_product<kType, kStreams>(w, step.h_prev, packed.w.rows - (packed.dense ? packed.inputs : 0),
+                               scales + packed.w.scales.size() / 2, a);
 #pragma GCC unroll 4
   for (int p = 0; p < kPanels; ++p) {
     const int64_t u = (begin + p) * lane_count;
-    const Gates gates = activate(a[4 * p], a[4 * p + 1], a[4 * p + 2], a[4 * p + 3]);
+    const Gates gates = activate_as<kFast>(a[4 * p], a[4 * p + 1], a[4 * p + 2], a[4 * p + 3]);
     const V c = new_cell(gates, hn::Load(d, step.c + u));
-    const V now = hn::Mul(gates.o, tanh(c));
+    const V now = hn::Mul(gates.o, tanh_as<kFast>(c));
     hn::Store(zoned(c, step.zone_c == nullptr ? nullptr : step.zone_c + u, step.c + u), d, step.c + u);
     hn::Store(zoned(now, zone_h == nullptr ? nullptr : zone_h + u, step.h_prev + u), d, m + u);
   }
 }
 
+template <WeightType kType, bool kFast, bool kStreams>
 void cell_groups(const PackedLstmStep& packed, const LstmStep& step, float* m, const float* zone_h) {
   const float* start = packed.dense ? packed.bias.data() : packed.columns.data() + step.symbol * packed.bias.size();
   int64_t begin = 0;
   for (int64_t i = 0; i < packed.w.groups.size(); ++i) {
     const int32_t panels = packed.w.groups[i];
     switch (panels) {
-      case 1: cell_group<1>(packed, step, start, m, zone_h, begin); break;
-      case 2: cell_group<2>(packed, step, start, m, zone_h, begin); break;
+      case 1: cell_group<kType, kFast, kStreams, 1>(packed, step, start, m, zone_h, begin); break;
+      case 2: cell_group<kType, kFast, kStreams, 2>(packed, step, start, m, zone_h, begin); break;
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-      case 4: cell_group<4>(packed, step, start, m, zone_h, begin); break;
+      case 4: cell_group<kType, kFast, kStreams, 4>(packed, step, start, m, zone_h, begin); break;
 #endif
-      default: cell_group<3>(packed, step, start, m, zone_h, begin); break;
+      default: cell_group<kType, kFast, kStreams, 3>(packed, step, start, m, zone_h, begin); break;
     }
     begin += panels;
   }
 }
 
-// W x for rows [first, first + n) of the packed ones, as [4, Hp].
-void multiply(const PackedLstmStep& packed, int64_t first, const float* x, int64_t n, float* product) {
+// W x for rows [first, first + n) of the packed ones, those of matrix `part`, as [4, Hp].
+template <WeightType kType>
+void multiply(const PackedLstmStep& packed, int64_t first, int64_t part, const float* x, int64_t n, float* product) {
   const D d;
+  constexpr int kPer = per_word(kType);
   const int64_t Hp = padded(packed.hidden);
+  const float* scales = packed.w.scales.data() + part * packed.w.scales.size() / 2;
   int64_t begin = 0;
   for (int64_t i = 0; i < packed.w.groups.size(); ++i) {
-    const int64_t panels = packed.w.groups[i], width = panels * 4 * lanes();
-    const float* group = packed.w.weights.data() + begin * 4 * lanes() * packed.w.rows + first * width;
+    const int64_t panels = packed.w.groups[i], width = panels * 4 / kPer * lanes();
+    const float* group = packed.w.weights.data() + begin * 4 / kPer * lanes() * packed.w.rows + first * width;
     for (int64_t p = 0; p < panels; ++p) {
       V a[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-      const float* w = group + p * 4 * lanes();
+      const float* w = group + p * 4 / kPer * lanes();
       for (int64_t k = 0; k < n; ++k, w += width) {
         const V operand = hn::Set(d, x[k]);
-        for (int gate = 0; gate < 4; ++gate) a[gate] = hn::MulAdd(operand, hn::Load(d, w + gate * lanes()), a[gate]);
+        for (int word = 0; word < 4 / kPer; ++word) add_word<kType>(w + word * lanes(), operand, a + word * kPer);
       }
-      for (int gate = 0; gate < 4; ++gate) hn::Store(a[gate], d, product + gate * Hp + (begin + p) * lanes());
+      for (int64_t gate = 0; gate < 4; ++gate) {
+        if (kType == WeightType::kInt8)
+          a[gate] = hn::Mul(a[gate], hn::Load(d, scales + ((begin + p) * 4 + gate) * lanes()));
+        hn::Store(a[gate], d, product + gate * Hp + (begin + p) * lanes());
+      }
     }
     begin += panels;
   }
 }
 
 // (38) (40) (41): a normalised cell.
+template <WeightType kType, bool kFast>
 void normalised_cell(const PackedLstmStep& packed, const LstmStep& step, float* m, const float* zone_h,
                      float* scratch) {
   const D d;
@@ -220,7 +352,7 @@ void normalised_cell(const PackedLstmStep& packed, const LstmStep& step, float* 
   std::fill_n(scratch, 10 * Hp, 0.0F);
   const float* input = pre;
   if (packed.dense) {
-    multiply(packed, 0, step.x, dense_rows, pre);
+    multiply<kType>(packed, 0, 0, step.x, dense_rows, pre);
     normalise_row(pre, 4, H, pre);
     for (int64_t k = 0; k < 4 * Hp; k += lanes()) {
       hn::Store(
@@ -230,7 +362,7 @@ void normalised_cell(const PackedLstmStep& packed, const LstmStep& step, float* 
   } else {
     input = packed.columns.data() + step.symbol * 4 * Hp;
   }
-  multiply(packed, dense_rows, step.h_prev, packed.w.rows - dense_rows, product);
+  multiply<kType>(packed, dense_rows, 1, step.h_prev, packed.w.rows - dense_rows, product);
   normalise_row(product, 4, H, product);
   for (int64_t u = 0; u < Hp; u += lanes()) {
     V a[4];
@@ -238,7 +370,7 @@ void normalised_cell(const PackedLstmStep& packed, const LstmStep& step, float* 
       const int64_t at = gate * Hp + u;
       a[gate] = hn::MulAdd(hn::Load(d, packed.gain_hh.data() + at), hn::Load(d, product + at), hn::Load(d, input + at));
     }
-    const Gates gates = activate(a[0], a[1], a[2], a[3]);
+    const Gates gates = activate_as<kFast>(a[0], a[1], a[2], a[3]);
     const V c = new_cell(gates, hn::Load(d, step.c + u));
     hn::Store(gates.o, d, out + u);
     hn::Store(c, d, cell + u);
@@ -248,26 +380,43 @@ void normalised_cell(const PackedLstmStep& packed, const LstmStep& step, float* 
   for (int64_t u = 0; u < Hp; u += lanes()) {
     const V s =
         hn::MulAdd(hn::Load(d, packed.gain_c.data() + u), hn::Load(d, cell + u), hn::Load(d, packed.bias_c.data() + u));
-    const V now = hn::Mul(hn::Load(d, out + u), tanh(s));
+    const V now = hn::Mul(hn::Load(d, out + u), tanh_as<kFast>(s));
     hn::Store(zoned(now, zone_h == nullptr ? nullptr : zone_h + u, step.h_prev + u), d, m + u);
   }
 }
 
-void lstm_step_target(const PackedLstmStep& packed, const LstmStep& step) {
+template <WeightType kType, bool kFast>
+void lstm_step_of(const PackedLstmStep& packed, const LstmStep& step) {
   const bool projected = packed.projection > 0;
   float* m = projected ? step.scratch : step.h;
   const float* zone_h = projected ? nullptr : step.zone_h;
   if (packed.normalised) {
-    normalised_cell(packed, step, m, zone_h, step.scratch + (projected ? padded(packed.hidden) : 0));
+    normalised_cell<kType, kFast>(packed, step, m, zone_h, step.scratch + (projected ? padded(packed.hidden) : 0));
   } else {
-    cell_groups(packed, step, m, zone_h);
+    // The types that are narrower than floats are for models that are larger than the first-level cache.
+    const bool streams = kType != WeightType::kFloat || packed.w.weights.size() > kResidentFloats;
+    streams ? cell_groups<kType, kFast, true>(packed, step, m, zone_h)
+            : cell_groups<kType, kFast, kType != WeightType::kFloat>(packed, step, m, zone_h);
   }
   if (!projected) return;
-  linear_step_target(packed.w_hr, m, step.h);  // (33), then (36)
+  linear_of<kType>(packed.w_hr, m, step.h);  // (33), then (36)
   const D d;
   for (int64_t j = 0; step.zone_h != nullptr && j < padded(packed.projection); j += lanes()) {
     hn::Store(zoned(hn::Load(d, step.h + j), step.zone_h + j, step.h_prev + j), d, step.h + j);
   }
+}
+
+template <bool kFast>
+void lstm_step_as(const PackedLstmStep& packed, const LstmStep& step) {
+  switch (packed.w.type) {
+    case WeightType::kFloat: return lstm_step_of<WeightType::kFloat, kFast>(packed, step);
+    case WeightType::kBf16: return lstm_step_of<WeightType::kBf16, kFast>(packed, step);
+    case WeightType::kInt8: return lstm_step_of<WeightType::kInt8, kFast>(packed, step);
+  }
+}
+
+void lstm_step_target(const PackedLstmStep& packed, const LstmStep& step) {
+  step.fast ? lstm_step_as<true>(packed, step) : lstm_step_as<false>(packed, step);
 }
 
 }  // namespace longhand::kernels::HWY_NAMESPACE
@@ -281,7 +430,9 @@ HWY_EXPORT(pack_lstm_target);
 HWY_EXPORT(linear_step_target);
 HWY_EXPORT(lstm_step_target);
 
-void pack_linear_step(const float* w, const float* bias, int64_t outputs, int64_t inputs, PackedLinearStep& packed) {
+void pack_linear_step(const float* w, const float* bias, int64_t outputs, int64_t inputs, WeightType type,
+                      PackedLinearStep& packed) {
+  packed.w.type = type;
   HWY_DYNAMIC_DISPATCH(pack_linear_target)({w, inputs, 1, outputs}, bias, packed);
 }
 
@@ -325,8 +476,9 @@ void pack_norm(const LstmShape& shape, const LstmWeights<float>& weights, Packed
 
 }  // namespace
 
-void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, PackedLstmStep& packed,
-                    Context& context) {
+void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, WeightType type,
+                    PackedLstmStep& packed, Context& context) {
+  packed.w.type = type;
   packed.inputs = shape.inputs;
   packed.hidden = shape.hidden;
   packed.projection = shape.projection;
@@ -334,7 +486,7 @@ void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, b
   packed.normalised = weights.gain_ih != nullptr;
   HWY_DYNAMIC_DISPATCH(pack_lstm_target)(shape, weights, packed);
   if (packed.normalised) pack_norm(shape, weights, packed, context);
-  if (shape.projection > 0) pack_linear_step(weights.w_hr, nullptr, shape.projection, shape.hidden, packed.w_hr);
+  if (shape.projection > 0) pack_linear_step(weights.w_hr, nullptr, shape.projection, shape.hidden, type, packed.w_hr);
 }
 
 int64_t step_scratch(const PackedLstmStep& packed) {

@@ -1,6 +1,6 @@
-// One time step of one sequence: the LSTM layer and the fully connected layer of a model that runs in real time. The
-// results have the same bits as those of lstm_forward and linear_forward. Nothing here allocates, locks, or throws,
-// except where weights are packed.
+// One time step of one sequence: the LSTM layer and the fully connected layer of a model that runs in real time. With
+// exact activations, and weights as floats or as bf16, the results have the same bits as those of lstm_forward and
+// linear_forward. Nothing here allocates, locks, or throws, except where weights are packed.
 //
 // I inputs, H units, R = P or H outputs, Hp = padded(H), Rp = padded(R), as in lstm.h.
 #pragma once
@@ -8,16 +8,19 @@
 #include <cstdint>
 
 #include "longhand/kernels/lstm.h"
+#include "longhand/kernels/weight_type.h"
 
 namespace longhand::kernels {
 
 /// Several matrices [rows, K], transposed and one after the other, as a step reads them: by groups of a few vectors of
 /// K, each group contiguous. Private to the kernels.
 struct PackedRows {
+  WeightType type = WeightType::kFloat;
   int64_t rows = 0;        ///< of all matrices together
   int64_t outputs = 0;     ///< K
   Buffer<int32_t> groups;  ///< vectors in each group
-  Buffer<float> weights;   ///< by group: [rows, vectors of the group, lanes]
+  Buffer<float> weights;   ///< by group: [rows, vectors of the group, lanes]; 2 or 4 vectors in the bytes of one
+  Buffer<float> scales;    ///< of int8: for each matrix, in the order of a row; times 2^-24
 };
 
 /// y = W x + b for one row.
@@ -27,7 +30,8 @@ struct PackedLinearStep {
 };
 
 /// `bias` may be null: zeros.
-void pack_linear_step(const float* w, const float* bias, int64_t outputs, int64_t inputs, PackedLinearStep& packed);
+void pack_linear_step(const float* w, const float* bias, int64_t outputs, int64_t inputs, WeightType type,
+                      PackedLinearStep& packed);
 /// Reads x [inputs], writes y [outputs].
 void linear_step(const PackedLinearStep& packed, const float* x, float* y) noexcept;
 
@@ -47,8 +51,8 @@ struct PackedLstmStep {
 };
 
 /// Packs the weights of a layer; repeat it when they, or the SIMD target, have changed.
-void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, PackedLstmStep& packed,
-                    Context& context);
+void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, WeightType type,
+                    PackedLstmStep& packed, Context& context);
 
 struct LstmStep {
   const float* x = nullptr;       ///< [I] read; or
@@ -59,6 +63,7 @@ struct LstmStep {
   const float* zone_h = nullptr;  ///< [Rp] the part of h_prev that stays; null: none
   const float* zone_c = nullptr;  ///< [Hp] the part of c that stays; null: none
   float* scratch = nullptr;       ///< step_scratch() floats on a cache line
+  bool fast = false;              ///< activations with errors of at most 8e-6 (sigmoid) and 1.6e-5 (tanh)
 };
 
 /// Floats of scratch that a step of this layer needs.

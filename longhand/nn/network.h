@@ -74,6 +74,10 @@ class Network {
   const WordEncoder* words() const { return words_ ? &*words_ : nullptr; }
   void set_word_vectors(const data::WordVectors& vectors) { words_->set_word_vectors(vectors); }
 
+  /// How the weights are kept where they are read step by step. Their values must be ones that this can hold.
+  kernels::WeightType weight_type() const { return weight_type_; }
+  void set_weight_type(kernels::WeightType type) { weight_type_ = type; }
+
   /// Draws the parameters' values, and packs them for inference.
   void initialise(uint64_t seed);
   /// To be called when the values have changed.
@@ -106,6 +110,7 @@ class Network {
   StackInput<float> stack_input(const NetworkInput& input, const float* x) const;
 
   NetworkOptions options_;
+  kernels::WeightType weight_type_ = kernels::WeightType::kFloat;
   ParameterArena arena_;
   size_t embedding_ = 0;
   std::optional<WordEncoder> words_;

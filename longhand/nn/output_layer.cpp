@@ -9,8 +9,9 @@ void LinearLayer::pack(bool training, kernels::Context& context) {
   kernels::pack_linear(arena_.value(weight_), outputs_, inputs_, training, packed_, context);
 }
 
-void LinearLayer::pack_step(kernels::PackedLinearStep& packed) const {
-  kernels::pack_linear_step(arena_.value(weight_), bias_ ? arena_.value(*bias_) : nullptr, outputs_, inputs_, packed);
+void LinearLayer::pack_step(kernels::WeightType type, kernels::PackedLinearStep& packed) const {
+  kernels::pack_linear_step(arena_.value(weight_), bias_ ? arena_.value(*bias_) : nullptr, outputs_, inputs_, type,
+                            packed);
 }
 
 kernels::LinearForward<float> LinearLayer::arguments(const OutputRows& in) const {
@@ -74,9 +75,10 @@ void OutputLayer::pack(Pass pass, kernels::Context& context) {
   packed_for_ = wanted;
 }
 
-bool OutputLayer::pack_steps(kernels::PackedLinearStep& projection, kernels::PackedLinearStep& output) const {
-  if (projection_) projection_->pack_step(projection);
-  linear_->pack_step(output);
+bool OutputLayer::pack_steps(kernels::WeightType type, kernels::PackedLinearStep& projection,
+                             kernels::PackedLinearStep& output) const {
+  if (projection_) projection_->pack_step(type, projection);
+  linear_->pack_step(type, output);
   return projection_.has_value();
 }
 

@@ -42,7 +42,7 @@ class LinearLayer {
 
   int64_t outputs() const { return outputs_; }
   void pack(bool training, kernels::Context& context);
-  void pack_step(kernels::PackedLinearStep& packed) const;
+  void pack_step(kernels::WeightType type, kernels::PackedLinearStep& packed) const;
   const kernels::PackedLinear& packed() const { return packed_; }
 
   /// What the kernels take, without a place for y.
@@ -86,7 +86,8 @@ class OutputLayer {
   /// Packs the weights for fused passes of this kind, unless that is done.
   void pack(Pass pass, kernels::Context& context);
   /// Packs the layer for single rows. Returns whether there is a projection before it.
-  bool pack_steps(kernels::PackedLinearStep& projection, kernels::PackedLinearStep& output) const;
+  bool pack_steps(kernels::WeightType type, kernels::PackedLinearStep& projection,
+                  kernels::PackedLinearStep& output) const;
 
   /// Writes y [N, K], whose rows are `y_stride` apart.
   void forward(const OutputRows& in, float* y, int64_t y_stride, OutputWorkspace& workspace) const;

@@ -42,14 +42,14 @@ StepWeights::StepWeights(const Network& network) {
     const bool dense = !layers_.empty() || !network.stack().options().one_hot;
     Layer& layer = layers_.emplace_back();
     layer.residual = from.residual;
-    kernels::pack_lstm_step(network.stack().shape(direction, 1, 1, nullptr), at.view(values), dense, layer.lstm,
-                            context);
+    kernels::pack_lstm_step(network.stack().shape(direction, 1, 1, nullptr), at.view(values), dense,
+                            network.weight_type(), layer.lstm, context);
     layer.h_0 = padded_copy(at.h_0 < 0 ? nullptr : values + at.h_0, lstm.state());
     layer.c_0 = padded_copy(at.c_0 < 0 ? nullptr : values + at.c_0, lstm.hidden);
     layer.zone_h = padded_constant(lstm.zoneout, lstm.state());
     layer.zone_c = padded_constant(lstm.zoneout_cell, lstm.hidden);
   }
-  projects_ = network.output().pack_steps(projection_, output_);
+  projects_ = network.output().pack_steps(network.weight_type(), projection_, output_);
 }
 
 Stepper::Stepper(const StepWeights& weights) : weights_(weights) {
@@ -100,7 +100,6 @@ void Stepper::step(int32_t symbol, float* y) noexcept {
 }
 
 void Stepper::run(const float* x, int32_t symbol, float* y) noexcept {
-  const FlushDenormals flush;
   for (size_t l = 0; l < layers_.size(); ++l) {
     const StepWeights::Layer& weights = weights_.layers_[l];
     Layer& layer = layers_[l];
@@ -112,7 +111,8 @@ void Stepper::run(const float* x, int32_t symbol, float* y) noexcept {
                                       .c = layer.c.data(),
                                       .zone_h = weights.zone_h.size() > 0 ? weights.zone_h.data() : nullptr,
                                       .zone_c = weights.zone_c.size() > 0 ? weights.zone_c.data() : nullptr,
-                                      .scratch = scratch_.data()});
+                                      .scratch = scratch_.data(),
+                                      .fast = fast_});
     if (weights.residual) {
       for (int64_t j = 0; j < weights_.width_; ++j) layer.y[j] = next[j] + x[j];  // (42)
       next = layer.y.data();

@@ -41,7 +41,9 @@ class Stepper {
 
   /// Back to the initial state.
   void reset() noexcept;
-  /// Reads one step's input: `x` [numbers], or a symbol; writes the outputs y [K].
+  /// See kernels::LstmStep::fast.
+  void use_fast_activations(bool fast) noexcept { fast_ = fast; }
+  /// Reads one step's input: `x` [numbers], or a symbol; writes the outputs y [K]. The caller flushes denormals.
   void step(const float* x, float* y) noexcept;
   void step(int32_t symbol, float* y) noexcept;
 
@@ -63,6 +65,7 @@ class Stepper {
   std::vector<Layer> layers_;
   Buffer<float> scratch_, projected_;
   int64_t state_size_ = 0;
+  bool fast_ = false;
   int64_t turn_ = 0;  // which of the two h is the present one
 };
 

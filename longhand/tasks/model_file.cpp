@@ -1,9 +1,13 @@
 #include "longhand/tasks/model_file.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <list>
+#include <map>
 #include <set>
 
 #include "longhand/io/config.h"
@@ -17,6 +21,19 @@ std::string second_bias(const std::string& first) {
   const size_t at = first.find("bias_ih");
   const bool of_gru = first.find("gru.") != std::string::npos;
   return at == std::string::npos || of_gru ? "" : std::string(first).replace(at, 7, "bias_hh");
+}
+
+// What is kept in another type: the matrices of layers and embeddings.
+bool is_matrix(const std::string& name, const std::vector<int64_t>& shape) {
+  return shape.size() == 2 && name.find("weight") != std::string::npos;
+}
+
+std::string scale_name(const std::string& name) { return name + ".scale"; }
+
+std::span<const float> floats_of(const io::Safetensors::Tensor& tensor, std::vector<float>& copy) {
+  copy.resize(tensor.bytes.size() / sizeof(float));
+  std::memcpy(copy.data(), tensor.bytes.data(), tensor.bytes.size());
+  return copy;
 }
 
 }  // namespace
@@ -57,6 +74,13 @@ ModelFile::ModelFile(io::Safetensors file) : file_(std::move(file)) {
     throw input_error(path() + ": expected format 1, found another", "it was written by a newer longhand; update");
   }
   options_ = field("options");
+  if (const nlohmann::json type = field("weights"); !type.is_null()) {
+    try {
+      weight_type_ = kernels::parse_weight_type(type.is_string() ? type.get<std::string>() : "");
+    } catch (const Error& e) {
+      throw input_error(path() + ": configuration: " + e.what(), "it was written by a newer longhand, or is damaged");
+    }
+  }
   vocabulary_ = io::parse_json(file_.text("vocabulary"), path());
 }
 
@@ -81,8 +105,89 @@ std::vector<std::string> ModelFile::texts(const char* name) const {
   return out;
 }
 
+void ModelFile::expect_floats() const {
+  if (weight_type_ == kernels::WeightType::kFloat) return;
+  throw input_error(fmt::format("{}: expected weights as float32, found {}", path(), name_of(weight_type_)),
+                    "quantise the model that it was made from");
+}
+
+void ModelFile::write_quantised(const std::string& path, kernels::WeightType type) const {
+  expect_floats();
+  std::vector<io::TensorToWrite> tensors;
+  std::list<std::string> bytes;  // that are written
+  std::vector<float> values;
+  for (const auto& [name, tensor] : file_.tensors()) {
+    if (!is_matrix(name, tensor.shape) || type == kernels::WeightType::kFloat) {
+      tensors.emplace_back(name, tensor.shape, tensor.dtype, tensor.bytes);
+      continue;
+    }
+    file_.check_floats(name, tensor.shape);
+    floats_of(tensor, values);
+    std::string& out = bytes.emplace_back();
+    if (type == kernels::WeightType::kBf16) {
+      for (const float value : values) {
+        const uint16_t half = kernels::to_bf16(value);
+        out.append(reinterpret_cast<const char*>(&half), sizeof half);
+      }
+      tensors.emplace_back(name, tensor.shape, "BF16", out);
+      continue;
+    }
+    std::string& scales = bytes.emplace_back();
+    const int64_t n = tensor.shape[1];
+    for (int64_t row = 0; row < tensor.shape[0]; ++row) {
+      const float scale = kernels::int8_scale(values.data() + row * n, n);
+      scales.append(reinterpret_cast<const char*>(&scale), sizeof scale);
+      for (int64_t k = 0; k < n; ++k) {
+        out.push_back(static_cast<char>(kernels::to_int8(values[static_cast<size_t>(row * n + k)], scale)));
+      }
+    }
+    tensors.emplace_back(name, tensor.shape, "I8", out);
+    tensors.emplace_back(scale_name(name), std::vector<int64_t>{tensor.shape[0]}, "F32", scales);
+  }
+  nlohmann::ordered_json config = nlohmann::ordered_json::parse(file_.text("config"));
+  config["weights"] = name_of(type);
+  std::map<std::string, std::string> metadata = file_.metadata();
+  metadata["config"] = config.dump();
+  io::write_safetensors(path, metadata, tensors);
+}
+
+// Throws an input error unless the file has a parameter of this name and shape.
+void ModelFile::check_weights(const std::string& name, const std::vector<int64_t>& shape) const {
+  const auto found = file_.tensors().find(name);
+  const bool kept_otherwise = weight_type_ != kernels::WeightType::kFloat && is_matrix(name, shape);
+  if (!kept_otherwise || found == file_.tensors().end()) return file_.check_floats(name, shape);
+  const std::string dtype = weight_type_ == kernels::WeightType::kBf16 ? "BF16" : "I8";
+  if (found->second.dtype != dtype || found->second.shape != shape) {
+    throw input_error(fmt::format("{}: expected '{}', {} [{}], found {} [{}]", path(), name, dtype,
+                                  fmt::join(shape, ", "), found->second.dtype, fmt::join(found->second.shape, ", ")),
+                      "use a file that matches its configuration");
+  }
+  if (dtype == "I8") file_.check_floats(scale_name(name), {shape[0]});
+}
+
+// Writes its values as floats, after check_weights.
+void ModelFile::copy_weights(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const {
+  if (weight_type_ == kernels::WeightType::kFloat || !is_matrix(name, shape)) {
+    return file_.copy_floats(name, shape, out);
+  }
+  const std::string_view bytes = file_.tensors().at(name).bytes;
+  if (weight_type_ == kernels::WeightType::kBf16) {
+    for (size_t i = 0; i < out.size(); ++i) {
+      uint16_t half = 0;
+      std::memcpy(&half, bytes.data() + i * sizeof half, sizeof half);
+      out[i] = kernels::from_bf16(half);
+    }
+    return;
+  }
+  std::vector<float> scales(static_cast<size_t>(shape[0]));
+  file_.copy_floats(scale_name(name), {shape[0]}, scales);
+  const auto n = static_cast<size_t>(shape[1]);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(static_cast<int8_t>(bytes[i])) * scales[i / n];
+}
+
 void ModelFile::fill(nn::Network& network) const {
   fill(network.parameters());
+  network.set_weight_type(weight_type_);
   network.parameters_changed();
   kernels::Context context(1);
   network.pack(nn::Pass::kInference, context);
@@ -92,9 +197,10 @@ void ModelFile::fill(ParameterArena& arena) const {
   // Memory is taken only for a model that the file fills.
   size_t arrays = 0;
   for (const Parameter& p : arena.parameters()) {
-    file_.check_floats(p.name, p.shape);
+    check_weights(p.name, p.shape);
     if (!second_bias(p.name).empty()) file_.check_floats(second_bias(p.name), p.shape);
     arrays += second_bias(p.name).empty() ? 1 : 2;
+    arrays += weight_type_ == kernels::WeightType::kInt8 && is_matrix(p.name, p.shape) ? 1 : 0;
   }
   if (file_.tensors().size() != arrays) {
     throw input_error(fmt::format("{}: expected {} arrays, found {}", path(), arrays, file_.tensors().size()),
@@ -105,7 +211,7 @@ void ModelFile::fill(ParameterArena& arena) const {
   for (size_t i = 0; i < arena.parameters().size(); ++i) {
     const Parameter& p = arena.parameters()[i];
     const std::span<float> values(arena.value(i), static_cast<size_t>(p.size));
-    file_.copy_floats(p.name, p.shape, values);
+    copy_weights(p.name, p.shape, values);
     if (const std::string second = second_bias(p.name); !second.empty()) {
       extra.resize(values.size());
       file_.copy_floats(second, p.shape, extra);

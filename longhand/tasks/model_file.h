@@ -10,6 +10,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/options.h"
 #include "longhand/io/safetensors.h"
+#include "longhand/kernels/weight_type.h"
 #include "longhand/nn/network.h"
 
 namespace longhand::tasks {
@@ -57,6 +58,12 @@ class ModelFile {
     return out;
   }
   const nlohmann::json& vocabulary() const { return vocabulary_; }
+  /// How its matrices are kept.
+  kernels::WeightType weight_type() const { return weight_type_; }
+  /// Throws an input error for a file whose weights are no floats: from these nothing is gained by quantising.
+  void expect_floats() const;
+  /// Writes the same model with its matrices, which are floats, kept in another way. All else stays as it is.
+  void write_quantised(const std::string& path, kernels::WeightType type) const;
   /// Throws an input error unless the vocabulary is an object with this list of distinct texts, and returns them.
   std::vector<std::string> texts(const char* name) const;
 
@@ -68,9 +75,12 @@ class ModelFile {
 
  private:
   explicit ModelFile(io::Safetensors file);
+  void check_weights(const std::string& name, const std::vector<int64_t>& shape) const;
+  void copy_weights(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const;
 
   io::Safetensors file_;
   std::string task_;
+  kernels::WeightType weight_type_ = kernels::WeightType::kFloat;
   nlohmann::json options_;
   nlohmann::json vocabulary_;
 };

@@ -120,6 +120,7 @@ void TextReader::reset() {
 std::span<const float> TextReader::read(int32_t symbol) {
   if (!stepper_) return model_.read(symbol, state_, *workspace_);
   LONGHAND_CHECK(symbol >= 0 && symbol < model_.vocabulary().size());
+  const FlushDenormals flush;
   stepper_->step(symbol, logits_.data());
   return logits_;
 }

@@ -25,10 +25,6 @@ double seconds_since(Clock::time_point start) {
 
 constexpr const char* kBest = "best";  // the checkpoint's tensor of the weights of the best evaluation so far
 
-uint32_t checksum(std::span<const float> values, uint32_t before) {
-  return io::crc32c({reinterpret_cast<const char*>(values.data()), values.size_bytes()}, before);
-}
-
 Error damaged_checkpoint(const std::string& path) {
   return input_error(path + ": expected a checkpoint of this version, found something else",
                      "use a run of this version of longhand, or start the run again");
@@ -322,7 +318,7 @@ void Trainer::write_checkpoint() {
   if (best_values_.size() > 0) add(kBest, best_values_.span());
   const std::string text = state.dump();
   uint32_t sum = io::crc32c(text);
-  for (const io::TensorToWrite& tensor : tensors) sum = checksum(tensor.data, sum);
+  for (const io::TensorToWrite& tensor : tensors) sum = io::crc32c(tensor.bytes, sum);
   io::write_safetensors(files_.checkpoint, {{"state", text}, {"crc32c", fmt::format("{:08x}", sum)}}, tensors);
 }
 

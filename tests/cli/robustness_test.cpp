@@ -302,9 +302,11 @@ TEST(Altered, RefusesACheckpointWithNan) {
   values[1] = std::numeric_limits<float>::quiet_NaN();
   std::vector<io::TensorToWrite> tensors;
   for (const auto& [name, tensor] : whole.tensors()) {
-    const auto* floats = reinterpret_cast<const float*>(tensor.bytes.data());
-    tensors.push_back({name, tensor.shape, {floats, tensor.bytes.size() / sizeof(float)}});
-    if (name == "values") tensors.back().data = values;
+    if (name == "values") {
+      tensors.emplace_back(name, tensor.shape, std::span<const float>(values));
+    } else {
+      tensors.emplace_back(name, tensor.shape, tensor.dtype, tensor.bytes);
+    }
   }
   io::write_safetensors(path, {{"state", whole.text("state")}}, tensors);
   const Result result = shell(folder, "$LH train lm --resume run --epochs 3");

@@ -327,7 +327,7 @@ TEST(Regressor, IsMeasuredOnATableOfItsOwn) {
   EXPECT_EQ(predicted.out.find("row,step,value\n40,1,10000000"), 0U) << predicted.out << predicted.err;
   EXPECT_NE(predicted.out.find('.'), std::string::npos);  // digits of the deviation, not of the mean
   expect_error(run(folder, {"train", "tagger", "--resume", "run"}), 1,
-               "if another command than `longhand train tagger` started the run");
+               "if the run is of another task, resume it as that");
 }
 
 TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {
@@ -349,6 +349,33 @@ TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {
   write_file(folder / "c.csv", "g,\"a,b\"\n1,2\n2,3\n");
   expect_error(run(folder, {"train", "regressor", "--data", "c.csv"}), 1, "expected a target column without a comma");
   refused({"--horizon", "0", "--inputs", "day", "--difference"}, 2, "--difference: expected --horizon of at least 1");
+}
+
+TEST(Quantise, MeasuresWhatIsLost) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(folder, {"train", "lm", "--data", "tale", "--max-tokens", "4000", "--hidden", "32", "--epochs", "3",
+                         "--quiet", "--out", "lm"})
+                .code,
+            0);
+  const Result result = run(folder, {"quantise", "lm", "--data", "tale", "--unknown", "skip"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const char* part : {"nats_per_symbol", "bf16", "difference", "model  lm/model-bf16.safetensors"}) {
+    EXPECT_NE(result.out.find(part), std::string::npos) << result.out;
+  }
+  const Result small = run(folder, {"quantise", "lm", "--data", "tale", "--weights", "int8", "--out", "small",
+                                    "--unknown", "skip", "--json"});
+  ASSERT_EQ(small.code, 0) << small.err;
+  const nlohmann::json json = nlohmann::json::parse(small.out);
+  EXPECT_LT(json["bytes"].get<int64_t>(), json["original_bytes"].get<int64_t>() / 2);
+  EXPECT_NEAR(json["metrics"]["nats_per_symbol"].get<double>(),
+              json["original_metrics"]["nats_per_symbol"].get<double>(), 0.05);
+  EXPECT_EQ(run(folder, {"generate", "small", "--prompt", "The", "--length", "5"}).code, 0);
+  EXPECT_NE(run(folder, {"info", "small"}).out.find("I8"), std::string::npos);
+  expect_error(run(folder, {"quantise", "small", "--data", "tale"}), 1, "expected weights as float32, found int8");
+  expect_error(run(folder, {"quantise", "lm"}), 2, "expected --data");
+  expect_error(run(folder, {"quantise", "lm", "--data", "-"}), 2, "found standard input");
+  expect_error(run(folder, {"quantise", "lm", "--data", "tale", "--out", "lm/model.safetensors"}), 2,
+               "expected another file than the model");
 }
 
 TEST(Verse, KeepsItsForm) {

@@ -1,9 +1,12 @@
 // Model files: what they hold, that they give it back, and which are refused.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 
+#include "longhand/io/file.h"
 #include "longhand/io/safetensors.h"
 #include "tests/tasks/model.h"
 #include "tests/tasks/model_checks.h"
@@ -54,6 +57,53 @@ TEST(LanguageModel, FileRoundTrips) {
   }
   const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
   EXPECT_EQ(file.tensors().count("lstm.bias_hh_l1"), 1U);  // as PyTorch's layers have it
+}
+
+TEST(LanguageModel, IsKeptInSmallerWeights) {
+  const TemporaryFolder folder;
+  Model m(with_lstm(kAllOptions, 8));
+  m.model.save(folder / "model.safetensors", m.model.parameters().values());
+  const ModelFile original = ModelFile::read(folder / "model.safetensors");
+  EXPECT_EQ(original.weight_type(), kernels::WeightType::kFloat);
+  for (const auto& [type, dtype, step] :
+       {std::tuple(kernels::WeightType::kBf16, "BF16", 1.0 / 256.0), {kernels::WeightType::kInt8, "I8", 1.0 / 254.0}}) {
+    const std::string path = folder / kernels::name_of(type);
+    original.write_quantised(path, type);
+    EXPECT_EQ(io::Safetensors::read(path).tensors().at("lstm.weight_hh_l0").dtype, dtype);
+    const ModelFile file = ModelFile::read(path);
+    EXPECT_EQ(file.weight_type(), type);
+    const auto loaded = LanguageModel::load(file);
+    EXPECT_EQ(loaded->network().weight_type(), type);
+    const ParameterArena &was = m.model.parameters(), &is = loaded->parameters();
+    bool differs = false;
+    for (size_t i = 0; i < was.parameters().size(); ++i) {
+      const Parameter& p = was.parameters()[i];
+      const bool kept = p.name.find("weight") == std::string::npos || p.shape.size() < 2;
+      float largest = 0.0F;
+      for (int64_t k = 0; k < p.size; ++k) largest = std::max(largest, std::abs(was.value(i)[k]));
+      for (int64_t k = 0; k < p.size; ++k) {
+        const float a = was.value(i)[k], b = is.value(i)[k];
+        EXPECT_LE(std::abs(a - b), kept ? 0.0 : 1.01 * step * static_cast<double>(largest)) << p.name;
+        differs = differs || a != b;
+      }
+    }
+    EXPECT_TRUE(differs);
+    EXPECT_NE(
+        testing::error_of([&] { file.write_quantised(folder / "again", type); }).find("expected weights as float32"),
+        std::string::npos);
+    // The values that it holds, kept as floats, are the same model.
+    loaded->save(folder / "floats", loaded->parameters().values());
+    EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(*LanguageModel::load(folder / "floats"), m.corpus));
+  }
+  std::string other = io::read_file(folder / "bf16");
+  const size_t at = other.find("\\\"weights\\\":\\\"bf16");
+  ASSERT_NE(at, std::string::npos);
+  other.replace(at + 14, 4, "int8");
+  EXPECT_NE(testing::error_of([&] { LanguageModel::load(ModelFile::parse("f", other)); }).find("found BF16"),
+            std::string::npos);
+  other.replace(at + 14, 4, "int9");
+  EXPECT_NE(testing::error_of([&] { ModelFile::parse("f", other); }).find("expected float32, bf16 or int8"),
+            std::string::npos);
 }
 
 // The arrays of another cell are under PyTorch's names too: one bias inside becomes two in the file, and a GRU's two
