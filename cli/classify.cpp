@@ -65,7 +65,7 @@ class Classify {
   }
 
  private:
-  static constexpr size_t kMaxWaiting = 64;
+  static constexpr size_t kMaxWaiting = 512;
 
   // Whole lines from the beginning of the file.
   std::string head() const {

@@ -62,7 +62,7 @@ class Tag {
   }
 
  private:
-  static constexpr size_t kMaxWaiting = 64;
+  static constexpr size_t kMaxWaiting = 512;
   static constexpr size_t kUpos = 3;  // of CoNLL-U's columns, from 0
   static constexpr const char* kBlanks = " \t\r";
 

@@ -23,6 +23,23 @@ data::Unknown policy(UnknownSymbols unknown) {
   }
 }
 
+// Numbers of the sequences that are read together: of similar length, so that few rows of a batch end early, and so
+// many that weights are used often.
+std::vector<std::vector<int64_t>> groups_of(const std::vector<int64_t>& lengths) {
+  constexpr size_t kTogether = 64;
+  std::vector<int64_t> order(lengths.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return lengths[static_cast<size_t>(a)] < lengths[static_cast<size_t>(b)];
+  });
+  std::vector<std::vector<int64_t>> out;
+  for (size_t begin = 0; begin < order.size(); begin += kTogether) {
+    const auto first = order.begin() + static_cast<int64_t>(begin);
+    out.emplace_back(first, order.begin() + static_cast<int64_t>(std::min(begin + kTogether, order.size())));
+  }
+  return out;
+}
+
 }  // namespace
 
 struct LONGHAND_LOCAL Tagger::Parts : UsedModel<tasks::Tagger> {
@@ -44,22 +61,29 @@ std::vector<std::vector<Tags>> Tagger::tag(std::span<const Sentence> sentences, 
   const tasks::Tagger& tagger = parts_->task_model;
   data::Lexicon lexicon = tagger.lexicon();
   std::vector<std::vector<int32_t>> entries;  // of the sentences that have words
+  std::vector<int64_t> lengths;
   for (const Sentence& sentence : sentences) {
     check_length(static_cast<int64_t>(sentence.size()), n);
     if (sentence.empty()) continue;
     entries.emplace_back();
+    lengths.push_back(static_cast<int64_t>(sentence.size()));
     for (const std::string& word : sentence) {
       if (word.empty()) throw input_error("expected words, found an empty one", "leave it out of the sentence");
       entries.back().push_back(lexicon.find(word));
     }
   }
-  std::vector<std::vector<tasks::Tagging>> best;
+  std::vector<std::vector<tasks::Tagging>> best(entries.size());
   if (!entries.empty()) {
-    data::WordBatch batch;
-    data::make_batch(lexicon, std::vector<std::span<const int32_t>>(entries.begin(), entries.end()), {}, batch);
-    best = parts_->pool.with([&](tasks::Tagger::Workspace& workspace) {
-      tagger.read(batch, workspace);
-      return tagger.best(batch, n, workspace);
+    parts_->pool.with([&](tasks::Tagger::Workspace& workspace) {
+      data::WordBatch batch;
+      for (const std::vector<int64_t>& group : groups_of(lengths)) {
+        std::vector<std::span<const int32_t>> some;
+        for (const int64_t i : group) some.emplace_back(entries[static_cast<size_t>(i)]);
+        data::make_batch(lexicon, some, {}, batch);
+        tagger.read(batch, workspace);
+        std::vector<std::vector<tasks::Tagging>> found = tagger.best(batch, n, workspace);
+        for (size_t i = 0; i < group.size(); ++i) best[static_cast<size_t>(group[i])] = std::move(found[i]);
+      }
     });
   }
   std::vector<std::vector<Tags>> out;
@@ -103,15 +127,17 @@ std::vector<std::vector<ClassProbability>> Classifier::classify(std::span<const 
   }
   const tasks::LabelledCorpus corpus(classifier, std::move(some));
   const size_t K = classifier.classes().size();
-  std::vector<double> probabilities;
+  std::vector<double> probabilities(static_cast<size_t>(corpus.size()) * K);
   if (corpus.size() > 0) {
-    std::vector<int64_t> all(static_cast<size_t>(corpus.size()));
-    std::iota(all.begin(), all.end(), 0);
-    tasks::ClassBatch batch;
-    corpus.get(all, {}, batch);
-    probabilities = parts_->pool.with([&](tasks::Classifier::Workspace& workspace) {
-      const std::span<const double> read = classifier.read(batch.words, workspace);
-      return std::vector<double>(read.begin(), read.end());
+    parts_->pool.with([&](tasks::Classifier::Workspace& workspace) {
+      tasks::ClassBatch batch;
+      for (const std::vector<int64_t>& group : groups_of(corpus.lengths())) {
+        corpus.get(group, {}, batch);
+        const std::span<const double> read = classifier.read(batch.words, workspace);
+        for (size_t i = 0; i < group.size(); ++i) {
+          std::copy_n(read.data() + i * K, K, probabilities.data() + static_cast<size_t>(group[i]) * K);
+        }
+      }
     });
   }
   std::vector<std::vector<ClassProbability>> out;

@@ -66,6 +66,19 @@ TEST(Tagger, TagsSentencesAloneAsTogether) {
   }
 }
 
+// So many that they are read in several batches, of similar length and not in order.
+TEST(Tagger, TagsManySentencesInTheirOrder) {
+  const Tagger tagger(tagger_model(true));
+  std::vector<Sentence> many;
+  for (size_t i = 0; i < 150; ++i) {
+    many.push_back(kSentences[i % kSentences.size()]);
+    for (size_t k = 0; k < i % 11; ++k) many.back().push_back("word" + std::to_string(i * k % 17));
+  }
+  const std::vector<std::vector<Tags>> together = tagger.tag(many);
+  ASSERT_EQ(together.size(), many.size());
+  for (size_t i = 0; i < many.size(); ++i) EXPECT_EQ(together[i].front().tags, tagger.tag(many[i])) << i;
+}
+
 TEST(Tagger, FindsSpans) {
   const std::vector<TaggedSpan> spans = Tagger::spans({"B-Y", "O", "B-X", "I-X", "B-X"});
   ASSERT_EQ(spans.size(), 3U);

@@ -58,6 +58,7 @@ void WordEncoder::set_word_vectors(const data::WordVectors& vectors) {
 }
 
 void WordEncoder::parameters_changed() {
+  ++version_;
   if (lstm_) lstm_->weights.set_values(arena_.values().data());
 }
 
@@ -86,7 +87,11 @@ const float* WordEncoder::forward(const data::WordBatch& batch, Pass pass, Engin
                      engine, context);
   }
   if (lstm_) {
-    read_characters(batch, pass, engine, workspace, context);
+    if (pass == Pass::kInference) {
+      read_new_words(batch, engine, workspace, context);
+    } else {
+      read_characters(batch, pass, engine, workspace, context);
+    }
     const int64_t width = 2 * options_.hidden_characters, column = options_.embed + options_.embed_shape;
     for (int64_t row = 0; row < rows; ++row) {
       float* to = workspace.x.data() + row * stride() + column;
@@ -163,6 +168,70 @@ void WordEncoder::read_characters(const data::WordBatch& batch, Pass pass, Engin
   const int64_t stride_y = padded(2 * options_.hidden_characters);
   workspace.word_vectors.resize(batch.distinct * stride_y);
   pool(character_pool(batch, workspace.output), workspace.word_vectors.data(), stride_y, workspace.kept, context.pool);
+}
+
+// The same for inference, from the cache: only words that are not in it are read.
+void WordEncoder::read_new_words(const data::WordBatch& batch, Engine engine, WordWorkspace& workspace,
+                                 kernels::Context& context) const {
+  WordCache& cache = workspace.cache;
+  const int64_t W = batch.distinct, stride = padded(2 * options_.hidden_characters);
+  if (cache.version != version_ || cache.words() + W > WordCache::kMostWords) cache.clear(version_);
+  const int64_t known = cache.words();
+  try {
+    cache.find(batch);
+    if (cache.fresh.distinct > 0) {
+      read_characters(cache.fresh, Pass::kInference, engine, workspace, context);
+      cache.add(known, workspace.word_vectors.data(), stride);
+    }
+  } catch (...) {  // some words have no vector
+    cache.clear(version_);
+    throw;
+  }
+  workspace.word_vectors.resize(W * stride);
+  for (int64_t w = 0; w < W; ++w) {
+    std::copy_n(cache.vectors.data() + cache.row_of[static_cast<size_t>(w)] * stride, stride,
+                workspace.word_vectors.data() + w * stride);
+  }
+}
+
+void WordCache::find(const data::WordBatch& batch) {
+  const int64_t W = batch.distinct;
+  const auto character = [&](int64_t s, int64_t w) { return batch.characters[static_cast<size_t>(s * W + w)]; };
+  std::vector<int64_t> columns;  // of the fresh words in the batch
+  fresh.character_lengths.clear();
+  fresh.character_steps = 0;
+  row_of.resize(static_cast<size_t>(W));
+  std::string key;
+  for (int64_t w = 0; w < W; ++w) {
+    const int32_t length = batch.character_lengths[static_cast<size_t>(w)];
+    key.clear();
+    for (int64_t s = 0; s < length; ++s) {
+      const int32_t symbol = character(s, w);
+      key.append(reinterpret_cast<const char*>(&symbol), sizeof symbol);
+    }
+    const auto [at, is_new] = rows.try_emplace(key, static_cast<int32_t>(rows.size()));
+    row_of[static_cast<size_t>(w)] = at->second;
+    if (!is_new) continue;
+    columns.push_back(w);
+    fresh.character_lengths.push_back(length);
+    fresh.character_steps = std::max<int64_t>(fresh.character_steps, length);
+  }
+  fresh.distinct = static_cast<int64_t>(columns.size());
+  fresh.characters.assign(static_cast<size_t>(fresh.character_steps * fresh.distinct), 0);
+  for (int64_t i = 0; i < fresh.distinct; ++i) {
+    for (int64_t s = 0; s < fresh.character_lengths[static_cast<size_t>(i)]; ++s) {
+      fresh.characters[static_cast<size_t>(s * fresh.distinct + i)] = character(s, columns[static_cast<size_t>(i)]);
+    }
+  }
+}
+
+void WordCache::add(int64_t known, const float* values, int64_t stride) {
+  if (const int64_t needed = words() * stride; vectors.size() < needed) {
+    Buffer<float> larger(2 * needed);
+    std::copy_n(vectors.data(), known * stride, larger.data());
+    vectors = std::move(larger);
+  }
+  std::copy_n(values, fresh.distinct * stride, vectors.data() + known * stride);
 }
 
 void WordEncoder::read_characters_backward(const data::WordBatch& batch, const float* dx, Engine engine,

@@ -1,10 +1,14 @@
 // What a model reads of a word, as one vector: embeddings of the word and of its shape, and the final outputs of a
 // bidirectional LSTM over its characters (Lample et al. 2016, section 4).
 //
-// T steps, B rows, W distinct words in the batch: the characters of each are read once.
+// T steps, B rows, W distinct words in the batch: the characters of each are read once; of words that a user of a
+// constant model has met before, not again.
 #pragma once
 
 #include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "longhand/data/vectors.h"
 #include "longhand/data/words.h"
@@ -54,6 +58,8 @@ class WordEncoder {
  private:
   void read_characters(const data::WordBatch& batch, Pass pass, Engine engine, WordWorkspace& workspace,
                        kernels::Context& context) const;
+  void read_new_words(const data::WordBatch& batch, Engine engine, WordWorkspace& workspace,
+                      kernels::Context& context) const;
   void read_characters_backward(const data::WordBatch& batch, const float* dx, Engine engine, WordWorkspace& workspace,
                                 kernels::Context& context);
   StackInput<float> character_input(const data::WordBatch& batch, const WordWorkspace& workspace) const;
@@ -70,6 +76,28 @@ class WordEncoder {
     StackWeights<float> weights{stack};
   };
   std::optional<CharacterLstm> lstm_;
+  uint64_t version_ = 0;  // of the parameters
+};
+
+/// The vectors of words that were read for inference, by their characters.
+struct WordCache {
+  static constexpr int64_t kMostWords = 32768;  // then it begins anew
+
+  int64_t words() const { return static_cast<int64_t>(rows.size()); }
+  void clear(uint64_t of_version) {
+    rows.clear();
+    version = of_version;
+  }
+  /// Finds the rows of a batch's words: new ones for those in `fresh`.
+  void find(const data::WordBatch& batch);
+  /// Gives the fresh words their vectors, which come after the `known` ones.
+  void add(int64_t known, const float* values, int64_t stride);
+
+  uint64_t version = 0;  ///< of the parameters that they were read with
+  std::unordered_map<std::string, int32_t> rows;
+  Buffer<float> vectors;        ///< [words, padded(2 units)]
+  std::vector<int32_t> row_of;  ///< [W] of the batch's words
+  data::WordBatch fresh;        ///< the words that are not yet there, with their characters alone
 };
 
 /// Memory of one user of an encoder, forward and backward.
@@ -84,6 +112,7 @@ struct WordWorkspace {
   std::optional<StackWorkspace<float>> stack;
   const float* output = nullptr;
   PoolKept<float> kept;
+  WordCache cache;
   Buffer<float> x, character_x, d_character_x, word_vectors, d_word_vectors, d_output;
 };
 

@@ -102,6 +102,43 @@ TEST_P(Taggers, GradientsAgreeWithCentralDifferences) {
       *model, [&] { return model->train(batch, pass, Using(*model, nn::Engine::kReference, context)); });
 }
 
+// The words of a second batch that were in the first are not read again, unless the parameters have changed.
+TEST(Tagger, ReadsTheCharactersOfAWordOnce) {
+  const std::vector<data::TaggedSentence> corpus = sentences(20);
+  const std::unique_ptr<Tagger> model = make(small(false), corpus);
+  const TaggedCorpus read(*model, corpus);
+  kernels::Context context(1);
+  model->pack(context);
+  Tagger::Workspace used(*model, nn::Engine::kFused, context);
+  const nn::WordCache& cache = used.words->cache;
+  const auto scores = [&](const std::vector<int64_t>& which, Tagger::Workspace& workspace) {
+    TagBatch batch;
+    read.get(which, {}, batch);
+    model->read(batch.words, workspace);
+    std::vector<double> out;
+    for (const std::vector<Tagging>& taggings : model->best(batch.words, 2, workspace)) {
+      for (const Tagging& tagging : taggings) out.push_back(tagging.probability);
+    }
+    return out;
+  };
+  scores({0, 1, 2}, used);
+  const int64_t words = cache.words();
+  EXPECT_EQ(cache.fresh.distinct, words);
+  scores({2, 0}, used);
+  EXPECT_EQ(cache.fresh.distinct, 0);
+  const std::vector<double> later = scores({1, 5, 9}, used);
+  EXPECT_EQ(cache.fresh.distinct, cache.words() - words);
+  Tagger::Workspace other(*model, nn::Engine::kFused, context);
+  EXPECT_EQ(later, scores({1, 5, 9}, other));
+  for (float& value : model->parameters().values()) value *= 0.5F;
+  model->parameters_changed();
+  model->pack(context);
+  const std::vector<double> changed = scores({1, 5, 9}, used);
+  EXPECT_NE(changed, later);
+  Tagger::Workspace third(*model, nn::Engine::kFused, context);
+  EXPECT_EQ(changed, scores({1, 5, 9}, third));
+}
+
 TEST_P(Taggers, OverfitAndSurviveSaving) {
   const std::vector<data::TaggedSentence> corpus = sentences(60);
   const std::unique_ptr<Tagger> model = make(small(GetParam()), corpus);
