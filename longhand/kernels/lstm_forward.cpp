@@ -96,16 +96,28 @@ HWY_INLINE void cell_tile(const CellTile& t) {
   }
   const float* HWY_RESTRICT w = t.w_hh;  // (1), on top of the input's part
   for (int64_t k = 0; k < t.outputs; ++k) {
-    V w_vector[4];
+    if constexpr (kManyRegisters) {
+      V w_vector[4];
 #pragma GCC unroll 4
-    for (int gate = 0; gate < 4; ++gate) w_vector[gate] = hn::Load(d, w + gate * lane_count);
-    w += 4 * lane_count;
+      for (int gate = 0; gate < 4; ++gate) w_vector[gate] = hn::Load(d, w + gate * lane_count);
 #pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const V operand = hn::Set(d, t.rows[r].r[k]);
+      for (int r = 0; r < kRows; ++r) {
+        const V operand = hn::Set(d, t.rows[r].r[k]);
 #pragma GCC unroll 4
-      for (int gate = 0; gate < 4; ++gate) a[r][gate] = hn::MulAdd(operand, w_vector[gate], a[r][gate]);
+        for (int gate = 0; gate < 4; ++gate) a[r][gate] = hn::MulAdd(operand, w_vector[gate], a[r][gate]);
+      }
+    } else {  // sixteen registers: three rows' operands, one vector of weights, and the sums
+      V operand[kRows];
+#pragma GCC unroll 6
+      for (int r = 0; r < kRows; ++r) operand[r] = hn::Set(d, t.rows[r].r[k]);
+#pragma GCC unroll 4
+      for (int gate = 0; gate < 4; ++gate) {
+        const V w_vector = hn::Load(d, w + gate * lane_count);
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; ++r) a[r][gate] = hn::MulAdd(operand[r], w_vector, a[r][gate]);
+      }
     }
+    w += 4 * lane_count;
   }
 #pragma GCC unroll 6
   for (int r = 0; r < kRows; ++r) {
