@@ -37,8 +37,8 @@ struct LONGHAND_LOCAL Stream::Parts {
         symbols(model->inputs() == 0 ? static_cast<int32_t>(model->outputs()) : 0),
         inputs(model->inputs()),
         outputs(model->outputs()),
-        z(padded(inputs)),
-        bases(outputs) {}
+        z(nn::Stepper::kMostSteps * padded(inputs)),
+        bases(nn::Stepper::kMostSteps * outputs) {}
 
   std::shared_ptr<const Model> model;
   RegressorUnits units;
@@ -66,11 +66,18 @@ bool Stream::process(const float* x, float* y, int64_t n) noexcept {
   Parts& p = *parts_;
   if (p.symbols > 0) return false;
   const FlushDenormals flush;
-  for (int64_t t = 0; t < n; ++t, x += p.inputs, y += p.outputs) {
-    p.units.standardise(x, p.z.data());
-    p.units.find_bases(x, p.bases.data());
-    p.stepper.step(p.z.data(), y);
-    p.units.undo(p.bases.data(), y);
+  const int64_t stride = padded(p.inputs);
+  while (n > 0) {
+    const int64_t steps = std::min(n, nn::Stepper::kMostSteps);
+    for (int64_t t = 0; t < steps; ++t) {
+      p.units.standardise(x + t * p.inputs, p.z.data() + t * stride);
+      p.units.find_bases(x + t * p.inputs, p.bases.data() + t * p.outputs);
+    }
+    p.stepper.step(steps, p.z.data(), stride, y);
+    for (int64_t t = 0; t < steps; ++t) p.units.undo(p.bases.data() + t * p.outputs, y + t * p.outputs);
+    x += steps * p.inputs;
+    y += steps * p.outputs;
+    n -= steps;
   }
   return true;
 }
@@ -78,12 +85,13 @@ bool Stream::process(const float* x, float* y, int64_t n) noexcept {
 bool Stream::step(int32_t symbol, float* y) noexcept { return process(&symbol, y, 1) == 1; }
 
 int64_t Stream::process(const int32_t* symbols, float* y, int64_t n) noexcept {
+  int64_t known = 0;
+  while (known < n && symbols[known] >= 0 && symbols[known] < parts_->symbols) ++known;
   const FlushDenormals flush;
-  int64_t t = 0;
-  for (; t < n && symbols[t] >= 0 && symbols[t] < parts_->symbols; ++t) {
-    parts_->stepper.step(symbols[t], y + t * parts_->outputs);
+  for (int64_t t = 0; t < known; t += nn::Stepper::kMostSteps) {
+    parts_->stepper.step(std::min(known - t, nn::Stepper::kMostSteps), symbols + t, y + t * parts_->outputs);
   }
-  return t;
+  return known;
 }
 
 void Stream::reset() noexcept { parts_->stepper.reset(); }

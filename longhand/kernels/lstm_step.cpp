@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "longhand/kernels/layer_norm.h"
@@ -34,6 +35,25 @@ struct RowSource {
       out.push_back(int8_scale(w + k * rows, rows));
     return out;
   }
+};
+
+struct LinearSteps {
+  int64_t steps;
+  const float* x;
+  int64_t x_stride;
+  float* y;
+  int64_t y_stride;
+};
+
+// One step of an LSTM layer.
+struct OneStep {
+  const float* start;  // pre-activations to begin with, in the order of a row of weights
+  const float* x;      // null: `start` has its part
+  const float* h_prev;
+  float* m;  // [Hp] written: h before its projection
+  float* c;
+  const float* zone_h;  // of m
+  const float* zone_c;
 };
 
 // Vectors of weights in the bytes of a vector of floats.
@@ -240,20 +260,23 @@ HWY_INLINE void linear_vectors(const PackedLinearStep& packed, int64_t vectors, 
   linear_group<kType, kVectors>(packed, begin, x, y);
 }
 
+// The rows of a group are read for all steps before those of the next.
 template <WeightType kType>
-void linear_of(const PackedLinearStep& packed, const float* x, float* y) {
+void linear_of(const PackedLinearStep& packed, const LinearSteps& at) {
   int64_t begin = 0;
   for (int64_t i = 0; i < packed.w.groups.size(); ++i) {
-    linear_vectors<kType>(packed, packed.w.groups[i], begin, x, y);
+    for (int64_t t = 0; t < at.steps; ++t) {
+      linear_vectors<kType>(packed, packed.w.groups[i], begin, at.x + t * at.x_stride, at.y + t * at.y_stride);
+    }
     begin += packed.w.groups[i];
   }
 }
 
-void linear_step_target(const PackedLinearStep& packed, const float* x, float* y) {
+void linear_step_target(const PackedLinearStep& packed, const LinearSteps& at) {
   switch (packed.w.type) {
-    case WeightType::kFloat: return linear_of<WeightType::kFloat>(packed, x, y);
-    case WeightType::kBf16: return linear_of<WeightType::kBf16>(packed, x, y);
-    case WeightType::kInt8: return linear_of<WeightType::kInt8>(packed, x, y);
+    case WeightType::kFloat: return linear_of<WeightType::kFloat>(packed, at);
+    case WeightType::kBf16: return linear_of<WeightType::kBf16>(packed, at);
+    case WeightType::kInt8: return linear_of<WeightType::kInt8>(packed, at);
   }
 }
 
@@ -268,20 +291,40 @@ HWY_INLINE V tanh_as(V x) {
   return kFast ? fast_tanh(x) : tanh(x);
 }
 
-// (1) to (4) for a group of panels that begins at the given one. `start` is a row of pre-activations to begin with.
+// (1) for a group of panels that begins at the given one: the part of the input, for all steps, into `pre`
+// [steps, width]. The weights of a group are in the first-level cache after the first step.
+template <WeightType kType, int kPanels>
+HWY_INLINE void input_group(const PackedLstmStep& packed, const LstmStep& args, int64_t begin, float* pre) {
+  const D d;
+  const int64_t first = begin * 4 * lanes(), width = packed.bias.size();
+  for (int64_t t = 0; t < args.steps; ++t) {
+    V a[4 * kPanels];
+#pragma GCC unroll 16
+    for (int v = 0; v < 4 * kPanels; ++v) a[v] = hn::Load(d, packed.bias.data() + first + v * lanes());
+    const float* w = packed.w.weights.data() + first * packed.w.rows / per_word(kType);
+    add_product<kType, false>(w, args.x + t * args.x_stride, packed.inputs, packed.w.scales.data() + first, a);
+#pragma GCC unroll 16
+    for (int v = 0; v < 4 * kPanels; ++v) hn::Store(a[v], d, pre + t * width + first + v * lanes());
+  }
+}
+
+// (1) to (4) for a group of panels.
 template <WeightType kType, bool kFast, bool kStreams, int kPanels>
-HWY_INLINE void cell_group(const PackedLstmStep& packed, const LstmStep& step, const float* start, float* m,
-                           const float* zone_h, int64_t begin) {
+HWY_INLINE void cell_group(const PackedLstmStep& packed, const OneStep& step, int64_t begin) {
   const D d;
   const int64_t lane_count = lanes(), first = begin * 4 * lane_count;
   V a[4 * kPanels];
 #pragma GCC unroll 16
-  for (int v = 0; v < 4 * kPanels; ++v) a[v] = hn::Load(d, start + first + v * lane_count);
+  for (int v = 0; v < 4 * kPanels; ++v) a[v] = hn::Load(d, step.start + first + v * lane_count);
   const float* w = packed.w.weights.data() + first * packed.w.rows / per_word(kType);
   const float* scales = packed.w.scales.data() + first;
-  if (packed.dense) add_product<kType, kStreams>(w, step.x, packed.inputs, scales, a);
-  add_product<kType, kStreams>(w, step.h_prev, packed.w.rows - (packed.dense ? packed.inputs : 0),
-                               scales + packed.w.scales.size() / 2, a);
+  const int64_t inputs = packed.dense ? packed.inputs : 0;
+  if (step.x != nullptr) {
+    add_product<kType, kStreams>(w, step.x, inputs, scales, a);
+  } else {
+    w += inputs * 4 * kPanels / per_word(kType) * lane_count;
+  }
+  add_product<kType, kStreams>(w, step.h_prev, packed.w.rows - inputs, scales + packed.w.scales.size() / 2, a);
 #pragma GCC unroll 4
   for (int p = 0; p < kPanels; ++p) {
     const int64_t u = (begin + p) * lane_count;
@@ -289,26 +332,33 @@ HWY_INLINE void cell_group(const PackedLstmStep& packed, const LstmStep& step, c
     const V c = new_cell(gates, hn::Load(d, step.c + u));
     const V now = hn::Mul(gates.o, tanh_as<kFast>(c));
     hn::Store(zoned(c, step.zone_c == nullptr ? nullptr : step.zone_c + u, step.c + u), d, step.c + u);
-    hn::Store(zoned(now, zone_h == nullptr ? nullptr : zone_h + u, step.h_prev + u), d, m + u);
+    hn::Store(zoned(now, step.zone_h == nullptr ? nullptr : step.zone_h + u, step.h_prev + u), d, step.m + u);
+  }
+}
+
+// Calls with each group's first panel and, as a constant, its number of panels.
+template <class F>
+HWY_INLINE void for_groups(const PackedRows& packed, const F& f) {
+  int64_t begin = 0;
+  for (int64_t i = 0; i < packed.groups.size(); ++i) {
+    const int32_t panels = packed.groups[i];
+    switch (panels) {
+      case 1: f(begin, std::integral_constant<int, 1>()); break;
+      case 2: f(begin, std::integral_constant<int, 2>()); break;
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
+      case 4: f(begin, std::integral_constant<int, 4>()); break;
+#endif
+      default: f(begin, std::integral_constant<int, 3>()); break;
+    }
+    begin += panels;
   }
 }
 
 template <WeightType kType, bool kFast, bool kStreams>
-void cell_groups(const PackedLstmStep& packed, const LstmStep& step, float* m, const float* zone_h) {
-  const float* start = packed.dense ? packed.bias.data() : packed.columns.data() + step.symbol * packed.bias.size();
-  int64_t begin = 0;
-  for (int64_t i = 0; i < packed.w.groups.size(); ++i) {
-    const int32_t panels = packed.w.groups[i];
-    switch (panels) {
-      case 1: cell_group<kType, kFast, kStreams, 1>(packed, step, start, m, zone_h, begin); break;
-      case 2: cell_group<kType, kFast, kStreams, 2>(packed, step, start, m, zone_h, begin); break;
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-      case 4: cell_group<kType, kFast, kStreams, 4>(packed, step, start, m, zone_h, begin); break;
-#endif
-      default: cell_group<kType, kFast, kStreams, 3>(packed, step, start, m, zone_h, begin); break;
-    }
-    begin += panels;
-  }
+void cell_groups(const PackedLstmStep& packed, const OneStep& step) {
+  for_groups(packed.w, [&](int64_t begin, auto panels) HWY_ATTR {
+    cell_group<kType, kFast, kStreams, decltype(panels)::value>(packed, step, begin);
+  });
 }
 
 // W x for rows [first, first + n) of the packed ones, those of matrix `part`, as [4, Hp].
@@ -341,8 +391,7 @@ void multiply(const PackedLstmStep& packed, int64_t first, int64_t part, const f
 
 // (38) (40) (41): a normalised cell.
 template <WeightType kType, bool kFast>
-void normalised_cell(const PackedLstmStep& packed, const LstmStep& step, float* m, const float* zone_h,
-                     float* scratch) {
+void normalised_cell(const PackedLstmStep& packed, const OneStep& step, float* scratch) {
   const D d;
   const int64_t H = packed.hidden, Hp = padded(H), dense_rows = packed.dense ? packed.inputs : 0;
   float* pre = scratch;
@@ -360,7 +409,7 @@ void normalised_cell(const PackedLstmStep& packed, const LstmStep& step, float* 
           d, pre + k);
     }
   } else {
-    input = packed.columns.data() + step.symbol * 4 * Hp;
+    input = step.start;
   }
   multiply<kType>(packed, dense_rows, 1, step.h_prev, packed.w.rows - dense_rows, product);
   normalise_row(product, 4, H, product);
@@ -381,28 +430,49 @@ void normalised_cell(const PackedLstmStep& packed, const LstmStep& step, float* 
     const V s =
         hn::MulAdd(hn::Load(d, packed.gain_c.data() + u), hn::Load(d, cell + u), hn::Load(d, packed.bias_c.data() + u));
     const V now = hn::Mul(hn::Load(d, out + u), tanh_as<kFast>(s));
-    hn::Store(zoned(now, zone_h == nullptr ? nullptr : zone_h + u, step.h_prev + u), d, m + u);
+    hn::Store(zoned(now, step.zone_h == nullptr ? nullptr : step.zone_h + u, step.h_prev + u), d, step.m + u);
   }
 }
 
 template <WeightType kType, bool kFast>
-void lstm_step_of(const PackedLstmStep& packed, const LstmStep& step) {
-  const bool projected = packed.projection > 0;
-  float* m = projected ? step.scratch : step.h;
-  const float* zone_h = projected ? nullptr : step.zone_h;
-  if (packed.normalised) {
-    normalised_cell<kType, kFast>(packed, step, m, zone_h, step.scratch + (projected ? padded(packed.hidden) : 0));
-  } else {
-    // The types that are narrower than floats are for models that are larger than the first-level cache.
-    const bool streams = kType != WeightType::kFloat || packed.w.weights.size() > kResidentFloats;
-    streams ? cell_groups<kType, kFast, true>(packed, step, m, zone_h)
-            : cell_groups<kType, kFast, kType != WeightType::kFloat>(packed, step, m, zone_h);
-  }
-  if (!projected) return;
-  linear_of<kType>(packed.w_hr, m, step.h);  // (33), then (36)
+void lstm_step_of(const PackedLstmStep& packed, const LstmStep& args) {
   const D d;
-  for (int64_t j = 0; step.zone_h != nullptr && j < padded(packed.projection); j += lanes()) {
-    hn::Store(zoned(hn::Load(d, step.h + j), step.zone_h + j, step.h_prev + j), d, step.h + j);
+  const int64_t width = packed.bias.size(), Hp = padded(packed.hidden);
+  const bool projected = packed.projection > 0;
+  const int64_t Rp = projected ? padded(packed.projection) : Hp;
+  float* projects_from = args.scratch;
+  float* scratch = args.scratch + (projected ? Hp : 0);
+  // The types that are narrower than floats are for models that are larger than the first-level cache.
+  const bool streams = kType != WeightType::kFloat || packed.w.weights.size() > kResidentFloats;
+  const bool inputs_first = streams && packed.dense && !packed.normalised && args.steps > 1;
+  if (inputs_first) {
+    for_groups(packed.w, [&](int64_t begin, auto panels)
+                             HWY_ATTR { input_group<kType, decltype(panels)::value>(packed, args, begin, scratch); });
+  }
+  for (int64_t t = 0; t < args.steps; ++t) {
+    float* h_prev = args.h + t * Rp;
+    float* h = h_prev + Rp;
+    const OneStep step{.start = inputs_first   ? scratch + t * width
+                                : packed.dense ? packed.bias.data()
+                                               : packed.columns.data() + args.symbols[t] * width,
+                       .x = packed.dense && !inputs_first ? args.x + t * args.x_stride : nullptr,
+                       .h_prev = h_prev,
+                       .m = projected ? projects_from : h,
+                       .c = args.c,
+                       .zone_h = projected ? nullptr : args.zone_h,
+                       .zone_c = args.zone_c};
+    if (packed.normalised) {
+      normalised_cell<kType, kFast>(packed, step, scratch);
+    } else if (streams) {
+      cell_groups<kType, kFast, true>(packed, step);
+    } else {
+      cell_groups<kType, kFast, kType != WeightType::kFloat>(packed, step);
+    }
+    if (!projected) continue;
+    linear_of<kType>(packed.w_hr, {1, projects_from, 0, h, 0});  // (33), then (36)
+    for (int64_t j = 0; args.zone_h != nullptr && j < Rp; j += lanes()) {
+      hn::Store(zoned(hn::Load(d, h + j), args.zone_h + j, h_prev + j), d, h + j);
+    }
   }
 }
 
@@ -436,8 +506,9 @@ void pack_linear_step(const float* w, const float* bias, int64_t outputs, int64_
   HWY_DYNAMIC_DISPATCH(pack_linear_target)({w, inputs, 1, outputs}, bias, packed);
 }
 
-void linear_step(const PackedLinearStep& packed, const float* x, float* y) noexcept {
-  HWY_DYNAMIC_DISPATCH(linear_step_target)(packed, x, y);
+void linear_step(const PackedLinearStep& packed, int64_t steps, const float* x, int64_t x_stride, float* y,
+                 int64_t y_stride) noexcept {
+  HWY_DYNAMIC_DISPATCH(linear_step_target)(packed, {steps, x, x_stride, y, y_stride});
 }
 
 namespace {
@@ -489,8 +560,9 @@ void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, b
   if (shape.projection > 0) pack_linear_step(weights.w_hr, nullptr, shape.projection, shape.hidden, type, packed.w_hr);
 }
 
-int64_t step_scratch(const PackedLstmStep& packed) {
-  return padded(packed.hidden) * ((packed.projection > 0 ? 1 : 0) + (packed.normalised ? 10 : 0));
+int64_t step_scratch(const PackedLstmStep& packed, int64_t steps) {
+  const int64_t Hp = padded(packed.hidden), inputs = steps > 1 && packed.dense ? steps * packed.bias.size() : 0;
+  return (packed.projection > 0 ? Hp : 0) + (packed.normalised ? 10 * Hp : inputs);
 }
 
 void lstm_step(const PackedLstmStep& packed, const LstmStep& step) noexcept {

@@ -1,6 +1,6 @@
-// One time step of one sequence: the LSTM layer and the fully connected layer of a model that runs in real time. With
-// exact activations, and weights as floats or as bf16, the results have the same bits as those of lstm_forward and
-// linear_forward. Nothing here allocates, locks, or throws, except where weights are packed.
+// One time step of one sequence, or a few: the LSTM layer and the fully connected layer of a model that runs in real
+// time. With exact activations, and weights as floats or as bf16, the results have the same bits as those of
+// lstm_forward and linear_forward. Nothing here allocates, locks, or throws, except where weights are packed.
 //
 // I inputs, H units, R = P or H outputs, Hp = padded(H), Rp = padded(R), as in lstm.h.
 #pragma once
@@ -32,8 +32,9 @@ struct PackedLinearStep {
 /// `bias` may be null: zeros.
 void pack_linear_step(const float* w, const float* bias, int64_t outputs, int64_t inputs, WeightType type,
                       PackedLinearStep& packed);
-/// Reads x [inputs], writes y [outputs].
-void linear_step(const PackedLinearStep& packed, const float* x, float* y) noexcept;
+/// Reads x [steps, inputs], writes y [steps, outputs]; rows are `x_stride` and `y_stride` apart.
+void linear_step(const PackedLinearStep& packed, int64_t steps, const float* x, int64_t x_stride, float* y,
+                 int64_t y_stride) noexcept;
 
 /// One layer in one direction.
 struct PackedLstmStep {
@@ -55,19 +56,20 @@ void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, b
                     PackedLstmStep& packed, Context& context);
 
 struct LstmStep {
-  const float* x = nullptr;       ///< [I] read; or
-  int32_t symbol = 0;             ///< 0 .. I-1
-  const float* h_prev = nullptr;  ///< [Rp] read, zero in the padding
-  float* h = nullptr;             ///< [Rp] written; another array
-  float* c = nullptr;             ///< [Hp] read and overwritten
-  const float* zone_h = nullptr;  ///< [Rp] the part of h_prev that stays; null: none
-  const float* zone_c = nullptr;  ///< [Hp] the part of c that stays; null: none
-  float* scratch = nullptr;       ///< step_scratch() floats on a cache line
-  bool fast = false;              ///< activations with errors of at most 8e-6 (sigmoid) and 1.6e-5 (tanh)
+  int64_t steps = 1;
+  const float* x = nullptr;  ///< [steps, I] read, rows `x_stride` apart; or
+  int64_t x_stride = 0;
+  const int32_t* symbols = nullptr;  ///< [steps] 0 .. I-1
+  float* h = nullptr;                ///< [steps + 1, Rp] row 0 is read, and zero in the padding; the others are written
+  float* c = nullptr;                ///< [Hp] read and overwritten
+  const float* zone_h = nullptr;     ///< [Rp] the part of h that stays; null: none
+  const float* zone_c = nullptr;     ///< [Hp] the part of c that stays; null: none
+  float* scratch = nullptr;          ///< step_scratch() floats on a cache line
+  bool fast = false;                 ///< activations with errors of at most 8e-6 (sigmoid) and 1.6e-5 (tanh)
 };
 
-/// Floats of scratch that a step of this layer needs.
-int64_t step_scratch(const PackedLstmStep& packed);
+/// Floats of scratch that so many steps of this layer need.
+int64_t step_scratch(const PackedLstmStep& packed, int64_t steps);
 void lstm_step(const PackedLstmStep& packed, const LstmStep& step) noexcept;
 
 }  // namespace longhand::kernels

@@ -56,21 +56,22 @@ Stepper::Stepper(const StepWeights& weights) : weights_(weights) {
   int64_t scratch = 0;
   for (const StepWeights::Layer& from : weights.layers_) {
     Layer& layer = layers_.emplace_back();
-    layer.h.resize(2 * from.h_0.size());
+    layer.h.resize((kMostSteps + 1) * from.h_0.size());
     layer.c.resize(from.c_0.size());
-    if (from.residual) layer.y.resize(padded(weights.width_));
+    if (from.residual) layer.y.resize(kMostSteps * padded(weights.width_));
     state_size_ += from.lstm.hidden + (from.lstm.projection > 0 ? from.lstm.projection : from.lstm.hidden);
-    scratch = std::max(scratch, kernels::step_scratch(from.lstm));
+    scratch = std::max(scratch, kernels::step_scratch(from.lstm, kMostSteps));
   }
   scratch_.resize(scratch);
-  if (weights.projects_) projected_.resize(padded(weights.projection_.w.outputs));
+  if (weights.projects_) projected_.resize(kMostSteps * padded(weights.projection_.w.outputs));
+  embedded_.resize(kMostSteps * padded(weights.embed_));
   reset();
 }
 
 void Stepper::reset() noexcept {
   for (size_t l = 0; l < layers_.size(); ++l) {
     const StepWeights::Layer& weights = weights_.layers_[l];
-    std::copy_n(weights.h_0.data(), weights.h_0.size(), h_of(layers_[l]));
+    std::copy_n(weights.h_0.data(), weights.h_0.size(), layers_[l].h.data());
     std::copy_n(weights.c_0.data(), weights.c_0.size(), layers_[l].c.data());
   }
 }
@@ -78,7 +79,7 @@ void Stepper::reset() noexcept {
 void Stepper::get_state(float* to) const noexcept {
   for (size_t l = 0; l < layers_.size(); ++l) {
     const kernels::PackedLstmStep& lstm = weights_.layers_[l].lstm;
-    to = std::copy_n(h_of(layers_[l]), lstm.projection > 0 ? lstm.projection : lstm.hidden, to);
+    to = std::copy_n(layers_[l].h.data(), lstm.projection > 0 ? lstm.projection : lstm.hidden, to);
     to = std::copy_n(layers_[l].c.data(), lstm.hidden, to);
   }
 }
@@ -87,44 +88,63 @@ void Stepper::set_state(const float* from) noexcept {
   for (size_t l = 0; l < layers_.size(); ++l) {
     const kernels::PackedLstmStep& lstm = weights_.layers_[l].lstm;
     const int64_t R = lstm.projection > 0 ? lstm.projection : lstm.hidden;
-    std::copy_n(from, R, h_of(layers_[l]));
+    std::copy_n(from, R, layers_[l].h.data());
     std::copy_n(from + R, lstm.hidden, layers_[l].c.data());
     from += R + lstm.hidden;
   }
 }
 
-void Stepper::step(const float* x, float* y) noexcept { run(x, 0, y); }
-
-void Stepper::step(int32_t symbol, float* y) noexcept {
-  run(weights_.embed_ > 0 ? weights_.embedding_.data() + symbol * padded(weights_.embed_) : nullptr, symbol, y);
+void Stepper::step(int64_t steps, const float* x, int64_t x_stride, float* y) noexcept {
+  run(steps, x, x_stride, nullptr, y);
 }
 
-void Stepper::run(const float* x, int32_t symbol, float* y) noexcept {
+void Stepper::step(int64_t steps, const int32_t* symbols, float* y) noexcept {
+  const int64_t stride = padded(weights_.embed_);
+  for (int64_t t = 0; weights_.embed_ > 0 && t < steps; ++t) {
+    std::copy_n(weights_.embedding_.data() + symbols[t] * stride, stride, embedded_.data() + t * stride);
+  }
+  run(steps, embedded_.data(), stride, symbols, y);
+}
+
+// Layer by layer.
+void Stepper::run(int64_t steps, const float* x, int64_t x_stride, const int32_t* symbols, float* y) noexcept {
   for (size_t l = 0; l < layers_.size(); ++l) {
     const StepWeights::Layer& weights = weights_.layers_[l];
     Layer& layer = layers_[l];
-    float* next = layer.h.data() + (1 - turn_) * layer.h.size() / 2;
-    kernels::lstm_step(weights.lstm, {.x = x,
-                                      .symbol = symbol,
-                                      .h_prev = h_of(layer),
-                                      .h = next,
+    const int64_t stride = weights.h_0.size();  // Rp
+    kernels::lstm_step(weights.lstm, {.steps = steps,
+                                      .x = x,
+                                      .x_stride = x_stride,
+                                      .symbols = symbols,
+                                      .h = layer.h.data(),
                                       .c = layer.c.data(),
                                       .zone_h = weights.zone_h.size() > 0 ? weights.zone_h.data() : nullptr,
                                       .zone_c = weights.zone_c.size() > 0 ? weights.zone_c.data() : nullptr,
                                       .scratch = scratch_.data(),
                                       .fast = fast_});
+    const float* outputs = layer.h.data() + stride;
     if (weights.residual) {
-      for (int64_t j = 0; j < weights_.width_; ++j) layer.y[j] = next[j] + x[j];  // (42)
-      next = layer.y.data();
+      for (int64_t t = 0; t < steps; ++t) {
+        float* sum = layer.y.data() + t * stride;
+        for (int64_t j = 0; j < weights_.width_; ++j) sum[j] = outputs[t * stride + j] + x[t * x_stride + j];  // (42)
+      }
+      outputs = layer.y.data();
     }
-    x = next;
+    x = outputs;
+    x_stride = stride;
   }
-  turn_ = 1 - turn_;
   if (weights_.projects_) {
-    kernels::linear_step(weights_.projection_, x, projected_.data());
+    const int64_t stride = padded(weights_.projection_.w.outputs);
+    kernels::linear_step(weights_.projection_, steps, x, x_stride, projected_.data(), stride);
     x = projected_.data();
+    x_stride = stride;
   }
-  kernels::linear_step(weights_.output_, x, y);
+  kernels::linear_step(weights_.output_, steps, x, x_stride, y, weights_.output_.w.outputs);
+  for (size_t l = 0; l < layers_.size(); ++l) {  // what comes next follows the last step
+    const int64_t stride = weights_.layers_[l].h_0.size();
+    float* h = layers_[l].h.data();
+    std::copy_n(h + steps * stride, stride, h);
+  }
 }
 
 }  // namespace longhand::nn

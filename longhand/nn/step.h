@@ -43,9 +43,11 @@ class Stepper {
   void reset() noexcept;
   /// See kernels::LstmStep::fast.
   void use_fast_activations(bool fast) noexcept { fast_ = fast; }
-  /// Reads one step's input: `x` [numbers], or a symbol; writes the outputs y [K]. The caller flushes denormals.
-  void step(const float* x, float* y) noexcept;
-  void step(int32_t symbol, float* y) noexcept;
+  /// Reads the inputs of some steps, `x` [steps, numbers] in rows of `x_stride` or symbols [steps], and writes the
+  /// outputs y [steps, K]. The results are those of single steps. At most `kMostSteps`; the caller flushes denormals.
+  void step(int64_t steps, const float* x, int64_t x_stride, float* y) noexcept;
+  void step(int64_t steps, const int32_t* symbols, float* y) noexcept;
+  static constexpr int64_t kMostSteps = 16;  // weights that are not in the first-level cache are read once for so many
 
   /// Numbers of a state: h [R] and c [H] of each layer, the first layer first.
   int64_t state_size() const { return state_size_; }
@@ -54,19 +56,16 @@ class Stepper {
 
  private:
   struct Layer {
-    Buffer<float> h, c;  // [2, Rp] of two steps in turn, [Hp]
-    Buffer<float> y;     // [padded(W)] of a residual layer
+    Buffer<float> h, c;  // [kMostSteps + 1, Rp] the state and what follows, [Hp]
+    Buffer<float> y;     // [kMostSteps, padded(W)] of a residual layer
   };
-  void run(const float* x, int32_t symbol, float* y) noexcept;
-  float* h_of(Layer& layer) noexcept { return layer.h.data() + turn_ * layer.h.size() / 2; }
-  const float* h_of(const Layer& layer) const noexcept { return layer.h.data() + turn_ * layer.h.size() / 2; }
+  void run(int64_t steps, const float* x, int64_t x_stride, const int32_t* symbols, float* y) noexcept;
 
   const StepWeights& weights_;
   std::vector<Layer> layers_;
-  Buffer<float> scratch_, projected_;
+  Buffer<float> embedded_, scratch_, projected_;
   int64_t state_size_ = 0;
   bool fast_ = false;
-  int64_t turn_ = 0;  // which of the two h is the present one
 };
 
 }  // namespace longhand::nn

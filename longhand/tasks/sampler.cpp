@@ -121,7 +121,7 @@ std::span<const float> TextReader::read(int32_t symbol) {
   if (!stepper_) return model_.read(symbol, state_, *workspace_);
   LONGHAND_CHECK(symbol >= 0 && symbol < model_.vocabulary().size());
   const FlushDenormals flush;
-  stepper_->step(symbol, logits_.data());
+  stepper_->step(1, &symbol, logits_.data());
   return logits_;
 }
 

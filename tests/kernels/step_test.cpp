@@ -83,23 +83,25 @@ void compare(const StepCase& c, const std::string& target) {
   PackedLstmStep step_packed;
   pack_lstm_step(shape, weights, c.dense, c.type, step_packed, context);
   const double tolerance = c.type == WeightType::kInt8 ? (c.normalised ? 1e-3 : 2e-6) : 0.0;
-  Buffer<float> state(2 * Rp), step_c(Hp), scratch(step_scratch(step_packed));
-  std::copy_n(h0.data(), Rp, state.data());
-  std::copy_n(c0.data(), Hp, step_c.data());
-  for (int64_t t = 0; t < T; ++t) {
-    float* prev = state.data() + t % 2 * Rp;
-    float* next = state.data() + (t + 1) % 2 * Rp;
-    lstm_step(step_packed, {.x = x.data() + t * padded(I),
-                            .symbol = symbols[static_cast<size_t>(t)],
-                            .h_prev = prev,
-                            .h = next,
-                            .c = step_c.data(),
-                            .zone_h = c.zoned ? zone_h.data() : nullptr,
-                            .zone_c = c.zoned ? zone_c.data() : nullptr,
-                            .scratch = scratch.data()});
-    expect_near({next, static_cast<size_t>(Rp)}, {h.data() + (t + 1) * Rp, static_cast<size_t>(Rp)}, tolerance, what);
+  // As single steps, and all at once.
+  for (const int64_t together : {int64_t{1}, T}) {
+    Buffer<float> state((T + 1) * Rp), step_c(Hp), scratch(step_scratch(step_packed, together));
+    std::copy_n(h0.data(), Rp, state.data());
+    std::copy_n(c0.data(), Hp, step_c.data());
+    for (int64_t t = 0; t < T; t += together) {
+      lstm_step(step_packed, {.steps = together,
+                              .x = x.data() + t * padded(I),
+                              .x_stride = padded(I),
+                              .symbols = symbols.data() + t,
+                              .h = state.data() + t * Rp,
+                              .c = step_c.data(),
+                              .zone_h = c.zoned ? zone_h.data() : nullptr,
+                              .zone_c = c.zoned ? zone_c.data() : nullptr,
+                              .scratch = scratch.data()});
+    }
+    expect_near(state.span(), {h.data(), static_cast<size_t>((T + 1) * Rp)}, tolerance, what);
+    expect_near(step_c.span(), cells.span(), tolerance, what + " c");
   }
-  expect_near(step_c.span(), cells.span(), tolerance, what + " c");
 }
 
 TEST(LstmStep, HasTheBitsOfTheSequenceKernel) {
@@ -150,7 +152,7 @@ TEST(LinearStep, HasTheBitsOfTheProduct) {
                          packed, context);
           PackedLinearStep step;
           pack_linear_step(w.data(), with_bias ? bias.data() : nullptr, outputs, inputs, type, step);
-          linear_step(step, x.data(), y.data());
+          linear_step(step, 1, x.data(), 0, y.data(), 0);
           expect_near(std::span(y).first(static_cast<size_t>(outputs)),
                       std::span(expected).first(static_cast<size_t>(outputs)), type == WeightType::kInt8 ? 2e-5 : 0.0,
                       target + " " + name_of(type));
@@ -196,14 +198,9 @@ TEST(LstmStep, FastActivationsHaveTheErrorsThatAreStated) {
       PackedLstmStep packed;
       pack_lstm_step({.steps = 1, .batch = 1, .inputs = 1, .hidden = 1}, all, true, WeightType::kFloat, packed,
                      context);
-      Buffer<float> x(padded(1)), h(2 * padded(1)), c(padded(1)), scratch(step_scratch(packed));
+      Buffer<float> x(padded(1)), h(2 * padded(1)), c(padded(1)), scratch(step_scratch(packed, 1));
       c[0] = c_0;
-      lstm_step(packed, {.x = x.data(),
-                         .h_prev = h.data(),
-                         .h = h.data() + padded(1),
-                         .c = c.data(),
-                         .scratch = scratch.data(),
-                         .fast = fast});
+      lstm_step(packed, {.x = x.data(), .h = h.data(), .c = c.data(), .scratch = scratch.data(), .fast = fast});
       return std::pair(h[padded(1)], c[0]);
     };
     for (double a = -12.0; a <= 12.0; a += 0.01) {
