@@ -45,7 +45,7 @@ Error unexpected(const CLI::App& app) {
   // Where a verb is still to come, the first word was meant as one; elsewhere an unknown option takes its value along.
   const auto culprit =
       std::find_if(extras.begin(), extras.end(), [&](const auto& e) { return e.starts_with("-") != wants_verb; });
-  const std::string word = culprit != extras.end() ? *culprit : extras.empty() ? "?" : extras.front();
+  std::string word = culprit != extras.end() ? *culprit : extras.empty() ? "?" : extras.front();
   std::vector<std::string> known;
   if (word.starts_with("-")) {
     for (const CLI::Option* option : verb->get_options()) {
@@ -54,6 +54,13 @@ Error unexpected(const CLI::App& app) {
   } else {
     for (const CLI::App* sub : verb->get_subcommands([](const CLI::App*) { return true; })) {
       known.push_back(sub->get_name());
+    }
+  }
+  // A misspelt command may have passed for an argument before it.
+  for (const CLI::Option* option : verb->get_options([](const CLI::Option* each) { return each->count() > 0; })) {
+    if (wants_verb && option->get_positional() && !word.starts_with("-") && !nearest(word, known) &&
+        nearest(option->as<std::string>(), known)) {
+      word = option->as<std::string>();
     }
   }
   const std::string name = word.substr(0, word.find('='));
@@ -102,9 +109,18 @@ void Verb::add_argument(const std::string& name, std::string& value, const std::
 }
 
 void Verb::set_action(Action action) const {
-  // A verb's own callback comes after those of the verbs below it.
+  // A verb's own callback comes after those of the verbs below it, which take their own options.
   app_.callback([&app = app_, &all = action_, action = std::move(action)] {
-    if (app.get_subcommands().empty()) all = action;
+    if (app.get_subcommands().empty()) {
+      all = action;
+      return;
+    }
+    for (const CLI::Option* option : app.get_options([](const CLI::Option* each) { return each->count() > 0; })) {
+      const std::string given = option->get_positional() ? option->as<std::string>() : option->get_name();
+      throw usage_error(
+          fmt::format("{}: expected {} before {}", full_name(&app), app.get_subcommands().front()->get_name(), given),
+          fmt::format("see `{} --help`", full_name(app.get_subcommands().front())));
+    }
   });
 }
 

@@ -137,13 +137,13 @@ class Compare {
       for (const lab::Variant& variant : set.variants) {
         for (const auto& [name, value] : variant.options) {
           if (name != option->name || (name == "lr" && set.searches_rate)) continue;
-          throw usage_error(fmt::format("longhand compare: --{} cannot be given: {} varies it", name, set.name),
+          throw usage_error(fmt::format("{}: --{} cannot be given: {} varies it", this->name(), name, set.name),
                             "leave it out, or compare something else");
         }
       }
     }
     if (!settings_->test.empty()) {
-      throw usage_error("longhand compare: expected no --test",
+      throw usage_error(name() + ": expected no --test",
                         "variants are chosen by held-out data; measure the one you choose with `longhand eval`");
     }
   }
@@ -157,9 +157,9 @@ class Compare {
       return out;
     };
     if (set_name_.empty() == control_.grid.empty()) {
-      throw usage_error(set_name_.empty() ? "longhand compare: expected the name of a set or --grid, found neither"
-                                          : "longhand compare: expected a set or --grid, found both",
-                        "see `longhand compare --help`");
+      throw usage_error(name() + (set_name_.empty() ? ": expected the name of a set or --grid, found neither"
+                                                    : ": expected a set or --grid, found both"),
+                        "see `" + name() + " --help`");
     }
     lab::CompareSet chosen;
     if (!set_name_.empty()) {
@@ -167,8 +167,8 @@ class Compare {
       const auto found =
           std::find_if(sets.begin(), sets.end(), [&](const lab::CompareSet& set) { return set.name == set_name_; });
       if (found == sets.end()) {
-        throw usage_error("longhand compare: unknown set " + set_name_,
-                          "see `longhand compare --help`" + did_you_mean(set_name_, names()));
+        throw usage_error(name() + ": unknown set " + set_name_,
+                          "see `" + name() + " --help`" + did_you_mean(set_name_, names()));
       }
       chosen = *found;
     }
@@ -184,7 +184,7 @@ class Compare {
     if (control_.out.empty()) {
       const std::string name =
           control_.grid.empty() ? chosen.name : std::filesystem::path(control_.grid).stem().string();
-      control_.out = "runs/compare-" + name;
+      control_.out = std::string("runs/compare-") + (of_language_models() ? "" : std::string(task_.verb) + "-") + name;
     }
     if (io::exists(train::RunFiles(control_.out).checkpoint)) {
       throw usage_error(control_.out + ": holds a run of `longhand train`", "choose another --out");
@@ -263,7 +263,8 @@ class Compare {
 void declare_compare(const Verb& longhand) {
   const std::vector<runs::TaskRow>& tasks = runs::task_rows();
   // Without a task, of language models.
-  const Verb compare = longhand.add_command<Compare>("compare", "Train variants of a model and compare them", tasks[0]);
+  const Verb compare = longhand.add_command<Compare>(
+      "compare", "Train variants of a model and compare them (of a language model, unless a task is named)", tasks[0]);
   for (const runs::TaskRow& task : tasks) {
     compare.add_command<Compare>(task.verb, std::string("Compare variants of a ") + task.name, task);
   }

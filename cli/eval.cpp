@@ -5,7 +5,6 @@
 #include "cli/sources.h"
 #include "longhand/base/error.h"
 #include "longhand/runs/registry.h"
-#include "longhand/tasks/language_model.h"
 
 namespace longhand::cli {
 namespace {
@@ -13,26 +12,13 @@ namespace {
 class Eval {
  public:
   Eval() {
-    table_.add("data", options_.data, "evaluation data: file, - for standard input, or name from `longhand data list`");
-    table_.add("threads", options_.threads, "number of threads; 0: one per processor", between(0, 1024));
+    options_.add_to(table_);
+    table_.add("predictions", predictions_,
+               "file of gold and predicted tags, in its last two columns, to score as conlleval does; needs no model");
+    table_.begin_group("");
     table_.add("engine", engine_, "implementation: fused kernels, plain reference loops, or autograd on a tape",
                one_of({"fused", "reference", "autograd"}));
     table_.add("json", json_, "print the result as a JSON object");
-    table_.begin_group("Language models");
-    table_.add("unknown", options_.unknown, "treatment of symbols that the model does not know",
-               one_of({"error", "skip", "unk"}));
-    table_.add(
-        "batch", options_.batch,
-        "number of rows that a text is divided into; 1 is exact; more is faster, but each row starts without context",
-        between(1, 1 << 20));
-    table_.add("context", options_.context,
-               "number of preceding symbols that each prediction uses, with a cost in proportion; 0: all",
-               between(0, 1 << 20));
-    table_.begin_group("Tags");
-    table_.add("predictions", predictions_,
-               "file of gold and predicted tags, in its last two columns, to score as conlleval does; needs no model");
-    table_.add("strict", options_.strict,
-               "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");
   }
 
   void declare(const Verb& verb) {
@@ -59,7 +45,7 @@ class Eval {
     if (options_.data.empty()) throw usage_error("longhand eval: expected --data, found none", "give --data FILE");
     const tasks::ModelFile file = tasks::ModelFile::read(model_path_);
     const runs::TaskRow& task = runs::task_of(file);
-    if (file.task() != tasks::LanguageModel::kTask) refuse_of_language_models(task.name);
+    runs::check_options(task, table_);
     if (given_.has("engine")) options_.engine = engine_;
     options_.on_found = [](const std::string& found) { say("{}\n", with_dashes(found)); };
     runs::Sources from = sources();
@@ -68,14 +54,6 @@ class Eval {
   }
 
  private:
-  void refuse_of_language_models(const std::string& task) const {
-    for (const char* name : {"unknown", "batch", "context"}) {
-      if (!given_.has(name)) continue;
-      throw usage_error(fmt::format("longhand eval: --{} is for language models, and this is a {}", name, task),
-                        "leave it out");
-    }
-  }
-
   void print(const runs::Evaluation& evaluation) const {
     if (json_) {
       write_json(evaluation.json);

@@ -23,12 +23,9 @@ class Quantise {
     table_.add("weights", weights_,
                "how matrices are kept: bf16, half of the size; or int8 with a scale per row, a quarter",
                one_of({"bf16", "int8"}));
-    table_.add("data", options_.data, "data to measure both models on: file, or name from `longhand data list`");
     table_.add("out", out_, "model file to write; by default beside the model, with the type in its name");
-    table_.add("unknown", options_.unknown, "treatment of symbols that a language model does not know",
-               one_of({"error", "skip", "unk"}));
-    table_.add("threads", options_.threads, "number of threads; 0: one per processor", between(0, 1024));
     table_.add("json", json_, "print the result as a JSON object");
+    options_.add_to(table_);
   }
 
   void declare(const Verb& verb) {
@@ -49,10 +46,9 @@ class Quantise {
     const tasks::ModelFile original = tasks::ModelFile::read(model_path_);
     original.expect_floats();
     const std::string out = out_.empty() ? beside(original.path()) : out_;
-    if (std::error_code ignored; std::filesystem::equivalent(out, original.path(), ignored)) {
-      throw usage_error(out + ": expected another file than the model", "choose another --out");
-    }
+    check_out(out);
     const runs::TaskRow& task = runs::task_of(original);
+    runs::check_options(task, table_);
     options_.on_found = [](const std::string& found) { say("{}\n", with_dashes(found)); };
     runs::Sources from = sources();
     const Json before = Json::parse(task.evaluate(original, options_, from).json);
@@ -64,6 +60,20 @@ class Quantise {
   }
 
  private:
+  // Nothing but an earlier result is written over.
+  static void check_out(const std::string& out) {
+    const std::string parent = std::filesystem::path(out).parent_path().string();
+    if (!parent.empty() && !io::is_folder(parent)) {
+      throw usage_error(out + ": expected a file in a folder that exists", "make the folder, or choose another --out");
+    }
+    if (!io::exists(out)) return;
+    try {
+      if (tasks::ModelFile::read(out).weight_type() != kernels::WeightType::kFloat) return;
+    } catch (const Error&) {  // it is something else
+    }
+    throw usage_error(out + ": exists, and is not a quantised model", "choose another --out");
+  }
+
   // "run/model-bf16.safetensors"
   std::string beside(const std::string& path) const {
     const std::filesystem::path whole(path);

@@ -126,7 +126,7 @@ class Train {
     if (!control_.resume.empty()) {
       refuse_changes();
       folder_ = control_.resume;
-      runs::read_settings(folder_, *settings_, settings_table_);
+      runs::read_settings(task_, folder_, *settings_, settings_table_);
     }
     if (!control_.config.empty()) io::read_toml(control_.config, settings_table_);
     given_settings_.apply(settings_table_);

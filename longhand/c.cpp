@@ -136,7 +136,6 @@ longhand_status not_read(const longhand::Model& model) noexcept {
   if (model.inputs() > 0) {
     return failed(LONGHAND_USAGE, "the model reads numbers, not symbols\ncall the function for numbers");
   }
-
   return failed(LONGHAND_UNKNOWN_SYMBOL,
                 "a symbol is none of the model's\nfind symbols with longhand_model_find_symbol");
 }
@@ -221,6 +220,7 @@ void longhand_stream_set_state(longhand_stream* stream, const float* state) { st
 longhand_status longhand_streams_new(const longhand_model* model, int64_t capacity, const longhand_threads* threads,
                                      longhand_streams** streams) {
   return guarded([&] {
+    given(streams, "a place for the handle");
     longhand::UsedThreads used(threads);
     longhand::Streams made(given(model, "a model")->model, capacity, used.threads);
     *streams = new longhand_streams{std::move(used), std::move(made)};
@@ -263,6 +263,7 @@ longhand_status longhand_streams_step_symbols(longhand_streams* streams, const i
 longhand_status longhand_tagger_new(const longhand_model* model, const longhand_threads* threads,
                                     longhand_tagger** tagger) {
   return guarded([&] {
+    given(tagger, "a place for the handle");
     longhand::UsedThreads used(threads);
     longhand::Tagger made(given(model, "a model")->model, used.threads);
     *tagger = new longhand_tagger{std::move(used), std::move(made)};
@@ -274,7 +275,9 @@ void longhand_tagger_free(longhand_tagger* tagger) { delete tagger; }
 longhand_status longhand_tagger_tag(const longhand_tagger* tagger, const char* const* words, size_t count, int64_t best,
                                     longhand_taggings** taggings) {
   return guarded([&] {
-    const longhand::Sentence sentence(words, words + count);
+    given(taggings, "a place for the taggings");
+    longhand::Sentence sentence;
+    for (size_t i = 0; i < count; ++i) sentence.emplace_back(given(given(words, "words")[i], "a word"));
     if (best < 1)
       throw longhand::usage_error("expected at least 1 tagging, found a smaller number", "ask for 1 or more");
     *taggings = new longhand_taggings{std::move(tagger->tagger.tag({&sentence, 1}, best).front())};
@@ -296,6 +299,7 @@ const char* longhand_taggings_tag(const longhand_taggings* taggings, size_t tagg
 longhand_status longhand_classifier_new(const longhand_model* model, const longhand_threads* threads,
                                         longhand_classifier** classifier) {
   return guarded([&] {
+    given(classifier, "a place for the handle");
     longhand::UsedThreads used(threads);
     longhand::Classifier made(given(model, "a model")->model, used.threads);
     *classifier = new longhand_classifier{std::move(used), std::move(made)};
@@ -307,6 +311,11 @@ void longhand_classifier_free(longhand_classifier* classifier) { delete classifi
 longhand_status longhand_classifier_classify(const longhand_classifier* classifier, const char* text, size_t top,
                                              int64_t* classes, double* probabilities, size_t* found) {
   return guarded([&] {
+    given(found, "a place for the number of classes");
+    if (top > 0) {
+      given(classes, "a place for classes");
+      given(probabilities, "a place for probabilities");
+    }
     const std::vector<longhand::ClassProbability> best = classifier->classifier.classify(
         std::string(given(text, "a text")), static_cast<int64_t>(std::min<size_t>(top, 1U << 30U)));
     for (size_t i = 0; i < best.size(); ++i) {
@@ -320,6 +329,7 @@ longhand_status longhand_classifier_classify(const longhand_classifier* classifi
 longhand_status longhand_forecaster_new(const longhand_model* model, const longhand_threads* threads,
                                         longhand_forecaster** forecaster) {
   return guarded([&] {
+    given(forecaster, "a place for the handle");
     longhand::UsedThreads used(threads);
     longhand::Forecaster made(given(model, "a model")->model, used.threads);
     *forecaster = new longhand_forecaster{std::move(used), std::move(made)};
@@ -333,6 +343,7 @@ int64_t longhand_forecaster_targets(const longhand_forecaster* forecaster) { ret
 longhand_status longhand_forecaster_forecast(const longhand_forecaster* forecaster, const double* window, size_t rows,
                                              double* forecast) {
   return guarded([&] {
+    given(forecast, "a place for the forecast");
     const auto size = rows * static_cast<size_t>(forecaster->forecaster.inputs());
     const std::vector<double> out = forecaster->forecaster.forecast(std::span(given(window, "a window"), size));
     std::copy(out.begin(), out.end(), forecast);
@@ -340,7 +351,10 @@ longhand_status longhand_forecaster_forecast(const longhand_forecaster* forecast
 }
 
 longhand_status longhand_generator_new(const longhand_model* model, longhand_generator** generator) {
-  return guarded([&] { *generator = new longhand_generator{longhand::Generator(given(model, "a model")->model)}; });
+  return guarded([&] {
+    *given(generator, "a place for the handle") =
+        new longhand_generator{longhand::Generator(given(model, "a model")->model)};
+  });
 }
 
 void longhand_generator_free(longhand_generator* generator) { delete generator; }
@@ -373,6 +387,7 @@ longhand_status longhand_generator_generate(const longhand_generator* generator,
 longhand_status longhand_scorer_new(const longhand_model* model, const longhand_threads* threads,
                                     longhand_scorer** scorer) {
   return guarded([&] {
+    given(scorer, "a place for the handle");
     longhand::UsedThreads used(threads);
     longhand::Scorer made(given(model, "a model")->model, used.threads);
     *scorer = new longhand_scorer{std::move(used), std::move(made)};
@@ -384,6 +399,9 @@ void longhand_scorer_free(longhand_scorer* scorer) { delete scorer; }
 longhand_status longhand_scorer_score(const longhand_scorer* scorer, const char* text, double* nats, int64_t* symbols,
                                       int64_t* unknown) {
   return guarded([&] {
+    given(nats, "a place for the nats");
+    given(symbols, "a place for the number of symbols");
+    given(unknown, "a place for the number of unknown symbols");
     const longhand::TextScore score = scorer->scorer.score(given(text, "a text"));
     *nats = score.nats;
     *symbols = score.symbols;

@@ -33,7 +33,8 @@ typedef enum longhand_status {
   LONGHAND_BUG = 5             /* please report it */
 } longhand_status;
 
-/* What the last call of this thread that failed found wrong, and in a second line what to do. Good until the next call.
+/* What the last call of this thread that failed found wrong, and in a second line what to do. Good until the next call
+ * of this thread that fails.
  */
 LONGHAND_API const char* longhand_error(void);
 

@@ -34,7 +34,7 @@ using Sentence = std::vector<std::string>;
 
 class LONGHAND_API Tagger {
  public:
-  /// Throws an input error for a model that is none. `threads`: of a single call.
+  /// Throws an input error for a model of another task. `threads`: of a single call.
   explicit Tagger(std::shared_ptr<const Model> model, Threads threads = 1);
   ~Tagger();
   Tagger(Tagger&&) noexcept;

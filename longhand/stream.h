@@ -58,7 +58,8 @@ class LONGHAND_API Stream {
 };
 
 /// For one thread at a time. Independent sequences that are advanced together, each joining and leaving when it likes.
-/// The results are those of a Stream for each, and a step of many takes less time than their steps one by one.
+/// The results are those of a Stream for each, with exact activations (with int8 weights they differ by rounding), and
+/// a step of many takes less time than their steps one by one.
 class LONGHAND_API Streams {
  public:
   /// Room for `capacity` sequences. Throws as Stream does.

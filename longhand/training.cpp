@@ -1,5 +1,9 @@
 #include "longhand/training.h"
 
+#include <fmt/core.h>
+
+#include <map>
+
 #include "longhand/base/error.h"
 #include "longhand/base/options.h"
 #include "longhand/io/config.h"
@@ -44,6 +48,12 @@ struct LONGHAND_LOCAL Training::Parts {
                       "docs/options.md lists them" + did_you_mean(name, names));
   }
 
+  // Throws a usage error where the folder holds something that `run` would replace.
+  static void check_folder(const std::string& folder) {
+    if (!io::exists(train::RunFiles(folder).checkpoint) && !io::exists(folder + "/compare.json")) return;
+    throw usage_error(folder + ": holds a run or a comparison already", "resume it, remove it, or name another folder");
+  }
+
   TrainingResult train(const std::string& folder, bool resume, const TrainingObserver& observer) {
     if (settings->data.empty()) throw usage_error("`data`: expected a file or a name, found none", "set it");
     settings->resolve();
@@ -51,7 +61,7 @@ struct LONGHAND_LOCAL Training::Parts {
     const std::unique_ptr<runs::Run> run = row.run(*settings, sources);
     io::make_folder(folder);
     const io::FolderLock lock(folder);
-    if (!resume) train::remove_run(folder);
+    if (!resume) check_folder(folder);  // again, now that nobody else writes there
     train::Observer inner;
     if (observer.on_step) inner.on_step = [&](const train::Progress& p) { observer.on_step(public_progress(p)); };
     if (observer.on_epoch) {
@@ -72,6 +82,7 @@ struct LONGHAND_LOCAL Training::Parts {
   std::unique_ptr<runs::Settings> settings;
   OptionTable table;
   runs::Sources sources;
+  std::map<std::string, std::string> given;  // what was set by name
 };
 
 Training::Training(Task task) : parts_(std::make_unique<Parts>(task)) {}
@@ -81,9 +92,11 @@ Training& Training::operator=(Training&&) noexcept = default;
 
 void Training::set(const std::string& name, const std::string& value) {
   parts_->table.set(parts_->option(name), value, "`" + name + "`");
+  parts_->given[name] = value;
 }
 
 void Training::set_number(const std::string& name, double value) { set(name, shortest(value)); }
+void Training::set_number(const std::string& name, float value) { set(name, fmt::format("{}", value)); }
 void Training::read(const std::string& path) { io::read_toml(path, parts_->table); }
 std::string Training::settings() const { return io::to_toml(parts_->table); }
 
@@ -94,14 +107,17 @@ void Training::add_data(const std::string& name, std::string contents) {
 void Training::use(Executor& host) { parts_->settings->executor = &host; }
 
 TrainingResult Training::run(const std::string& folder, const TrainingObserver& observer) {
-  if (io::exists(train::RunFiles(folder).checkpoint)) {
-    throw usage_error(folder + ": holds a run already", "resume it, remove it, or name another folder");
-  }
+  Parts::check_folder(folder);
   return parts_->train(folder, false, observer);
 }
 
 TrainingResult Training::resume(const std::string& folder, const TrainingObserver& observer) {
-  runs::read_settings(folder, *parts_->settings, parts_->table);
+  for (const auto& [name, value] : parts_->given) {
+    if (runs::is_free(name)) continue;
+    throw usage_error("`" + name + "` cannot change in a resumed run", "do not set it, or start another run");
+  }
+  runs::read_settings(parts_->row, folder, *parts_->settings, parts_->table);
+  for (const auto& [name, value] : parts_->given) parts_->table.set(parts_->option(name), value, "`" + name + "`");
   train::check_fixed_options(folder, runs::fixed_options(parts_->table));
   return parts_->train(folder, true, observer);
 }

@@ -14,7 +14,8 @@
 
 namespace longhand {
 
-/// A figure of a model on held-out or test data: "loss" (nats), "perplexity", "accuracy", "f1" (per cent), "mse", ...
+/// A figure of a model on held-out or test data: "loss", "perplexity", "accuracy", "f1" (per cent), "mse", ... A loss
+/// is in nats; a regressor's is the mean squared error of standardised values.
 struct Measure {
   std::string name;
   double value = 0.0;
@@ -25,14 +26,16 @@ struct TrainingProgress {
   int64_t epoch = 0;      ///< epochs begun, from 1
   int64_t epochs = 0;     ///< asked for
   int64_t step = 0;       ///< updates made
-  double loss = 0.0;      ///< mean nats of what was predicted in this epoch so far
+  double loss = 0.0;      ///< of this epoch so far: nats a symbol, word or text; of a regressor see Measure
   double seconds = 0.0;   ///< spent on training
   double per_second = 0;  ///< symbols, words, texts or windows
 };
 
+/// Called by the thread that trains. An exception ends the training, and passes through it.
 struct TrainingObserver {
   std::function<void(const TrainingProgress&)> on_step;
-  /// After each epoch, with the figures on the held-out data (none: nothing is held out).
+  /// After each epoch, with the figures on the held-out data. By the first the best model is chosen; where nothing is
+  /// held out, there are none.
   std::function<void(const TrainingProgress&, const std::vector<Measure>&)> on_epoch;
   /// Asked after each step; true ends the training, from where it can be resumed.
   std::function<bool()> should_stop;
@@ -41,7 +44,7 @@ struct TrainingObserver {
 struct TrainingResult {
   bool interrupted = false;
   TrainingProgress progress;   ///< at its end
-  int64_t best_epoch = 0;      ///< whose model was kept
+  int64_t best_epoch = 0;      ///< whose model was kept: the last, where nothing is held out
   std::vector<Measure> valid;  ///< of that model
   std::vector<Measure> test;   ///< where test data were given
 };
@@ -58,14 +61,14 @@ class LONGHAND_API Training {
   void set(const std::string& name, const std::string& value);
   void set(const std::string& name, const char* value) { set(name, std::string(value)); }
   template <class Number>
-  requires std::is_arithmetic_v<Number>
-  void set(const std::string& name, Number value) {
+  requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, char>) void set(const std::string& name,
+                                                                                   Number value) {
     if constexpr (std::is_same_v<Number, bool>) {
       set(name, value ? "true" : "false");
     } else if constexpr (std::is_integral_v<Number>) {
       set(name, std::to_string(value));
     } else {
-      set_number(name, static_cast<double>(value));
+      set_number(name, value);
     }
   }
   /// Sets those in a TOML file.
@@ -80,13 +83,18 @@ class LONGHAND_API Training {
 
   /// Reads the data, makes the model, and trains it into `folder`, which is created. Throws a usage error for settings
   /// that do not go together, and an input error for faults of the data, before anything is written; and an input error
-  /// where the loss is no longer finite.
+  /// where the loss is no longer finite. A folder that holds a run or a comparison is refused (a usage error). It can
+  /// be called again, with another folder.
   TrainingResult run(const std::string& folder, const TrainingObserver& observer = {});
-  /// Continues a run that was interrupted, with the settings in its folder, to the same bits as if it had not been.
+  /// Continues the run in a folder with its settings, to the same bits as if it had not been interrupted. Of what was
+  /// set by name, `epochs`, `patience`, `threads`, `checkpoint-seconds`, `tensorboard` and the names of the data
+  /// replace these settings. Throws a usage error where something else was set, and an input error for a folder without
+  /// a run of this task, or with other data.
   TrainingResult resume(const std::string& folder, const TrainingObserver& observer = {});
 
  private:
   void set_number(const std::string& name, double value);
+  void set_number(const std::string& name, float value);
 
   struct LONGHAND_LOCAL Parts;
   std::unique_ptr<Parts> parts_;

@@ -122,6 +122,7 @@ static void test_language_model(longhand_model* model) {
 }
 
 static void test_tagger(longhand_model* model) {
+  const char* missing[] = {"Anna", NULL};
   const char* words[] = {"Anna", "saw", "London"};
   longhand_tagger* tagger = NULL;
   longhand_taggings* taggings = NULL;
@@ -131,6 +132,8 @@ static void test_tagger(longhand_model* model) {
   EXPECT(longhand_stream_new(model, -1, -1, &stream) == LONGHAND_INPUT && stream == NULL);
   EXPECT(longhand_tagger_new(model, NULL, &tagger) == LONGHAND_OK);
   EXPECT(longhand_tagger_tag(tagger, words, 3, 0, &taggings) == LONGHAND_USAGE);
+  EXPECT(longhand_tagger_tag(tagger, missing, 2, 1, &taggings) == LONGHAND_USAGE);
+  EXPECT(longhand_tagger_tag(tagger, words, 3, 1, NULL) == LONGHAND_USAGE);
   EXPECT(longhand_tagger_tag(tagger, words, 3, 2, &taggings) == LONGHAND_OK);
   EXPECT(longhand_taggings_count(taggings) == 2);
   EXPECT(longhand_taggings_probability(taggings, 0) >= longhand_taggings_probability(taggings, 1));

@@ -13,13 +13,14 @@ class LONGHAND_API Executor {
   /// Calls that may run at the same time, at least 1; always the same.
   virtual int size() const noexcept = 0;
   /// Calls work(context, part) for part 0 to `parts` - 1, each once, on any threads in any order, and returns when all
-  /// have returned. `parts` is at most size(). The calls do not throw, and do not wait for one another. The results do
-  /// not depend on who makes them.
+  /// have returned. `parts` is at most size(). The calls do not throw, and do not wait for one another, so that the
+  /// caller may make them all itself: a pool whose own thread calls must not wait for that thread. Results do not
+  /// depend on which thread makes which call.
   virtual void run(int parts, void (*work)(void* context, int part), void* context) noexcept = 0;
 };
 
-/// The threads of one user: as many of its own as are named, of which the caller is one (0: all that the process may
-/// use); or the host's.
+/// Which threads work within a call: as many of Longhand's own as are named, of which the caller is one (0: as many as
+/// the process has processors); or the host's.
 struct Threads {
   Threads(int of_its_own = 1) : count(of_its_own) {}            // NOLINT: a number is enough
   Threads(Executor& of_host) : count(1), executor(&of_host) {}  // NOLINT: and so are these

@@ -68,6 +68,9 @@ FlushDenormals::~FlushDenormals() = default;
 
 ThreadPool::ThreadPool(Threads threads)
     : host_(threads.executor), size_(threads.count > 0 ? threads.count : available_threads()) {
+  if (threads.count < 0) {
+    throw usage_error("expected 0 or more threads, found " + std::to_string(threads.count), "correct the number");
+  }
   if (host_ != nullptr) size_ = std::max(host_->size(), 1);
   errors_.resize(static_cast<size_t>(size_));
   if (host_ != nullptr) return;

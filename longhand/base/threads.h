@@ -42,7 +42,7 @@ class FlushDenormals {
 /// `size()` threads, of which the caller is number 0, or a host's. Not reentrant: one `run` at a time.
 class ThreadPool {
  public:
-  /// Throws an input error if the system cannot start so many.
+  /// Throws an input error if the system cannot start so many, and a usage error for fewer than none.
   explicit ThreadPool(Threads threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -345,10 +345,10 @@ HWY_INLINE void for_groups(const PackedRows& packed, const F& f) {
     switch (panels) {
       case 1: f(begin, std::integral_constant<int, 1>()); break;
       case 2: f(begin, std::integral_constant<int, 2>()); break;
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-      case 4: f(begin, std::integral_constant<int, 4>()); break;
-#endif
-      default: f(begin, std::integral_constant<int, 3>()); break;
+      case 3: f(begin, std::integral_constant<int, 3>()); break;
+      default:  // make_groups makes no larger ones
+        if constexpr (kMaxPanels == 4) f(begin, std::integral_constant<int, 4>());
+        break;
     }
     begin += panels;
   }
@@ -466,7 +466,7 @@ void lstm_step_of(const PackedLstmStep& packed, const LstmStep& args) {
     } else if (streams) {
       cell_groups<kType, kFast, true>(packed, step);
     } else {
-      cell_groups<kType, kFast, kType != WeightType::kFloat>(packed, step);
+      cell_groups<kType, kFast, kType != WeightType::kFloat>(packed, step);  // of floats alone
     }
     if (!projected) continue;
     linear_of<kType>(packed.w_hr, {1, projects_from, 0, h, 0});  // (33), then (36)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "longhand/base/error.h"
 
@@ -35,7 +36,8 @@ float from_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_
 float int8_scale(const float* row, int64_t n) {
   float largest = 0.0F;
   for (int64_t k = 0; k < n; ++k) largest = std::max(largest, std::abs(row[k]));
-  return largest > 0.0F ? largest / 127.0F : 1.0F;
+  const float scale = largest / 127.0F;
+  return scale >= std::numeric_limits<float>::min() ? scale : 1.0F;
 }
 
 int8_t to_int8(float value, float scale) {

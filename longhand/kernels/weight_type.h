@@ -21,7 +21,8 @@ WeightType parse_weight_type(const std::string& name);
 uint16_t to_bf16(float value);
 float from_bf16(uint16_t bits);
 
-/// The scale of a row [n] of finite weights: its largest magnitude / 127; 1 where all are zero.
+/// The scale of a row [n] of finite weights: its largest magnitude / 127; 1 where that is no
+/// normal number, so that all become 0.
 float int8_scale(const float* row, int64_t n);
 /// The nearest whole number to value / scale.
 int8_t to_int8(float value, float scale);

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -74,13 +75,10 @@ int train_here(const runs::TaskRow& task, const runs::Settings& settings, runs::
               {"distinct_units", units.distinct}};
     if (!done.training.valid.empty()) {
       result["valid_loss"] = tasks::find_metric(done.training.valid, "loss")->value;
-      for (const tasks::Metric& metric : done.training.valid) {
-        if (p.has_perplexity || metric.name == "loss") continue;
-        result["valid_measure"] = metric.value;
-        result["measure"] = metric.name;
-        result["more_is_better"] = metric.more_is_better;
-        break;
-      }
+      const tasks::Metric& measure = done.training.valid.front();
+      result["valid_measure"] = measure.value;
+      result["measure"] = measure.name;
+      result["more_is_better"] = measure.more_is_better;
     }
   } catch (const train::Divergence& e) {
     const std::string what = e.what();
@@ -165,7 +163,8 @@ void read_result(const std::string& folder, const std::string& key, ComparedOutc
   out.run.train_loss = result.at("train_loss");
   if (!result.at("valid_loss").is_null()) out.run.valid_loss = result["valid_loss"].get<double>();
   if (result.contains("measure")) {
-    out.run.valid_measure = result.at("valid_measure").get<double>();
+    const nlohmann::json& value = result.at("valid_measure");  // null: not finite
+    out.run.valid_measure = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
     out.run.measure = {result.at("measure"), result.at("more_is_better")};
   }
   out.run.tokens_per_second = result.at("tokens_per_second");

@@ -56,7 +56,7 @@ std::string VariantRuns::data_mark(const std::string& source) {
                       "every run reads the data; write it to a file first");
   }
   const auto [mark, is_new] = data_marks_.try_emplace(source);
-  if (is_new) mark->second = fetch::sha256(sources_.any(source));
+  if (is_new) mark->second = fetch::sha256((sources_.*task_.read)(source));
   return mark->second;
 }
 

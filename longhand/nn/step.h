@@ -1,5 +1,6 @@
-// One sequence, one time step after the other, through a network: for models that run in real time. The results have
-// the same bits as those of Network::forward. A step allocates nothing, takes no lock, and throws nothing.
+// One sequence, one time step after the other, through a network: for models that run in real time. With exact
+// activations, and weights as floats or as bf16, the results have the same bits as those of Network::forward. A step
+// allocates nothing, takes no lock, and throws nothing.
 //
 // W = D R outputs of the layers, K outputs of the network.
 #pragma once

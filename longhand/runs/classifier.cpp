@@ -202,6 +202,7 @@ TaskRow classifier_row() {
           .noun = "text",
           .example = "give `data` FILE: CSV, TSV, JSON lines, or `__label__LABEL text` lines",
           .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<ClassifierSettings>(); },
+          .read = &Sources::file,
           .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
             return std::make_unique<ClassifierRun>(dynamic_cast<const ClassifierSettings&>(settings), sources);
           },

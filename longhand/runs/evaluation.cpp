@@ -8,6 +8,23 @@
 
 namespace longhand::runs {
 
+void EvaluateOptions::add_to(OptionTable& table) {
+  table.add("data", data, "evaluation data: file, - for standard input, or name from `longhand data list`");
+  table.add("threads", threads, "number of threads; 0: one per processor", between(0, 1024));
+  table.begin_group("Language models");
+  table.add("unknown", unknown, "treatment of symbols that the model does not know", one_of({"error", "skip", "unk"}));
+  table.add(
+      "batch", batch,
+      "number of rows that a text is divided into; 1 is exact; more is faster, but each row starts without context",
+      between(1, 1 << 20));
+  table.add("context", context,
+            "number of preceding symbols that each prediction uses, with a cost in proportion; 0: all",
+            between(0, 1 << 20));
+  table.begin_group("Tags");
+  table.add("strict", strict,
+            "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");
+}
+
 std::string format_nats(double loss) { return std::isfinite(loss) ? fmt::format("{:.6f}", loss) : "none"; }
 
 std::string describe_cold(const std::vector<tasks::Metric>& metrics) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "longhand/base/options.h"
 #include "longhand/data/chunks.h"
 #include "longhand/nn/lstm_options.h"
 #include "longhand/runs/sources.h"
@@ -24,6 +25,7 @@ struct EvaluateOptions {
   /// Receives what was recognised in the data, before the model reads them.
   std::function<void(const std::string&)> on_found = [](const std::string&) {};
 
+  void add_to(OptionTable& table);
   nn::Engine used(const nn::LstmOptions& lstm) const { return engine ? lstm.engine(*engine) : lstm.fastest_engine(); }
 };
 

@@ -297,6 +297,7 @@ TaskRow language_model_row() {
           .noun = "symbol",
           .example = "give `data` FILE, or try `data` tale",
           .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<LanguageSettings>(); },
+          .read = &Sources::text,
           .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
             return std::make_unique<LanguageRun>(dynamic_cast<const LanguageSettings&>(settings), sources);
           },

@@ -1,10 +1,13 @@
 #include "longhand/runs/registry.h"
 
-#include <algorithm>
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
+#include "longhand/io/file.h"
+#include "longhand/tasks/language_model.h"
 
 namespace longhand::runs {
 
@@ -19,6 +22,36 @@ const TaskRow& task_of(const tasks::ModelFile& file) {
   }
   throw input_error(file.path() + ": expected a model of a known task, found a " + visible(file.task()),
                     "it was written by another program, or by a newer longhand; update");
+}
+
+void check_options(const TaskRow& task, const OptionTable& table) {
+  if (task.task == std::string(tasks::LanguageModel::kTask)) return;
+  for (const char* name : {"unknown", "batch", "context"}) {
+    const Option* option = table.find(name);
+    if (option == nullptr || option->text() == option->default_text) continue;
+    throw usage_error(fmt::format("`{}` is for language models, and this is a {}", name, task.name), "leave it out");
+  }
+}
+
+void read_settings(const TaskRow& task, const std::string& folder, Settings& settings, OptionTable& table) {
+  const train::RunFiles files(folder);
+  if (!io::exists(files.config) || !io::exists(files.checkpoint)) {
+    throw input_error(folder + ": expected the folder of a run, with config.toml and checkpoint.safetensors",
+                      "give the folder that the run was started with (`out`)");
+  }
+  settings.set_earlier_defaults();
+  try {
+    io::read_toml(files.config, table);
+  } catch (const Error& e) {
+    throw input_error(fmt::format("{}: cannot be resumed: {}", folder, e.what()),
+                      fmt::format("restore that line; if another command than `longhand train {}` started the run, use "
+                                  "that one",
+                                  task.verb));
+  }
+  if (settings.data.empty()) {
+    throw input_error(files.config + ": expected the run's options, found no data",
+                      "restore the file, or start another run");
+  }
 }
 
 Summary summary_of(const OptionTable& options, int64_t parameters) {

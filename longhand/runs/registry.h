@@ -27,6 +27,8 @@ struct TaskRow {
   const char* noun;     ///< what a loss is the mean over: "symbol"
   const char* example;  ///< what to give where no data was given
   std::unique_ptr<Settings> (*settings)();
+  /// Reads the data that a name stands for.
+  std::string (Sources::*read)(const std::string& source);
   /// Throws for whatever is wrong with settings or data; writes nothing.
   std::unique_ptr<Run> (*run)(const Settings& settings, Sources& sources);
   Evaluation (*evaluate)(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources);
@@ -36,6 +38,11 @@ struct TaskRow {
 const std::vector<TaskRow>& task_rows();
 /// The row of a model file's task.
 const TaskRow& task_of(const tasks::ModelFile& file);
+
+/// Throws a usage error for evaluation options that were set and are none of this task's. `table` has them.
+void check_options(const TaskRow& task, const OptionTable& table);
+/// Sets the options of the run in a folder. Throws an input error where it holds none of this task that can be resumed.
+void read_settings(const TaskRow& task, const std::string& folder, Settings& settings, OptionTable& table);
 
 /// The rows, each made in the file of its task.
 TaskRow language_model_row();

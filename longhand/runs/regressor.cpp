@@ -202,6 +202,7 @@ TaskRow regressor_row() {
           .noun = "window",
           .example = "give `data` FILE, a table with a header, or try `data` sines",
           .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<RegressorSettings>(); },
+          .read = &Sources::table,
           .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
             return std::make_unique<RegressorRun>(dynamic_cast<const RegressorSettings&>(settings), sources);
           },

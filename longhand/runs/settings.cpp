@@ -6,13 +6,11 @@
 #include <set>
 
 #include "longhand/base/error.h"
-#include "longhand/io/config.h"
-#include "longhand/io/file.h"
 
 namespace longhand::runs {
 namespace {
 
-// With --batch all, number of sequences read in parallel.
+// With batch all, number of sequences read in parallel.
 constexpr int64_t kWholeSetRows = 32;
 
 // Options that only some rules and schedules read.
@@ -122,33 +120,18 @@ data::GroupOptions Settings::groups() const {
           .seed = seed_number()};
 }
 
-train::FixedOptions fixed_options(const OptionTable& table) {
+bool is_free(const std::string& option) {
   static const std::set<std::string> kFree = {"epochs", "patience", "threads", "checkpoint-seconds",
                                               "data",   "valid",    "test",    "tensorboard"};
-  train::FixedOptions out;
-  for (const Option& option : table.options()) {
-    if (!kFree.contains(option.name)) out[option.name] = option.text();
-  }
-  return out;
+  return kFree.contains(option);
 }
 
-void read_settings(const std::string& folder, Settings& settings, OptionTable& table) {
-  const train::RunFiles files(folder);
-  if (!io::exists(files.config) || !io::exists(files.checkpoint)) {
-    throw input_error(folder + ": expected the folder of a run, with config.toml and checkpoint.safetensors",
-                      "give the folder that the run was started with");
+train::FixedOptions fixed_options(const OptionTable& table) {
+  train::FixedOptions out;
+  for (const Option& option : table.options()) {
+    if (!is_free(option.name)) out[option.name] = option.text();
   }
-  settings.set_earlier_defaults();
-  try {
-    io::read_toml(files.config, table);
-  } catch (const Error& e) {
-    throw input_error(fmt::format("{}: cannot be resumed: {}", folder, e.what()),
-                      "restore that line; if the run is of another task, resume it as that");
-  }
-  if (settings.data.empty()) {
-    throw input_error(files.config + ": expected the run's options, found no data",
-                      "restore the file, or start another run");
-  }
+  return out;
 }
 
 }  // namespace longhand::runs

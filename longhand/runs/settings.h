@@ -60,16 +60,15 @@ class Settings {
 
   virtual const nn::LstmOptions& lstm() const = 0;
   /// `noun` is what a data file is of: "text", "sentences".
-  /// `held_out` says which part --valid-fraction takes.
+  /// `held_out` says which part `valid-fraction` takes.
   void add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out);
   void add_batches_to(OptionTable& table);
   void add_training_to(OptionTable& table);
 };
 
-/// The options of a run but for those that may change when it is resumed, and the names of its files, which may move.
+/// Whether an option may change when a run is resumed: it cannot change the numbers, or names a file, which may move.
+bool is_free(const std::string& option);
+/// The others, with their values.
 train::FixedOptions fixed_options(const OptionTable& table);
-
-/// Sets the options of the run in a folder. Throws an input error where it holds none that can be resumed.
-void read_settings(const std::string& folder, Settings& settings, OptionTable& table);
 
 }  // namespace longhand::runs

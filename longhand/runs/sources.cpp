@@ -48,10 +48,6 @@ std::string Sources::table(const std::string& source) {
   return use_builtin(source, table != nullptr) ? table->csv() : file(source);
 }
 
-std::string Sources::any(const std::string& source) {
-  return data::find_generated(source) != nullptr && !added_.contains(source) ? table(source) : text(source);
-}
-
 std::string Sources::text(const std::string& source) {
   if (added_.contains(source)) return file(source);
   const data::BuiltinText* builtin = data::find_builtin(source);

@@ -33,8 +33,6 @@ class Sources {
   std::string text(const std::string& source);
   /// The same, or a built-in table by its name.
   std::string table(const std::string& source);
-  /// Any of these.
-  std::string any(const std::string& source);
 
  private:
   std::optional<std::string> found(const std::string& source) const;

@@ -227,6 +227,7 @@ TaskRow tagger_row() {
           .noun = "word",
           .example = "give `data` FILE, in CoNLL-U or in columns",
           .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<TaggerSettings>(); },
+          .read = &Sources::file,
           .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
             return std::make_unique<TaggerRun>(dynamic_cast<const TaggerSettings&>(settings), sources);
           },

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <list>
 #include <map>
@@ -123,6 +124,7 @@ void ModelFile::write_quantised(const std::string& path, kernels::WeightType typ
     }
     file_.check_floats(name, tensor.shape);
     floats_of(tensor, values);
+    LONGHAND_CHECK(std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }));
     std::string& out = bytes.emplace_back();
     if (type == kernels::WeightType::kBf16) {
       for (const float value : values) {
@@ -182,6 +184,17 @@ void ModelFile::copy_weights(const std::string& name, const std::vector<int64_t>
   std::vector<float> scales(static_cast<size_t>(shape[0]));
   file_.copy_floats(scale_name(name), {shape[0]}, scales);
   const auto n = static_cast<size_t>(shape[1]);
+  for (size_t row = 0; row < scales.size(); ++row) {
+    // As int8_scale makes them: whoever packs these weights again finds the same scales.
+    int largest = 0;
+    for (size_t k = row * n; k < (row + 1) * n; ++k)
+      largest = std::max(largest, std::abs(static_cast<int8_t>(bytes[k])));
+    if (std::isfinite(scales[row]) && scales[row] > 0.0F && (largest == 127 || largest == 0)) continue;
+    throw input_error(fmt::format("{}: '{}': expected rows of whole numbers to 127, with positive scales, found others "
+                                  "in row {}",
+                                  path(), name, row),
+                      "use a file that `longhand quantise` wrote");
+  }
   for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(static_cast<int8_t>(bytes[i])) * scales[i / n];
 }
 

@@ -62,7 +62,7 @@ class ModelFile {
   kernels::WeightType weight_type() const { return weight_type_; }
   /// Throws an input error for a file whose weights are no floats: from these nothing is gained by quantising.
   void expect_floats() const;
-  /// Writes the same model with its matrices, which are floats, kept in another way. All else stays as it is.
+  /// Writes the same model with its matrices, which are finite floats, kept in another way. All else stays as it is.
   void write_quantised(const std::string& path, kernels::WeightType type) const;
   /// Throws an input error unless the vocabulary is an object with this list of distinct texts, and returns them.
   std::vector<std::string> texts(const char* name) const;

@@ -1,11 +1,11 @@
 #include "longhand/train/trainer.h"
 
 #include <fmt/core.h>
-#include <filesystem>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 

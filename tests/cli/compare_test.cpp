@@ -95,6 +95,29 @@ TEST(Compare, ComparisonsAndRunsDoNotShareAFolder) {
   expect_error(run(folder, with(kSmall, {"--out", "cmp"})), 2, "cmp: holds a comparison");
 }
 
+// Taggers by their accuracy, in a folder of their own.
+TEST(Compare, OtherTasksByTheirMeasure) {
+  const TemporaryFolder folder;
+  std::string sentences;
+  for (int i = 0; i < 30; ++i) sentences += i % 2 == 0 ? "The D\ncat N\n\n" : "A D\ndog N\nbarks V\n\n";
+  write_file(folder / "t.txt", sentences);
+  const Words small = {"--data", "t.txt", "--hidden", "6", "--epochs", "2", "--seeds", "1", "--quiet"};
+  const Result result = run(folder, with({"compare", "tagger", "depths"}, small));
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const char* part : {"accuracy", "words/s", "* the highest held-out accuracy", "runs/compare-tagger-depths"}) {
+    EXPECT_NE(result.out.find(part), std::string::npos) << result.out;
+  }
+  const nlohmann::json json = nlohmann::json::parse(read_file(folder / "runs/compare-tagger-depths/compare.json"));
+  EXPECT_TRUE(json["variants"][0]["summary"].contains("valid_accuracy"));
+  EXPECT_FALSE(json["variants"][0]["summary"].contains("valid_perplexity"));
+  expect_error(run(folder, with({"compare", "--seeds", "1", "tagger", "depths"}, small)), 2,
+               "expected tagger before --seeds");
+  expect_error(run(folder, with({"compare", "depths", "tagger"}, small)), 2, "expected tagger before depths");
+  expect_error(run(folder, with({"compare", "taggr", "depths"}, small)), 2, "unknown command taggr");
+  expect_error(run(folder, {"compare", "tagger", "depths"}), 2, "longhand compare tagger: expected --data");
+  expect_error(run(folder, {"compare", "tagger", "depths", "--data", "tale"}), 1, "tale: ");
+}
+
 TEST(Compare, AGridIsEveryCombination) {
   const lab::CompareSet set = lab::grid_set("g", {{"hidden", {"8", "9"}}, {"cell", {"lstm", "gru", "rnn"}}});
   ASSERT_EQ(set.variants.size(), 6U);

@@ -327,7 +327,7 @@ TEST(Regressor, IsMeasuredOnATableOfItsOwn) {
   EXPECT_EQ(predicted.out.find("row,step,value\n40,1,10000000"), 0U) << predicted.out << predicted.err;
   EXPECT_NE(predicted.out.find('.'), std::string::npos);  // digits of the deviation, not of the mean
   expect_error(run(folder, {"train", "tagger", "--resume", "run"}), 1,
-               "if the run is of another task, resume it as that");
+               "if another command than `longhand train tagger` started the run");
 }
 
 TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {
@@ -375,7 +375,7 @@ TEST(Quantise, MeasuresWhatIsLost) {
   expect_error(run(folder, {"quantise", "lm"}), 2, "expected --data");
   expect_error(run(folder, {"quantise", "lm", "--data", "-"}), 2, "found standard input");
   expect_error(run(folder, {"quantise", "lm", "--data", "tale", "--out", "lm/model.safetensors"}), 2,
-               "expected another file than the model");
+               "exists, and is not a quantised model");
 }
 
 TEST(Verse, KeepsItsForm) {

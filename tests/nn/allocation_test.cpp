@@ -12,6 +12,7 @@
 #include "longhand/autograd/tape.h"
 #include "longhand/nn/lstm_stack_parts.h"
 #include "longhand/stream.h"
+#include "longhand/tasks/regressor.h"
 #include "tests/nn/tested_stack.h"
 #include "tests/tasks/model.h"
 #include "tests/testing.h"
@@ -111,36 +112,64 @@ TEST(Allocation, AStreamTakesNoneAndNoLock) {
   for (const tasks::LanguageModelOptions& options :
        {tied, tasks::with_lstm(tasks::kAllOptions, 8), tasks::with_lstm(tasks::kAllOptions, 0),
         tasks::with_lstm({.hidden = 20, .layers = 2}, 8), tasks::with_lstm({.hidden = 20}, 0)}) {
-    tasks::Model m(options);
-    const testing::TemporaryFolder folder;
-    m.model.save(folder / "model.safetensors", m.model.parameters().values());
-    const std::shared_ptr<const Model> model = Model::load(folder / "model.safetensors");
-    const int64_t before_stream = allocations;
-    Stream stream(model);
-    Streams many(model, 8);
-    EXPECT_GT(allocations, before_stream);
-    std::vector<float> y(m.corpus.symbols.size() * static_cast<size_t>(stream.outputs())), state;
-    std::vector<int64_t> streams;
-    for (int i = 0; i < 8; ++i) streams.push_back(many.open());
-    many.step(streams, m.corpus.symbols.data(), y.data());
-    state = stream.state();
-    std::mutex mutex;
-    int64_t locks_before = locks;
-    { const std::lock_guard<std::mutex> lock(mutex); }
-    EXPECT_EQ(locks, locks_before + 1);
-    const int64_t before = allocations;
-    locks_before = locks;
-    stream.process(m.corpus.symbols.data(), y.data(), static_cast<int64_t>(m.corpus.symbols.size()));
-    stream.get_state(state.data());
-    stream.reset();
-    stream.set_state(state.data());
-    stream.step(-1, y.data());
-    many.close(streams[3]);
-    many.open();
-    many.step(std::span(streams).first(5), m.corpus.symbols.data(), y.data());
-    EXPECT_EQ(allocations, before);
-    EXPECT_EQ(locks, locks_before);
+    for (const auto type : {kernels::WeightType::kFloat, kernels::WeightType::kBf16, kernels::WeightType::kInt8}) {
+      tasks::Model m(options);
+      const testing::TemporaryFolder folder;
+      m.model.save(folder / "floats", m.model.parameters().values());
+      tasks::ModelFile::read(folder / "floats").write_quantised(folder / "model", type);
+      const std::shared_ptr<const Model> model = Model::load(folder / "model");
+      const int64_t before_stream = allocations;
+      Stream stream(model);
+      Streams many(model, 8);
+      EXPECT_GT(allocations, before_stream);
+      std::vector<float> y(m.corpus.symbols.size() * static_cast<size_t>(stream.outputs())), state;
+      std::vector<int64_t> streams;
+      for (int i = 0; i < 8; ++i) streams.push_back(many.open());
+      many.step(streams, m.corpus.symbols.data(), y.data());
+      state = stream.state();
+      std::mutex mutex;
+      int64_t locks_before = locks;
+      { const std::lock_guard<std::mutex> lock(mutex); }
+      EXPECT_EQ(locks, locks_before + 1);
+      const int64_t before = allocations;
+      locks_before = locks;
+      stream.process(m.corpus.symbols.data(), y.data(), static_cast<int64_t>(m.corpus.symbols.size()));
+      stream.get_state(state.data());
+      stream.reset();
+      stream.set_state(state.data());
+      stream.step(-1, y.data());
+      stream.use_fast_activations(true);
+      stream.process(m.corpus.symbols.data(), y.data(), 3);
+      many.close(streams[3]);
+      many.open();
+      many.step(std::span(streams).first(5), m.corpus.symbols.data(), y.data());
+      EXPECT_EQ(allocations, before);
+      EXPECT_EQ(locks, locks_before);
+    }
   }
+}
+
+// The same of numbers, with predictions of differences, which begin at the last value.
+TEST(Allocation, AStreamOfNumbersTakesNone) {
+  tasks::RegressorOptions options;
+  options.lstm.hidden = 40;
+  options.difference = true;
+  options.series.inputs = "a,b";
+  options.series.target = "a,c";
+  options.series.horizon = 2;
+  tasks::Regressor regressor(
+      options, {.inputs = {"a", "b"}, .targets = {"a", "c"}, .input_scales = {{}, {}}, .target_scales = {{}, {}}});
+  regressor.initialise(1);
+  const testing::TemporaryFolder folder;
+  regressor.save(folder / "model", regressor.parameters().values());
+  Stream stream(Model::load(folder / "model"));
+  const std::vector<float> x(static_cast<size_t>(stream.inputs()) * 40, 0.5F);
+  std::vector<float> y(static_cast<size_t>(stream.outputs()) * 40);
+  const int64_t before = allocations, locks_before = locks;
+  ASSERT_TRUE(stream.process(x.data(), y.data(), 40));
+  ASSERT_TRUE(stream.step(x.data(), y.data()));
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(locks, locks_before);
 }
 
 }  // namespace

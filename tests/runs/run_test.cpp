@@ -42,10 +42,8 @@ TEST(Sources, AreFilesBuiltInNamesAndWhatIsFound) {
       [&](const std::string& note) { notes.push_back(note); });
   EXPECT_EQ(sources.file(folder / "some.txt"), "words\n");
   EXPECT_EQ(sources.text("set"), "words\n");
-  EXPECT_EQ(sources.any("set"), "words\n");
   EXPECT_GT(sources.text("tale").size(), 1000U);
   EXPECT_TRUE(sources.table("sines").find(',') != std::string::npos);
-  EXPECT_EQ(sources.any("sines"), sources.table("sines"));
   EXPECT_THROW(sources.file(folder / "empty.txt"), Error);
   EXPECT_THROW(sources.file(folder / "none.txt"), Error);
   EXPECT_THROW(sources.text("tail"), Error);
