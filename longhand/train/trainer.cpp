@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "longhand/base/error.h"
@@ -368,6 +369,23 @@ static std::string first_difference(const std::string& expected, const std::stri
   return "expected " + trimmed(item_a) + ", found " + trimmed(item_b);
 }
 
+// Whether two fingerprints differ in nothing but options that the older one does not name, since there were none.
+static bool differs_by_new_options(const std::string& now, const std::string& then) {
+  const auto items = [](const std::string& list) {
+    std::set<std::string> out;
+    std::istringstream in(list);
+    for (std::string item; std::getline(in, item, ',');) out.insert(item);
+    return out;
+  };
+  const auto name = [](const std::string& item) { return item.substr(0, item.rfind(' ')); };
+  const std::set<std::string> newer = items(now), older = items(then);
+  std::set<std::string> known;
+  for (const std::string& item : older) known.insert(name(item));
+  return std::includes(newer.begin(), newer.end(), older.begin(), older.end()) &&
+         std::none_of(newer.begin(), newer.end(),
+                      [&](const std::string& item) { return !older.contains(item) && known.contains(name(item)); });
+}
+
 // What is in the file up to where the checkpoint was written must be lines of metrics: the report is made of them.
 static void check_metrics(const std::string& path, int64_t bytes) {
   if (!io::exists(path)) return;
@@ -401,7 +419,8 @@ void Trainer::resume() {
     check_checksum(file, path);
     check_fixed(state, fixed_, path);
     const std::string fingerprint = state.at("fingerprint");
-    if (fingerprint != fingerprint_) {
+    const bool is_old = !file.metadata().contains("crc32c");  // written before 0.2
+    if (fingerprint != fingerprint_ && !(is_old && differs_by_new_options(fingerprint_, fingerprint))) {
       throw input_error(
           path + ": it belongs to other data or another model: " + first_difference(fingerprint_, fingerprint),
           "resume with the data and options of the run, or start another run");

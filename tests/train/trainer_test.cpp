@@ -144,6 +144,32 @@ TEST(Trainer, RefusesADamagedCheckpoint) {
   }
 }
 
+// A checkpoint of version 0.1: no checksum, and a fingerprint that lacks the options that came later.
+TEST(Trainer, ResumesWhatAnOlderVersionWrote) {
+  const Recipe recipe = without_held_out();
+  const TemporaryFolder folder;
+  sitting(recipe, folder.string(), false, 1);
+  const std::string path = folder / "checkpoint.safetensors", whole = io::read_file(path);
+  const auto rewrite = [&](const std::string& from, const std::string& to) {
+    io::write_file(path, whole);
+    const io::Safetensors file = io::Safetensors::read(path);
+    nlohmann::json state = nlohmann::json::parse(file.text("state"));
+    std::string fingerprint = state.at("fingerprint");
+    const size_t at = fingerprint.find(from);
+    ASSERT_NE(at, std::string::npos) << fingerprint;
+    state["fingerprint"] = fingerprint.replace(at, from.size(), to);
+    std::vector<io::TensorToWrite> tensors;
+    for (const auto& [name, tensor] : file.tensors())
+      tensors.emplace_back(name, tensor.shape, tensor.dtype, tensor.bytes);
+    const std::string text = state.dump();
+    io::write_safetensors(path, {{"state", text}}, tensors);
+  };
+  rewrite(", zoneout-cell 0,", ",");
+  EXPECT_NO_THROW(sitting(recipe, folder.string(), true, 1));
+  rewrite(", zoneout-cell 0,", ", zoneout-cell 0.5,");
+  EXPECT_THROW(sitting(recipe, folder.string(), true, 1), Error);
+}
+
 TEST(Trainer, StopsBeforeANonFiniteLossChangesWeights) {
   Recipe recipe = without_held_out();
   recipe.training.optimizer = {.optimizer = "sgd", .learning_rate = 1e38, .clip_norm = 0.0};
