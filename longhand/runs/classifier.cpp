@@ -201,11 +201,9 @@ TaskRow classifier_row() {
           .help = "Train a classifier on labelled texts",
           .noun = "text",
           .example = "give `data` FILE: CSV, TSV, JSON lines, or `__label__LABEL text` lines",
-          .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<ClassifierSettings>(); },
+          .settings = new_settings<ClassifierSettings>,
           .read = &Sources::file,
-          .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
-            return std::make_unique<ClassifierRun>(dynamic_cast<const ClassifierSettings&>(settings), sources);
-          },
+          .run = new_run<ClassifierRun, ClassifierSettings>,
           .evaluate = evaluate_classifier,
           .summary = summary_of<tasks::Classifier>};
 }

@@ -296,11 +296,9 @@ TaskRow language_model_row() {
           .help = "Train a language model on a text",
           .noun = "symbol",
           .example = "give `data` FILE, or try `data` tale",
-          .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<LanguageSettings>(); },
+          .settings = new_settings<LanguageSettings>,
           .read = &Sources::text,
-          .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
-            return std::make_unique<LanguageRun>(dynamic_cast<const LanguageSettings&>(settings), sources);
-          },
+          .run = new_run<LanguageRun, LanguageSettings>,
           .evaluate = evaluate_language_model,
           .summary = summary_of<tasks::LanguageModel>};
 }

@@ -51,6 +51,14 @@ TaskRow classifier_row();
 TaskRow regressor_row();
 
 /// For the rows.
+template <class TaskSettings>
+std::unique_ptr<Settings> new_settings() {
+  return std::make_unique<TaskSettings>();
+}
+template <class TaskRun, class TaskSettings>
+std::unique_ptr<Run> new_run(const Settings& settings, Sources& sources) {
+  return std::make_unique<TaskRun>(dynamic_cast<const TaskSettings&>(settings), sources);
+}
 Summary summary_of(const OptionTable& options, int64_t parameters);
 template <class Model>
 Summary summary_of(const tasks::ModelFile& file) {

@@ -201,11 +201,9 @@ TaskRow regressor_row() {
           .help = "Train a regressor on a table of numbers",
           .noun = "window",
           .example = "give `data` FILE, a table with a header, or try `data` sines",
-          .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<RegressorSettings>(); },
+          .settings = new_settings<RegressorSettings>,
           .read = &Sources::table,
-          .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
-            return std::make_unique<RegressorRun>(dynamic_cast<const RegressorSettings&>(settings), sources);
-          },
+          .run = new_run<RegressorRun, RegressorSettings>,
           .evaluate = evaluate_regressor,
           .summary = summary_of<tasks::Regressor>};
 }

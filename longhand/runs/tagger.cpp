@@ -226,11 +226,9 @@ TaskRow tagger_row() {
           .help = "Train a tagger on sentences with a tag for each word",
           .noun = "word",
           .example = "give `data` FILE, in CoNLL-U or in columns",
-          .settings = []() -> std::unique_ptr<Settings> { return std::make_unique<TaggerSettings>(); },
+          .settings = new_settings<TaggerSettings>,
           .read = &Sources::file,
-          .run = [](const Settings& settings, Sources& sources) -> std::unique_ptr<Run> {
-            return std::make_unique<TaggerRun>(dynamic_cast<const TaggerSettings&>(settings), sources);
-          },
+          .run = new_run<TaggerRun, TaggerSettings>,
           .evaluate = evaluate_tagger,
           .summary = summary_of<tasks::Tagger>};
 }
