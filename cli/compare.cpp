@@ -20,6 +20,7 @@
 #include "longhand/kernels/target.h"
 #include "longhand/lab/comparison_page.h"
 #include "longhand/lab/variant_runs.h"
+#include "longhand/tasks/language_model.h"
 #include "longhand/version.h"
 
 namespace longhand::cli {
@@ -114,6 +115,7 @@ class Compare {
                                   .command = command(set),
                                   .machine = machine(),
                                   .noun = of_language_models() ? "token" : task_.noun,
+                                  .has_perplexity = of_language_models(),
                                   .common = common_options(),
                                   .published = {},
                                   .variants = {}};
@@ -192,7 +194,7 @@ class Compare {
     return chosen;
   }
 
-  bool of_language_models() const { return &task_ == &runs::task_rows().front(); }
+  bool of_language_models() const { return task_.task == std::string_view(tasks::LanguageModel::kTask); }
   std::string name() const {
     return of_language_models() ? "longhand compare" : std::string("longhand compare ") + task_.verb;
   }

@@ -23,10 +23,11 @@ data::Unknown policy(UnknownSymbols unknown) {
   }
 }
 
-// Numbers of the sequences that are read together: of similar length, so that few rows of a batch end early, and so
-// many that weights are used often.
+// Sequences that are read together: so many that weights are used often.
+constexpr size_t kTogether = 64;
+
+// Their numbers: of similar length, so that few rows of a batch end early.
 std::vector<std::vector<int64_t>> groups_of(const std::vector<int64_t>& lengths) {
-  constexpr size_t kTogether = 64;
   std::vector<int64_t> order(lengths.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
@@ -220,16 +221,19 @@ std::vector<std::vector<double>> Forecaster::forecast(std::span<const std::vecto
   }
   std::vector<std::vector<double>> out;
   if (windows.empty()) return out;
-  tasks::SeriesBatch batch;
-  parts_->get(windows, batch);
   const std::vector<data::Scale>& scales = parts_->task_model.columns().target_scales;
   const size_t values = static_cast<size_t>(ahead()) * scales.size();
   parts_->pool.with([&](tasks::Regressor::Workspace& workspace) {
-    const std::span<const float> predicted = parts_->task_model.read(batch, workspace);
-    for (size_t b = 0; b < windows.size(); ++b) {
-      std::vector<double>& one = out.emplace_back();
-      for (size_t j = 0; j < values; ++j) {
-        one.push_back(scales[j % scales.size()].undo(static_cast<double>(predicted[b * values + j])));
+    for (size_t begin = 0; begin < windows.size(); begin += kTogether) {
+      const auto some = windows.subspan(begin, std::min(kTogether, windows.size() - begin));
+      tasks::SeriesBatch batch;
+      parts_->get(some, batch);
+      const std::span<const float> predicted = parts_->task_model.read(batch, workspace);
+      for (size_t b = 0; b < some.size(); ++b) {
+        std::vector<double>& one = out.emplace_back();
+        for (size_t j = 0; j < values; ++j) {
+          one.push_back(scales[j % scales.size()].undo(static_cast<double>(predicted[b * values + j])));
+        }
       }
     }
   });

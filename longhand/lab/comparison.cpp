@@ -48,7 +48,7 @@ Json summary(const ComparedVariant& variant, const RunComparison& comparison) {
   if (finished(variant).empty()) return nullptr;
   const std::vector<double> train = figures(variant, &ComparedRun::train_loss), valid = valid_losses(variant);
   Json out = {{"train_loss", loss_json(train, false)}, {"valid_loss", loss_json(valid, false)}};
-  if (has_perplexity(comparison)) {
+  if (comparison.has_perplexity) {
     out["train_perplexity"] = loss_json(train, true);
     out["valid_perplexity"] = loss_json(valid, true);
   } else if (const Measure measure = measure_of(comparison); measure.name != "loss") {
@@ -136,7 +136,7 @@ nlohmann::ordered_json to_json(const RunComparison& comparison) {
   }
   for (const ComparedVariant& variant : comparison.variants) {
     Json runs = Json::array();
-    for (const ComparedRun& run : variant.runs) runs.push_back(run_json(run, has_perplexity(comparison)));
+    for (const ComparedRun& run : variant.runs) runs.push_back(run_json(run, comparison.has_perplexity));
     variants.push_back({{"name", text(variant.name)},
                         {"options", options_json(variant.options)},
                         {"note", text(variant.note)},
@@ -149,7 +149,7 @@ nlohmann::ordered_json to_json(const RunComparison& comparison) {
 }
 
 std::string to_csv(const RunComparison& comparison) {
-  const bool perplexities = has_perplexity(comparison);
+  const bool perplexities = comparison.has_perplexity;
   std::string out = fmt::format(
       "variant,seed,status,train_loss,{},best_epoch,epochs,tokens_per_second,seconds,"
       "memory_mib,parameters,failure\n",

@@ -64,6 +64,7 @@ struct RunComparison {
   std::string command;  ///< that made it
   std::string machine;
   std::string noun = "token";                               ///< what speed counts
+  bool has_perplexity = true;                               ///< of language models: the exponentials of the losses
   std::vector<std::pair<std::string, std::string>> common;  ///< options of all variants
   std::vector<PublishedRow> published;
   std::vector<ComparedVariant> variants;

@@ -59,7 +59,7 @@ std::vector<io::Point> points(const ComparedRun& run, bool held_out, double Curv
 
 std::string loss_chart(const RunComparison& comparison, bool held_out, double CurvePoint::*x, const char* x_title) {
   io::Chart chart{.title = fmt::format("{} loss{} by {}", held_out ? "Held-out" : "Training",
-                                       has_perplexity(comparison) ? " (nats per symbol)" : "", x_title),
+                                       comparison.has_perplexity ? " (nats per symbol)" : "", x_title),
                   .x_title = x_title,
                   .whole_x = x == &CurvePoint::epoch,
                   .log_beyond = 30.0,

@@ -155,8 +155,6 @@ Measure measure_of(const RunComparison& comparison) {
   return {};
 }
 
-bool has_perplexity(const RunComparison& comparison) { return comparison.noun == "token"; }
-
 bool has_valid_loss(const RunComparison& comparison) {
   for (const ComparedVariant& variant : comparison.variants) {
     for (const ComparedRun* run : finished(variant)) {
@@ -175,7 +173,7 @@ std::string one_line(const std::string& text) {
 }
 
 ComparisonTable make_table(const RunComparison& comparison) {
-  const bool held_out = has_valid_loss(comparison), perplexity = has_perplexity(comparison);
+  const bool held_out = has_valid_loss(comparison), perplexity = comparison.has_perplexity;
   const Measure measure = measure_of(comparison);
   ComparisonTable table;
   table.columns.push_back({"training", "loss"});

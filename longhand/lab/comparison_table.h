@@ -40,8 +40,6 @@ std::vector<double> valid_measures(const ComparedVariant& variant);
 bool has_valid_loss(const RunComparison& comparison);
 /// What variants are compared by: that of the runs, or the loss where nothing was held out.
 Measure measure_of(const RunComparison& comparison);
-/// Whether losses are those of a language model, so that they have perplexities.
-bool has_perplexity(const RunComparison& comparison);
 
 /// Its runs that did not fail.
 std::vector<const ComparedRun*> finished(const ComparedVariant& variant);

@@ -12,7 +12,7 @@
 namespace longhand::runs {
 namespace {
 
-class ClassifierSettings : public Settings {
+class ClassifierSettings : public TaskSettings<ClassifierSettings, tasks::ClassifierOptions> {
  public:
   ClassifierSettings() {
     training.optimizer.learning_rate = 0.001;
@@ -22,14 +22,9 @@ class ClassifierSettings : public Settings {
   data::VectorOptions vectors;
   double unknown_rate = 0.25;
   std::string class_weights = "none";
-  tasks::ClassifierOptions model;
 
-  std::unique_ptr<Settings> copy() const override { return std::make_unique<ClassifierSettings>(*this); }
   void add_to(OptionTable& table) override;
   void check() const override;
-
- protected:
-  const nn::LstmOptions& lstm() const override { return model.lstm; }
 };
 
 class ClassifierRun : public Run {

@@ -12,15 +12,13 @@
 namespace longhand::runs {
 namespace {
 
-class LanguageSettings : public Settings {
+class LanguageSettings : public TaskSettings<LanguageSettings, tasks::LanguageModelOptions> {
  public:
   int64_t max_tokens = 0;
   int64_t bptt = 64;
   std::string row_starts = "moving";
   double reset_state = 1.0;
-  tasks::LanguageModelOptions model;
 
-  std::unique_ptr<Settings> copy() const override { return std::make_unique<LanguageSettings>(*this); }
   void add_to(OptionTable& table) override;
   void check() const override;
   std::vector<std::string> notes(const OptionTable& table) const override;
@@ -28,9 +26,6 @@ class LanguageSettings : public Settings {
     row_starts = "fixed";
     reset_state = 0.0;
   }
-
- protected:
-  const nn::LstmOptions& lstm() const override { return model.lstm; }
 };
 
 class LanguageRun : public Run {

@@ -14,7 +14,7 @@
 namespace longhand::runs {
 namespace {
 
-class RegressorSettings : public Settings {
+class RegressorSettings : public TaskSettings<RegressorSettings, tasks::RegressorOptions> {
  public:
   RegressorSettings() {
     training.optimizer.learning_rate = 0.002;
@@ -22,14 +22,9 @@ class RegressorSettings : public Settings {
   }
 
   double test_fraction = 0.0;
-  tasks::RegressorOptions model;
 
-  std::unique_ptr<Settings> copy() const override { return std::make_unique<RegressorSettings>(*this); }
   void add_to(OptionTable& table) override;
   void check() const override;
-
- protected:
-  const nn::LstmOptions& lstm() const override { return model.lstm; }
 };
 
 class RegressorRun : public Run {

@@ -66,6 +66,18 @@ class Settings {
   void add_training_to(OptionTable& table);
 };
 
+/// What a task's settings have besides: the options of its model.
+template <class Own, class ModelOptions>
+class TaskSettings : public Settings {
+ public:
+  ModelOptions model;
+
+  std::unique_ptr<Settings> copy() const override { return std::make_unique<Own>(static_cast<const Own&>(*this)); }
+
+ protected:
+  const nn::LstmOptions& lstm() const override { return model.lstm; }
+};
+
 /// Whether an option may change when a run is resumed: it cannot change the numbers, or names a file, which may move.
 bool is_free(const std::string& option);
 /// The others, with their values.

@@ -12,7 +12,7 @@
 namespace longhand::runs {
 namespace {
 
-class TaggerSettings : public Settings {
+class TaggerSettings : public TaskSettings<TaggerSettings, tasks::TaggerOptions> {
  public:
   TaggerSettings() {
     batch = 16;
@@ -23,14 +23,9 @@ class TaggerSettings : public Settings {
   data::VectorOptions vectors;
   double unknown_rate = 0.25;
   bool strict = false;
-  tasks::TaggerOptions model;
 
-  std::unique_ptr<Settings> copy() const override { return std::make_unique<TaggerSettings>(*this); }
   void add_to(OptionTable& table) override;
   void check() const override;
-
- protected:
-  const nn::LstmOptions& lstm() const override { return model.lstm; }
 };
 
 class TaggerRun : public Run {

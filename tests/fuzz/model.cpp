@@ -1,5 +1,6 @@
 // Safetensors files, and models of every task.
 #include "longhand/io/file.h"
+#include "longhand/nn/step.h"
 #include "longhand/tasks/classifier.h"
 #include "longhand/tasks/language_model.h"
 #include "longhand/tasks/model_file.h"
@@ -17,16 +18,24 @@ std::vector<std::string> seeds() {
   model.initialise(1);
   const std::string path = "/dev/shm/longhand-fuzz-seed-" + std::to_string(::getpid());
   model.save(path, model.parameters().values());
-  const std::string bytes = io::read_file(path);
+  std::vector<std::string> out = {io::read_file(path)};
+  for (const kernels::WeightType type : {kernels::WeightType::kBf16, kernels::WeightType::kInt8}) {
+    tasks::ModelFile::parse("seed", out.front()).write_quantised(path, type);
+    out.push_back(io::read_file(path));
+  }
   ::unlink(path.c_str());
-  return {bytes};
+  return out;
 }
 
 void read(std::string_view bytes) {
   const MemoryFile bytes_file(bytes);
   const tasks::ModelFile file = tasks::ModelFile::read(bytes_file.path());
   const std::string task = file.task();
-  if (task == tasks::LanguageModel::kTask) tasks::LanguageModel::load(file);
+  if (task == tasks::LanguageModel::kTask) {
+    const auto model = tasks::LanguageModel::load(file);
+    const nn::LstmOptions& lstm = model->options().lstm;
+    if (!lstm.bidirectional && lstm.is_lstm()) const nn::StepWeights weights(model->network());
+  }
   if (task == tasks::Tagger::kTask) tasks::Tagger::load(file);
   if (task == tasks::Classifier::kTask) tasks::Classifier::load(file);
   if (task == tasks::Regressor::kTask) tasks::Regressor::load(file);
