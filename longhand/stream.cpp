@@ -221,13 +221,13 @@ struct LONGHAND_LOCAL Streams::Parts {
   void run(std::span<const int64_t> streams, const float* x, const int32_t* symbols, float* y) {
     const auto n = static_cast<int64_t>(streams.size());
     pool.run(
-        [&](int part, int parts) {
+        [&](int part, int parts, int thread) {
           const Range range = split(n, parts, part);
           for (int64_t begin = range.begin; begin < range.end; begin += kBlock) {
             const int64_t count = std::min(kBlock, range.end - begin);
             run_block(streams.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
                       x == nullptr ? nullptr : x + begin * inputs, symbols == nullptr ? nullptr : symbols + begin,
-                      y + begin * outputs, *workers[static_cast<size_t>(part)]);
+                      y + begin * outputs, *workers[static_cast<size_t>(thread)]);
           }
         },
         (n + kBlock / 2 - 1) / (kBlock / 2));

@@ -13,6 +13,7 @@
 
 #include "longhand/base/buffer.h"
 #include "longhand/base/error.h"
+#include "longhand/base/executor.h"
 #include "longhand/base/rng.h"
 #include "longhand/kernels/target.h"
 
@@ -116,6 +117,15 @@ class TemporaryFolder {
 
  private:
   std::filesystem::path path_;
+};
+
+// A host's threads: the parts one after another, from the last to the first.
+class OneByOne : public Executor {
+ public:
+  int size() const noexcept override { return 3; }
+  void run(int parts, void (*work)(void*, int), void* context) noexcept override {
+    for (int part = parts - 1; part >= 0; --part) work(context, part);
+  }
 };
 
 }  // namespace longhand::testing

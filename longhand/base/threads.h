@@ -1,5 +1,6 @@
-// A static pool of threads. Work is split by arithmetic, not by whoever is free, so that a result never depends on
-// timing.
+// Threads that share out work. Work is split by arithmetic; each part is done by the thread of its number, or by
+// another that is free before that one has begun it. Which thread that was never changes a result: whatever is
+// computed, one part computes it wholly, in one order. docs/parallelism.md shows who does what when.
 #pragma once
 
 #include <atomic>
@@ -39,6 +40,11 @@ class FlushDenormals {
   uint64_t saved_;
 };
 
+/// Looks whether a value has changed from `old`: for some microseconds in a loop, since what it waits for mostly takes
+/// no longer, then with the processor offered to others, then asleep until it is notified.
+template <class T>
+void wait_while(const std::atomic<T>& value, T old);
+
 /// `size()` threads, of which the caller is number 0, or a host's. Not reentrant: one `run` at a time.
 class ThreadPool {
  public:
@@ -49,34 +55,53 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return size_; }
+  /// Whether parts may wait for what others do: a host's may not.
+  bool may_wait() const { return host_ == nullptr; }
 
-  /// Calls work(int part, int parts) once for each part, and returns when all have. `parts` is size(), or fewer where
-  /// the caller knows that there is little to do (`useful_parts`). Denormals are flushed inside. An exception from any
-  /// part is rethrown here. Allocates nothing.
+  /// Calls work(int part, int parts), or work(int part, int parts, int thread), once for each part, and returns when
+  /// all have returned. There are some parts for every thread, so that what one does late another takes; or fewer,
+  /// where the caller knows that there is little to do (`useful_parts`). No two calls at the same time have the same
+  /// thread, 0 to size() - 1. Denormals are flushed inside. An exception from any part is rethrown here. Allocates
+  /// nothing.
   template <class Work>
   void run(const Work& work, int64_t useful_parts = INT64_MAX) {
-    run_erased({&work, [](const void* w, int part, int parts) { (*static_cast<const Work*>(w))(part, parts); }},
+    run_erased({&work,
+                [](const void* w, int part, int parts, [[maybe_unused]] int thread) {
+                  if constexpr (std::is_invocable_v<const Work&, int, int, int>) {
+                    (*static_cast<const Work*>(w))(part, parts, thread);
+                  } else {
+                    (*static_cast<const Work*>(w))(part, parts);
+                  }
+                }},
                useful_parts);
   }
 
  private:
   struct ErasedWork {
     const void* object;
-    void (*call)(const void* object, int part, int parts);
+    void (*call)(const void* object, int part, int parts, int thread);
   };
   void run_erased(ErasedWork work, int64_t useful_parts);
-  void worker(int part);
+  void worker(int thread);
   void stop();
-  void call(int part);
+  void take_parts(int thread);
+  void call(int part, int thread);
   void run_by_host();
   void rethrow();
+
+  // A thread that works on a run has entered it. No thread enters before the run is open, and what the run reads stays
+  // until it is closed and all have left.
+  static constexpr uint32_t kClosed = 1U << 31;
 
   Executor* host_;
   int size_;
   int parts_ = 1;
   ErasedWork work_{};
-  std::atomic<uint32_t> generation_{0};
-  std::atomic<int> pending_{0};
+  std::atomic<uint32_t> inside_{kClosed};     // threads that have entered
+  std::atomic<uint32_t> generation_{0};       // runs begun: what idle threads wait for
+  std::atomic<int> left_{0};                  // parts that are not done
+  std::vector<std::atomic<uint64_t>> taken_;  // by part: the last run in which it was taken
+  uint64_t run_ = 0;
   std::atomic<bool> stopping_{false};
   std::vector<std::exception_ptr> errors_;
   std::vector<std::thread> workers_;

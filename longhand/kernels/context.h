@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "longhand/base/buffer.h"
+#include "longhand/base/schedule.h"
 #include "longhand/base/threads.h"
 
 namespace longhand::kernels {
@@ -17,29 +19,52 @@ struct PackedMatrix {
   Buffer<float> data;
 };
 
+/// The distinct symbols of a batch, numbered in order of appearance.
+struct DistinctSymbols {
+  int64_t count = 0;
+  Buffer<int32_t> symbols;  ///< [count]
+  Buffer<int32_t> slots;    ///< [I + T B] each symbol's number, or -1; then each row's
+};
+
+/// Memory of a layer during a pass that is done in pieces. It grows to the largest.
+struct LstmMemory {
+  Buffer<float> pre;         ///< the input's part of the gates: [distinct, 4, Hp] of symbols, or [T, B, 4, Hp]
+  DistinctSymbols distinct;  ///< of the batch
+  Buffer<float> carry;       ///< gradients that flow from step to step
+  Buffer<float> d_gates;     ///< gradients of W_hh r in a normalised layer
+  Buffer<float> d_cell;      ///< gradients of the normalised cell
+  Buffer<float> d_output;    ///< gradients of the projections' results
+};
+
 /// Threads and scratch for one stream of kernel calls. Kernels overwrite the scratch freely; nothing in it outlives a
 /// call. Not to be shared between threads.
 struct Context {
-  explicit Context(Threads threads = 0)
-      : pool(threads), strips(static_cast<size_t>(pool.size())), active(static_cast<size_t>(pool.size())) {}
+  explicit Context(Threads threads = 0) : pool(threads), strips(static_cast<size_t>(pool.size())) {}
+
+  /// A context of one thread, for what one of the pool's does alone; `thread` is that one's number.
+  Context& alone(int thread) { return alone_[static_cast<size_t>(thread)]; }
+  /// Makes these contexts, unless they exist.
+  void make_alone() {
+    while (static_cast<int>(alone_.size()) < pool.size()) alone_.emplace_back(1);
+  }
 
   ThreadPool pool;
-  std::vector<Buffer<float>> strips;    ///< one a thread: rows of a transposed left operand, packed
-  std::vector<Buffer<int32_t>> active;  ///< one a thread: rows of the batch still running
-  PackedMatrix operand;                 ///< the packed right operand of a weight gradient
-  Buffer<float> block;     ///< logits of one block of rows; pre-activations of one block of time; deviations
-  Buffer<float> step;      ///< what inference keeps of one step
-  Buffer<float> carry;     ///< gradients that flow from step to step
-  Buffer<float> d_gates;   ///< gradients of W_hh h in a normalised layer
-  Buffer<float> d_cell;    ///< gradients of the normalised cell
-  Buffer<float> d_output;  ///< gradients of the projections' results
-  Buffer<float> columns;   ///< weight columns, or their gradients, of the symbols in a batch; other sums of rows
+  Schedule schedule;
+  LstmMemory layer;                   ///< of one whose pass is not done in the caller's pieces
+  std::vector<Buffer<float>> strips;  ///< one a thread: rows of a transposed left operand, packed
+  Buffer<int32_t> active;             ///< rows of the batch still running
+  PackedMatrix operand;               ///< the packed right operand of a weight gradient
+  Buffer<float> block;                ///< logits of one block of rows; pre-activations of one block of time; deviations
+  Buffer<float> step;                 ///< what inference keeps of one step
+  Buffer<float> columns;  ///< weight columns, or their gradients, of the symbols in a batch; other sums of rows
   Buffer<float> normalised_columns;  ///< the same columns, normalised
   Buffer<int32_t> rows;              ///< indices of the unpadded rows of a ragged batch
   Buffer<int32_t> prev;              ///< rows of the state array that they start from
-  Buffer<int32_t> symbols;           ///< distinct symbols of a batch
-  Buffer<int32_t> slots;             ///< where each symbol's column is
+  DistinctSymbols symbols;           ///< of a batch whose columns' gradients are summed
   Buffer<double> partial;            ///< partial sums, added in a fixed order
+
+ private:
+  std::deque<Context> alone_;
 };
 
 }  // namespace longhand::kernels

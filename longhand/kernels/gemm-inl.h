@@ -19,6 +19,9 @@ namespace longhand::kernels::HWY_NAMESPACE {
 // Number of vectors that cover this many columns.
 inline int64_t vectors_of(int64_t columns) { return (columns + lanes() - 1) / lanes(); }
 
+// Member `member` of `members`' share of so many vectors of columns: whole panels, as even as these allow.
+Range panel_range(int64_t total, int members, int member);
+
 // The part of a product (see Gemm) with these rows of C and these vectors of its columns, which begin on a panel.
 // `strips` is scratch.
 void gemm_part(const Gemm<float>& args, Range rows, Range vectors, Buffer<float>& strips);

@@ -29,15 +29,21 @@ int64_t panel_vectors(int64_t first, int64_t total) {
   return total - first == 4 ? 2 : std::min<int64_t>(kTileVectors, total - first);
 }
 
-// What threads share out: panels, of which two that end in two and two vectors are one piece.
-int64_t panel_groups(int64_t total) {
-  return total % kTileVectors == 1 && total > 1 ? total / kTileVectors : (total + kTileVectors - 1) / kTileVectors;
+int64_t panel_count(int64_t total) { return (total + kTileVectors - 1) / kTileVectors; }
+
+// Where a panel begins, nearest to `vector`.
+int64_t nearest_panel(int64_t total, int64_t vector) {
+  if (total % kTileVectors == 1 && total > 1 && vector > total - kTileVectors) {
+    return vector >= total - 1 ? total : total - 2;
+  }
+  return std::min(total, (vector + kTileVectors / 2) / kTileVectors * kTileVectors);
 }
 
-Range panel_range(int64_t total, int parts, int part) {
-  const int64_t groups = panel_groups(total);
-  const Range range = split(groups, parts, part);
-  return {range.begin * kTileVectors, range.end == groups ? total : range.end * kTileVectors};
+Range panel_range(int64_t total, int members, int member) {
+  const auto boundary = [&](int part) {
+    return part == members ? total : nearest_panel(total, (2 * total * part + members) / (2 * members));
+  };
+  return {boundary(member), boundary(member + 1)};
 }
 
 struct Tile {
@@ -205,19 +211,24 @@ void gemm_target(const Gemm<float>& args, Context& context) {
   // The longer dimension is the one that is shared out, in whole tiles.
   const int64_t row_tiles = (args.m + kTileRows - 1) / kTileRows;
   const int64_t vectors = vectors_of(args.b->n);
-  const bool by_rows = row_tiles >= panel_groups(vectors);
+  const bool by_rows = row_tiles >= panel_count(vectors);
   constexpr int64_t kWorthAThread = 1 << 15;  // multiply-adds; waking a thread costs about as much
   const int64_t useful =
-      std::min(std::max(row_tiles, panel_groups(vectors)), args.m * args.b->n * args.b->k / kWorthAThread);
+      std::min(std::max(row_tiles, panel_count(vectors)), args.m * args.b->n * args.b->k / kWorthAThread);
   context.pool.run(
-      [&](int part, int parts) {
+      [&](int part, int parts, int thread) {
         const Range rows = by_rows ? split(args.m, parts, part, kTileRows) : Range{0, args.m};
         const Range range = by_rows ? Range{0, vectors} : panel_range(vectors, parts, part);
         if (rows.size() > 0 && range.size() > 0) {
-          gemm_part(args, rows, range, context.strips[static_cast<size_t>(part)]);
+          gemm_part(args, rows, range, context.strips[static_cast<size_t>(thread)]);
         }
       },
       useful);
+}
+
+void columns_target(const Gemm<float>& args, int member, int members, Context& context) {
+  const Range range = panel_range(vectors_of(args.b->n), members, member);
+  if (range.size() > 0) gemm_part(args, {0, args.m}, range, context.strips[0]);
 }
 
 // Row of `b` that is row i (of columns, where transposed) of B; -1 where that is padding.
@@ -266,7 +277,7 @@ void pack_target(const PackSource<float>& s, PackedMatrix& packed, Context& cont
           pack_panel(s, first * lanes(), vectors * lanes(), packed.data.data() + first * lanes() * s.k);
         }
       },
-      std::min(panel_groups(total), s.k * s.n / kWorthAThread));
+      std::min(panel_count(total), s.k * s.n / kWorthAThread));
 }
 
 }  // namespace longhand::kernels::HWY_NAMESPACE
@@ -276,6 +287,7 @@ HWY_AFTER_NAMESPACE();
 namespace longhand::kernels {
 
 HWY_EXPORT(gemm_target);
+HWY_EXPORT(columns_target);
 HWY_EXPORT(pack_target);
 
 void pack(const PackSource<float>& source, PackedMatrix& packed, Context& context) {
@@ -286,6 +298,10 @@ void gemm(const Gemm<float>& args, Context& context) {
   LONGHAND_CHECK(args.b != nullptr && !(args.accumulate && args.bias != nullptr));
   if (args.m == 0 || args.b->n == 0) return;
   HWY_DYNAMIC_DISPATCH(gemm_target)(args, context);
+}
+
+void gemm_columns(const Gemm<float>& args, int member, int members, Context& context) {
+  HWY_DYNAMIC_DISPATCH(columns_target)(args, member, members, context);
 }
 
 }  // namespace longhand::kernels

@@ -46,4 +46,7 @@ struct Gemm {
 /// Each element of C is summed in the order of k whatever the number of threads.
 void gemm(const Gemm<float>& args, Context& context);
 
+/// The share of one of several threads, each of which calls this: some columns of C. `context` is the thread's own.
+void gemm_columns(const Gemm<float>& args, int member, int members, Context& context);
+
 }  // namespace longhand::kernels

@@ -160,7 +160,44 @@ enum class PackFor { kInference, kTraining };
 void pack_lstm(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, PackFor purpose,
                PackedLstm& packed, Context& context);
 
+/// The whole pass, on all threads of the context.
 void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Context& context);
 void lstm_backward(const LstmBackward<float>& args, const PackedLstm& packed, Context& context);
+
+/// A part of a pass: some steps of some rows; and of these, where a step is shared by several members, the units of
+/// one.
+struct LstmPiece {
+  Range steps;  ///< in the order of work: backward, 0 is the last step of a forward direction
+  Range rows;   ///< of the batch
+  int member = 0;
+  int members = 1;
+};
+
+/// Whether the members may share steps: where no unit needs more of another than its h of the step before.
+template <class T>
+bool shares_steps(const LstmWeights<T>& weights, const LstmMasks<T>& masks) {
+  return weights.w_hr == nullptr && weights.gain_ih == nullptr && masks.recurrent == nullptr && masks.zone_h == nullptr;
+}
+
+/// The forward pass in pieces, as run_lanes (lstm_lanes.h) orders them: `begin` once; then of each row, in the order of
+/// work, the input's part of the gates for some steps, and these steps. `context` is the calling thread's own, except
+/// in `begin`. `shared` says that pieces have members; then the input's part is computed apart from the steps.
+void lstm_forward_begin(const LstmForward<float>& args, const PackedLstm& packed, bool shared, LstmMemory& memory,
+                        Context& context);
+void lstm_forward_inputs(const LstmForward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                         LstmMemory& memory, Context& context);
+void lstm_forward_steps(const LstmForward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                        LstmMemory& memory, Context& context);
+
+/// The backward pass likewise: `begin`; the steps, and for each the gradient of its input, which a normalised layer
+/// has only in the end; then once the gradients of the weights and, where it is still wanted, of the input, on all
+/// threads.
+void lstm_backward_begin(const LstmBackward<float>& args, LstmMemory& memory);
+void lstm_backward_steps(const LstmBackward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                         LstmMemory& memory, Context& context);
+void lstm_backward_inputs(const LstmBackward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                          Context& context);
+void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& packed, bool inputs, LstmMemory& memory,
+                           Context& context);
 
 }  // namespace longhand::kernels

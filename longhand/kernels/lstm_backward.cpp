@@ -23,6 +23,7 @@ namespace longhand::kernels {
 struct BackwardPass {
   const LstmBackward<float>& args;
   const PackedLstm& packed;
+  LstmPiece piece;
   float* dh;        // [B, Rp] what later steps send to h
   float* dh_kept;   // [B, Rp] the part of h's gradient that zoneout hands on to the step before
   float* dc;        // [B, Hp] what later steps send to c
@@ -92,11 +93,11 @@ CellGradientRow gradient_row(const BackwardPass& pass, int64_t t, int64_t b) {
           .dc = pass.dc + b * Hp};
 }
 
-void plain_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
+void plain_cell_backward(const BackwardPass& pass, int64_t t, int64_t b, Range units) {
   const D d;
   const int64_t Hp = padded(pass.args.shape.hidden);
   const CellGradientRow row = gradient_row(pass, t, b);
-  for (int64_t u = 0; u < Hp; u += lanes()) {
+  for (int64_t u = units.begin; u < units.end; u += lanes()) {
     const V i = hn::Load(d, row.gates + u), f = hn::Load(d, row.gates + Hp + u);
     const V g = hn::Load(d, row.gates + 2 * Hp + u), o = hn::Load(d, row.gates + 3 * Hp + u);
     const V c = hn::MulAdd(f, hn::Load(d, row.c_prev + u), hn::Mul(i, g));  // c~, which zoneout may have passed over
@@ -131,7 +132,7 @@ void normalised_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
 }
 
 // (20) (36): the gradient of h~ for one row, from above and from later steps; the rest of it zoneout hands on.
-void arrive(const BackwardPass& pass, int64_t t, int64_t b, float* dh_now) {
+void arrive(const BackwardPass& pass, int64_t t, int64_t b, Range units, float* dh_now) {
   const D d;
   const LstmBackward<float>& args = pass.args;
   const int64_t Rp = padded(args.shape.outputs()), row = t * args.shape.batch + b;
@@ -139,7 +140,7 @@ void arrive(const BackwardPass& pass, int64_t t, int64_t b, float* dh_now) {
   const float* later = pass.dh + b * Rp;
   const float* zone = args.masks.zone_h_row(row);
   float* kept = pass.dh_kept + b * Rp;
-  for (int64_t j = 0; j < Rp; j += lanes()) {
+  for (int64_t j = units.begin; j < units.end; j += lanes()) {
     const V dh = hn::Add(hn::Load(d, above + j), hn::Load(d, later + j));
     if (zone == nullptr) {
       hn::Store(dh, d, dh_now + j);
@@ -165,14 +166,45 @@ void leave(const BackwardPass& pass, int64_t b) {
   }
 }
 
-void backward_step(const BackwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Buffer<float>& strips) {
+// Which vectors of h, and which units, a piece's member has; the last has the padding, too.
+struct Share {
+  Range vectors, units;
+};
+Share share_of(const BackwardPass& pass) {
+  const LstmShape& shape = pass.args.shape;
+  const LstmPiece& piece = pass.piece;
+  const int64_t R = shape.outputs(), total = vectors_of(R);
+  const Range vectors = panel_range(total, piece.members, piece.member);
+  if (piece.members == 1) return {vectors, {0, padded(R)}};
+  return {vectors, {vectors.begin * lanes(), vectors.end == total ? padded(R) : vectors.end * lanes()}};
+}
+
+// What step t sends back to the one before it: (20), then (34) (36).
+void send_back(const BackwardPass& pass, int64_t t, const int32_t* rows, int64_t count, const Share& share,
+               Buffer<float>& strips) {
+  const int64_t B = pass.args.shape.batch, Hp = padded(pass.args.shape.hidden), Rp = padded(pass.args.shape.outputs());
+  const Gemm<float> product{.a = pass.d_hh + t * B * 4 * Hp,
+                            .a_stride = 4 * Hp,
+                            .a_rows = rows,
+                            .c_rows = rows,
+                            .m = count,
+                            .b = &pass.packed.recurrent_back,
+                            .c = pass.dh,
+                            .c_stride = Rp};
+  if (share.vectors.size() > 0) gemm_part(product, {0, count}, share.vectors, strips);
+  for (int64_t i = 0; i < count; ++i) leave(pass, rows[i]);
+}
+
+// Step t's gradients of the gates, and of the cell before.
+void cells_backward(const BackwardPass& pass, int64_t t, const int32_t* rows, int64_t count, const Share& share,
+                    Buffer<float>& strips) {
   const LstmBackward<float>& args = pass.args;
   const LstmShape& shape = args.shape;
   const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
   const bool projected = shape.projection > 0;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t b = rows[i];
-    arrive(pass, t, b, projected ? pass.d_output + (t * B + b) * Rp : pass.dm + b * Hp);
+    arrive(pass, t, b, share.units, projected ? pass.d_output + (t * B + b) * Rp : pass.dm + b * Hp);
   }
   if (projected) {  // (33)
     const Gemm<float> product{.a = pass.d_output + t * B * Rp,
@@ -185,53 +217,65 @@ void backward_step(const BackwardPass& pass, int64_t t, const int32_t* rows, int
                               .c_stride = Hp};
     gemm_part(product, {0, count}, {0, vectors_of(shape.hidden)}, strips);
   }
-  const bool normalised = args.weights.gain_ih != nullptr;
   for (int64_t i = 0; i < count; ++i) {
-    normalised ? normalised_cell_backward(pass, t, rows[i]) : plain_cell_backward(pass, t, rows[i]);
+    if (args.weights.gain_ih != nullptr) {
+      normalised_cell_backward(pass, t, rows[i]);
+    } else {
+      plain_cell_backward(pass, t, rows[i], projected ? Range{0, Hp} : share.units);
+    }
   }
-  if (t == shape.time(0) && args.dh_first == nullptr) return;
-  const Gemm<float> product{.a = pass.d_hh + t * B * 4 * Hp,
-                            .a_stride = 4 * Hp,
-                            .a_rows = rows,
-                            .c_rows = rows,
-                            .m = count,
-                            .b = &pass.packed.recurrent_back,
-                            .c = pass.dh,
-                            .c_stride = Rp};
-  gemm_part(product, {0, count}, {0, vectors_of(shape.outputs())}, strips);  // (20)
-  for (int64_t i = 0; i < count; ++i) leave(pass, rows[i]);
 }
 
-// Back through time for some rows of the batch.
-void backward_rows(const BackwardPass& pass, Range range, Buffer<int32_t>& rows, Buffer<float>& strips) {
+// The gradients that come from beyond the last step.
+void begin_rows(const BackwardPass& pass, Range units) {
   const LstmBackward<float>& args = pass.args;
-  const LstmShape& shape = args.shape;
-  const int64_t Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const int64_t Hp = padded(args.shape.hidden), Rp = padded(args.shape.outputs());
+  const Range all = pass.piece.rows;
   const auto copy_rows = [&](const float* from, int64_t width, float* to) {
-    if (from == nullptr) return std::fill_n(to + range.begin * width, range.size() * width, 0.0F), void();
-    std::copy_n(from + range.begin * width, range.size() * width, to + range.begin * width);
+    const int64_t end = pass.piece.members == 1 ? width : units.end;
+    for (int64_t b = all.begin; b < all.end; ++b) {
+      float* row = to + b * width;
+      if (from == nullptr) {
+        std::fill(row + units.begin, row + end, 0.0F);
+      } else {
+        std::copy(from + b * width + units.begin, from + b * width + end, row + units.begin);
+      }
+    }
   };
   copy_rows(args.dh_last, Rp, pass.dh);
   copy_rows(args.dc_last, Hp, pass.dc);
   copy_rows(nullptr, Hp, pass.dm);
-  rows.resize(range.size());
-  for (int64_t s = shape.steps - 1; s >= 0; --s) {
-    const int64_t t = shape.time(s);
-    const int64_t count = active_rows(shape, range, t, rows.data());
-    backward_step(pass, t, rows.data(), count, strips);
-  }
-  if (args.dh_first != nullptr) copy_rows(pass.dh, Rp, args.dh_first);  // (30)
-  if (args.dc_first != nullptr) copy_rows(pass.dc, Hp, args.dc_first);
 }
 
+// Back through some steps. Each begins with what the one after it sends back, which needs the gates of all units: so
+// that members wait for one another once a step.
 void backward_steps(const BackwardPass& pass, Context& context) {
-  const LstmShape& shape = pass.args.shape;
-  context.pool.run(
-      [&](int part, int parts) {
-        const auto index = static_cast<size_t>(part);
-        backward_rows(pass, split(shape.batch, parts, part), context.active[index], context.strips[index]);
-      },
-      useful_parts(shape, shape.steps));
+  const LstmBackward<float>& args = pass.args;
+  const LstmShape& shape = args.shape;
+  const Range all = pass.piece.rows, steps = pass.piece.steps;
+  const int64_t Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const Share share = share_of(pass);
+  context.active.resize(all.size());
+  int32_t* rows = context.active.data();
+  if (steps.begin == 0) begin_rows(pass, share.units);
+  for (int64_t s = steps.begin; s < steps.end; ++s) {
+    const int64_t t = shape.time(shape.steps - 1 - s);
+    if (s > 0) {
+      const int64_t later = shape.time(shape.steps - s);
+      send_back(pass, later, rows, active_rows(shape, all, later, rows), share, context.strips[0]);
+    }
+    cells_backward(pass, t, rows, active_rows(shape, all, t, rows), share, context.strips[0]);
+  }
+  if (steps.end < shape.steps) return;
+  const auto copy_rows = [&](const float* from, int64_t width, float* to) {
+    std::copy_n(from + all.begin * width, all.size() * width, to + all.begin * width);
+  };
+  if (args.dh_first != nullptr) {
+    const int64_t first = shape.time(0);
+    if (shape.steps > 0) send_back(pass, first, rows, active_rows(shape, all, first, rows), share, context.strips[0]);
+    copy_rows(pass.dh, Rp, args.dh_first);  // (30)
+  }
+  if (args.dc_first != nullptr) copy_rows(pass.dc, Hp, args.dc_first);
 }
 
 }  // namespace longhand::kernels::HWY_NAMESPACE
@@ -295,32 +339,20 @@ void add_weight_gradient(const Operand& dy, const Operand& x, int64_t count, flo
   }
 }
 
-// Scratch for the way back, and where its gradients go.
-BackwardPass begin(const LstmBackward<float>& args, const PackedLstm& packed, Context& context) {
-  const LstmShape& shape = args.shape;
-  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs()), rows = shape.steps * B;
-  context.carry.resize(2 * B * (Rp + Hp));
-  float* dh = context.carry.data();
-  BackwardPass pass{.args = args,
-                    .packed = packed,
-                    .dh = dh,
-                    .dh_kept = dh + B * Rp,
-                    .dc = dh + 2 * B * Rp,
-                    .dm = dh + 2 * B * Rp + B * Hp,
-                    .d_hh = args.cache.gates,
-                    .d_cell = nullptr,
-                    .d_output = nullptr};
-  if (args.weights.gain_ih != nullptr) {
-    context.d_gates.resize(rows * 4 * Hp);
-    context.d_cell.resize(rows * Hp);
-    pass.d_hh = context.d_gates.data();
-    pass.d_cell = context.d_cell.data();
-  }
-  if (shape.projection > 0) {
-    context.d_output.resize(rows * Rp);
-    pass.d_output = context.d_output.data();
-  }
-  return pass;
+BackwardPass make_pass(const LstmBackward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                       LstmMemory& memory) {
+  const int64_t B = args.shape.batch, Hp = padded(args.shape.hidden), Rp = padded(args.shape.outputs());
+  float* dh = memory.carry.data();
+  return {.args = args,
+          .packed = packed,
+          .piece = piece,
+          .dh = dh,
+          .dh_kept = dh + B * Rp,
+          .dc = dh + 2 * B * Rp,
+          .dm = dh + 2 * B * Rp + B * Hp,
+          .d_hh = args.weights.gain_ih != nullptr ? memory.d_gates.data() : args.cache.gates,
+          .d_cell = memory.d_cell.data(),
+          .d_output = memory.d_output.data()};
 }
 
 // (39) (40) (41): the gains' gradients, and that of W_ih x from the gates'. Returns the latter.
@@ -348,15 +380,71 @@ float* normalisation_backward(const BackwardPass& pass, const Rows& rows, Contex
 
 }  // namespace
 
-void lstm_backward(const LstmBackward<float>& args, const PackedLstm& packed, Context& context) {
+void lstm_backward_begin(const LstmBackward<float>& args, LstmMemory& memory) {
   const LstmShape& shape = args.shape;
   check_shape(shape);
-  const int64_t H = shape.hidden, Hp = padded(H), R = shape.outputs(), Rp = padded(R), I = shape.inputs;
-  const BackwardPass pass = begin(args, packed, context);
-  HWY_DYNAMIC_DISPATCH(backward_steps)(pass, context);
+  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs()), rows = shape.steps * B;
+  memory.carry.resize(2 * B * (Rp + Hp));
+  if (args.weights.gain_ih != nullptr) {
+    memory.d_gates.resize(rows * 4 * Hp);
+    memory.d_cell.resize(rows * Hp);
+  }
+  if (shape.projection > 0) memory.d_output.resize(rows * Rp);
+}
 
+void lstm_backward_steps(const LstmBackward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                         LstmMemory& memory, Context& context) {
+  HWY_DYNAMIC_DISPATCH(backward_steps)(make_pass(args, packed, piece, memory), context);
+}
+
+namespace {
+
+// (26) for some steps and rows: dx from the gradient of W_ih x.
+void add_input_gradient(const LstmBackward<float>& args, const PackedLstm& packed, const float* d_ih, Range times,
+                        const LstmPiece& piece, Context& context, bool on_all_threads) {
+  const LstmShape& shape = args.shape;
+  const int64_t B = shape.batch, Hp = padded(shape.hidden);
+  int64_t count = 0;
+  const int32_t* rows = unpadded_rows(shape, times, piece.rows, context.rows, count);
+  float* dx = args.dx + times.begin * B * args.dx_stride;
+  for (int64_t t = 0; shape.lengths != nullptr && !args.add_to_dx && piece.member == 0 && t < times.size(); ++t) {
+    for (int64_t b = piece.rows.begin; b < piece.rows.end; ++b) {
+      if (times.begin + t >= shape.length(b)) std::fill_n(dx + (t * B + b) * args.dx_stride, shape.inputs, 0.0F);
+    }
+  }
+  const Gemm<float> product{.a = d_ih + times.begin * B * 4 * Hp,
+                            .a_stride = 4 * Hp,
+                            .a_rows = rows,
+                            .c_rows = rows,
+                            .m = count,
+                            .b = &packed.input_back,
+                            .accumulate = args.add_to_dx,
+                            .c = dx,
+                            .c_stride = args.dx_stride};
+  on_all_threads ? gemm(product, context) : gemm_columns(product, piece.member, piece.members, context);
+}
+
+}  // namespace
+
+void lstm_backward_inputs(const LstmBackward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                          Context& context) {
+  LONGHAND_CHECK(args.weights.gain_ih == nullptr);
+  if (args.dx == nullptr) return;
+  const LstmShape& shape = args.shape;
+  // The steps of time that the piece has: on the way back, the first in the order of work is the last in that of time.
+  const Range times =
+      shape.reverse ? piece.steps : Range{shape.steps - piece.steps.end, shape.steps - piece.steps.begin};
+  add_input_gradient(args, packed, args.cache.gates, times, piece, context, false);
+}
+
+void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& packed, bool inputs, LstmMemory& memory,
+                           Context& context) {
+  const LstmShape& shape = args.shape;
+  const int64_t H = shape.hidden, Hp = padded(H), R = shape.outputs(), Rp = padded(R), I = shape.inputs;
+  const LstmPiece all{{0, shape.steps}, {0, shape.batch}};
+  const BackwardPass pass = make_pass(args, packed, all, memory);
   Rows rows{};
-  rows.rows = unpadded_rows(shape, {0, shape.steps}, context.rows, rows.count);
+  rows.rows = unpadded_rows(shape, all.steps, all.rows, context.rows, rows.count);
   rows.prev = prev_rows(shape, context.prev);
   add_sum(args.cache.gates, nullptr, 4, H, rows, args.gradients.bias, context);  // (29)
   const float* d_ih = normalisation_backward(pass, rows, context);
@@ -370,20 +458,7 @@ void lstm_backward(const LstmBackward<float>& args, const PackedLstm& packed, Co
   if (args.input.x == nullptr) return scatter_columns(args, packed, rows.rows, rows.count, context);
   const Operand x{args.input.x, 1, I, args.input.x_stride, rows.rows};
   add_weight_gradient({d_ih, 4, H, 4 * Hp, rows.rows}, x, rows.count, args.gradients.w_ih, context);  // (27)
-  if (args.dx == nullptr) return;
-  for (int64_t row = 0; rows.rows != nullptr && !args.add_to_dx && row < shape.steps * shape.batch; ++row) {
-    std::fill_n(args.dx + row * args.dx_stride, I, 0.0F);
-  }
-  gemm({.a = d_ih,
-        .a_stride = 4 * Hp,
-        .a_rows = rows.rows,
-        .c_rows = rows.rows,
-        .m = rows.count,
-        .b = &packed.input_back,
-        .accumulate = args.add_to_dx,
-        .c = args.dx,
-        .c_stride = args.dx_stride},
-       context);  // (26)
+  if (inputs && args.dx != nullptr) add_input_gradient(args, packed, d_ih, all.steps, all, context, true);
 }
 
 }  // namespace longhand::kernels

@@ -18,19 +18,19 @@
 #define LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
 namespace longhand::kernels {
 
-// The forward pass as its time loop sees it.
+// Some steps of the forward pass as the time loop sees them.
 struct ForwardPass {
   const LstmForward<float>& args;
   const PackedLstm& packed;
+  LstmPiece piece;
   LstmCache<float> cache;  // the caller's arrays; in inference, scratch with one step's rows
-  Range steps;             // in the order of work
-  // The input's part of the gates: row t * B + b is at `pre` + 4 Hp * its slot, or, without slots, counted from the
-  // earliest of the steps.
-  const float* pre = nullptr;
-  const int32_t* slots = nullptr;
+  // The input's part of the gates: row t * B + b is at `pre` + 4 Hp * its slot, or, without slots, counted from step
+  // `earliest`.
+  const float* pre;
+  const int32_t* slots;
+  int64_t earliest;
 
   int64_t kept_row(int64_t t, int64_t b) const { return args.keeps() ? t * args.shape.batch + b : b; }
-  int64_t earliest() const { return args.shape.reverse ? args.shape.steps - steps.end : steps.begin; }
 };
 
 }  // namespace longhand::kernels
@@ -149,7 +149,7 @@ CellRow cell_row(const ForwardPass& pass, int64_t t, int64_t b, int64_t u) {
   const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
   const int64_t row = t * B + b, prev = shape.prev_slot(t, b) * B + b, next = shape.next_slot(t) * B + b;
   const int64_t kept = pass.kept_row(t, b);
-  const int64_t slot = pass.slots != nullptr ? pass.slots[row] : row - pass.earliest() * B;
+  const int64_t slot = pass.slots != nullptr ? pass.slots[row] : row - pass.earliest * B;
   const auto at_u = [u](const float* p) { return p == nullptr ? nullptr : p + u; };
   const bool projected = shape.projection > 0;
   return {.r = pass.cache.masked_h != nullptr ? pass.cache.masked_h + kept * Rp : args.h + prev * Rp,
@@ -243,15 +243,16 @@ void clear_finished_rows(const LstmForward<float>& args, Range range, int64_t t)
   }
 }
 
-// One step for the given rows of the batch.
-void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Buffer<float>& strips) {
+// One step for the given rows of the batch, and the piece's units.
+void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
+                  Buffer<float>& strips) {
   const LstmShape& shape = pass.args.shape;
   if (pass.args.masks.recurrent != nullptr) mask_states(pass, t, rows, count);
   const int64_t tiles = (count + kGateRows - 1) / kGateRows;
   CellTile tile{};
   tile.outputs = shape.outputs();
   tile.gate_stride = padded(shape.hidden);
-  for (int64_t u = 0; u < shape.hidden; u += lanes()) {
+  for (int64_t u = units.begin; u < units.end; u += lanes()) {
     tile.w_hh = pass.packed.recurrent.data.data() + u * 4 * shape.outputs();
     for (int64_t i = 0; i < tiles; ++i) {
       const Range part = split(count, static_cast<int>(tiles), static_cast<int>(i));
@@ -263,22 +264,36 @@ void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64
   if (shape.projection > 0) project(pass, t, rows, count, strips);
 }
 
+// The last states of the rows that are done, or of these the units of one member.
+void copy_last_states(const ForwardPass& pass, Range units) {
+  const LstmForward<float>& args = pass.args;
+  const LstmShape& shape = args.shape;
+  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const auto copy = [&](const float* from, float* to, int64_t width) {
+    const int64_t end = units.end == vectors_of(shape.hidden) * lanes() ? width : units.end;
+    const int64_t begin = std::min(end, units.begin);
+    if (to != nullptr) std::copy(from + begin, from + end, to + begin);
+  };
+  for (int64_t b = pass.piece.rows.begin; b < pass.piece.rows.end; ++b) {
+    const int64_t last = shape.last_slot(b) * B + b;
+    copy(args.h + last * Rp, args.h_last == nullptr ? nullptr : args.h_last + b * Rp, Rp);
+    copy(args.c + last * Hp, args.c_last == nullptr || !args.keeps() ? nullptr : args.c_last + b * Hp, Hp);
+  }
+}
+
 void forward_steps(const ForwardPass& pass, Context& context) {
   const LstmShape& shape = pass.args.shape;
-  context.pool.run(
-      [&](int part, int parts) {
-        const auto index = static_cast<size_t>(part);
-        const Range range = split(shape.batch, parts, part);
-        Buffer<int32_t>& rows = context.active[index];
-        rows.resize(range.size());
-        for (int64_t s = pass.steps.begin; s < pass.steps.end; ++s) {
-          const int64_t t = shape.time(s);
-          const int64_t count = active_rows(shape, range, t, rows.data());
-          forward_step(pass, t, rows.data(), count, context.strips[index]);
-          clear_finished_rows(pass.args, range, t);
-        }
-      },
-      useful_parts(shape, pass.steps.size()));
+  const LstmPiece& piece = pass.piece;
+  const Range vectors = panel_range(vectors_of(shape.hidden), piece.members, piece.member);
+  const Range units{vectors.begin * lanes(), vectors.end * lanes()};
+  context.active.resize(piece.rows.size());
+  for (int64_t s = piece.steps.begin; s < piece.steps.end; ++s) {
+    const int64_t t = shape.time(s);
+    const int64_t count = active_rows(shape, piece.rows, t, context.active.data());
+    forward_step(pass, t, context.active.data(), count, units, context.strips[0]);
+    if (piece.member == 0) clear_finished_rows(pass.args, piece.rows, t);
+  }
+  if (piece.steps.end == shape.steps) copy_last_states(pass, units);
 }
 
 }  // namespace longhand::kernels::HWY_NAMESPACE
@@ -290,9 +305,6 @@ namespace longhand::kernels {
 HWY_EXPORT(forward_steps);
 
 namespace {
-
-// Pre-activations that an inference pass holds at a time, in rows: enough to make the product efficient.
-constexpr int64_t kInferenceRows = 128;
 
 // In inference, the arrays of which backward would need all steps have room for one.
 LstmCache<float> one_step(const LstmForward<float>& args, Context& context) {
@@ -313,71 +325,91 @@ LstmCache<float> one_step(const LstmForward<float>& args, Context& context) {
           .rstd = take(kLineFloats, normalised)};
 }
 
-// The input's part of the gates, for dense input and the steps from t0 on: one product, in place of the gates where
-// these are kept.
-float* multiply_inputs(const LstmForward<float>& args, const PackedLstm& packed, Range times, Context& context) {
+// The steps of time that a piece has.
+Range times(const LstmShape& shape, Range steps) {
+  return shape.reverse ? Range{shape.steps - steps.end, shape.steps - steps.begin} : steps;
+}
+
+// Where the input's part of the gates of dense input is: in place of the gates where these are kept, and otherwise for
+// a whole pass, or for the steps of one piece.
+struct InputsPart {
+  float* pre;
+  int64_t earliest;
+};
+InputsPart inputs_part(const LstmForward<float>& args, const LstmPiece& piece, LstmMemory& memory, Context& context) {
+  if (args.keeps()) return {args.cache.gates, 0};
+  if (piece.members > 1) return {memory.pre.data(), 0};
+  context.block.resize(piece.steps.size() * args.shape.batch * 4 * padded(args.shape.hidden));
+  return {context.block.data(), times(args.shape, piece.steps).begin};
+}
+
+}  // namespace
+
+void lstm_forward_begin(const LstmForward<float>& args, const PackedLstm& packed, bool shared, LstmMemory& memory,
+                        Context& context) {
+  const LstmShape& shape = args.shape;
+  check_shape(shape);
+  if (args.input.x == nullptr) {
+    number_symbols(shape, args.input.symbols, memory.distinct);
+    gather_columns(shape, args.weights, packed, memory.distinct, memory.pre, context);
+  } else if (shared && !args.keeps()) {
+    memory.pre.resize(shape.steps * shape.batch * 4 * padded(shape.hidden));
+  }
+}
+
+void lstm_forward_inputs(const LstmForward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                         LstmMemory& memory, Context& context) {
+  if (args.input.x == nullptr) return;  // `begin` did all symbols
   const LstmShape& shape = args.shape;
   const int64_t B = shape.batch, Hp = padded(shape.hidden);
   const bool normalised = args.weights.gain_ih != nullptr;
+  const Range time = times(shape, piece.steps);
   int64_t count = 0;
-  const int32_t* rows = unpadded_rows(shape, times, context.rows, count);
-  float* pre = args.keeps() ? args.cache.gates + times.begin * B * 4 * Hp : context.block.data();
-  float* product = normalised && args.keeps() ? args.cache.norm_ih : pre;
-  gemm({.a = args.input.x + times.begin * B * args.input.x_stride,
-        .a_stride = args.input.x_stride,
-        .a_rows = rows,
-        .c_rows = rows,
-        .m = count,
-        .b = &packed.input,
-        .bias = normalised ? nullptr : packed.bias.data(),
-        .c = product,
-        .c_stride = 4 * Hp},
-       context);
+  const int32_t* rows = unpadded_rows(shape, time, piece.rows, context.rows, count);
+  const InputsPart part = inputs_part(args, piece, memory, context);
+  float* pre = part.pre + (time.begin - part.earliest) * B * 4 * Hp;
+  float* product = normalised && args.keeps() ? args.cache.norm_ih + time.begin * B * 4 * Hp : pre;
+  gemm_columns({.a = args.input.x + time.begin * B * args.input.x_stride,
+                .a_stride = args.input.x_stride,
+                .a_rows = rows,
+                .c_rows = rows,
+                .m = count,
+                .b = &packed.input,
+                .bias = normalised ? nullptr : packed.bias.data(),
+                .c = product,
+                .c_stride = 4 * Hp},
+               piece.member, piece.members, context);
   if (normalised) {  // (40)
     normalise_rows({.hidden = shape.hidden,
                     .n = count,
                     .rows = rows,
                     .v = product,
-                    .rstd = args.cache.rstd,
+                    .rstd = args.keeps() ? args.cache.rstd + time.begin * B * 3 : nullptr,
                     .rstd_stride = 3,
                     .gain = packed.gain_ih.data(),
                     .bias = packed.bias.data(),
                     .y = pre},
                    context);
   }
-  return pre;
 }
 
-}  // namespace
-
-void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Context& context) {
-  const LstmShape& shape = args.shape;
-  check_shape(shape);
-  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+void lstm_forward_steps(const LstmForward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
+                        LstmMemory& memory, Context& context) {
   ForwardPass pass{.args = args,
                    .packed = packed,
+                   .piece = piece,
                    .cache = args.keeps() ? args.cache : one_step(args, context),
-                   .steps = {0, shape.steps}};
+                   .pre = memory.pre.data(),
+                   .slots = nullptr,
+                   .earliest = 0};
   if (args.input.x == nullptr) {
-    int64_t distinct = 0;
-    pass.slots = number_symbols(shape, args.input.symbols, context, distinct);
-    gather_columns(shape, args.weights, packed, distinct, context);
-    pass.pre = context.columns.data();
-    HWY_DYNAMIC_DISPATCH(forward_steps)(pass, context);
+    pass.slots = memory.distinct.slots.data() + args.shape.inputs;
   } else {
-    const int64_t block = args.keeps() ? shape.steps : std::max<int64_t>(1, kInferenceRows / B);
-    if (!args.keeps()) context.block.resize(block * B * 4 * Hp);
-    for (int64_t s0 = 0; s0 < shape.steps; s0 += block) {
-      pass.steps = {s0, std::min(shape.steps, s0 + block)};
-      pass.pre = multiply_inputs(args, packed, {pass.earliest(), pass.earliest() + pass.steps.size()}, context);
-      HWY_DYNAMIC_DISPATCH(forward_steps)(pass, context);
-    }
+    const InputsPart part = inputs_part(args, piece, memory, context);
+    pass.pre = part.pre;
+    pass.earliest = part.earliest;
   }
-  for (int64_t b = 0; b < B; ++b) {
-    const int64_t last = shape.last_slot(b) * B + b;
-    if (args.h_last != nullptr) std::copy_n(args.h + last * Rp, Rp, args.h_last + b * Rp);
-    if (args.c_last != nullptr && args.keeps()) std::copy_n(args.c + last * Hp, Hp, args.c_last + b * Hp);
-  }
+  HWY_DYNAMIC_DISPATCH(forward_steps)(pass, context);
 }
 
 }  // namespace longhand::kernels

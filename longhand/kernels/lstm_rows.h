@@ -16,12 +16,6 @@ inline void check_shape(const LstmShape& shape) {
   }
 }
 
-/// Threads take rows of the batch, each through all steps: they never wait for one another inside a sequence.
-inline int64_t useful_parts(const LstmShape& shape, int64_t steps) {
-  constexpr int64_t kWorthAThread = 1 << 16;  // multiply-adds
-  return std::min(shape.batch, shape.batch * steps * 4 * shape.hidden * shape.outputs() / kWorthAThread);
-}
-
 /// Lists the rows of `range` that are running at step t in `out`; returns their number.
 inline int64_t active_rows(const LstmShape& shape, Range range, int64_t t, int32_t* out) {
   int64_t count = 0;
@@ -31,14 +25,16 @@ inline int64_t active_rows(const LstmShape& shape, Range range, int64_t t, int32
   return count;
 }
 
-/// Lists the unpadded rows t * B + b of some steps, counted from the first of these. Null if there is no padding.
-inline const int32_t* unpadded_rows(const LstmShape& shape, Range steps, Buffer<int32_t>& rows, int64_t& count) {
-  count = steps.size() * shape.batch;
-  if (shape.lengths == nullptr) return nullptr;
+/// Lists the unpadded rows t * B + b of some steps and rows of the batch, counted from the first of these steps. Null
+/// if they are all there are.
+inline const int32_t* unpadded_rows(const LstmShape& shape, Range steps, Range batch, Buffer<int32_t>& rows,
+                                    int64_t& count) {
+  count = steps.size() * batch.size();
+  if (shape.lengths == nullptr && batch.size() == shape.batch) return nullptr;
   rows.resize(count);
   count = 0;
   for (int64_t t = steps.begin; t < steps.end; ++t) {
-    for (int64_t b = 0; b < shape.batch; ++b) {
+    for (int64_t b = batch.begin; b < batch.end; ++b) {
       if (t < shape.length(b)) rows[count++] = static_cast<int32_t>((t - steps.begin) * shape.batch + b);
     }
   }

@@ -6,14 +6,14 @@
 
 namespace longhand::kernels {
 
-/// Numbers the distinct symbols of the unpadded rows in order of appearance: context.symbols lists them, the result
-/// [T, B] holds each row's number. Throws where a symbol is not one of the inputs.
-const int32_t* number_symbols(const LstmShape& shape, const int32_t* symbols, Context& context, int64_t& distinct);
+/// Numbers the distinct symbols of the unpadded rows. Throws where one is not below I. Returns each row's number, [T,
+/// B].
+const int32_t* number_symbols(const LstmShape& shape, const int32_t* symbols, DistinctSymbols& distinct);
 
-/// Puts the input's part of the gates for each distinct symbol, [distinct, 4, Hp], into context.columns: its column of
-/// W_ih, normalised where the layer is, plus the bias.
+/// Writes the input's part of the gates for each distinct symbol, [distinct, 4, Hp]: its column of W_ih, normalised
+/// where the layer is, plus the bias.
 void gather_columns(const LstmShape& shape, const LstmWeights<float>& weights, const PackedLstm& packed,
-                    int64_t distinct, Context& context);
+                    const DistinctSymbols& distinct, Buffer<float>& columns, Context& context);
 
 /// Adds the gradients of W_ih, and of gain_ih, from those of the gates of `count` rows.
 void scatter_columns(const LstmBackward<float>& args, const PackedLstm& packed, const int32_t* rows, int64_t count,

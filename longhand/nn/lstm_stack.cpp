@@ -8,6 +8,10 @@
 #include "longhand/nn/lstm_stack_parts.h"
 
 namespace longhand::nn {
+namespace {
+constexpr int64_t kWorthAThread = 1 << 14;  // elements to copy
+}
+
 LstmStack::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
     : options_(options), layers_(static_cast<size_t>(options.lstm.layers)) {
   const LstmOptions& lstm = options.lstm;
@@ -279,21 +283,26 @@ void StackWorkspace<T>::draw_activation_mask(const StackInput<T>& input, uint32_
   draw_mask(dropout_draw<T>(key, p), mask.data(), rows, width, padded(width), pool);
 }
 
-// (44) y = x * mask for an array [T, B, width]; dx = dy * mask likewise.
+// (44) y = x * mask for a part of an array [T, B, width]; dx = dy * mask likewise.
 template <class T>
-void StackWorkspace<T>::apply_mask(const StackInput<T>& input, const Buffer<T>& mask, int64_t width, const T* x,
-                                   int64_t x_stride, T* y, int64_t y_stride, ThreadPool& pool) const {
-  const int64_t rows = input.steps * input.batch;
-  multiply_mask<T>({.x = x,
-                    .x_stride = x_stride,
-                    .mask = mask.data(),
-                    .mask_rows = options().lstm.variational ? input.batch : rows,
-                    .mask_stride = padded(width),
-                    .y = y,
-                    .y_stride = y_stride,
-                    .rows = rows,
-                    .width = width},
-                   pool);
+void StackWorkspace<T>::apply_mask(const StackInput<T>& input, const Area& area, const Buffer<T>& mask, int64_t width,
+                                   const T* x, int64_t x_stride, T* y, int64_t y_stride, ThreadPool& pool) const {
+  const bool all_rows = area.rows.size() == input.batch;
+  for (int64_t t = area.steps.begin; t < area.steps.end; t += all_rows ? area.steps.size() : 1) {
+    const int64_t first = t * input.batch + area.rows.begin;
+    const int64_t rows = all_rows ? area.steps.size() * input.batch : area.rows.size();
+    const bool variational = options().lstm.variational;
+    multiply_mask<T>({.x = x + first * x_stride,
+                      .x_stride = x_stride,
+                      .mask = mask.data() + (variational ? area.rows.begin : first) * padded(width),
+                      .mask_rows = variational ? area.rows.size() : rows,
+                      .mask_stride = padded(width),
+                      .y = y + first * y_stride,
+                      .y_stride = y_stride,
+                      .rows = rows,
+                      .width = width},
+                     pool);
+  }
 }
 
 // Everything that a forward pass needs before any engine runs.
@@ -339,8 +348,8 @@ const kernels::PackedLstm& StackWorkspace<T>::packed(const StackWeights<T>& weig
 }
 
 template <class T>
-void StackWorkspace<T>::run_direction(Layer& layer, Direction& d, const StackWeights<T>& weights, StackState<T>& state,
-                                      const StackInput<T>& input, kernels::Context& context) {
+void StackWorkspace<T>::prepare_forward(Layer& layer, Direction& d, const StackWeights<T>& weights,
+                                        StackState<T>& state, const StackInput<T>& input) {
   const bool keep = pass_ != Pass::kInference;
   const int64_t B = input.batch, rows = input.steps * B;
   const int64_t Hp = padded(options().lstm.hidden), Rp = padded(options().lstm.state());
@@ -353,36 +362,104 @@ void StackWorkspace<T>::run_direction(Layer& layer, Direction& d, const StackWei
     d.c.resize((rows + B) * Hp);
     std::copy_n(c_state.data(), B * Hp, d.c.data() + initial * Hp);
   }
-  const kernels::LstmForward<T> args{.shape = layer_shape,
-                                     .weights = this->weights(d, weights.values()),
-                                     .input = layer_input(layer, input),
-                                     .masks = masks(d),
-                                     .h = d.h.data(),
-                                     .c = keep ? d.c.data() : c_state.data(),
-                                     .cache = keep ? cache(d, rows, layer.x != nullptr) : kernels::LstmCache<T>{},
-                                     .h_last = h_state.data(),
-                                     .c_last = keep ? c_state.data() : nullptr};
-  if constexpr (std::is_same_v<T, float>) {
-    if (engine_ == Engine::kFused) return kernels::lstm_forward(args, packed(weights, d), context);
+  d.forward = {.shape = layer_shape,
+               .weights = this->weights(d, weights.values()),
+               .input = layer_input(layer, input),
+               .masks = masks(d),
+               .h = d.h.data(),
+               .c = keep ? d.c.data() : c_state.data(),
+               .cache = keep ? cache(d, rows, layer.x != nullptr) : kernels::LstmCache<T>{},
+               .h_last = h_state.data(),
+               .c_last = keep ? c_state.data() : nullptr};
+}
+
+// Where the layer's output will be: in its direction's own h, unless that has to be joined to something.
+template <class T>
+const T* StackWorkspace<T>::output(Layer& layer, const StackInput<T>& input) const {
+  if (layer.directions.size() == 1 && !layer.residual) {
+    const Direction& d = layer.directions[0];
+    return d.h.data() + d.forward.shape.next_slot(0) * input.batch * padded(options().lstm.state());
   }
-  LONGHAND_CHECK(engine_ == Engine::kReference);
-  kernels::reference::lstm_forward(args);
+  layer.y.resize(input.steps * input.batch * padded(options().lstm.outputs()));
+  return layer.y.data();
+}
+
+// The layer's input through its mask.
+template <class T>
+void StackWorkspace<T>::enter(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool) {
+  if (!drops(layer)) return;
+  apply_mask(input, area, layer.mask, layer.inputs, layer.x, layer.x_stride, layer.dropped.data(), padded(layer.inputs),
+             pool);
 }
 
 // The layer's output: its directions side by side, plus its input where it is residual.
 template <class T>
-const T* StackWorkspace<T>::join(Layer& layer, const StackInput<T>& input) {
-  const int64_t B = input.batch, rows = input.steps * B, R = options().lstm.state(), Rp = padded(R);
-  const int64_t width = options().lstm.outputs(), stride = padded(width);
-  const auto outputs = [&](const Direction& d) { return d.h.data() + shape(d, input).next_slot(0) * B * Rp; };
-  if (layer.directions.size() == 1 && !layer.residual) return outputs(layer.directions[0]);
-  layer.y.resize(rows * stride);
-  for (int64_t row = 0; row < rows; ++row) {
-    T* y = layer.y.data() + row * stride;
-    for (const Direction& d : layer.directions) std::copy_n(outputs(d) + row * Rp, R, y + (d.reverse ? R : 0));
-    for (int64_t j = 0; layer.residual && j < width; ++j) y[j] += layer.x[row * layer.x_stride + j];  // (42)
+void StackWorkspace<T>::join(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool) {
+  if (layer.directions.size() == 1 && !layer.residual) return;
+  const int64_t B = input.batch, R = options().lstm.state(), Rp = padded(R), width = options().lstm.outputs();
+  const auto join_rows = [&](int64_t t, Range rows) {
+    for (int64_t row = t * B + rows.begin; row < t * B + rows.end; ++row) {
+      T* y = layer.y.data() + row * padded(width);
+      for (const Direction& d : layer.directions) {
+        std::copy_n(d.h.data() + (d.forward.shape.next_slot(0) * B + row) * Rp, R, y + (d.reverse ? R : 0));
+      }
+      for (int64_t j = 0; layer.residual && j < width; ++j) y[j] += layer.x[row * layer.x_stride + j];  // (42)
+    }
+  };
+  pool.run(
+      [&](int part, int parts) {
+        const Range steps = split(area.steps.size(), parts, part);
+        for (int64_t t = steps.begin; t < steps.end; ++t) join_rows(area.steps.begin + t, area.rows);
+      },
+      area.steps.size() * area.rows.size() * width / kWorthAThread);
+}
+
+// Whether threads may share the steps of so many layers: what is between layers is not shared.
+template <class T>
+bool StackWorkspace<T>::shares_steps(size_t count) const {
+  const bool between =
+      count > 1 && (options().lstm.residual || (pass_ == Pass::kTraining && options().lstm.dropout > 0.0));
+  const Direction& d = layers_.front().directions.front();
+  return !between && kernels::shares_steps(d.forward.weights, d.forward.masks);
+}
+
+// Some layers one above the other; or one layer, in all its directions. What is before and after a single layer all
+// threads do together; in a stack it is done with each piece.
+template <class T>
+void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWeights<T>& weights,
+                                      const StackInput<T>& input, kernels::Context& context) {
+  if constexpr (std::is_same_v<T, float>) {
+    const bool stacked = count > 1;
+    const size_t lanes = stacked ? count : layers_[first].directions.size();
+    const auto direction = [&](int lane) -> Direction& {
+      return stacked ? layers_[first + static_cast<size_t>(lane)].directions[0]
+                     : layers_[first].directions[static_cast<size_t>(lane)];
+    };
+    plan_.make({.shape = direction(0).forward.shape,
+                .layers = static_cast<int>(lanes),
+                .stacked = stacked,
+                .shares_steps = shares_steps(count)},
+               false, context);
+    const Area whole{{0, input.steps}, {0, input.batch}};
+    if (!stacked) enter(layers_[first], input, whole, context.pool);
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      Direction& d = direction(static_cast<int>(lane));
+      kernels::lstm_forward_begin(d.forward, packed(weights, d), plan_.shares_steps(), d.memory, context);
+    }
+    plan_.run(context, [&](const kernels::LstmLane& lane, const kernels::LstmPiece& piece, kernels::Context& alone) {
+      Layer& layer = layers_[first + (stacked ? static_cast<size_t>(lane.layer) : 0)];
+      Direction& d = direction(lane.layer);
+      if (lane.stage != kernels::LstmLane::Stage::kSteps) {
+        if (stacked) enter(layer, input, {piece.steps, piece.rows}, alone.pool);
+        kernels::lstm_forward_inputs(d.forward, packed(weights, d), piece, d.memory, alone);
+      }
+      if (lane.stage != kernels::LstmLane::Stage::kInputs) {
+        kernels::lstm_forward_steps(d.forward, packed(weights, d), piece, d.memory, alone);
+        if (stacked) join(layer, input, {piece.steps, piece.rows}, alone.pool);
+      }
+    });
+    if (!stacked) join(layers_[first], input, whole, context.pool);
   }
-  return layer.y.data();
 }
 
 template <class T>
@@ -399,23 +476,30 @@ const T* StackWorkspace<T>::forward(const StackWeights<T>& weights, StackState<T
     LONGHAND_CHECK(drops_weights() || weights.is_packed_for(pass));
   }
   const int64_t rows = input.steps * input.batch, width = options().lstm.outputs(), stride = padded(width);
+  const Area whole{{0, input.steps}, {0, input.batch}};
   const T* y = nullptr;
   for (size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
     layer.x = l > 0 ? y : options().one_hot ? nullptr : input.x;
     layer.x_stride = l > 0 ? stride : input.x_stride;
-    if (drops(layer)) {
-      layer.dropped.resize(rows * padded(layer.inputs));
-      apply_mask(input, layer.mask, layer.inputs, layer.x, layer.x_stride, layer.dropped.data(), padded(layer.inputs),
-                 context.pool);
+    if (drops(layer)) layer.dropped.resize(rows * padded(layer.inputs));
+    for (Direction& d : layer.directions) prepare_forward(layer, d, weights, state, input);
+    y = output(layer, input);
+  }
+  if (engine == Engine::kFused) {
+    const size_t at_once = options().lstm.bidirectional ? 1 : layers_.size();
+    for (size_t l = 0; l < layers_.size(); l += at_once) forward_lanes(l, at_once, weights, input, context);
+  } else {
+    for (Layer& layer : layers_) {
+      enter(layer, input, whole, context.pool);
+      for (Direction& d : layer.directions) kernels::reference::lstm_forward(d.forward);
+      join(layer, input, whole, context.pool);
     }
-    for (Direction& d : layer.directions) run_direction(layer, d, weights, state, input, context);
-    y = join(layer, input);
   }
   raw_output_ = final_output_ = y;
   if (!drops_output()) return y;
   output_.resize(rows * stride);
-  apply_mask(input, output_mask_, width, y, stride, output_.data(), stride, context.pool);
+  apply_mask(input, whole, output_mask_, width, y, stride, output_.data(), stride, context.pool);
   final_output_ = output_.data();
   return output_.data();
 }
@@ -445,7 +529,10 @@ const T* StackWorkspace<T>::output_gradient(const StackInput<T>& input, const St
       for (int64_t j = 0; j < width; ++j) d[j] += alpha * y[j];  // (49)
     }
   }
-  if (drops_output()) apply_mask(input, output_mask_, width, d_output_.data(), stride, d_output_.data(), stride, pool);
+  if (drops_output()) {
+    apply_mask(input, {{0, input.steps}, {0, B}}, output_mask_, width, d_output_.data(), stride, d_output_.data(),
+               stride, pool);
+  }
   for (int64_t b = 0; penalises() && b < B; ++b) {
     const int64_t length = input.lengths != nullptr ? input.lengths[b] : input.steps;
     for (int64_t t = 1; t < length; ++t) {
@@ -481,59 +568,123 @@ double StackWorkspace<T>::penalty(const StackInput<T>& input) const {
   return (options().lstm.activation_reg * squares + options().lstm.temporal_reg * changes) / static_cast<double>(width);
 }
 
+// What the backward pass of a layer reads and writes; of two directions, each with its part of the output's gradient.
 template <class T>
-void StackWorkspace<T>::backward_direction(Layer& layer, Direction& d, const StackWeights<T>& weights,
-                                           const StackInput<T>& input, const T* dy, T* dx, int64_t dx_stride,
-                                           bool states, T* gradients, kernels::Context& context) {
+void StackWorkspace<T>::prepare_backward(Layer& layer, const StackWeights<T>& weights, const StackInput<T>& input,
+                                         bool states, T* gradients, ThreadPool& pool) {
   const LstmOptions& lstm = options().lstm;
   const int64_t B = input.batch, rows = input.steps * B, H = lstm.hidden, R = lstm.state(), Rp = padded(R);
-  if (layer.directions.size() > 1) {
-    d_direction_.resize(rows * Rp);
-    for (int64_t row = 0; row < rows; ++row) {
-      std::copy_n(dy + row * padded(2 * R) + (d.reverse ? R : 0), R, d_direction_.data() + row * Rp);
+  for (Direction& d : layer.directions) {
+    const T* dy = layer.dy;
+    if (layer.directions.size() > 1) {
+      d.dy.resize(rows * Rp);
+      pool.run(
+          [&](int part, int parts) {
+            const Range range = split(rows, parts, part);
+            for (int64_t row = range.begin; row < range.end; ++row) {
+              std::copy_n(layer.dy + row * padded(2 * R) + (d.reverse ? R : 0), R, d.dy.data() + row * Rp);
+            }
+          },
+          rows * R / kWorthAThread);
+      dy = d.dy.data();
     }
-    dy = d_direction_.data();
+    kernels::LstmGradients<T> into = d.offsets.view(gradients);
+    if (drops_weights()) {
+      d.d_dropped_w_hh.resize(4 * H * R);
+      d.d_dropped_w_hh.fill(T(0));
+      into.w_hh = d.d_dropped_w_hh.data();
+    }
+    const bool to_initial = states || !began_.empty();
+    if (to_initial) {
+      d.dh_state.resize(B * Rp);
+      d.dc_state.resize(B * padded(H));
+    }
+    d.backward = kernels::LstmBackward<T>{.shape = shape(d, input),
+                                          .weights = this->weights(d, weights.values()),
+                                          .input = layer_input(layer, input),
+                                          .masks = masks(d),
+                                          .h = d.h.data(),
+                                          .c = d.c.data(),
+                                          .cache = cache(d, rows, layer.x != nullptr),
+                                          .dh = dy,
+                                          .dh_last = states ? d.dh_state.data() : nullptr,
+                                          .dc_last = states ? d.dc_state.data() : nullptr,
+                                          .dx = layer.dx,
+                                          .dx_stride = layer.dx_stride,
+                                          .add_to_dx = d.reverse,
+                                          .gradients = into,
+                                          .dh_first = to_initial ? d.dh_state.data() : nullptr,
+                                          .dc_first = to_initial ? d.dc_state.data() : nullptr};
   }
-  kernels::LstmGradients<T> into = d.offsets.view(gradients);
-  if (drops_weights()) {
-    d.d_dropped_w_hh.resize(4 * H * R);
-    d.d_dropped_w_hh.fill(T(0));
-    into.w_hh = d.d_dropped_w_hh.data();
+}
+
+// The gradient of the layer's input, as its directions have it, through the mask; and past the layer, if it is
+// residual.
+template <class T>
+void StackWorkspace<T>::leave(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool) {
+  T* dx = layer.dx;
+  const int64_t B = input.batch;
+  if (dx != nullptr && drops(layer)) {
+    apply_mask(input, area, layer.mask, layer.inputs, dx, layer.dx_stride, dx, layer.dx_stride, pool);
   }
-  const bool to_initial = states || !began_.empty();
-  if (to_initial) {
-    d.dh_state.resize(B * Rp);
-    d.dc_state.resize(B * padded(H));
+  if (!layer.residual) return;
+  const int64_t width = padded(options().lstm.outputs());
+  for (int64_t t = area.steps.begin; t < area.steps.end; ++t) {
+    const int64_t end = (t * B + area.rows.end) * width;
+    for (int64_t i = (t * B + area.rows.begin) * width; i < end; ++i) dx[i] += layer.dy[i];  // (42)
   }
-  const kernels::LstmBackward<T> args{.shape = shape(d, input),
-                                      .weights = this->weights(d, weights.values()),
-                                      .input = layer_input(layer, input),
-                                      .masks = masks(d),
-                                      .h = d.h.data(),
-                                      .c = d.c.data(),
-                                      .cache = cache(d, rows, layer.x != nullptr),
-                                      .dh = dy,
-                                      .dh_last = states ? d.dh_state.data() : nullptr,
-                                      .dc_last = states ? d.dc_state.data() : nullptr,
-                                      .dx = dx,
-                                      .dx_stride = dx_stride,
-                                      .add_to_dx = d.reverse,
-                                      .gradients = into,
-                                      .dh_first = to_initial ? d.dh_state.data() : nullptr,
-                                      .dc_first = to_initial ? d.dc_state.data() : nullptr};
-  bool done = false;
-  if constexpr (std::is_same_v<T, float>) {
-    if (engine_ == Engine::kFused) kernels::lstm_backward(args, packed(weights, d), context);
-    done = engine_ == Engine::kFused;
-  }
-  if (!done) kernels::reference::lstm_backward(args);
+}
+
+// What the kernels do not know of a direction's gradients.
+template <class T>
+void StackWorkspace<T>::finish_gradients(Direction& d, const StackInput<T>& input, T* gradients) {
+  const LstmOptions& lstm = options().lstm;
+  const int64_t H = lstm.hidden, R = lstm.state(), Rp = padded(R);
   for (int64_t i = 0; drops_weights() && i < 4 * H * R; ++i) {  // (35)
     gradients[d.offsets.w_hh + i] += d.weight_mask[i] * d.d_dropped_w_hh[i];
   }
-  for (int64_t b = 0; !began_.empty() && b < B; ++b) {  // (43)
+  for (int64_t b = 0; !began_.empty() && b < input.batch; ++b) {  // (43)
     if (began_[static_cast<size_t>(b)] == 0) continue;
     for (int64_t j = 0; j < R; ++j) gradients[d.offsets.h_0 + j] += d.dh_state[b * Rp + j];
     for (int64_t k = 0; k < H; ++k) gradients[d.offsets.c_0 + k] += d.dc_state[b * padded(H) + k];
+  }
+}
+
+// The mirror of forward_lanes: layers from `last` downwards.
+template <class T>
+void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWeights<T>& weights,
+                                       const StackInput<T>& input, kernels::Context& context) {
+  if constexpr (std::is_same_v<T, float>) {
+    const bool stacked = count > 1;
+    const size_t lanes = stacked ? count : layers_[last].directions.size();
+    const auto direction = [&](int lane) -> Direction& {
+      return stacked ? layers_[last - static_cast<size_t>(lane)].directions[0]
+                     : layers_[last].directions[static_cast<size_t>(lane)];
+    };
+    plan_.make({.shape = direction(0).forward.shape,
+                .layers = static_cast<int>(lanes),
+                .stacked = stacked,
+                .shares_steps = shares_steps(count) && direction(0).backward->dh_first == nullptr},
+               true, context);
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      Direction& d = direction(static_cast<int>(lane));
+      kernels::lstm_backward_begin(*d.backward, d.memory);
+    }
+    plan_.run(context, [&](const kernels::LstmLane& lane, const kernels::LstmPiece& piece, kernels::Context& alone) {
+      Direction& d = direction(lane.layer);
+      if (lane.stage != kernels::LstmLane::Stage::kInputs) {
+        kernels::lstm_backward_steps(*d.backward, packed(weights, d), piece, d.memory, alone);
+      }
+      if (stacked && lane.stage != kernels::LstmLane::Stage::kSteps) {
+        kernels::lstm_backward_inputs(*d.backward, packed(weights, d), piece, alone);
+        leave(layers_[last - static_cast<size_t>(lane.layer)], input,
+              {{input.steps - piece.steps.end, input.steps - piece.steps.begin}, piece.rows}, alone.pool);
+      }
+    });
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      Direction& d = direction(static_cast<int>(lane));
+      kernels::lstm_backward_weights(*d.backward, packed(weights, d), !stacked, d.memory, context);
+    }
   }
 }
 
@@ -543,25 +694,38 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
                                  kernels::Context& context) {
   LONGHAND_CHECK(pass_ != Pass::kInference && engine == engine_);
   if (engine == Engine::kAutograd) return backward_on_tape(input, gradient, gradients);
-  const int64_t rows = input.steps * input.batch, width = options().lstm.outputs(), stride = padded(width);
+  const int64_t rows = input.steps * input.batch, stride = padded(options().lstm.outputs());
+  const Area whole{{0, input.steps}, {0, input.batch}};
   const T* dy = output_gradient(input, gradient, context.pool);
   for (size_t l = layers_.size(); l-- > 0;) {
     Layer& layer = layers_[l];
-    T* dx = gradient.dx;
-    int64_t dx_stride = gradient.dx_stride;
+    layer.dy = dy;
+    layer.dx = gradient.dx;
+    layer.dx_stride = gradient.dx_stride;
     if (l > 0) {
-      layer.dx.resize(rows * stride);
-      dx = layer.dx.data();
-      dx_stride = stride;
+      layer.dx_memory.resize(rows * stride);
+      layer.dx = layer.dx_memory.data();
+      layer.dx_stride = stride;
     }
-    for (Direction& d : layer.directions) {
-      backward_direction(layer, d, weights, input, dy, dx, dx_stride, gradient.states, gradients, context);
+    dy = layer.dx;
+  }
+  // A normalised layer has the gradient of its input only when it has done all steps.
+  const bool one_by_one = engine == Engine::kReference || options().lstm.bidirectional || options().lstm.layer_norm;
+  const size_t at_once = one_by_one ? 1 : layers_.size();
+  for (size_t end = layers_.size(); end > 0; end -= at_once) {
+    for (size_t l = end; l-- > end - at_once;) {
+      prepare_backward(layers_[l], weights, input, gradient.states, gradients, context.pool);
     }
-    if (dx != nullptr && drops(layer)) {
-      apply_mask(input, layer.mask, layer.inputs, dx, dx_stride, dx, dx_stride, context.pool);
+    Layer& layer = layers_[end - 1];
+    if (engine == Engine::kFused) {
+      backward_lanes(end - 1, at_once, weights, input, context);
+    } else {
+      for (Direction& d : layer.directions) kernels::reference::lstm_backward(*d.backward);
     }
-    for (int64_t i = 0; layer.residual && i < rows * stride; ++i) dx[i] += dy[i];  // (42)
-    dy = dx;
+    if (at_once == 1) leave(layer, input, whole, context.pool);
+  }
+  for (Layer& layer : layers_) {
+    for (Direction& d : layer.directions) finish_gradients(d, input, gradients);
   }
 }
 

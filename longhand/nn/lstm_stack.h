@@ -15,6 +15,7 @@
 #include "longhand/autograd/tape.h"
 #include "longhand/base/arena.h"
 #include "longhand/kernels/lstm.h"
+#include "longhand/kernels/lstm_lanes.h"
 #include "longhand/nn/dropout.h"
 #include "longhand/nn/engine.h"
 #include "longhand/nn/initialisers.h"
@@ -193,6 +194,7 @@ class StackWorkspace {
  private:
   struct Direction;
   struct Layer;
+  struct Area;
   struct Recording;
 
   const LstmStackOptions& options() const { return stack_.options(); }
@@ -211,16 +213,24 @@ class StackWorkspace {
   void draw_masks(Direction& direction, const StackInput<T>& input, uint32_t place, const T* values, ThreadPool& pool);
   void draw_activation_mask(const StackInput<T>& input, uint32_t place, double p, int64_t width, Buffer<T>& mask,
                             ThreadPool& pool);
-  void apply_mask(const StackInput<T>& input, const Buffer<T>& mask, int64_t width, const T* x, int64_t x_stride, T* y,
-                  int64_t y_stride, ThreadPool& pool) const;
+  void apply_mask(const StackInput<T>& input, const Area& area, const Buffer<T>& mask, int64_t width, const T* x,
+                  int64_t x_stride, T* y, int64_t y_stride, ThreadPool& pool) const;
   const kernels::PackedLstm& packed(const StackWeights<T>& weights, const Direction& direction) const;
   void pack_dropped(const T* values, kernels::Context& context);
-  void run_direction(Layer& layer, Direction& direction, const StackWeights<T>& weights, StackState<T>& state,
-                     const StackInput<T>& input, kernels::Context& context);
-  const T* join(Layer& layer, const StackInput<T>& input);
-  void backward_direction(Layer& layer, Direction& direction, const StackWeights<T>& weights,
-                          const StackInput<T>& input, const T* dy, T* dx, int64_t dx_stride, bool states, T* gradients,
-                          kernels::Context& context);
+  void prepare_forward(Layer& layer, Direction& direction, const StackWeights<T>& weights, StackState<T>& state,
+                       const StackInput<T>& input);
+  const T* output(Layer& layer, const StackInput<T>& input) const;
+  void enter(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);
+  void join(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);
+  void forward_lanes(size_t first, size_t count, const StackWeights<T>& weights, const StackInput<T>& input,
+                     kernels::Context& context);
+  void prepare_backward(Layer& layer, const StackWeights<T>& weights, const StackInput<T>& input, bool states,
+                        T* gradients, ThreadPool& pool);
+  void backward_lanes(size_t last, size_t count, const StackWeights<T>& weights, const StackInput<T>& input,
+                      kernels::Context& context);
+  void leave(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);
+  void finish_gradients(Direction& direction, const StackInput<T>& input, T* gradients);
+  bool shares_steps(size_t count) const;
   const T* record(const StackInput<T>& input, StackState<T>& state, const T* values);
   std::vector<autograd::Var<T>> record_direction(Direction& direction, const StackInput<T>& input,
                                                  const std::vector<autograd::Var<T>>& x, StackState<T>& state,
@@ -230,7 +240,8 @@ class StackWorkspace {
 
   const LstmStack& stack_;
   std::vector<Layer> layers_;
-  Buffer<T> output_mask_, output_, d_output_, d_direction_, tape_raw_;
+  Buffer<T> output_mask_, output_, d_output_, tape_raw_;
+  kernels::LstmPlan plan_;
   const T* raw_output_ = nullptr;  // of the last layer, before dropout; good until the next forward
   const T* final_output_ = nullptr;
   std::vector<uint8_t> began_;  // rows that began with the trained initial state in the last forward; empty: none

@@ -27,6 +27,10 @@ struct StackWorkspace<T>::Direction : LstmStack::Direction {
   Buffer<T> recurrent_mask, zone_h, zone_c;                      // LstmMasks, or the expectations [Rp], [Hp]
   int64_t zone_h_stride = 0, zone_c_stride = 0;
   Buffer<T> weight_mask, dropped_w_hh, d_dropped_w_hh;  // [4H, R], or of as many gates as the cell has
+  Buffer<T> dy;                                         // [T, B, Rp] of one of two directions
+  kernels::LstmForward<T> forward;                      // the passes over the batch
+  std::optional<kernels::LstmBackward<T>> backward;
+  kernels::LstmMemory memory;
 };
 
 template <class T>
@@ -39,7 +43,16 @@ struct StackWorkspace<T>::Layer {
   double drop = 0.0;        // of x
   Buffer<T> mask, dropped;  // [T, B, inputs], or [B, inputs] where variational; and their product
   Buffer<T> y;              // [T, B, padded(D R)] where it is not h itself
-  Buffer<T> dx;             // [T, B, padded(inputs)]
+  const T* dy = nullptr;    // [T, B, padded(D R)] gradient of the layer's output
+  Buffer<T> dx_memory;      // [T, B, padded(inputs)], of layers above the first
+  T* dx = nullptr;          // [T, B, inputs]; null: not wanted
+  int64_t dx_stride = 0;
+};
+
+/// Some steps and some rows of the batch.
+template <class T>
+struct StackWorkspace<T>::Area {
+  Range steps, rows;
 };
 
 /// A forward pass on the tape.

@@ -6,6 +6,7 @@
 #include "longhand/base/json_depth.h"
 #include "longhand/base/options.h"
 #include "longhand/base/rng.h"
+#include "longhand/base/schedule.h"
 #include "longhand/base/threads.h"
 #include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
@@ -168,19 +169,19 @@ TEST(Split, CoversEverythingOnceInWholeGrains) {
 
 TEST(ThreadPool, RunsEveryPartManyTimes) {
   ThreadPool pool(4);
-  std::vector<int64_t> counts(4);
+  std::vector<int64_t> counts(16);
   for (int round = 0; round < 2000; ++round) {
     pool.run([&](int part, int parts) {
-      ASSERT_EQ(parts, 4);
+      ASSERT_EQ(parts, 16);
       ++counts[static_cast<size_t>(part)];
     });
   }
-  EXPECT_EQ(counts, (std::vector<int64_t>{2000, 2000, 2000, 2000}));
+  EXPECT_EQ(counts, std::vector<int64_t>(16, 2000));
 }
 
 TEST(ThreadPool, UsesNoMorePartsThanAreUseful) {
   ThreadPool pool(4);
-  for (const auto& [useful, expected] : {std::pair<int64_t, int>{2, 2}, {0, 1}, {9, 4}}) {
+  for (const auto& [useful, expected] : {std::pair<int64_t, int>{2, 2}, {0, 1}, {9, 9}, {99, 16}}) {
     std::atomic<int> calls{0};
     pool.run(
         [&, want = expected](int, int parts) {
@@ -201,15 +202,92 @@ TEST(ThreadPool, RethrowsAndContinues) {
   EXPECT_THROW(pool.run([](int, int) { throw std::runtime_error("all"); }), std::runtime_error);
   std::atomic<int> calls{0};
   pool.run([&](int, int) { ++calls; });  // and nothing of the former is left
-  EXPECT_EQ(calls.load(), 3);
+  EXPECT_EQ(calls.load(), 12);
 }
 
+// Two stacks of three lanes: alone, in blocks of another size, and shared by members.
+std::vector<Lane> two_stacks() {
+  std::vector<Lane> lanes;
+  for (int strand = 0; strand < 2; ++strand) {
+    const int first = static_cast<int>(lanes.size());
+    lanes.push_back({.steps = 23, .block = 5, .members = 1, .after = -1, .strand = strand});
+    lanes.push_back({.steps = 23, .block = 3, .members = 2, .after = first, .strand = strand});
+    lanes.push_back({.steps = 23, .block = 1, .members = 3, .after = first + 1, .strand = strand});
+  }
+  return lanes;
+}
+
+void expect_in_order(ThreadPool& pool) {
+  const std::vector<Lane> lanes = two_stacks();
+  Schedule schedule;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::atomic<int64_t>> steps_done(lanes.size());  // times the members
+    schedule.run(lanes, pool, 9, [&](int lane, int member, Range steps, int thread) {
+      const Lane& l = lanes[static_cast<size_t>(lane)];
+      EXPECT_LT(member, l.members);
+      EXPECT_LT(thread, pool.size());
+      EXPECT_GE(steps_done[static_cast<size_t>(lane)].load(), steps.begin * l.members);
+      if (l.after >= 0) {
+        const Lane& needed = lanes[static_cast<size_t>(l.after)];
+        EXPECT_GE(steps_done[static_cast<size_t>(l.after)].load(), steps.end * needed.members);
+      }
+      steps_done[static_cast<size_t>(lane)] += steps.size();
+    });
+    for (size_t lane = 0; lane < lanes.size(); ++lane) EXPECT_EQ(steps_done[lane].load(), 23 * lanes[lane].members);
+  }
+}
+
+TEST(Schedule, DoesEveryPieceOnceAfterWhatItNeeds) {
+  for (const int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    expect_in_order(pool);
+  }
+}
+
+TEST(Schedule, LetsNoPieceOfAHostsThreadsWait) {
+  testing::OneByOne host;
+  ThreadPool pool(host);
+  expect_in_order(pool);
+}
+
+TEST(Schedule, RethrowsAndContinues) {
+  ThreadPool pool(3);
+  Schedule schedule;
+  const std::vector<Lane> lanes = two_stacks();
+  EXPECT_THROW(schedule.run(lanes, pool, 3,
+                            [](int lane, int, Range steps, int) {
+                              if (lane == 1 && steps.begin == 6) throw std::runtime_error("six");
+                            }),
+               std::runtime_error);
+  std::atomic<int64_t> steps_done{0};
+  schedule.run(lanes, pool, 3, [&](int, int, Range steps, int) { steps_done += steps.size(); });
+  EXPECT_EQ(steps_done.load(), int64_t{2} * 23 * 6);
+}
+
+TEST(Schedule, DoesNothingWithoutSteps) {
+  ThreadPool pool(2);
+  Schedule schedule;
+  const std::vector<Lane> lanes = {{}, {.after = 0}};
+  schedule.run(lanes, pool, 2, [](int, int, Range, int) { FAIL(); });
+}
+TEST(ThreadPool, OthersTakeThePartsOfAThreadThatIsLate) {
+  ThreadPool pool(2);
+  std::atomic<int> done{0};
+  std::array<std::atomic<int>, 2> busy{};
+  pool.run([&](int part, int parts, int thread) {
+    EXPECT_EQ(busy[static_cast<size_t>(thread)]++, 0);  // a thread does one part at a time
+    while (part == 0 && done.load() < parts - 1) std::this_thread::yield();
+    --busy[static_cast<size_t>(thread)];
+    ++done;
+  });
+  EXPECT_EQ(done.load(), 8);
+}
 TEST(ThreadPool, FlushesDenormalsInEveryPartAndNotOutside) {
   ThreadPool pool(2);
   volatile float tiny = 1e-38F;
-  std::vector<float> quotients(2, 1.0F);
+  std::vector<float> quotients(8, 1.0F);
   pool.run([&](int part, int) { quotients[static_cast<size_t>(part)] = tiny / 100.0F; });
-  EXPECT_EQ(quotients, (std::vector<float>{0.0F, 0.0F}));
+  EXPECT_EQ(quotients, std::vector<float>(8, 0.0F));
   EXPECT_GT(tiny / 100.0F, 0.0F);
 }
 

@@ -279,6 +279,14 @@ INSTANTIATE_TEST_SUITE_P(Sizes, LstmKernel,
                                            Case{9, 17, 64, 64, true, true}, Case{2, 3, 130, 65, false, false},
                                            Case{70, 17, 5, 20, false, true}));
 
+// Large enough for several threads, which share the rows, or the steps of a few rows; more threads than rows.
+INSTANTIATE_TEST_SUITE_P(Shared, LstmKernel,
+                         ::testing::Values(Case{20, 1, 9, 130, false, false}, Case{25, 2, 17, 150, true, true},
+                                           Case{25, 3, 17, 150, false, true, {.reverse = true}},
+                                           Case{9, 1, 30, 200, false, false, {.zone_c = true}},
+                                           Case{9, 2, 30, 200, false, true, {.projection = 70, .normalised = true}},
+                                           Case{12, 40, 20, 70, false, true}));
+
 constexpr Options kProjected{.projection = 7};
 constexpr Options kReverse{.reverse = true};
 constexpr Options kMask{.recurrent_mask = true};

@@ -477,6 +477,60 @@ TEST(LstmStack, MasksDifferByPlaceAndStep) {
   EXPECT_NE(std::vector<float>(y.begin(), y.begin() + 40), std::vector<float>(y.begin() + 40, y.begin() + 80));
 }
 
+// Layers in a wave, directions side by side, steps that threads share, a host's threads: always the same bits.
+TEST(LstmStack, IsBitIdenticalHoweverItIsSharedOut) {
+  const std::vector<std::pair<int64_t, LstmOptions>> stacks = {
+      {1, {.hidden = 130}},
+      {2, {.hidden = 150, .layers = 3}},
+      {3, {.hidden = 130, .layers = 3, .residual = true, .dropout = 0.3}},
+      {2, {.hidden = 130, .layers = 2, .bidirectional = true, .dropout = 0.3, .variational = true}},
+      {33, {.hidden = 60, .layers = 4, .dropout = 0.2, .zoneout = 0.2}},
+      {20, {.hidden = 64, .layers = 2, .proj = 20, .dropout = 0.2, .variational = true}},
+      {20, {.hidden = 64, .layers = 3, .layer_norm = true, .residual = true, .train_initial_state = true}}};
+  testing::OneByOne host;
+  for (const auto& [batch, lstm] : stacks) {
+    const int64_t T = 24, B = batch, I = 11;
+    std::vector<std::vector<float>> results;
+    for (const Threads& threads : {Threads(1), Threads(2), Threads(3), Threads(5), Threads(host)}) {
+      kernels::Context context(threads);
+      ParameterArena arena;
+      WholeStack<float> stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena);
+      arena.allocate();
+      arena.allocate_gradients();
+      arena.initialise(1);
+      const Buffer<float> x = testing::aligned(testing::random_rows<float>(T * B, I, padded(I), 1.0, 4));
+      const Buffer<float> dy =
+          testing::aligned(testing::random_rows<float>(T * B, lstm.outputs(), padded(lstm.outputs()), 1.0, 5));
+      Buffer<float> dx(T * B * padded(I));
+      std::vector<int32_t> lengths;
+      for (int64_t b = 0; b < B; ++b) lengths.push_back(static_cast<int32_t>(T - b % 5));
+      const StackInput<float> input{.steps = T,
+                                    .batch = B,
+                                    .lengths = lengths.data(),
+                                    .x = x.data(),
+                                    .x_stride = padded(I),
+                                    .symbols = nullptr,
+                                    .masks = {1, 2, 0}};
+      std::vector<float> all;
+      for (const Pass pass : {Pass::kInference, Pass::kTraining}) {
+        stack.state.reset(B);
+        stack.weights.set_values(arena.values().data());
+        const float* y = stack.forward(stack.state, input, pass, Engine::kFused, context);
+        all.insert(all.end(), y, y + T * B * padded(lstm.outputs()));
+      }
+      for (Buffer<float>* state : stack.state.arrays()) {
+        all.insert(all.end(), state->span().begin(), state->span().end());
+      }
+      stack.backward(input, {.d_output = dy.data(), .dx = dx.data(), .dx_stride = padded(I)}, Engine::kFused,
+                     arena.gradients().data(), context);
+      all.insert(all.end(), dx.span().begin(), dx.span().end());
+      all.insert(all.end(), arena.gradients().begin(), arena.gradients().end());
+      results.push_back(std::move(all));
+    }
+    for (const std::vector<float>& result : results) EXPECT_EQ(result, results.front()) << lstm.hidden;
+  }
+}
+
 TEST(LstmStack, RefusesBackwardOnAnotherEngineThanForward) {
   Stack<float> s({.hidden = 3});
   s.stack.reset_state(s.B);
