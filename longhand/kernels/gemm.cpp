@@ -18,10 +18,11 @@ namespace longhand::kernels::HWY_NAMESPACE {
 // one broadcast element of A at a time. With 32 registers 8 x 3 leaves room for these; with 16, 4 x 3 does.
 constexpr int kTileRows = kManyRegisters ? 8 : 4;
 constexpr int kTileVectors = 3;
-// Rows of A that are worked through before the next panel of B, and the longest part of k: a panel of B and these rows
-// then fit into the second-level cache.
+// Rows of A that are worked through before the next panel of B, and the longest part of k: they and a panel of B fit
+// into the second-level cache, for which strips of a transposed A are written there first.
 constexpr int64_t kBlockRows = 128;
 constexpr int64_t kBlockK = 1024;
+constexpr int64_t kStripK = 512;
 
 // B's columns by vectors are packed in panels of kTileVectors. Where one vector would be left over, the last two panels
 // have two each: a tile of a single vector would spend its time loading A.
@@ -109,19 +110,26 @@ HWY_INLINE void multiply_plain(const Tile& t, int64_t vectors) {
 }
 
 // Copies rows k0 .. k0+k of a transposed A into strips of kTileRows columns, so that the multiplying loop reads
-// consecutive floats instead of one cache line an element.
+// consecutive floats instead of one cache line an element. Four rows at a time, which fill a line of a strip: strips
+// may be far enough apart for their lines to drive one another out of the cache.
 void pack_strips(const Gemm<float>& args, int64_t k0, int64_t k, Range m, float* out) {
-  const int64_t full = m.begin + m.size() / kTileRows * kTileRows;
-  for (int64_t i = 0; i < k; ++i) {
-    const int64_t row = args.a_rows != nullptr ? args.a_rows[k0 + i] : k0 + i;
-    const float* from = args.a + row * args.a_stride;
-    for (int64_t column = m.begin; column < full; column += kTileRows) {
-      float* to = out + (column - m.begin) * k + i * kTileRows;
-      for (int64_t j = 0; j < kTileRows; ++j) to[j] = from[column + j];
+  constexpr int64_t kTogether = 4;
+  for (int64_t i0 = 0; i0 < k; i0 += kTogether) {
+    const int64_t count = std::min(kTogether, k - i0);
+    const float* from[kTogether];
+    for (int64_t i = 0; i < count; ++i) {
+      from[i] = args.a + (args.a_rows != nullptr ? args.a_rows[k0 + i0 + i] : k0 + i0 + i) * args.a_stride;
     }
-    if (full < m.end) {
-      float* to = out + (full - m.begin) * k + i * kTileRows;
-      for (int64_t j = 0; j < kTileRows; ++j) to[j] = full + j < m.end ? from[full + j] : 0.0F;
+    for (int64_t column = m.begin; column < m.end; column += kTileRows) {
+      float* to = out + (column - m.begin) * k + i0 * kTileRows;
+      const int64_t columns = std::min<int64_t>(kTileRows, m.end - column);
+      for (int64_t i = 0; i < count; ++i, to += kTileRows) {
+        if (columns == kTileRows) {
+          std::copy_n(from[i] + column, kTileRows, to);
+        } else {
+          std::fill(std::copy_n(from[i] + column, columns, to), to + kTileRows, 0.0F);
+        }
+      }
     }
   }
 }
@@ -194,12 +202,15 @@ void multiply_block(const Gemm<float>& args, const Block& block, const float* st
 }
 
 void gemm_part(const Gemm<float>& args, Range rows, Range vectors, Buffer<float>& strips) {
-  for (int64_t k0 = 0; k0 < args.b->k; k0 += kBlockK) {
-    const int64_t k = std::min(kBlockK, args.b->k - k0);
+  const int64_t longest = args.a_transposed ? kStripK : kBlockK;
+  const int64_t blocks = (args.b->k + longest - 1) / longest;
+  for (int64_t i = 0; i < blocks; ++i) {
+    const Range part = split(args.b->k, static_cast<int>(blocks), static_cast<int>(i));
+    const int64_t k0 = part.begin, k = part.size();
     for (int64_t m = rows.begin; m < rows.end; m += kBlockRows) {
       const Block block{{m, std::min(rows.end, m + kBlockRows)}, vectors, k0, k};
       if (args.a_transposed) {
-        strips.resize((kBlockRows + kTileRows) * kBlockK);
+        strips.resize((kBlockRows + kTileRows) * kStripK);
         pack_strips(args, k0, k, block.rows, strips.data());
       }
       multiply_block(args, block, strips.data());
@@ -226,9 +237,14 @@ void gemm_target(const Gemm<float>& args, Context& context) {
       useful);
 }
 
-void columns_target(const Gemm<float>& args, int member, int members, Context& context) {
+void gemm_columns_target(const Gemm<float>& args, int member, int members, Context& context) {
   const Range range = panel_range(vectors_of(args.b->n), members, member);
   if (range.size() > 0) gemm_part(args, {0, args.m}, range, context.strips[0]);
+}
+
+Range columns_target(int64_t n, int member, int members) {
+  const Range range = panel_range(vectors_of(n), members, member);
+  return {std::min(n, range.begin * lanes()), std::min(n, range.end * lanes())};
 }
 
 // Row of `b` that is row i (of columns, where transposed) of B; -1 where that is padding.
@@ -239,26 +255,21 @@ int64_t source_row(const PackSource<float>& s, int64_t i) {
   return in_group < s.group ? i / padded(s.group) * s.group + in_group : -1;
 }
 
-// One panel of B, beginning at column n0, `width` columns with the padding.
-void pack_panel(const PackSource<float>& s, int64_t n0, int64_t width, float* out) {
+// Rows k of one panel of B, which begins at column n0 and is `width` columns wide with the padding.
+void pack_panel(const PackSource<float>& s, int64_t n0, int64_t width, Range k, float* panel) {
   const int64_t columns = std::min(width, s.n - n0);
   if (!s.transposed) {
-    for (int64_t k = 0; k < s.k; ++k) {
-      const int64_t row = source_row(s, k);
-      float* to = out + k * width;
+    for (int64_t i = k.begin; i < k.end; ++i) {
+      const int64_t row = source_row(s, i);
+      float* to = panel + i * width;
       if (row >= 0) std::copy_n(s.b + row * s.stride + n0, columns, to);
       std::fill(row >= 0 ? to + columns : to, to + width, 0.0F);
     }
     return;
   }
-  // Writes go down a column of the panel: in parts short enough for its lines to stay in the first-level cache.
-  constexpr int64_t kPart = 64;
-  for (int64_t k0 = 0; k0 < s.k; k0 += kPart) {
-    const int64_t k1 = std::min(s.k, k0 + kPart);
-    for (int64_t j = 0; j < width; ++j) {
-      const int64_t row = j < columns ? source_row(s, n0 + j) : -1;
-      for (int64_t k = k0; k < k1; ++k) out[k * width + j] = row >= 0 ? s.b[row * s.stride + k] : 0.0F;
-    }
+  for (int64_t j = 0; j < width; ++j) {
+    const int64_t row = j < columns ? source_row(s, n0 + j) : -1;
+    for (int64_t i = k.begin; i < k.end; ++i) panel[i * width + j] = row >= 0 ? s.b[row * s.stride + i] : 0.0F;
   }
 }
 
@@ -267,14 +278,20 @@ void pack_target(const PackSource<float>& s, PackedMatrix& packed, Context& cont
   packed.n = s.n;
   packed.data.resize(s.k * padded(s.n));
   const int64_t total = vectors_of(s.n);
+  // Transposed, writes go down a column of the panel: in parts of k short enough for its lines to stay in the
+  // first-level cache. Otherwise in parts short enough for the rows that are read to be read on in the next panel.
+  const int64_t part_k = s.transposed ? 64 : 16;
   constexpr int64_t kWorthAThread = 1 << 13;  // floats
   context.pool.run(
       [&](int part, int parts) {
         const Range range = panel_range(total, parts, part);
-        int64_t vectors = 0;
-        for (int64_t first = range.begin; first < range.end; first += vectors) {
-          vectors = panel_vectors(first, total);
-          pack_panel(s, first * lanes(), vectors * lanes(), packed.data.data() + first * lanes() * s.k);
+        for (int64_t k0 = 0; k0 < s.k; k0 += part_k) {
+          int64_t vectors = 0;
+          for (int64_t first = range.begin; first < range.end; first += vectors) {
+            vectors = panel_vectors(first, total);
+            pack_panel(s, first * lanes(), vectors * lanes(), {k0, std::min(s.k, k0 + part_k)},
+                       packed.data.data() + first * lanes() * s.k);
+          }
         }
       },
       std::min(panel_count(total), s.k * s.n / kWorthAThread));
@@ -287,6 +304,7 @@ HWY_AFTER_NAMESPACE();
 namespace longhand::kernels {
 
 HWY_EXPORT(gemm_target);
+HWY_EXPORT(gemm_columns_target);
 HWY_EXPORT(columns_target);
 HWY_EXPORT(pack_target);
 
@@ -301,7 +319,11 @@ void gemm(const Gemm<float>& args, Context& context) {
 }
 
 void gemm_columns(const Gemm<float>& args, int member, int members, Context& context) {
-  HWY_DYNAMIC_DISPATCH(columns_target)(args, member, members, context);
+  HWY_DYNAMIC_DISPATCH(gemm_columns_target)(args, member, members, context);
+}
+
+Range columns_of(int64_t n, int member, int members) {
+  return HWY_DYNAMIC_DISPATCH(columns_target)(n, member, members);
 }
 
 }  // namespace longhand::kernels

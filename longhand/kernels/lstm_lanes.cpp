@@ -9,6 +9,8 @@ namespace {
 constexpr int64_t kBlockRows = 128;
 // Fewer rows than these make the products of a step slower for each row.
 constexpr int64_t kGroupRows = 8;
+// Bytes of W_hh that a thread's cache holds beside everything else.
+constexpr int64_t kWeightsInCache = 768 * 1024;
 // Blocks of a pass that is shared out, at most.
 constexpr int64_t kBlocks = 16;
 // Multiply-adds below which a thread is not worth waking for a pass, and not worth waiting for in a step.
@@ -29,9 +31,11 @@ void LstmPlan::make(const LstmLanes& lanes, bool backward, const Context& contex
   if (useful_threads_ > 1 && !context.pool.may_wait()) {
     groups = std::min(B, useful_threads_);
   } else if (useful_threads_ > 1) {
-    // Two groups for each thread, so that one which is late leaves less to wait for.
-    groups = std::clamp<int64_t>(B / kGroupRows, 1, 2 * useful_threads_);
-    const int64_t of_a_lane = divide_up(useful_threads_, groups * lanes.layers);
+    // Threads share steps where a thread's cache does not hold a layer's weights, but may hold its part of them.
+    // Otherwise they share rows: two groups for each, so that one which is late leaves less to wait for.
+    const bool large = step * static_cast<int64_t>(sizeof(float)) > kWeightsInCache;
+    if (!lanes.shares_steps || !large) groups = std::clamp<int64_t>(B / kGroupRows, 1, 2 * useful_threads_);
+    const int64_t of_a_lane = large ? useful_threads_ : divide_up(useful_threads_, groups * lanes.layers);
     if (lanes.shares_steps) {
       members_ = static_cast<int>(std::clamp<int64_t>(divide_up(B, groups) * step / kStepOfAThread, 1, of_a_lane));
     }

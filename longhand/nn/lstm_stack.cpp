@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "longhand/base/error.h"
+#include "longhand/kernels/gemm.h"
 #include "longhand/kernels/reference_lstm.h"
 #include "longhand/nn/lstm_stack_parts.h"
 
@@ -292,15 +293,16 @@ void StackWorkspace<T>::apply_mask(const StackInput<T>& input, const Area& area,
     const int64_t first = t * input.batch + area.rows.begin;
     const int64_t rows = all_rows ? area.steps.size() * input.batch : area.rows.size();
     const bool variational = options().lstm.variational;
-    multiply_mask<T>({.x = x + first * x_stride,
+    const int64_t column = area.columns.begin;
+    multiply_mask<T>({.x = x + first * x_stride + column,
                       .x_stride = x_stride,
-                      .mask = mask.data() + (variational ? area.rows.begin : first) * padded(width),
+                      .mask = mask.data() + (variational ? area.rows.begin : first) * padded(width) + column,
                       .mask_rows = variational ? area.rows.size() : rows,
                       .mask_stride = padded(width),
-                      .y = y + first * y_stride,
+                      .y = y + first * y_stride + column,
                       .y_stride = y_stride,
                       .rows = rows,
-                      .width = width},
+                      .width = area.columns.size()},
                      pool);
   }
 }
@@ -396,35 +398,35 @@ void StackWorkspace<T>::enter(Layer& layer, const StackInput<T>& input, const Ar
 template <class T>
 void StackWorkspace<T>::join(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool) {
   if (layer.directions.size() == 1 && !layer.residual) return;
-  const int64_t B = input.batch, R = options().lstm.state(), Rp = padded(R), width = options().lstm.outputs();
-  const auto join_rows = [&](int64_t t, Range rows) {
-    for (int64_t row = t * B + rows.begin; row < t * B + rows.end; ++row) {
-      T* y = layer.y.data() + row * padded(width);
+  const int64_t B = input.batch, R = options().lstm.state(), Rp = padded(R), stride = padded(options().lstm.outputs());
+  const auto join_rows = [&](int64_t t) {
+    for (int64_t row = t * B + area.rows.begin; row < t * B + area.rows.end; ++row) {
+      T* y = layer.y.data() + row * stride;
       for (const Direction& d : layer.directions) {
-        std::copy_n(d.h.data() + (d.forward.shape.next_slot(0) * B + row) * Rp, R, y + (d.reverse ? R : 0));
+        const T* h = d.h.data() + (d.forward.shape.next_slot(0) * B + row) * Rp;
+        const Range from = layer.directions.size() > 1 ? Range{0, R} : area.columns;
+        std::copy(h + from.begin, h + from.end, y + from.begin + (d.reverse ? R : 0));
       }
-      for (int64_t j = 0; layer.residual && j < width; ++j) y[j] += layer.x[row * layer.x_stride + j];  // (42)
+      for (int64_t j = area.columns.begin; layer.residual && j < area.columns.end; ++j) {
+        y[j] += layer.x[row * layer.x_stride + j];  // (42)
+      }
     }
   };
   pool.run(
       [&](int part, int parts) {
         const Range steps = split(area.steps.size(), parts, part);
-        for (int64_t t = steps.begin; t < steps.end; ++t) join_rows(area.steps.begin + t, area.rows);
+        for (int64_t t = steps.begin; t < steps.end; ++t) join_rows(area.steps.begin + t);
       },
-      area.steps.size() * area.rows.size() * width / kWorthAThread);
+      area.steps.size() * area.rows.size() * stride / kWorthAThread);
 }
 
-// Whether threads may share the steps of so many layers: what is between layers is not shared.
 template <class T>
-bool StackWorkspace<T>::shares_steps(size_t count) const {
-  const bool between =
-      count > 1 && (options().lstm.residual || (pass_ == Pass::kTraining && options().lstm.dropout > 0.0));
-  const Direction& d = layers_.front().directions.front();
-  return !between && kernels::shares_steps(d.forward.weights, d.forward.masks);
+typename StackWorkspace<T>::Area StackWorkspace<T>::whole(const StackInput<T>& input, int64_t width) const {
+  return {{0, input.steps}, {0, input.batch}, {0, width}};
 }
 
-// Some layers one above the other; or one layer, in all its directions. What is before and after a single layer all
-// threads do together; in a stack it is done with each piece.
+// Some layers one above the other; or one layer, in all its directions. What is between the layers of a stack is done
+// with each piece; what is before and after them, by all threads together.
 template <class T>
 void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWeights<T>& weights,
                                       const StackInput<T>& input, kernels::Context& context) {
@@ -435,30 +437,32 @@ void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWei
       return stacked ? layers_[first + static_cast<size_t>(lane)].directions[0]
                      : layers_[first].directions[static_cast<size_t>(lane)];
     };
-    plan_.make({.shape = direction(0).forward.shape,
+    const kernels::LstmForward<float>& args = direction(0).forward;
+    plan_.make({.shape = args.shape,
                 .layers = static_cast<int>(lanes),
                 .stacked = stacked,
-                .shares_steps = shares_steps(count)},
+                .shares_steps = kernels::shares_steps(args.weights, args.masks)},
                false, context);
-    const Area whole{{0, input.steps}, {0, input.batch}};
-    if (!stacked) enter(layers_[first], input, whole, context.pool);
+    enter(layers_[first], input, whole(input, layers_[first].inputs), context.pool);
     for (size_t lane = 0; lane < lanes; ++lane) {
       Direction& d = direction(static_cast<int>(lane));
       kernels::lstm_forward_begin(d.forward, packed(weights, d), plan_.shares_steps(), d.memory, context);
     }
+    const int64_t width = options().lstm.outputs();
     plan_.run(context, [&](const kernels::LstmLane& lane, const kernels::LstmPiece& piece, kernels::Context& alone) {
-      Layer& layer = layers_[first + (stacked ? static_cast<size_t>(lane.layer) : 0)];
       Direction& d = direction(lane.layer);
       if (lane.stage != kernels::LstmLane::Stage::kSteps) {
-        if (stacked) enter(layer, input, {piece.steps, piece.rows}, alone.pool);
         kernels::lstm_forward_inputs(d.forward, packed(weights, d), piece, d.memory, alone);
       }
-      if (lane.stage != kernels::LstmLane::Stage::kInputs) {
-        kernels::lstm_forward_steps(d.forward, packed(weights, d), piece, d.memory, alone);
-        if (stacked) join(layer, input, {piece.steps, piece.rows}, alone.pool);
-      }
+      if (lane.stage == kernels::LstmLane::Stage::kInputs) return;
+      kernels::lstm_forward_steps(d.forward, packed(weights, d), piece, d.memory, alone);
+      if (!stacked) return;
+      const size_t layer = first + static_cast<size_t>(lane.layer);
+      const Area area{piece.steps, piece.rows, kernels::columns_of(width, piece.member, piece.members)};
+      join(layers_[layer], input, area, alone.pool);
+      if (layer + 1 < first + count) enter(layers_[layer + 1], input, area, alone.pool);
     });
-    if (!stacked) join(layers_[first], input, whole, context.pool);
+    if (!stacked) join(layers_[first], input, whole(input, width), context.pool);
   }
 }
 
@@ -476,7 +480,6 @@ const T* StackWorkspace<T>::forward(const StackWeights<T>& weights, StackState<T
     LONGHAND_CHECK(drops_weights() || weights.is_packed_for(pass));
   }
   const int64_t rows = input.steps * input.batch, width = options().lstm.outputs(), stride = padded(width);
-  const Area whole{{0, input.steps}, {0, input.batch}};
   const T* y = nullptr;
   for (size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
@@ -491,15 +494,15 @@ const T* StackWorkspace<T>::forward(const StackWeights<T>& weights, StackState<T
     for (size_t l = 0; l < layers_.size(); l += at_once) forward_lanes(l, at_once, weights, input, context);
   } else {
     for (Layer& layer : layers_) {
-      enter(layer, input, whole, context.pool);
+      enter(layer, input, whole(input, layer.inputs), context.pool);
       for (Direction& d : layer.directions) kernels::reference::lstm_forward(d.forward);
-      join(layer, input, whole, context.pool);
+      join(layer, input, whole(input, width), context.pool);
     }
   }
   raw_output_ = final_output_ = y;
   if (!drops_output()) return y;
   output_.resize(rows * stride);
-  apply_mask(input, whole, output_mask_, width, y, stride, output_.data(), stride, context.pool);
+  apply_mask(input, whole(input, width), output_mask_, width, y, stride, output_.data(), stride, context.pool);
   final_output_ = output_.data();
   return output_.data();
 }
@@ -530,8 +533,8 @@ const T* StackWorkspace<T>::output_gradient(const StackInput<T>& input, const St
     }
   }
   if (drops_output()) {
-    apply_mask(input, {{0, input.steps}, {0, B}}, output_mask_, width, d_output_.data(), stride, d_output_.data(),
-               stride, pool);
+    apply_mask(input, whole(input, width), output_mask_, width, d_output_.data(), stride, d_output_.data(), stride,
+               pool);
   }
   for (int64_t b = 0; penalises() && b < B; ++b) {
     const int64_t length = input.lengths != nullptr ? input.lengths[b] : input.steps;
@@ -628,10 +631,12 @@ void StackWorkspace<T>::leave(Layer& layer, const StackInput<T>& input, const Ar
     apply_mask(input, area, layer.mask, layer.inputs, dx, layer.dx_stride, dx, layer.dx_stride, pool);
   }
   if (!layer.residual) return;
-  const int64_t width = padded(options().lstm.outputs());
+  const int64_t stride = padded(options().lstm.outputs());
   for (int64_t t = area.steps.begin; t < area.steps.end; ++t) {
-    const int64_t end = (t * B + area.rows.end) * width;
-    for (int64_t i = (t * B + area.rows.begin) * width; i < end; ++i) dx[i] += layer.dy[i];  // (42)
+    for (int64_t row = t * B + area.rows.begin; row < t * B + area.rows.end; ++row) {
+      const int64_t end = row * stride + area.columns.end;
+      for (int64_t i = row * stride + area.columns.begin; i < end; ++i) dx[i] += layer.dy[i];  // (42)
+    }
   }
 }
 
@@ -661,10 +666,11 @@ void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWei
       return stacked ? layers_[last - static_cast<size_t>(lane)].directions[0]
                      : layers_[last].directions[static_cast<size_t>(lane)];
     };
-    plan_.make({.shape = direction(0).forward.shape,
+    const kernels::LstmBackward<float>& args = *direction(0).backward;
+    plan_.make({.shape = args.shape,
                 .layers = static_cast<int>(lanes),
                 .stacked = stacked,
-                .shares_steps = shares_steps(count) && direction(0).backward->dh_first == nullptr},
+                .shares_steps = kernels::shares_steps(args.weights, args.masks) && args.dh_first == nullptr},
                true, context);
     for (size_t lane = 0; lane < lanes; ++lane) {
       Direction& d = direction(static_cast<int>(lane));
@@ -677,8 +683,10 @@ void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWei
       }
       if (stacked && lane.stage != kernels::LstmLane::Stage::kSteps) {
         kernels::lstm_backward_inputs(*d.backward, packed(weights, d), piece, alone);
-        leave(layers_[last - static_cast<size_t>(lane.layer)], input,
-              {{input.steps - piece.steps.end, input.steps - piece.steps.begin}, piece.rows}, alone.pool);
+        Layer& layer = layers_[last - static_cast<size_t>(lane.layer)];
+        const Range steps{input.steps - piece.steps.end, input.steps - piece.steps.begin};
+        leave(layer, input, {steps, piece.rows, kernels::columns_of(layer.inputs, piece.member, piece.members)},
+              alone.pool);
       }
     });
     for (size_t lane = 0; lane < lanes; ++lane) {
@@ -695,7 +703,6 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
   LONGHAND_CHECK(pass_ != Pass::kInference && engine == engine_);
   if (engine == Engine::kAutograd) return backward_on_tape(input, gradient, gradients);
   const int64_t rows = input.steps * input.batch, stride = padded(options().lstm.outputs());
-  const Area whole{{0, input.steps}, {0, input.batch}};
   const T* dy = output_gradient(input, gradient, context.pool);
   for (size_t l = layers_.size(); l-- > 0;) {
     Layer& layer = layers_[l];
@@ -722,7 +729,7 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
     } else {
       for (Direction& d : layer.directions) kernels::reference::lstm_backward(*d.backward);
     }
-    if (at_once == 1) leave(layer, input, whole, context.pool);
+    if (at_once == 1) leave(layer, input, whole(input, layer.inputs), context.pool);
   }
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) finish_gradients(d, input, gradients);

@@ -205,6 +205,7 @@ class StackWorkspace {
   kernels::LstmWeights<T> weights(const Direction& direction, const T* values) const;
   kernels::LstmMasks<T> masks(const Direction& direction) const;
   kernels::LstmCache<T> cache(Direction& direction, int64_t rows, bool dense) const;
+  Area whole(const StackInput<T>& input, int64_t width) const;
   kernels::LstmInput<T> layer_input(const Layer& layer, const StackInput<T>& input) const;
 
   bool penalises() const;
@@ -230,7 +231,6 @@ class StackWorkspace {
                       kernels::Context& context);
   void leave(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);
   void finish_gradients(Direction& direction, const StackInput<T>& input, T* gradients);
-  bool shares_steps(size_t count) const;
   const T* record(const StackInput<T>& input, StackState<T>& state, const T* values);
   std::vector<autograd::Var<T>> record_direction(Direction& direction, const StackInput<T>& input,
                                                  const std::vector<autograd::Var<T>>& x, StackState<T>& state,

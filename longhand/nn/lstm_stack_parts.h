@@ -49,10 +49,10 @@ struct StackWorkspace<T>::Layer {
   int64_t dx_stride = 0;
 };
 
-/// Some steps and some rows of the batch.
+/// Some steps, some rows of the batch, and some of an array's columns.
 template <class T>
 struct StackWorkspace<T>::Area {
-  Range steps, rows;
+  Range steps, rows, columns;
 };
 
 /// A forward pass on the tape.
