@@ -64,12 +64,13 @@ HWY_INLINE void store_gates(const Gates& gates, float* to, int64_t stride) {
   hn::Store(gates.o, d, to + 3 * stride);
 }
 
-// The pointwise part of the cell, on the pre-activations of one vector of units.
-HWY_INLINE void cell(const Gates& gates, const CellRow& row, int64_t gate_stride) {
+// The pointwise part of the cell for one vector of units, from their gates.
+HWY_INLINE void cell(const CellRow& row, int64_t gate_stride) {
   const D d;
+  const Gates gates{hn::Load(d, row.gates), hn::Load(d, row.gates + gate_stride),
+                    hn::Load(d, row.gates + 2 * gate_stride), hn::Load(d, row.gates + 3 * gate_stride)};
   const V c = new_cell(gates, hn::Load(d, row.c_prev));
   const V m = hn::Mul(gates.o, tanh(c));  // (4)
-  store_gates(gates, row.gates, gate_stride);
   hn::Store(zoned(c, row.zone_c, row.c_prev), d, row.c);
   hn::Store(zoned(m, row.zone_h, row.h_prev), d, row.m);
 }
@@ -119,14 +120,22 @@ HWY_INLINE void cell_tile(const CellTile& t) {
     }
     w += 4 * lane_count;
   }
+  if (t.rows[0].product != nullptr) {
 #pragma GCC unroll 6
-  for (int r = 0; r < kRows; ++r) {
-    if (t.rows[r].product != nullptr) {
-      store_gates({a[r][0], a[r][1], a[r][2], a[r][3]}, t.rows[r].product, t.gate_stride);
-    } else {
-      cell(activate(a[r][0], a[r][1], a[r][2], a[r][3]), t.rows[r], t.gate_stride);
+    for (int r = 0; r < kRows; ++r) store_gates({a[r][0], a[r][1], a[r][2], a[r][3]}, t.rows[r].product, t.gate_stride);
+    return;
+  }
+  // Gate by gate, so that the processor has the rows' independent sums to work on at the same time.
+#pragma GCC unroll 4
+  for (int gate = 0; gate < 4; ++gate) {
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      const V activated = gate == 2 ? tanh(a[r][gate]) : sigmoid(a[r][gate]);
+      hn::Store(activated, d, t.rows[r].gates + gate * t.gate_stride);
     }
   }
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) cell(t.rows[r], t.gate_stride);
 }
 
 void cell_rows(const CellTile& t, int rows) {
