@@ -49,7 +49,7 @@ unit: build
 	@ctest --preset release -j $(jobs) -R '^$(ROOM)'
 
 bench: build
-	@build/release/bench/longhand_bench && build/release/bench/longhand_steps
+	@build/release/bench/longhand_bench && build/release/bench/longhand_layers && build/release/bench/longhand_steps
 
 docs: build
 	@tools/make_options_page.sh $(longhand) >docs/options.md

@@ -1,8 +1,11 @@
 // Layers on one thread and on several, beside the machine's own peak and, where it is installed, oneDNN: what every
 // pair of numbers compares was measured in turns. `longhand_layers [--threads N]`. docs/parallelism.md has its tables.
 #include <fmt/core.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -194,6 +197,57 @@ void training_steps(int threads) {
 #endif
 }
 
+// Another process that wants a processor, while it is told to.
+class OtherProcess {
+ public:
+  OtherProcess() : id_(::fork()) {
+    for (std::atomic<uint64_t> n = 0; id_ == 0; ++n) {
+    }
+    rest();
+  }
+  ~OtherProcess() { ::kill(id_, SIGKILL); }
+  void work() const { ::kill(id_, SIGCONT); }
+  void rest() const { ::kill(id_, SIGSTOP); }
+
+ private:
+  pid_t id_;
+};
+
+void busy_machine(const OtherProcess& other, int threads) {
+  fmt::print(
+      "\nTraining step beside one other busy process: part of the speed without it, on {} threads and on one; and\n",
+      threads);
+  fmt::print("what {} threads make beside it of what one makes there.\n\n", threads);
+  fmt::print("layers steps batch inputs hidden   threads      one   beside\n");
+  for (const LayerSizes& sizes : {LayerSizes{1, 35, 32, 256, 256}, LayerSizes{2, 35, 20, 200, 200},
+                                  LayerSizes{1, 48, 128, 512, 512}, LayerSizes{2, 64, 1, 256, 256}}) {
+    OurLstm one(sizes, 1), several(sizes, threads);
+    std::vector<double> speed, speed_of_one, beside;
+    const auto seconds = [](OurLstm& lstm) {
+      const auto start = Clock::now();
+      int calls = 0;
+      double taken = 0.0;
+      do {  // many of the system's time slices
+        lstm.train();
+        ++calls;
+        taken = std::chrono::duration<double>(Clock::now() - start).count();
+      } while (taken < 0.5);
+      return taken / calls;
+    };
+    for (int round = 0; round < 7; ++round) {
+      const double quiet = seconds(several), quiet_one = seconds(one);
+      other.work();
+      const double busy = seconds(several), busy_one = seconds(one);
+      other.rest();
+      speed.push_back(quiet / busy);
+      speed_of_one.push_back(quiet_one / busy_one);
+      beside.push_back(busy_one / busy);
+    }
+    fmt::print("{}   {:5.0f} % {:6.0f} % {:7.2f}x\n", shown(sizes), 100.0 * median(speed), 100.0 * median(speed_of_one),
+               median(beside));
+  }
+}
+
 }  // namespace
 }  // namespace longhand::bench
 
@@ -202,6 +256,8 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--threads") threads = std::max(1, std::atoi(argv[2]));
   fmt::print("{}, {} processors. Medians of 11 rounds in turns.\n", longhand::kernels::simd_target(),
              longhand::available_threads());
+  const longhand::bench::OtherProcess other;  // before there are threads
   if (threads > 1) longhand::bench::small_batches(threads);
+  if (threads > 1) longhand::bench::busy_machine(other, threads);
   for (int n = 1; n <= threads; n = n == threads ? n + 1 : threads) longhand::bench::training_steps(n);
 }

@@ -267,9 +267,14 @@ void pack_panel(const PackSource<float>& s, int64_t n0, int64_t width, Range k, 
     }
     return;
   }
-  for (int64_t j = 0; j < width; ++j) {
-    const int64_t row = j < columns ? source_row(s, n0 + j) : -1;
-    for (int64_t i = k.begin; i < k.end; ++i) panel[i * width + j] = row >= 0 ? s.b[row * s.stride + i] : 0.0F;
+  for (int64_t j = 0; j < width; j += 4) {
+    const int64_t count = std::min<int64_t>(4, width - j);
+    const float* rows[4];
+    for (int64_t r = 0; r < count; ++r) {
+      const int64_t row = j + r < columns ? source_row(s, n0 + j + r) : -1;
+      rows[r] = row >= 0 ? s.b + row * s.stride : nullptr;
+    }
+    transpose_rows(rows, count, k, panel + j, width);
   }
 }
 

@@ -8,7 +8,7 @@ namespace {
 // Rows of a block of input products: enough for their weights to be read seldom.
 constexpr int64_t kBlockRows = 128;
 // Fewer rows than these make the products of a step slower for each row.
-constexpr int64_t kGroupRows = 8;
+constexpr int64_t kGroupRows = 12;
 // Bytes of W_hh that a thread's cache holds beside everything else.
 constexpr int64_t kWeightsInCache = 768 * 1024;
 // Blocks of a pass that is shared out, at most.

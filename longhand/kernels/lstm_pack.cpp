@@ -29,11 +29,14 @@ void pack_recurrent(const LstmShape& shape, const float* w_hh, PackedMatrix& pac
           // In parts of k short enough for the panel's lines to stay in the first-level cache.
           constexpr int64_t kPart = 64;
           for (int64_t k0 = 0; k0 < R; k0 += kPart) {
-            for (int64_t j = 0; j < 4 * lane_count; ++j) {
-              float* to = packed.data.data() + p * lane_count * 4 * R + j;
-              const int64_t u = p * lane_count + j % lane_count;
-              const float* from = w_hh + (j / lane_count * H + u) * R;
-              for (int64_t k = k0; k < std::min(R, k0 + kPart); ++k) to[k * 4 * lane_count] = u < H ? from[k] : 0.0F;
+            for (int64_t j = 0; j < 4 * lane_count; j += 4) {
+              const float* rows[4];
+              for (int64_t r = 0; r < 4; ++r) {
+                const int64_t gate = (j + r) / lane_count, u = p * lane_count + (j + r) % lane_count;
+                rows[r] = u < H ? w_hh + (gate * H + u) * R : nullptr;
+              }
+              float* panel = packed.data.data() + p * lane_count * 4 * R + j;
+              transpose_rows(rows, 4, {k0, std::min(R, k0 + kPart)}, panel, 4 * lane_count);
             }
           }
         }

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "longhand/base/buffer.h"
+#include "longhand/base/threads.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
@@ -56,6 +57,29 @@ HWY_INLINE void store_n(V value, float* p, int64_t n) {
   HWY_ALIGN float copy[kLineFloats];
   hn::Store(value, d, copy);
   std::copy_n(copy, n, p);
+}
+
+// to[k * stride + j] = rows[j][k] for columns k of `count` rows j, at most four; a row that is null is zeros.
+HWY_INLINE void transpose_rows(const float* const* rows, int64_t count, Range k, float* to, int64_t stride) {
+  int64_t i = k.begin;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> d;
+  if (count == 4 && rows[0] != nullptr && rows[1] != nullptr && rows[2] != nullptr && rows[3] != nullptr) {
+    for (; i + 4 <= k.end; i += 4) {
+      const auto a = hn::LoadU(d, rows[0] + i), b = hn::LoadU(d, rows[1] + i);
+      const auto c = hn::LoadU(d, rows[2] + i), e = hn::LoadU(d, rows[3] + i);
+      const auto ac0 = hn::InterleaveLower(d, a, c), ac2 = hn::InterleaveUpper(d, a, c);
+      const auto be0 = hn::InterleaveLower(d, b, e), be2 = hn::InterleaveUpper(d, b, e);
+      hn::StoreU(hn::InterleaveLower(d, ac0, be0), d, to + i * stride);
+      hn::StoreU(hn::InterleaveUpper(d, ac0, be0), d, to + (i + 1) * stride);
+      hn::StoreU(hn::InterleaveLower(d, ac2, be2), d, to + (i + 2) * stride);
+      hn::StoreU(hn::InterleaveUpper(d, ac2, be2), d, to + (i + 3) * stride);
+    }
+  }
+#endif
+  for (; i < k.end; ++i) {
+    for (int64_t j = 0; j < count; ++j) to[i * stride + j] = rows[j] == nullptr ? 0.0F : rows[j][i];
+  }
 }
 
 // e^x - 1 = 2^n (e^r - 1) + (2^n - 1) with x = n ln 2 + r and |r| <= ln 2 / 2; returns 2^n and e^r - 1.
