@@ -2,6 +2,8 @@
 // pair of numbers compares was measured in turns. `longhand_layers [--threads N]`. docs/parallelism.md has its tables.
 #include <fmt/core.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <stdexcept>
 #include <string_view>
 #include <vector>
 
@@ -201,11 +204,18 @@ void training_steps(int threads) {
 class OtherProcess {
  public:
   OtherProcess() : id_(::fork()) {
+    if (id_ < 0) throw std::runtime_error("cannot start another process");
+    if (id_ == 0) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (std::atomic<uint64_t> n = 0; id_ == 0; ++n) {
     }
     rest();
   }
-  ~OtherProcess() { ::kill(id_, SIGKILL); }
+  ~OtherProcess() {
+    ::kill(id_, SIGKILL);
+    ::waitpid(id_, nullptr, 0);
+  }
+  OtherProcess(const OtherProcess&) = delete;
+  OtherProcess& operator=(const OtherProcess&) = delete;
   void work() const { ::kill(id_, SIGCONT); }
   void rest() const { ::kill(id_, SIGSTOP); }
 
@@ -254,8 +264,8 @@ void busy_machine(const OtherProcess& other, int threads) {
 int main(int argc, char** argv) {
   int threads = longhand::available_threads();
   if (argc == 3 && std::string_view(argv[1]) == "--threads") threads = std::max(1, std::atoi(argv[2]));
-  fmt::print("{}, {} processors. Medians of 11 rounds in turns.\n", longhand::kernels::simd_target(),
-             longhand::available_threads());
+  fmt::print("{}, {} processors. Medians of 11 rounds in turns (of 7 beside a busy process).\n",
+             longhand::kernels::simd_target(), longhand::available_threads());
   const longhand::bench::OtherProcess other;  // before there are threads
   if (threads > 1) longhand::bench::small_batches(threads);
   if (threads > 1) longhand::bench::busy_machine(other, threads);

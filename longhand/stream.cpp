@@ -230,7 +230,7 @@ struct LONGHAND_LOCAL Streams::Parts {
                       y + begin * outputs, *workers[static_cast<size_t>(thread)]);
           }
         },
-        (n + kBlock / 2 - 1) / (kBlock / 2));
+        std::max<int64_t>((n + kBlock - 1) / kBlock, std::min<int64_t>(pool.size(), n / (kBlock / 2))));
   }
 
   std::shared_ptr<const Model> model;

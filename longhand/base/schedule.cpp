@@ -79,10 +79,11 @@ void Schedule::run_erased(std::span<const Lane> lanes, ThreadPool& pool, int64_t
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
     const Lane& l = lanes[lane];
     LONGHAND_CHECK(l.steps >= 0 && l.block > 0 && l.members > 0 && l.after < static_cast<int>(lane));
+    LONGHAND_CHECK(l.after < 0 || lanes[static_cast<size_t>(l.after)].strand == l.strand);
     strands = std::max(strands, l.strand + 1);
     most_members_ = std::max(most_members_, l.members);
     pieces += l.blocks() * l.members;
-    widest += l.blocks() > 0 ? l.members : 0;
+    widest += l.members;
   }
   useful_threads = std::min({useful_threads, widest, static_cast<int64_t>(pool.size())});
   if (useful_threads <= 1 || !pool.may_wait()) {

@@ -19,7 +19,8 @@ struct Lane {
   int after = -1;     ///< the number of an earlier lane, which must have done the steps of a block first; -1: none
   int strand = 0;     ///< lanes that depend on one another have the same; strands count from 0
 
-  int64_t blocks() const { return (steps + block - 1) / block; }
+  /// At least one, which may be empty.
+  int64_t blocks() const { return steps == 0 ? 1 : (steps + block - 1) / block; }
 };
 
 /// Shares out the pieces of some lanes among threads: each thread takes whatever may begin, of the last lane that has

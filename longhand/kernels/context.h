@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <vector>
 
 #include "longhand/base/buffer.h"
@@ -42,10 +42,10 @@ struct Context {
   explicit Context(Threads threads = 0) : pool(threads), strips(static_cast<size_t>(pool.size())) {}
 
   /// A context of one thread, for what one of the pool's does alone; `thread` is that one's number.
-  Context& alone(int thread) { return alone_[static_cast<size_t>(thread)]; }
+  Context& alone(int thread) { return *alone_[static_cast<size_t>(thread)]; }
   /// Makes these contexts, unless they exist.
   void make_alone() {
-    while (static_cast<int>(alone_.size()) < pool.size()) alone_.emplace_back(1);
+    while (static_cast<int>(alone_.size()) < pool.size()) alone_.push_back(std::make_unique<Context>(1));
   }
 
   ThreadPool pool;
@@ -64,7 +64,7 @@ struct Context {
   Buffer<double> partial;            ///< partial sums, added in a fixed order
 
  private:
-  std::deque<Context> alone_;
+  std::vector<std::unique_ptr<Context>> alone_;
 };
 
 }  // namespace longhand::kernels

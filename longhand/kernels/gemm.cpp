@@ -224,8 +224,9 @@ void gemm_target(const Gemm<float>& args, Context& context) {
   const int64_t vectors = vectors_of(args.b->n);
   const bool by_rows = row_tiles >= panel_count(vectors);
   constexpr int64_t kWorthAThread = 1 << 15;  // multiply-adds; waking a thread costs about as much
-  const int64_t useful =
-      std::min(std::max(row_tiles, panel_count(vectors)), args.m * args.b->n * args.b->k / kWorthAThread);
+  int64_t useful = std::min(std::max(row_tiles, panel_count(vectors)), args.m * args.b->n * args.b->k / kWorthAThread);
+  // Each part by columns packs all strips for itself.
+  if (args.a_transposed && !by_rows) useful = std::min<int64_t>(useful, context.pool.size());
   context.pool.run(
       [&](int part, int parts, int thread) {
         const Range rows = by_rows ? split(args.m, parts, part, kTileRows) : Range{0, args.m};
@@ -241,6 +242,8 @@ void gemm_columns_target(const Gemm<float>& args, int member, int members, Conte
   const Range range = panel_range(vectors_of(args.b->n), members, member);
   if (range.size() > 0) gemm_part(args, {0, args.m}, range, context.strips[0]);
 }
+
+int64_t most_members_target(int64_t n) { return panel_count(vectors_of(n)); }
 
 Range columns_target(int64_t n, int member, int members) {
   const Range range = panel_range(vectors_of(n), members, member);
@@ -311,6 +314,7 @@ namespace longhand::kernels {
 HWY_EXPORT(gemm_target);
 HWY_EXPORT(gemm_columns_target);
 HWY_EXPORT(columns_target);
+HWY_EXPORT(most_members_target);
 HWY_EXPORT(pack_target);
 
 void pack(const PackSource<float>& source, PackedMatrix& packed, Context& context) {
@@ -330,6 +334,8 @@ void gemm_columns(const Gemm<float>& args, int member, int members, Context& con
 Range columns_of(int64_t n, int member, int members) {
   return HWY_DYNAMIC_DISPATCH(columns_target)(n, member, members);
 }
+
+int64_t most_members(int64_t n) { return HWY_DYNAMIC_DISPATCH(most_members_target)(n); }
 
 }  // namespace longhand::kernels
 #endif  // HWY_ONCE

@@ -49,7 +49,9 @@ void gemm(const Gemm<float>& args, Context& context);
 /// The share of one of several threads, each of which calls this: some columns of C. `context` is the thread's own.
 void gemm_columns(const Gemm<float>& args, int member, int members, Context& context);
 
-/// Which of n columns these are.
+/// Which of n columns of C these are.
 Range columns_of(int64_t n, int member, int members);
+/// Into how many parts n columns can be divided.
+int64_t most_members(int64_t n);
 
 }  // namespace longhand::kernels

@@ -173,13 +173,23 @@ struct LstmPiece {
   int members = 1;
 };
 
-/// Whether the members may share steps: where no unit needs more of another than its h of the step before.
+/// Whether members may share the steps of a pass: where no unit needs more of another than its h of the step before; in
+/// inference, where the input's part of the gates of all steps is no large array.
 template <class T>
-bool shares_steps(const LstmWeights<T>& weights, const LstmMasks<T>& masks) {
-  return weights.w_hr == nullptr && weights.gain_ih == nullptr && masks.recurrent == nullptr && masks.zone_h == nullptr;
+bool may_share_steps(const LstmForward<T>& args) {
+  constexpr int64_t kMost = int64_t{1} << 24;
+  const bool plain = args.weights.w_hr == nullptr && args.weights.gain_ih == nullptr &&
+                     args.masks.recurrent == nullptr && args.masks.zone_h == nullptr;
+  return plain && (args.keeps() || args.shape.steps * args.shape.batch * 4 * args.shape.hidden <= kMost);
+}
+template <class T>
+bool may_share_steps(const LstmBackward<T>& args) {
+  const bool plain = args.weights.w_hr == nullptr && args.weights.gain_ih == nullptr &&
+                     args.masks.recurrent == nullptr && args.masks.zone_h == nullptr;
+  return plain && args.dh_first == nullptr && args.dc_first == nullptr;
 }
 
-/// The forward pass in pieces, as run_lanes (lstm_lanes.h) orders them: `begin` once; then of each row, in the order of
+/// The forward pass in pieces, as LstmPlan (lstm_lanes.h) orders them: `begin` once; then of each row, in the order of
 /// work, the input's part of the gates for some steps, and these steps. `context` is the calling thread's own, except
 /// in `begin`. `shared` says that pieces have members; then the input's part is computed apart from the steps.
 void lstm_forward_begin(const LstmForward<float>& args, const PackedLstm& packed, bool shared, LstmMemory& memory,

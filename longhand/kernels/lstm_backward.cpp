@@ -176,7 +176,8 @@ Share share_of(const BackwardPass& pass) {
   const int64_t R = shape.outputs(), total = vectors_of(R);
   const Range vectors = panel_range(total, piece.members, piece.member);
   if (piece.members == 1) return {vectors, {0, padded(R)}};
-  return {vectors, {vectors.begin * lanes(), vectors.end == total ? padded(R) : vectors.end * lanes()}};
+  const bool last = vectors.size() > 0 && vectors.end == total;
+  return {vectors, {vectors.begin * lanes(), last ? padded(R) : vectors.end * lanes()}};
 }
 
 // What step t sends back to the one before it: (20), then (34) (36).
@@ -407,9 +408,11 @@ void add_input_gradient(const LstmBackward<float>& args, const PackedLstm& packe
   int64_t count = 0;
   const int32_t* rows = unpadded_rows(shape, times, piece.rows, context.rows, count);
   float* dx = args.dx + times.begin * B * args.dx_stride;
-  for (int64_t t = 0; shape.lengths != nullptr && !args.add_to_dx && piece.member == 0 && t < times.size(); ++t) {
+  const Range columns = columns_of(shape.inputs, piece.member, piece.members);
+  for (int64_t t = 0; shape.lengths != nullptr && !args.add_to_dx && t < times.size(); ++t) {
     for (int64_t b = piece.rows.begin; b < piece.rows.end; ++b) {
-      if (times.begin + t >= shape.length(b)) std::fill_n(dx + (t * B + b) * args.dx_stride, shape.inputs, 0.0F);
+      if (times.begin + t < shape.length(b)) continue;
+      std::fill_n(dx + (t * B + b) * args.dx_stride + columns.begin, columns.size(), 0.0F);
     }
   }
   const Gemm<float> product{.a = d_ih + times.begin * B * 4 * Hp,

@@ -19,8 +19,11 @@ struct Gates {
   V i, f, g, o;
 };
 
-// (2)
-HWY_INLINE Gates activate(V a_i, V a_f, V a_g, V a_o) { return {sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)}; }
+// (2) for gate 0 to 3: i f g o
+HWY_INLINE V activate_gate(int gate, V a) { return gate == 2 ? tanh(a) : sigmoid(a); }
+HWY_INLINE Gates activate(V a_i, V a_f, V a_g, V a_o) {
+  return {activate_gate(0, a_i), activate_gate(1, a_f), activate_gate(2, a_g), activate_gate(3, a_o)};
+}
 
 // (3)
 HWY_INLINE V new_cell(const Gates& gates, V c_prev) { return hn::MulAdd(gates.f, c_prev, hn::Mul(gates.i, gates.g)); }

@@ -130,8 +130,7 @@ HWY_INLINE void cell_tile(const CellTile& t) {
   for (int gate = 0; gate < 4; ++gate) {
 #pragma GCC unroll 6
     for (int r = 0; r < kRows; ++r) {
-      const V activated = gate == 2 ? tanh(a[r][gate]) : sigmoid(a[r][gate]);
-      hn::Store(activated, d, t.rows[r].gates + gate * t.gate_stride);
+      hn::Store(activate_gate(gate, a[r][gate]), d, t.rows[r].gates + gate * t.gate_stride);
     }
   }
 #pragma GCC unroll 6
@@ -242,13 +241,21 @@ void project(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t co
   }
 }
 
-void clear_finished_rows(const LstmForward<float>& args, Range range, int64_t t) {
-  const int64_t Hp = padded(args.shape.hidden), Rp = padded(args.shape.outputs());
-  for (int64_t b = range.begin; args.shape.lengths != nullptr && b < range.end; ++b) {
-    if (t < args.shape.length(b)) continue;
-    const int64_t next = args.shape.next_slot(t) * args.shape.batch + b;
-    std::fill_n(args.h + next * Rp, Rp, 0.0F);
-    if (args.keeps()) std::fill_n(args.c + next * Hp, Hp, 0.0F);
+// Of an array's row, `width` wide, what belongs to these units: the last of them have the padding, too.
+Range with_padding(const LstmShape& shape, Range units, int64_t width) {
+  const bool last = units.size() > 0 && units.end == vectors_of(shape.hidden) * lanes();
+  return {std::min(units.begin, width), last ? width : std::min(units.end, width)};
+}
+
+void clear_finished_rows(const LstmForward<float>& args, Range range, Range units, int64_t t) {
+  const LstmShape& shape = args.shape;
+  const int64_t Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const Range h = with_padding(shape, units, Rp), c = with_padding(shape, units, Hp);
+  for (int64_t b = range.begin; shape.lengths != nullptr && b < range.end; ++b) {
+    if (t < shape.length(b)) continue;
+    const int64_t next = shape.next_slot(t) * shape.batch + b;
+    std::fill_n(args.h + next * Rp + h.begin, h.size(), 0.0F);
+    if (args.keeps()) std::fill_n(args.c + next * Hp + c.begin, c.size(), 0.0F);
   }
 }
 
@@ -279,9 +286,8 @@ void copy_last_states(const ForwardPass& pass, Range units) {
   const LstmShape& shape = args.shape;
   const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
   const auto copy = [&](const float* from, float* to, int64_t width) {
-    const int64_t end = units.end == vectors_of(shape.hidden) * lanes() ? width : units.end;
-    const int64_t begin = std::min(end, units.begin);
-    if (to != nullptr) std::copy(from + begin, from + end, to + begin);
+    const Range part = with_padding(shape, units, width);
+    if (to != nullptr) std::copy(from + part.begin, from + part.end, to + part.begin);
   };
   for (int64_t b = pass.piece.rows.begin; b < pass.piece.rows.end; ++b) {
     const int64_t last = shape.last_slot(b) * B + b;
@@ -300,7 +306,7 @@ void forward_steps(const ForwardPass& pass, Context& context) {
     const int64_t t = shape.time(s);
     const int64_t count = active_rows(shape, piece.rows, t, context.active.data());
     forward_step(pass, t, context.active.data(), count, units, context.strips[0]);
-    if (piece.member == 0) clear_finished_rows(pass.args, piece.rows, t);
+    clear_finished_rows(pass.args, piece.rows, units, t);
   }
   if (piece.steps.end == shape.steps) copy_last_states(pass, units);
 }

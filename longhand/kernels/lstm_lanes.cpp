@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "longhand/base/error.h"
+#include "longhand/kernels/gemm.h"
+
 namespace longhand::kernels {
 namespace {
 
@@ -11,7 +14,7 @@ constexpr int64_t kBlockRows = 128;
 constexpr int64_t kGroupRows = 12;
 // Bytes of W_hh that a thread's cache holds beside everything else.
 constexpr int64_t kWeightsInCache = 768 * 1024;
-// Blocks of a pass that is shared out, at most.
+// Blocks of a pass that is shared out, unless they would have more rows than these.
 constexpr int64_t kBlocks = 16;
 // Multiply-adds below which a thread is not worth waking for a pass, and not worth waiting for in a step.
 constexpr int64_t kPassOfAThread = 1 << 18;
@@ -26,6 +29,7 @@ void LstmPlan::make(const LstmLanes& lanes, bool backward, const Context& contex
   const int64_t B = shape.batch, T = shape.steps, threads = context.pool.size();
   const int64_t step = 4 * shape.hidden * shape.outputs();  // multiply-adds of a row
   useful_threads_ = std::clamp<int64_t>(lanes.layers * T * B * step / kPassOfAThread, 1, threads);
+  LONGHAND_CHECK(B > 0);
   int64_t groups = 1;
   members_ = 1;
   if (useful_threads_ > 1 && !context.pool.may_wait()) {
@@ -33,10 +37,14 @@ void LstmPlan::make(const LstmLanes& lanes, bool backward, const Context& contex
   } else if (useful_threads_ > 1) {
     // Threads share steps where a thread's cache does not hold a layer's weights, but may hold its part of them.
     // Otherwise they share rows: two groups for each, so that one which is late leaves less to wait for.
-    const bool large = step * static_cast<int64_t>(sizeof(float)) > kWeightsInCache;
-    if (!lanes.shares_steps || !large) groups = std::clamp<int64_t>(B / kGroupRows, 1, 2 * useful_threads_);
-    const int64_t of_a_lane = large ? useful_threads_ : divide_up(useful_threads_, groups * lanes.layers);
-    if (lanes.shares_steps) {
+    const int64_t most = lanes.may_share_steps ? std::min(useful_threads_, most_members(shape.hidden)) : 1;
+    const int64_t rows = std::max<int64_t>(1, B / kGroupRows);
+    if (lanes.may_share_steps && step * static_cast<int64_t>(sizeof(float)) > kWeightsInCache) {
+      members_ = static_cast<int>(std::clamp<int64_t>(B * step / kStepOfAThread, 1, most));
+      groups = std::min(rows, divide_up(useful_threads_, members_));
+    } else {
+      groups = std::min(rows, 2 * useful_threads_);
+      const int64_t of_a_lane = std::min(most, divide_up(useful_threads_, groups * lanes.layers));
       members_ = static_cast<int>(std::clamp<int64_t>(divide_up(B, groups) * step / kStepOfAThread, 1, of_a_lane));
     }
   }
@@ -58,7 +66,7 @@ void LstmPlan::make(const LstmLanes& lanes, bool backward, const Context& contex
                           .block = stages == 2 && !inputs ? 1 : block,
                           .members = members_,
                           .after = first ? below : at - 1,
-                          .strand = static_cast<int>(group)});
+                          .strand = static_cast<int>(lanes.stacked ? group : layer * groups + group)});
         using Stage = LstmLane::Stage;
         places_.push_back({.layer = layer,
                            .rows = split(B, static_cast<int>(groups), static_cast<int>(group)),
@@ -72,7 +80,7 @@ void LstmPlan::make(const LstmLanes& lanes, bool backward, const Context& contex
 
 void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Context& context) {
   LstmPlan plan;
-  plan.make({.shape = args.shape, .shares_steps = shares_steps(args.weights, args.masks)}, false, context);
+  plan.make({.shape = args.shape, .may_share_steps = may_share_steps(args)}, false, context);
   LstmMemory& memory = context.layer;
   lstm_forward_begin(args, packed, plan.shares_steps(), memory, context);
   plan.run(context, [&](const LstmLane& lane, const LstmPiece& piece, Context& alone) {
@@ -84,10 +92,7 @@ void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Cont
 void lstm_backward(const LstmBackward<float>& args, const PackedLstm& packed, Context& context) {
   const bool inputs = args.weights.gain_ih == nullptr;
   LstmPlan plan;
-  plan.make(
-      {.shape = args.shape,
-       .shares_steps = shares_steps(args.weights, args.masks) && args.dh_first == nullptr && args.dc_first == nullptr},
-      true, context);
+  plan.make({.shape = args.shape, .may_share_steps = may_share_steps(args)}, true, context);
   LstmMemory& memory = context.layer;
   lstm_backward_begin(args, memory);
   plan.run(context, [&](const LstmLane& lane, const LstmPiece& piece, Context& alone) {

@@ -10,8 +10,8 @@ namespace longhand::kernels {
 struct LstmLanes {
   LstmShape shape;  ///< of the largest of them
   int layers = 1;
-  bool stacked = false;       ///< one above the other
-  bool shares_steps = false;  ///< see shares_steps
+  bool stacked = false;          ///< one above the other
+  bool may_share_steps = false;  ///< see may_share_steps in lstm.h
 };
 
 /// Where a lane is: its layer, counted in the order of work, its rows of the batch, and what of the work it does. Where

@@ -425,8 +425,8 @@ typename StackWorkspace<T>::Area StackWorkspace<T>::whole(const StackInput<T>& i
   return {{0, input.steps}, {0, input.batch}, {0, width}};
 }
 
-// Some layers one above the other; or one layer, in all its directions. What is between the layers of a stack is done
-// with each piece; what is before and after them, by all threads together.
+// Some layers one above the other; or one layer, in all its directions. The masks and joins of a stack are done with
+// each piece, but for those before the first layer; those of a single layer, by all threads together.
 template <class T>
 void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWeights<T>& weights,
                                       const StackInput<T>& input, kernels::Context& context) {
@@ -441,7 +441,7 @@ void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWei
     plan_.make({.shape = args.shape,
                 .layers = static_cast<int>(lanes),
                 .stacked = stacked,
-                .shares_steps = kernels::shares_steps(args.weights, args.masks)},
+                .may_share_steps = kernels::may_share_steps(args)},
                false, context);
     enter(layers_[first], input, whole(input, layers_[first].inputs), context.pool);
     for (size_t lane = 0; lane < lanes; ++lane) {
@@ -670,7 +670,7 @@ void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWei
     plan_.make({.shape = args.shape,
                 .layers = static_cast<int>(lanes),
                 .stacked = stacked,
-                .shares_steps = kernels::shares_steps(args.weights, args.masks) && args.dh_first == nullptr},
+                .may_share_steps = kernels::may_share_steps(args)},
                true, context);
     for (size_t lane = 0; lane < lanes; ++lane) {
       Direction& d = direction(static_cast<int>(lane));

@@ -264,12 +264,29 @@ TEST(Schedule, RethrowsAndContinues) {
   EXPECT_EQ(steps_done.load(), int64_t{2} * 23 * 6);
 }
 
-TEST(Schedule, DoesNothingWithoutSteps) {
+TEST(Schedule, DoesOneEmptyPieceWithoutSteps) {
   ThreadPool pool(2);
   Schedule schedule;
-  const std::vector<Lane> lanes = {{}, {.after = 0}};
-  schedule.run(lanes, pool, 2, [](int, int, Range, int) { FAIL(); });
+  const std::vector<Lane> lanes = {{}, {.members = 2, .after = 0}};
+  std::atomic<int> pieces{0};
+  schedule.run(lanes, pool, 2, [&](int, int, Range steps, int) {
+    EXPECT_EQ(steps.size(), 0);
+    ++pieces;
+  });
+  EXPECT_EQ(pieces.load(), 3);
 }
+
+// Threads that wake up late find another run than the one that they were woken for.
+TEST(ThreadPool, RunsFewPartsAfterMany) {
+  ThreadPool pool(7);
+  for (int round = 0; round < 3000; ++round) {
+    std::atomic<int> calls{0};
+    const int parts = round % 2 == 0 ? 28 : 2;
+    pool.run([&](int, int) { ++calls; }, parts);
+    ASSERT_EQ(calls.load(), parts);
+  }
+}
+
 TEST(ThreadPool, OthersTakeThePartsOfAThreadThatIsLate) {
   ThreadPool pool(2);
   std::atomic<int> done{0};

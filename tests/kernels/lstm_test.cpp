@@ -270,6 +270,32 @@ TEST_P(LstmKernel, IsBitIdenticalOnAnyNumberOfThreads) {
   for (const std::vector<float>& result : results) EXPECT_EQ(result, results.front());
 }
 
+// Without the gradients of the initial state, threads may share the steps of the way back, too.
+TEST(LstmKernel, SharesStepsBackwardToTheSameBits) {
+  for (const Case& c : {Case{20, 1, 9, 130, false, false}, Case{12, 2, 17, 150, false, true, {.reverse = true}},
+                        Case{5, 30, 9, 260, true, true}}) {
+    testing::on_every_target([&] {
+      std::vector<std::vector<float>> results;
+      for (const int threads : {1, 2, 3, 5}) {
+        Context context(threads);
+        Layer<float> layer(c);
+        PackedLstm packed;
+        pack_lstm(layer.shape(), layer.weights(), !c.one_hot, PackFor::kTraining, packed, context);
+        lstm_forward(layer.forward(), packed, context);
+        LstmBackward<float> args = layer.backward();
+        args.dh_first = args.dc_first = nullptr;
+        lstm_backward(args, packed, context);
+        std::vector<float> all(layer.dx.span().begin(), layer.dx.span().end());
+        for (const std::vector<float>& gradient : layer.gradients) {
+          all.insert(all.end(), gradient.begin(), gradient.end());
+        }
+        results.push_back(std::move(all));
+      }
+      for (const std::vector<float>& result : results) EXPECT_EQ(result, results.front());
+    });
+  }
+}
+
 // Sizes around the vector widths (4, 8, 16), around the tiles' rows (3, 4, 6, 8), 1, and lengths of 0.
 INSTANTIATE_TEST_SUITE_P(Sizes, LstmKernel,
                          ::testing::Values(Case{1, 1, 1, 1, false, false}, Case{1, 1, 3, 5, true, false},
@@ -285,7 +311,8 @@ INSTANTIATE_TEST_SUITE_P(Shared, LstmKernel,
                                            Case{25, 3, 17, 150, false, true, {.reverse = true}},
                                            Case{9, 1, 30, 200, false, false, {.zone_c = true}},
                                            Case{9, 2, 30, 200, false, true, {.projection = 70, .normalised = true}},
-                                           Case{12, 40, 20, 70, false, true}));
+                                           Case{12, 40, 20, 70, false, true}, Case{6, 1, 9, 260, false, false},
+                                           Case{6, 33, 9, 260, true, true}, Case{30, 15, 9, 20, false, false}));
 
 constexpr Options kProjected{.projection = 7};
 constexpr Options kReverse{.reverse = true};

@@ -477,11 +477,57 @@ TEST(LstmStack, MasksDifferByPlaceAndStep) {
   EXPECT_NE(std::vector<float>(y.begin(), y.begin() + 40), std::vector<float>(y.begin() + 40, y.begin() + 80));
 }
 
+// What an earlier batch left in rows that now are padding is gone, whoever shares their steps.
+TEST(LstmStack, ClearsThePaddingHoweverItIsSharedOut) {
+  const LstmOptions lstm{.hidden = 230, .layers = 3, .residual = true, .dropout = 0.3};
+  const int64_t T = 16, B = 3, I = 7, stride = padded(lstm.outputs());
+  for (const int threads : {1, 2, 5}) {
+    kernels::Context context(threads);
+    ParameterArena arena;
+    WholeStack<float> stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena);
+    arena.allocate();
+    arena.allocate_gradients();
+    arena.initialise(1);
+    const Buffer<float> x = testing::aligned(testing::random_rows<float>(T * B, I, padded(I), 1.0, 4));
+    Buffer<float> dy = testing::aligned(testing::random_rows<float>(T * B, lstm.outputs(), stride, 1.0, 5));
+    Buffer<float> dx(T * B * padded(I));
+    const std::vector<int32_t> lengths = {16, 3, 9};
+    for (int round = 0; round < 12; ++round) {
+      const bool ragged = round % 2 == 1;
+      const StackInput<float> input{.steps = T,
+                                    .batch = B,
+                                    .lengths = ragged ? lengths.data() : nullptr,
+                                    .x = x.data(),
+                                    .x_stride = padded(I),
+                                    .symbols = nullptr,
+                                    .masks = {1, static_cast<uint64_t>(round), 0}};
+      stack.state.reset(B);
+      stack.weights.set_values(arena.values().data());
+      const float* y = stack.forward(stack.state, input, Pass::kTraining, Engine::kFused, context);
+      // With residual connections, of what is above the first layer: its input is not.
+      for (int64_t row = 0; ragged && row < T * B; ++row) {
+        for (int64_t j = 0; row / B >= lengths[static_cast<size_t>(row % B)] && j < stride; ++j) {
+          ASSERT_EQ(y[row * stride + j], 0.0F) << threads << " threads, row " << row << ", column " << j;
+          dy[row * stride + j] = 0.0F;
+        }
+      }
+      stack.backward(input, {.d_output = dy.data(), .dx = dx.data(), .dx_stride = padded(I)}, Engine::kFused,
+                     arena.gradients().data(), context);
+      for (int64_t row = 0; ragged && row < T * B; ++row) {
+        for (int64_t j = 0; row / B >= lengths[static_cast<size_t>(row % B)] && j < I; ++j) {
+          ASSERT_EQ(dx[row * padded(I) + j], 0.0F) << threads << " threads, row " << row;
+        }
+      }
+    }
+  }
+}
+
 // Layers in a wave, directions side by side, steps that threads share, a host's threads: always the same bits.
 TEST(LstmStack, IsBitIdenticalHoweverItIsSharedOut) {
   const std::vector<std::pair<int64_t, LstmOptions>> stacks = {
       {1, {.hidden = 130}},
       {2, {.hidden = 150, .layers = 3}},
+      {14, {.hidden = 230, .layers = 2, .dropout = 0.2}},
       {3, {.hidden = 130, .layers = 3, .residual = true, .dropout = 0.3}},
       {2, {.hidden = 130, .layers = 2, .bidirectional = true, .dropout = 0.3, .variational = true}},
       {33, {.hidden = 60, .layers = 4, .dropout = 0.2, .zoneout = 0.2}},
