@@ -32,10 +32,8 @@ void pause() {
 #endif
 }
 
-}  // namespace
-
 template <class T>
-void wait_while(const std::atomic<T>& value, T old) {
+void look_then_sleep(const std::atomic<T>& value, T old) {
   for (int i = 0; i < kSpins; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
     pause();
@@ -46,8 +44,11 @@ void wait_while(const std::atomic<T>& value, T old) {
   }
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
-template void wait_while(const std::atomic<int>&, int);
-template void wait_while(const std::atomic<uint32_t>&, uint32_t);
+
+}  // namespace
+
+void wait_while(const std::atomic<int>& value, int old) { look_then_sleep(value, old); }
+void wait_while(const std::atomic<uint32_t>& value, uint32_t old) { look_then_sleep(value, old); }
 
 Range split(int64_t n, int parts, int part, int64_t grain) {
   const int64_t grains = (n + grain - 1) / grain;

@@ -42,8 +42,8 @@ class FlushDenormals {
 
 /// Looks whether a value has changed from `old`: for some microseconds in a loop, since what it waits for mostly takes
 /// no longer, then with the processor offered to others, then asleep until it is notified.
-template <class T>
-void wait_while(const std::atomic<T>& value, T old);
+void wait_while(const std::atomic<int>& value, int old);
+void wait_while(const std::atomic<uint32_t>& value, uint32_t old);
 
 /// `size()` threads, of which the caller is number 0, or a host's. Not reentrant: one `run` at a time.
 class ThreadPool {

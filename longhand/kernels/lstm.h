@@ -49,6 +49,9 @@ struct LstmShape {
   int64_t last_slot(int64_t b) const { return !reverse ? length(b) : length(b) > 0 ? 0 : steps; }
   /// The time step that is the s-th in the order of work.
   int64_t time(int64_t s) const { return reverse ? steps - 1 - s : s; }
+  /// The time steps of some in the order of work, forward and backward.
+  Range times(Range work) const { return reverse ? Range{steps - work.end, steps - work.begin} : work; }
+  Range times_back(Range work) const { return times({steps - work.end, steps - work.begin}); }
 };
 
 template <class T>

@@ -433,11 +433,7 @@ void lstm_backward_inputs(const LstmBackward<float>& args, const PackedLstm& pac
                           Context& context) {
   LONGHAND_CHECK(args.weights.gain_ih == nullptr);
   if (args.dx == nullptr) return;
-  const LstmShape& shape = args.shape;
-  // The steps of time that the piece has: on the way back, the first in the order of work is the last in that of time.
-  const Range times =
-      shape.reverse ? piece.steps : Range{shape.steps - piece.steps.end, shape.steps - piece.steps.begin};
-  add_input_gradient(args, packed, args.cache.gates, times, piece, context, false);
+  add_input_gradient(args, packed, args.cache.gates, args.shape.times_back(piece.steps), piece, context, false);
 }
 
 void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& packed, bool inputs, LstmMemory& memory,

@@ -340,11 +340,6 @@ LstmCache<float> one_step(const LstmForward<float>& args, Context& context) {
           .rstd = take(kLineFloats, normalised)};
 }
 
-// The steps of time that a piece has.
-Range times(const LstmShape& shape, Range steps) {
-  return shape.reverse ? Range{shape.steps - steps.end, shape.steps - steps.begin} : steps;
-}
-
 // Where the input's part of the gates of dense input is: in place of the gates where these are kept, and otherwise for
 // a whole pass, or for the steps of one piece.
 struct InputsPart {
@@ -355,7 +350,7 @@ InputsPart inputs_part(const LstmForward<float>& args, const LstmPiece& piece, L
   if (args.keeps()) return {args.cache.gates, 0};
   if (piece.members > 1) return {memory.pre.data(), 0};
   context.block.resize(piece.steps.size() * args.shape.batch * 4 * padded(args.shape.hidden));
-  return {context.block.data(), times(args.shape, piece.steps).begin};
+  return {context.block.data(), args.shape.times(piece.steps).begin};
 }
 
 }  // namespace
@@ -378,7 +373,7 @@ void lstm_forward_inputs(const LstmForward<float>& args, const PackedLstm& packe
   const LstmShape& shape = args.shape;
   const int64_t B = shape.batch, Hp = padded(shape.hidden);
   const bool normalised = args.weights.gain_ih != nullptr;
-  const Range time = times(shape, piece.steps);
+  const Range time = shape.times(piece.steps);
   int64_t count = 0;
   const int32_t* rows = unpadded_rows(shape, time, piece.rows, context.rows, count);
   const InputsPart part = inputs_part(args, piece, memory, context);

@@ -1,8 +1,6 @@
 // Which rows of a ragged batch there is work for. For the sources of the LSTM layer alone.
 #pragma once
 
-#include <algorithm>
-
 #include "longhand/base/error.h"
 #include "longhand/kernels/lstm.h"
 

@@ -4,15 +4,10 @@
 #include <type_traits>
 
 #include "longhand/base/error.h"
-#include "longhand/kernels/gemm.h"
 #include "longhand/kernels/reference_lstm.h"
 #include "longhand/nn/lstm_stack_parts.h"
 
 namespace longhand::nn {
-namespace {
-constexpr int64_t kWorthAThread = 1 << 14;  // elements to copy
-}
-
 LstmStack::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
     : options_(options), layers_(static_cast<size_t>(options.lstm.layers)) {
   const LstmOptions& lstm = options.lstm;
@@ -284,29 +279,6 @@ void StackWorkspace<T>::draw_activation_mask(const StackInput<T>& input, uint32_
   draw_mask(dropout_draw<T>(key, p), mask.data(), rows, width, padded(width), pool);
 }
 
-// (44) y = x * mask for a part of an array [T, B, width]; dx = dy * mask likewise.
-template <class T>
-void StackWorkspace<T>::apply_mask(const StackInput<T>& input, const Area& area, const Buffer<T>& mask, int64_t width,
-                                   const T* x, int64_t x_stride, T* y, int64_t y_stride, ThreadPool& pool) const {
-  const bool all_rows = area.rows.size() == input.batch;
-  for (int64_t t = area.steps.begin; t < area.steps.end; t += all_rows ? area.steps.size() : 1) {
-    const int64_t first = t * input.batch + area.rows.begin;
-    const int64_t rows = all_rows ? area.steps.size() * input.batch : area.rows.size();
-    const bool variational = options().lstm.variational;
-    const int64_t column = area.columns.begin;
-    multiply_mask<T>({.x = x + first * x_stride + column,
-                      .x_stride = x_stride,
-                      .mask = mask.data() + (variational ? area.rows.begin : first) * padded(width) + column,
-                      .mask_rows = variational ? area.rows.size() : rows,
-                      .mask_stride = padded(width),
-                      .y = y + first * y_stride + column,
-                      .y_stride = y_stride,
-                      .rows = rows,
-                      .width = area.columns.size()},
-                     pool);
-  }
-}
-
 // Everything that a forward pass needs before any engine runs.
 template <class T>
 void StackWorkspace<T>::begin(const StackInput<T>& input, StackState<T>& state, const T* values, ThreadPool& pool) {
@@ -384,86 +356,6 @@ const T* StackWorkspace<T>::output(Layer& layer, const StackInput<T>& input) con
   }
   layer.y.resize(input.steps * input.batch * padded(options().lstm.outputs()));
   return layer.y.data();
-}
-
-// The layer's input through its mask.
-template <class T>
-void StackWorkspace<T>::enter(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool) {
-  if (!drops(layer)) return;
-  apply_mask(input, area, layer.mask, layer.inputs, layer.x, layer.x_stride, layer.dropped.data(), padded(layer.inputs),
-             pool);
-}
-
-// The layer's output: its directions side by side, plus its input where it is residual.
-template <class T>
-void StackWorkspace<T>::join(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool) {
-  if (layer.directions.size() == 1 && !layer.residual) return;
-  const int64_t B = input.batch, R = options().lstm.state(), Rp = padded(R), stride = padded(options().lstm.outputs());
-  const auto join_rows = [&](int64_t t) {
-    for (int64_t row = t * B + area.rows.begin; row < t * B + area.rows.end; ++row) {
-      T* y = layer.y.data() + row * stride;
-      for (const Direction& d : layer.directions) {
-        const T* h = d.h.data() + (d.forward.shape.next_slot(0) * B + row) * Rp;
-        const Range from = layer.directions.size() > 1 ? Range{0, R} : area.columns;
-        std::copy(h + from.begin, h + from.end, y + from.begin + (d.reverse ? R : 0));
-      }
-      for (int64_t j = area.columns.begin; layer.residual && j < area.columns.end; ++j) {
-        y[j] += layer.x[row * layer.x_stride + j];  // (42)
-      }
-    }
-  };
-  pool.run(
-      [&](int part, int parts) {
-        const Range steps = split(area.steps.size(), parts, part);
-        for (int64_t t = steps.begin; t < steps.end; ++t) join_rows(area.steps.begin + t);
-      },
-      area.steps.size() * area.rows.size() * stride / kWorthAThread);
-}
-
-template <class T>
-typename StackWorkspace<T>::Area StackWorkspace<T>::whole(const StackInput<T>& input, int64_t width) const {
-  return {{0, input.steps}, {0, input.batch}, {0, width}};
-}
-
-// Some layers one above the other; or one layer, in all its directions. The masks and joins of a stack are done with
-// each piece, but for those before the first layer; those of a single layer, by all threads together.
-template <class T>
-void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWeights<T>& weights,
-                                      const StackInput<T>& input, kernels::Context& context) {
-  if constexpr (std::is_same_v<T, float>) {
-    const bool stacked = count > 1;
-    const size_t lanes = stacked ? count : layers_[first].directions.size();
-    const auto direction = [&](int lane) -> Direction& {
-      return stacked ? layers_[first + static_cast<size_t>(lane)].directions[0]
-                     : layers_[first].directions[static_cast<size_t>(lane)];
-    };
-    const kernels::LstmForward<float>& args = direction(0).forward;
-    plan_.make({.shape = args.shape,
-                .layers = static_cast<int>(lanes),
-                .stacked = stacked,
-                .may_share_steps = kernels::may_share_steps(args)},
-               false, context);
-    enter(layers_[first], input, whole(input, layers_[first].inputs), context.pool);
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      Direction& d = direction(static_cast<int>(lane));
-      kernels::lstm_forward_begin(d.forward, packed(weights, d), plan_.shares_steps(), d.memory, context);
-    }
-    const int64_t width = options().lstm.outputs();
-    plan_.run(context, [&](const kernels::LstmLane& lane, const kernels::LstmPiece& piece, kernels::Context& alone) {
-      Direction& d = direction(lane.layer);
-      if (lane.stage != kernels::LstmLane::Stage::kSteps) {
-        kernels::lstm_forward_inputs(d.forward, packed(weights, d), piece, d.memory, alone);
-      }
-      if (lane.stage == kernels::LstmLane::Stage::kInputs) return;
-      kernels::lstm_forward_steps(d.forward, packed(weights, d), piece, d.memory, alone);
-      if (!stacked) return;
-      const size_t layer = first + static_cast<size_t>(lane.layer);
-      const Area area{piece.steps, piece.rows, kernels::columns_of(width, piece.member, piece.members)};
-      join(layers_[layer], input, area, alone.pool);
-      if (layer + 1 < first + count) enter(layers_[layer + 1], input, area, alone.pool);
-    });
-    if (!stacked) join(layers_[first], input, whole(input, width), context.pool);
-  }
 }
 
 template <class T>
@@ -588,7 +480,7 @@ void StackWorkspace<T>::prepare_backward(Layer& layer, const StackWeights<T>& we
               std::copy_n(layer.dy + row * padded(2 * R) + (d.reverse ? R : 0), R, d.dy.data() + row * Rp);
             }
           },
-          rows * R / kWorthAThread);
+          rows * R / kCopyOfAThread);
       dy = d.dy.data();
     }
     kernels::LstmGradients<T> into = d.offsets.view(gradients);
@@ -621,25 +513,6 @@ void StackWorkspace<T>::prepare_backward(Layer& layer, const StackWeights<T>& we
   }
 }
 
-// The gradient of the layer's input, as its directions have it, through the mask; and past the layer, if it is
-// residual.
-template <class T>
-void StackWorkspace<T>::leave(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool) {
-  T* dx = layer.dx;
-  const int64_t B = input.batch;
-  if (dx != nullptr && drops(layer)) {
-    apply_mask(input, area, layer.mask, layer.inputs, dx, layer.dx_stride, dx, layer.dx_stride, pool);
-  }
-  if (!layer.residual) return;
-  const int64_t stride = padded(options().lstm.outputs());
-  for (int64_t t = area.steps.begin; t < area.steps.end; ++t) {
-    for (int64_t row = t * B + area.rows.begin; row < t * B + area.rows.end; ++row) {
-      const int64_t end = row * stride + area.columns.end;
-      for (int64_t i = row * stride + area.columns.begin; i < end; ++i) dx[i] += layer.dy[i];  // (42)
-    }
-  }
-}
-
 // What the kernels do not know of a direction's gradients.
 template <class T>
 void StackWorkspace<T>::finish_gradients(Direction& d, const StackInput<T>& input, T* gradients) {
@@ -652,47 +525,6 @@ void StackWorkspace<T>::finish_gradients(Direction& d, const StackInput<T>& inpu
     if (began_[static_cast<size_t>(b)] == 0) continue;
     for (int64_t j = 0; j < R; ++j) gradients[d.offsets.h_0 + j] += d.dh_state[b * Rp + j];
     for (int64_t k = 0; k < H; ++k) gradients[d.offsets.c_0 + k] += d.dc_state[b * padded(H) + k];
-  }
-}
-
-// The mirror of forward_lanes: layers from `last` downwards.
-template <class T>
-void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWeights<T>& weights,
-                                       const StackInput<T>& input, kernels::Context& context) {
-  if constexpr (std::is_same_v<T, float>) {
-    const bool stacked = count > 1;
-    const size_t lanes = stacked ? count : layers_[last].directions.size();
-    const auto direction = [&](int lane) -> Direction& {
-      return stacked ? layers_[last - static_cast<size_t>(lane)].directions[0]
-                     : layers_[last].directions[static_cast<size_t>(lane)];
-    };
-    const kernels::LstmBackward<float>& args = *direction(0).backward;
-    plan_.make({.shape = args.shape,
-                .layers = static_cast<int>(lanes),
-                .stacked = stacked,
-                .may_share_steps = kernels::may_share_steps(args)},
-               true, context);
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      Direction& d = direction(static_cast<int>(lane));
-      kernels::lstm_backward_begin(*d.backward, d.memory);
-    }
-    plan_.run(context, [&](const kernels::LstmLane& lane, const kernels::LstmPiece& piece, kernels::Context& alone) {
-      Direction& d = direction(lane.layer);
-      if (lane.stage != kernels::LstmLane::Stage::kInputs) {
-        kernels::lstm_backward_steps(*d.backward, packed(weights, d), piece, d.memory, alone);
-      }
-      if (stacked && lane.stage != kernels::LstmLane::Stage::kSteps) {
-        kernels::lstm_backward_inputs(*d.backward, packed(weights, d), piece, alone);
-        Layer& layer = layers_[last - static_cast<size_t>(lane.layer)];
-        const Range steps{input.steps - piece.steps.end, input.steps - piece.steps.begin};
-        leave(layer, input, {steps, piece.rows, kernels::columns_of(layer.inputs, piece.member, piece.members)},
-              alone.pool);
-      }
-    });
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      Direction& d = direction(static_cast<int>(lane));
-      kernels::lstm_backward_weights(*d.backward, packed(weights, d), !stacked, d.memory, context);
-    }
   }
 }
 

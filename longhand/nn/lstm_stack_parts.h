@@ -16,6 +16,9 @@ constexpr uint32_t mask_place(size_t layer, bool reverse) {
   return 256 + kMaskKinds * (2 * static_cast<uint32_t>(layer) + (reverse ? 1 : 0));
 }
 
+/// Elements whose copying is worth a thread.
+inline constexpr int64_t kCopyOfAThread = 1 << 14;
+
 /// One layer in one direction.
 template <class T>
 struct StackWorkspace<T>::Direction : LstmStack::Direction {

@@ -25,6 +25,7 @@ constexpr const char* kFused = "longhand/kernels/lstm_backward.cpp";
 constexpr const char* kSymbols = "longhand/kernels/lstm_symbols.cpp";
 constexpr const char* kNorm = "longhand/kernels/layer_norm-inl.h";
 constexpr const char* kStack = "longhand/nn/lstm_stack.cpp";
+constexpr const char* kStackLanes = "longhand/nn/lstm_stack_lanes.cpp";
 constexpr const char* kStackTape = "longhand/nn/lstm_stack_tape.cpp";
 
 constexpr Mutant kMutants[] = {
@@ -97,15 +98,15 @@ constexpr Mutant kMutants[] = {
     {"FusedGainIh40", kFused, "add_sum(da, args.cache.norm_ih, 4, H, rows, args.gradients.gain_ih, context);", ""},
     {"FusedGainC41", kFused, "add_sum(pass.d_cell, args.cache.norm_c, 1", "add_sum(pass.d_cell, nullptr, 1"},
     {"FusedBiasC41", kFused, "add_sum(pass.d_cell, nullptr, 1, H, rows, args.gradients.bias_c, context);", ""},
-    {"FusedSymbolWeights27", kSymbols,
-     "args.gradients.w_ih[k * I + context.symbols.symbols[s]] += ", "args.gradients.w_ih[k * I + context.symbols.symbols[s]] = "},
+    {"FusedSymbolWeights27", kSymbols, "args.gradients.w_ih[k * I + context.symbols.symbols[s]] += ",
+     "args.gradients.w_ih[k * I + context.symbols.symbols[s]] = "},
     {"FusedSymbolGain40", kSymbols, "context.columns[at] * normalised[at]", "context.columns[at]"},
     // The stack around them, on which fused and reference both stand.
     {"StackWeightDrop35", kStack, "d.weight_mask[i] * d.d_dropped_w_hh[i]", "d.d_dropped_w_hh[i]"},
-    {"StackResidual42", kStack, "dx[i] += layer.dy[i];", "dx[i] -= layer.dy[i];"},
+    {"StackResidual42", kStackLanes, "dx[i] += layer.dy[i];", "dx[i] -= layer.dy[i];"},
     {"StackInitialState43", kStack, "gradients[d.offsets.c_0 + k] += ", "gradients[d.offsets.c_0 + k] -= "},
     {"StackReverseInput", kStack, ".add_to_dx = d.reverse", ".add_to_dx = false"},
-    {"StackDropoutBetween44", kStack, "if (dx != nullptr && drops(layer)) {", "if (false) {"},
+    {"StackDropoutBetween44", kStackLanes, "if (dx != nullptr && drops(layer)) {", "if (false) {"},
     {"StackDropoutOutput44", kStack, "if (drops_output()) {", "if (false) {"},
     // Its penalties, and those of the tape.
     {"StackPenaltyFactor49and50", kStack, "T(2) * gradient.penalty_scale", "gradient.penalty_scale"},
