@@ -176,20 +176,24 @@ struct LstmPiece {
   int members = 1;
 };
 
-/// Whether members may share the steps of a pass: where no unit needs more of another than its h of the step before; in
-/// inference, where the input's part of the gates of all steps is no large array.
+/// Whether units need of one another no more than their h of the step before. `args` are those of a pass.
+template <class Args>
+bool units_are_independent(const Args& args) {
+  return args.weights.w_hr == nullptr && args.weights.gain_ih == nullptr && args.masks.recurrent == nullptr &&
+         args.masks.zone_h == nullptr;
+}
+
+/// Whether members may share the steps of a pass: in inference, only where the input's part of the gates of all steps
+/// is no large array; backward, only where the gradients of the initial states are not wanted.
 template <class T>
 bool may_share_steps(const LstmForward<T>& args) {
   constexpr int64_t kMost = int64_t{1} << 24;
-  const bool plain = args.weights.w_hr == nullptr && args.weights.gain_ih == nullptr &&
-                     args.masks.recurrent == nullptr && args.masks.zone_h == nullptr;
-  return plain && (args.keeps() || args.shape.steps * args.shape.batch * 4 * args.shape.hidden <= kMost);
+  const int64_t gates = args.shape.steps * args.shape.batch * 4 * args.shape.hidden;
+  return units_are_independent(args) && (args.keeps() || gates <= kMost);
 }
 template <class T>
 bool may_share_steps(const LstmBackward<T>& args) {
-  const bool plain = args.weights.w_hr == nullptr && args.weights.gain_ih == nullptr &&
-                     args.masks.recurrent == nullptr && args.masks.zone_h == nullptr;
-  return plain && args.dh_first == nullptr && args.dc_first == nullptr;
+  return units_are_independent(args) && args.dh_first == nullptr && args.dc_first == nullptr;
 }
 
 /// The forward pass in pieces, as LstmPlan (lstm_lanes.h) orders them: `begin` once; then of each row, in the order of
