@@ -26,27 +26,11 @@ struct OneDnnLstm::Parts {
     };
     const auto inference_desc = forward_of(dnnl::prop_kind::forward_inference);
     const auto training_desc = forward_of(dnnl::prop_kind::forward_training);
-    const auto backward_desc = dnnl::lstm_backward::primitive_desc({dnnl::prop_kind::backward,
-                                                                    dnnl::rnn_direction::unidirectional_left2right,
-                                                                    x,
-                                                                    state,
-                                                                    state,
-                                                                    any_ih,
-                                                                    any_hh,
-                                                                    bias,
-                                                                    y,
-                                                                    state,
-                                                                    state,
-                                                                    x,
-                                                                    state,
-                                                                    state,
-                                                                    any_ih,
-                                                                    any_hh,
-                                                                    bias,
-                                                                    y,
-                                                                    state,
-                                                                    state},
-                                                                   engine, training_desc);
+    const dnnl::lstm_backward::desc backward_of(dnnl::prop_kind::backward,
+                                                dnnl::rnn_direction::unidirectional_left2right,           //
+                                                x, state, state, any_ih, any_hh, bias, y, state, state,   // values
+                                                x, state, state, any_ih, any_hh, bias, y, state, state);  // gradients
+    const dnnl::lstm_backward::primitive_desc backward_desc(backward_of, engine, training_desc);
     const auto filled = [&](const memory::desc& desc, float scale) {
       memory m(desc, engine);
       auto* data = static_cast<float*>(m.get_data_handle());

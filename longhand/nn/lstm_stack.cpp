@@ -555,13 +555,13 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
     for (size_t l = end; l-- > end - at_once;) {
       prepare_backward(layers_[l], weights, input, gradient.states, gradients, context.pool);
     }
-    Layer& layer = layers_[end - 1];
     if (engine == Engine::kFused) {
       backward_lanes(end - 1, at_once, weights, input, context);
-    } else {
-      for (Direction& d : layer.directions) kernels::reference::lstm_backward(*d.backward);
+      continue;
     }
-    if (at_once == 1) leave(layer, input, whole(input, layer.inputs), context.pool);
+    Layer& layer = layers_[end - 1];
+    for (Direction& d : layer.directions) kernels::reference::lstm_backward(*d.backward);
+    leave(layer, input, whole(input, layer.inputs), context.pool);
   }
   for (Layer& layer : layers_) {
     for (Direction& d : layer.directions) finish_gradients(d, input, gradients);

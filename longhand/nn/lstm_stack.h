@@ -223,6 +223,7 @@ class StackWorkspace {
   const T* output(Layer& layer, const StackInput<T>& input) const;
   void enter(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);
   void join(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);
+  Direction& lane_direction(size_t first, int step, int lane);
   void forward_lanes(size_t first, size_t count, const StackWeights<T>& weights, const StackInput<T>& input,
                      kernels::Context& context);
   void prepare_backward(Layer& layer, const StackWeights<T>& weights, const StackInput<T>& input, bool states,

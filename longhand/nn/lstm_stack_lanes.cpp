@@ -68,27 +68,31 @@ typename StackWorkspace<T>::Area StackWorkspace<T>::whole(const StackInput<T>& i
   return {{0, input.steps}, {0, input.batch}, {0, width}};
 }
 
-// Some layers one above the other; or one layer, in all its directions. The masks and joins of a stack are done with
-// each piece, but for those before the first layer; those of a single layer, by all threads together.
+// The direction whose pieces a lane has: of a stack of single directions, counted from `first` upwards or downwards; or
+// of the one layer `first`.
+template <class T>
+typename StackWorkspace<T>::Direction& StackWorkspace<T>::lane_direction(size_t first, int step, int lane) {
+  std::vector<Direction>& directions = layers_[first].directions;
+  if (directions.size() > 1) return directions[static_cast<size_t>(lane)];
+  return layers_[static_cast<size_t>(static_cast<int>(first) + step * lane)].directions[0];
+}
+
+// Some layers of one direction, one above the other; or one layer, in both directions. Single directions go through
+// masks and joins with each piece. Of two, all threads join the outputs when both are done.
 template <class T>
 void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWeights<T>& weights,
                                       const StackInput<T>& input, kernels::Context& context) {
   if constexpr (std::is_same_v<T, float>) {
-    const bool stacked = count > 1;
-    const size_t lanes = stacked ? count : layers_[first].directions.size();
-    const auto direction = [&](int lane) -> Direction& {
-      return stacked ? layers_[first + static_cast<size_t>(lane)].directions[0]
-                     : layers_[first].directions[static_cast<size_t>(lane)];
-    };
+    const size_t directions = layers_[first].directions.size();
+    const auto lanes = static_cast<int>(count * directions);
+    const auto direction = [&](int lane) -> Direction& { return lane_direction(first, 1, lane); };
     const kernels::LstmForward<float>& args = direction(0).forward;
-    plan_.make({.shape = args.shape,
-                .layers = static_cast<int>(lanes),
-                .stacked = stacked,
-                .may_share_steps = kernels::may_share_steps(args)},
-               false, context);
+    plan_.make(
+        {.shape = args.shape, .layers = lanes, .stacked = count > 1, .may_share_steps = kernels::may_share_steps(args)},
+        false, context);
     enter(layers_[first], input, whole(input, layers_[first].inputs), context.pool);
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      Direction& d = direction(static_cast<int>(lane));
+    for (int lane = 0; lane < lanes; ++lane) {
+      Direction& d = direction(lane);
       kernels::lstm_forward_begin(d.forward, packed(weights, d), plan_.shares_steps(), d.memory, context);
     }
     const int64_t width = options().lstm.outputs();
@@ -99,13 +103,13 @@ void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWei
       }
       if (lane.stage == kernels::LstmLane::Stage::kInputs) return;
       kernels::lstm_forward_steps(d.forward, packed(weights, d), piece, d.memory, alone);
-      if (!stacked) return;
+      if (directions > 1) return;
       const size_t layer = first + static_cast<size_t>(lane.layer);
       const Area area{piece.steps, piece.rows, kernels::columns_of(width, piece.member, piece.members)};
       join(layers_[layer], input, area, alone.pool);
       if (layer + 1 < first + count) enter(layers_[layer + 1], input, area, alone.pool);
     });
-    if (!stacked) join(layers_[first], input, whole(input, width), context.pool);
+    if (directions > 1) join(layers_[first], input, whole(input, width), context.pool);
   }
 }
 
@@ -128,44 +132,40 @@ void StackWorkspace<T>::leave(Layer& layer, const StackInput<T>& input, const Ar
   }
 }
 
-// The mirror of forward_lanes: layers from `last` downwards.
+// The mirror of forward_lanes: layers from `last` downwards. The gradient of a layer's input comes with each piece,
+// unless it has two directions, or is normalised: then only when all steps are done.
 template <class T>
 void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWeights<T>& weights,
                                        const StackInput<T>& input, kernels::Context& context) {
   if constexpr (std::is_same_v<T, float>) {
-    const bool stacked = count > 1;
-    const size_t lanes = stacked ? count : layers_[last].directions.size();
-    const auto direction = [&](int lane) -> Direction& {
-      return stacked ? layers_[last - static_cast<size_t>(lane)].directions[0]
-                     : layers_[last].directions[static_cast<size_t>(lane)];
-    };
+    const size_t directions = layers_[last].directions.size();
+    const auto lanes = static_cast<int>(count * directions);
+    const auto direction = [&](int lane) -> Direction& { return lane_direction(last, -1, lane); };
+    const bool in_pieces = directions == 1 && !options().lstm.layer_norm;
     const kernels::LstmBackward<float>& args = *direction(0).backward;
-    plan_.make({.shape = args.shape,
-                .layers = static_cast<int>(lanes),
-                .stacked = stacked,
-                .may_share_steps = kernels::may_share_steps(args)},
-               true, context);
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      Direction& d = direction(static_cast<int>(lane));
-      kernels::lstm_backward_begin(*d.backward, d.memory);
+    plan_.make(
+        {.shape = args.shape, .layers = lanes, .stacked = count > 1, .may_share_steps = kernels::may_share_steps(args)},
+        true, context);
+    for (int lane = 0; lane < lanes; ++lane) {
+      kernels::lstm_backward_begin(*direction(lane).backward, direction(lane).memory);
     }
     plan_.run(context, [&](const kernels::LstmLane& lane, const kernels::LstmPiece& piece, kernels::Context& alone) {
       Direction& d = direction(lane.layer);
       if (lane.stage != kernels::LstmLane::Stage::kInputs) {
         kernels::lstm_backward_steps(*d.backward, packed(weights, d), piece, d.memory, alone);
       }
-      if (stacked && lane.stage != kernels::LstmLane::Stage::kSteps) {
-        kernels::lstm_backward_inputs(*d.backward, packed(weights, d), piece, alone);
-        Layer& layer = layers_[last - static_cast<size_t>(lane.layer)];
-        const Range steps = d.backward->shape.times_back(piece.steps);
-        leave(layer, input, {steps, piece.rows, kernels::columns_of(layer.inputs, piece.member, piece.members)},
-              alone.pool);
-      }
+      if (!in_pieces || lane.stage == kernels::LstmLane::Stage::kSteps) return;
+      kernels::lstm_backward_inputs(*d.backward, packed(weights, d), piece, alone);
+      Layer& layer = layers_[last - static_cast<size_t>(lane.layer)];
+      const Range steps = d.backward->shape.times_back(piece.steps);
+      leave(layer, input, {steps, piece.rows, kernels::columns_of(layer.inputs, piece.member, piece.members)},
+            alone.pool);
     });
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      Direction& d = direction(static_cast<int>(lane));
-      kernels::lstm_backward_weights(*d.backward, packed(weights, d), !stacked, d.memory, context);
+    for (int lane = 0; lane < lanes; ++lane) {
+      Direction& d = direction(lane);
+      kernels::lstm_backward_weights(*d.backward, packed(weights, d), !in_pieces, d.memory, context);
     }
+    if (!in_pieces) leave(layers_[last], input, whole(input, layers_[last].inputs), context.pool);
   }
 }
 

@@ -477,45 +477,72 @@ TEST(LstmStack, MasksDifferByPlaceAndStep) {
   EXPECT_NE(std::vector<float>(y.begin(), y.begin() + 40), std::vector<float>(y.begin() + 40, y.begin() + 80));
 }
 
-// What an earlier batch left in rows that now are padding is gone, whoever shares their steps.
-TEST(LstmStack, ClearsThePaddingHoweverItIsSharedOut) {
-  const LstmOptions lstm{.hidden = 230, .layers = 3, .residual = true, .dropout = 0.3};
-  const int64_t T = 16, B = 3, I = 7, stride = padded(lstm.outputs());
-  for (const int threads : {1, 2, 5}) {
-    kernels::Context context(threads);
-    ParameterArena arena;
-    WholeStack<float> stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena);
+// A stack on some threads, with T steps of B rows of random input.
+struct SharedStack {
+  SharedStack(const LstmOptions& lstm, int64_t steps, int64_t batch, const Threads& threads)
+      : T(steps),
+        B(batch),
+        context(threads),
+        stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena),
+        width(padded(lstm.outputs())),
+        x(testing::aligned(testing::random_rows<float>(T * B, I, padded(I), 1.0, 4))),
+        dy(testing::aligned(testing::random_rows<float>(T * B, lstm.outputs(), width, 1.0, 5))),
+        dx(T * B * padded(I)) {
     arena.allocate();
     arena.allocate_gradients();
     arena.initialise(1);
-    const Buffer<float> x = testing::aligned(testing::random_rows<float>(T * B, I, padded(I), 1.0, 4));
-    Buffer<float> dy = testing::aligned(testing::random_rows<float>(T * B, lstm.outputs(), stride, 1.0, 5));
-    Buffer<float> dx(T * B * padded(I));
-    const std::vector<int32_t> lengths = {16, 3, 9};
+  }
+
+  StackInput<float> input(const int32_t* lengths, uint64_t step) const {
+    return {.steps = T,
+            .batch = B,
+            .lengths = lengths,
+            .x = x.data(),
+            .x_stride = padded(I),
+            .symbols = nullptr,
+            .masks = {1, step, 0}};
+  }
+  const float* forward(const StackInput<float>& in, Pass pass) {
+    stack.state.reset(B);
+    stack.weights.set_values(arena.values().data());
+    return stack.forward(stack.state, in, pass, Engine::kFused, context);
+  }
+  void backward(const StackInput<float>& in) {
+    stack.backward(in, {.d_output = dy.data(), .dx = dx.data(), .dx_stride = padded(I)}, Engine::kFused,
+                   arena.gradients().data(), context);
+  }
+
+  static constexpr int64_t I = 11;
+  int64_t T, B;
+  kernels::Context context;
+  ParameterArena arena;
+  WholeStack<float> stack;
+  int64_t width;
+  Buffer<float> x, dy, dx;
+};
+
+// What an earlier batch left in rows that now are padding is gone, whoever shares their steps.
+TEST(LstmStack, ClearsThePaddingHoweverItIsSharedOut) {
+  const std::vector<int32_t> lengths = {16, 3, 9};
+  for (const int threads : {1, 2, 5}) {
+    SharedStack s({.hidden = 230, .layers = 3, .residual = true, .dropout = 0.3}, 16, 3, threads);
     for (int round = 0; round < 12; ++round) {
       const bool ragged = round % 2 == 1;
-      const StackInput<float> input{.steps = T,
-                                    .batch = B,
-                                    .lengths = ragged ? lengths.data() : nullptr,
-                                    .x = x.data(),
-                                    .x_stride = padded(I),
-                                    .symbols = nullptr,
-                                    .masks = {1, static_cast<uint64_t>(round), 0}};
-      stack.state.reset(B);
-      stack.weights.set_values(arena.values().data());
-      const float* y = stack.forward(stack.state, input, Pass::kTraining, Engine::kFused, context);
-      // With residual connections, of what is above the first layer: its input is not.
-      for (int64_t row = 0; ragged && row < T * B; ++row) {
-        for (int64_t j = 0; row / B >= lengths[static_cast<size_t>(row % B)] && j < stride; ++j) {
-          ASSERT_EQ(y[row * stride + j], 0.0F) << threads << " threads, row " << row << ", column " << j;
-          dy[row * stride + j] = 0.0F;
+      const StackInput<float> input = s.input(ragged ? lengths.data() : nullptr, static_cast<uint64_t>(round));
+      const float* y = s.forward(input, Pass::kTraining);
+      const auto is_padding = [&](int64_t row) {
+        return ragged && row / s.B >= lengths[static_cast<size_t>(row % s.B)];
+      };
+      for (int64_t row = 0; row < s.T * s.B; ++row) {
+        for (int64_t j = 0; is_padding(row) && j < s.width; ++j) {
+          ASSERT_EQ(y[row * s.width + j], 0.0F) << threads << " threads, row " << row << ", column " << j;
+          s.dy[row * s.width + j] = 0.0F;
         }
       }
-      stack.backward(input, {.d_output = dy.data(), .dx = dx.data(), .dx_stride = padded(I)}, Engine::kFused,
-                     arena.gradients().data(), context);
-      for (int64_t row = 0; ragged && row < T * B; ++row) {
-        for (int64_t j = 0; row / B >= lengths[static_cast<size_t>(row % B)] && j < I; ++j) {
-          ASSERT_EQ(dx[row * padded(I) + j], 0.0F) << threads << " threads, row " << row;
+      s.backward(input);
+      for (int64_t row = 0; row < s.T * s.B; ++row) {
+        for (int64_t j = 0; is_padding(row) && j < s.I; ++j) {
+          ASSERT_EQ(s.dx[row * padded(s.I) + j], 0.0F) << threads << " threads, row " << row;
         }
       }
     }
@@ -535,42 +562,23 @@ TEST(LstmStack, IsBitIdenticalHoweverItIsSharedOut) {
       {20, {.hidden = 64, .layers = 3, .layer_norm = true, .residual = true, .train_initial_state = true}}};
   testing::OneByOne host;
   for (const auto& [batch, lstm] : stacks) {
-    const int64_t T = 24, B = batch, I = 11;
+    std::vector<int32_t> lengths;
+    for (int64_t b = 0; b < batch; ++b) lengths.push_back(static_cast<int32_t>(24 - b % 5));
     std::vector<std::vector<float>> results;
     for (const Threads& threads : {Threads(1), Threads(2), Threads(3), Threads(5), Threads(host)}) {
-      kernels::Context context(threads);
-      ParameterArena arena;
-      WholeStack<float> stack({.lstm = lstm, .inputs = I, .one_hot = false, .init = {}}, arena);
-      arena.allocate();
-      arena.allocate_gradients();
-      arena.initialise(1);
-      const Buffer<float> x = testing::aligned(testing::random_rows<float>(T * B, I, padded(I), 1.0, 4));
-      const Buffer<float> dy =
-          testing::aligned(testing::random_rows<float>(T * B, lstm.outputs(), padded(lstm.outputs()), 1.0, 5));
-      Buffer<float> dx(T * B * padded(I));
-      std::vector<int32_t> lengths;
-      for (int64_t b = 0; b < B; ++b) lengths.push_back(static_cast<int32_t>(T - b % 5));
-      const StackInput<float> input{.steps = T,
-                                    .batch = B,
-                                    .lengths = lengths.data(),
-                                    .x = x.data(),
-                                    .x_stride = padded(I),
-                                    .symbols = nullptr,
-                                    .masks = {1, 2, 0}};
+      SharedStack s(lstm, 24, batch, threads);
+      const StackInput<float> input = s.input(lengths.data(), 2);
       std::vector<float> all;
       for (const Pass pass : {Pass::kInference, Pass::kTraining}) {
-        stack.state.reset(B);
-        stack.weights.set_values(arena.values().data());
-        const float* y = stack.forward(stack.state, input, pass, Engine::kFused, context);
-        all.insert(all.end(), y, y + T * B * padded(lstm.outputs()));
+        const float* y = s.forward(input, pass);
+        all.insert(all.end(), y, y + s.T * s.B * s.width);
       }
-      for (Buffer<float>* state : stack.state.arrays()) {
+      for (Buffer<float>* state : s.stack.state.arrays()) {
         all.insert(all.end(), state->span().begin(), state->span().end());
       }
-      stack.backward(input, {.d_output = dy.data(), .dx = dx.data(), .dx_stride = padded(I)}, Engine::kFused,
-                     arena.gradients().data(), context);
-      all.insert(all.end(), dx.span().begin(), dx.span().end());
-      all.insert(all.end(), arena.gradients().begin(), arena.gradients().end());
+      s.backward(input);
+      all.insert(all.end(), s.dx.span().begin(), s.dx.span().end());
+      all.insert(all.end(), s.arena.gradients().begin(), s.arena.gradients().end());
       results.push_back(std::move(all));
     }
     for (const std::vector<float>& result : results) EXPECT_EQ(result, results.front()) << lstm.hidden;
