@@ -99,6 +99,15 @@ void on_every_target(const Body& body) {
   kernels::use_simd_target("");
 }
 
+/// Runs the body on every target with bf16 emulated, and once more where that is native.
+template <class Body>
+void on_every_target_in_bf16(const Body& body) {
+  kernels::emulate_bf16(true);
+  on_every_target(body);
+  kernels::emulate_bf16(false);
+  if (kernels::bf16_is_native()) body();
+}
+
 /// An empty folder of the running test's own, removed with what is in it.
 class TemporaryFolder {
  public:

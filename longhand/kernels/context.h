@@ -11,11 +11,18 @@
 
 namespace longhand::kernels {
 
+/// What the operands of matrix products are rounded to. Sums are of floats.
+enum class Precision {
+  kFloat,
+  kBf16,  ///< the upper half of a float: 8 bits of precision
+};
+
 /// A matrix rearranged for the multiplying kernel of the running SIMD target: panels of a few vectors' width, each
 /// contiguous along k, zero-padded to whole vectors. Private to the kernels, and never stored in files.
 struct PackedMatrix {
-  int64_t k = 0;  ///< rows: the length of the sums
-  int64_t n = 0;  ///< columns: the width of the result
+  int64_t k = 0;                            ///< rows: the length of the sums
+  int64_t n = 0;                            ///< columns: the width of the result
+  Precision precision = Precision::kFloat;  ///< with bf16, rows 2j and 2j + 1 share a row of `data`
   Buffer<float> data;
 };
 
@@ -49,9 +56,11 @@ struct Context {
   }
 
   ThreadPool pool;
+  Precision precision = Precision::kFloat;  ///< of the products of passes that train
   Schedule schedule;
   LstmMemory layer;                   ///< of one whose pass is not done in the caller's pieces
-  std::vector<Buffer<float>> strips;  ///< one a thread: rows of a transposed left operand, packed
+  std::vector<Buffer<float>> strips;  ///< one a thread: rows of a left operand that is transposed, or rounded
+  Buffer<float> rounded;              ///< rows of a recurrent product's operand, rounded
   Buffer<int32_t> active;             ///< rows of the batch still running
   PackedMatrix operand;               ///< the packed right operand of a weight gradient
   Buffer<float> block;                ///< logits of one block of rows; pre-activations of one block of time; deviations

@@ -1,6 +1,7 @@
 #include "longhand/kernels/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "longhand/base/error.h"
 
@@ -10,6 +11,7 @@
 #include <hwy/highway.h>
 
 #include "longhand/kernels/gemm-inl.h"
+#include "longhand/kernels/product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
@@ -19,7 +21,8 @@ namespace longhand::kernels::HWY_NAMESPACE {
 constexpr int kTileRows = kManyRegisters ? 8 : 4;
 constexpr int kTileVectors = 3;
 // Rows of A that are worked through before the next panel of B, and the longest part of k: they and a panel of B fit
-// into the second-level cache, for which strips of a transposed A are written there first.
+// into the second-level cache, for which strips of a transposed A are written there first. Of a sum in bf16, k counts
+// words.
 constexpr int64_t kBlockRows = 128;
 constexpr int64_t kBlockK = 1024;
 constexpr int64_t kStripK = 512;
@@ -48,16 +51,30 @@ Range panel_range(int64_t total, int members, int member) {
 }
 
 struct Tile {
-  const float* a[8];  // where each row of A begins; packed strips step kTileRows, plain rows 1
+  const float* a[8];  // where each row of A begins; packed strips step kTileRows, other rows 1
   const float* b;     // panel of B
   int64_t k;
   float* c[8];  // whole vectors
-  int rows;     // rows of C that exist (fewer than are computed only in packed strips)
+  int rows;     // rows of C that exist (fewer than are computed only where A was packed)
   const float* bias;
   bool accumulate;
 };
 
-template <int kRows, int kVectors, int kStep>
+template <class Product, int kPart, int kRows, int kVectors, int kStep>
+HWY_INLINE void add_products(const Tile& t, int64_t k, const float* HWY_RESTRICT b, V (&sum)[kRows][kVectors]) {
+  const D d;
+  V b_vector[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) b_vector[v] = Product::template part<kPart>(hn::Load(d, b + v * lanes()));
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    const V a = Product::template part<kPart>(hn::Set(d, t.a[r][k * kStep]));
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = Product::add(a, b_vector[v], sum[r][v]);
+  }
+}
+
+template <class Product, int kRows, int kVectors, int kStep>
 HWY_INLINE void multiply_tile(const Tile& t) {
   const D d;
   const int64_t lane_count = lanes();
@@ -72,16 +89,9 @@ HWY_INLINE void multiply_tile(const Tile& t) {
   }
   const float* HWY_RESTRICT b = t.b;
   for (int64_t k = 0; k < t.k; ++k) {
-    V b_vector[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) b_vector[v] = hn::Load(d, b + v * lane_count);
+    add_products<Product, 0, kRows, kVectors, kStep>(t, k, b, sum);
+    if constexpr (Product::kParts == 2) add_products<Product, 1, kRows, kVectors, kStep>(t, k, b, sum);
     b += kVectors * lane_count;
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const V a = hn::Set(d, t.a[r][k * kStep]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(a, b_vector[v], sum[r][v]);
-    }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -93,11 +103,11 @@ HWY_INLINE void multiply_tile(const Tile& t) {
   }
 }
 
-template <int kRows, int kStep>
+template <class Product, int kRows, int kStep>
 HWY_INLINE void multiply_rows(const Tile& t, int64_t vectors) {
-  if (vectors == 3) return multiply_tile<kRows, 3, kStep>(t);
-  if (vectors == 2) return multiply_tile<kRows, 2, kStep>(t);
-  return multiply_tile<kRows, 1, kStep>(t);
+  if (vectors == 3) return multiply_tile<Product, kRows, 3, kStep>(t);
+  if (vectors == 2) return multiply_tile<Product, kRows, 2, kStep>(t);
+  return multiply_tile<Product, kRows, 1, kStep>(t);
 }
 
 // A tile of at most kRows rows: a loop for every number of them, so that registers have names.
@@ -106,23 +116,43 @@ HWY_INLINE void multiply_plain(const Tile& t, int64_t vectors) {
   if constexpr (kRows > 1) {
     if (t.rows < kRows) return multiply_plain<kRows - 1>(t, vectors);
   }
-  multiply_rows<kRows, 1>(t, vectors);
+  multiply_rows<FloatProduct, kRows, 1>(t, vectors);
+}
+
+// The same of rounded rows, of which there are as many as may be computed: so that fewer loops will do.
+template <class Product>
+HWY_INLINE void multiply_rounded(const Tile& t, int64_t vectors) {
+  if (t.rows == 1) return multiply_rows<Product, 1, 1>(t, vectors);
+  if (t.rows <= kTileRows / 2) return multiply_rows<Product, kTileRows / 2, 1>(t, vectors);
+  multiply_rows<Product, kTileRows, 1>(t, vectors);
+}
+
+const float* row_of_a(const Gemm<float>& args, int64_t i) {
+  return args.a + (args.a_rows != nullptr ? args.a_rows[i] : i) * args.a_stride;
 }
 
 // Copies rows k0 .. k0+k of a transposed A into strips of kTileRows columns, so that the multiplying loop reads
 // consecutive floats instead of one cache line an element. Four rows at a time, which fill a line of a strip: strips
-// may be far enough apart for their lines to drive one another out of the cache.
+// may be far enough apart for their lines to drive one another out of the cache. In bf16, of rows of words.
 void pack_strips(const Gemm<float>& args, int64_t k0, int64_t k, Range m, float* out) {
   constexpr int64_t kTogether = 4;
+  HWY_ALIGN float words[kTogether][kBlockRows];
+  const auto row = [&](int64_t i) { return row_of_a(args, i) + m.begin; };
   for (int64_t i0 = 0; i0 < k; i0 += kTogether) {
     const int64_t count = std::min(kTogether, k - i0);
     const float* from[kTogether];
     for (int64_t i = 0; i < count; ++i) {
-      from[i] = args.a + (args.a_rows != nullptr ? args.a_rows[k0 + i0 + i] : k0 + i0 + i) * args.a_stride;
+      const int64_t at = k0 + i0 + i;
+      if (args.b->precision == Precision::kFloat) {
+        from[i] = row(at);
+      } else {
+        words_of_rows(row(2 * at), 2 * at + 1 < args.b->k ? row(2 * at + 1) : nullptr, m.size(), words[i]);
+        from[i] = words[i];
+      }
     }
-    for (int64_t column = m.begin; column < m.end; column += kTileRows) {
-      float* to = out + (column - m.begin) * k + i0 * kTileRows;
-      const int64_t columns = std::min<int64_t>(kTileRows, m.end - column);
+    for (int64_t column = 0; column < m.size(); column += kTileRows) {
+      float* to = out + column * k + i0 * kTileRows;
+      const int64_t columns = std::min<int64_t>(kTileRows, m.size() - column);
       for (int64_t i = 0; i < count; ++i, to += kTileRows) {
         if (columns == kTileRows) {
           std::copy_n(from[i] + column, kTileRows, to);
@@ -131,6 +161,13 @@ void pack_strips(const Gemm<float>& args, int64_t k0, int64_t k, Range m, float*
         }
       }
     }
+  }
+}
+
+// Rounds words k0 .. k0+k of rows of A, and writes each row after the one before.
+void round_rows(const Gemm<float>& args, int64_t k0, int64_t k, Range m, float* out) {
+  for (int64_t i = m.begin; i < m.end; ++i, out += k) {
+    words_of_row(row_of_a(args, i) + 2 * k0, std::min(args.b->k, 2 * (k0 + k)) - 2 * k0, out);
   }
 }
 
@@ -158,9 +195,27 @@ struct Block {
   Range rows;
   Range vectors;  // of columns; begins on a panel
   int64_t k0, k;
+  const float* packed;  // these rows of A, unless they are read where they are
 };
 
-void multiply_block(const Gemm<float>& args, const Block& block, const float* strips) {
+// One tile's rows of A, from row m on.
+template <class Product>
+HWY_INLINE void multiply_from(const Gemm<float>& args, const Block& block, int64_t m, int64_t vectors, Tile& tile) {
+  const float* packed = block.packed + (m - block.rows.begin) * block.k;
+  if (args.a_transposed) {
+    for (int r = 0; r < kTileRows; ++r) tile.a[r] = packed + r;
+    multiply_rows<Product, kTileRows, kTileRows>(tile, vectors);
+  } else if constexpr (std::is_same_v<Product, FloatProduct>) {
+    for (int r = 0; r < tile.rows; ++r) tile.a[r] = row_of_a(args, m + r) + block.k0;
+    multiply_plain<kTileRows>(tile, vectors);
+  } else {
+    for (int r = 0; r < kTileRows; ++r) tile.a[r] = packed + std::min(r, tile.rows - 1) * block.k;
+    multiply_rounded<Product>(tile, vectors);
+  }
+}
+
+template <class Product>
+void multiply_block(const Gemm<float>& args, const Block& block) {
   const PackedMatrix& b = *args.b;
   const int64_t lane_count = lanes();
   Tile tile{};
@@ -175,7 +230,7 @@ void multiply_block(const Gemm<float>& args, const Block& block, const float* st
     edge.width = vectors * lane_count;
     edge.columns = std::min(edge.width, b.n - n);
     const bool whole = edge.columns == edge.width;
-    tile.b = b.data.data() + n * b.k + block.k0 * vectors * lane_count;
+    tile.b = b.data.data() + n * depth_of(b.k, b.precision) + block.k0 * vectors * lane_count;
     tile.bias = args.bias != nullptr && block.k0 == 0 ? args.bias + n : nullptr;
     if (!whole && tile.bias != nullptr) {
       std::fill(std::copy_n(tile.bias, edge.columns, edge.bias), edge.bias + edge.width, 0.0F);
@@ -187,33 +242,27 @@ void multiply_block(const Gemm<float>& args, const Block& block, const float* st
         tile.c[r] = args.c + (args.c_rows != nullptr ? args.c_rows[m + r] : m + r) * args.c_stride + n;
       }
       if (!whole) edge.begin(tile);
-      if (args.a_transposed) {
-        for (int r = 0; r < kTileRows; ++r) tile.a[r] = strips + (m - block.rows.begin) * block.k + r;
-        multiply_rows<kTileRows, kTileRows>(tile, vectors);
-      } else {
-        for (int r = 0; r < tile.rows; ++r) {
-          tile.a[r] = args.a + (args.a_rows != nullptr ? args.a_rows[m + r] : m + r) * args.a_stride + block.k0;
-        }
-        multiply_plain<kTileRows>(tile, vectors);
-      }
+      multiply_from<Product>(args, block, m, vectors, tile);
       if (!whole) edge.end(tile);
     }
   }
 }
 
 void gemm_part(const Gemm<float>& args, Range rows, Range vectors, Buffer<float>& strips) {
-  const int64_t longest = args.a_transposed ? kStripK : kBlockK;
-  const int64_t blocks = (args.b->k + longest - 1) / longest;
+  const bool rounds = args.b->precision == Precision::kBf16;
+  const int64_t longest = args.a_transposed || rounds ? kStripK : kBlockK;
+  const int64_t depth = depth_of(args.b->k, args.b->precision), blocks = (depth + longest - 1) / longest;
+  if (args.a_transposed || rounds) strips.resize((kBlockRows + kTileRows) * kStripK);
   for (int64_t i = 0; i < blocks; ++i) {
-    const Range part = split(args.b->k, static_cast<int>(blocks), static_cast<int>(i));
-    const int64_t k0 = part.begin, k = part.size();
+    const Range part = split(depth, static_cast<int>(blocks), static_cast<int>(i));
     for (int64_t m = rows.begin; m < rows.end; m += kBlockRows) {
-      const Block block{{m, std::min(rows.end, m + kBlockRows)}, vectors, k0, k};
+      const Block block{{m, std::min(rows.end, m + kBlockRows)}, vectors, part.begin, part.size(), strips.data()};
       if (args.a_transposed) {
-        strips.resize((kBlockRows + kTileRows) * kStripK);
-        pack_strips(args, k0, k, block.rows, strips.data());
+        pack_strips(args, block.k0, block.k, block.rows, strips.data());
+      } else if (rounds) {
+        round_rows(args, block.k0, block.k, block.rows, strips.data());
       }
-      multiply_block(args, block, strips.data());
+      with_product(args.b->precision, [&](auto product) { multiply_block<decltype(product)>(args, block); });
     }
   }
 }
@@ -258,15 +307,27 @@ int64_t source_row(const PackSource<float>& s, int64_t i) {
   return in_group < s.group ? i / padded(s.group) * s.group + in_group : -1;
 }
 
-// Rows k of one panel of B, which begins at column n0 and is `width` columns wide with the padding.
+// Rows k, of words or floats, of one panel of B, which begins at column n0 and is `width` columns wide with the
+// padding.
 void pack_panel(const PackSource<float>& s, int64_t n0, int64_t width, Range k, float* panel) {
   const int64_t columns = std::min(width, s.n - n0);
   if (!s.transposed) {
+    const auto row = [&](int64_t i) {
+      const int64_t at = i < s.k ? source_row(s, i) : -1;
+      return at >= 0 ? s.b + at * s.stride + n0 : nullptr;
+    };
     for (int64_t i = k.begin; i < k.end; ++i) {
-      const int64_t row = source_row(s, i);
       float* to = panel + i * width;
-      if (row >= 0) std::copy_n(s.b + row * s.stride + n0, columns, to);
-      std::fill(row >= 0 ? to + columns : to, to + width, 0.0F);
+      const bool rounds = s.precision == Precision::kBf16;
+      const float* from = row(rounds ? 2 * i : i);
+      if (from == nullptr) {
+        std::fill_n(to, columns, 0.0F);
+      } else if (rounds) {
+        words_of_rows(from, row(2 * i + 1), columns, to);
+      } else {
+        std::copy_n(from, columns, to);
+      }
+      std::fill(to + columns, to + width, 0.0F);
     }
     return;
   }
@@ -277,28 +338,30 @@ void pack_panel(const PackSource<float>& s, int64_t n0, int64_t width, Range k, 
       const int64_t row = j + r < columns ? source_row(s, n0 + j + r) : -1;
       rows[r] = row >= 0 ? s.b + row * s.stride : nullptr;
     }
-    transpose_rows(rows, count, k, panel + j, width);
+    pack_columns(rows, count, s.k, k, s.precision, panel + j, width);
   }
 }
 
 void pack_target(const PackSource<float>& s, PackedMatrix& packed, Context& context) {
   packed.k = s.k;
   packed.n = s.n;
-  packed.data.resize(s.k * padded(s.n));
+  packed.precision = s.precision;
+  const int64_t depth = depth_of(s.k, s.precision);
+  packed.data.resize(depth * padded(s.n));
   const int64_t total = vectors_of(s.n);
   // Transposed, writes go down a column of the panel: in parts of k short enough for its lines to stay in the
   // first-level cache. Otherwise in parts short enough for the rows that are read to be read on in the next panel.
-  const int64_t part_k = s.transposed ? 64 : 16;
+  const int64_t part_k = s.transposed ? kPackedPart : 16;
   constexpr int64_t kWorthAThread = 1 << 13;  // floats
   context.pool.run(
       [&](int part, int parts) {
         const Range range = panel_range(total, parts, part);
-        for (int64_t k0 = 0; k0 < s.k; k0 += part_k) {
+        for (int64_t k0 = 0; k0 < depth; k0 += part_k) {
           int64_t vectors = 0;
           for (int64_t first = range.begin; first < range.end; first += vectors) {
             vectors = panel_vectors(first, total);
-            pack_panel(s, first * lanes(), vectors * lanes(), {k0, std::min(s.k, k0 + part_k)},
-                       packed.data.data() + first * lanes() * s.k);
+            pack_panel(s, first * lanes(), vectors * lanes(), {k0, std::min(depth, k0 + part_k)},
+                       packed.data.data() + first * lanes() * depth);
           }
         }
       },

@@ -1,5 +1,5 @@
-// Dense single-precision matrix products on a packed right operand. Everything that is not a sum over time steps of the
-// recurrence itself (input projections, output layers, weight gradients) is one of these.
+// Dense matrix products on a packed right operand, with sums of floats. Everything that is not a sum over time steps of
+// the recurrence itself (input projections, output layers, weight gradients) is one of these.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,13 @@ struct PackSource {
   /// padded(group): so the four gates of an LSTM each begin on a cache line. `k` (or `n`, where `transposed`) counts
   /// the padded rows.
   int64_t group = 0;
+  Precision precision = Precision::kFloat;  ///< of the product: with bf16, A is rounded, too
 };
 
 /// Packs B. Repeat it whenever the weights, or the SIMD target, have changed.
 void pack(const PackSource<float>& source, PackedMatrix& packed, Context& context);
 
-/// C = A B (+ bias), or C += A B, for a packed B [k, n].
+/// C = A B (+ bias), or C += A B, for a packed B [k, n], whose precision is that of the product.
 template <class T>
 struct Gemm {
   const T* a = nullptr;             ///< read: [m, k], or [k, m] where `a_transposed`

@@ -8,8 +8,12 @@ namespace longhand::kernels {
 
 void pack_linear(const float* w, int64_t outputs, int64_t inputs, bool training, PackedLinear& packed,
                  Context& context) {
-  pack({.b = w, .stride = inputs, .k = inputs, .n = outputs, .transposed = true}, packed.forward, context);
-  if (training) pack({.b = w, .stride = inputs, .k = outputs, .n = inputs}, packed.backward, context);
+  const Precision precision = training ? context.precision : Precision::kFloat;
+  pack({.b = w, .stride = inputs, .k = inputs, .n = outputs, .transposed = true, .precision = precision},
+       packed.forward, context);
+  if (training) {
+    pack({.b = w, .stride = inputs, .k = outputs, .n = inputs, .precision = precision}, packed.backward, context);
+  }
 }
 
 void linear_forward(const LinearForward<float>& args, const PackedLinear& packed, Context& context) {
@@ -32,8 +36,13 @@ void linear_backward(const LinearBackward<float>& args, const PackedLinear& pack
       for (int64_t o = 0; o < args.outputs; ++o) args.dbias[o] += dy[o];
     }
   }
-  pack({.b = args.x, .stride = args.x_stride, .k = args.n, .n = args.inputs, .rows = args.rows}, context.operand,
-       context);
+  pack({.b = args.x,
+        .stride = args.x_stride,
+        .k = args.n,
+        .n = args.inputs,
+        .rows = args.rows,
+        .precision = context.precision},
+       context.operand, context);
   gemm({.a = args.dy,
         .a_stride = args.dy_stride,
         .a_transposed = true,

@@ -323,7 +323,8 @@ struct Operand {
 
 // dw [groups * width, x.width] += dy' x, summed over all steps.
 void add_weight_gradient(const Operand& dy, const Operand& x, int64_t count, float* dw, Context& context) {
-  pack({.b = x.data, .stride = x.stride, .k = count, .n = x.width, .rows = x.rows}, context.operand, context);
+  pack({.b = x.data, .stride = x.stride, .k = count, .n = x.width, .rows = x.rows, .precision = context.precision},
+       context.operand, context);
   // Without padding between them the groups are one product.
   const int64_t products = dy.width == padded(dy.width) ? 1 : dy.groups;
   for (int64_t p = 0; p < products; ++p) {

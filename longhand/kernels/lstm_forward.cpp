@@ -13,6 +13,7 @@
 #include "longhand/kernels/gemm-inl.h"
 #include "longhand/kernels/layer_norm-inl.h"
 #include "longhand/kernels/lstm_cell-inl.h"
+#include "longhand/kernels/product-inl.h"
 
 #ifndef LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
 #define LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
@@ -44,7 +45,7 @@ constexpr int kGateRows = kManyRegisters ? 6 : 3;
 
 // Where one row of the batch has its operands and results in one step; from `pre` on, those of one vector of units.
 struct CellRow {
-  const float* r;       // [R] operand of the recurrent product
+  const float* r;       // [R] operand of the recurrent product, or words of it
   float* product;       // [4, Hp] takes W_hh r where it must be normalised first; otherwise null
   const float* pre;     // [4, Hp] the input's part of the gates
   const float* h_prev;  // of the previous step, for zoneout; with a projection it comes later, and zone_h is null
@@ -78,12 +79,41 @@ HWY_INLINE void cell(const CellRow& row, int64_t gate_stride) {
 // Some rows of one step, and one vector of hidden units.
 struct CellTile {
   CellRow rows[kGateRows];
-  const float* w_hh;  // panel [R, 4, lanes]
-  int64_t outputs;
+  const float* w_hh;    // panel [depth, 4, lanes]
+  int64_t depth;        // R, or the number of words
   int64_t gate_stride;  // Hp
 };
 
-template <int kRows>
+// Element, or word, k of each row's r times its row of the panel.
+template <class Product, int kPart, int kRows>
+HWY_INLINE void add_recurrent(const CellTile& t, int64_t k, const float* HWY_RESTRICT w, V (&a)[kRows][4]) {
+  const D d;
+  const auto weights = [&](int gate) { return Product::template part<kPart>(hn::Load(d, w + gate * lanes())); };
+  const auto operand = [&](int r) { return Product::template part<kPart>(hn::Set(d, t.rows[r].r[k])); };
+  if constexpr (kManyRegisters) {
+    V w_vector[4];
+#pragma GCC unroll 4
+    for (int gate = 0; gate < 4; ++gate) w_vector[gate] = weights(gate);
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      const V r_vector = operand(r);
+#pragma GCC unroll 4
+      for (int gate = 0; gate < 4; ++gate) a[r][gate] = Product::add(r_vector, w_vector[gate], a[r][gate]);
+    }
+  } else {  // sixteen registers: three rows' operands, one vector of weights, and the sums
+    V r_vector[kRows];
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) r_vector[r] = operand(r);
+#pragma GCC unroll 4
+    for (int gate = 0; gate < 4; ++gate) {
+      const V w_vector = weights(gate);
+#pragma GCC unroll 6
+      for (int r = 0; r < kRows; ++r) a[r][gate] = Product::add(r_vector[r], w_vector, a[r][gate]);
+    }
+  }
+}
+
+template <class Product, int kRows>
 HWY_INLINE void cell_tile(const CellTile& t) {
   const D d;
   const int64_t lane_count = lanes();
@@ -96,28 +126,9 @@ HWY_INLINE void cell_tile(const CellTile& t) {
     }
   }
   const float* HWY_RESTRICT w = t.w_hh;  // (1), on top of the input's part
-  for (int64_t k = 0; k < t.outputs; ++k) {
-    if constexpr (kManyRegisters) {
-      V w_vector[4];
-#pragma GCC unroll 4
-      for (int gate = 0; gate < 4; ++gate) w_vector[gate] = hn::Load(d, w + gate * lane_count);
-#pragma GCC unroll 6
-      for (int r = 0; r < kRows; ++r) {
-        const V operand = hn::Set(d, t.rows[r].r[k]);
-#pragma GCC unroll 4
-        for (int gate = 0; gate < 4; ++gate) a[r][gate] = hn::MulAdd(operand, w_vector[gate], a[r][gate]);
-      }
-    } else {  // sixteen registers: three rows' operands, one vector of weights, and the sums
-      V operand[kRows];
-#pragma GCC unroll 6
-      for (int r = 0; r < kRows; ++r) operand[r] = hn::Set(d, t.rows[r].r[k]);
-#pragma GCC unroll 4
-      for (int gate = 0; gate < 4; ++gate) {
-        const V w_vector = hn::Load(d, w + gate * lane_count);
-#pragma GCC unroll 6
-        for (int r = 0; r < kRows; ++r) a[r][gate] = hn::MulAdd(operand[r], w_vector, a[r][gate]);
-      }
-    }
+  for (int64_t k = 0; k < t.depth; ++k) {
+    add_recurrent<Product, 0>(t, k, w, a);
+    if constexpr (Product::kParts == 2) add_recurrent<Product, 1>(t, k, w, a);
     w += 4 * lane_count;
   }
   if (t.rows[0].product != nullptr) {
@@ -137,15 +148,16 @@ HWY_INLINE void cell_tile(const CellTile& t) {
   for (int r = 0; r < kRows; ++r) cell(t.rows[r], t.gate_stride);
 }
 
+template <class Product>
 void cell_rows(const CellTile& t, int rows) {
   switch (rows) {
-    case 1: return cell_tile<1>(t);
-    case 2: return cell_tile<2>(t);
-    case 3: return cell_tile<3>(t);
+    case 1: return cell_tile<Product, 1>(t);
+    case 2: return cell_tile<Product, 2>(t);
+    case 3: return cell_tile<Product, 3>(t);
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-    case 4: return cell_tile<4>(t);
-    case 5: return cell_tile<5>(t);
-    case 6: return cell_tile<6>(t);
+    case 4: return cell_tile<Product, 4>(t);
+    case 5: return cell_tile<Product, 5>(t);
+    case 6: return cell_tile<Product, 6>(t);
 #endif
     default: return;
   }
@@ -259,25 +271,44 @@ void clear_finished_rows(const LstmForward<float>& args, Range range, Range unit
   }
 }
 
-// One step for the given rows of the batch, and the piece's units.
-void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
-                  Buffer<float>& strips) {
+// The units of one step for the given rows of the batch.
+template <class Product>
+void cells(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
+           Buffer<float>& rounded) {
   const LstmShape& shape = pass.args.shape;
-  if (pass.args.masks.recurrent != nullptr) mask_states(pass, t, rows, count);
-  const int64_t tiles = (count + kGateRows - 1) / kGateRows;
+  const PackedMatrix& w_hh = pass.packed.recurrent;
+  const bool rounds = w_hh.precision == Precision::kBf16;
   CellTile tile{};
-  tile.outputs = shape.outputs();
+  tile.depth = depth_of(w_hh.k, w_hh.precision);
   tile.gate_stride = padded(shape.hidden);
-  for (int64_t u = units.begin; u < units.end; u += lanes()) {
-    tile.w_hh = pass.packed.recurrent.data.data() + u * 4 * shape.outputs();
-    for (int64_t i = 0; i < tiles; ++i) {
-      const Range part = split(count, static_cast<int>(tiles), static_cast<int>(i));
-      for (int64_t r = 0; r < part.size(); ++r) tile.rows[r] = cell_row(pass, t, rows[part.begin + r], u);
-      cell_rows(tile, static_cast<int>(part.size()));
+  if (rounds) {
+    rounded.resize(count * tile.depth);
+    for (int64_t i = 0; i < count; ++i) {
+      words_of_row(cell_row(pass, t, rows[i], 0).r, w_hh.k, rounded.data() + i * tile.depth);
     }
   }
+  const int64_t tiles = (count + kGateRows - 1) / kGateRows;
+  for (int64_t u = units.begin; u < units.end; u += lanes()) {
+    tile.w_hh = w_hh.data.data() + u * 4 * tile.depth;
+    for (int64_t i = 0; i < tiles; ++i) {
+      const Range part = split(count, static_cast<int>(tiles), static_cast<int>(i));
+      for (int64_t r = 0; r < part.size(); ++r) {
+        tile.rows[r] = cell_row(pass, t, rows[part.begin + r], u);
+        if (rounds) tile.rows[r].r = rounded.data() + (part.begin + r) * tile.depth;
+      }
+      cell_rows<Product>(tile, static_cast<int>(part.size()));
+    }
+  }
+}
+
+// One step for the given rows of the batch, and the piece's units.
+void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
+                  Context& context) {
+  if (pass.args.masks.recurrent != nullptr) mask_states(pass, t, rows, count);
+  with_product(pass.packed.recurrent.precision,
+               [&](auto product) { cells<decltype(product)>(pass, t, rows, count, units, context.rounded); });
   for (int64_t i = 0; pass.cache.norm_hh != nullptr && i < count; ++i) normalised_cell(pass, t, rows[i]);
-  if (shape.projection > 0) project(pass, t, rows, count, strips);
+  if (pass.args.shape.projection > 0) project(pass, t, rows, count, context.strips[0]);
 }
 
 // The last states of the rows that are done, or of these the units of one member.
@@ -305,7 +336,7 @@ void forward_steps(const ForwardPass& pass, Context& context) {
   for (int64_t s = piece.steps.begin; s < piece.steps.end; ++s) {
     const int64_t t = shape.time(s);
     const int64_t count = active_rows(shape, piece.rows, t, context.active.data());
-    forward_step(pass, t, context.active.data(), count, units, context.strips[0]);
+    forward_step(pass, t, context.active.data(), count, units, context);
     clear_finished_rows(pass.args, piece.rows, units, t);
   }
   if (piece.steps.end == shape.steps) copy_last_states(pass, units);

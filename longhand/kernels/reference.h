@@ -20,7 +20,7 @@
 namespace longhand::kernels::reference {
 
 /// C = A B + bias, or C += A B, with B as it is before packing.
-template <class T>
+template <class Round = NotRounded, class T>
 void gemm(const Gemm<T>& args, const PackSource<T>& source) {
   const auto picked = [](const int32_t* rows, int64_t i) { return rows != nullptr ? rows[i] : i; };
   // A grouped row of B, or -1 where it is padding.
@@ -37,7 +37,7 @@ void gemm(const Gemm<T>& args, const PackSource<T>& source) {
         const T a = args.a_transposed ? args.a[picked(args.a_rows, k) * args.a_stride + i]
                                       : args.a[picked(args.a_rows, i) * args.a_stride + k];
         const int64_t row = source_row(source.transposed ? j : k);
-        if (row >= 0) sum += a * source.b[row * source.stride + (source.transposed ? k : j)];
+        if (row >= 0) sum += Round::of(a) * Round::of(source.b[row * source.stride + (source.transposed ? k : j)]);
       }
       *c = sum;
     }
@@ -151,7 +151,7 @@ double squared_norm(const T* values, int64_t n) {
   return sum;
 }
 
-/// The rules as UpdateRule lists them.
+/// The rules as UpdateRule lists them, for element i.
 template <class T>
 void update_parameters(const ParameterUpdate<T>& a) {
   for (int64_t i = 0; i < a.n; ++i) {

@@ -8,8 +8,23 @@
 
 #include "longhand/base/buffer.h"
 #include "longhand/kernels/lstm.h"
+#include "longhand/kernels/weight_type.h"
 
 namespace longhand::kernels::reference {
+
+/// How the operands of matrix products are rounded: not at all, or as in Precision::kBf16.
+struct NotRounded {
+  template <class T>
+  static T of(T x) {
+    return x;
+  }
+};
+struct RoundedToBf16 {
+  template <class T>
+  static T of(T x) {
+    return static_cast<T>(from_bf16(to_bf16(static_cast<float>(x))));
+  }
+};
 
 template <class T>
 T sigmoid(T x) {
@@ -55,28 +70,28 @@ void normalise_backward(const T* dy, const T* n, const T* gain, T deviation, int
 }
 
 /// y [groups, Hp] = W x for W [groups * H, n].
-template <class T>
+template <class Round, class T>
 void multiply(const T* w, const T* x, int64_t groups, int64_t H, int64_t n, T* y) {
   for (int64_t k = 0; k < groups * H; ++k) {
     T sum = 0;
-    for (int64_t j = 0; j < n; ++j) sum += w[k * n + j] * x[j];
+    for (int64_t j = 0; j < n; ++j) sum += Round::of(w[k * n + j]) * Round::of(x[j]);
     y[k / H * padded(H) + k % H] = sum;
   }
 }
 
 /// dW += dy x' and, where dx is not null, dx += W' dy.
-template <class T>
+template <class Round, class T>
 void multiply_backward(const T* w, const T* x, const T* dy, int64_t groups, int64_t H, int64_t n, T* dw, T* dx) {
   for (int64_t k = 0; k < groups * H; ++k) {
-    const T d = dy[k / H * padded(H) + k % H];
+    const T d = Round::of(dy[k / H * padded(H) + k % H]);
     for (int64_t j = 0; j < n; ++j) {
-      dw[k * n + j] += d * x[j];
-      if (dx != nullptr) dx[j] += w[k * n + j] * d;
+      dw[k * n + j] += d * Round::of(x[j]);
+      if (dx != nullptr) dx[j] += Round::of(w[k * n + j]) * d;
     }
   }
 }
 
-template <class T>
+template <class Round = NotRounded, class T>
 void lstm_forward(const LstmForward<T>& args) {
   const auto& [shape, weights, input, masks, h, c, cache, h_last, c_last] = args;
   const int64_t B = shape.batch, I = shape.inputs, H = shape.hidden, R = shape.outputs();
@@ -101,11 +116,11 @@ void lstm_forward(const LstmForward<T>& args) {
         r[j] = masks.recurrent != nullptr ? masks.recurrent[b * Rp + j] * h_prev[j] : h_prev[j];
       }
       if (input.x != nullptr) {
-        multiply(weights.w_ih, input.x + row * input.x_stride, 4, H, I, u.data());
+        multiply<Round>(weights.w_ih, input.x + row * input.x_stride, 4, H, I, u.data());
       } else {
         for (int64_t k = 0; k < 4 * H; ++k) u[k / H * Hp + k % H] = weights.w_ih[k * I + input.symbols[row]];
       }
-      multiply(weights.w_hh, r.data(), 4, H, R, v.data());
+      multiply<Round>(weights.w_hh, r.data(), 4, H, R, v.data());
       if (normalised) {  // (40)
         const T rstd_ih = normalise(u.data(), 4, H, u.data());
         const T rstd_hh = normalise(v.data(), 4, H, v.data());
@@ -132,7 +147,7 @@ void lstm_forward(const LstmForward<T>& args) {
       }
       for (int64_t k = 0; k < H; ++k) m[k] = a[3 * Hp + k] * std::tanh(s[k]);  // (4)
       if (projected) {                                                         // (33)
-        multiply(weights.w_hr, m.data(), 1, R, H, h_now.data());
+        multiply<Round>(weights.w_hr, m.data(), 1, R, H, h_now.data());
       } else {
         std::copy_n(m.data(), H, h_now.data());
       }
@@ -157,7 +172,7 @@ void lstm_forward(const LstmForward<T>& args) {
 }
 
 /// Back-propagation through time.
-template <class T>
+template <class Round = NotRounded, class T>
 void lstm_backward(const LstmBackward<T>& args) {
   const auto& [shape, weights, input, masks, h, c, cache, dh, dh_last, dc_last, dx, dx_stride, add_to_dx, gradients,
                dh_first, dc_first] = args;
@@ -188,7 +203,7 @@ void lstm_backward(const LstmBackward<T>& args) {
       }
       std::fill(dm.begin(), dm.end(), T(0));
       if (projected) {  // (33)
-        multiply_backward(weights.w_hr, cache.m + row * Hp, dh_now.data(), 1, R, H, gradients.w_hr, dm.data());
+        multiply_backward<Round>(weights.w_hr, cache.m + row * Hp, dh_now.data(), 1, R, H, gradients.w_hr, dm.data());
       } else {
         std::copy_n(dh_now.data(), H, dm.data());
       }
@@ -233,13 +248,13 @@ void lstm_backward(const LstmBackward<T>& args) {
       }
       const T* r = masks.recurrent != nullptr ? cache.masked_h + row * Rp : h + prev * Rp;
       std::fill(dr.begin(), dr.end(), T(0));
-      multiply_backward(weights.w_hh, r, dv.data(), 4, H, R, gradients.w_hh, dr.data());  // (20) (28)
-      for (int64_t j = 0; j < R; ++j) {                                                   // (34)
+      multiply_backward<Round>(weights.w_hh, r, dv.data(), 4, H, R, gradients.w_hh, dr.data());  // (20) (28)
+      for (int64_t j = 0; j < R; ++j) {                                                          // (34)
         dh_carry[j] += masks.recurrent != nullptr ? masks.recurrent[b * Rp + j] * dr[j] : dr[j];
       }
       if (input.x != nullptr) {  // (26) (27)
-        multiply_backward(weights.w_ih, input.x + row * input.x_stride, du.data(), 4, H, I, gradients.w_ih,
-                          dx != nullptr ? dx + row * dx_stride : nullptr);
+        multiply_backward<Round>(weights.w_ih, input.x + row * input.x_stride, du.data(), 4, H, I, gradients.w_ih,
+                                 dx != nullptr ? dx + row * dx_stride : nullptr);
       } else {
         for (int64_t k = 0; k < 4 * H; ++k) gradients.w_ih[k * I + input.symbols[row]] += du[k / H * Hp + k % H];
       }

@@ -1,6 +1,7 @@
 #include "longhand/kernels/target.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 
 #include "longhand/base/buffer.h"
@@ -60,6 +61,7 @@ HWY_EXPORT(sum_of);
 namespace {
 
 constexpr int64_t kTargets = HWY_TARGETS;
+std::atomic<bool> emulates_bf16{false};
 
 template <class Visit>
 void for_each_target(Visit visit) {
@@ -97,6 +99,18 @@ void use_simd_target(const std::string& name) {
   hwy::SetSupportedTargetsForTest(chosen);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
+
+bool bf16_is_native() {
+#if HWY_ARCH_X86
+  static const bool has_instruction = __builtin_cpu_supports("avx512bf16") != 0;
+  constexpr int64_t kAvx512 = HWY_AVX3 | HWY_AVX3_DL;
+  return has_instruction && !emulates_bf16 && (hwy::SupportedTargets() & kTargets & kAvx512) != 0;
+#else
+  return false;
+#endif
+}
+
+void emulate_bf16(bool emulate) { emulates_bf16 = emulate; }
 
 double measure_peak_gflops() {
   using Clock = std::chrono::steady_clock;

@@ -17,6 +17,12 @@ std::string simd_target();
 /// one must be packed again, and models loaded again. For tests and measurements.
 void use_simd_target(const std::string& name);
 
+/// Whether the running target multiplies bf16 with an instruction of its own (AVX512-BF16). Otherwise this is emulated
+/// with products of floats.
+bool bf16_is_native();
+/// Makes it be emulated, or no longer. For tests.
+void emulate_bf16(bool emulate);
+
 /// Measures how many GFLOP/s (two per multiply-add) the running target reaches on one thread when nothing but
 /// independent multiply-adds of registers runs. It is the ceiling that kernels are compared with.
 double measure_peak_gflops();

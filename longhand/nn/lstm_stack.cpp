@@ -64,19 +64,14 @@ kernels::LstmShape LstmStack::shape(const Direction& direction, int64_t steps, i
 template <class T>
 void StackWeights<T>::set_values(const T* values) {
   values_ = values;
-  packed_for_ = Packed::kNothing;
-}
-
-template <class T>
-bool StackWeights<T>::is_packed_for(Pass pass) const {
-  return packed_for_ >= (pass == Pass::kInference ? Packed::kInference : Packed::kTraining);
+  packed_for_.clear();
 }
 
 template <class T>
 void StackWeights<T>::pack(Pass pass, kernels::Context& context) {
   const bool drops = pass == Pass::kTraining && stack_->options().lstm.weight_drop > 0.0;
   if (drops || is_packed_for(pass)) return;
-  packed_for_ = pass == Pass::kInference ? Packed::kInference : Packed::kTraining;
+  packed_for_.set(pass, context.precision);
   if constexpr (std::is_same_v<T, float>) {
     size_t part = 0;
     for (const LstmStack::Layer& layer : stack_->layers()) {

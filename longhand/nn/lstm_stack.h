@@ -85,8 +85,20 @@ enum class Pass {
   kTraining,   ///< with the regularisers' random masks, and backward may follow
 };
 
-/// What weights are packed for. Packed for training, they serve inference too.
-enum class Packed { kNothing, kInference, kTraining };
+/// What weights are packed for. Packed for training in floats, they serve inference too.
+class Packed {
+ public:
+  bool serves(Pass pass) const { return pass == Pass::kInference ? inference_ : training_; }
+  bool anything() const { return inference_ || training_; }
+  void set(Pass pass, kernels::Precision precision) {
+    training_ = pass != Pass::kInference;
+    inference_ = !training_ || precision == kernels::Precision::kFloat;
+  }
+  void clear() { *this = {}; }
+
+ private:
+  bool inference_ = false, training_ = false;
+};
 
 /// The values of a stack's parameters, and their packed form for the fused engine. T is float, or double for checks
 /// (which the fused engine does not do). The stack must outlive it.
@@ -102,14 +114,14 @@ class StackWeights {
   void pack(Pass pass, kernels::Context& context);
 
   const T* values() const { return values_; }
-  bool is_packed_for(Pass pass) const;
+  bool is_packed_for(Pass pass) const { return packed_for_.serves(pass); }
   const kernels::PackedLstm& packed(size_t part) const { return packed_[part]; }
 
  private:
   const LstmStack* stack_;
   const T* values_ = nullptr;
   std::vector<kernels::PackedLstm> packed_;  // by layer and direction
-  Packed packed_for_ = Packed::kNothing;
+  Packed packed_for_;
 };
 
 /// The state of B sequences: h [B, padded(R)] and, where the cell has one, c [B, padded(H)] of layer 0, of its reverse

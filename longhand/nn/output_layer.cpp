@@ -68,11 +68,10 @@ OutputLayer::OutputLayer(const OutputLayerOptions& options, ParameterArena& aren
 
 void OutputLayer::pack(Pass pass, kernels::Context& context) {
   const bool training = pass != Pass::kInference;
-  const Packed wanted = training ? Packed::kTraining : Packed::kInference;
-  if (packed_for_ >= wanted) return;
+  if (packed_for_.serves(pass)) return;
   linear_->pack(training, context);
   if (projection_) projection_->pack(training, context);
-  packed_for_ = wanted;
+  packed_for_.set(pass, context.precision);
 }
 
 bool OutputLayer::pack_steps(kernels::WeightType type, kernels::PackedLinearStep& projection,
@@ -83,7 +82,7 @@ bool OutputLayer::pack_steps(kernels::WeightType type, kernels::PackedLinearStep
 }
 
 void OutputLayer::check_packed(const OutputWorkspace& workspace) const {
-  LONGHAND_CHECK(workspace.engine != Engine::kFused || packed_for_ != Packed::kNothing);
+  LONGHAND_CHECK(workspace.engine != Engine::kFused || packed_for_.anything());
 }
 
 // The rows as wide as the embedding, side by side; or as they are.

@@ -117,7 +117,7 @@ class OutputLayer {
   std::optional<LinearLayer> projection_;
   std::optional<LinearLayer> linear_;  // always there; made when its parameters are declared
   bool tied_ = false;
-  Packed packed_for_ = Packed::kNothing;
+  Packed packed_for_;
 };
 
 }  // namespace longhand::nn

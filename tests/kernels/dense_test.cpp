@@ -51,7 +51,7 @@ struct Operands {
   Gemm<T> gemm;
 };
 
-TEST(Gemm, AgreesWithTheReferenceAtEverySizeOnEveryTarget) {
+std::vector<Product> products_of_every_size() {
   std::vector<Product> products;
   for (const int64_t m : {1, 3, 4, 7, 8, 9, 31, 130}) {
     for (const int64_t n : {1, 2, 15, 16, 17, 47, 48, 49, 64, 100}) {
@@ -63,23 +63,62 @@ TEST(Gemm, AgreesWithTheReferenceAtEverySizeOnEveryTarget) {
   }
   products.push_back({5, 20, 2500, false, false, false, false});  // several blocks of k
   products.push_back({140, 50, 1100, true, false, true, true});
-  testing::on_every_target([&] {
-    Context context(2);
-    for (const Product& p : products) {
-      Operands<double> expected(p);
-      reference::gemm(expected.gemm, expected.source);
-      Operands<float> actual(p);
-      const std::vector<float> original = actual.c;
-      PackedMatrix packed;
-      pack(actual.source, packed, context);
-      actual.gemm.b = &packed;
-      gemm(actual.gemm, context);
-      expect_close(actual.c, expected.c, static_cast<int64_t>(original.size()), sum_tolerance(p.k),
-                   "m " + std::to_string(p.m) + " n " + std::to_string(p.n) + " k " + std::to_string(p.k));
-      for (size_t i = 0; i < original.size(); ++i) {  // nothing outside the product is touched
-        if (static_cast<int64_t>(i) % (p.n + 3) >= p.n) {
-          ASSERT_EQ(actual.c[i], original[i]);
-        }
+  return products;
+}
+
+template <class Round>
+void expect_products_to_agree(Precision precision) {
+  Context context(2);
+  for (const Product& p : products_of_every_size()) {
+    Operands<double> expected(p);
+    for (double& a : expected.a) a = static_cast<double>(static_cast<float>(a));  // so that both round the same
+    for (double& b : expected.b) b = static_cast<double>(static_cast<float>(b));
+    reference::gemm<Round>(expected.gemm, expected.source);
+    Operands<float> actual(p);
+    actual.source.precision = precision;
+    const std::vector<float> original = actual.c;
+    PackedMatrix packed;
+    pack(actual.source, packed, context);
+    actual.gemm.b = &packed;
+    gemm(actual.gemm, context);
+    expect_close(actual.c, expected.c, static_cast<int64_t>(original.size()), sum_tolerance(p.k),
+                 "m " + std::to_string(p.m) + " n " + std::to_string(p.n) + " k " + std::to_string(p.k));
+    for (size_t i = 0; i < original.size(); ++i) {  // nothing outside the product is touched
+      if (static_cast<int64_t>(i) % (p.n + 3) >= p.n) {
+        ASSERT_EQ(actual.c[i], original[i]);
+      }
+    }
+  }
+}
+
+TEST(Gemm, AgreesWithTheReferenceAtEverySizeOnEveryTarget) {
+  testing::on_every_target([] { expect_products_to_agree<reference::NotRounded>(Precision::kFloat); });
+}
+
+TEST(Gemm, RoundsBothOperandsToBf16OnEveryTarget) {
+  testing::on_every_target_in_bf16([] { expect_products_to_agree<reference::RoundedToBf16>(Precision::kBf16); });
+}
+
+// What is special among the operands: what is no number stays none, so that a training that diverges is noticed.
+TEST(Gemm, RoundsToTheNearestBf16) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> values = {1.0F,          1.0F + 0x1p-8F, 1.0F + 0x3p-8F, 1.0F + 0x1.01p-8F, -1.0F - 0x1p-8F,
+                                     3e38F,         -0.0F,          3.4028235e38F,  kInfinity,         -kInfinity,
+                                     std::nanf(""), 0.1F,           -0.1F,          1.17549435e-38F,   65504.0F};
+  const auto n = static_cast<int64_t>(values.size());
+  const std::vector<float> one = {1.0F};
+  testing::on_every_target_in_bf16([&] {
+    Context context(1);
+    PackedMatrix packed;
+    pack({.b = values.data(), .stride = n, .k = 1, .n = n, .precision = Precision::kBf16}, packed, context);
+    std::vector<float> c(values.size());
+    gemm({.a = one.data(), .a_stride = 1, .m = 1, .b = &packed, .c = c.data(), .c_stride = n}, context);
+    for (size_t i = 0; i < values.size(); ++i) {
+      const float expected = reference::RoundedToBf16::of(values[i]);
+      if (std::isnan(expected)) {
+        EXPECT_TRUE(std::isnan(c[i]));
+      } else {
+        EXPECT_EQ(c[i], expected) << values[i];
       }
     }
   });

@@ -231,6 +231,42 @@ TEST_P(LstmKernel, AgreesWithTheReferenceOnEveryTarget) {
   });
 }
 
+// An operand that lies between two bf16 may be rounded to the other one: its product then differs by 1/256.
+TEST_P(LstmKernel, AgreesWithTheReferenceInBf16OnEveryTarget) {
+  const Case c = GetParam();
+  Layer<double> expected(c);
+  const LstmShape shape = expected.shape();
+  const int64_t B = c.batch, Rp = padded(shape.outputs()), Hp = padded(c.hidden), rows = c.steps * B;
+  for (auto* arrays : {&expected.parameters, &expected.gradients}) {
+    for (auto& array : *arrays) {
+      for (double& v : array) v = static_cast<double>(static_cast<float>(v));
+    }
+  }
+  for (double& v : expected.x.span()) v = static_cast<double>(static_cast<float>(v));
+  reference::lstm_forward<reference::RoundedToBf16>(expected.forward());
+  reference::lstm_backward<reference::RoundedToBf16>(expected.backward());
+  const double tolerance = c.options.normalised ? 8e-3 : 1e-3;
+  testing::on_every_target_in_bf16([&] {
+    for (const int threads : {1, 3}) {
+      Context context(threads);
+      context.precision = Precision::kBf16;
+      Layer<float> actual(c);
+      PackedLstm packed;
+      pack_lstm(shape, actual.weights(), !c.one_hot, PackFor::kTraining, packed, context);
+      lstm_forward(actual.forward(), packed, context);
+      expect_close(actual.h, expected.h, (rows + B) * Rp, tolerance, "h");
+      expect_close(actual.c_states, expected.c_states, (rows + B) * Hp, tolerance, "c");
+      lstm_backward(actual.backward(), packed, context);
+      for (size_t i = 0; i < actual.gradients.size(); ++i) {
+        const auto size = static_cast<int64_t>(actual.gradients[i].size());
+        expect_close(actual.gradients[i], expected.gradients[i], size, tolerance, kNames[i]);
+      }
+      expect_close(actual.dh_first, expected.dh_first, B * Rp, tolerance, "dh_first");
+      if (!c.one_hot) expect_close(actual.dx, expected.dx, rows * padded(c.inputs), tolerance, "dx");
+    }
+  });
+}
+
 TEST_P(LstmKernel, InferenceEqualsTraining) {
   const Case c = GetParam();
   testing::on_every_target([&] {
@@ -253,10 +289,12 @@ TEST_P(LstmKernel, InferenceEqualsTraining) {
 }
 
 // Everything that a forward and a backward pass write, on 1, 2, 3 and 5 threads.
-void expect_the_same_on_any_number_of_threads(const Case& c, bool initial_gradients) {
+void expect_the_same_on_any_number_of_threads(const Case& c, bool initial_gradients,
+                                              Precision precision = Precision::kFloat) {
   std::vector<std::vector<float>> results;
   for (const int threads : {1, 2, 3, 5}) {
     Context context(threads);
+    context.precision = precision;
     Layer<float> layer(c);
     PackedLstm packed;
     pack_lstm(layer.shape(), layer.weights(), !c.one_hot, PackFor::kTraining, packed, context);
@@ -272,13 +310,17 @@ void expect_the_same_on_any_number_of_threads(const Case& c, bool initial_gradie
   for (const std::vector<float>& result : results) EXPECT_EQ(result, results.front());
 }
 
-TEST_P(LstmKernel, IsBitIdenticalOnAnyNumberOfThreads) { expect_the_same_on_any_number_of_threads(GetParam(), true); }
+TEST_P(LstmKernel, IsBitIdenticalOnAnyNumberOfThreads) {
+  expect_the_same_on_any_number_of_threads(GetParam(), true);
+  expect_the_same_on_any_number_of_threads(GetParam(), true, Precision::kBf16);
+}
 
 // Without the gradients of the initial state, threads may share the steps of the way back, too.
 TEST(LstmKernel, SharesStepsBackwardToTheSameBits) {
   for (const Case& c : {Case{20, 1, 9, 130, false, false}, Case{12, 2, 17, 150, false, true, {.reverse = true}},
                         Case{5, 30, 9, 260, true, true}}) {
     testing::on_every_target([&] { expect_the_same_on_any_number_of_threads(c, false); });
+    testing::on_every_target_in_bf16([&] { expect_the_same_on_any_number_of_threads(c, false, Precision::kBf16); });
   }
 }
 
