@@ -42,7 +42,9 @@ nn::LstmStackOptions options_of(const LayerSizes& sizes) {
 // Our layers with their weights and data: what a training step does in them, and a forward pass.
 class OurLstm {
  public:
-  OurLstm(const LayerSizes& sizes, int threads) : sizes_(sizes), context_(threads), stack_(options_of(sizes), arena_) {
+  OurLstm(const LayerSizes& sizes, int threads, kernels::Precision precision = kernels::Precision::kFloat)
+      : sizes_(sizes), context_(threads), stack_(options_of(sizes), arena_) {
+    context_.precision = precision;
     arena_.allocate();
     arena_.allocate_gradients();
     arena_.initialise(1);
@@ -158,9 +160,12 @@ void small_batches(int threads) {
 }
 
 void training_steps(int threads) {
-  fmt::print("\nTraining step (pack, forward, backward) on {} thread{}: ms, part of the peak{}\n\n", threads,
-             threads == 1 ? "" : "s", LONGHAND_HAS_ONEDNN ? ", and oneDNN's ms and ratio to ours." : ".");
-  fmt::print("layers steps batch inputs hidden       ms  of peak{}\n", LONGHAND_HAS_ONEDNN ? "   oneDNN  ratio" : "");
+  fmt::print(
+      "\nTraining step (pack, forward, backward) on {} thread{}: ms, part of the peak; ms in bf16 ({}), and the\n",
+      threads, threads == 1 ? "" : "s", kernels::bf16_is_native() ? "native" : "emulated");
+  fmt::print("ratio to it{}\n\n", LONGHAND_HAS_ONEDNN ? "; oneDNN's ms in float, and the ratio of ours to it." : ".");
+  fmt::print("layers steps batch inputs hidden       ms  of peak     bf16  ratio{}\n",
+             LONGHAND_HAS_ONEDNN ? "   oneDNN  ratio" : "");
   double product = 1.0;
   int count = 0;
   for (const LayerSizes& sizes :
@@ -168,20 +173,22 @@ void training_steps(int threads) {
         LayerSizes{2, 35, 20, 650, 650}, LayerSizes{4, 64, 16, 256, 256}, LayerSizes{1, 30, 32, 100, 200},
         LayerSizes{1, 64, 64, 1024, 1024}, LayerSizes{1, 35, 32, 256, 256}, LayerSizes{1, 35, 32, 512, 512},
         LayerSizes{1, 100, 1, 256, 256}}) {
-    OurLstm ours(sizes, threads);
+    OurLstm ours(sizes, threads), in_bf16(sizes, threads, kernels::Precision::kBf16);
     double peak = 0.0;
     std::vector<std::function<void()>> works = {[&] { ours.train(); },
-                                                [&] { peak = std::max(peak, kernels::measure_peak_gflops()); }};
+                                                [&] { peak = std::max(peak, kernels::measure_peak_gflops()); },
+                                                [&] { in_bf16.train(); }};
 #if LONGHAND_HAS_ONEDNN
     OneDnnLstm rival(sizes, threads);
     works.emplace_back([&] { rival.train(); });
 #endif
     const Measured m = in_turns(works);
-    fmt::print("{}   {:8.2f} {:6.0f} %", shown(sizes), 1e3 * m.seconds[0],
-               100.0 * training_flops(sizes) / m.seconds[0] * 1e-9 / (peak * threads));
-    if (works.size() > 2) {
-      fmt::print(" {:8.2f} {:5.2f}x", 1e3 * m.seconds[2], m.ratios[2]);
-      product *= m.ratios[2];
+    fmt::print("{}   {:8.2f} {:6.0f} % {:8.2f} {:5.2f}x", shown(sizes), 1e3 * m.seconds[0],
+               100.0 * training_flops(sizes) / m.seconds[0] * 1e-9 / (peak * threads), 1e3 * m.seconds[2],
+               1.0 / m.ratios[2]);
+    if (works.size() > 3) {
+      fmt::print(" {:8.2f} {:5.2f}x", 1e3 * m.seconds[3], m.ratios[3]);
+      product *= m.ratios[3];
       ++count;
     }
     fmt::print("\n");

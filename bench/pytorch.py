@@ -1,9 +1,10 @@
 """Whole training steps beside PyTorch, in turns: medians and their ratio.
 
-    python3 bench/pytorch.py [--threads 1,2] [--rounds 7] [--only NAME] [--program build/release/bench/longhand_training]
+    python3 bench/pytorch.py [--threads 1,2] [--rounds 7] [--only NAME] [--precision bf16]
+                             [--program build/release/bench/longhand_training]
 
 PyTorch comes from PyPI, into an environment of your own. Both sides train the same model with the same optimizer on
-random symbols: forward, cross-entropy, backward, clipping by norm, update.
+random symbols: forward, cross-entropy, backward, clipping by norm, update. The precision is ours; PyTorch's is float32.
 """
 
 import argparse
@@ -78,16 +79,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--only")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bf16"])
     parser.add_argument("--program", default="build/release/bench/longhand_training")
     options = parser.parse_args()
     ours = subprocess.Popen([options.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def our_milliseconds(name, threads):
-        ours.stdin.write(f"{name} {threads} {options.seconds}\n")
+        ours.stdin.write(f"{name} {options.precision} {threads} {options.seconds}\n")
         ours.stdin.flush()
         return float(ours.stdout.readline())
 
-    print(f"PyTorch {torch.__version__}; ms of a training step, medians of {options.rounds} rounds in turns")
+    print(f"PyTorch {torch.__version__} beside Longhand in {options.precision}; ms of a training step, medians of {options.rounds} rounds in turns")
     print("workload    threads  PyTorch  Longhand  ratio")
     for threads in map(int, options.threads.split(",")):
         ratios = []

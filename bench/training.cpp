@@ -1,6 +1,6 @@
 // Whole training steps (pack, forward, loss, backward, norm, update) of six models on random data, one step after
-// another: the other half of bench/pytorch.py, which sends a line "workload threads seconds" and reads the milliseconds
-// of a step.
+// another: the other half of bench/pytorch.py, which sends a line "workload precision threads seconds" and reads the
+// milliseconds of a step.
 #include <fmt/core.h>
 
 #include <chrono>
@@ -58,7 +58,9 @@ train::OptimizerOptions optimizer_of(const Workload& w) {
 
 class Training {
  public:
-  Training(const Workload& w, int threads) : w_(w), context_(threads), network_(options_of(w)) {
+  Training(const Workload& w, kernels::Precision precision, int threads)
+      : w_(w), context_(threads), network_(options_of(w)) {
+    context_.precision = precision;
     network_.add_output(w.outputs);
     network_.initialise(1);
     workspace_ = std::make_unique<nn::NetworkWorkspace>(network_, nn::Engine::kFused, context_);
@@ -125,14 +127,17 @@ double milliseconds_of_a_step(Training& training, double seconds) {
 int main() {
   using namespace longhand::bench;
   std::string name;
+  std::string precision;
   std::string current;
   int threads = 0;
   double seconds = 0.0;
   std::unique_ptr<Training> training;
-  while (std::cin >> name >> threads >> seconds) {
-    const std::string wanted = fmt::format("{} {}", name, threads);
+  while (std::cin >> name >> precision >> threads >> seconds) {
+    const std::string wanted = fmt::format("{} {} {}", name, precision, threads);
     if (wanted != current) {
-      training = std::make_unique<Training>(workloads().at(name), threads);
+      training = std::make_unique<Training>(
+          workloads().at(name),
+          precision == "bf16" ? longhand::kernels::Precision::kBf16 : longhand::kernels::Precision::kFloat, threads);
       training->step();
       current = wanted;
     }

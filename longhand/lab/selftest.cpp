@@ -300,11 +300,17 @@ Comparison compare_with_differences(Subject<double>& subject, const Results& exp
 }
 
 constexpr double kFloat = 6e-8;  // what rounding to float changes, at most, of one
+constexpr double kBf16 = 2e-3;   // to bf16
 
 double fused_tolerance(const LatticePoint& p) {
   const auto terms = static_cast<double>(p.hidden + p.inputs + p.steps * p.batch);
   const double layers = p.on(Toggle::kLayers) ? 3.0 : 1.0;
   return kFloat * (8.0 + 4.0 * std::sqrt(terms)) * layers * (p.on(Toggle::kLayerNorm) ? 15.0 : 1.0);
+}
+
+double bf16_tolerance(const LatticePoint& p) {
+  const double layers = p.on(Toggle::kLayers) ? 3.0 : 1.0;
+  return kBf16 * 8.0 * layers * (p.on(Toggle::kLayerNorm) ? 15.0 : 1.0);
 }
 
 // Masks can leave a normalised vector with nearly no deviation, by which rounding is then magnified, layer after layer.
@@ -407,16 +413,26 @@ std::vector<PointResult> run_lattice(const std::vector<LatticePoint>& points, in
       result.checks[static_cast<int>(Check::kDifferences)] =
           compare_with_differences(subject, expected[i], point, context);
     });
-    for (const std::string& target : kernels::simd_targets()) {
-      kernels::use_simd_target(target);
+    const auto check_fused = [&](Check check, const std::string& where) {
       in_parallel(n, threads, [&](size_t i, kernels::Context& context) {
+        const bool rounds = check == Check::kBf16;
+        context.precision = rounds ? kernels::Precision::kBf16 : kernels::Precision::kFloat;
         PointResult& result = results[begin + i];
-        Comparison now = compare(Subject<float>(result.point).run(nn::Engine::kFused, context), expected[i],
-                                 factors[i] * fused_tolerance(result.point));
-        now.where += " on " + target;
-        Comparison& worst = result.checks[static_cast<int>(Check::kFused)];
+        const double tolerance = rounds ? bf16_tolerance(result.point) : fused_tolerance(result.point);
+        Comparison now =
+            compare(Subject<float>(result.point).run(nn::Engine::kFused, context), expected[i], factors[i] * tolerance);
+        now.where += where;
+        Comparison& worst = result.checks[static_cast<int>(check)];
         if (worst.tolerance == 0.0 || now.difference > worst.difference) worst = now;
       });
+    };
+    for (const std::string& target : kernels::simd_targets()) {
+      kernels::use_simd_target(target);
+      check_fused(Check::kFused, " on " + target);
+      if (kernels::bf16_is_native()) check_fused(Check::kBf16, " in native bf16 on " + target);
+      kernels::emulate_bf16(true);
+      check_fused(Check::kBf16, " in emulated bf16 on " + target);
+      kernels::emulate_bf16(false);
     }
     kernels::use_simd_target("");
     progress(begin + n);
@@ -429,6 +445,8 @@ std::vector<std::string> tolerance_notes() {
       "fused        6e-8 (8 + 4 sqrt(H + I + T B)) per layer: rounding error of sums of that many",
       "             floats; with layer-norm 15 times that (it divides by small deviations), plus",
       "             32 times the error of the reference or of the tape in float",
+      "bf16         2e-3 times 8 per layer: rounding error of operands to 8 bits; with layer-norm",
+      "             15 times that, increased by the same factor as the fused tolerance",
       "tape         1e-13: rounding of doubles summed in another order; 1e-12 with layer-norm,",
       "             increased by the same factor as the fused tolerance",
       "differences  1e-9: fourth-order central differences with step 2e-4; 1e-5 with layer-norm,",

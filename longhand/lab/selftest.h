@@ -67,12 +67,12 @@ struct Comparison {
 };
 
 /// What is compared with the reference.
-enum class Check { kFused, kTape, kDifferences };
-inline constexpr int kChecks = 3;
+enum class Check { kFused, kBf16, kTape, kDifferences };
+inline constexpr int kChecks = 4;
 
 struct PointResult {
   LatticePoint point;
-  Comparison checks[kChecks];  // kFused: the worst of all SIMD targets
+  Comparison checks[kChecks];  // kFused, kBf16: the worst of all SIMD targets
 
   bool passed() const {
     return std::all_of(checks, checks + kChecks, [](const Comparison& check) { return check.passed(); });

@@ -12,7 +12,7 @@
 namespace longhand::lab {
 namespace {
 
-constexpr const char* kCheckNames[kChecks] = {"fused", "tape", "differences"};
+constexpr const char* kCheckNames[kChecks] = {"fused", "bf16", "tape", "differences"};
 constexpr size_t kFailuresShown = 10;
 
 std::string options_of(const LatticePoint& point) {
@@ -78,10 +78,11 @@ std::string to_text(const std::vector<PointResult>& results, double seconds, boo
   std::string out;
   out += fmt::format(
       "Outputs, states and gradients of LSTM stacks, compared with the reference engine in double:\n"
-      "the fused kernels in float (on {}), autograd in double, and central differences.\n"
+      "the fused kernels (on {}) in float, and with products in bf16 ({}); autograd in\n"
+      "double; and central differences.\n"
       "Each figure is the largest difference, relative to the largest value, over the points\n"
       "of its row; in brackets, the largest fraction of the tolerance.\n\n",
-      fmt::join(kernels::simd_targets(), ", "));
+      fmt::join(kernels::simd_targets(), ", "), kernels::bf16_is_native() ? "native and emulated" : "emulated");
   out += fmt::format("{:<20} {:>6}", "option", "points");
   for (const char* name : kCheckNames) out += fmt::format(" {:>16}", name);
   out += "\n";

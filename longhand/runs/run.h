@@ -38,7 +38,9 @@ class Run {
                   const std::function<void()>& on_saved = {});
 
  protected:
-  explicit Run(const Settings& settings) : context_(settings.used_threads()) {}
+  explicit Run(const Settings& settings) : context_(settings.used_threads()) {
+    context_.precision = settings.used_precision();
+  }
 
   virtual Settings& settings() = 0;
   virtual tasks::Task& task() = 0;

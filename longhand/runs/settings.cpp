@@ -66,6 +66,10 @@ void Settings::add_batches_to(OptionTable& table) {
 void Settings::add_training_to(OptionTable& table) {
   training.add_to(table);
   table.add("seed", seed, "random seed of the initial weights, the batches and dropout", at_least(0));
+  table.add("precision", precision,
+            "precision of the operands of matrix products in training; bf16: 8 bits, with sums and weights in float32; "
+            "faster where the processor has AVX512-BF16, slower elsewhere",
+            one_of({"float32", "bf16"}));
   table.begin_group("Running");
   table.add("threads", threads, "number of threads, which does not change the result; 0: one per processor",
             between(0, 1024));
@@ -74,7 +78,10 @@ void Settings::add_training_to(OptionTable& table) {
 }
 
 void Settings::check() const {
-  lstm().engine(engine);
+  if (used_engine() != nn::Engine::kFused && used_precision() != kernels::Precision::kFloat) {
+    throw usage_error("`precision` bf16: only the fused kernels have it, which compute `cell` lstm",
+                      "use `cell` lstm and `engine` fused, or `precision` float32");
+  }
   if (batch == 0 && (accumulate > 1 || batch_every > 0)) {
     throw usage_error(
         std::string("`batch` all: cannot be combined with ") + (accumulate > 1 ? "`accumulate`" : "`batch-every`"),

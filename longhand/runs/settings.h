@@ -31,6 +31,7 @@ class Settings {
   int64_t threads = 0;
   std::string engine = "fused";
   train::TrainOptions training;
+  std::string precision = "float32";
   Executor* executor = nullptr;  ///< a host's threads, in place of `threads`; no option
 
   virtual std::unique_ptr<Settings> copy() const = 0;
@@ -52,6 +53,9 @@ class Settings {
   Threads used_threads() const { return executor != nullptr ? Threads(*executor) : Threads(static_cast<int>(threads)); }
   uint64_t seed_number() const { return static_cast<uint64_t>(seed); }
   nn::Engine used_engine() const { return lstm().engine(engine); }
+  kernels::Precision used_precision() const {
+    return precision == "bf16" ? kernels::Precision::kBf16 : kernels::Precision::kFloat;
+  }
 
  protected:
   Settings() = default;

@@ -48,6 +48,21 @@ TEST(Cli, TrainsEvaluatesGeneratesAndDescribes) {
   EXPECT_NE(run(folder, {"data", "list"}).out.find("quatrains"), std::string::npos);
 }
 
+// Training rounds to bf16; what is reported of the model is what others will measure.
+TEST(Cli, InBf16AModelIsMeasuredAsItIsUsed) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> train = {"train",    "lm", "--data",   "tale", "--max-tokens", "3000",
+                                          "--hidden", "16", "--epochs", "1",    "--lines",      "--valid"};
+  write_file(folder / "valid.txt", "the fox\nand the hen\n");
+  ASSERT_EQ(run(folder, with(train, {"valid.txt", "--precision", "bf16", "--out", "half"})).code, 0);
+  ASSERT_EQ(run(folder, with(train, {"valid.txt", "--out", "whole"})).code, 0);
+  EXPECT_NE(read_file(folder / "half/model.safetensors"), read_file(folder / "whole/model.safetensors"));
+  const nlohmann::json line = nlohmann::json::parse(read_file(folder / "half/metrics.jsonl"));
+  const nlohmann::json score =
+      nlohmann::json::parse(run(folder, {"eval", "half", "--data", "valid.txt", "--json"}).out);
+  EXPECT_EQ(line["valid_loss"].get<double>(), score["nats_per_symbol"].get<double>());
+}
+
 TEST(Cli, TheResolvedConfigurationReproducesTheRun) {
   const TemporaryFolder folder;
   ASSERT_EQ(run(folder, with(kSmall, {"--seed", "3", "--dropout", "0.1"})).code, 0);
@@ -211,6 +226,8 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "lm", "--data", "tale", "--cell", "rnn", "--engine", "autograd", "--layer-norm"},
         "--layer-norm: expected --cell lstm, found --cell rnn");
   usage({"train", "lm", "--data", "tale", "--dropout-output", "-0.5"}, "from 0 to 0.99, or -1, found '-0.5'");
+  usage({"train", "lm", "--data", "tale", "--cell", "gru", "--engine", "autograd", "--precision", "bf16"},
+        "--precision bf16: only the fused kernels have it");
   usage({"selftest", "--derivatives", "--thorough"}, "--thorough");
   usage({"train", "lm", "--data", "tale", "--hidden", "0"}, "--hidden: expected an integer from 1 to 65536, found '0'");
   usage({"train", "lm", "--data", "tale", "--hidden"}, "--hidden: expected a value, found none");

@@ -44,6 +44,7 @@ inline TrainResult sitting(const Recipe& recipe, const std::string& folder, bool
   tasks::LanguageModelTask task(model, corpus, valid, recipe.how, context);
   int64_t steps = 0;
   Trainer trainer(task, recipe.training, folder, context,
+  context.precision = recipe.precision;
                   {.on_step =
                        [&](const Progress& p) {
                          steps = p.step;
