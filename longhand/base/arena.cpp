@@ -1,5 +1,7 @@
 #include "longhand/base/arena.h"
 
+#include <algorithm>
+
 #include "longhand/base/error.h"
 
 namespace longhand {
@@ -14,6 +16,54 @@ size_t ParameterArena::declare(std::string name, std::vector<int64_t> shape, Ini
 }
 
 void ParameterArena::allocate() { values_.resize(extent_); }
+
+void ParameterArena::make_sparse(size_t index) {
+  sparse_.push_back({index, std::vector<char>(static_cast<size_t>(parameters_[index].shape[0])), {}});
+  std::sort(sparse_.begin(), sparse_.end(), [](const auto& a, const auto& b) { return a.parameter < b.parameter; });
+  touched_.clear();
+}
+
+void ParameterArena::touch(size_t index, int64_t row) {
+  for (SparseRows& sparse : sparse_) {
+    char& is_touched = sparse.is_touched[static_cast<size_t>(sparse.parameter == index ? row : 0)];
+    if (sparse.parameter != index || is_touched != 0) continue;
+    is_touched = 1;
+    sparse.rows.push_back(row);
+    touched_.clear();
+  }
+}
+
+std::span<const Range> ParameterArena::touched() {
+  if (!touched_.empty()) return touched_;
+  const auto add = [&](int64_t begin, int64_t end) {
+    if (begin == end) return;
+    if (!touched_.empty() && touched_.back().end == begin) {
+      touched_.back().end = end;
+    } else {
+      touched_.push_back({begin, end});
+    }
+  };
+  int64_t done = 0;
+  for (SparseRows& sparse : sparse_) {
+    const Parameter& p = parameters_[sparse.parameter];
+    const int64_t width = p.size / p.shape[0];
+    add(done, p.offset);
+    std::sort(sparse.rows.begin(), sparse.rows.end());
+    for (const int64_t row : sparse.rows) add(p.offset + row * width, p.offset + (row + 1) * width);
+    done = p.offset + padded(p.size);
+  }
+  add(done, extent_);
+  return touched_;
+}
+
+void ParameterArena::clear_gradients() {
+  for (const Range& range : touched()) std::fill_n(gradients_.data() + range.begin, range.size(), 0.0F);
+  for (SparseRows& sparse : sparse_) {
+    for (const int64_t row : sparse.rows) sparse.is_touched[static_cast<size_t>(row)] = 0;
+    sparse.rows.clear();
+  }
+  if (!sparse_.empty()) touched_.clear();
+}
 
 void ParameterArena::initialise(uint64_t seed) {
   values_.fill(0.0F);

@@ -9,6 +9,7 @@
 
 #include "longhand/base/buffer.h"
 #include "longhand/base/rng.h"
+#include "longhand/base/threads.h"
 
 namespace longhand {
 
@@ -35,6 +36,15 @@ class ParameterArena {
   void allocate();
   /// Allocates the gradients, all zero, unless that was done before: only training needs them.
   void allocate_gradients() { gradients_.resize(extent_); }
+  /// From now on, rows of this parameter [rows, width] have a gradient only where they are touched. All gradients must
+  /// be zero.
+  void make_sparse(size_t index);
+  /// Says that this row of a parameter may get a gradient; of one that is not sparse all rows may.
+  void touch(size_t index, int64_t row);
+  /// The stretches of the arrays in which gradients may differ from zero, in order.
+  std::span<const Range> touched();
+  /// Makes all gradients zero, and no row touched.
+  void clear_gradients();
   /// Runs every initialiser; the result depends on `seed` and on the order of declaration alone.
   void initialise(uint64_t seed);
 
@@ -52,7 +62,15 @@ class ParameterArena {
   int64_t count() const;
 
  private:
+  struct SparseRows {
+    size_t parameter;
+    std::vector<char> is_touched;  // by row
+    std::vector<int64_t> rows;     // the touched ones
+  };
+
   std::vector<Parameter> parameters_;
+  std::vector<SparseRows> sparse_;
+  std::vector<Range> touched_;  // empty: to be found
   int64_t extent_ = 0;
   Buffer<float> values_;
   Buffer<float> gradients_;

@@ -71,6 +71,7 @@ struct Context {
   Buffer<int32_t> prev;              ///< rows of the state array that they start from
   DistinctSymbols symbols;           ///< of a batch whose columns' gradients are summed
   Buffer<double> partial;            ///< partial sums, added in a fixed order
+  std::vector<Range> pieces;         ///< of the stretches of an array
 
  private:
   std::vector<std::unique_ptr<Context>> alone_;

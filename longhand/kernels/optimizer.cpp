@@ -9,18 +9,43 @@
 
 #include "longhand/kernels/simd-inl.h"
 
+#ifndef LONGHAND_KERNELS_OPTIMIZER_SHARED_
+#define LONGHAND_KERNELS_OPTIMIZER_SHARED_
+namespace longhand::kernels {
+
+// Cuts stretches into pieces of limited size, whatever the number of threads, and returns the number of elements.
+static int64_t cut(std::span<const Range> where, Context& context) {
+  constexpr int64_t kLargest = 4096;
+  context.pieces.clear();
+  int64_t n = 0;
+  for (const Range& range : where) {
+    n += range.size();
+    for (int64_t begin = range.begin; begin < range.end; begin += kLargest) {
+      context.pieces.push_back({begin, std::min(range.end, begin + kLargest)});
+    }
+  }
+  return n;
+}
+
+}  // namespace longhand::kernels
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
 
 constexpr int64_t kWorthAThread = 1 << 15;  // elements
 
-// Calls visit(j, left) for every vector of each thread's share of n elements.
+// Calls visit(j, left) for every vector of each thread's share of the pieces.
 template <class Visit>
 HWY_INLINE void for_each_vector(int64_t n, Context& context, const Visit& visit) {
+  const std::vector<Range>& pieces = context.pieces;
   context.pool.run(
       [&](int part, int parts) {
-        const Range range = split(n, parts, part, kLineFloats);
-        for (int64_t j = range.begin; j < range.end; j += lanes()) visit(j, range.end - j);
+        const Range share = split(static_cast<int64_t>(pieces.size()), parts, part);
+        for (int64_t p = share.begin; p < share.end; ++p) {
+          const Range& piece = pieces[static_cast<size_t>(p)];
+          for (int64_t j = piece.begin; j < piece.end; j += lanes()) visit(j, piece.end - j);
+        }
       },
       n / kWorthAThread);
 }
@@ -31,7 +56,7 @@ HWY_INLINE void update_with(const ParameterUpdate<float>& args, Context& context
   const V scale = hn::Set(D(), args.gradient_scale);
   const V l2 = hn::Set(D(), args.l2);
   const V keep = hn::Set(D(), args.keep);
-  for_each_vector(args.n, context, [&](int64_t j, int64_t left) HWY_ATTR {
+  for_each_vector(cut(args.where, context), context, [&](int64_t j, int64_t left) HWY_ATTR {
     const V w = load_n(args.w + j, left);
     const V d = hn::MulAdd(l2, w, hn::Mul(scale, load_n(args.dw + j, left)));
     store_n(step(hn::Mul(keep, w), d, j, left), args.w + j, left);
@@ -102,39 +127,42 @@ void update_target(const ParameterUpdate<float>& args, Context& context) {
   }
 }
 
-void clip_target(float* values, int64_t n, float limit, Context& context) {
+void clip_target(float* values, std::span<const Range> where, float limit, Context& context) {
   const V max = hn::Set(D(), limit), min = hn::Set(D(), -limit);
-  for_each_vector(n, context, [&](int64_t j, int64_t left) HWY_ATTR {
+  for_each_vector(cut(where, context), context, [&](int64_t j, int64_t left) HWY_ATTR {
     store_n(hn::Max(min, hn::Min(max, load_n(values + j, left))), values + j, left);
   });
 }
 
 void average_target(float* average, const float* w, int64_t n, float share, Context& context) {
   const V part = hn::Set(D(), share);
-  for_each_vector(n, context,
+  const Range all{0, n};
+  for_each_vector(cut({&all, 1}, context), context,
                   [&](int64_t j, int64_t left) HWY_ATTR { follow(average + j, load_n(w + j, left), part, left); });
 }
 
-// Sums of squares of blocks of fixed size, whatever the number of threads; each block in double.
-void squared_norm_target(const float* values, int64_t n, int64_t block, double* sums, Context& context) {
-  const int64_t blocks = (n + block - 1) / block;
+// Sums of squares of the pieces, each in double.
+void squared_norm_target(const float* values, std::span<const Range> where, Context& context) {
+  const int64_t n = cut(where, context);
+  const auto pieces = static_cast<int64_t>(context.pieces.size());
+  context.partial.resize(pieces);
   context.pool.run(
       [&](int part, int parts) {
         const hn::CappedTag<double, 8> dd;
         const hn::Rebind<float, decltype(dd)> df;
         const auto width = static_cast<int64_t>(hn::Lanes(dd));
-        const Range range = split(blocks, parts, part);
-        for (int64_t b = range.begin; b < range.end; ++b) {
-          const int64_t end = std::min(n, (b + 1) * block);
+        const Range share = split(pieces, parts, part);
+        for (int64_t p = share.begin; p < share.end; ++p) {
+          const Range& piece = context.pieces[static_cast<size_t>(p)];
           auto sum = hn::Zero(dd);
-          int64_t j = b * block;
-          for (; j + width <= end; j += width) {
+          int64_t j = piece.begin;
+          for (; j + width <= piece.end; j += width) {
             const auto v = hn::PromoteTo(dd, hn::LoadU(df, values + j));
             sum = hn::MulAdd(v, v, sum);
           }
           double total = hn::GetLane(hn::SumOfLanes(dd, sum));
-          for (; j < end; ++j) total += static_cast<double>(values[j]) * static_cast<double>(values[j]);
-          sums[b] = total;
+          for (; j < piece.end; ++j) total += static_cast<double>(values[j]) * static_cast<double>(values[j]);
+          context.partial[p] = total;
         }
       },
       n / kWorthAThread);
@@ -151,17 +179,15 @@ HWY_EXPORT(clip_target);
 HWY_EXPORT(average_target);
 HWY_EXPORT(squared_norm_target);
 
-double squared_norm(const float* values, int64_t n, Context& context) {
-  constexpr int64_t kBlock = 4096;
-  context.partial.resize((n + kBlock - 1) / kBlock);
-  HWY_DYNAMIC_DISPATCH(squared_norm_target)(values, n, kBlock, context.partial.data(), context);
+double squared_norm(const float* values, std::span<const Range> where, Context& context) {
+  HWY_DYNAMIC_DISPATCH(squared_norm_target)(values, where, context);
   double sum = 0.0;
   for (int64_t b = 0; b < context.partial.size(); ++b) sum += context.partial[b];
   return sum;
 }
 
-void clip_values(float* values, int64_t n, float limit, Context& context) {
-  HWY_DYNAMIC_DISPATCH(clip_target)(values, n, limit, context);
+void clip_values(float* values, std::span<const Range> where, float limit, Context& context) {
+  HWY_DYNAMIC_DISPATCH(clip_target)(values, where, limit, context);
 }
 
 void update_parameters(const ParameterUpdate<float>& args, Context& context) {

@@ -1,7 +1,9 @@
-// One pass over all parameters: the gradient's norm, clipping, the update rules, and the weights' running average.
+// One pass over all parameters, or over those stretches of them that have a gradient: its norm, clipping, the update
+// rules, and the weights' running average.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "longhand/kernels/context.h"
 
@@ -25,11 +27,11 @@ enum class UpdateRule { kSgd, kMomentum, kNesterov, kAdagrad, kAdadelta, kRmspro
 template <class T>
 struct ParameterUpdate {
   UpdateRule rule = UpdateRule::kSgd;
-  int64_t n = 0;
-  T* w = nullptr;         ///< [n] updated
-  const T* dw = nullptr;  ///< [n] read: d = gradient_scale dw + l2 w
-  T* m = nullptr;         ///< [n] updated by the rules that keep it
-  T* v = nullptr;         ///< [n] likewise
+  std::span<const Range> where;  ///< the elements n to update, in order
+  T* w = nullptr;                ///< [n] updated
+  const T* dw = nullptr;         ///< [n] read: d = gradient_scale dw + l2 w
+  T* m = nullptr;                ///< [n] updated by the rules that keep it
+  T* v = nullptr;                ///< [n] likewise
   T gradient_scale = T(1);
   T l2 = T(0);
   T keep = T(1);  ///< w is multiplied by it before the step: decoupled weight decay
@@ -42,9 +44,13 @@ struct ParameterUpdate {
 };
 
 /// Sum of squares in double, the same for any number of threads.
-double squared_norm(const float* values, int64_t n, Context& context);
+double squared_norm(const float* values, std::span<const Range> where, Context& context);
+inline double squared_norm(const float* values, int64_t n, Context& context) {
+  const Range all{0, n};
+  return squared_norm(values, {&all, 1}, context);
+}
 /// Brings each value into -limit .. limit.
-void clip_values(float* values, int64_t n, float limit, Context& context);
+void clip_values(float* values, std::span<const Range> where, float limit, Context& context);
 void update_parameters(const ParameterUpdate<float>& args, Context& context);
 /// average += share (w - average), for n elements.
 void update_average(float* average, const float* w, int64_t n, float share, Context& context);

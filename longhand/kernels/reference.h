@@ -153,46 +153,51 @@ double squared_norm(const T* values, int64_t n) {
 
 /// The rules as UpdateRule lists them, for element i.
 template <class T>
-void update_parameters(const ParameterUpdate<T>& a) {
-  for (int64_t i = 0; i < a.n; ++i) {
-    const T d = a.gradient_scale * a.dw[i] + a.l2 * a.w[i];
-    T& w = a.w[i];
-    const auto follow = [&](T& mean, T beta, T x) { mean += (T(1) - beta) * (x - mean); };
-    w *= a.keep;
-    switch (a.rule) {
-      case UpdateRule::kSgd: w -= a.rate * d; break;
-      case UpdateRule::kMomentum:
-        a.m[i] = a.beta1 * a.m[i] + d;
-        w -= a.rate * a.m[i];
-        break;
-      case UpdateRule::kNesterov:
-        a.m[i] = a.beta1 * a.m[i] + d;
-        w -= a.rate * (d + a.beta1 * a.m[i]);
-        break;
-      case UpdateRule::kAdagrad:
-        a.v[i] += d * d;
-        w -= a.rate * d / (std::sqrt(a.v[i]) + a.epsilon);
-        break;
-      case UpdateRule::kAdadelta: {
-        follow(a.v[i], a.beta2, d * d);
-        const T u = d * std::sqrt(a.m[i] + a.epsilon) / std::sqrt(a.v[i] + a.epsilon);
-        follow(a.m[i], a.beta2, u * u);
-        w -= a.rate * u;
-        break;
-      }
-      case UpdateRule::kRmsprop:
-        follow(a.v[i], a.beta2, d * d);
-        w -= a.rate * d / (std::sqrt(a.v[i]) + a.epsilon);
-        break;
-      case UpdateRule::kAdam:
-      case UpdateRule::kNadam: {
-        follow(a.m[i], a.beta1, d);
-        follow(a.v[i], a.beta2, d * d);
-        const T ahead = a.rule == UpdateRule::kNadam ? a.d_rate * d : T(0);
-        w -= (a.rate * a.m[i] + ahead) / (std::sqrt(a.v[i]) * a.v_scale + a.epsilon);
-        break;
-      }
+void update_element(const ParameterUpdate<T>& a, int64_t i) {
+  const T d = a.gradient_scale * a.dw[i] + a.l2 * a.w[i];
+  T& w = a.w[i];
+  const auto follow = [&](T& mean, T beta, T x) { mean += (T(1) - beta) * (x - mean); };
+  w *= a.keep;
+  switch (a.rule) {
+    case UpdateRule::kSgd: w -= a.rate * d; break;
+    case UpdateRule::kMomentum:
+      a.m[i] = a.beta1 * a.m[i] + d;
+      w -= a.rate * a.m[i];
+      break;
+    case UpdateRule::kNesterov:
+      a.m[i] = a.beta1 * a.m[i] + d;
+      w -= a.rate * (d + a.beta1 * a.m[i]);
+      break;
+    case UpdateRule::kAdagrad:
+      a.v[i] += d * d;
+      w -= a.rate * d / (std::sqrt(a.v[i]) + a.epsilon);
+      break;
+    case UpdateRule::kAdadelta: {
+      follow(a.v[i], a.beta2, d * d);
+      const T u = d * std::sqrt(a.m[i] + a.epsilon) / std::sqrt(a.v[i] + a.epsilon);
+      follow(a.m[i], a.beta2, u * u);
+      w -= a.rate * u;
+      break;
     }
+    case UpdateRule::kRmsprop:
+      follow(a.v[i], a.beta2, d * d);
+      w -= a.rate * d / (std::sqrt(a.v[i]) + a.epsilon);
+      break;
+    case UpdateRule::kAdam:
+    case UpdateRule::kNadam: {
+      follow(a.m[i], a.beta1, d);
+      follow(a.v[i], a.beta2, d * d);
+      const T ahead = a.rule == UpdateRule::kNadam ? a.d_rate * d : T(0);
+      w -= (a.rate * a.m[i] + ahead) / (std::sqrt(a.v[i]) * a.v_scale + a.epsilon);
+      break;
+    }
+  }
+}
+
+template <class T>
+void update_parameters(const ParameterUpdate<T>& a) {
+  for (const Range& range : a.where) {
+    for (int64_t i = range.begin; i < range.end; ++i) update_element(a, i);
   }
 }
 

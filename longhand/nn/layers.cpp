@@ -24,6 +24,15 @@ void embedding_scatter(const kernels::EmbeddingScatter<float>& args, const float
   }
 }
 
+void touch_rows(ParameterArena& arena, size_t parameter, const int32_t* symbols, int64_t steps, int64_t batch,
+                const int32_t* lengths) {
+  for (int64_t t = 0; t < steps; ++t) {
+    for (int64_t b = 0; b < batch; ++b) {
+      if (lengths == nullptr || t < lengths[b]) arena.touch(parameter, symbols[t * batch + b]);
+    }
+  }
+}
+
 void linear_forward(const kernels::LinearForward<float>& args, const kernels::PackedLinear& packed, Engine engine,
                     kernels::Context& context) {
   if (engine == Engine::kFused) {

@@ -10,6 +10,10 @@ namespace longhand::nn {
 
 /// Arguments are those of the kernels. `packed` is read by the fused engine alone.
 void embedding_gather(const kernels::EmbeddingGather<float>& args, Engine engine, kernels::Context& context);
+/// Says that those rows of a parameter of the arena get a gradient that are symbols [steps, batch] before their
+/// sequence's end.
+void touch_rows(ParameterArena& arena, size_t parameter, const int32_t* symbols, int64_t steps, int64_t batch,
+                const int32_t* lengths);
 /// `table` [table_rows, width] holds the values: a tape wants them.
 void embedding_scatter(const kernels::EmbeddingScatter<float>& args, const float* table, int64_t table_rows,
                        Engine engine, kernels::Context& context);

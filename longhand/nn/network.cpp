@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "longhand/base/error.h"
 #include "longhand/nn/layers.h"
 
 namespace longhand::nn {
@@ -54,6 +55,11 @@ void Network::add_output(int64_t outputs, bool tied) {
       .inputs = width(), .outputs = outputs, .hidden = options_.lstm.hidden, .init = options_.init};
   if (tied) layer.tied = OutputLayerOptions::Tied{embedding_, options_.embed};
   output_.emplace(layer, arena_);
+}
+
+void Network::use_sparse_embedding() {
+  LONGHAND_CHECK(words_ || (has_embedding() && !output_->is_tied()));
+  words_ ? words_->use_sparse_embedding() : arena_.make_sparse(embedding_);
 }
 
 void Network::initialise(uint64_t seed) {
@@ -138,7 +144,7 @@ GradientPass Network::begin_training(const GradientPass& pass, int64_t predicted
   if (out.scale == 0.0F) out.scale = 1.0F / static_cast<float>(predicted);
   if (out.penalty_scale == 0.0F) out.penalty_scale = 1.0F / static_cast<float>(steps);
   arena_.allocate_gradients();
-  if (!out.add) std::fill(arena_.gradients().begin(), arena_.gradients().end(), 0.0F);
+  if (!out.add) arena_.clear_gradients();
   return out;
 }
 
@@ -157,6 +163,7 @@ void Network::backward(const NetworkInput& input, const float* d_output, float p
   if (words_) {
     words_->backward(*input.words, workspace.dx.data(), workspace.engine, *workspace.words, workspace.context);
   } else if (has_embedding()) {
+    touch_rows(arena_, embedding_, input.symbols, input.steps, input.rows, input.lengths);
     if (workspace.symbol_mask.size() > 0) scale_symbols(input, workspace, workspace.dx.data());
     embedding_scatter({.n = rows,
                        .width = options_.embed,

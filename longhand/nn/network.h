@@ -74,6 +74,10 @@ class Network {
   const WordEncoder* words() const { return words_ ? &*words_ : nullptr; }
   void set_word_vectors(const data::WordVectors& vectors) { words_->set_word_vectors(vectors); }
 
+  /// From now on, a training step gives gradients to those rows of the symbols' or words' embedding alone that occur in
+  /// it. Not where the output layer's weights are tied to it.
+  void use_sparse_embedding();
+
   /// How the weights are kept where they are read step by step. Their values must be ones that this can hold.
   kernels::WeightType weight_type() const { return weight_type_; }
   void set_weight_type(kernels::WeightType type) { weight_type_ = type; }

@@ -82,7 +82,8 @@ class OutputLayer {
   OutputLayer(const OutputLayerOptions& options, ParameterArena& arena);
 
   int64_t outputs() const { return linear_->outputs(); }
-  void parameters_changed() { packed_for_ = Packed::kNothing; }
+  bool is_tied() const { return tied_; }
+  void parameters_changed() { packed_for_.clear(); }
   /// Packs the weights for fused passes of this kind, unless that is done.
   void pack(Pass pass, kernels::Context& context);
   /// Packs the layer for single rows. Returns whether there is a projection before it.

@@ -109,6 +109,7 @@ const float* WordEncoder::forward(const data::WordBatch& batch, Pass pass, Engin
 void WordEncoder::backward(const data::WordBatch& batch, const float* dx, Engine engine, WordWorkspace& workspace,
                            kernels::Context& context) {
   const int64_t rows = batch.steps * batch.rows;
+  touch_rows(arena_, words_, batch.words.data(), batch.steps, batch.rows, batch.lengths.data());
   embedding_scatter({.n = rows,
                      .width = options_.embed,
                      .symbols = batch.words.data(),

@@ -42,6 +42,8 @@ class WordEncoder {
   int64_t stride() const { return padded(width()); }
   /// Gives these words their vectors, which are `embed` wide.
   void set_word_vectors(const data::WordVectors& vectors);
+  /// See Network::use_sparse_embedding.
+  void use_sparse_embedding() { arena_.make_sparse(words_); }
   void parameters_changed();
   /// Packs the weights for fused passes of this kind, unless that is done.
   void pack(Pass pass, kernels::Context& context);

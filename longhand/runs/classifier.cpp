@@ -56,6 +56,7 @@ void ClassifierSettings::add_to(OptionTable& table) {
             one_of({"none", "balanced"}));
   table.add("label-smoothing", label_smoothing,
             "label smoothing: fraction of each target that is spread over all classes", fraction());
+  add_sparse_to(table);
   add_training_to(table);
 }
 
@@ -98,6 +99,7 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
       data::read_word_vectors(settings_.vectors, options.words.lowercase, options.encoder.embed, vocabulary.words);
   model_ = std::make_unique<tasks::Classifier>(options, std::move(vocabulary), classes);
   model_->initialise(settings_.seed_number());
+  if (settings_.sparse_embedding) model_->use_sparse_embedding();
   model_->set_word_vectors(vectors);
   description_ =
       fmt::format("{}: {}\n{}; {} classes: {}; {} words known; {} parameters", shown_name(settings_.data),

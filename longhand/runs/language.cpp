@@ -65,12 +65,20 @@ void LanguageSettings::add_to(OptionTable& table) {
       between(0.0, 1.0));
   table.add("label-smoothing", label_smoothing,
             "label smoothing: fraction of each target that is spread over all symbols", fraction());
+  add_sparse_to(table);
   add_training_to(table);
 }
 
 void LanguageSettings::check() const {
   model.check();
   Settings::check();
+  if (sparse_embedding && (model.tie_weights || model.embed == 0)) {
+    throw usage_error(std::string("`sparse-embedding`: cannot be combined with ") +
+                          (model.tie_weights ? "`tie-weights`" : "`embed` 0"),
+                      model.tie_weights
+                          ? "every row of tied weights has a gradient at every step; leave one of the two out"
+                          : "one-hot input has no embedding; leave one of the two out");
+  }
 }
 
 std::vector<std::string> LanguageSettings::notes(const OptionTable& table) const {
@@ -120,6 +128,7 @@ LanguageRun::LanguageRun(const LanguageSettings& settings, Sources& sources) : R
   if (!settings_.test.empty()) test_ = other_text(test_text, shown_name(settings_.test));
   check_size(corpus);
   model_->initialise(settings_.seed_number());
+  if (settings_.sparse_embedding) model_->use_sparse_embedding();
   task_ = std::make_unique<tasks::LanguageModelTask>(
       *model_, std::move(corpus), std::move(valid),
       tasks::LanguageTaskOptions{.groups = settings_.groups(),

@@ -63,6 +63,12 @@ void Settings::add_batches_to(OptionTable& table) {
   table.add("batch-divide", batch_divide, "divisor of each decrease of the batch size; 1: no decrease", at_least(1.0));
 }
 
+void Settings::add_sparse_to(OptionTable& table) {
+  table.add("sparse-embedding", sparse_embedding,
+            "update only the rows of the embedding whose symbols or words occur in the batch, as PyTorch's SparseAdam "
+            "does: other rows keep their moments and do not decay; by default every update reads and writes all rows");
+}
+
 void Settings::add_training_to(OptionTable& table) {
   training.add_to(table);
   table.add("seed", seed, "random seed of the initial weights, the batches and dropout", at_least(0));
@@ -81,6 +87,10 @@ void Settings::check() const {
   if (used_engine() != nn::Engine::kFused && used_precision() != kernels::Precision::kFloat) {
     throw usage_error("`precision` bf16: only the fused kernels have it, which compute `cell` lstm",
                       "use `cell` lstm and `engine` fused, or `precision` float32");
+  }
+  if (sparse_embedding && training.optimizer.optimizer == "asgd") {
+    throw usage_error("`sparse-embedding`: cannot be combined with `optimizer` asgd",
+                      "asgd averages all weights after every update; leave one of the two out");
   }
   if (batch == 0 && (accumulate > 1 || batch_every > 0)) {
     throw usage_error(

@@ -27,11 +27,12 @@ class Settings {
   double batch_multiply = 1.0;
   double batch_divide = 1.0;
   double label_smoothing = 0.0;
+  bool sparse_embedding = false;
   int64_t seed = 0;
   int64_t threads = 0;
   std::string engine = "fused";
-  train::TrainOptions training;
   std::string precision = "float32";
+  train::TrainOptions training;
   Executor* executor = nullptr;  ///< a host's threads, in place of `threads`; no option
 
   virtual std::unique_ptr<Settings> copy() const = 0;
@@ -52,10 +53,10 @@ class Settings {
   data::GroupOptions groups() const;
   Threads used_threads() const { return executor != nullptr ? Threads(*executor) : Threads(static_cast<int>(threads)); }
   uint64_t seed_number() const { return static_cast<uint64_t>(seed); }
-  nn::Engine used_engine() const { return lstm().engine(engine); }
   kernels::Precision used_precision() const {
     return precision == "bf16" ? kernels::Precision::kBf16 : kernels::Precision::kFloat;
   }
+  nn::Engine used_engine() const { return lstm().engine(engine); }
 
  protected:
   Settings() = default;
@@ -67,6 +68,8 @@ class Settings {
   /// `held_out` says which part `valid-fraction` takes.
   void add_data_to(OptionTable& table, const std::string& noun, const std::string& held_out);
   void add_batches_to(OptionTable& table);
+  /// For tasks with an embedding.
+  void add_sparse_to(OptionTable& table);
   void add_training_to(OptionTable& table);
 };
 

@@ -62,6 +62,7 @@ void TaggerSettings::add_to(OptionTable& table) {
             at_least(0.0));
   table.add("label-smoothing", label_smoothing, "label smoothing: fraction of each target that is spread over all tags",
             fraction());
+  add_sparse_to(table);
   add_training_to(table);
 }
 
@@ -128,6 +129,7 @@ TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(set
   model_ = std::make_unique<tasks::Tagger>(options, std::move(vocabulary),
                                            tasks::build_labels(train.sentences, scheme, encode));
   model_->initialise(settings_.seed_number());
+  if (settings_.sparse_embedding) model_->use_sparse_embedding();
   model_->set_word_vectors(vectors);
   description_ = fmt::format("{}: {}{}\n{} in {}; {} words, {} shapes, {} characters, {} tags known; {} parameters",
                              shown_name(settings_.data), train.description,

@@ -102,12 +102,11 @@ double Optimizer::nesterov_momentum(int64_t t) const {
   return options_.beta1 * (1.0 - 0.5 * std::pow(0.96, 0.004 * static_cast<double>(t)));
 }
 
-void Optimizer::update(std::span<float> values, std::span<float> gradients, double norm, double rate, int64_t step,
-                       kernels::Context& context) {
-  const auto n = static_cast<int64_t>(values.size());
+void Optimizer::update(std::span<float> values, std::span<float> gradients, std::span<const Range> where, double norm,
+                       double rate, int64_t step, kernels::Context& context) {
   if (options_.clip_value > 0.0) {
-    kernels::clip_values(gradients.data(), n, static_cast<float>(options_.clip_value), context);
-    norm = std::sqrt(kernels::squared_norm(gradients.data(), n, context));
+    kernels::clip_values(gradients.data(), where, static_cast<float>(options_.clip_value), context);
+    norm = std::sqrt(kernels::squared_norm(gradients.data(), where, context));
   }
   double scale = options_.clip_norm > 0.0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1.0;
   double l2 = options_.l2, keep = 1.0 - rate * options_.weight_decay;
@@ -140,7 +139,7 @@ void Optimizer::update(std::span<float> values, std::span<float> gradients, doub
   }
   const bool has_momentum = rule_ == UpdateRule::kMomentum || rule_ == UpdateRule::kNesterov;
   kernels::update_parameters({.rule = rule_,
-                              .n = n,
+                              .where = where,
                               .w = values.data(),
                               .dw = gradients.data(),
                               .m = m_.data(),
@@ -158,6 +157,7 @@ void Optimizer::update(std::span<float> values, std::span<float> gradients, doub
   if (averaging_since_ < 0) return;
   // As PyTorch counts: the first two weights after the start are taken whole.
   const int64_t averaged = std::max<int64_t>(1, step - averaging_since_);
+  const auto n = static_cast<int64_t>(values.size());
   kernels::update_average(averages_.data(), values.data(), n, static_cast<float>(1.0 / static_cast<double>(averaged)),
                           context);
 }

@@ -36,9 +36,15 @@ class Optimizer {
   Optimizer(const OptimizerOptions& options, int64_t n);
 
   /// Updates `values` from `gradients`, whose norm is `norm`, with learning rate `rate`, at step 0, 1, ... Clipping by
-  /// value changes the gradients.
+  /// value changes the gradients. Elsewhere than in the stretches `where` there are no gradients, and weights and what
+  /// is remembered of them stay as they are.
+  void update(std::span<float> values, std::span<float> gradients, std::span<const Range> where, double norm,
+              double rate, int64_t step, kernels::Context& context);
   void update(std::span<float> values, std::span<float> gradients, double norm, double rate, int64_t step,
-              kernels::Context& context);
+              kernels::Context& context) {
+    const Range all{0, static_cast<int64_t>(values.size())};
+    update(values, gradients, {&all, 1}, norm, rate, step, context);
+  }
 
   /// Whether the trigger is to be asked, after each evaluation.
   bool waits_for_trigger() const;

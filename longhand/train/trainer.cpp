@@ -147,8 +147,8 @@ void Trainer::step() {
   const tasks::StepResult result = task_.train_step(progress_.index, static_cast<uint64_t>(progress_.step));
   ParameterArena& parameters = task_.parameters();
   const std::span<float> gradients = parameters.gradients();
-  const double norm =
-      std::sqrt(kernels::squared_norm(gradients.data(), static_cast<int64_t>(gradients.size()), context_));
+  const std::span<const Range> where = parameters.touched();
+  const double norm = std::sqrt(kernels::squared_norm(gradients.data(), where, context_));
   if (!std::isfinite(result.loss_sum)) throw diverged("loss");
   if (!std::isfinite(norm)) throw diverged("gradient");
   const auto epochs_done = static_cast<double>(progress_.epoch - 1) +
@@ -156,7 +156,7 @@ void Trainer::step() {
   progress_.learning_rate = schedule_.rate({.step = progress_.step,
                                             .epoch = progress_.epoch - 1,
                                             .done = epochs_done / static_cast<double>(options_.epochs)});
-  optimizer_.update(parameters.values(), gradients, norm, progress_.learning_rate, progress_.step, context_);
+  optimizer_.update(parameters.values(), gradients, where, norm, progress_.learning_rate, progress_.step, context_);
   task_.parameters_changed();
   if (progress_.step == 0 && result.count > 0) {
     progress_.first_loss = result.loss_sum / static_cast<double>(result.count);

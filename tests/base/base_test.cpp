@@ -396,5 +396,33 @@ TEST(ParameterArena, AlignsAndInitialisesBySeed) {
   EXPECT_NE(first[0], arena.values()[0]);
 }
 
+TEST(ParameterArena, HasGradientsInTheTouchedRowsOfASparseParameter) {
+  const auto nothing = [](std::span<float>, const CounterRng&) {};
+  ParameterArena arena;
+  arena.declare("before", {5}, nothing);
+  const size_t table = arena.declare("table", {6, 3}, nothing);  // 16 .. 34, then padding to 48
+  arena.declare("after", {2}, nothing);
+  arena.allocate();
+  arena.allocate_gradients();
+  const auto touched = [&] {
+    std::vector<std::pair<int64_t, int64_t>> out;
+    for (const Range& range : arena.touched()) out.emplace_back(range.begin, range.end);
+    return out;
+  };
+  using Ranges = std::vector<std::pair<int64_t, int64_t>>;
+  EXPECT_EQ(touched(), (Ranges{{0, 64}}));
+  arena.make_sparse(table);
+  EXPECT_EQ(touched(), (Ranges{{0, 16}, {48, 64}}));
+  for (const int64_t row : {4, 1, 2, 4}) arena.touch(table, row);
+  arena.touch(0, 3);  // of a parameter that is not sparse
+  EXPECT_EQ(touched(), (Ranges{{0, 16}, {19, 25}, {28, 31}, {48, 64}}));
+  for (const Range& range : arena.touched()) std::fill_n(arena.gradients().data() + range.begin, range.size(), 1.0F);
+  arena.clear_gradients();
+  for (const float gradient : arena.gradients()) EXPECT_EQ(gradient, 0.0F);
+  EXPECT_EQ(touched(), (Ranges{{0, 16}, {48, 64}}));
+  arena.touch(table, 0);
+  EXPECT_EQ(touched(), (Ranges{{0, 19}, {48, 64}}));
+}
+
 }  // namespace
 }  // namespace longhand

@@ -228,6 +228,11 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "lm", "--data", "tale", "--dropout-output", "-0.5"}, "from 0 to 0.99, or -1, found '-0.5'");
   usage({"train", "lm", "--data", "tale", "--cell", "gru", "--engine", "autograd", "--precision", "bf16"},
         "--precision bf16: only the fused kernels have it");
+  usage({"train", "lm", "--data", "tale", "--sparse-embedding", "--optimizer", "asgd"},
+        "--sparse-embedding: cannot be combined with --optimizer asgd");
+  usage({"train", "lm", "--data", "tale", "--sparse-embedding", "--tie-weights"},
+        "cannot be combined with --tie-weights");
+  usage({"train", "lm", "--data", "tale", "--sparse-embedding", "--embed", "0"}, "cannot be combined with --embed 0");
   usage({"selftest", "--derivatives", "--thorough"}, "--thorough");
   usage({"train", "lm", "--data", "tale", "--hidden", "0"}, "--hidden: expected an integer from 1 to 65536, found '0'");
   usage({"train", "lm", "--data", "tale", "--hidden"}, "--hidden: expected a value, found none");

@@ -34,8 +34,9 @@ struct Arrays {
       for (T& x : m) x = std::abs(x);
     }
     for (std::vector<T>* array : {&w, &m, &v}) std::fill(array->begin() + n, array->end(), T(kUntouched));
+    all = {0, n};
     args = {.rule = rule,
-            .n = n,
+            .where = {&all, 1},
             .w = w.data(),
             .dw = dw.data(),
             .m = m.data(),
@@ -51,6 +52,7 @@ struct Arrays {
             .d_rate = T(0.4)};
   }
   std::vector<T> w, dw, m, v;
+  Range all;
   ParameterUpdate<T> args;
 };
 
@@ -119,6 +121,31 @@ TEST(Optimizer, UpdatesAreBitIdenticalOnAnyNumberOfThreads) {
   }
 }
 
+// Stretches of all sizes, one of which is longer than the pieces in which threads work.
+TEST(Optimizer, UpdatesNothingElseThanTheStretchesGiven) {
+  const std::vector<Range> where = {{0, 1}, {3, 10}, {10, 11}, {40, 57}, {1000, 20007}, {99999, kThreadsShareIt}};
+  const auto is_in = [&](size_t i) {
+    const auto at = static_cast<int64_t>(i);
+    return std::any_of(where.begin(), where.end(), [at](const Range& r) { return r.begin <= at && at < r.end; });
+  };
+  for (const UpdateRule rule : kRules) {
+    Context three(3);
+    Arrays<float> expected(rule, kThreadsShareIt), original(rule, kThreadsShareIt), actual(rule, kThreadsShareIt);
+    update_parameters(expected.args, three);
+    actual.args.where = where;
+    update_parameters(actual.args, three);
+    for (size_t i = 0; i < actual.w.size(); ++i) {
+      const Arrays<float>& from = is_in(i) ? expected : original;
+      ASSERT_TRUE(actual.w[i] == from.w[i] && actual.m[i] == from.m[i] && actual.v[i] == from.v[i]) << i;
+    }
+    double squares = 0.0;
+    for (size_t i = 0; i < actual.dw.size(); ++i) {
+      squares += is_in(i) ? static_cast<double>(actual.dw[i]) * static_cast<double>(actual.dw[i]) : 0.0;
+    }
+    EXPECT_NEAR(squared_norm(actual.dw.data(), where, three), squares, 1e-12 * squares);
+  }
+}
+
 TEST(Optimizer, ClipsEachValueOnEveryTarget) {
   for (const int64_t n : {int64_t{1}, int64_t{15}, int64_t{16}, int64_t{17}, int64_t{33}, kThreadsShareIt}) {
     auto expected = random_vector<float>(n, 1.0, 1);
@@ -133,7 +160,8 @@ TEST(Optimizer, ClipsEachValueOnEveryTarget) {
       for (const int threads : {1, 3}) {
         Context context(threads);
         auto actual = original;
-        clip_values(actual.data(), n, 0.3F, context);
+        const Range all{0, n};
+        clip_values(actual.data(), {&all, 1}, 0.3F, context);
         EXPECT_EQ(actual, expected) << n;
       }
     });

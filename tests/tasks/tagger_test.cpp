@@ -87,6 +87,40 @@ TEST_P(Taggers, EnginesGiveTheSameLossAndGradients) {
   expect_close_gradients(sober->parameters(), whole, 2e-5, "parts");
 }
 
+// With `sparse-embedding` the gradients are the same, and those of other words than the batch's are known to be zero.
+TEST_P(Taggers, SparseEmbeddingsHaveTheGradientsOfDenseOnes) {
+  const std::vector<data::TaggedSentence> corpus = sentences(12);
+  const std::unique_ptr<Tagger> dense = make(small(GetParam()), corpus), sparse = make(small(GetParam()), corpus);
+  sparse->use_sparse_embedding();
+  const TaggedCorpus read(*dense, corpus);
+  kernels::Context context(2);
+  TagBatch batch;
+  const nn::GradientPass pass{.masks = {5, 6, 0}};
+  for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kReference, nn::Engine::kAutograd}) {
+    for (const std::vector<int64_t>& rows : {std::vector<int64_t>{0, 5, 7}, {3}}) {  // nothing is left of the first
+      read.get(rows, {}, batch);
+      dense->train(batch, pass, Using(*dense, engine, context));
+      sparse->train(batch, pass, Using(*sparse, engine, context));
+      const std::span<const float> a = dense->parameters().gradients(), b = sparse->parameters().gradients();
+      EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+      std::set<int32_t> words;
+      for (int64_t t = 0; t < batch.words.steps; ++t) {
+        for (int64_t i = 0; i < batch.words.rows; ++i) {
+          if (t < batch.words.lengths[static_cast<size_t>(i)]) {
+            words.insert(batch.words.words[static_cast<size_t>(t * batch.words.rows + i)]);
+          }
+        }
+      }
+      int64_t floats = 0;
+      for (const Range& range : sparse->parameters().touched()) floats += range.size();
+      const Parameter& table = sparse->parameters().parameters().front();
+      ASSERT_EQ(table.name, "embedding.weight");
+      EXPECT_EQ(floats, static_cast<int64_t>(b.size()) - padded(table.size) +
+                            static_cast<int64_t>(words.size()) * table.shape[1]);
+    }
+  }
+}
+
 // Through everything between the words and the loss.
 TEST_P(Taggers, GradientsAgreeWithCentralDifferences) {
   const std::vector<data::TaggedSentence> corpus = sentences(6);

@@ -120,6 +120,35 @@ TEST(Optimizer, ClipsBeforeThePenaltyOnTheWeights) {
   }
 }
 
+// The numbers are those of PyTorch's SparseAdam in double.
+TEST(Optimizer, UpdatesTheRowsThatOccurAsSparseAdamDoes) {
+  const std::vector<double> expected = {
+      0.8182120634820973,  -1.9097892183205225, 0.5, 0.25, 2.9434163208722097, -1.2616336700250388,
+      0.11619794121201477, 1.9764567656015388};
+  struct Step {
+    std::vector<int64_t> rows;
+    std::vector<float> gradients;
+  };
+  const std::vector<Step> steps = {{{0, 2}, {1.0F, -0.5F, 0.25F, 2.0F}},
+                                   {{2}, {-1.0F, 0.5F}},
+                                   {{0, 3}, {0.5F, 0.5F, -2.0F, 1.0F}},
+                                   {{2, 3}, {1.0F, 1.0F, 0.125F, -3.0F}}};
+  kernels::Context context(2);
+  Optimizer optimizer({.beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-12, .clip_norm = 0.0}, 8);
+  std::vector<float> w = {1.0F, -2.0F, 0.5F, 0.25F, 3.0F, -1.0F, 0.0F, 2.0F};
+  for (size_t t = 0; t < steps.size(); ++t) {
+    std::vector<float> gradients(8);
+    std::vector<Range> where;
+    for (size_t i = 0; i < steps[t].rows.size(); ++i) {
+      where.push_back({2 * steps[t].rows[i], 2 * steps[t].rows[i] + 2});
+      std::copy_n(steps[t].gradients.begin() + static_cast<std::ptrdiff_t>(2 * i), 2,
+                  gradients.begin() + static_cast<std::ptrdiff_t>(where.back().begin));
+    }
+    optimizer.update(w, gradients, where, 0.0, 0.1, static_cast<int64_t>(t), context);
+  }
+  for (size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(static_cast<double>(w[i]), expected[i], 1e-6) << i;
+}
+
 TEST(Optimizer, DecoupledDecayIsApartFromTheGradient) {
   kernels::Context context(1);
   for (const auto& [rule, decay, kept] :

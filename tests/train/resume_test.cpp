@@ -31,7 +31,7 @@ std::vector<Resumed> recipes_of_models() {
   const Recipe adam{.model = {.lstm = {.hidden = 20, .layers = 2, .dropout = 0.2}, .embed = 6},
                     .training = {.epochs = 4, .optimizer = {.learning_rate = 0.01}},
                     .text = some_prose()};
-  Recipe options = adam, both = adam, gru = adam, rnn = adam, lines = adam, one_hot = adam, bf16 = adam;
+  Recipe options = adam, both = adam, gru = adam, rnn = adam, lines = adam, one_hot = adam, bf16 = adam, sparse = adam;
   options.model.lstm = {.hidden = 20,
                         .layers = 2,
                         .proj = 8,
@@ -54,9 +54,11 @@ std::vector<Resumed> recipes_of_models() {
   one_hot.training.optimizer = {.optimizer = "sgd", .learning_rate = 1.0};
   one_hot.valid_fraction = 0.0;
   bf16.precision = kernels::Precision::kBf16;
+  sparse.sparse_embedding = true;
+  sparse.how.groups.accumulate = 2;
   return {
       {"Adam", adam}, {"Sgd", one_hot}, {"Lines", lines}, {"EveryOptionOfTheLayers", options}, {"Bidirectional", both},
-      {"Gru", gru},   {"Rnn", rnn},     {"Bf16", bf16}};
+      {"Gru", gru},   {"Rnn", rnn},     {"Bf16", bf16},   {"SparseEmbedding", sparse}};
 }
 
 std::vector<Resumed> recipes_of_training() {

@@ -21,6 +21,8 @@ struct Recipe {
   std::string text;
   tasks::LanguageTaskOptions how{.groups = {.batch = 4, .seed = 9}, .bptt = 12};
   double valid_fraction = 0.2;
+  kernels::Precision precision = kernels::Precision::kFloat;
+  bool sparse_embedding = false;
 };
 
 inline std::string some_prose(size_t size = 1500) {
@@ -40,11 +42,12 @@ inline TrainResult sitting(const Recipe& recipe, const std::string& folder, bool
   data::Corpus valid;
   if (recipe.valid_fraction > 0.0) valid = data::split_off(corpus, recipe.valid_fraction, text.lines);
   model.initialise(9);
+  if (recipe.sparse_embedding) model.use_sparse_embedding();
   kernels::Context context(threads);
+  context.precision = recipe.precision;
   tasks::LanguageModelTask task(model, corpus, valid, recipe.how, context);
   int64_t steps = 0;
   Trainer trainer(task, recipe.training, folder, context,
-  context.precision = recipe.precision;
                   {.on_step =
                        [&](const Progress& p) {
                          steps = p.step;
