@@ -127,6 +127,49 @@ HWY_INLINE void multiply_rounded(const Tile& t, int64_t vectors) {
   multiply_rows<Product, kTileRows, 1>(t, vectors);
 }
 
+// One row of C and some panels of B that follow one another: enough independent sums to hide their latency.
+constexpr int kRowPanels = 4;
+template <class Product, int kPart>
+HWY_INLINE void add_row_products(V a, const float* HWY_RESTRICT b, int64_t panel, V (&sum)[kRowPanels][kTileVectors]) {
+  const D d;
+#pragma GCC unroll 4
+  for (int p = 0; p < kRowPanels; ++p) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kTileVectors; ++v) {
+      const V word = hn::Load(d, b + p * panel + v * lanes());
+      sum[p][v] = Product::add(Product::template part<kPart>(a), Product::template part<kPart>(word), sum[p][v]);
+    }
+  }
+}
+
+template <class Product>
+void multiply_row(const Tile& t, int64_t panel) {
+  const D d;
+  const int64_t lane_count = lanes(), width = kTileVectors * lane_count;
+  V sum[kRowPanels][kTileVectors];
+#pragma GCC unroll 4
+  for (int p = 0; p < kRowPanels; ++p) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kTileVectors; ++v) {
+      const int64_t at = p * width + v * lane_count;
+      sum[p][v] = t.accumulate        ? hn::LoadU(d, t.c[0] + at)
+                  : t.bias != nullptr ? hn::LoadU(d, t.bias + at)
+                                      : hn::Zero(d);
+    }
+  }
+  const float* HWY_RESTRICT b = t.b;
+  for (int64_t k = 0; k < t.k; ++k, b += width) {
+    const V a = hn::Set(d, t.a[0][k]);
+    add_row_products<Product, 0>(a, b, panel, sum);
+    if constexpr (Product::kParts == 2) add_row_products<Product, 1>(a, b, panel, sum);
+  }
+#pragma GCC unroll 4
+  for (int p = 0; p < kRowPanels; ++p) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kTileVectors; ++v) hn::StoreU(sum[p][v], d, t.c[0] + p * width + v * lane_count);
+  }
+}
+
 const float* row_of_a(const Gemm<float>& args, int64_t i) {
   return args.a + (args.a_rows != nullptr ? args.a_rows[i] : i) * args.a_stride;
 }
@@ -214,6 +257,37 @@ HWY_INLINE void multiply_from(const Gemm<float>& args, const Block& block, int64
   }
 }
 
+const float* bias_at(const Gemm<float>& args, const Block& block, int64_t n) {
+  return args.bias != nullptr && block.k0 == 0 ? args.bias + n : nullptr;
+}
+
+const float* panel_at(const PackedMatrix& b, const Block& block, int64_t first, int64_t vectors) {
+  return b.data.data() + first * lanes() * depth_of(b.k, b.precision) + block.k0 * vectors * lanes();
+}
+
+// Where there is one row, as many panels as come in groups. Returns the first vector of the others.
+template <class Product>
+int64_t multiply_one_row(const Gemm<float>& args, const Block& block) {
+  if (args.a_transposed || block.rows.size() != 1) return block.vectors.begin;
+  constexpr int64_t kGroup = kRowPanels * kTileVectors;
+  const PackedMatrix& b = *args.b;
+  const int64_t m = block.rows.begin, total = vectors_of(b.n), whole = b.n / lanes();
+  constexpr bool kRounds = !std::is_same_v<Product, FloatProduct>;
+  Tile tile{};
+  tile.a[0] = kRounds ? block.packed : row_of_a(args, m) + block.k0;
+  tile.k = block.k;
+  tile.accumulate = args.accumulate || block.k0 > 0;
+  int64_t first = block.vectors.begin;
+  for (; first + kGroup <= std::min(block.vectors.end, whole); first += kGroup) {
+    if (panel_vectors(first + kGroup - kTileVectors, total) != kTileVectors) break;
+    tile.b = panel_at(b, block, first, kTileVectors);
+    tile.bias = bias_at(args, block, first * lanes());
+    tile.c[0] = args.c + (args.c_rows != nullptr ? args.c_rows[m] : m) * args.c_stride + first * lanes();
+    multiply_row<Product>(tile, kTileVectors * lanes() * depth_of(b.k, b.precision));
+  }
+  return first;
+}
+
 template <class Product>
 void multiply_block(const Gemm<float>& args, const Block& block) {
   const PackedMatrix& b = *args.b;
@@ -223,15 +297,15 @@ void multiply_block(const Gemm<float>& args, const Block& block) {
   tile.accumulate = args.accumulate || block.k0 > 0;
   const int64_t total = vectors_of(b.n);
   int64_t vectors = 0;
-  for (int64_t first = block.vectors.begin; first < block.vectors.end; first += vectors) {
+  for (int64_t first = multiply_one_row<Product>(args, block); first < block.vectors.end; first += vectors) {
     vectors = panel_vectors(first, total);
     const int64_t n = first * lane_count;
     Edge edge;
     edge.width = vectors * lane_count;
     edge.columns = std::min(edge.width, b.n - n);
     const bool whole = edge.columns == edge.width;
-    tile.b = b.data.data() + n * depth_of(b.k, b.precision) + block.k0 * vectors * lane_count;
-    tile.bias = args.bias != nullptr && block.k0 == 0 ? args.bias + n : nullptr;
+    tile.b = panel_at(b, block, first, vectors);
+    tile.bias = bias_at(args, block, n);
     if (!whole && tile.bias != nullptr) {
       std::fill(std::copy_n(tile.bias, edge.columns, edge.bias), edge.bias + edge.width, 0.0F);
       tile.bias = edge.bias;

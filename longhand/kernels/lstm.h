@@ -144,7 +144,7 @@ struct LstmBackward {
 struct PackedLstm {
   PackedMatrix input;            ///< W_ih' [I, 4Hp]; empty for symbols
   Buffer<float> columns;         ///< W_ih' [I, 4, Hp] for symbols, in inference; otherwise empty
-  PackedMatrix recurrent;        ///< W_hh' [R, 4Hp], the four gates of a vector of units side by side
+  PackedMatrix recurrent[4];     ///< W_hh' [R, H] of each gate
   PackedMatrix projection;       ///< W_hr' [H, P]
   PackedMatrix input_back;       ///< W_ih [4Hp, I]
   PackedMatrix recurrent_back;   ///< W_hh [4Hp, R]

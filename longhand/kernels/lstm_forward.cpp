@@ -13,7 +13,6 @@
 #include "longhand/kernels/gemm-inl.h"
 #include "longhand/kernels/layer_norm-inl.h"
 #include "longhand/kernels/lstm_cell-inl.h"
-#include "longhand/kernels/product-inl.h"
 
 #ifndef LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
 #define LONGHAND_KERNELS_LSTM_FORWARD_SHARED_
@@ -40,19 +39,15 @@ struct ForwardPass {
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
 
-// Rows of the batch whose four gate vectors are held in registers while the recurrent product runs.
-constexpr int kGateRows = kManyRegisters ? 6 : 3;
-
-// Where one row of the batch has its operands and results in one step; from `pre` on, those of one vector of units.
+// Where one row of the batch has its operands and results in one step.
 struct CellRow {
-  const float* r;       // [R] operand of the recurrent product, or words of it
   float* product;       // [4, Hp] takes W_hh r where it must be normalised first; otherwise null
   const float* pre;     // [4, Hp] the input's part of the gates
   const float* h_prev;  // of the previous step, for zoneout; with a projection it comes later, and zone_h is null
   const float* c_prev;
   const float* zone_h;
   const float* zone_c;
-  float* gates;  // [4, Hp]
+  float* gates;  // [4, Hp] the sums (1), then their activations
   float* c;
   float* m;  // h itself, without a projection
 };
@@ -65,123 +60,43 @@ HWY_INLINE void store_gates(const Gates& gates, float* to, int64_t stride) {
   hn::Store(gates.o, d, to + 3 * stride);
 }
 
-// The pointwise part of the cell for one vector of units, from their gates.
-HWY_INLINE void cell(const CellRow& row, int64_t gate_stride) {
+// (2) (3) (4) (36) (37): the pointwise part of the cell, from the sums in `gates`. Gate by gate, so that the processor
+// has independent functions to work on at the same time.
+void plain_cell(const CellRow& row, Range units, int64_t Hp) {
   const D d;
-  const Gates gates{hn::Load(d, row.gates), hn::Load(d, row.gates + gate_stride),
-                    hn::Load(d, row.gates + 2 * gate_stride), hn::Load(d, row.gates + 3 * gate_stride)};
-  const V c = new_cell(gates, hn::Load(d, row.c_prev));
-  const V m = hn::Mul(gates.o, tanh(c));  // (4)
-  hn::Store(zoned(c, row.zone_c, row.c_prev), d, row.c);
-  hn::Store(zoned(m, row.zone_h, row.h_prev), d, row.m);
-}
-
-// Some rows of one step, and one vector of hidden units.
-struct CellTile {
-  CellRow rows[kGateRows];
-  const float* w_hh;    // panel [depth, 4, lanes]
-  int64_t depth;        // R, or the number of words
-  int64_t gate_stride;  // Hp
-};
-
-// Element, or word, k of each row's r times its row of the panel.
-template <class Product, int kPart, int kRows>
-HWY_INLINE void add_recurrent(const CellTile& t, int64_t k, const float* HWY_RESTRICT w, V (&a)[kRows][4]) {
-  const D d;
-  const auto weights = [&](int gate) { return Product::template part<kPart>(hn::Load(d, w + gate * lanes())); };
-  const auto operand = [&](int r) { return Product::template part<kPart>(hn::Set(d, t.rows[r].r[k])); };
-  if constexpr (kManyRegisters) {
-    V w_vector[4];
-#pragma GCC unroll 4
-    for (int gate = 0; gate < 4; ++gate) w_vector[gate] = weights(gate);
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const V r_vector = operand(r);
-#pragma GCC unroll 4
-      for (int gate = 0; gate < 4; ++gate) a[r][gate] = Product::add(r_vector, w_vector[gate], a[r][gate]);
-    }
-  } else {  // sixteen registers: three rows' operands, one vector of weights, and the sums
-    V r_vector[kRows];
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) r_vector[r] = operand(r);
-#pragma GCC unroll 4
-    for (int gate = 0; gate < 4; ++gate) {
-      const V w_vector = weights(gate);
-#pragma GCC unroll 6
-      for (int r = 0; r < kRows; ++r) a[r][gate] = Product::add(r_vector[r], w_vector, a[r][gate]);
-    }
+  const auto activate_all = [&](int gate) HWY_ATTR {
+    float* a = row.gates + gate * Hp;
+    for (int64_t u = units.begin; u < units.end; u += lanes())
+      hn::Store(activate_gate(gate, hn::Load(d, a + u)), d, a + u);
+  };
+  for (int gate = 0; gate < 4; ++gate) activate_all(gate);
+  for (int64_t u = units.begin; u < units.end; u += lanes()) {
+    const float* a = row.gates + u;
+    const Gates gates{hn::Load(d, a), hn::Load(d, a + Hp), hn::Load(d, a + 2 * Hp), hn::Load(d, a + 3 * Hp)};
+    const V c = new_cell(gates, hn::Load(d, row.c_prev + u));
+    const V m = hn::Mul(gates.o, tanh(c));
+    hn::Store(zoned(c, row.zone_c == nullptr ? nullptr : row.zone_c + u, row.c_prev + u), d, row.c + u);
+    hn::Store(zoned(m, row.zone_h == nullptr ? nullptr : row.zone_h + u, row.h_prev + u), d, row.m + u);
   }
 }
 
-template <class Product, int kRows>
-HWY_INLINE void cell_tile(const CellTile& t) {
-  const D d;
-  const int64_t lane_count = lanes();
-  V a[kRows][4];
-#pragma GCC unroll 6
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int gate = 0; gate < 4; ++gate) {
-      a[r][gate] = t.rows[r].product != nullptr ? hn::Zero(d) : hn::Load(d, t.rows[r].pre + gate * t.gate_stride);
-    }
-  }
-  const float* HWY_RESTRICT w = t.w_hh;  // (1), on top of the input's part
-  for (int64_t k = 0; k < t.depth; ++k) {
-    add_recurrent<Product, 0>(t, k, w, a);
-    if constexpr (Product::kParts == 2) add_recurrent<Product, 1>(t, k, w, a);
-    w += 4 * lane_count;
-  }
-  if (t.rows[0].product != nullptr) {
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) store_gates({a[r][0], a[r][1], a[r][2], a[r][3]}, t.rows[r].product, t.gate_stride);
-    return;
-  }
-  // Gate by gate, so that the processor has the rows' independent sums to work on at the same time.
-#pragma GCC unroll 4
-  for (int gate = 0; gate < 4; ++gate) {
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      hn::Store(activate_gate(gate, a[r][gate]), d, t.rows[r].gates + gate * t.gate_stride);
-    }
-  }
-#pragma GCC unroll 6
-  for (int r = 0; r < kRows; ++r) cell(t.rows[r], t.gate_stride);
-}
-
-template <class Product>
-void cell_rows(const CellTile& t, int rows) {
-  switch (rows) {
-    case 1: return cell_tile<Product, 1>(t);
-    case 2: return cell_tile<Product, 2>(t);
-    case 3: return cell_tile<Product, 3>(t);
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM
-    case 4: return cell_tile<Product, 4>(t);
-    case 5: return cell_tile<Product, 5>(t);
-    case 6: return cell_tile<Product, 6>(t);
-#endif
-    default: return;
-  }
-}
-
-CellRow cell_row(const ForwardPass& pass, int64_t t, int64_t b, int64_t u) {
+CellRow cell_row(const ForwardPass& pass, int64_t t, int64_t b) {
   const LstmForward<float>& args = pass.args;
   const LstmShape& shape = args.shape;
   const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
   const int64_t row = t * B + b, prev = shape.prev_slot(t, b) * B + b, next = shape.next_slot(t) * B + b;
   const int64_t kept = pass.kept_row(t, b);
   const int64_t slot = pass.slots != nullptr ? pass.slots[row] : row - pass.earliest * B;
-  const auto at_u = [u](const float* p) { return p == nullptr ? nullptr : p + u; };
   const bool projected = shape.projection > 0;
-  return {.r = pass.cache.masked_h != nullptr ? pass.cache.masked_h + kept * Rp : args.h + prev * Rp,
-          .product = pass.cache.norm_hh != nullptr ? pass.cache.norm_hh + kept * 4 * Hp + u : nullptr,
-          .pre = pass.pre + slot * 4 * Hp + u,
-          .h_prev = projected ? nullptr : args.h + prev * Rp + u,
-          .c_prev = args.c + (args.keeps() ? prev : b) * Hp + u,
-          .zone_h = projected ? nullptr : at_u(args.masks.zone_h_row(row)),
-          .zone_c = at_u(args.masks.zone_c_row(row)),
-          .gates = pass.cache.gates + kept * 4 * Hp + u,
-          .c = args.c + (args.keeps() ? next : b) * Hp + u,
-          .m = projected ? pass.cache.m + kept * Hp + u : args.h + next * Rp + u};
+  return {.product = pass.cache.norm_hh != nullptr ? pass.cache.norm_hh + kept * 4 * Hp : nullptr,
+          .pre = pass.pre + slot * 4 * Hp,
+          .h_prev = projected ? nullptr : args.h + prev * Rp,
+          .c_prev = args.c + (args.keeps() ? prev : b) * Hp,
+          .zone_h = projected ? nullptr : args.masks.zone_h_row(row),
+          .zone_c = args.masks.zone_c_row(row),
+          .gates = pass.cache.gates + kept * 4 * Hp,
+          .c = args.c + (args.keeps() ? next : b) * Hp,
+          .m = projected ? pass.cache.m + kept * Hp : args.h + next * Rp};
 }
 
 // (34)
@@ -202,9 +117,10 @@ void mask_states(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_
 void normalised_cell(const ForwardPass& pass, int64_t t, int64_t b) {
   const D d;
   const int64_t H = pass.args.shape.hidden, Hp = padded(H), kept = pass.kept_row(t, b);
-  const CellRow row = cell_row(pass, t, b, 0);
+  const CellRow row = cell_row(pass, t, b);
   float* norm_c = pass.cache.norm_c + kept * Hp;
   float* rstd = pass.cache.rstd + kept * 3;
+  for (int64_t gate = 0; gate < 4; ++gate) std::fill_n(row.product + gate * Hp + H, Hp - H, 0.0F);
   rstd[1] = normalise_row(row.product, 4, H, row.product);
   for (int64_t u = 0; u < Hp; u += lanes()) {
     V a[4];
@@ -271,33 +187,33 @@ void clear_finished_rows(const LstmForward<float>& args, Range range, Range unit
   }
 }
 
-// The units of one step for the given rows of the batch.
-template <class Product>
-void cells(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
-           Buffer<float>& rounded) {
+// (1), on top of the input's part: W_hh r for the given rows of the batch. Of a normalised layer it is left apart.
+void recurrent_product(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
+                       Context& context) {
   const LstmShape& shape = pass.args.shape;
-  const PackedMatrix& w_hh = pass.packed.recurrent;
-  const bool rounds = w_hh.precision == Precision::kBf16;
-  CellTile tile{};
-  tile.depth = depth_of(w_hh.k, w_hh.precision);
-  tile.gate_stride = padded(shape.hidden);
-  if (rounds) {
-    rounded.resize(count * tile.depth);
-    for (int64_t i = 0; i < count; ++i) {
-      words_of_row(cell_row(pass, t, rows[i], 0).r, w_hh.k, rounded.data() + i * tile.depth);
+  const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
+  const bool normalised = pass.cache.norm_hh != nullptr, masked = pass.cache.masked_h != nullptr;
+  float* sums = (normalised ? pass.cache.norm_hh : pass.cache.gates) + pass.kept_row(t, 0) * 4 * Hp;
+  context.prev.resize(count);
+  for (int64_t i = 0; i < count; ++i) {
+    context.prev[i] = static_cast<int32_t>(shape.prev_slot(t, rows[i]) * B + rows[i]);
+    const CellRow row = cell_row(pass, t, rows[i]);
+    for (int64_t gate = 0; !normalised && row.pre != row.gates && gate < 4; ++gate) {
+      std::copy_n(row.pre + gate * Hp + units.begin, units.size(), row.gates + gate * Hp + units.begin);
     }
   }
-  const int64_t tiles = (count + kGateRows - 1) / kGateRows;
-  for (int64_t u = units.begin; u < units.end; u += lanes()) {
-    tile.w_hh = w_hh.data.data() + u * 4 * tile.depth;
-    for (int64_t i = 0; i < tiles; ++i) {
-      const Range part = split(count, static_cast<int>(tiles), static_cast<int>(i));
-      for (int64_t r = 0; r < part.size(); ++r) {
-        tile.rows[r] = cell_row(pass, t, rows[part.begin + r], u);
-        if (rounds) tile.rows[r].r = rounded.data() + (part.begin + r) * tile.depth;
-      }
-      cell_rows<Product>(tile, static_cast<int>(part.size()));
-    }
+  const Range vectors{units.begin / lanes(), units.end / lanes()};
+  for (int64_t gate = 0; gate < 4; ++gate) {
+    const Gemm<float> product{.a = masked ? pass.cache.masked_h + pass.kept_row(t, 0) * Rp : pass.args.h,
+                              .a_stride = Rp,
+                              .a_rows = masked ? rows : context.prev.data(),
+                              .c_rows = rows,
+                              .m = count,
+                              .b = &pass.packed.recurrent[gate],
+                              .accumulate = !normalised,
+                              .c = sums + gate * Hp,
+                              .c_stride = 4 * Hp};
+    gemm_part(product, {0, count}, vectors, context.strips[0]);
   }
 }
 
@@ -305,9 +221,14 @@ void cells(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t coun
 void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
                   Context& context) {
   if (pass.args.masks.recurrent != nullptr) mask_states(pass, t, rows, count);
-  with_product(pass.packed.recurrent.precision,
-               [&](auto product) { cells<decltype(product)>(pass, t, rows, count, units, context.rounded); });
-  for (int64_t i = 0; pass.cache.norm_hh != nullptr && i < count; ++i) normalised_cell(pass, t, rows[i]);
+  recurrent_product(pass, t, rows, count, units, context);
+  for (int64_t i = 0; i < count; ++i) {
+    if (pass.cache.norm_hh != nullptr) {
+      normalised_cell(pass, t, rows[i]);
+    } else {
+      plain_cell(cell_row(pass, t, rows[i]), units, padded(pass.args.shape.hidden));
+    }
+  }
   if (pass.args.shape.projection > 0) project(pass, t, rows, count, context.strips[0]);
 }
 
