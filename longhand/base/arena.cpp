@@ -56,8 +56,7 @@ std::span<const Range> ParameterArena::touched() {
   return touched_;
 }
 
-void ParameterArena::clear_gradients() {
-  for (const Range& range : touched()) std::fill_n(gradients_.data() + range.begin, range.size(), 0.0F);
+void ParameterArena::forget_touched() {
   for (SparseRows& sparse : sparse_) {
     for (const int64_t row : sparse.rows) sparse.is_touched[static_cast<size_t>(row)] = 0;
     sparse.rows.clear();

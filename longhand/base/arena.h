@@ -43,8 +43,8 @@ class ParameterArena {
   void touch(size_t index, int64_t row);
   /// The stretches of the arrays in which gradients may differ from zero, in order.
   std::span<const Range> touched();
-  /// Makes all gradients zero, and no row touched.
-  void clear_gradients();
+  /// Makes no row touched, once all gradients are zero again.
+  void forget_touched();
   /// Runs every initialiser; the result depends on `seed` and on the order of declaration alone.
   void initialise(uint64_t seed);
 

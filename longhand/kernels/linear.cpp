@@ -30,11 +30,16 @@ void linear_forward(const LinearForward<float>& args, const PackedLinear& packed
 
 void linear_backward(const LinearBackward<float>& args, const PackedLinear& packed, Context& context) {
   if (args.dbias != nullptr) {
-    // Few columns, and each sum in the order of the rows: not worth a thread.
-    for (int64_t n = 0; n < args.n; ++n) {
-      const float* dy = args.dy + n * args.dy_stride;
-      for (int64_t o = 0; o < args.outputs; ++o) args.dbias[o] += dy[o];
-    }
+    // Threads take columns, so that each sum is in the order of the rows.
+    context.pool.run(
+        [&](int part, int parts) {
+          const Range columns = split(args.outputs, parts, part, kLineFloats);
+          for (int64_t n = 0; n < args.n; ++n) {
+            const float* dy = args.dy + n * args.dy_stride;
+            for (int64_t o = columns.begin; o < columns.end; ++o) args.dbias[o] += dy[o];
+          }
+        },
+        args.n * args.outputs / 65536);
   }
   pack({.b = args.x,
         .stride = args.x_stride,

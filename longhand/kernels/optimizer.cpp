@@ -127,6 +127,11 @@ void update_target(const ParameterUpdate<float>& args, Context& context) {
   }
 }
 
+void clear_target(float* values, std::span<const Range> where, Context& context) {
+  for_each_vector(cut(where, context), context,
+                  [&](int64_t j, int64_t left) HWY_ATTR { store_n(hn::Zero(D()), values + j, left); });
+}
+
 void clip_target(float* values, std::span<const Range> where, float limit, Context& context) {
   const V max = hn::Set(D(), limit), min = hn::Set(D(), -limit);
   for_each_vector(cut(where, context), context, [&](int64_t j, int64_t left) HWY_ATTR {
@@ -175,6 +180,7 @@ HWY_AFTER_NAMESPACE();
 namespace longhand::kernels {
 
 HWY_EXPORT(update_target);
+HWY_EXPORT(clear_target);
 HWY_EXPORT(clip_target);
 HWY_EXPORT(average_target);
 HWY_EXPORT(squared_norm_target);
@@ -184,6 +190,10 @@ double squared_norm(const float* values, std::span<const Range> where, Context& 
   double sum = 0.0;
   for (int64_t b = 0; b < context.partial.size(); ++b) sum += context.partial[b];
   return sum;
+}
+
+void clear_values(float* values, std::span<const Range> where, Context& context) {
+  HWY_DYNAMIC_DISPATCH(clear_target)(values, where, context);
 }
 
 void clip_values(float* values, std::span<const Range> where, float limit, Context& context) {

@@ -49,6 +49,7 @@ inline double squared_norm(const float* values, int64_t n, Context& context) {
   const Range all{0, n};
   return squared_norm(values, {&all, 1}, context);
 }
+void clear_values(float* values, std::span<const Range> where, Context& context);
 /// Brings each value into -limit .. limit.
 void clip_values(float* values, std::span<const Range> where, float limit, Context& context);
 void update_parameters(const ParameterUpdate<float>& args, Context& context);

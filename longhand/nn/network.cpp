@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "longhand/base/error.h"
+#include "longhand/kernels/optimizer.h"
 #include "longhand/nn/layers.h"
 
 namespace longhand::nn {
@@ -144,7 +145,10 @@ GradientPass Network::begin_training(const GradientPass& pass, int64_t predicted
   if (out.scale == 0.0F) out.scale = 1.0F / static_cast<float>(predicted);
   if (out.penalty_scale == 0.0F) out.penalty_scale = 1.0F / static_cast<float>(steps);
   arena_.allocate_gradients();
-  if (!out.add) arena_.clear_gradients();
+  if (!out.add) {
+    kernels::clear_values(arena_.gradients().data(), arena_.touched(), workspace.context);
+    arena_.forget_touched();
+  }
   return out;
 }
 

@@ -111,7 +111,8 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
     const tasks::LabelledCorpus corpus(*model_, *examples);
     description_ += describe_unseen(shown_name(source), corpus.unseen(), corpus.size(), "text");
   }
-  if (!vectors.description.empty()) description_ += "\n" + vectors.description;
+  describe(vectors.description);
+  describe(settings_.describe_dense_updates(model_->vocabulary().words.size(), settings_.model.encoder.embed));
   task_ = std::make_unique<tasks::ClassifierTask>(
       *model_, std::move(train.examples), std::move(valid),
       tasks::ClassifierTaskOptions{.groups = settings_.groups(),

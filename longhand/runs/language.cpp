@@ -129,6 +129,9 @@ LanguageRun::LanguageRun(const LanguageSettings& settings, Sources& sources) : R
   check_size(corpus);
   model_->initialise(settings_.seed_number());
   if (settings_.sparse_embedding) model_->use_sparse_embedding();
+  if (!settings_.model.tie_weights) {
+    describe(settings_.describe_dense_updates(model_->vocabulary().size(), settings_.model.embed));
+  }
   task_ = std::make_unique<tasks::LanguageModelTask>(
       *model_, std::move(corpus), std::move(valid),
       tasks::LanguageTaskOptions{.groups = settings_.groups(),

@@ -49,6 +49,11 @@ class Run {
   /// All else that the report says of the model in the folder.
   virtual Findings examine(const std::string& /*folder*/, const train::TrainResult& /*result*/) { return {}; }
 
+  /// Adds a line, unless it is empty.
+  void describe(const std::string& line) {
+    if (!line.empty()) description_ += (description_.empty() ? "" : "\n") + line;
+  }
+
   std::string description_;
   kernels::Context context_;
 };

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "longhand/base/error.h"
+#include "longhand/base/format.h"
 
 namespace longhand::runs {
 namespace {
@@ -126,6 +127,16 @@ std::vector<std::string> Settings::notes(const OptionTable& table) const {
     out.emplace_back("`patience` does nothing where nothing is held out");
   }
   return out;
+}
+
+std::string Settings::describe_dense_updates(int64_t rows, int64_t width) const {
+  constexpr int64_t kLarge = 1 << 20;
+  if (sparse_embedding || training.optimizer.optimizer == "asgd" || rows * width < kLarge) return "";
+  const int64_t bytes = 4 * rows * width * (2 + training.optimizer.moments());
+  return fmt::format(
+      "every update goes through all {} rows of the embedding ({} MB with gradients and moments); with "
+      "`sparse-embedding`, through those that occur",
+      format_count(static_cast<double>(rows)), bytes / 1'000'000);
 }
 
 data::GroupOptions Settings::groups() const {

@@ -43,6 +43,8 @@ class Settings {
   /// What was given and does nothing, or not what one may expect, as sentences for the user. `table` has the present
   /// values, and their defaults.
   virtual std::vector<std::string> notes(const OptionTable& table) const;
+  /// What updates of a large embedding [rows, width] cost without `sparse_embedding`: nothing, or a line for the user.
+  std::string describe_dense_updates(int64_t rows, int64_t width) const;
   /// Call it once all options are set: validation data make `valid_fraction` 0.
   void resolve() {
     if (!valid.empty()) valid_fraction = 0.0;

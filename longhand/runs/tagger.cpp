@@ -145,7 +145,8 @@ TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(set
     const tasks::TaggedCorpus corpus(*model_, *measured);
     description_ += describe_unseen(shown_name(source), corpus.unseen(), corpus.words(), "word");
   }
-  if (!vectors.description.empty()) description_ += "\n" + vectors.description;
+  describe(vectors.description);
+  describe(settings_.describe_dense_updates(model_->vocabulary().words.size(), settings_.model.encoder.embed));
   task_ = std::make_unique<tasks::TaggerTask>(*model_, std::move(train.sentences), std::move(valid),
                                               tasks::TaggerTaskOptions{.groups = settings_.groups(),
                                                                        .unknown_rate = settings_.unknown_rate,

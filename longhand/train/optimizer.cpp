@@ -75,6 +75,11 @@ void OptimizerOptions::add_to(OptionTable& table) {
             at_least(0.0));
 }
 
+int64_t OptimizerOptions::moments() const {
+  const UpdateRule rule = parse_rule(optimizer);
+  return (keeps_m(rule) ? 1 : 0) + (keeps_v(rule) ? 1 : 0);
+}
+
 Optimizer::Optimizer(const OptimizerOptions& options, int64_t n)
     : options_(options), asgd_(options.optimizer == "asgd"), rule_(parse_rule(options.optimizer)) {
   if (options_.beta2 < 0.0) options_.beta2 = own_beta2(rule_);

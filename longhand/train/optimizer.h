@@ -26,6 +26,8 @@ struct OptimizerOptions {
   double asgd_lambda = 0.0;     ///< decay of the weights and, to the power of 0.75, of the rate
 
   void add_to(OptionTable& table);
+  /// Arrays of the weights' size that the update rule keeps.
+  int64_t moments() const;
 };
 
 /// Averaged SGD (Polyak and Juditsky 1992) begins as SGD. Once `begin_averaging` was called, or by `average_after`, the

@@ -184,87 +184,71 @@ constexpr const char* kNames[] = {"w_ih", "w_hh", "bias", "w_hr", "gain_ih", "ga
 
 class LstmKernel : public ::testing::TestWithParam<Case> {};
 
-TEST_P(LstmKernel, AgreesWithTheReferenceOnEveryTarget) {
-  const Case c = GetParam();
-  Layer<double> expected(c);
+// What the reference makes of a case, its operands rounded as it says.
+template <class Round>
+struct Expected : Layer<double> {
+  explicit Expected(const Case& c) : Layer<double>(c) {
+    for (std::vector<double>& array : parameters) {  // as floats have them, so that they are rounded alike
+      for (double& v : array) v = static_cast<double>(static_cast<float>(v));
+    }
+    for (double& v : x.span()) v = static_cast<double>(static_cast<float>(v));
+    reference::lstm_forward<Round>(forward());
+    gates_after_forward.resize(gates.size());
+    std::copy_n(gates.data(), gates.size(), gates_after_forward.data());
+    reference::lstm_backward<Round>(backward());
+  }
+  Buffer<double> gates_after_forward;
+};
+
+template <class Round>
+void expect_to_agree(const Expected<Round>& expected, Precision precision, double tolerance) {
+  const Case& c = expected.problem;
   const LstmShape shape = expected.shape();
-  const int64_t B = c.batch, H = c.hidden, I = c.inputs, rows = c.steps * B;
-  const int64_t Hp = padded(H), Rp = padded(shape.outputs());
-  reference::lstm_forward(expected.forward());
-  const Buffer<double> gates_after_forward = [&] {
-    Buffer<double> copy(expected.gates.size());
-    std::copy_n(expected.gates.data(), copy.size(), copy.data());
-    return copy;
-  }();
-  reference::lstm_backward(expected.backward());
+  const int64_t B = c.batch, H = c.hidden, rows = c.steps * B, Hp = padded(H), Rp = padded(shape.outputs());
+  for (const int threads : {1, 3}) {
+    Context context(threads);
+    context.precision = precision;
+    Layer<float> actual(c);
+    PackedLstm packed;
+    pack_lstm(shape, actual.weights(), !c.one_hot, PackFor::kTraining, packed, context);
+    lstm_forward(actual.forward(), packed, context);
+    expect_close(actual.h, expected.h, (rows + B) * Rp, tolerance, "h");
+    expect_close(actual.c_states, expected.c_states, (rows + B) * Hp, tolerance, "c");
+    expect_close(actual.h_last, expected.h_last, B * Rp, tolerance, "h_last");
+    expect_close(actual.c_last, expected.c_last, B * Hp, tolerance, "c_last");
+    for (int64_t row = 0; row < rows; ++row) {
+      if (row / B >= shape.length(row % B)) continue;
+      for (int64_t gate = 0; gate < 4; ++gate) {
+        const int64_t at = (row * 4 + gate) * Hp;
+        expect_close(actual.gates.data() + at, expected.gates_after_forward.data() + at, H, tolerance, "gates");
+      }
+    }
+    lstm_backward(actual.backward(), packed, context);
+    for (size_t i = 0; i < actual.gradients.size(); ++i) {
+      const auto size = static_cast<int64_t>(actual.gradients[i].size());
+      expect_close(actual.gradients[i], expected.gradients[i], size, tolerance, kNames[i]);
+    }
+    expect_close(actual.dh_first, expected.dh_first, B * Rp, tolerance, "dh_first");
+    expect_close(actual.dc_first, expected.dc_first, B * Hp, tolerance, "dc_first");
+    if (!c.one_hot) expect_close(actual.dx, expected.dx, rows * padded(c.inputs), tolerance, "dx");
+  }
+}
+
+TEST_P(LstmKernel, AgreesWithTheReferenceOnEveryTarget) {
+  const Case& c = GetParam();
   // A float carries 6e-8; errors of sums of independent terms grow with the square root of their number, and a few
   // steps' worth of them is carried from state to state. Normalisation divides by a deviation below one.
-  const double terms = 8.0 + 4.0 * std::sqrt(static_cast<double>(H + I + rows));
+  const double terms = 8.0 + 4.0 * std::sqrt(static_cast<double>(c.hidden + c.inputs + c.steps * c.batch));
   const double tolerance = 6e-8 * terms * (c.options.normalised ? 8.0 : 1.0);
-  testing::on_every_target([&] {
-    for (const int threads : {1, 3}) {
-      Context context(threads);
-      Layer<float> actual(c);
-      PackedLstm packed;
-      pack_lstm(shape, actual.weights(), !c.one_hot, PackFor::kTraining, packed, context);
-      lstm_forward(actual.forward(), packed, context);
-      expect_close(actual.h, expected.h, (rows + B) * Rp, tolerance, "h");
-      expect_close(actual.c_states, expected.c_states, (rows + B) * Hp, tolerance, "c");
-      expect_close(actual.h_last, expected.h_last, B * Rp, tolerance, "h_last");
-      expect_close(actual.c_last, expected.c_last, B * Hp, tolerance, "c_last");
-      for (int64_t row = 0; row < rows; ++row) {
-        if (row / B >= shape.length(row % B)) continue;
-        for (int64_t gate = 0; gate < 4; ++gate) {
-          const int64_t at = (row * 4 + gate) * Hp;
-          expect_close(actual.gates.data() + at, gates_after_forward.data() + at, H, tolerance, "gates");
-        }
-      }
-      lstm_backward(actual.backward(), packed, context);
-      for (size_t i = 0; i < actual.gradients.size(); ++i) {
-        const auto size = static_cast<int64_t>(actual.gradients[i].size());
-        expect_close(actual.gradients[i], expected.gradients[i], size, tolerance, kNames[i]);
-      }
-      expect_close(actual.dh_first, expected.dh_first, B * Rp, tolerance, "dh_first");
-      expect_close(actual.dc_first, expected.dc_first, B * Hp, tolerance, "dc_first");
-      if (!c.one_hot) expect_close(actual.dx, expected.dx, rows * padded(I), tolerance, "dx");
-    }
-  });
+  const Expected<reference::NotRounded> expected(c);
+  testing::on_every_target([&] { expect_to_agree(expected, Precision::kFloat, tolerance); });
 }
 
 // An operand that lies between two bf16 may be rounded to the other one: its product then differs by 1/256.
 TEST_P(LstmKernel, AgreesWithTheReferenceInBf16OnEveryTarget) {
-  const Case c = GetParam();
-  Layer<double> expected(c);
-  const LstmShape shape = expected.shape();
-  const int64_t B = c.batch, Rp = padded(shape.outputs()), Hp = padded(c.hidden), rows = c.steps * B;
-  for (auto* arrays : {&expected.parameters, &expected.gradients}) {
-    for (auto& array : *arrays) {
-      for (double& v : array) v = static_cast<double>(static_cast<float>(v));
-    }
-  }
-  for (double& v : expected.x.span()) v = static_cast<double>(static_cast<float>(v));
-  reference::lstm_forward<reference::RoundedToBf16>(expected.forward());
-  reference::lstm_backward<reference::RoundedToBf16>(expected.backward());
-  const double tolerance = c.options.normalised ? 8e-3 : 1e-3;
-  testing::on_every_target_in_bf16([&] {
-    for (const int threads : {1, 3}) {
-      Context context(threads);
-      context.precision = Precision::kBf16;
-      Layer<float> actual(c);
-      PackedLstm packed;
-      pack_lstm(shape, actual.weights(), !c.one_hot, PackFor::kTraining, packed, context);
-      lstm_forward(actual.forward(), packed, context);
-      expect_close(actual.h, expected.h, (rows + B) * Rp, tolerance, "h");
-      expect_close(actual.c_states, expected.c_states, (rows + B) * Hp, tolerance, "c");
-      lstm_backward(actual.backward(), packed, context);
-      for (size_t i = 0; i < actual.gradients.size(); ++i) {
-        const auto size = static_cast<int64_t>(actual.gradients[i].size());
-        expect_close(actual.gradients[i], expected.gradients[i], size, tolerance, kNames[i]);
-      }
-      expect_close(actual.dh_first, expected.dh_first, B * Rp, tolerance, "dh_first");
-      if (!c.one_hot) expect_close(actual.dx, expected.dx, rows * padded(c.inputs), tolerance, "dx");
-    }
-  });
+  const double tolerance = GetParam().options.normalised ? 8e-3 : 1e-3;
+  const Expected<reference::RoundedToBf16> expected(GetParam());
+  testing::on_every_target_in_bf16([&] { expect_to_agree(expected, Precision::kBf16, tolerance); });
 }
 
 TEST_P(LstmKernel, InferenceEqualsTraining) {
