@@ -40,12 +40,14 @@ struct Info {
       const nlohmann::ordered_json out = {{"version", LONGHAND_VERSION},
                                           {"simd", kernels::simd_target()},
                                           {"simd_targets", kernels::simd_targets()},
+                                          {"bf16_native", kernels::bf16_is_native()},
                                           {"threads", available_threads()}};
       write_json(out.dump());
       return 0;
     }
     put("longhand   {}\n", LONGHAND_VERSION);
     put("SIMD       {} (of {})\n", kernels::simd_target(), fmt::join(kernels::simd_targets(), ", "));
+    put("bf16       {}\n", kernels::bf16_is_native() ? "native (AVX512-BF16)" : "emulated");
     put("threads    {}\n", available_threads());
     return 0;
   }

@@ -322,18 +322,20 @@ void multiply_block(const Gemm<float>& args, const Block& block) {
   }
 }
 
+// Whether rows of A are read from a copy.
+bool packs_a(const Gemm<float>& args) { return args.a_transposed || args.b->precision == Precision::kBf16; }
+
 void gemm_part(const Gemm<float>& args, Range rows, Range vectors, Buffer<float>& strips) {
-  const bool rounds = args.b->precision == Precision::kBf16;
-  const int64_t longest = args.a_transposed || rounds ? kStripK : kBlockK;
+  const int64_t longest = packs_a(args) ? kStripK : kBlockK;
   const int64_t depth = depth_of(args.b->k, args.b->precision), blocks = (depth + longest - 1) / longest;
-  if (args.a_transposed || rounds) strips.resize((kBlockRows + kTileRows) * kStripK);
+  if (packs_a(args)) strips.resize((kBlockRows + kTileRows) * kStripK);
   for (int64_t i = 0; i < blocks; ++i) {
     const Range part = split(depth, static_cast<int>(blocks), static_cast<int>(i));
     for (int64_t m = rows.begin; m < rows.end; m += kBlockRows) {
       const Block block{{m, std::min(rows.end, m + kBlockRows)}, vectors, part.begin, part.size(), strips.data()};
       if (args.a_transposed) {
         pack_strips(args, block.k0, block.k, block.rows, strips.data());
-      } else if (rounds) {
+      } else if (packs_a(args)) {
         round_rows(args, block.k0, block.k, block.rows, strips.data());
       }
       with_product(args.b->precision, [&](auto product) { multiply_block<decltype(product)>(args, block); });
@@ -348,8 +350,8 @@ void gemm_target(const Gemm<float>& args, Context& context) {
   const bool by_rows = row_tiles >= panel_count(vectors);
   constexpr int64_t kWorthAThread = 1 << 15;  // multiply-adds; waking a thread costs about as much
   int64_t useful = std::min(std::max(row_tiles, panel_count(vectors)), args.m * args.b->n * args.b->k / kWorthAThread);
-  // Each part by columns packs all strips for itself.
-  if (args.a_transposed && !by_rows) useful = std::min<int64_t>(useful, context.pool.size());
+  // Each part by columns packs all strips, or rounds all rows, for itself.
+  if (packs_a(args) && !by_rows) useful = std::min<int64_t>(useful, context.pool.size());
   context.pool.run(
       [&](int part, int parts, int thread) {
         const Range rows = by_rows ? split(args.m, parts, part, kTileRows) : Range{0, args.m};
