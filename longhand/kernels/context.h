@@ -60,7 +60,6 @@ struct Context {
   Schedule schedule;
   LstmMemory layer;                   ///< of one whose pass is not done in the caller's pieces
   std::vector<Buffer<float>> strips;  ///< one a thread: rows of a left operand that is transposed, or rounded
-  Buffer<float> rounded;              ///< rows of a recurrent product's operand, rounded
   Buffer<int32_t> active;             ///< rows of the batch still running
   PackedMatrix operand;               ///< the packed right operand of a weight gradient
   Buffer<float> block;                ///< logits of one block of rows; pre-activations of one block of time; deviations

@@ -244,15 +244,15 @@ struct Block {
 // One tile's rows of A, from row m on.
 template <class Product>
 HWY_INLINE void multiply_from(const Gemm<float>& args, const Block& block, int64_t m, int64_t vectors, Tile& tile) {
-  const float* packed = block.packed + (m - block.rows.begin) * block.k;
+  const int64_t at = (m - block.rows.begin) * block.k;
   if (args.a_transposed) {
-    for (int r = 0; r < kTileRows; ++r) tile.a[r] = packed + r;
+    for (int r = 0; r < kTileRows; ++r) tile.a[r] = block.packed + at + r;
     multiply_rows<Product, kTileRows, kTileRows>(tile, vectors);
   } else if constexpr (std::is_same_v<Product, FloatProduct>) {
     for (int r = 0; r < tile.rows; ++r) tile.a[r] = row_of_a(args, m + r) + block.k0;
     multiply_plain<kTileRows>(tile, vectors);
   } else {
-    for (int r = 0; r < kTileRows; ++r) tile.a[r] = packed + std::min(r, tile.rows - 1) * block.k;
+    for (int r = 0; r < kTileRows; ++r) tile.a[r] = block.packed + at + std::min(r, tile.rows - 1) * block.k;
     multiply_rounded<Product>(tile, vectors);
   }
 }

@@ -1,5 +1,4 @@
-// Dense matrix products on a packed right operand, with sums of floats. Everything that is not a sum over time steps of
-// the recurrence itself (input projections, output layers, weight gradients) is one of these.
+// Dense matrix products on a packed right operand, with sums of floats. All products of a batch are made of these.
 #pragma once
 
 #include <cstdint>

@@ -90,7 +90,8 @@ struct FloatProduct {
   static HWY_INLINE V add(V a, V b, V sum) { return hn::MulAdd(a, b, sum); }
 };
 
-// Products of two bf16 are exact in a float. The order is that of the instruction below: odd elements come first.
+// Products of two bf16 are exact in a float, as far as it reaches. The order is that of the instruction below: odd
+// elements come first.
 struct Bf16Product {
   static constexpr int kParts = 2;
   template <int kPart>

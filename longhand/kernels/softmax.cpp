@@ -93,8 +93,9 @@ HWY_EXPORT(softmax_rows);
 void softmax_cross_entropy(const SoftmaxCrossEntropy<float>& args, const PackedLinear& packed, Context& context) {
   const LinearForward<float>& output = args.output;
   const int64_t width = padded(output.outputs);
-  // A block of logits fits into the second-level cache where that leaves enough rows to keep the products efficient.
-  const int64_t largest_block = std::clamp<int64_t>((int64_t{1} << 20) / width, 512, 1024);
+  // Blocks of logits of 20 MB, but of enough rows to keep the products efficient: each block reads and writes all
+  // gradients of the weights.
+  const int64_t largest_block = std::clamp<int64_t>((int64_t{5} << 20) / width, 256, 1024);
   const int64_t blocks = (output.n + largest_block - 1) / largest_block;
   context.block.resize(std::min(largest_block, output.n) * width);
   for (int64_t b = 0; b < blocks; ++b) {

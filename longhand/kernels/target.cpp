@@ -103,7 +103,7 @@ void use_simd_target(const std::string& name) {
 bool bf16_is_native() {
 #if HWY_ARCH_X86
   static const bool has_instruction = __builtin_cpu_supports("avx512bf16") != 0;
-  constexpr int64_t kAvx512 = HWY_AVX3 | HWY_AVX3_DL;
+  constexpr int64_t kAvx512 = 2 * HWY_AVX3 - 1;  // it, and better ones
   return has_instruction && !emulates_bf16 && (hwy::SupportedTargets() & kTargets & kAvx512) != 0;
 #else
   return false;

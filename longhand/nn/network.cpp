@@ -1,7 +1,5 @@
 #include "longhand/nn/network.h"
 
-#include <algorithm>
-
 #include "longhand/base/error.h"
 #include "longhand/kernels/optimizer.h"
 #include "longhand/nn/layers.h"

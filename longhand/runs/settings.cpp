@@ -7,6 +7,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
+#include "longhand/kernels/target.h"
 
 namespace longhand::runs {
 namespace {
@@ -65,18 +66,21 @@ void Settings::add_batches_to(OptionTable& table) {
 }
 
 void Settings::add_sparse_to(OptionTable& table) {
-  table.add("sparse-embedding", sparse_embedding,
-            "update only the rows of the embedding whose symbols or words occur in the batch, as PyTorch's SparseAdam "
-            "does: other rows keep their moments and do not decay; by default every update reads and writes all rows");
+  table.add(
+      "sparse-embedding", sparse_embedding,
+      "update only the rows of the embedding whose symbols or words occur in the update's batches, as PyTorch's "
+      "SparseAdam does: faster with large vocabularies, but rows of rare words learn more slowly with an optimizer "
+      "that has moments; by default every update reads and writes all rows");
 }
 
 void Settings::add_training_to(OptionTable& table) {
   training.add_to(table);
   table.add("seed", seed, "random seed of the initial weights, the batches and dropout", at_least(0));
-  table.add("precision", precision,
-            "precision of the operands of matrix products in training; bf16: 8 bits, with sums and weights in float32; "
-            "faster where the processor has AVX512-BF16, slower elsewhere",
-            one_of({"float32", "bf16"}));
+  table.add(
+      "precision", precision,
+      "what the operands of matrix products in training are rounded to; bf16: 16 bits, 8 of them significant, with "
+      "sums and weights in float32; for processors with AVX512-BF16, slower on others",
+      one_of({"float32", "bf16"}));
   table.begin_group("Running");
   table.add("threads", threads, "number of threads, which does not change the result; 0: one per processor",
             between(0, 1024));
@@ -86,8 +90,8 @@ void Settings::add_training_to(OptionTable& table) {
 
 void Settings::check() const {
   if (used_engine() != nn::Engine::kFused && used_precision() != kernels::Precision::kFloat) {
-    throw usage_error("`precision` bf16: only the fused kernels have it, which compute `cell` lstm",
-                      "use `cell` lstm and `engine` fused, or `precision` float32");
+    throw usage_error("`precision` bf16: expected `engine` fused, found " + engine,
+                      "the fused kernels, which compute `cell` lstm, are the only ones that round to bf16");
   }
   if (sparse_embedding && training.optimizer.optimizer == "asgd") {
     throw usage_error("`sparse-embedding`: cannot be combined with `optimizer` asgd",
@@ -106,6 +110,9 @@ std::vector<std::string> Settings::notes(const OptionTable& table) const {
     const Option* option = table.find(name);
     return option->text() != option->default_text;
   };
+  if (used_precision() == kernels::Precision::kBf16 && !kernels::bf16_is_native()) {
+    out.emplace_back("`precision` bf16 is emulated on this processor, and takes up to twice the time of float32");
+  }
   for (const Use& use : kUses) {
     const std::string& chosen =
         std::string(use.of) == "optimizer" ? training.optimizer.optimizer : training.schedule.schedule;
@@ -134,8 +141,8 @@ std::string Settings::describe_dense_updates(int64_t rows, int64_t width) const 
   if (sparse_embedding || training.optimizer.optimizer == "asgd" || rows * width < kLarge) return "";
   const int64_t bytes = 4 * rows * width * (2 + training.optimizer.moments());
   return fmt::format(
-      "every update goes through all {} rows of the embedding ({} MB with gradients and moments); with "
-      "`sparse-embedding`, through those that occur",
+      "every update goes through all {} rows of the embedding ({} MB of weights, gradients and moments); "
+      "`sparse-embedding` takes those that occur, which is faster, and another rule",
       format_count(static_cast<double>(rows)), bytes / 1'000'000);
 }
 

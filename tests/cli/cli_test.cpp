@@ -227,7 +227,7 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
         "--layer-norm: expected --cell lstm, found --cell rnn");
   usage({"train", "lm", "--data", "tale", "--dropout-output", "-0.5"}, "from 0 to 0.99, or -1, found '-0.5'");
   usage({"train", "lm", "--data", "tale", "--cell", "gru", "--engine", "autograd", "--precision", "bf16"},
-        "--precision bf16: only the fused kernels have it");
+        "--precision bf16: expected --engine fused, found autograd");
   usage({"train", "lm", "--data", "tale", "--sparse-embedding", "--optimizer", "asgd"},
         "--sparse-embedding: cannot be combined with --optimizer asgd");
   usage({"train", "lm", "--data", "tale", "--sparse-embedding", "--tie-weights"},
