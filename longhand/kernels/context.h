@@ -61,7 +61,7 @@ struct Context {
   LstmMemory layer;                   ///< of one whose pass is not done in the caller's pieces
   std::vector<Buffer<float>> strips;  ///< one a thread: rows of a left operand that is transposed, or rounded
   Buffer<int32_t> active;             ///< rows of the batch still running
-  PackedMatrix operand;               ///< the packed right operand of a weight gradient
+  PackedMatrix operands[2];           ///< the packed right operands of weights' gradients
   Buffer<float> block;                ///< logits of one block of rows; pre-activations of one block of time; deviations
   Buffer<float> step;                 ///< what inference keeps of one step
   Buffer<float> columns;  ///< weight columns, or their gradients, of the symbols in a batch; other sums of rows

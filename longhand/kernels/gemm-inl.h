@@ -22,9 +22,12 @@ inline int64_t vectors_of(int64_t columns) { return (columns + lanes() - 1) / la
 // Member `member` of `members`' share of so many vectors of columns: whole panels, as even as these allow.
 Range panel_range(int64_t total, int members, int member);
 
-// The part of a product (see Gemm) with these rows of C and these vectors of its columns, which begin on a panel.
-// `strips` is scratch.
-void gemm_part(const Gemm<float>& args, Range rows, Range vectors, Buffer<float>& strips);
+// The part of products of one A (see gemm) with these rows of C and these vectors of its columns, which begin on a
+// panel; of each product as many as there are. Where A is transposed or rounded, that is done once, in `strips`.
+void gemm_part(std::span<const Gemm<float>> products, Range rows, Range vectors, Buffer<float>& strips);
+inline void gemm_part(const Gemm<float>& product, Range rows, Range vectors, Buffer<float>& strips) {
+  gemm_part(std::span(&product, 1), rows, vectors, strips);
+}
 
 }  // namespace longhand::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -325,39 +325,48 @@ void multiply_block(const Gemm<float>& args, const Block& block) {
 // Whether rows of A are read from a copy.
 bool packs_a(const Gemm<float>& args) { return args.a_transposed || args.b->precision == Precision::kBf16; }
 
-void gemm_part(const Gemm<float>& args, Range rows, Range vectors, Buffer<float>& strips) {
-  const int64_t longest = packs_a(args) ? kStripK : kBlockK;
-  const int64_t depth = depth_of(args.b->k, args.b->precision), blocks = (depth + longest - 1) / longest;
-  if (packs_a(args)) strips.resize((kBlockRows + kTileRows) * kStripK);
+void gemm_part(std::span<const Gemm<float>> products, Range rows, Range vectors, Buffer<float>& strips) {
+  const Gemm<float>& first = products.front();
+  const int64_t longest = packs_a(first) ? kStripK : kBlockK;
+  const int64_t depth = depth_of(first.b->k, first.b->precision), blocks = (depth + longest - 1) / longest;
+  if (packs_a(first)) strips.resize((kBlockRows + kTileRows) * kStripK);
   for (int64_t i = 0; i < blocks; ++i) {
     const Range part = split(depth, static_cast<int>(blocks), static_cast<int>(i));
     for (int64_t m = rows.begin; m < rows.end; m += kBlockRows) {
-      const Block block{{m, std::min(rows.end, m + kBlockRows)}, vectors, part.begin, part.size(), strips.data()};
-      if (args.a_transposed) {
-        pack_strips(args, block.k0, block.k, block.rows, strips.data());
-      } else if (packs_a(args)) {
-        round_rows(args, block.k0, block.k, block.rows, strips.data());
+      Block block{{m, std::min(rows.end, m + kBlockRows)}, vectors, part.begin, part.size(), strips.data()};
+      if (first.a_transposed) {
+        pack_strips(first, block.k0, block.k, block.rows, strips.data());
+      } else if (packs_a(first)) {
+        round_rows(first, block.k0, block.k, block.rows, strips.data());
       }
-      with_product(args.b->precision, [&](auto product) { multiply_block<decltype(product)>(args, block); });
+      for (const Gemm<float>& args : products) {
+        block.vectors.end = std::min(vectors.end, vectors_of(args.b->n));
+        with_product(args.b->precision, [&](auto product) { multiply_block<decltype(product)>(args, block); });
+      }
     }
   }
 }
 
-void gemm_target(const Gemm<float>& args, Context& context) {
-  // The longer dimension is the one that is shared out, in whole tiles.
-  const int64_t row_tiles = (args.m + kTileRows - 1) / kTileRows;
-  const int64_t vectors = vectors_of(args.b->n);
-  const bool by_rows = row_tiles >= panel_count(vectors);
+void gemm_target(std::span<const Gemm<float>> products, Context& context) {
+  const Gemm<float>& first = products.front();
+  int64_t vectors = 0, work = 0;
+  for (const Gemm<float>& args : products) {
+    vectors = std::max(vectors, vectors_of(args.b->n));
+    work += first.m * args.b->n * first.b->k;
+  }
+  // The longer dimension of one product is what is shared out, in whole tiles.
+  const int64_t row_tiles = (first.m + kTileRows - 1) / kTileRows, panels = panel_count(vectors);
+  const bool by_rows = products.size() > 1 || row_tiles >= panels;
   constexpr int64_t kWorthAThread = 1 << 15;  // multiply-adds; waking a thread costs about as much
-  int64_t useful = std::min(std::max(row_tiles, panel_count(vectors)), args.m * args.b->n * args.b->k / kWorthAThread);
+  int64_t useful = std::min(by_rows ? row_tiles : panels, work / kWorthAThread);
   // Each part by columns packs all strips, or rounds all rows, for itself.
-  if (packs_a(args) && !by_rows) useful = std::min<int64_t>(useful, context.pool.size());
+  if (packs_a(first) && !by_rows) useful = std::min<int64_t>(useful, context.pool.size());
   context.pool.run(
       [&](int part, int parts, int thread) {
-        const Range rows = by_rows ? split(args.m, parts, part, kTileRows) : Range{0, args.m};
+        const Range rows = by_rows ? split(first.m, parts, part, kTileRows) : Range{0, first.m};
         const Range range = by_rows ? Range{0, vectors} : panel_range(vectors, parts, part);
         if (rows.size() > 0 && range.size() > 0) {
-          gemm_part(args, rows, range, context.strips[static_cast<size_t>(thread)]);
+          gemm_part(products, rows, range, context.strips[static_cast<size_t>(thread)]);
         }
       },
       useful);
@@ -460,11 +469,17 @@ void pack(const PackSource<float>& source, PackedMatrix& packed, Context& contex
   HWY_DYNAMIC_DISPATCH(pack_target)(source, packed, context);
 }
 
-void gemm(const Gemm<float>& args, Context& context) {
-  LONGHAND_CHECK(args.b != nullptr && !(args.accumulate && args.bias != nullptr));
-  if (args.m == 0 || args.b->n == 0) return;
-  HWY_DYNAMIC_DISPATCH(gemm_target)(args, context);
+void gemm(std::span<const Gemm<float>> products, Context& context) {
+  for (const Gemm<float>& args : products) {
+    LONGHAND_CHECK(args.b != nullptr && !(args.accumulate && args.bias != nullptr));
+    LONGHAND_CHECK(args.m == products[0].m && args.b->k == products[0].b->k);
+    LONGHAND_CHECK(args.b->precision == products[0].b->precision);
+    if (args.m == 0 || args.b->n == 0) return;
+  }
+  HWY_DYNAMIC_DISPATCH(gemm_target)(products, context);
 }
+
+void gemm(const Gemm<float>& args, Context& context) { gemm(std::span(&args, 1), context); }
 
 void gemm_columns(const Gemm<float>& args, int member, int members, Context& context) {
   HWY_DYNAMIC_DISPATCH(gemm_columns_target)(args, member, members, context);

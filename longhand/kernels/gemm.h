@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "longhand/kernels/context.h"
 
@@ -45,6 +46,8 @@ struct Gemm {
 
 /// Each element of C is summed in the order of k whatever the number of threads.
 void gemm(const Gemm<float>& args, Context& context);
+/// Several products of one A (all that says what A is is equal) in one precision. Threads take rows.
+void gemm(std::span<const Gemm<float>> products, Context& context);
 
 /// The share of one of several threads, each of which calls this: some columns of C. `context` is the thread's own.
 void gemm_columns(const Gemm<float>& args, int member, int members, Context& context);

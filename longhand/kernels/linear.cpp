@@ -47,12 +47,12 @@ void linear_backward(const LinearBackward<float>& args, const PackedLinear& pack
         .n = args.inputs,
         .rows = args.rows,
         .precision = context.precision},
-       context.operand, context);
+       context.operands[0], context);
   gemm({.a = args.dy,
         .a_stride = args.dy_stride,
         .a_transposed = true,
         .m = args.outputs,
-        .b = &context.operand,
+        .b = &context.operands[0],
         .accumulate = true,
         .c = args.dw,
         .c_stride = args.inputs},

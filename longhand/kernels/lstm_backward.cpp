@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <initializer_list>
 
 #include "longhand/kernels/gemm.h"
 #include "longhand/kernels/layer_norm.h"
@@ -321,23 +322,43 @@ struct Operand {
   const int32_t* rows;
 };
 
-// dw [groups * width, x.width] += dy' x, summed over all steps.
-void add_weight_gradient(const Operand& dy, const Operand& x, int64_t count, float* dw, Context& context) {
-  pack({.b = x.data, .stride = x.stride, .k = count, .n = x.width, .rows = x.rows, .precision = context.precision},
-       context.operand, context);
+// What the gradient of a weight is made of besides dy: dw [groups * width of dy, x.width] += dy' x, over all steps.
+struct Weight {
+  Operand x;
+  float* dw;
+};
+
+// The gradients of one or two weights that have the same dy.
+void add_weight_gradients(const Operand& dy, std::initializer_list<Weight> weights, int64_t count, Context& context) {
+  Gemm<float> products[2];
+  size_t n = 0;
+  for (const Weight& weight : weights) {
+    PackedMatrix& packed = context.operands[n];
+    pack({.b = weight.x.data,
+          .stride = weight.x.stride,
+          .k = count,
+          .n = weight.x.width,
+          .rows = weight.x.rows,
+          .precision = context.precision},
+         packed, context);
+    products[n++] = {.a = dy.data,
+                     .a_stride = dy.stride,
+                     .a_transposed = true,
+                     .a_rows = dy.rows,
+                     .b = &packed,
+                     .accumulate = true,
+                     .c = weight.dw,
+                     .c_stride = weight.x.width};
+  }
   // Without padding between them the groups are one product.
-  const int64_t products = dy.width == padded(dy.width) ? 1 : dy.groups;
-  for (int64_t p = 0; p < products; ++p) {
-    gemm({.a = dy.data + p * padded(dy.width),
-          .a_stride = dy.stride,
-          .a_transposed = true,
-          .a_rows = dy.rows,
-          .m = dy.groups * dy.width / products,
-          .b = &context.operand,
-          .accumulate = true,
-          .c = dw + p * dy.width * x.width,
-          .c_stride = x.width},
-         context);
+  const int64_t groups = dy.width == padded(dy.width) ? 1 : dy.groups, m = dy.groups * dy.width / groups;
+  for (int64_t group = 0; group < groups; ++group) {
+    for (Gemm<float>& product : std::span(products, n)) product.m = m;
+    gemm(std::span<const Gemm<float>>(products, n), context);
+    for (Gemm<float>& product : std::span(products, n)) {
+      product.a += padded(dy.width);
+      product.c += m * product.c_stride;
+    }
   }
 }
 
@@ -449,15 +470,21 @@ void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& pa
   add_sum(args.cache.gates, nullptr, 4, H, rows, args.gradients.bias, context);  // (29)
   const float* d_ih = normalisation_backward(pass, rows, context);
   if (shape.projection > 0) {  // (33)
-    add_weight_gradient({pass.d_output, 1, R, Rp, rows.rows}, {args.cache.m, 1, H, Hp, rows.rows}, rows.count,
-                        args.gradients.w_hr, context);
+    add_weight_gradients({pass.d_output, 1, R, Rp, rows.rows},
+                         {{{args.cache.m, 1, H, Hp, rows.rows}, args.gradients.w_hr}}, rows.count, context);
   }
   const bool masked = args.masks.recurrent != nullptr;
   const Operand r = masked ? Operand{args.cache.masked_h, 1, R, Rp, rows.rows} : Operand{args.h, 1, R, Rp, rows.prev};
-  add_weight_gradient({pass.d_hh, 4, H, 4 * Hp, rows.rows}, r, rows.count, args.gradients.w_hh, context);  // (28)
-  if (args.input.x == nullptr) return scatter_columns(args, packed, rows.rows, rows.count, context);
   const Operand x{args.input.x, 1, I, args.input.x_stride, rows.rows};
-  add_weight_gradient({d_ih, 4, H, 4 * Hp, rows.rows}, x, rows.count, args.gradients.w_ih, context);  // (27)
+  const Operand d_hh{pass.d_hh, 4, H, 4 * Hp, rows.rows}, d_x{d_ih, 4, H, 4 * Hp, rows.rows};
+  const Weight w_hh{r, args.gradients.w_hh}, w_ih{x, args.gradients.w_ih};
+  if (x.data != nullptr && d_x.data == d_hh.data) {  // (27) (28)
+    add_weight_gradients(d_hh, {w_hh, w_ih}, rows.count, context);
+  } else {
+    add_weight_gradients(d_hh, {w_hh}, rows.count, context);
+    if (x.data == nullptr) return scatter_columns(args, packed, rows.rows, rows.count, context);
+    add_weight_gradients(d_x, {w_ih}, rows.count, context);
+  }
   if (inputs && args.dx != nullptr) add_input_gradient(args, packed, d_ih, all.steps, all, context, true);
 }
 

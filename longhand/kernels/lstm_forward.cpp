@@ -202,19 +202,19 @@ void recurrent_product(const ForwardPass& pass, int64_t t, const int32_t* rows, 
       std::copy_n(row.pre + gate * Hp + units.begin, units.size(), row.gates + gate * Hp + units.begin);
     }
   }
-  const Range vectors{units.begin / lanes(), units.end / lanes()};
+  Gemm<float> products[4];
   for (int64_t gate = 0; gate < 4; ++gate) {
-    const Gemm<float> product{.a = masked ? pass.cache.masked_h + pass.kept_row(t, 0) * Rp : pass.args.h,
-                              .a_stride = Rp,
-                              .a_rows = masked ? rows : context.prev.data(),
-                              .c_rows = rows,
-                              .m = count,
-                              .b = &pass.packed.recurrent[gate],
-                              .accumulate = !normalised,
-                              .c = sums + gate * Hp,
-                              .c_stride = 4 * Hp};
-    gemm_part(product, {0, count}, vectors, context.strips[0]);
+    products[gate] = {.a = masked ? pass.cache.masked_h + pass.kept_row(t, 0) * Rp : pass.args.h,
+                      .a_stride = Rp,
+                      .a_rows = masked ? rows : context.prev.data(),
+                      .c_rows = rows,
+                      .m = count,
+                      .b = &pass.packed.recurrent[gate],
+                      .accumulate = !normalised,
+                      .c = sums + gate * Hp,
+                      .c_stride = 4 * Hp};
   }
+  gemm_part(products, {0, count}, {units.begin / lanes(), units.end / lanes()}, context.strips[0]);
 }
 
 // One step for the given rows of the batch, and the piece's units.

@@ -99,6 +99,34 @@ TEST(Gemm, RoundsBothOperandsToBf16OnEveryTarget) {
   testing::on_every_target_in_bf16([] { expect_products_to_agree<reference::RoundedToBf16>(Precision::kBf16); });
 }
 
+// Two products of one A, one of them wider than the other, and each as it is alone.
+TEST(Gemm, SharesTheLeftOperandOfSeveralProducts) {
+  for (const Precision precision : {Precision::kFloat, Precision::kBf16}) {
+    for (const bool transposed : {false, true}) {
+      testing::on_every_target([&] {
+        const Product wide{70, 100, 600, transposed, false, true, true},
+            narrow{70, 17, 600, transposed, true, true, true};
+        Context one(1), three(3);
+        Operands<float> a(wide), b(narrow), alone_a(wide), alone_b(narrow);
+        b.gemm.a = a.gemm.a;
+        alone_b.gemm.a = alone_a.gemm.a;
+        PackedMatrix packed_a, packed_b;
+        a.source.precision = b.source.precision = precision;
+        pack(a.source, packed_a, one);
+        pack(b.source, packed_b, one);
+        a.gemm.b = alone_a.gemm.b = &packed_a;
+        b.gemm.b = alone_b.gemm.b = &packed_b;
+        const Gemm<float> both[] = {a.gemm, b.gemm};
+        gemm(both, three);
+        gemm(alone_a.gemm, one);
+        gemm(alone_b.gemm, one);
+        EXPECT_EQ(a.c, alone_a.c);
+        EXPECT_EQ(b.c, alone_b.c);
+      });
+    }
+  }
+}
+
 // What is special among the operands: what is no number stays none, so that a training that diverges is noticed.
 TEST(Gemm, RoundsToTheNearestBf16) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
