@@ -43,19 +43,20 @@ size_t terminal_width() {
 
 }  // namespace
 
-ProgressDisplay::ProgressDisplay(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {
+LiveLine::LiveLine(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {
   const char* term = std::getenv("TERM");
   if (term != nullptr && std::string(term) == "dumb") terminal_ = false;
 }
 
-bool ProgressDisplay::due(double seconds) {
+bool LiveLine::due(double seconds) {
   const auto now = Clock::now();
   if (std::chrono::duration<double>(now - last_).count() < seconds) return false;
   last_ = now;
   return true;
 }
 
-void ProgressDisplay::show(const std::string& line) {
+void LiveLine::show(const std::string& line) {
+  if (quiet_) return;
   if (terminal_) {
     // A longer line would wrap, and the next could not be written over it.
     write_message("\r\x1b[K" + visible(line.substr(0, terminal_width() - 1)));
@@ -65,14 +66,19 @@ void ProgressDisplay::show(const std::string& line) {
   }
 }
 
+void LiveLine::clear() {
+  if (shown_) write_message("\r\x1b[K");
+  shown_ = false;
+}
+
 void ProgressDisplay::on_step(const train::Progress& p) {
-  if (quiet_ || !terminal_ || !due(0.1)) return;
+  if (!line_.terminal() || !line_.due(0.1)) return;
   // What matters most comes first: a narrow terminal cuts the end off.
-  show(fmt::format("epoch {}/{}  {}{}  {} left  {}/s", p.epoch, p.epochs, loss(p), valid_, time_left(p), speed(p)));
+  line_.show(
+      fmt::format("epoch {}/{}  {}{}  {} left  {}/s", p.epoch, p.epochs, loss(p), valid_, time_left(p), speed(p)));
 }
 
 void ProgressDisplay::on_evaluation(const train::Evaluation& evaluation) {
-  if (quiet_) return;
   valid_.clear();
   if (!evaluation.valid.empty()) {
     const tasks::Metric* perplexity = tasks::find_metric(evaluation.valid, "perplexity");
@@ -81,14 +87,18 @@ void ProgressDisplay::on_evaluation(const train::Evaluation& evaluation) {
                                    : fmt::format("  held-out {} {:.2f}", first.name, first.value);
   }
   const train::Progress& p = evaluation.progress;
-  if (!terminal_ && (due(2.0) || p.epoch == p.epochs)) {
-    show(describe(p) + valid_ + (evaluation.best ? " (best)" : "") + "  " + time_left(p) + " left");
+  if (!line_.terminal() && (line_.due(2.0) || p.epoch == p.epochs)) {
+    line_.show(describe(p) + valid_ + (evaluation.best ? " (best)" : "") + "  " + time_left(p) + " left");
   }
 }
 
-void ProgressDisplay::clear() {
-  if (shown_) write_message("\r\x1b[K");
-  shown_ = false;
+void WorkProgress::on_done(double done, double total) {
+  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  // Nobody needs to be told of a second; where lines stay, one a while is enough.
+  if (seconds < 1.0 || !line_.due(line_.terminal() ? 0.1 : 15.0)) return;
+  std::string text = fmt::format("{:.0f} of {:.0f} {}", done, total, noun_);
+  if (done > 0.0) text += fmt::format("  {} left", format_duration(seconds / done * (total - done)));
+  line_.show(text);
 }
 
 }  // namespace longhand::cli
