@@ -7,13 +7,10 @@
 #include <utility>
 
 #include "longhand/base/utf8.h"
+#include "longhand/io/chart_axes.h"
 
 namespace longhand::io {
 namespace {
-
-constexpr int kColours = 12;
-constexpr size_t kMaxPoints = 600;       // of a curve; a screen shows no more
-constexpr size_t kMaxFaintPoints = 200;  // there may be many such curves
 
 // Text is HTML laid over the SVG, so that it keeps its size while the drawing stretches with the page.
 constexpr const char* kStyle = R"css(
@@ -50,59 +47,13 @@ figure { margin: 1.5rem 0 0; min-width: 0; } figcaption { font-weight: 600; line
 .plot .x { top: calc(100% + .5rem); transform: translateX(-50%); }
 .plot .dot { width: 6px; height: 6px; margin: -3px; border-radius: 50%; background: var(--c); }
 .plot .ring { width: 12px; height: 12px; margin: -6px; border-radius: 50%; border: 2px solid var(--c); }
+.plot .band { opacity: .14; stroke: none; }
+.yaxis { font-size: .75rem; color: var(--soft); margin-top: .4rem; }
 .axis { text-align: center; font-size: .75rem; color: var(--soft); margin-top: -.3rem; }
 @container (max-width: 400px) { .plot .odd { display: none; } }
 pre { background: var(--panel); padding: .8rem 1rem; border-radius: 6px; white-space: pre-wrap; overflow-wrap: anywhere;
   font-size: .85rem; }
 )css";
-
-int exponent_of(double value) { return static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-9)); }
-
-// The largest numbers would overflow in a difference.
-bool drawable(const Point& p) { return std::abs(p.x) < 1e150 && std::abs(p.y) < 1e150; }
-
-// One axis: values to parts of a thousand.
-struct Axis {
-  double low = 0.0;
-  double high = 1.0;
-  bool log = false;
-  std::vector<Tick> ticks;
-
-  double place(double value) const {
-    const double part = log ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
-    return 1000.0 * part;
-  }
-};
-
-Axis x_axis(double low, double high, bool whole) {
-  if (high - low <= 1e-9 * std::abs(high)) {  // a single point is in the middle
-    const double room = whole || high == 0.0 ? 1.0 : 0.5 * std::abs(high);
-    low -= room;
-    high += room;
-  }
-  return {low, high, false, linear_ticks(low, high, 8, whole)};
-}
-
-// Begins at zero if that is near. A little room is left above, and below if it does not begin at zero.
-Axis y_axis(double low, double high, double log_beyond) {
-  constexpr int kTicks = 7;
-  if (low > 0.0 && high > log_beyond * low) {
-    const double room = std::pow(high / low, 0.04);
-    low /= room;
-    high *= room;
-    return {low, high, true, log_ticks(low, high, kTicks)};
-  }
-  const bool flat = high - low <= 1e-9 * std::max(std::abs(low), std::abs(high));
-  if (low >= 0.0 && (flat || low < 0.3 * high)) {
-    low = 0.0;
-    high = high > 0.0 ? (flat ? 1.25 : 1.04) * high : 1.0;
-  } else {
-    const double room = flat ? 0.5 * std::abs(high) : 0.05 * (high - low);
-    low -= room;
-    high += room;
-  }
-  return {low, high, false, linear_ticks(low, high, kTicks, false)};
-}
 
 std::string grid(const Axis& y) {
   std::string path = "M0 1000H1000";
@@ -133,19 +84,34 @@ std::string dot(const Axis& x, const Axis& y, const Point& at, const char* style
 
 std::string line(const Axis& x, const Axis& y, const Curve& curve) {
   std::string points;
-  for (const Point& p : thinned(curve.points, curve.faint ? kMaxFaintPoints : kMaxPoints)) {
+  for (const Point& p : thinned(curve.points, max_points(curve))) {
     points += fmt::format("{}{:.1f},{:.1f}", points.empty() ? "" : " ", x.place(p.x), 1000.0 - y.place(p.y));
   }
   return fmt::format("<polyline class='{}{}' points='{}' style='stroke:{}'><title>{}</title></polyline>",
-                     curve.faint ? "faint" : "", curve.colour >= kColours ? " dashed" : "", points,
-                     colour_of(curve.colour), escape_html(curve.label));
+                     curve.faint ? "faint" : "", is_dashed(curve) ? " dashed" : "", points, colour_of(curve.colour),
+                     escape_html(curve.label));
+}
+
+const char* logarithmic(const Axis& x, const Axis& y) {
+  if (x.log && y.log) return " (both axes: logarithmic)";
+  return x.log ? " (logarithmic)" : y.log ? " (vertical axis: logarithmic)" : "";
+}
+
+// The area between the ends of a curve's intervals.
+std::string band(const Axis& x, const Axis& y, const Curve& curve) {
+  if (curve.band.empty()) return "";
+  std::string there, back;
+  for (const Interval& i : curve.band) {
+    there += fmt::format(" {:.1f},{:.1f}", x.place(i.x), 1000.0 - y.place(i.high));
+    back = fmt::format(" {:.1f},{:.1f}", x.place(i.x), 1000.0 - y.place(i.low)) + back;
+  }
+  return fmt::format("<polygon class=band points='{}{}' style='fill:{}'/>", there, back, colour_of(curve.colour));
 }
 
 std::string caption(const Chart& chart) {
   std::string out = "<figcaption>" + escape_html(chart.title) + "&ensp;";
-  const auto in_key = std::count_if(chart.curves.begin(), chart.curves.end(), [](const Curve& c) { return !c.faint; });
   for (const Curve& curve : chart.curves) {
-    if (curve.faint || in_key < 2) continue;
+    if (!is_in_key(chart, curve)) continue;
     out += fmt::format(" <span class=key style='--c:{}'>{}</span>", colour_of(curve.colour), escape_html(curve.label));
   }
   if (chart.mark) {
@@ -158,24 +124,13 @@ std::string caption(const Chart& chart) {
 }  // namespace
 
 std::string draw(const Chart& asked) {
-  Chart chart = asked;
-  Point low{1e300, 1e300}, high{-1e300, -1e300};
-  for (Curve& curve : chart.curves) {
-    std::erase_if(curve.points, [](const Point& p) { return !drawable(p); });
-    for (const Point& p : curve.points) {
-      low = {std::min(low.x, p.x), std::min(low.y, p.y)};
-      high = {std::max(high.x, p.x), std::max(high.y, p.y)};
-    }
-  }
-  std::erase_if(chart.curves, [](const Curve& curve) { return curve.points.empty(); });
-  if (chart.curves.empty()) return "";
-  if (chart.mark && !drawable(chart.mark->at)) chart.mark.reset();
-
-  const Axis x = x_axis(low.x, high.x, chart.whole_x);
-  const Axis y = y_axis(low.y, high.y, chart.log_beyond);
+  const std::optional<ChartWithAxes> with = with_axes(asked);
+  if (!with) return "";
+  const auto& [chart, x, y] = *with;
   size_t width = 1;
   for (const Tick& tick : y.ticks) width = std::max(width, tick.label.size());
   std::string lines, dots;
+  for (const Curve& curve : chart.curves) lines += band(x, y, curve);
   for (const Curve& curve : chart.curves) {
     lines += line(x, y, curve);
     const Point& last = curve.points.back();
@@ -186,59 +141,12 @@ std::string draw(const Chart& asked) {
     lines = fmt::format("<path class=at d='M{:.1f} 0V1000'/>", x.place(chart.mark->at.x)) + lines;
     dots += dot(x, y, chart.mark->at, "ring", chart.mark->colour, chart.mark->label);
   }
+  const std::string y_title = chart.y_title.empty() ? "" : "<div class=yaxis>" + escape_html(chart.y_title) + "</div>";
   return fmt::format(
-      "<figure>{}<div class=plot style='--y:{}'><svg viewBox='0 0 1000 1000' preserveAspectRatio=none role=img "
+      "<figure>{}{}<div class=plot style='--y:{}'><svg viewBox='0 0 1000 1000' preserveAspectRatio=none role=img "
       "aria-label='{}'>{}{}</svg>{}{}</div><div class=axis>{}</div></figure>\n",
-      caption(chart), width, escape_html(chart.title), grid(y), lines, tick_labels(x, y), dots,
-      escape_html(chart.x_title + (y.log ? " (vertical axis: logarithmic)" : "")));
-}
-
-std::string colour_of(int index) { return fmt::format("var(--c{})", index % kColours); }
-
-std::vector<Tick> linear_ticks(double low, double high, int max, bool whole) {
-  const double span = high - low;
-  int exponent = exponent_of(span / max);
-  double step = std::pow(10.0, exponent);
-  for (const double factor : {2.0, 2.5, 2.0}) {
-    if (span / step <= max * (1.0 + 1e-9)) break;
-    step *= factor;
-  }
-  exponent = exponent_of(step);
-  if (whole && step < 1.0) step = 1.0, exponent = 0;
-  const double largest = std::max(std::abs(low), std::abs(high));
-  std::vector<Tick> ticks;
-  const double last = std::floor(high / step + 1e-9);
-  for (double i = std::ceil(low / step - 1e-9); i <= last; i += 1.0) {
-    const double value = i * step;
-    if (i == 0.0) {
-      ticks.push_back({0.0, "0"});
-    } else if (largest < 1e6 && (exponent >= -4 || largest >= 0.1)) {
-      ticks.push_back({value, fmt::format("{:.{}f}", value, std::max(0, -exponent))});
-    } else {
-      ticks.push_back({value, fmt::format("{:.{}e}", value, std::max(0, exponent_of(largest) - exponent))});
-    }
-  }
-  return ticks;
-}
-
-std::vector<Tick> log_ticks(double low, double high, int max) {
-  const int first = exponent_of(low), last = exponent_of(high);
-  const auto ticks_with = [&](const std::vector<double>& factors, int stride) {
-    std::vector<Tick> ticks;
-    for (int exponent = first; exponent <= last; exponent += stride) {
-      for (const double factor : factors) {
-        const double value = factor * std::pow(10.0, exponent);
-        if (value < low * (1.0 - 1e-9) || value > high * (1.0 + 1e-9)) continue;
-        const bool plain = exponent >= -4 && exponent < 6;
-        ticks.push_back(
-            {value, plain ? fmt::format("{:.{}f}", value, std::max(0, -exponent)) : fmt::format("{:.0e}", value)});
-      }
-    }
-    return ticks;
-  };
-  std::vector<Tick> ticks = ticks_with({1.0, 2.0, 5.0}, 1);
-  for (int stride = 1; ticks.size() > static_cast<size_t>(max); ++stride) ticks = ticks_with({1.0}, stride);
-  return ticks;
+      caption(chart), y_title, width, escape_html(chart.title), grid(y), lines, tick_labels(x, y), dots,
+      escape_html(chart.x_title + logarithmic(x, y)));
 }
 
 std::vector<Point> thinned(const std::vector<Point>& points, size_t max) {

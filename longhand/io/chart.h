@@ -13,11 +13,19 @@ struct Point {
   double y = 0.0;
 };
 
+/// What a curve says is a range at x.
+struct Interval {
+  double x = 0.0;
+  double low = 0.0;
+  double high = 0.0;
+};
+
 struct Curve {
   std::string label;
-  int colour = 0;             ///< as in `colour_of`
-  std::vector<Point> points;  ///< in order of x; points that are not finite are skipped
-  bool faint = false;         ///< one of several runs of a variant: drawn thin, and not in the key
+  int colour = 0;                ///< as in `colour_of`
+  std::vector<Point> points;     ///< in order of x; points that are not finite are skipped
+  bool faint = false;            ///< one of several runs of a variant: drawn thin, and not in the key
+  std::vector<Interval> band{};  ///< drawn as an area behind the curves; those that are not finite are skipped
 };
 
 /// A point that the chart points out, with an entry in the key.
@@ -30,7 +38,9 @@ struct Mark {
 struct Chart {
   std::string title;
   std::string x_title;
-  bool whole_x = false;  ///< x counts something: no ticks between whole numbers
+  std::string y_title{};  ///< what the vertical axis shows, where the title does not say it
+  bool log_x = false;     ///< the x axis is logarithmic where all x are positive
+  bool whole_x = false;   ///< x counts something: no ticks between whole numbers
   /// The y axis is logarithmic where the largest value is more than this many times the smallest, which must be
   /// positive.
   double log_beyond = 1e300;
