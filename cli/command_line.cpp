@@ -169,6 +169,16 @@ void GivenOptions::apply(OptionTable& table) const {
   }
 }
 
+std::string GivenOptions::as_typed() const {
+  std::string out;
+  for (const auto& [option, text] : given_) {
+    const bool off = option->is_flag() && text == "false";
+    out += (off ? " --no-" : " --") + option->name;
+    if (!option->is_flag()) out += " " + shell_word(text);
+  }
+  return out;
+}
+
 int run_command_line(int argc, char** argv) {
   CLI::App app("LSTM sequence models, with gradients derived by hand", "longhand");
   app.set_version_flag("--version", "longhand " LONGHAND_VERSION);
@@ -184,6 +194,7 @@ int run_command_line(int argc, char** argv) {
   declare_data(longhand);
   declare_compare(longhand);
   declare_quantise(longhand);
+  declare_lab(longhand);
   declare_selftest(longhand);
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (!words.empty() && words.front() == "help") {  // longhand help train: longhand train --help

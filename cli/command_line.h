@@ -25,6 +25,8 @@ class GivenOptions {
   void apply(OptionTable& table) const;
   const std::vector<std::pair<const Option*, std::string>>& given() const { return given_; }
   void add(const Option& option, std::string text) { given_.emplace_back(&option, std::move(text)); }
+  /// The options as one could type them: " --out story --json".
+  std::string as_typed() const;
   bool has(const std::string& name) const {
     return std::any_of(given_.begin(), given_.end(), [&](const auto& each) { return each.first->name == name; });
   }
@@ -76,6 +78,7 @@ void declare_info(const Verb& longhand);
 void declare_data(const Verb& longhand);
 void declare_compare(const Verb& longhand);
 void declare_quantise(const Verb& longhand);
+void declare_lab(const Verb& longhand);
 void declare_selftest(const Verb& longhand);
 
 /// The library names settings in backquotes: `hidden`. On the command line they are options: --hidden.

@@ -6,18 +6,17 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
 #include "cli/console.h"
 #include "cli/interrupt.h"
+#include "cli/machine.h"
 #include "cli/progress.h"
 #include "cli/sources.h"
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/io/config.h"
-#include "longhand/kernels/target.h"
 #include "longhand/lab/comparison_page.h"
 #include "longhand/lab/variant_runs.h"
 #include "longhand/tasks/language_model.h"
@@ -46,18 +45,6 @@ struct CompareControl {
     table.add("markdown", markdown, "print the table in Markdown");
   }
 };
-
-std::string machine() {
-  std::string processor = "unknown processor";
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) {
-      processor = line.substr(std::min(line.size(), line.find(':') + 2));
-      break;
-    }
-  }
-  return fmt::format("{}, {}", processor, kernels::simd_target());
-}
 
 int columns() {
   winsize size{};
@@ -200,14 +187,7 @@ class Compare {
   }
 
   std::string command(const lab::CompareSet& set) const {
-    std::string out = name() + (set_name_.empty() ? "" : " " + set.name);
-    for (const GivenOptions* given : {&given_control_, &given_settings_}) {
-      for (const auto& [option, text] : given->given()) {
-        out += " --" + option->name;
-        if (!option->is_flag()) out += " " + shell_word(text);
-      }
-    }
-    return out;
+    return name() + (set_name_.empty() ? "" : " " + set.name) + given_control_.as_typed() + given_settings_.as_typed();
   }
 
   // Those that are not at their defaults.

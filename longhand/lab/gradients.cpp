@@ -1,0 +1,108 @@
+#include "longhand/lab/gradients.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace longhand::lab {
+namespace {
+
+constexpr int64_t kHeldOutRows = 128;
+constexpr int64_t kDepthRows = 64;  // over which the gradients of stacks are taken
+constexpr double kMeasuring = 300;  // updates that take as long as a measurement
+
+SmallModelOptions model_options(const GradientsOptions& options, const LabCell& cell, int64_t layers, bool residual) {
+  SmallModelOptions out{.lstm = cell.options(options.hidden, layers),
+                        .init = cell.init(),
+                        .rows = options.rows,
+                        .seed = static_cast<uint64_t>(options.seed)};
+  out.lstm.residual = residual;
+  out.optimizer.learning_rate = options.learning_rate;
+  out.optimizer.clip_norm = options.clip_norm;
+  return out;
+}
+
+// Trains up to each number of updates, and calls measure(updates, diverged).
+template <class Measure>
+void train_and_measure(SmallModel& model, const std::vector<int64_t>& updates, double work_of_update,
+                       double work_of_measuring, JobProgress& progress, const Measure& measure) {
+  bool diverged = false;
+  for (size_t i = 0; i < updates.size(); ++i) {
+    while (!diverged && model.updates() < updates[i]) {
+      diverged = !std::isfinite(model.update());
+      if (!progress.advance(work_of_update)) return;
+    }
+    measure(i, diverged);
+    if (!progress.advance(work_of_measuring)) return;
+  }
+}
+
+std::vector<double> norms_by_layer(SmallModel& model) {
+  model.compute_gradients(model.task().draw(kDepthRows, CounterRng(0, 0, RngPlace::kHeldOut), true));
+  const ParameterArena& arena = model.parameters();
+  std::vector<double> out;
+  for (const Parameter& p : arena.parameters()) {
+    if (p.name.find(".bias_ih_l") == std::string::npos) continue;
+    const auto gradient = arena.gradients().subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size));
+    out.push_back(norm(Vector(gradient.begin(), gradient.end())));
+  }
+  return out;
+}
+
+}  // namespace
+
+GradientsResult measure_gradients(const SequenceTask& task, const GradientsOptions& options, const Watcher& watcher) {
+  GradientsResult result;
+  const size_t times = options.updates.size();
+  result.cells.resize(options.cells.size() * times);
+  std::vector<Job> jobs;
+  for (size_t c = 0; c < options.cells.size(); ++c) {
+    const double work = static_cast<double>(options.updates.back()) + kMeasuring * static_cast<double>(times);
+    jobs.push_back({work, [&, c](JobProgress& progress) {
+                      SmallModel model(model_options(options, options.cells[c], 1, false), task);
+                      train_and_measure(
+                          model, options.updates, 1.0, kMeasuring, progress, [&](size_t i, bool diverged) {
+                            result.cells[c * times + i] = {options.cells[c], options.updates[i],
+                                                           diverged ? NAN : model.evaluate(kHeldOutRows).loss,
+                                                           measure_reach(model, options.reach)};
+                          });
+                    }});
+  }
+  // Stacks of the first plain cell and of the first LSTM, at the beginning and in the end.
+  std::vector<LabCell> stacked;
+  for (const char* cell : {"rnn", "lstm"}) {
+    const auto found =
+        std::find_if(options.cells.begin(), options.cells.end(), [&](const LabCell& c) { return c.cell == cell; });
+    if (found != options.cells.end()) stacked.push_back(*found);
+  }
+  std::vector<int64_t> ends = {options.updates.front(), options.updates.back()};
+  ends.resize(ends[0] == ends[1] ? 1 : 2);
+  result.stacks.resize(stacked.size() * options.depths.size() * 2 * ends.size());
+  size_t at = 0;
+  for (const LabCell& cell : stacked) {
+    for (const int64_t layers : options.depths) {
+      for (const bool residual : {false, true}) {
+        const double per_update = static_cast<double>(layers);
+        jobs.push_back({per_update * static_cast<double>(ends.back()),
+                        [&, cell, layers, residual, per_update, at](JobProgress& progress) {
+                          SmallModel model(model_options(options, cell, layers, residual), task);
+                          train_and_measure(model, ends, per_update, 0.0, progress, [&](size_t i, bool diverged) {
+                            result.stacks[at + i] = {cell,
+                                                     layers,
+                                                     residual,
+                                                     ends[i],
+                                                     diverged ? NAN : model.evaluate(kHeldOutRows).loss,
+                                                     norms_by_layer(model)};
+                          });
+                        }});
+        at += ends.size();
+      }
+    }
+  }
+  // The longest first, so that no thread is left with one in the end.
+  std::stable_sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.work > b.work; });
+  result.finished = run_jobs(jobs, options.threads, watcher);
+  return result;
+}
+
+}  // namespace longhand::lab
