@@ -28,7 +28,7 @@ std::unique_ptr<lab::SequenceTask> lab_task(const std::string& data, int64_t win
   return lab::text_task(sources().text(data), window, shown_name(data));
 }
 
-LabRun::LabRun(const LabControl& control, const std::string& noun) : control_(control), progress_(noun, control.quiet) {
+LabRun::LabRun(const LabControl& control) : control_(control), progress_("", control.quiet) {
   stop_on_interrupt();
   watcher_ = {.on_progress = [this](double done, double total) { progress_.on_done(done, total); },
               .should_stop = longhand::cli::interrupted};
@@ -58,6 +58,7 @@ void declare_lab(const Verb& longhand) {
   const Verb lab =
       longhand.add("lab", "Measure how far gradients reach, what models remember, and what their units do");
   declare_lab_gradients(lab);
+  declare_lab_remedies(lab);
   declare_lab_memory(lab);
 }
 

@@ -37,7 +37,7 @@ std::unique_ptr<lab::SequenceTask> lab_task(const std::string& data, int64_t win
 /// An experiment that runs: the line that shows its progress, Ctrl-C, and its report in the end.
 class LabRun {
  public:
-  LabRun(const LabControl& control, const std::string& noun);
+  explicit LabRun(const LabControl& control);
 
   const lab::Watcher& watcher() const { return watcher_; }
   /// Says that it was interrupted; returns the exit code.

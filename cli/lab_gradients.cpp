@@ -13,7 +13,7 @@ namespace {
 struct LabGradients {
   LabControl control{"gradients"};
   lab::GradientsOptions options;
-  std::string data = "tale", cells = "rnn,gru,lstm-0,lstm-1,lstm-3,lstm-1-norm", updates = "0,500", depths = "8";
+  std::string data = "tale", cells = "rnn,rnn-relu,gru,lstm-0,lstm-1,lstm-3,lstm-1-norm", updates = "0,500", depths = "8";
   int64_t window = 64;
   OptionTable table;
   GivenOptions given;
@@ -46,7 +46,7 @@ struct LabGradients {
     options.depths = depths == "0" ? std::vector<int64_t>() : lab::parse_counts(depths, 2, "`depths`");
     options.threads = control.threads;
     const std::unique_ptr<lab::SequenceTask> task = lab_task(data, window);
-    LabRun watch(control, "units of work");
+    LabRun watch(control);
     const lab::GradientsResult result = lab::measure_gradients(*task, options, watch.watcher());
     if (!result.finished) return watch.interrupted();
     return watch.finish(lab::gradients_report(result, options, runs::shown_name(data)), given);

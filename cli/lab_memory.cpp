@@ -10,7 +10,7 @@ namespace {
 struct LabMemory {
   LabControl control{"memory"};
   lab::MemoryOptions options;
-  std::string cells = "rnn,gru,lstm-0,lstm-1,lstm-3", gaps = "5,10,20,50,100,200";
+  std::string cells = "rnn,rnn-relu,gru,lstm-0,lstm-1,lstm-3", gaps = "5,10,20,50,100,200";
   OptionTable table;
   GivenOptions given;
 
@@ -38,7 +38,7 @@ struct LabMemory {
     std::sort(options.gaps.begin(), options.gaps.end());
     options.gaps.erase(std::unique(options.gaps.begin(), options.gaps.end()), options.gaps.end());
     options.threads = control.threads;
-    LabRun watch(control, "per cent");
+    LabRun watch(control);
     const lab::MemoryResult result = lab::measure_memory(options, watch.watcher());
     if (!result.finished) return watch.interrupted();
     return watch.finish(lab::memory_report(result, options), given);

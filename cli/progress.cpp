@@ -96,7 +96,8 @@ void WorkProgress::on_done(double done, double total) {
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   // Nobody needs to be told of a second; where lines stay, one a while is enough.
   if (seconds < 1.0 || !line_.due(line_.terminal() ? 0.1 : 15.0)) return;
-  std::string text = fmt::format("{:.0f} of {:.0f} {}", done, total, noun_);
+  std::string text = noun_.empty() ? fmt::format("{:.0f} %", 100.0 * done / total)
+                                   : fmt::format("{:.0f} of {:.0f} {}", done, total, noun_);
   if (done > 0.0) text += fmt::format("  {} left", format_duration(seconds / done * (total - done)));
   line_.show(text);
 }

@@ -49,7 +49,7 @@ class ProgressDisplay {
   std::string valid_;  // of the last evaluation
 };
 
-/// Progress of work that has a known number of parts: "12 of 40 models  0:35 left".
+/// Progress of work that has a known number of parts: "12 of 40 models  0:35 left". Without a noun, in per cent.
 class WorkProgress {
  public:
   WorkProgress(std::string noun, bool quiet) : line_(quiet), noun_(std::move(noun)) {}

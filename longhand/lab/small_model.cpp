@@ -111,12 +111,12 @@ double SmallModel::update() {
   return loss;
 }
 
-SmallScore SmallModel::evaluate(int64_t rows, uint64_t number) {
+SmallScore SmallModel::evaluate(int64_t rows, uint64_t number, const SequenceTask* of) {
   double loss = 0.0, right = 0.0, all = 0.0;
   const int64_t K = task_.outputs(), stride = padded(K);
   for (int64_t begin = 0; begin < rows; begin += kEvaluatedAtOnce) {
     const CounterRng rng(number, static_cast<uint64_t>(begin), RngPlace::kHeldOut);
-    const SequenceBatch batch = task_.draw(std::min(kEvaluatedAtOnce, rows - begin), rng, true);
+    const SequenceBatch batch = (of != nullptr ? *of : task_).draw(std::min(kEvaluatedAtOnce, rows - begin), rng, true);
     const auto n = static_cast<int64_t>(batch.places.size());
     answers_.resize(n * stride);
     network_.output().forward(rows_of(batch, forward(batch, nn::Pass::kInference)), answers_.data(), stride,

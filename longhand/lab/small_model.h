@@ -36,8 +36,9 @@ class SmallModel {
   /// Norm of the last update's gradient, before any clipping.
   double gradient_norm() const { return gradient_norm_; }
 
-  /// The score on sequences that were not trained on: the same ones for the same number.
-  SmallScore evaluate(int64_t rows, uint64_t number = 0);
+  /// The score on sequences that were not trained on: the same ones for the same number. `of`: another task with the
+  /// same symbols; null: its own.
+  SmallScore evaluate(int64_t rows, uint64_t number = 0, const SequenceTask* of = nullptr);
 
   /// The mean loss over a batch, and its gradients, which parameters() then have.
   double compute_gradients(const SequenceBatch& batch);

@@ -1,0 +1,63 @@
+// `longhand lab remedies`: what helps against vanishing and exploding gradients, one change at a time.
+#pragma once
+
+#include "longhand/lab/cells.h"
+#include "longhand/lab/equations.h"
+#include "longhand/lab/jobs.h"
+#include "longhand/lab/lab_report.h"
+#include "longhand/lab/reach.h"
+#include "longhand/lab/small_model.h"
+
+namespace longhand::lab {
+
+/// A training that differs from others of its group in one thing.
+struct Remedy {
+  std::string group;   ///< "initialiser, plain tanh"
+  std::string change;  ///< "orthogonal"
+  SmallModelOptions model;
+  int64_t window = 0;  ///< steps of the sequences to train on; 0: as of the others
+};
+
+struct RemedyRun {
+  double factor = 0.0;        ///< per step, at initialisation; see Reach
+  int64_t steps_before = 0;   ///< to a thousandth by h, at initialisation; -1: beyond the reach
+  int64_t steps_after = 0;    ///< likewise after the training
+  double layers_ratio = 0.0;  ///< of stacks: gradient of the bottom layer's bias over the top layer's, initially
+  double largest_norm = 0.0;  ///< of an update's gradient, before clipping
+  double loss = 0.0;          ///< held out; not a number where the training diverged
+  int64_t updates = 0;        ///< that were made
+};
+
+struct RemedyResult {
+  Remedy remedy;
+  std::vector<RemedyRun> runs;  ///< by seed
+};
+
+struct RemediesOptions {
+  int64_t updates = 300;
+  int64_t seeds = 3;
+  int64_t hidden = 64;
+  int64_t rows = 16;
+  int64_t window = 64;
+  double learning_rate = 0.003;  ///< of Adam; the explosion is trained by SGD
+  ReachOptions reach{.steps = 200, .sequences = 24};
+  int64_t seed = 1;
+  int64_t threads = 0;
+  EquationsOptions equations;  ///< its seeds are those above
+};
+
+struct RemediesResult {
+  std::vector<RemedyResult> rows;
+  std::vector<EquationsResult> equations;
+  bool finished = true;
+};
+
+/// All that is tried, by group.
+std::vector<Remedy> remedies(const RemediesOptions& options);
+
+/// `text` is what is trained on, and `source` its name.
+RemediesResult measure_remedies(std::string_view text, const std::string& source, const RemediesOptions& options,
+                                const Watcher& watcher);
+LabReport remedies_report(const RemediesResult& result, const RemediesOptions& options, const std::string& source);
+
+}  // namespace longhand::lab
