@@ -1,12 +1,11 @@
 #include <algorithm>
-#include <initializer_list>
 
 #include "longhand/kernels/gemm.h"
 #include "longhand/kernels/layer_norm.h"
 #include "longhand/kernels/lstm.h"
 #include "longhand/kernels/lstm_rows.h"
 #include "longhand/kernels/lstm_symbols.h"
-#include "longhand/kernels/row_sums.h"
+#include "longhand/kernels/weight_gradients.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "longhand/kernels/lstm_backward.cpp"
@@ -290,78 +289,6 @@ HWY_EXPORT(backward_steps);
 
 namespace {
 
-// The unpadded rows of all steps.
-struct Rows {
-  const int32_t* rows;
-  const int32_t* prev;  // of the state arrays, for the state that each row starts from
-  int64_t count;
-};
-
-// sum [groups * H] += the rows of values [*, groups, Hp], times factors where there are any.
-void add_sum(const float* values, const float* factors, int64_t groups, int64_t H, const Rows& rows, float* sum,
-             Context& context) {
-  const int64_t Hp = padded(H);
-  context.columns.resize(groups * Hp);
-  context.columns.fill(0.0F);
-  sum_rows({.values = values,
-            .factors = factors,
-            .columns = groups * Hp,
-            .n = rows.count,
-            .rows = rows.rows,
-            .sums = context.columns.data()},
-           context);
-  for (int64_t k = 0; k < groups * H; ++k) sum[k] += context.columns[k / H * Hp + k % H];
-}
-
-// One operand of a weight's gradient: rows of `width` elements in `groups` that begin on cache lines.
-struct Operand {
-  const float* data;
-  int64_t groups;
-  int64_t width;
-  int64_t stride;
-  const int32_t* rows;
-};
-
-// What the gradient of a weight is made of besides dy: dw [groups * width of dy, x.width] += dy' x, over all steps.
-struct Weight {
-  Operand x;
-  float* dw;
-};
-
-// The gradients of one or two weights that have the same dy.
-void add_weight_gradients(const Operand& dy, std::initializer_list<Weight> weights, int64_t count, Context& context) {
-  Gemm<float> products[2];
-  size_t n = 0;
-  for (const Weight& weight : weights) {
-    PackedMatrix& packed = context.operands[n];
-    pack({.b = weight.x.data,
-          .stride = weight.x.stride,
-          .k = count,
-          .n = weight.x.width,
-          .rows = weight.x.rows,
-          .precision = context.precision},
-         packed, context);
-    products[n++] = {.a = dy.data,
-                     .a_stride = dy.stride,
-                     .a_transposed = true,
-                     .a_rows = dy.rows,
-                     .b = &packed,
-                     .accumulate = true,
-                     .c = weight.dw,
-                     .c_stride = weight.x.width};
-  }
-  // Without padding between them the groups are one product.
-  const int64_t groups = dy.width == padded(dy.width) ? 1 : dy.groups, m = dy.groups * dy.width / groups;
-  for (int64_t group = 0; group < groups; ++group) {
-    for (Gemm<float>& product : std::span(products, n)) product.m = m;
-    gemm(std::span<const Gemm<float>>(products, n), context);
-    for (Gemm<float>& product : std::span(products, n)) {
-      product.a += padded(dy.width);
-      product.c += m * product.c_stride;
-    }
-  }
-}
-
 BackwardPass make_pass(const LstmBackward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
                        LstmMemory& memory) {
   const int64_t B = args.shape.batch, Hp = padded(args.shape.hidden), Rp = padded(args.shape.outputs());
@@ -379,7 +306,7 @@ BackwardPass make_pass(const LstmBackward<float>& args, const PackedLstm& packed
 }
 
 // (39) (40) (41): the gains' gradients, and that of W_ih x from the gates'. Returns the latter.
-float* normalisation_backward(const BackwardPass& pass, const Rows& rows, Context& context) {
+float* normalisation_backward(const BackwardPass& pass, const StepRows& rows, Context& context) {
   const LstmBackward<float>& args = pass.args;
   const int64_t H = args.shape.hidden;
   float* da = args.cache.gates;
@@ -422,31 +349,14 @@ void lstm_backward_steps(const LstmBackward<float>& args, const PackedLstm& pack
 
 namespace {
 
-// (26) for some steps and rows: dx from the gradient of W_ih x.
-void add_input_gradient(const LstmBackward<float>& args, const PackedLstm& packed, const float* d_ih, Range times,
-                        const LstmPiece& piece, Context& context, bool on_all_threads) {
-  const LstmShape& shape = args.shape;
-  const int64_t B = shape.batch, Hp = padded(shape.hidden);
-  int64_t count = 0;
-  const int32_t* rows = unpadded_rows(shape, times, piece.rows, context.rows, count);
-  float* dx = args.dx + times.begin * B * args.dx_stride;
-  const Range columns = columns_of(shape.inputs, piece.member, piece.members);
-  for (int64_t t = 0; shape.lengths != nullptr && !args.add_to_dx && t < times.size(); ++t) {
-    for (int64_t b = piece.rows.begin; b < piece.rows.end; ++b) {
-      if (times.begin + t < shape.length(b)) continue;
-      std::fill_n(dx + (t * B + b) * args.dx_stride + columns.begin, columns.size(), 0.0F);
-    }
-  }
-  const Gemm<float> product{.a = d_ih + times.begin * B * 4 * Hp,
-                            .a_stride = 4 * Hp,
-                            .a_rows = rows,
-                            .c_rows = rows,
-                            .m = count,
-                            .b = &packed.input_back,
-                            .accumulate = args.add_to_dx,
-                            .c = dx,
-                            .c_stride = args.dx_stride};
-  on_all_threads ? gemm(product, context) : gemm_columns(product, piece.member, piece.members, context);
+InputGradient input_gradient_of(const LstmBackward<float>& args, const PackedLstm& packed, const float* d_ih) {
+  return {.shape = args.shape,
+          .d_ih = d_ih,
+          .d_stride = 4 * padded(args.shape.hidden),
+          .input_back = &packed.input_back,
+          .dx = args.dx,
+          .dx_stride = args.dx_stride,
+          .add_to_dx = args.add_to_dx};
 }
 
 }  // namespace
@@ -455,7 +365,8 @@ void lstm_backward_inputs(const LstmBackward<float>& args, const PackedLstm& pac
                           Context& context) {
   LONGHAND_CHECK(args.weights.gain_ih == nullptr);
   if (args.dx == nullptr) return;
-  add_input_gradient(args, packed, args.cache.gates, args.shape.times_back(piece.steps), piece, context, false);
+  const InputGradient gradient = input_gradient_of(args, packed, args.cache.gates);
+  input_gradient(gradient, args.shape.times_back(piece.steps), piece, context);
 }
 
 void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& packed, bool inputs, LstmMemory& memory,
@@ -464,9 +375,7 @@ void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& pa
   const int64_t H = shape.hidden, Hp = padded(H), R = shape.outputs(), Rp = padded(R), I = shape.inputs;
   const LstmPiece all{{0, shape.steps}, {0, shape.batch}};
   const BackwardPass pass = make_pass(args, packed, all, memory);
-  Rows rows{};
-  rows.rows = unpadded_rows(shape, all.steps, all.rows, context.rows, rows.count);
-  rows.prev = prev_rows(shape, context.prev);
+  const StepRows rows = step_rows(shape, context);
   add_sum(args.cache.gates, nullptr, 4, H, rows, args.gradients.bias, context);  // (29)
   const float* d_ih = normalisation_backward(pass, rows, context);
   if (shape.projection > 0) {  // (33)
@@ -474,10 +383,11 @@ void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& pa
                          {{{args.cache.m, 1, H, Hp, rows.rows}, args.gradients.w_hr}}, rows.count, context);
   }
   const bool masked = args.masks.recurrent != nullptr;
-  const Operand r = masked ? Operand{args.cache.masked_h, 1, R, Rp, rows.rows} : Operand{args.h, 1, R, Rp, rows.prev};
-  const Operand x{args.input.x, 1, I, args.input.x_stride, rows.rows};
-  const Operand d_hh{pass.d_hh, 4, H, 4 * Hp, rows.rows}, d_x{d_ih, 4, H, 4 * Hp, rows.rows};
-  const Weight w_hh{r, args.gradients.w_hh}, w_ih{x, args.gradients.w_ih};
+  const StepOperand r =
+      masked ? StepOperand{args.cache.masked_h, 1, R, Rp, rows.rows} : StepOperand{args.h, 1, R, Rp, rows.prev};
+  const StepOperand x{args.input.x, 1, I, args.input.x_stride, rows.rows};
+  const StepOperand d_hh{pass.d_hh, 4, H, 4 * Hp, rows.rows}, d_x{d_ih, 4, H, 4 * Hp, rows.rows};
+  const WeightGradient w_hh{r, args.gradients.w_hh}, w_ih{x, args.gradients.w_ih};
   if (x.data != nullptr && d_x.data == d_hh.data) {  // (27) (28)
     add_weight_gradients(d_hh, {w_hh, w_ih}, rows.count, context);
   } else {
@@ -485,7 +395,7 @@ void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& pa
     if (x.data == nullptr) return scatter_columns(args, packed, rows.rows, rows.count, context);
     add_weight_gradients(d_x, {w_ih}, rows.count, context);
   }
-  if (inputs && args.dx != nullptr) add_input_gradient(args, packed, d_ih, all.steps, all, context, true);
+  if (inputs && args.dx != nullptr) input_gradient(input_gradient_of(args, packed, d_ih), context);
 }
 
 }  // namespace longhand::kernels

@@ -27,7 +27,7 @@ int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 void LstmPlan::make(const LstmLanes& lanes, bool backward, const Context& context) {
   const LstmShape& shape = lanes.shape;
   const int64_t B = shape.batch, T = shape.steps, threads = context.pool.size();
-  const int64_t step = 4 * shape.hidden * shape.outputs();  // multiply-adds of a row
+  const int64_t step = lanes.gates * shape.hidden * shape.outputs();  // multiply-adds of a row
   useful_threads_ = std::clamp<int64_t>(lanes.layers * T * B * step / kPassOfAThread, 1, threads);
   LONGHAND_CHECK(B > 0);
   int64_t groups = 1;

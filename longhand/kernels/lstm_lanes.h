@@ -8,7 +8,8 @@ namespace longhand::kernels {
 /// Layers whose passes are done together: one above the other, each of which reads what the one before it in the order
 /// of work has made of the same steps; or side by side, as the two directions of a layer are.
 struct LstmLanes {
-  LstmShape shape;  ///< of the largest of them
+  LstmShape shape;    ///< of the largest of them
+  int64_t gates = 4;  ///< blocks of H rows in their weights
   int layers = 1;
   bool stacked = false;          ///< one above the other
   bool may_share_steps = false;  ///< see may_share_steps in lstm.h

@@ -1,4 +1,4 @@
-// Which rows of a ragged batch there is work for. For the sources of the LSTM layer alone.
+// Which rows of a ragged batch there is work for. For the sources of layers alone.
 #pragma once
 
 #include "longhand/base/error.h"
