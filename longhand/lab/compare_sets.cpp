@@ -33,12 +33,6 @@ std::vector<Variant> optimizers() {
   return out;
 }
 
-std::vector<Variant> cells() {
-  std::vector<Variant> out = values_of("cell", {"rnn", "gru", "lstm"});
-  for (Variant& variant : out) variant.options.emplace_back("engine", "autograd");
-  return out;
-}
-
 }  // namespace
 
 const std::vector<CompareSet>& compare_sets() {
@@ -64,7 +58,7 @@ const std::vector<CompareSet>& compare_sets() {
        .variants = {{"one layer", {{"layers", "1"}, {"bidirectional", "false"}}},
                     {"two layers", {{"layers", "2"}, {"bidirectional", "false"}}},
                     {"bidirectional", {{"layers", "1"}, {"bidirectional", "true"}}}}},
-      {.name = "cells", .title = "Recurrent cells, with the autograd engine", .variants = cells()},
+      {.name = "cells", .title = "Recurrent cells", .variants = values_of("cell", {"rnn", "gru", "lstm"})},
   };
   return kSets;
 }

@@ -9,8 +9,8 @@ void LstmOptions::add_to(OptionTable& table) {
   const OptionCheck rate = between(0.0, 0.99);
   OptionCheck rate_or_same = rate;
   rate_or_same.also = -1.0;
-  table.add("cell", cell, "recurrent cell; gru and rnn (with tanh) need `engine` autograd",
-            one_of({"lstm", "gru", "rnn"}));
+  table.add("cell", cell, "recurrent cell; rnn: plain recurrent layer with tanh, rnn-relu: with ReLU",
+            one_of({"lstm", "gru", "rnn", "rnn-relu"}));
   table.add("hidden", hidden, "hidden units per layer and direction", between(1, 65536));
   table.add("layers", layers, "number of stacked layers", between(1, 64));
   table.add("bidirectional", bidirectional, "read sequences in both directions");
@@ -45,6 +45,7 @@ void LstmOptions::add_to(OptionTable& table) {
 Cell LstmOptions::kind() const {
   if (cell == "gru") return Cell::kGru;
   if (cell == "rnn") return Cell::kRnn;
+  if (cell == "rnn-relu") return Cell::kRnnRelu;
   LONGHAND_CHECK(cell == "lstm");
   return Cell::kLstm;
 }
@@ -53,19 +54,15 @@ int64_t LstmOptions::gates() const {
   switch (kind()) {
     case Cell::kLstm: return 4;
     case Cell::kGru: return 3;
-    case Cell::kRnn: return 1;
+    case Cell::kRnn:
+    case Cell::kRnnRelu: return 1;
   }
   LONGHAND_CHECK(false);
 }
 
-Engine LstmOptions::engine(const std::string& name) const {
-  const Engine engine = parse_engine(name);
-  if (!is_lstm() && engine != Engine::kAutograd) {
-    throw usage_error("`cell` " + cell + ": expected `engine` autograd, found " + name,
-                      "only the autograd engine has cells other than the LSTM; give `engine` autograd");
-  }
-  return engine;
-}
+std::string LstmOptions::layer_name() const { return kind() == Cell::kRnnRelu ? "rnn" : cell; }
+
+Engine LstmOptions::engine(const std::string& name) const { return parse_engine(name); }
 
 std::string LstmOptions::misplaced() const {
   if (is_lstm()) return "";

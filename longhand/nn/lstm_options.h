@@ -10,16 +10,17 @@
 
 namespace longhand::nn {
 
-/// What a layer is made of. All but the LSTM are there for comparison, and run on the autograd engine alone.
+/// What a layer is made of.
 enum class Cell {
   kLstm,
-  kGru,  ///< as PyTorch has it: the reset gate after the product (Cho et al. 2014)
-  kRnn,  ///< h = tanh(W_ih x + W_hh h_prev + b) (Elman 1990)
+  kGru,      ///< as PyTorch has it: the reset gate after the product (Cho et al. 2014)
+  kRnn,      ///< h = tanh(W_ih x + W_hh h_prev + b) (Elman 1990)
+  kRnnRelu,  ///< the same with max(0, ...) for tanh
 };
 
 /// L layers of D directions (1, or 2 where bidirectional), each of H units.
 struct LstmOptions {
-  std::string cell = "lstm";         ///< or "gru", "rnn"
+  std::string cell = "lstm";         ///< or "gru", "rnn", "rnn-relu"
   int64_t hidden = 256;              ///< H
   int64_t layers = 1;                ///< L
   bool bidirectional = false;        ///< outputs are the forward direction's and the reverse one's side by side
@@ -53,10 +54,12 @@ struct LstmOptions {
   double output_dropout() const { return dropout_output < 0.0 ? dropout : dropout_output; }
   /// The engine of this name. Throws a usage error where it cannot run the cell.
   Engine engine(const std::string& name) const;
-  Engine fastest_engine() const { return is_lstm() ? Engine::kFused : Engine::kAutograd; }
+  Engine fastest_engine() const { return Engine::kFused; }
 
   Cell kind() const;
   bool is_lstm() const { return kind() == Cell::kLstm; }
+  /// What PyTorch calls such layers, and parameters begin with: lstm, gru, or rnn for both plain layers.
+  std::string layer_name() const;
   /// How many blocks of H rows the weights have.
   int64_t gates() const;
   int64_t directions() const { return bidirectional ? 2 : 1; }

@@ -4,7 +4,6 @@
 #include <type_traits>
 
 #include "longhand/base/error.h"
-#include "longhand/kernels/reference_lstm.h"
 #include "longhand/nn/lstm_stack_parts.h"
 
 namespace longhand::nn {
@@ -24,8 +23,8 @@ LstmStack::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
       d.inputs = layer.inputs;
       const std::string suffix = "_l" + std::to_string(l) + (d.reverse ? "_reverse" : "");
       const auto declare = [&](const char* name, std::vector<int64_t> extents, Initialiser init) {
-        const size_t index =
-            arena.declare(options_.prefix + lstm.cell + "." + name + suffix, std::move(extents), std::move(init));
+        const size_t index = arena.declare(options_.prefix + lstm.layer_name() + "." + name + suffix,
+                                           std::move(extents), std::move(init));
         return arena.parameters()[index].offset;
       };
       const auto weights_of = [&](Part part, int64_t n_in, int64_t n_out, int64_t blocks) {
@@ -77,9 +76,9 @@ void StackWeights<T>::pack(Pass pass, kernels::Context& context) {
     for (const LstmStack::Layer& layer : stack_->layers()) {
       const bool dense = &layer != stack_->layers().data() || !stack_->options().one_hot;
       for (const LstmStack::Direction& d : layer.directions) {
-        kernels::pack_lstm(stack_->shape(d, 0, 0, nullptr), d.offsets.view(values_), dense,
-                           pass == Pass::kInference ? kernels::PackFor::kInference : kernels::PackFor::kTraining,
-                           packed_[part++], context);
+        pack_direction(*stack_, d, values_, values_ + d.offsets.w_hh, dense,
+                       pass == Pass::kInference ? kernels::PackFor::kInference : kernels::PackFor::kTraining,
+                       packed_[part++], context);
       }
     }
   }
@@ -145,7 +144,7 @@ StackWorkspace<T>::StackWorkspace(const LstmStack& stack) : stack_(stack) {
     layer.residual = from.residual;
     layer.drop = from.drop;
     for (const LstmStack::Direction& direction : from.directions) {
-      layer.directions.emplace_back(Direction{direction, part++});
+      layer.directions.emplace_back(Direction{direction, part++, recurrent_cell(stack.options().lstm.kind())});
     }
   }
 }
@@ -179,11 +178,10 @@ kernels::LstmShape StackWorkspace<T>::shape(const Direction& direction, const St
   return stack_.shape(direction, input.steps, input.batch, input.lengths);
 }
 
+// The weights of the recurrent product: its own, or what is left of them.
 template <class T>
-kernels::LstmWeights<T> StackWorkspace<T>::weights(const Direction& direction, const T* values) const {
-  kernels::LstmWeights<T> out = direction.offsets.view(values);
-  if (drops_weights()) out.w_hh = direction.dropped_w_hh.data();
-  return out;
+const T* StackWorkspace<T>::w_hh(const Direction& direction, const T* values) const {
+  return drops_weights() ? direction.dropped_w_hh.data() : values + direction.offsets.w_hh;
 }
 
 template <class T>
@@ -196,24 +194,6 @@ kernels::LstmMasks<T> StackWorkspace<T>::masks(const Direction& direction) const
   out.zone_h_stride = direction.zone_h_stride;
   out.zone_c_stride = direction.zone_c_stride;
   return out;
-}
-
-template <class T>
-kernels::LstmCache<T> StackWorkspace<T>::cache(Direction& d, int64_t rows, bool dense) const {
-  const int64_t Hp = padded(options().lstm.hidden), Rp = padded(options().lstm.state());
-  const auto room = [rows](Buffer<T>& buffer, int64_t width, bool wanted) -> T* {
-    if (!wanted) return nullptr;
-    buffer.resize(rows * width);
-    return buffer.data();
-  };
-  const bool masked = pass_ == Pass::kTraining && options().lstm.dropout_recurrent > 0.0;
-  return {.gates = room(d.gates, 4 * Hp, true),
-          .masked_h = room(d.masked_h, Rp, masked),
-          .m = room(d.m, Hp, options().lstm.proj > 0),
-          .norm_ih = room(d.norm_ih, 4 * Hp, options().lstm.layer_norm && dense),
-          .norm_hh = room(d.norm_hh, 4 * Hp, options().lstm.layer_norm),
-          .norm_c = room(d.norm_c, Hp, options().lstm.layer_norm),
-          .rstd = room(d.rstd, 3, options().lstm.layer_norm)};
 }
 
 // What the directions of a layer read: the layer's input, or that with its mask.
@@ -304,42 +284,16 @@ void StackWorkspace<T>::pack_dropped(const T* values, kernels::Context& context)
   if constexpr (std::is_same_v<T, float>) {
     for (Layer& layer : layers_) {
       for (Direction& d : layer.directions) {
-        kernels::pack_lstm(shape(d, {}), weights(d, values), &layer != layers_.data() || !options().one_hot,
-                           kernels::PackFor::kTraining, d.dropped, context);
+        pack_direction(stack_, d, values, d.dropped_w_hh.data(), &layer != layers_.data() || !options().one_hot,
+                       kernels::PackFor::kTraining, d.dropped, context);
       }
     }
   }
 }
 
 template <class T>
-const kernels::PackedLstm& StackWorkspace<T>::packed(const StackWeights<T>& weights, const Direction& d) const {
+const PackedLayer& StackWorkspace<T>::packed(const StackWeights<T>& weights, const Direction& d) const {
   return drops_weights() ? d.dropped : weights.packed(d.part);
-}
-
-template <class T>
-void StackWorkspace<T>::prepare_forward(Layer& layer, Direction& d, const StackWeights<T>& weights,
-                                        StackState<T>& state, const StackInput<T>& input) {
-  const bool keep = pass_ != Pass::kInference;
-  const int64_t B = input.batch, rows = input.steps * B;
-  const int64_t Hp = padded(options().lstm.hidden), Rp = padded(options().lstm.state());
-  const kernels::LstmShape layer_shape = shape(d, input);
-  const int64_t initial = layer_shape.initial_slot() * B;
-  d.h.resize((rows + B) * Rp);
-  Buffer<T>&h_state = state.h(d.part), &c_state = state.c(d.part);
-  std::copy_n(h_state.data(), B * Rp, d.h.data() + initial * Rp);
-  if (keep) {
-    d.c.resize((rows + B) * Hp);
-    std::copy_n(c_state.data(), B * Hp, d.c.data() + initial * Hp);
-  }
-  d.forward = {.shape = layer_shape,
-               .weights = this->weights(d, weights.values()),
-               .input = layer_input(layer, input),
-               .masks = masks(d),
-               .h = d.h.data(),
-               .c = keep ? d.c.data() : c_state.data(),
-               .cache = keep ? cache(d, rows, layer.x != nullptr) : kernels::LstmCache<T>{},
-               .h_last = h_state.data(),
-               .c_last = keep ? c_state.data() : nullptr};
 }
 
 // Where the layer's output will be: in its direction's own h, unless that has to be joined to something.
@@ -347,7 +301,7 @@ template <class T>
 const T* StackWorkspace<T>::output(Layer& layer, const StackInput<T>& input) const {
   if (layer.directions.size() == 1 && !layer.residual) {
     const Direction& d = layer.directions[0];
-    return d.h.data() + d.forward.shape.next_slot(0) * input.batch * padded(options().lstm.state());
+    return d.h.data() + shape(d, input).next_slot(0) * input.batch * padded(options().lstm.state());
   }
   layer.y.resize(input.steps * input.batch * padded(options().lstm.outputs()));
   return layer.y.data();
@@ -356,7 +310,6 @@ const T* StackWorkspace<T>::output(Layer& layer, const StackInput<T>& input) con
 template <class T>
 const T* StackWorkspace<T>::forward(const StackWeights<T>& weights, StackState<T>& state, const StackInput<T>& input,
                                     Pass pass, Engine engine, kernels::Context& context) {
-  LONGHAND_CHECK(options().lstm.is_lstm() || engine == Engine::kAutograd);
   pass_ = pass;
   engine_ = engine;
   const T* values = weights.values();
@@ -382,7 +335,7 @@ const T* StackWorkspace<T>::forward(const StackWeights<T>& weights, StackState<T
   } else {
     for (Layer& layer : layers_) {
       enter(layer, input, whole(input, layer.inputs), context.pool);
-      for (Direction& d : layer.directions) kernels::reference::lstm_forward(d.forward);
+      for (Direction& d : layer.directions) d.run_reference_forward();
       join(layer, input, whole(input, width), context.pool);
     }
   }
@@ -458,54 +411,22 @@ double StackWorkspace<T>::penalty(const StackInput<T>& input) const {
   return (options().lstm.activation_reg * squares + options().lstm.temporal_reg * changes) / static_cast<double>(width);
 }
 
-// What the backward pass of a layer reads and writes; of two directions, each with its part of the output's gradient.
+// The gradient of a direction's own output: of two directions, each has its part of the layer's.
 template <class T>
-void StackWorkspace<T>::prepare_backward(Layer& layer, const StackWeights<T>& weights, const StackInput<T>& input,
-                                         bool states, T* gradients, ThreadPool& pool) {
-  const LstmOptions& lstm = options().lstm;
-  const int64_t B = input.batch, rows = input.steps * B, H = lstm.hidden, R = lstm.state(), Rp = padded(R);
-  for (Direction& d : layer.directions) {
-    const T* dy = layer.dy;
-    if (layer.directions.size() > 1) {
-      d.dy.resize(rows * Rp);
-      pool.run(
-          [&](int part, int parts) {
-            const Range range = split(rows, parts, part);
-            for (int64_t row = range.begin; row < range.end; ++row) {
-              std::copy_n(layer.dy + row * padded(2 * R) + (d.reverse ? R : 0), R, d.dy.data() + row * Rp);
-            }
-          },
-          rows * R / kCopyOfAThread);
-      dy = d.dy.data();
-    }
-    kernels::LstmGradients<T> into = d.offsets.view(gradients);
-    if (drops_weights()) {
-      d.d_dropped_w_hh.resize(4 * H * R);
-      d.d_dropped_w_hh.fill(T(0));
-      into.w_hh = d.d_dropped_w_hh.data();
-    }
-    const bool to_initial = states || !began_.empty();
-    if (to_initial) {
-      d.dh_state.resize(B * Rp);
-      d.dc_state.resize(B * padded(H));
-    }
-    d.backward = kernels::LstmBackward<T>{.shape = shape(d, input),
-                                          .weights = this->weights(d, weights.values()),
-                                          .input = layer_input(layer, input),
-                                          .masks = masks(d),
-                                          .h = d.h.data(),
-                                          .c = d.c.data(),
-                                          .cache = cache(d, rows, layer.x != nullptr),
-                                          .dh = dy,
-                                          .dh_last = states ? d.dh_state.data() : nullptr,
-                                          .dc_last = states ? d.dc_state.data() : nullptr,
-                                          .dx = layer.dx,
-                                          .dx_stride = layer.dx_stride,
-                                          .add_to_dx = d.reverse,
-                                          .gradients = into,
-                                          .dh_first = to_initial ? d.dh_state.data() : nullptr,
-                                          .dc_first = to_initial ? d.dc_state.data() : nullptr};
-  }
+const T* StackWorkspace<T>::direction_gradient(const Layer& layer, Direction& d, const StackInput<T>& input,
+                                               ThreadPool& pool) {
+  if (layer.directions.size() == 1) return layer.dy;
+  const int64_t rows = input.steps * input.batch, R = options().lstm.state(), Rp = padded(R);
+  d.dy.resize(rows * Rp);
+  pool.run(
+      [&](int part, int parts) {
+        const Range range = split(rows, parts, part);
+        for (int64_t row = range.begin; row < range.end; ++row) {
+          std::copy_n(layer.dy + row * padded(2 * R) + (d.reverse ? R : 0), R, d.dy.data() + row * Rp);
+        }
+      },
+      rows * R / kCopyOfAThread);
+  return d.dy.data();
 }
 
 // What the kernels do not know of a direction's gradients.
@@ -513,13 +434,13 @@ template <class T>
 void StackWorkspace<T>::finish_gradients(Direction& d, const StackInput<T>& input, T* gradients) {
   const LstmOptions& lstm = options().lstm;
   const int64_t H = lstm.hidden, R = lstm.state(), Rp = padded(R);
-  for (int64_t i = 0; drops_weights() && i < 4 * H * R; ++i) {  // (35)
+  for (int64_t i = 0; drops_weights() && i < lstm.gates() * H * R; ++i) {  // (35)
     gradients[d.offsets.w_hh + i] += d.weight_mask[i] * d.d_dropped_w_hh[i];
   }
   for (int64_t b = 0; !began_.empty() && b < input.batch; ++b) {  // (43)
     if (began_[static_cast<size_t>(b)] == 0) continue;
     for (int64_t j = 0; j < R; ++j) gradients[d.offsets.h_0 + j] += d.dh_state[b * Rp + j];
-    for (int64_t k = 0; k < H; ++k) gradients[d.offsets.c_0 + k] += d.dc_state[b * padded(H) + k];
+    for (int64_t k = 0; lstm.is_lstm() && k < H; ++k) gradients[d.offsets.c_0 + k] += d.dc_state[b * padded(H) + k];
   }
 }
 
@@ -548,14 +469,17 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
   const size_t at_once = one_by_one ? 1 : layers_.size();
   for (size_t end = layers_.size(); end > 0; end -= at_once) {
     for (size_t l = end; l-- > end - at_once;) {
-      prepare_backward(layers_[l], weights, input, gradient.states, gradients, context.pool);
+      for (Direction& d : layers_[l].directions) {
+        const T* d_output = direction_gradient(layers_[l], d, input, context.pool);
+        prepare_backward(layers_[l], d, input, d_output, gradient.states, gradients);
+      }
     }
     if (engine == Engine::kFused) {
       backward_lanes(end - 1, at_once, weights, input, context);
       continue;
     }
     Layer& layer = layers_[end - 1];
-    for (Direction& d : layer.directions) kernels::reference::lstm_backward(*d.backward);
+    for (Direction& d : layer.directions) d.run_reference_backward();
     leave(layer, input, whole(input, layer.inputs), context.pool);
   }
   for (Layer& layer : layers_) {

@@ -1,8 +1,7 @@
 // LSTM layers one above the other, in one direction or both, with everything between them. Four parts: the layers
 // (LstmStack), their weights, the state of some sequences, and the memory of a pass over a batch. The first two are
 // constant while a model is used, and shared by any number of states and workspaces. The equations of one layer in one
-// direction are those of kernels/lstm.h. Layers of other cells, for comparison, are those of autograd/cells.h: the
-// kernels know nothing of them.
+// direction are those of kernels/lstm.h, or for the other cells of kernels/recurrent.h.
 //
 // T steps, B rows, I inputs, H units, R = P or H, D directions; every array's rows are padded to cache lines.
 #pragma once
@@ -16,6 +15,7 @@
 #include "longhand/base/arena.h"
 #include "longhand/kernels/lstm.h"
 #include "longhand/kernels/lstm_lanes.h"
+#include "longhand/kernels/recurrent.h"
 #include "longhand/nn/dropout.h"
 #include "longhand/nn/engine.h"
 #include "longhand/nn/initialisers.h"
@@ -42,6 +42,11 @@ struct LstmOffsets {
     const auto at = [base](int64_t offset) { return offset < 0 ? nullptr : base + offset; };
     return {at(w_ih), at(w_hh), at(bias), at(w_hr), at(gain_ih), at(gain_hh), at(gain_c), at(bias_c)};
   }
+  /// Of the other cells.
+  template <class T>
+  kernels::RecurrentParameters<T> recurrent_view(T* base) const {
+    return {base + w_ih, base + w_hh, base + bias, bias_hh < 0 ? nullptr : base + bias_hh};
+  }
 };
 
 /// The layers, and where their parameters are in an arena. Never changes.
@@ -63,7 +68,7 @@ class LstmStack {
   /// `_reverse` for the reverse direction, as PyTorch names them; and, where the options call for them,
   /// `lstm.gain_ih_l0`, `gain_hh`, `gain_c`, `bias_c` and the initial `h_0`, `c_0`. The second bias of PyTorch's layers
   /// is not a parameter here: files carry it as zeros. Layers of another cell are named `gru` or `rnn` instead; a GRU
-  /// has its second bias, `gru.bias_hh_l0`, since the reset gate tells the two apart, and neither has `c_0`.
+  /// has its second bias, `gru.bias_hh_l0`, since the reset gate tells the two apart, and none of them has `c_0`.
   LstmStack(const LstmStackOptions& options, ParameterArena& arena);
 
   const LstmStackOptions& options() const { return options_; }
@@ -83,6 +88,12 @@ enum class Pass {
   kInference,  ///< outputs alone
   kGradients,  ///< the same outputs, and backward may follow: gradients of the model as it is used
   kTraining,   ///< with the regularisers' random masks, and backward may follow
+};
+
+/// The packed weights of one layer in one direction: one of the two, as its cell has it.
+struct PackedLayer {
+  kernels::PackedLstm lstm;
+  kernels::PackedRecurrent recurrent;
 };
 
 /// What weights are packed for. Packed for training in floats, they serve inference too.
@@ -115,12 +126,12 @@ class StackWeights {
 
   const T* values() const { return values_; }
   bool is_packed_for(Pass pass) const { return packed_for_.serves(pass); }
-  const kernels::PackedLstm& packed(size_t part) const { return packed_[part]; }
+  const PackedLayer& packed(size_t part) const { return packed_[part]; }
 
  private:
   const LstmStack* stack_;
   const T* values_ = nullptr;
-  std::vector<kernels::PackedLstm> packed_;  // by layer and direction
+  std::vector<PackedLayer> packed_;  // by layer and direction
   Packed packed_for_;
 };
 
@@ -214,9 +225,10 @@ class StackWorkspace {
   bool drops_output() const { return pass_ == Pass::kTraining && options().lstm.output_dropout() > 0.0; }
   bool drops_weights() const { return pass_ == Pass::kTraining && options().lstm.weight_drop > 0.0; }
   kernels::LstmShape shape(const Direction& direction, const StackInput<T>& input) const;
-  kernels::LstmWeights<T> weights(const Direction& direction, const T* values) const;
+  const T* w_hh(const Direction& direction, const T* values) const;
   kernels::LstmMasks<T> masks(const Direction& direction) const;
   kernels::LstmCache<T> cache(Direction& direction, int64_t rows, bool dense) const;
+  T* recurrent_cache(Direction& direction, int64_t rows) const;
   Area whole(const StackInput<T>& input, int64_t width) const;
   kernels::LstmInput<T> layer_input(const Layer& layer, const StackInput<T>& input) const;
 
@@ -228,7 +240,7 @@ class StackWorkspace {
                             ThreadPool& pool);
   void apply_mask(const StackInput<T>& input, const Area& area, const Buffer<T>& mask, int64_t width, const T* x,
                   int64_t x_stride, T* y, int64_t y_stride, ThreadPool& pool) const;
-  const kernels::PackedLstm& packed(const StackWeights<T>& weights, const Direction& direction) const;
+  const PackedLayer& packed(const StackWeights<T>& weights, const Direction& direction) const;
   void pack_dropped(const T* values, kernels::Context& context);
   void prepare_forward(Layer& layer, Direction& direction, const StackWeights<T>& weights, StackState<T>& state,
                        const StackInput<T>& input);
@@ -238,8 +250,9 @@ class StackWorkspace {
   Direction& lane_direction(size_t first, int step, int lane);
   void forward_lanes(size_t first, size_t count, const StackWeights<T>& weights, const StackInput<T>& input,
                      kernels::Context& context);
-  void prepare_backward(Layer& layer, const StackWeights<T>& weights, const StackInput<T>& input, bool states,
-                        T* gradients, ThreadPool& pool);
+  const T* direction_gradient(const Layer& layer, Direction& direction, const StackInput<T>& input, ThreadPool& pool);
+  void prepare_backward(Layer& layer, Direction& direction, const StackInput<T>& input, const T* dy, bool states,
+                        T* gradients);
   void backward_lanes(size_t last, size_t count, const StackWeights<T>& weights, const StackInput<T>& input,
                       kernels::Context& context);
   void leave(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);

@@ -46,7 +46,7 @@ void StackWorkspace<T>::join(Layer& layer, const StackInput<T>& input, const Are
     for (int64_t row = t * B + area.rows.begin; row < t * B + area.rows.end; ++row) {
       T* y = layer.y.data() + row * stride;
       for (const Direction& d : layer.directions) {
-        const T* h = d.h.data() + (d.forward.shape.next_slot(0) * B + row) * Rp;
+        const T* h = d.h.data() + (shape(d, input).next_slot(0) * B + row) * Rp;
         const Range from = layer.directions.size() > 1 ? Range{0, R} : area.columns;
         std::copy(h + from.begin, h + from.end, y + from.begin + (d.reverse ? R : 0));
       }
@@ -86,23 +86,25 @@ void StackWorkspace<T>::forward_lanes(size_t first, size_t count, const StackWei
     const size_t directions = layers_[first].directions.size();
     const auto lanes = static_cast<int>(count * directions);
     const auto direction = [&](int lane) -> Direction& { return lane_direction(first, 1, lane); };
-    const kernels::LstmForward<float>& args = direction(0).forward;
-    plan_.make(
-        {.shape = args.shape, .layers = lanes, .stacked = count > 1, .may_share_steps = kernels::may_share_steps(args)},
-        false, context);
+    plan_.make({.shape = shape(direction(0), input),
+                .gates = options().lstm.gates(),
+                .layers = lanes,
+                .stacked = count > 1,
+                .may_share_steps = direction(0).may_share_steps(false)},
+               false, context);
     enter(layers_[first], input, whole(input, layers_[first].inputs), context.pool);
     for (int lane = 0; lane < lanes; ++lane) {
       Direction& d = direction(lane);
-      kernels::lstm_forward_begin(d.forward, packed(weights, d), plan_.shares_steps(), d.memory, context);
+      d.begin_forward(packed(weights, d), plan_.shares_steps(), context);
     }
     const int64_t width = options().lstm.outputs();
     plan_.run(context, [&](const kernels::LstmLane& lane, const kernels::LstmPiece& piece, kernels::Context& alone) {
       Direction& d = direction(lane.layer);
       if (lane.stage != kernels::LstmLane::Stage::kSteps) {
-        kernels::lstm_forward_inputs(d.forward, packed(weights, d), piece, d.memory, alone);
+        d.forward_inputs(packed(weights, d), piece, alone);
       }
       if (lane.stage == kernels::LstmLane::Stage::kInputs) return;
-      kernels::lstm_forward_steps(d.forward, packed(weights, d), piece, d.memory, alone);
+      d.forward_steps(packed(weights, d), piece, alone);
       if (directions > 1) return;
       const size_t layer = first + static_cast<size_t>(lane.layer);
       const Area area{piece.steps, piece.rows, kernels::columns_of(width, piece.member, piece.members)};
@@ -142,28 +144,28 @@ void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWei
     const auto lanes = static_cast<int>(count * directions);
     const auto direction = [&](int lane) -> Direction& { return lane_direction(last, -1, lane); };
     const bool in_pieces = directions == 1 && !options().lstm.layer_norm;
-    const kernels::LstmBackward<float>& args = *direction(0).backward;
-    plan_.make(
-        {.shape = args.shape, .layers = lanes, .stacked = count > 1, .may_share_steps = kernels::may_share_steps(args)},
-        true, context);
-    for (int lane = 0; lane < lanes; ++lane) {
-      kernels::lstm_backward_begin(*direction(lane).backward, direction(lane).memory);
-    }
+    plan_.make({.shape = shape(direction(0), input),
+                .gates = options().lstm.gates(),
+                .layers = lanes,
+                .stacked = count > 1,
+                .may_share_steps = direction(0).may_share_steps(true)},
+               true, context);
+    for (int lane = 0; lane < lanes; ++lane) direction(lane).begin_backward();
     plan_.run(context, [&](const kernels::LstmLane& lane, const kernels::LstmPiece& piece, kernels::Context& alone) {
       Direction& d = direction(lane.layer);
       if (lane.stage != kernels::LstmLane::Stage::kInputs) {
-        kernels::lstm_backward_steps(*d.backward, packed(weights, d), piece, d.memory, alone);
+        d.backward_steps(packed(weights, d), piece, alone);
       }
       if (!in_pieces || lane.stage == kernels::LstmLane::Stage::kSteps) return;
-      kernels::lstm_backward_inputs(*d.backward, packed(weights, d), piece, alone);
+      d.backward_inputs(packed(weights, d), piece, alone);
       Layer& layer = layers_[last - static_cast<size_t>(lane.layer)];
-      const Range steps = d.backward->shape.times_back(piece.steps);
+      const Range steps = shape(d, input).times_back(piece.steps);
       leave(layer, input, {steps, piece.rows, kernels::columns_of(layer.inputs, piece.member, piece.members)},
             alone.pool);
     });
     for (int lane = 0; lane < lanes; ++lane) {
       Direction& d = direction(lane);
-      kernels::lstm_backward_weights(*d.backward, packed(weights, d), !in_pieces, d.memory, context);
+      d.backward_weights(packed(weights, d), !in_pieces, context);
     }
     if (!in_pieces) leave(layers_[last], input, whole(input, layers_[last].inputs), context.pool);
   }

@@ -88,7 +88,9 @@ std::vector<Var<T>> StackWorkspace<T>::record_direction(Direction& d, const Stac
     autograd::SequenceOutputs<T, Var<T>> out =
         lstm.kind() == Cell::kGru
             ? autograd::gru_sequence<T>({w_ih, w_hh, bias, leaf(d.offsets.bias_hh, 1, G)}, sequence, part.h_first)
-            : autograd::rnn_sequence<T>({w_ih, w_hh, bias}, sequence, part.h_first, autograd::Activation::kTanh);
+            : autograd::rnn_sequence<T>(
+                  {w_ih, w_hh, bias}, sequence, part.h_first,
+                  lstm.kind() == Cell::kRnn ? autograd::Activation::kTanh : autograd::Activation::kRelu);
     h = std::move(out.h);
     part.h_last = out.last;
   }

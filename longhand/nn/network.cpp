@@ -77,7 +77,7 @@ void Network::parameters_changed() {
 
 void Network::pack(Pass pass, kernels::Context& context) {
   if (words_) words_->pack(pass, context);
-  if (options_.lstm.is_lstm()) weights_.pack(pass, context);
+  weights_.pack(pass, context);
   output_->pack(pass, context);
 }
 

@@ -91,7 +91,7 @@ void Settings::add_training_to(OptionTable& table) {
 void Settings::check() const {
   if (used_engine() != nn::Engine::kFused && used_precision() != kernels::Precision::kFloat) {
     throw usage_error("`precision` bf16: expected `engine` fused, found " + engine,
-                      "the fused kernels, which compute `cell` lstm, are the only ones that round to bf16");
+                      "only the fused kernels round to bf16");
   }
   if (sparse_embedding && training.optimizer.optimizer == "asgd") {
     throw usage_error("`sparse-embedding`: cannot be combined with `optimizer` asgd",

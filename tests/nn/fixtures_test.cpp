@@ -1,4 +1,4 @@
-// Outputs and gradients of PyTorch, written by tools/make_fixtures.py, against every engine that has the cell.
+// Outputs and gradients of PyTorch, written by tools/make_fixtures.py, against every engine.
 #include <filesystem>
 
 #include "longhand/autograd/cells.h"
@@ -36,6 +36,7 @@ TEST_P(PyTorchStack, AgreesOnOutputsStatesAndGradients) {
   const int64_t T = x_shape[0], B = x_shape[1], I = x_shape[2];
   const LstmOptions lstm{.cell = GetParam() == "gru"        ? "gru"
                                  : GetParam() == "rnn_tanh" ? "rnn"
+                                 : GetParam() == "rnn_relu" ? "rnn-relu"
                                                             : "lstm",
                          .hidden = fixture.number("hidden"),
                          .layers = fixture.number("layers"),
@@ -48,7 +49,7 @@ TEST_P(PyTorchStack, AgreesOnOutputsStatesAndGradients) {
   arena.allocate();
   arena.allocate_gradients();
   for (size_t i = 0; i < arena.parameters().size(); ++i) {
-    const std::string name = arena.parameters()[i].name.substr(lstm.cell.size() + 1);  // without "lstm."
+    const std::string name = arena.parameters()[i].name.substr(lstm.layer_name().size() + 1);  // without "lstm."
     const std::vector<float> values = fixture.get(name);
     std::copy(values.begin(), values.end(), arena.value(i));
     if (!name.starts_with("bias_ih") || lstm.layer_norm || lstm.kind() == Cell::kGru) continue;
@@ -114,12 +115,11 @@ TEST_P(PyTorchStack, AgreesOnOutputsStatesAndGradients) {
     }
     for (size_t i = 0; i < arena.parameters().size(); ++i) {
       const Parameter& p = arena.parameters()[i];
-      same({arena.gradient(i), arena.gradient(i) + p.size}, fixture.get("grad." + p.name.substr(lstm.cell.size() + 1)),
-           p.name);
+      same({arena.gradient(i), arena.gradient(i) + p.size},
+           fixture.get("grad." + p.name.substr(lstm.layer_name().size() + 1)), p.name);
     }
   };
   check(Engine::kAutograd);
-  if (!lstm.is_lstm()) return;
   check(Engine::kReference);
   testing::on_every_target([&] { check(Engine::kFused); });
 }
@@ -129,8 +129,8 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, PyTorchStack,
                                            "lstm_two_layers", "lstm_three_layers", "lstm_bidirectional",
                                            "lstm_two_layers_bidirectional", "lstm_proj",
                                            "lstm_two_layers_bidirectional_proj", "lstm_ragged",
-                                           "lstm_ragged_two_layers_bidirectional_proj", "layer_norm", "gru",
-                                           "rnn_tanh"),
+                                           "lstm_ragged_two_layers_bidirectional_proj", "layer_norm", "gru", "rnn_tanh",
+                                           "rnn_relu"),
                          [](const auto& test) { return test.param; });
 
 // The masks of a stack are drawn; these are given, so the reference kernel takes them.
@@ -207,7 +207,7 @@ TEST(PyTorchZoneout, AgreesOnOutputsAndGradients) {
   }
 }
 
-// The cells that only the tape has, a step at a time.
+// The cells without a cell state on the tape, a step at a time.
 class PyTorchCell : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(PyTorchCell, AgreesOnOutputsAndGradients) {
