@@ -126,7 +126,7 @@ EquationsRun train_equations(Equations equations, uint64_t seed, const Equations
   const auto draw = [&](int64_t rows, int64_t number, RngPlace place) {
     return task->draw(rows, CounterRng(seed, static_cast<uint64_t>(number), place), false);
   };
-  run.gradient_error = gradient_error(at, values, draw(4, 0, RngPlace::kBatches), equations);
+  run.error_before = gradient_error(at, values, draw(4, 0, RngPlace::kBatches), equations);
   for (int64_t update = 0; update < options.updates; ++update) {
     const SequenceBatch batch = draw(options.rows, update, RngPlace::kBatches);
     tape.clear();
@@ -143,6 +143,7 @@ EquationsRun train_equations(Equations equations, uint64_t seed, const Equations
     optimizer.update(values, gradients, length, rule.learning_rate, update, context);
     if (!progress.advance(1.0)) return run;
   }
+  run.error_after = gradient_error(at, values, draw(4, 0, RngPlace::kBatches), equations);
   const SequenceBatch test = draw(512, 0, RngPlace::kHeldOut);
   tape.clear();
   const Recorded<float> net = record(tape, at, values, test, equations);

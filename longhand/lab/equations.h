@@ -18,7 +18,7 @@ enum class Equations {
 
 struct EquationsOptions {
   int64_t gap = 10;  ///< of the recall task
-  int64_t updates = 400;
+  int64_t updates = 800;
   int64_t seeds = 3;
   int64_t seed = 1;
   int64_t hidden = 16;
@@ -27,9 +27,11 @@ struct EquationsOptions {
 };
 
 struct EquationsRun {
-  double accuracy = 0.0;        ///< per cent of new sequences, in the end
-  double loss = 0.0;            ///< nats
-  double gradient_error = 0.0;  ///< |d - d'| / |d'| of the first update's gradient d by W_hh, and d' by differences
+  double accuracy = 0.0;  ///< per cent of new sequences, in the end
+  double loss = 0.0;      ///< nats
+  /// |d - d'| / |d'|, where d is the gradient by W_hh, and d' the same by central differences: before the training, and
+  /// after it.
+  double error_before = 0.0, error_after = 0.0;
 };
 
 struct EquationsResult {

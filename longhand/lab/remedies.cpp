@@ -48,15 +48,18 @@ RemedyRun try_remedy(const Remedy& remedy, const SequenceTask& task, const Seque
     const Reach reach = measure_reach(model, options.reach);
     run.factor = reach.factor;
     run.steps_before = reach.steps_h;
+    for (const Spread10& at : reach.h) run.by_h.push_back(at.median);
   }
   if (!progress.advance(kMeasure)) return run;
-  while (model.updates() < options.updates) {
-    const bool good = std::isfinite(model.update());
-    run.largest_norm = good ? std::max(run.largest_norm, model.gradient_norm()) : INFINITY;
-    run.updates = model.updates();
-    if (!progress.advance(static_cast<double>(model_options.lstm.layers)) || !good) break;
+  bool diverged = false;
+  while (model.updates() < options.updates && !diverged) {
+    const double loss = model.update();
+    diverged = !std::isfinite(loss);
+    run.norms.push_back(model.gradient_norm());
+    run.losses.push_back(loss);
+    if (!progress.advance(static_cast<double>(model_options.lstm.layers))) return run;
   }
-  const bool diverged = !std::isfinite(run.largest_norm);
+  run.largest_norm = diverged ? INFINITY : *std::max_element(run.norms.begin(), run.norms.end());
   run.loss = diverged ? NAN : model.evaluate(kTestRows, 0, &common).loss;
   if (!deep && !diverged) run.steps_after = measure_reach(model, options.reach).steps_h;
   return run;

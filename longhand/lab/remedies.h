@@ -19,13 +19,15 @@ struct Remedy {
 };
 
 struct RemedyRun {
-  double factor = 0.0;        ///< per step, at initialisation; see Reach
-  int64_t steps_before = 0;   ///< to a thousandth by h, at initialisation; -1: beyond the reach
-  int64_t steps_after = 0;    ///< likewise after the training
-  double layers_ratio = 0.0;  ///< of stacks: gradient of the bottom layer's bias over the top layer's, initially
-  double largest_norm = 0.0;  ///< of an update's gradient, before clipping
-  double loss = 0.0;          ///< held out; not a number where the training diverged
-  int64_t updates = 0;        ///< that were made
+  double factor = 0.0;         ///< per step, at initialisation; see Reach
+  int64_t steps_before = 0;    ///< to a thousandth by h, at initialisation; -1: beyond the reach
+  int64_t steps_after = 0;     ///< likewise after the training
+  double layers_ratio = 0.0;   ///< of stacks: gradient of the bottom layer's bias over the top layer's, initially
+  double largest_norm = 0.0;   ///< of an update's gradient, before clipping
+  double loss = 0.0;           ///< held out; not a number where the training diverged
+  std::vector<double> by_h;    ///< element k: the median of Reach::h at initialisation
+  std::vector<double> norms;   ///< of each update's gradient, before clipping
+  std::vector<double> losses;  ///< of each update, on what it was trained on
 };
 
 struct RemedyResult {

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "longhand/lab/remedies.h"
@@ -41,22 +42,96 @@ LabSection equations_section(const RemediesResult& result, const RemediesOptions
   LabSection out{
       .heading = "Equations that texts get wrong",
       .words = {fmt::format("An LSTM of {} units on the recall task with gap {}, {} updates: chance is 12.5 %. "
-                            "Gradient error: how far the first update's gradient of W_hh is from central "
-                            "differences of the same network, relative to those.",
+                            "Gradient error: how far the gradient of W_hh is from central differences of "
+                            "the same network, relative to those, before the training and after it.",
                             eq.hidden, eq.gap, eq.updates)},
-      .table = {.columns = {"equations", "per cent right", "loss", "gradient error"}}};
+      .table = {.columns = {"equations", "per cent right", "loss", "gradient error, before", "after"}}};
   for (const EquationsResult& each : result.equations) {
-    out.table.rows.push_back({each.name, values_text(each.runs, &EquationsRun::accuracy),
-                              values_text(each.runs, &EquationsRun::loss),
-                              values_text(each.runs, &EquationsRun::gradient_error)});
+    out.table.rows.push_back(
+        {each.name, values_text(each.runs, &EquationsRun::accuracy), values_text(each.runs, &EquationsRun::loss),
+         values_text(each.runs, &EquationsRun::error_before), values_text(each.runs, &EquationsRun::error_after)});
     for (const EquationsRun& run : each.runs) {
       data["equations"].push_back({{"equations", each.name},
                                    {"accuracy", run.accuracy},
                                    {"loss", run.loss},
-                                   {"gradient_error", run.gradient_error}});
+                                   {"gradient_error_before", run.error_before},
+                                   {"gradient_error_after", run.error_after}});
     }
   }
   return out;
+}
+
+// One group as a section: the columns that say something of it, and a plot.
+LabSection group_section(const std::vector<const RemedyResult*>& rows, const RemediesOptions& options) {
+  const bool deep = rows[0]->remedy.model.lstm.layers > 1;
+  const bool clips = rows[0]->remedy.group.starts_with("clipping");
+  LabSection out{.heading = rows[0]->remedy.group, .table = {.columns = {"change"}}};
+  out.heading[0] = static_cast<char>(std::toupper(out.heading[0]));
+  const auto add = [&out](const char* name) { out.table.columns.emplace_back(name); };
+  if (deep) {
+    add("bottom to top");
+  } else {
+    add("factor per step");
+    add("steps to 1/1000, before");
+    add("after");
+  }
+  add("largest gradient");
+  add("held-out loss");
+  io::Chart chart{.title = deep    ? "Training loss, first seed"
+                           : clips ? "Gradient of each update before clipping, first seed"
+                                   : "Gradient by h before the training, first seed",
+                  .x_title = deep || clips ? "update" : "k: steps back",
+                  .y_title = deep    ? "nats per symbol"
+                             : clips ? "norm"
+                                     : "|dL/dh(t-k)| relative to |dL/dh(t)|",
+                  .log_beyond = deep ? 1e300 : 10.0};
+  for (const RemedyResult* row : rows) {
+    std::vector<std::string> cells = {row->remedy.change};
+    if (deep) {
+      cells.push_back(values_text(row->runs, &RemedyRun::layers_ratio));
+    } else {
+      cells.push_back(values_text(row->runs, &RemedyRun::factor));
+      cells.push_back(steps_of(*row, &RemedyRun::steps_before, options.reach.steps));
+      cells.push_back(steps_of(*row, &RemedyRun::steps_after, options.reach.steps));
+    }
+    cells.push_back(values_text(row->runs, &RemedyRun::largest_norm));
+    cells.push_back(values_text(row->runs, &RemedyRun::loss));
+    out.table.rows.push_back(cells);
+    const RemedyRun& first = row->runs[0];
+    io::Curve curve{.label = row->remedy.change, .colour = static_cast<int>(chart.curves.size())};
+    const std::vector<double>& values = deep ? first.losses : clips ? first.norms : first.by_h;
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (deep || values[i] >= 1e-12) curve.points.push_back({static_cast<double>(i), values[i]});
+    }
+    chart.curves.push_back(curve);
+  }
+  // The other groups begin from equal weights.
+  if (deep || clips || rows[0]->remedy.group.starts_with("initialiser") || rows[0]->remedy.group.starts_with("gates")) {
+    out.charts.push_back(chart);
+  }
+  return out;
+}
+
+void add_runs(const RemedyResult& row, const RemediesOptions& options, LabReport& report) {
+  for (size_t s = 0; s < row.runs.size(); ++s) {
+    const RemedyRun& run = row.runs[s];
+    const int64_t seed = options.seed + static_cast<int64_t>(s);
+    report.csv.rows.push_back({row.remedy.group, row.remedy.change, fmt::format("{}", seed),
+                               fmt::format("{}", run.factor), fmt::format("{}", run.steps_before),
+                               fmt::format("{}", run.steps_after), fmt::format("{}", run.layers_ratio),
+                               fmt::format("{}", run.largest_norm), fmt::format("{}", run.loss)});
+    report.data["runs"].push_back({{"remedy", row.remedy.group},
+                                   {"change", row.remedy.change},
+                                   {"seed", seed},
+                                   {"factor", run.factor},
+                                   {"steps_before", run.steps_before},
+                                   {"steps_after", run.steps_after},
+                                   {"bottom_to_top", run.layers_ratio},
+                                   {"largest_norm", run.largest_norm},
+                                   {"loss", run.loss},
+                                   {"norms", run.norms},
+                                   {"losses", run.losses}});
+  }
 }
 
 }  // namespace
@@ -65,52 +140,29 @@ LabReport remedies_report(const RemediesResult& result, const RemediesOptions& o
   LabReport report{.name = "remedies",
                    .title = fmt::format("What helps against vanishing and exploding gradients: {}, {} hidden units",
                                         source, options.hidden)};
-  LabSection section{
-      .heading = "One change at a time",
-      .words =
-          {fmt::format("Each row is a training of {} updates by Adam, or by SGD where that is said, with {} seeds: the "
-                       "median, and the range in brackets.",
+  report.sections.push_back(
+      {.heading = "What is shown",
+       .words = {
+           fmt::format("Each row is a training of {} updates by Adam, or by SGD where that is said, with {} seeds: "
+                       "the median, and the range in brackets.",
                        options.updates, options.seeds),
            "Factor per step: what each step back multiplies the gradient by. Steps to 1/1000: how far back a "
-           "thousandth of the gradient by h is left, before and after the training. Bottom to top: in a stack, the "
-           "gradient of the bottom layer's bias over that of the top layer's, before the training. Largest gradient: "
-           "the largest norm of an update's gradient before clipping. Loss: nats per symbol on held-out text, in "
-           "windows of equal length for all."},
-      .table = {.columns = {"remedy", "change", "factor per step", "steps to 1/1000, before", "after", "bottom to top",
-                            "largest gradient", "held-out loss"}}};
+           "thousandth of the gradient by h is left, before and after the training. Bottom to top: in a stack, "
+           "the gradient of the bottom layer's bias over that of the top layer's, before the training. Largest "
+           "gradient: the largest norm of an update's gradient, before clipping. Loss: nats per symbol on "
+           "held-out text, in windows of equal length for all."}});
   report.csv.columns = {"remedy",      "change",        "seed",         "factor", "steps_before",
-                        "steps_after", "bottom_to_top", "largest_norm", "loss",   "updates"};
-  std::string group;
+                        "steps_after", "bottom_to_top", "largest_norm", "loss"};
+  std::vector<const RemedyResult*> group;
   for (const RemedyResult& row : result.rows) {
-    const bool deep = row.remedy.model.lstm.layers > 1;
-    section.table.rows.push_back({row.remedy.group == group ? "" : row.remedy.group, row.remedy.change,
-                                  deep ? "" : values_text(row.runs, &RemedyRun::factor),
-                                  deep ? "" : steps_of(row, &RemedyRun::steps_before, options.reach.steps),
-                                  deep ? "" : steps_of(row, &RemedyRun::steps_after, options.reach.steps),
-                                  deep ? values_text(row.runs, &RemedyRun::layers_ratio) : "",
-                                  values_text(row.runs, &RemedyRun::largest_norm),
-                                  values_text(row.runs, &RemedyRun::loss)});
-    group = row.remedy.group;
-    for (size_t s = 0; s < row.runs.size(); ++s) {
-      const RemedyRun& run = row.runs[s];
-      report.csv.rows.push_back(
-          {row.remedy.group, row.remedy.change, fmt::format("{}", options.seed + static_cast<int64_t>(s)),
-           fmt::format("{}", run.factor), fmt::format("{}", run.steps_before), fmt::format("{}", run.steps_after),
-           fmt::format("{}", run.layers_ratio), fmt::format("{}", run.largest_norm), fmt::format("{}", run.loss),
-           fmt::format("{}", run.updates)});
-      report.data["runs"].push_back({{"remedy", row.remedy.group},
-                                     {"change", row.remedy.change},
-                                     {"seed", options.seed + static_cast<int64_t>(s)},
-                                     {"factor", run.factor},
-                                     {"steps_before", run.steps_before},
-                                     {"steps_after", run.steps_after},
-                                     {"bottom_to_top", run.layers_ratio},
-                                     {"largest_norm", run.largest_norm},
-                                     {"loss", run.loss},
-                                     {"updates", run.updates}});
+    if (!group.empty() && group[0]->remedy.group != row.remedy.group) {
+      report.sections.push_back(group_section(group, options));
+      group.clear();
     }
+    group.push_back(&row);
+    add_runs(row, options, report);
   }
-  report.sections.push_back(section);
+  if (!group.empty()) report.sections.push_back(group_section(group, options));
   report.sections.push_back(equations_section(result, options, report.data));
   return report;
 }
