@@ -10,7 +10,7 @@ namespace {
 struct LabMemory {
   LabControl control{"memory"};
   lab::MemoryOptions options;
-  std::string cells = "rnn,rnn-relu,gru,lstm-0,lstm-1,lstm-3", gaps = "5,10,20,50,100,200";
+  std::string cells = "rnn,rnn-relu,gru,lstm-0,lstm-1,lstm-3", gaps = "5,10,20,30,50,100,200";
   OptionTable table;
   GivenOptions given;
 

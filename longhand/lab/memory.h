@@ -12,7 +12,7 @@ namespace longhand::lab {
 struct MemoryOptions {
   std::string task = "recall";
   std::vector<LabCell> cells;
-  std::vector<int64_t> gaps = {5, 10, 20, 50, 100, 200};  ///< in rising order
+  std::vector<int64_t> gaps = {5, 10, 20, 30, 50, 100, 200};  ///< in rising order
   int64_t seeds = 5;
   int64_t updates = 1000;  ///< at most; a model that answers 99 % of new sequences is done
   int64_t hidden = 32;
