@@ -13,7 +13,8 @@ namespace {
 struct LabGradients {
   LabControl control{"gradients"};
   lab::GradientsOptions options;
-  std::string data = "tale", cells = "rnn,rnn-relu,gru,lstm-0,lstm-1,lstm-3,lstm-1-norm", updates = "0,500", depths = "8";
+  std::string data = "tale", cells = "rnn,rnn-relu,gru,lstm-0,lstm-1,lstm-3,lstm-1-norm", updates = "0,500",
+              depths = "8";
   int64_t window = 64;
   OptionTable table;
   GivenOptions given;

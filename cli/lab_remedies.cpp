@@ -15,6 +15,7 @@ struct LabRemedies {
 
   LabRemedies() {
     table.add("data", data, "text file or built-in text to train on");
+    table.add("only", options.only, "groups of remedies to try: those whose names contain this; by default all");
     table.add("updates", options.updates, "updates of each training", between(1, 1e7));
     table.add("seeds", options.seeds, "number of seeds per training", between(1, 1000));
     table.add("hidden", options.hidden, "hidden units per layer", between(1, 1024));

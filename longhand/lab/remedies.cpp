@@ -6,6 +6,9 @@
 #include <cmath>
 #include <map>
 
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+
 namespace longhand::lab {
 namespace {
 
@@ -118,7 +121,9 @@ RemediesResult measure_remedies(std::string_view text, const std::string& source
                                 const Watcher& watcher) {
   RemediesResult result;
   std::map<int64_t, std::unique_ptr<SequenceTask>> tasks;
+  const auto wanted = [&options](const std::string& group) { return group.find(options.only) != std::string::npos; };
   for (Remedy& remedy : remedies(options)) {
+    if (!wanted(remedy.group)) continue;
     if (remedy.window == 0) remedy.window = options.window;
     std::unique_ptr<SequenceTask>& task = tasks[remedy.window];
     if (task == nullptr) task = text_task(text, remedy.window, source);
@@ -140,7 +145,16 @@ RemediesResult measure_remedies(std::string_view text, const std::string& source
   }
   EquationsOptions equations = options.equations;
   equations.seeds = options.seeds;
-  result.equations = all_equations(equations);
+  if (wanted(kEquationsGroup)) result.equations = all_equations(equations);
+  if (result.rows.empty() && result.equations.empty()) {
+    std::vector<std::string> groups;
+    for (const Remedy& remedy : remedies(options)) {
+      if (groups.empty() || groups.back() != remedy.group) groups.push_back(remedy.group);
+    }
+    groups.emplace_back(kEquationsGroup);
+    throw usage_error("`only`: expected a part of a group's name, found " + visible(options.only),
+                      "the groups are: " + listed(groups, groups.size()));
+  }
   for (EquationsResult& each : result.equations) {
     for (int64_t s = 0; s < options.seeds; ++s) {
       jobs.push_back({static_cast<double>(equations.updates), [&, s](JobProgress& progress) {

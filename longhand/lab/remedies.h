@@ -45,6 +45,7 @@ struct RemediesOptions {
   ReachOptions reach{.steps = 200, .sequences = 24};
   int64_t seed = 1;
   int64_t threads = 0;
+  std::string only;            ///< groups whose names contain this; empty: all
   EquationsOptions equations;  ///< its seeds are those above
 };
 
@@ -54,7 +55,10 @@ struct RemediesResult {
   bool finished = true;
 };
 
-/// All that is tried, by group.
+/// The group of LSTMs with wrong equations.
+inline constexpr const char* kEquationsGroup = "equations that texts get wrong";
+
+/// Everything else that is tried, by group.
 std::vector<Remedy> remedies(const RemediesOptions& options);
 
 /// `text` is what is trained on, and `source` its name.

@@ -10,6 +10,11 @@
 namespace longhand::lab {
 namespace {
 
+std::string capitalised(std::string text) {
+  text[0] = static_cast<char>(std::toupper(text[0]));
+  return text;
+}
+
 // The median of one value over the seeds, and its range.
 template <class Run>
 std::string values_text(const std::vector<Run>& runs, double Run::*value) {
@@ -65,8 +70,7 @@ LabSection equations_section(const RemediesResult& result, const RemediesOptions
 LabSection group_section(const std::vector<const RemedyResult*>& rows, const RemediesOptions& options) {
   const bool deep = rows[0]->remedy.model.lstm.layers > 1;
   const bool clips = rows[0]->remedy.group.starts_with("clipping");
-  LabSection out{.heading = rows[0]->remedy.group, .table = {.columns = {"change"}}};
-  out.heading[0] = static_cast<char>(std::toupper(out.heading[0]));
+  LabSection out{.heading = capitalised(rows[0]->remedy.group), .table = {.columns = {"change"}}};
   const auto add = [&out](const char* name) { out.table.columns.emplace_back(name); };
   if (deep) {
     add("bottom to top");
@@ -163,7 +167,7 @@ LabReport remedies_report(const RemediesResult& result, const RemediesOptions& o
     add_runs(row, options, report);
   }
   if (!group.empty()) report.sections.push_back(group_section(group, options));
-  report.sections.push_back(equations_section(result, options, report.data));
+  if (!result.equations.empty()) report.sections.push_back(equations_section(result, options, report.data));
   return report;
 }
 

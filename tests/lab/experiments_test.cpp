@@ -164,7 +164,7 @@ TEST(Remedies, ClippingTamesAnExplosion) {
   options.hidden = 24;
   options.window = 40;
   options.reach = {.steps = 20, .sequences = 2};
-  options.equations.updates = 1;
+  options.only = "clipping";
   const RemediesResult result = measure_remedies(alphabet_text(4000), "text", options, {});
   const RemedyRun *wild = nullptr, *tame = nullptr;
   for (const RemedyResult& row : result.rows) {
@@ -175,6 +175,9 @@ TEST(Remedies, ClippingTamesAnExplosion) {
   ASSERT_TRUE(wild != nullptr && tame != nullptr);
   EXPECT_TRUE(!std::isfinite(wild->largest_norm) || wild->loss > tame->loss);
   EXPECT_TRUE(std::isfinite(tame->loss));
+  EXPECT_TRUE(result.equations.empty());
+  options.only = "no such thing";
+  EXPECT_THROW(measure_remedies(alphabet_text(4000), "text", options, {}), Error);
   const std::string page = to_page(remedies_report(result, options, "<script>alert(1)</script>"));
   EXPECT_EQ(page.find("<script"), std::string::npos);
 }
