@@ -44,8 +44,8 @@ struct LabReport {
 std::string to_text(const LabReport& report);
 /// A page that fetches nothing and runs no script; the command is at its foot.
 std::string to_page(const LabReport& report);
-/// Writes NAME.html, NAME.json and NAME.csv into a folder, which is made, and with `pictures` every plot as
-/// NAME-1.svg, NAME-2.svg, ...
+/// Writes NAME.html, NAME.json and NAME.csv into a folder, which is made, and with `pictures` every plot as an SVG file
+/// that is named after it: "NAME-gradient-by-h-at-initialisation.svg".
 void write_report(const std::string& folder, const LabReport& report, bool pictures);
 
 /// "0.034", "1.2e-07": four significant digits; "-" for what is not a number.

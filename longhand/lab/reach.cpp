@@ -10,6 +10,8 @@ namespace longhand::lab {
 namespace {
 
 constexpr double kThousandth = 1e-3;
+// Parts of a gradient as small as this cancel one another by chance.
+constexpr double kNegligible = 1e-12;
 // At which distances the roads are shown, and how many steps of a way have their spectral radius computed.
 constexpr int64_t kShown[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000};
 constexpr int64_t kRadii = 24;
@@ -63,12 +65,14 @@ void add_roads(const Recurrence& layer, const Way& way, std::vector<RoadParts>& 
     RoadParts& here = parts[next++];
     const LayerState& whole = way.gradients[k];
     const double square = dot(whole, whole);
+    if (square <= kNegligible * kNegligible * dot(way.gradients[0], way.gradients[0])) continue;
+    ++here.sequences;
     LayerState sum = layer.zero_state();
     for (const LayerState& road : roads) add_to(sum, road);
-    for (size_t r = 0; r < roads.size(); ++r) here.shares[r] += square > 0.0 ? dot(roads[r], whole) / square : 0.0;
+    for (size_t r = 0; r < roads.size(); ++r) here.shares[r] += dot(roads[r], whole) / square;
     for (size_t j = 0; j < sum.h.size(); ++j) sum.h[j] -= whole.h[j];
     for (size_t j = 0; j < sum.c.size(); ++j) sum.c[j] -= whole.c[j];
-    if (square > 0.0) here.unexplained = std::max(here.unexplained, norm(sum) / std::sqrt(square));
+    here.unexplained = std::max(here.unexplained, norm(sum) / std::sqrt(square));
   }
 }
 
@@ -141,7 +145,7 @@ Reach measure_reach(const SmallModel& model, const ReachOptions& options) {
     reach.roads = {layer.weights().has_cell() ? "cell state" : "state"};
     reach.roads.insert(reach.roads.end(), gates.begin(), gates.end());
     for (const int64_t k : kShown) {
-      if (k <= options.steps) reach.parts.push_back({k, std::vector<double>(reach.roads.size()), 0.0});
+      if (k <= options.steps) reach.parts.push_back({k, std::vector<double>(reach.roads.size())});
     }
   }
   const auto distances = static_cast<size_t>(options.steps) + 1;
@@ -158,10 +162,10 @@ Reach measure_reach(const SmallModel& model, const ReachOptions& options) {
     if (!reach.parts.empty()) add_roads(layer, way, reach.parts);
     if (row == 0) follow_jacobians(layer, way, reach);
   }
-  const auto measured = static_cast<double>(h[0].size());
   for (RoadParts& parts : reach.parts) {
-    for (double& share : parts.shares) share /= measured;
+    for (double& share : parts.shares) share /= static_cast<double>(parts.sequences);
   }
+  std::erase_if(reach.parts, [](const RoadParts& parts) { return parts.sequences == 0; });
   std::vector<double> medians;
   for (size_t k = 0; k < distances; ++k) {
     reach.h.push_back(spread10(h[k]));

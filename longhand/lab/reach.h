@@ -26,8 +26,10 @@ Spread10 spread10(std::vector<double> values);
 struct RoadParts {
   int64_t k = 0;
   /// Of each road its part of the gradient g, as (part . g) / (g . g), so that all add up to 1: means over the
-  /// sequences. The first road never leaves the state (31); each other one left it first through the gate of its name.
+  /// sequences whose gradient is not negligible there (a part in 1e12 of the first). The first road never leaves the
+  /// state (31); each other one left it first through the gate of its name.
   std::vector<double> shares;
+  int64_t sequences = 0;     ///< that many
   double unexplained = 0.0;  ///< the largest |g - sum of the parts| / |g|: rounding
 };
 

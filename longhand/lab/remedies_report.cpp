@@ -81,12 +81,11 @@ LabSection group_section(const std::vector<const RemedyResult*>& rows, const Rem
   }
   add("largest gradient");
   add("held-out loss");
-  io::Chart chart{.title = deep    ? "Training loss, first seed"
-                           : clips ? "Gradient of each update before clipping, first seed"
-                                   : "Gradient by h before the training, first seed",
-                  .x_title = deep || clips ? "update" : "k: steps back",
+  const char* shows = deep ? "training loss" : clips ? "gradient of each update" : "gradient by h before the training";
+  io::Chart chart{.title = fmt::format("{}: {}", capitalised(rows[0]->remedy.group), shows),
+                  .x_title = deep || clips ? "update (first seed)" : "k: steps back (first seed)",
                   .y_title = deep    ? "nats per symbol"
-                             : clips ? "norm"
+                             : clips ? "norm, before clipping"
                                      : "|dL/dh(t-k)| relative to |dL/dh(t)|",
                   .log_beyond = deep ? 1e300 : 10.0};
   for (const RemedyResult* row : rows) {

@@ -19,7 +19,7 @@ TEST(Lab, GradientsPrintATableAndWritePageJsonCsvAndPictures) {
   const std::string page = read_file(folder / "g/gradients.html");
   EXPECT_NE(page.find("longhand lab gradients --cells rnn,lstm-1 --updates 0,2"), std::string::npos);
   EXPECT_EQ(page.find("http://"), std::string::npos);
-  EXPECT_TRUE(read_file(folder / "g/gradients-1.svg").starts_with("<svg xmlns='http://www.w3.org/2000/svg'"));
+  EXPECT_TRUE(read_file(folder / "g/gradients-gradient-by-h-at-initialisation.svg").starts_with("<svg xmlns='http://www.w3.org/2000/svg'"));
   EXPECT_TRUE(read_file(folder / "g/gradients.csv").starts_with("cell,updates,k,by,median,low,high\n"));
 }
 
