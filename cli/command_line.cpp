@@ -152,6 +152,15 @@ void Verb::add_options(const OptionTable& table, GivenOptions& given) const {
   }
 }
 
+std::string GivenOptions::as_typed() const {
+  std::string out;
+  for (const auto& [option, text] : given_) {
+    out += (option->is_flag() && text == "false" ? " --no-" : " --") + option->name;
+    if (!option->is_flag()) out += " " + shell_word(text);
+  }
+  return out;
+}
+
 void GivenOptions::apply(OptionTable& table) const {
   for (const auto& [option, text] : given_) {
     const auto contradicts = [&, flag = option, value = text](const auto& other) {
@@ -167,16 +176,6 @@ void GivenOptions::apply(OptionTable& table) const {
     }
     table.set(*option, text, "--" + option->name);
   }
-}
-
-std::string GivenOptions::as_typed() const {
-  std::string out;
-  for (const auto& [option, text] : given_) {
-    const bool off = option->is_flag() && text == "false";
-    out += (off ? " --no-" : " --") + option->name;
-    if (!option->is_flag()) out += " " + shell_word(text);
-  }
-  return out;
 }
 
 int run_command_line(int argc, char** argv) {

@@ -1,5 +1,6 @@
 // longhand predict: what a regressor makes of a table.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +8,7 @@
 
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/progress.h"
 #include "cli/sources.h"
 #include "longhand/base/error.h"
 #include "longhand/model_parts.h"
@@ -57,6 +59,8 @@ class Predict {
     std::string header = "row,step";
     for (const std::string& name : model->columns().targets) header.append(",").append(quoted(visible(name)));
     put("{}\n", header);
+    // The numbers themselves show on a terminal how far it is.
+    WorkProgress progress("windows", ::isatty(STDOUT_FILENO) == 1);
     for (size_t first = 0; first < windows.size(); first += kBatch) {
       const auto some = std::span<const data::Window>(windows).subspan(first, std::min(kBatch, windows.size() - first));
       const std::vector<std::vector<double>> predicted = forecaster.forecast(rows_of(table, *loaded, some));
@@ -69,6 +73,7 @@ class Predict {
           put(",{}{}", shown(predicted[b][j], model->columns().target_scales[o]), o + 1 == O ? "\n" : "");
         }
       }
+      progress.on_done(static_cast<double>(first + some.size()), static_cast<double>(windows.size()));
     }
     return 0;
   }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/progress.h"
 #include "cli/sources.h"
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
@@ -50,11 +51,21 @@ class Quantise {
     const runs::TaskRow& task = runs::task_of(original);
     runs::check_options(task, table_);
     options_.on_found = [](const std::string& found) { say("{}\n", with_dashes(found)); };
+    WorkProgress progress(std::string(task.noun) + "s", json_);
+    int64_t before_done = 0;  // by the original; the two read the same
+    options_.on_done = [&](int64_t done, int64_t total) {
+      progress.on_done(static_cast<double>(before_done + done), static_cast<double>(2 * total));
+    };
     runs::Sources from = sources();
     const Json before = Json::parse(task.evaluate(original, options_, from).json);
+    options_.on_done = [&, measured = options_.on_done](int64_t done, int64_t total) {
+      before_done = total;
+      measured(done, total);
+    };
     original.write_quantised(out, kernels::parse_weight_type(weights_));
     options_.on_found = [](const std::string&) {};
     const Json after = Json::parse(task.evaluate(tasks::ModelFile::read(out), options_, from).json);
+    progress.clear();
     json_ ? print_json(original.path(), out, before, after) : print(original.path(), out, before, after);
     return 0;
   }

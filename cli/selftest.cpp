@@ -1,12 +1,10 @@
 // longhand selftest: the gradients of the LSTM layers, checked on this machine.
-#include <fmt/core.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/progress.h"
 #include "longhand/base/error.h"
 #include "longhand/lab/selftest_text.h"
 
@@ -48,17 +46,11 @@ struct SelfTest {
   int run_lattice() const {
     const auto start = std::chrono::steady_clock::now();
     const std::vector<lab::LatticePoint> points = thorough ? lab::full_lattice() : lab::pairwise_lattice();
-    const bool live = !json && ::isatty(STDERR_FILENO) == 1;
-    size_t tenths = 0;
+    WorkProgress progress("points", json);
     const std::vector<lab::PointResult> results = lab::run_lattice(points, static_cast<int>(threads), [&](size_t done) {
-      if (live) {
-        write_message(fmt::format("\r{} of {} points", done, points.size()));
-      } else if (thorough && !json && 10 * done / points.size() > tenths) {  // minutes without a word look like a halt
-        tenths = 10 * done / points.size();
-        say("{} of {} points\n", done, points.size());
-      }
+      progress.on_done(static_cast<double>(done), static_cast<double>(points.size()));
     });
-    if (live) write_message("\r\x1b[K");
+    progress.clear();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     json ? write_json(lab::to_json(results, seconds, thorough)) : put("{}", lab::to_text(results, seconds, thorough));
     return std::all_of(results.begin(), results.end(), [](const auto& r) { return r.passed(); }) ? 0 : 1;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/command_line.h"
 #include "cli/console.h"
@@ -93,12 +94,24 @@ class Train {
     if (control_.resume.empty()) train::remove_run(folder_);
     ProgressDisplay display(control_.quiet);
     stop_on_interrupt();
-    const runs::RunResult result = run->train(folder_, !control_.resume.empty(),
-                                              {.on_step = [&](const auto& p) { display.on_step(p); },
-                                               .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
-                                               .should_stop = interrupted},
-                                              end_on_interrupt);
+    std::optional<WorkProgress> examination;  // its clock starts when the examination does
+    const runs::RunResult result =
+        run->train({.folder = folder_,
+                    .resume = !control_.resume.empty(),
+                    .command = name() + given_control_.as_typed() + given_settings_.as_typed(),
+                    .observer = {.on_step = [&](const auto& p) { display.on_step(p); },
+                                 .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
+                                 .should_stop = interrupted},
+                    .on_saved = end_on_interrupt,
+                    .on_examined = [&](int64_t done, int64_t total) {
+                      if (!examination) {
+                        display.clear();
+                        examination.emplace(std::string(task_.noun) + "s examined", control_.quiet);
+                      }
+                      examination->on_done(static_cast<double>(done), static_cast<double>(total));
+                    }});
     display.clear();
+    examination.reset();
     if (result.was_complete && !control_.quiet) {
       say("note: the run was complete after {}; to continue, give a larger --epochs\n",
           format_count(settings_->training.epochs, "epoch"));

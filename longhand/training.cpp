@@ -70,7 +70,7 @@ struct LONGHAND_LOCAL Training::Parts {
       };
     }
     inner.should_stop = observer.should_stop;
-    const runs::RunResult result = run->train(folder, resume, inner);
+    const runs::RunResult result = run->train({.folder = folder, .resume = resume, .observer = inner});
     return {.interrupted = result.training.outcome == train::Outcome::kInterrupted,
             .progress = public_progress(result.training.progress),
             .best_epoch = result.training.best_epoch,

@@ -157,6 +157,7 @@ void Batches::get(int64_t update, int64_t part, Batch& batch) const {
   batch.inputs.assign(static_cast<size_t>(window.steps * window.rows), 0);
   batch.targets.assign(static_cast<size_t>(window.steps * window.rows), 0);
   batch.lengths.resize(static_cast<size_t>(window.rows));
+  batch.places.resize(static_cast<size_t>(window.rows));
   for (int64_t b = 0; b < window.rows; ++b) {
     const Row& row = rows_[static_cast<size_t>(window.first_row + b)];
     const int64_t length = std::clamp<int64_t>(row.length - window.offset, 0, window.steps);
@@ -166,6 +167,7 @@ void Batches::get(int64_t update, int64_t part, Batch& batch) const {
     // A row of a stream that reaches the end of the text continues at its start.
     int64_t at = row.start + window.offset;
     const int64_t ring = lines_ ? at + length + 1 : corpus_.targets();
+    batch.places[static_cast<size_t>(b)] = at % ring;
     for (int64_t t = 0; t < length; ++t, ++at) {
       const int32_t* symbol = corpus_.symbols.data() + at % ring;
       batch.inputs[static_cast<size_t>(t * window.rows + b)] = symbol[0];
@@ -196,8 +198,10 @@ void ContextBatches::get(int64_t index, Batch& batch) const {
   batch.symbols = batch.rows;
   batch.steps = 0;
   batch.lengths.resize(rows);
+  batch.places.resize(rows);
   for (size_t b = 0; b < rows; ++b) {
     const Target& target = targets_[first + b];
+    batch.places[b] = target.first;
     batch.lengths[b] = static_cast<int32_t>(target.at - target.first);
     batch.steps = std::max<int64_t>(batch.steps, batch.lengths[b]);
   }

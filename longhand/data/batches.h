@@ -20,6 +20,7 @@ struct Batch {
   std::vector<int32_t> inputs;   ///< [T, B]; 0 in the padding
   std::vector<int32_t> targets;  ///< [T, B]; 0 in the padding
   std::vector<int32_t> lengths;  ///< [B]
+  std::vector<int64_t> places;   ///< [B] place of the first input in the corpus (not of cold starts)
   bool ragged = false;           ///< some length is below T
   bool last_only = false;        ///< only each row's last step has a target
 };

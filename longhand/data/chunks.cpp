@@ -303,7 +303,9 @@ Repairs repair_scheme(std::vector<TaggedSentence>& sentences, Scheme scheme, con
   return out;
 }
 
-ChunkScore score_predictions(std::string_view raw, const std::string& source) {
+ChunkScore score_predictions(
+    std::string_view raw, const std::string& source,
+    const std::function<void(const TaggedSentence& gold, const std::vector<std::string>& found)>& on_sentence) {
   const std::string text = clean_text(raw, source);
   std::vector<TaggedSentence> gold(1), found(1);
   int64_t number = 0;
@@ -330,6 +332,7 @@ ChunkScore score_predictions(std::string_view raw, const std::string& source) {
                       fields.size() < 2 ? ", the last two of them tags" : " as in the first line", fields.size()),
           "give one word per line, with the gold tag and the predicted tag in the last two columns");
     }
+    if (columns > 2 && on_sentence) gold.back().words.emplace_back(fields[0]);
     gold.back().tags.emplace_back(fields[columns - 2]);
     found.back().tags.emplace_back(fields[columns - 1]);
     for (TaggedSentence* sentence : {&gold.back(), &found.back()}) sentence->lines.push_back(number);
@@ -346,7 +349,10 @@ ChunkScore score_predictions(std::string_view raw, const std::string& source) {
     }
   }
   ChunkScore score;
-  for (size_t i = 0; i < gold.size(); ++i) score.add(gold[i].tags, found[i].tags);
+  for (size_t i = 0; i < gold.size(); ++i) {
+    score.add(gold[i].tags, found[i].tags);
+    if (on_sentence && !gold[i].tags.empty()) on_sentence(gold[i], found[i].tags);
+  }
   if (score.tokens == 0) {
     throw input_error(source + ": expected words with their tags, one per line, found none",
                       "give a file that is not empty");

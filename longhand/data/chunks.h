@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -98,7 +99,10 @@ struct ChunkScore {
 /// Scores a file as the conlleval script reads it: columns between blanks, as many in each line, the right tag in the
 /// last but one and the predicted one in the last; a blank line ends a sentence. Throws an input error naming the line
 /// where there are fewer than two, or not as many as in the first, and of a tag that is none of chunks among others
-/// that are.
-ChunkScore score_predictions(std::string_view text, const std::string& source);
+/// that are. `on_sentence` receives each sentence with its gold tags (its words are those of the first column, or, of
+/// two columns, none) and the predicted ones.
+ChunkScore score_predictions(
+    std::string_view text, const std::string& source,
+    const std::function<void(const TaggedSentence& gold, const std::vector<std::string>& found)>& on_sentence = {});
 
 }  // namespace longhand::data

@@ -51,14 +51,15 @@ int train_here(const runs::TaskRow& task, const runs::Settings& settings, runs::
     runs::RunResult done;
     try {
       run = task.run(settings, sources);
-      done = run->train(folder, io::exists(checkpoint), observer, of_process.on_saved);
+      done = run->train(
+          {.folder = folder, .resume = io::exists(checkpoint), .observer = observer, .on_saved = of_process.on_saved});
     } catch (const train::Divergence&) {
       throw;
     } catch (const Error&) {  // a damaged checkpoint is no reason to do without the run
       if (stepped || !io::exists(checkpoint)) throw;
       std::filesystem::remove(checkpoint);
       run = task.run(settings, sources);
-      done = run->train(folder, false, observer, of_process.on_saved);
+      done = run->train({.folder = folder, .observer = observer, .on_saved = of_process.on_saved});
     }
     if (done.training.outcome == train::Outcome::kInterrupted) return static_cast<int>(ExitCode::kInterrupted);
     const train::Progress& p = done.training.progress;

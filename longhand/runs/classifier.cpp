@@ -34,7 +34,7 @@ class ClassifierRun : public Run {
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
-  std::vector<tasks::Metric> test(const std::string& folder) override;
+  void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
 
   ClassifierSettings settings_;
   std::unique_ptr<tasks::Classifier> model_;
@@ -124,11 +124,29 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
   settings_.training.check(*task_);
 }
 
-std::vector<tasks::Metric> ClassifierRun::test(const std::string& folder) {
-  if (test_.empty()) return {};
+// Measures, and adds what is found.
+tasks::ClassScore examine_classes(const tasks::Classifier& model, const tasks::LabelledCorpus& corpus,
+                                  tasks::Classifier::Workspace& workspace, const tasks::OnDone& on_done,
+                                  Findings& findings) {
+  ClassExaminer examiner(model, corpus);
+  const tasks::ClassScore score = tasks::evaluate(
+      model, corpus, workspace,
+      {.on_text = [&](int64_t text, auto probabilities) { examiner.add(text, probabilities); }, .on_done = on_done});
+  findings.classes = examiner.findings(score);
+  return score;
+}
+
+void ClassifierRun::examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) {
+  if (test_.empty() && !task_->has_validation()) return;
   const std::unique_ptr<tasks::Classifier> kept = tasks::Classifier::load(tasks::ModelFile::read(folder));
   tasks::Classifier::Workspace workspace(*kept, settings_.used_engine(), context_);
-  return tasks::evaluate(*kept, tasks::LabelledCorpus(*kept, test_), workspace).metrics();
+  if (test_.empty()) {
+    findings.examined = "held-out data";
+    examine_classes(*kept, task_->valid(), workspace, on_done, findings);
+    return;
+  }
+  findings.examined = "test data";
+  findings.test = examine_classes(*kept, tasks::LabelledCorpus(*kept, test_), workspace, on_done, findings).metrics();
 }
 
 int64_t confused(const tasks::ClassScore& score, int64_t gold, int64_t found) {
@@ -186,8 +204,15 @@ Evaluation evaluate_classifier(const tasks::ModelFile& file, const EvaluateOptio
   options.on_found(name + ": " + texts.description);
   kernels::Context context(static_cast<int>(options.threads));
   tasks::Classifier::Workspace workspace(*model, options.used(model->options().lstm), context);
-  const tasks::ClassScore score = tasks::evaluate(*model, tasks::LabelledCorpus(*model, texts.examples), workspace);
-  return {.text = class_lines(score, model->classes()), .json = class_json(score, model->classes())};
+  const tasks::LabelledCorpus corpus(*model, texts.examples);
+  Evaluation out;
+  const tasks::ClassScore score =
+      options.examine ? examine_classes(*model, corpus, workspace, options.on_done, out.findings)
+                      : tasks::evaluate(*model, corpus, workspace, {.on_text = {}, .on_done = options.on_done});
+  out.findings.test = score.metrics();
+  out.text = class_lines(score, model->classes());
+  out.json = class_json(score, model->classes());
+  return out;
 }
 
 }  // namespace

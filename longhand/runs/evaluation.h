@@ -9,6 +9,7 @@
 #include "longhand/base/options.h"
 #include "longhand/data/chunks.h"
 #include "longhand/nn/lstm_options.h"
+#include "longhand/runs/findings.h"
 #include "longhand/runs/sources.h"
 #include "longhand/tasks/task.h"
 
@@ -22,6 +23,8 @@ struct EvaluateOptions {
   int64_t batch = 1;                  ///< of language models: rows that the text is divided into
   int64_t context = 0;                ///< of language models: preceding symbols of each prediction; 0: all
   bool strict = false;                ///< of taggers: refuse tags that violate their scheme
+  bool examine = false;               ///< gather what a report shows, too
+  tasks::OnDone on_done{};            ///< progress, in what the task's losses are the means over
   /// Receives what was recognised in the data, before the model reads them.
   std::function<void(const std::string&)> on_found = [](const std::string&) {};
 
@@ -30,13 +33,15 @@ struct EvaluateOptions {
 };
 
 struct Evaluation {
-  std::string text;    ///< the figures, in lines
-  std::string json;    ///< the same as one JSON object
-  std::string note{};  ///< a remark on the figures, or empty
+  std::string text;     ///< the figures, in lines
+  std::string json;     ///< the same as one JSON object
+  std::string note{};   ///< a remark on the figures, or empty
+  Findings findings{};  ///< with `examine`; its `test` has the figures
 };
 
-/// Predictions of any program, with their gold tags, as conlleval counts them.
-Evaluation evaluation_of(const data::ChunkScore& score);
+/// Predictions of any program with their gold tags, a file as data::score_predictions reads it, as conlleval counts
+/// them.
+Evaluation evaluate_predictions(std::string_view text, const std::string& source);
 
 /// A mean loss; "none" where nothing was measured.
 std::string format_nats(double loss);

@@ -7,7 +7,6 @@
 #include "longhand/base/format.h"
 #include "longhand/runs/registry.h"
 #include "longhand/tasks/language_model_task.h"
-#include "longhand/tasks/sampler.h"
 
 namespace longhand::runs {
 namespace {
@@ -35,12 +34,11 @@ class LanguageRun : public Run {
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
-  std::vector<tasks::Metric> test(const std::string& folder) override;
-  Findings examine(const std::string& folder, const train::TrainResult& result) override;
+  Findings look(const std::string& folder, const train::TrainResult& result) override;
+  void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
   data::Corpus other_text(const std::string& normalised, const std::string& source);
   data::Corpus held_out(data::Corpus& corpus, const std::string& valid_text);
   void check_size(const data::Corpus& corpus) const;
-  std::vector<std::string> prompts(const tasks::LanguageModel& model) const;
 
   LanguageSettings settings_;
   std::unique_ptr<tasks::LanguageModel> model_;
@@ -145,14 +143,34 @@ LanguageRun::LanguageRun(const LanguageSettings& settings, Sources& sources) : R
   settings_.training.check(*task_);
 }
 
-std::vector<tasks::Metric> LanguageRun::test(const std::string& folder) {
-  if (test_.symbols.empty()) return {};
+void LanguageRun::examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) {
+  const bool tested = !test_.symbols.empty();
+  if (!tested && !task_->has_validation()) return;
+  const data::Corpus& corpus = tested ? test_ : task_->measured();
+  findings.examined = tested ? "test data" : "held-out data";
   const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(folder);
-  const int64_t rows = settings_.groups().batch;
   tasks::LanguageModel::Workspace workspace(*kept, settings_.used_engine(), context_);
-  const tasks::LanguageScore score =
-      kept->evaluate(test_, tasks::evaluation_while_training(*kept, test_, rows, settings_.bptt), workspace);
-  return {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
+  tasks::EvaluateOptions options =
+      tasks::evaluation_while_training(*kept, corpus, settings_.groups().batch, settings_.bptt);
+  options.on_done = on_done;
+  LineExaminer lines(*kept, corpus);
+  const bool whole = options.max == 0;
+  if (whole) options.on_symbol = [&](int64_t place, double nats) { lines.add(place, nats); };
+  if (tested || whole) {
+    const tasks::LanguageScore score = kept->evaluate(corpus, options, workspace);
+    if (tested) findings.test = {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
+  }
+  if (whole) {
+    findings.lines = lines.findings();
+    return;
+  }
+  // Each symbol has a context of its own to read, so that only some can be read in a row.
+  const data::Corpus some = beginning_of(corpus, options.max);
+  LineExaminer first_lines(*kept, some);
+  options.max = 0;
+  options.on_symbol = [&](int64_t place, double nats) { first_lines.add(place, nats); };
+  kept->evaluate(some, options, workspace);
+  findings.lines = first_lines.findings();
 }
 
 // A text with the vocabulary of the training text.
@@ -189,60 +207,19 @@ void LanguageRun::check_size(const data::Corpus& corpus) const {
                     "`valid-fraction` shorten it");
 }
 
-// Beginnings of words in the measured text, evenly spread, and from each some ten characters, or three words: what a
-// user would begin with. A model of lines begins without any.
-std::vector<std::string> LanguageRun::prompts(const tasks::LanguageModel& model) const {
-  if (settings_.model.text.lines) return {""};
-  constexpr int64_t kPrompts = 3;
-  const data::Vocabulary& vocabulary = model.vocabulary();
-  const data::Corpus& corpus = task_->measured();
-  const bool words = settings_.model.text.level == "word";
-  const auto symbol = [&](int64_t at) -> const std::string& {
-    return vocabulary.symbol(corpus.symbols[static_cast<size_t>(at)]);
-  };
-  const auto divides = [&](int64_t at) { return symbol(at) == " " || symbol(at) == "\n" || symbol(at) == data::kEnd; };
-  const int64_t n = corpus.targets(), shortest = words ? 3 : 10, longest = 4 * shortest;
-  std::vector<std::string> out;
-  for (int64_t i = 0; i < kPrompts; ++i) {
-    int64_t begin = n * (2 * i + 1) / (2 * kPrompts);
-    for (int64_t k = 0; k < longest && begin > 0 && begin + 1 < n && !divides(begin - 1); ++k) ++begin;
-    data::Writer writer(settings_.model.text);
-    std::string prompt;
-    for (int64_t at = begin; at < std::min(n, begin + longest); ++at) {
-      if (at - begin >= shortest && (words || divides(at))) break;
-      prompt += writer.next(symbol(at));
-    }
-    out.push_back(std::move(prompt));
-  }
-  return out;
-}
-
 // What the kept model writes, from prompts alone, and how it begins.
-Findings LanguageRun::examine(const std::string& folder, const train::TrainResult& result) {
+Findings LanguageRun::look(const std::string& folder, const train::TrainResult& result) {
   Findings out;
-  const nn::LstmOptions& lstm = settings_.model.lstm;
-  if (lstm.bidirectional) return out;  // it cannot write
+  if (settings_.model.lstm.bidirectional) return out;  // it cannot write
   const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(train::RunFiles(folder).model);
-  const std::vector<std::string> begin_with = prompts(*kept);
-  tasks::TextReader reader(*kept, lstm.fastest_engine());
-  for (const std::string& prompt : begin_with) {
-    Sample sample{prompt, ""};
-    tasks::generate(*kept, prompt, 400 / static_cast<int64_t>(begin_with.size()), {.temperature = 0.8},
-                    data::Unknown::kSkip, reader, [&](const std::string& piece) {
-                      sample.text += piece;
-                      return true;
-                    });
-    out.samples.push_back(std::move(sample));
-  }
-  if (!tasks::has_cold_start(*kept)) return out;
   const data::Corpus& corpus = task_->measured();
+  out.samples = samples_of(*kept, prompts_from(*kept, corpus));
+  if (!tasks::has_cold_start(*kept)) return out;
   tasks::LanguageModel::Workspace workspace(*kept, settings_.used_engine(), context_);
-  const tasks::ColdScore cold = kept->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, workspace);
+  out.cold = cold_curve_of(*kept, corpus, workspace);
   const tasks::Metric* held_out = tasks::find_metric(result.valid, "loss");
-  out.cold = {.text = held_out != nullptr ? "held-out text" : "training text",
-              .nats = cold.nats,
-              .bands = cold.metrics(),
-              .warm_nats = held_out != nullptr ? held_out->value : result.progress.loss()};
+  out.cold->text = held_out != nullptr ? "held-out text" : "training text";
+  out.cold->warm_nats = held_out != nullptr ? held_out->value : result.progress.loss();
   return out;
 }
 
@@ -265,11 +242,28 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   // Lines are sequences of their own, so reading many side by side changes nothing but the time.
   const int64_t rows = text.lines ? std::max<int64_t>(options.batch, 64) : options.batch;
   tasks::LanguageModel::Workspace workspace(*model, options.used(model->options().lstm), context);
-  const tasks::LanguageScore score = model->evaluate(corpus, {.rows = rows, .context = options.context}, workspace);
-  tasks::ColdScore cold;
-  if (options.context == 0 && tasks::has_cold_start(*model)) {
-    cold = model->evaluate_cold(corpus, tasks::cold_places(corpus), 0.0, workspace);
+  tasks::EvaluateOptions how{.rows = rows, .context = options.context, .on_done = options.on_done};
+  std::optional<LineExaminer> examiner;
+  if (options.examine) {
+    examiner.emplace(*model, corpus);
+    how.on_symbol = [&](int64_t place, double nats) { examiner->add(place, nats); };
   }
+  const tasks::LanguageScore score = model->evaluate(corpus, how, workspace);
+  Evaluation out;
+  ColdCurve cold;
+  if (options.context == 0 && tasks::has_cold_start(*model)) {
+    cold = cold_curve_of(*model, corpus, workspace);
+    cold.text = "evaluated text";
+    cold.warm_nats = score.nats_per_symbol();
+    out.findings.cold = cold;
+  }
+  if (examiner) {
+    out.findings.lines = examiner->findings();
+    if (!model->options().lstm.bidirectional) out.findings.samples = samples_of(*model, prompts_from(*model, corpus));
+  }
+  out.findings.test = {{"nats_per_symbol", score.nats_per_symbol()},
+                       {"perplexity", score.perplexity()},
+                       {"bits_per_character", score.bits_per_character()}};
   nlohmann::ordered_json json = {{"nats_per_symbol", score.nats_per_symbol()},
                                  {"perplexity", score.perplexity()},
                                  {"bits_per_character", score.bits_per_character()},
@@ -278,7 +272,7 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
                                  {"sequences", score.sequences},
                                  {"total_nats", score.total_nats},
                                  {"context", options.context}};
-  for (const tasks::Metric& metric : cold.metrics()) json[metric.name] = metric.value;
+  for (const tasks::Metric& metric : cold.bands) json[metric.name] = metric.value;
   std::string lines;
   if (options.context > 0) lines += fmt::format("context             {} symbols before each\n", options.context);
   lines += fmt::format("nats per symbol     {:.6f}\nperplexity          {:.4f}\nbits per character  {:.4f}\n",
@@ -290,8 +284,11 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   }
   lines += fmt::format("sequences           {}\ntotal nats          {:.2f}\n",
                        format_count(static_cast<double>(score.sequences)), score.total_nats);
-  if (!cold.nats.empty()) lines += fmt::format("cold start          {}\n", describe_cold(cold.metrics()));
-  return {.text = std::move(lines), .json = json.dump(), .note = cold_note(cold.metrics(), score.nats_per_symbol())};
+  if (!cold.nats.empty()) lines += fmt::format("cold start          {}\n", describe_cold(cold.bands));
+  out.text = std::move(lines);
+  out.json = json.dump();
+  out.note = cold_note(cold.bands, score.nats_per_symbol());
+  return out;
 }
 
 }  // namespace

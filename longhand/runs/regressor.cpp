@@ -34,7 +34,7 @@ class RegressorRun : public Run {
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
-  std::vector<tasks::Metric> test(const std::string& folder) override;
+  void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
   data::Table load(const std::string& source, Sources& sources) const;
   int64_t split();
 
@@ -123,20 +123,38 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
   settings_.training.check(*task_);
 }
 
-std::vector<tasks::Metric> RegressorRun::test(const std::string& folder) {
-  if (test_.empty()) return {};
+// Measures, and adds what is found.
+tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const data::Table& table,
+                                         std::span<const data::Window> windows, tasks::Regressor::Workspace& workspace,
+                                         const tasks::OnDone& on_done, Findings& findings) {
+  ForecastExaminer examiner(model, table);
+  const tasks::RegressionScore score =
+      tasks::evaluate(model, table, windows, workspace,
+                      {.on_window = [&](const data::Window& window, auto forecast) { examiner.add(window, forecast); },
+                       .on_done = on_done});
+  findings.forecasts = examiner.findings();
+  return score;
+}
+
+void RegressorRun::examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) {
+  if (test_.empty() && valid_.empty()) return;
   const std::unique_ptr<tasks::Regressor> kept = tasks::Regressor::load(tasks::ModelFile::read(folder));
-  const bool of_its_own = !settings_.test.empty();
   tasks::Regressor::Workspace workspace(*kept, settings_.used_engine(), context_);
-  std::vector<tasks::Metric> out =
-      tasks::evaluate(*kept, of_its_own ? test_table_ : table_, test_, workspace).metrics();
-  // What a model with no layers would have made of the same windows.
-  if (of_its_own) return out;
-  if (const auto line = tasks::evaluate_least_squares(*kept, table_, train_, test_)) {
-    out.push_back({"least_squares_mse", line->mse});
-    out.push_back({"least_squares_r2", line->r2, true});
+  if (test_.empty()) {
+    findings.examined = "held-out data";
+    examine_forecasts(*kept, settings_.valid.empty() ? table_ : valid_table_, valid_, workspace, on_done, findings);
+    return;
   }
-  return out;
+  findings.examined = "test data";
+  const bool of_its_own = !settings_.test.empty();
+  findings.test =
+      examine_forecasts(*kept, of_its_own ? test_table_ : table_, test_, workspace, on_done, findings).metrics();
+  // What a model with no layers would have made of the same windows.
+  if (of_its_own) return;
+  if (const auto line = tasks::evaluate_least_squares(*kept, table_, train_, test_)) {
+    findings.test.push_back({"least_squares_mse", line->mse});
+    findings.test.push_back({"least_squares_r2", line->r2, true});
+  }
 }
 
 std::string regression_lines(const tasks::RegressionScore& score, const tasks::RegressorOptions& options) {
@@ -175,7 +193,12 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
   options.on_found(name + ": " + table.describe());
   kernels::Context context(static_cast<int>(options.threads));
   tasks::Regressor::Workspace workspace(*model, options.used(model->options().lstm), context);
-  const tasks::RegressionScore score = tasks::evaluate(*model, table, windows, workspace);
+  Evaluation out;
+  const tasks::RegressionScore score =
+      options.examine
+          ? examine_forecasts(*model, table, windows, workspace, options.on_done, out.findings)
+          : tasks::evaluate(*model, table, windows, workspace, {.on_window = {}, .on_done = options.on_done});
+  out.findings.test = score.metrics();
   nlohmann::ordered_json json = {{"mse", score.mse},
                                  {"mae", score.mae},
                                  {"r2", score.r2},
@@ -184,7 +207,9 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
                                  {"windows", score.windows},
                                  {"values", score.values}};
   if (score.seasonal_naive_mse) json["seasonal_naive_mse"] = *score.seasonal_naive_mse;
-  return {.text = regression_lines(score, model->options()), .json = json.dump()};
+  out.text = regression_lines(score, model->options());
+  out.json = json.dump();
+  return out;
 }
 
 }  // namespace

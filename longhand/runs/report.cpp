@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,11 +14,17 @@
 #include "longhand/base/error.h"
 #include "longhand/io/chart.h"
 #include "longhand/io/file.h"
+#include "longhand/io/page_text.h"
+#include "longhand/runs/pages.h"
+#include "longhand/version.h"
 
 namespace longhand::runs {
 namespace {
 
 using Rows = std::vector<nlohmann::json>;
+
+constexpr size_t kLongestTitle = 120;
+constexpr size_t kLongestDescription = 2000;
 
 Rows read_metrics(const std::string& path) {
   Rows rows;
@@ -142,40 +149,67 @@ std::string head_figures(const Rows& rows) {
          "</dl>\n";
 }
 
-std::string cold_chart(const ColdCurve& cold) {
-  std::vector<io::Point> points;
-  for (size_t i = 0; i < cold.nats.size(); ++i) points.push_back({static_cast<double>(i + 1), cold.nats[i]});
-  const std::vector<io::Point> warm = {{1.0, cold.warm_nats}, {static_cast<double>(points.size()), cold.warm_nats}};
-  return io::draw({.title = "Loss by symbols read since a cold start (nats per symbol, " + cold.text + ")",
-                   .x_title = "symbols read",
-                   .whole_x = true,
-                   .curves = {{"from a cold start", 0, std::move(points)}, {"within the text", 1, warm}},
-                   .mark = {}});
+std::string metric_figures(const std::vector<tasks::Metric>& metrics) {
+  std::string html = "<dl class=figures>";
+  for (const tasks::Metric& metric : metrics) {
+    std::string name = metric.name;
+    std::replace(name.begin(), name.end(), '_', ' ');
+    html += io::head_figure(name, std::isfinite(metric.value) ? fmt::format("{:.5g}", metric.value) : "none");
+  }
+  return html + "</dl>\n";
+}
+
+// What is of the task, and was asked of data that were held out.
+std::string examination(const Findings& findings) {
+  std::string html;
+  if (findings.forecasts) html += page_of(*findings.forecasts);
+  if (findings.classes) html += page_of(*findings.classes);
+  if (findings.tags) html += page_of(*findings.tags);
+  if (findings.lines) html += page_of(*findings.lines);
+  return html;
+}
+
+std::string foot(const std::string& command) {
+  std::string html = std::string("<footer>Longhand ") + LONGHAND_VERSION;
+  if (!command.empty()) html += ". Made by <code>" + io::isolated(command) + "</code>";
+  return html + "</footer>\n";
 }
 
 }  // namespace
 
-void write_report(const std::string& folder, const Findings& findings) {
+void write_report(const std::string& folder, const Findings& findings, const std::string& command) {
   const Rows rows = read_metrics(folder + "/metrics.jsonl");
-  std::string html =
-      io::page_start("Training run: " + std::filesystem::path(folder + "/").parent_path().filename().string());
+  const std::string name = std::filesystem::path(folder + "/").parent_path().filename().string();
+  std::string html = io::page_start("Training run: " + io::shortened(name, kLongestTitle), pages_style());
   if (!rows.empty()) html += head_figures(rows) + charts(rows);
-  if (findings.cold) html += cold_chart(*findings.cold);
-  if (!findings.test.empty()) {
-    html += "<h2>Test</h2><dl class=figures>";
-    for (const tasks::Metric& metric : findings.test) {
-      std::string name = metric.name;
-      std::replace(name.begin(), name.end(), '_', ' ');
-      html += io::head_figure(name, fmt::format("{:.5g}", metric.value));
-    }
-    html += "</dl>\n";
+  if (findings.cold) html += page_of(*findings.cold);
+  if (!findings.test.empty()) html += "<h2>Test</h2>" + metric_figures(findings.test);
+  if (const std::string found = examination(findings); !found.empty()) {
+    html += "<p class=soft>What follows is of the " + io::safe_text(findings.examined) +
+            ", which the model was not trained on.</p>\n" + found;
   }
-  if (!findings.samples.empty()) html += "<h2>Samples (temperature 0.8), each after a prompt in bold</h2>\n";
-  for (const Sample& sample : findings.samples) {
-    html += "<pre><b>" + io::escape_html(sample.prompt) + "</b>" + io::escape_html(sample.text) + "</pre>\n";
-  }
+  if (!findings.not_examined.empty()) html += "<p class=soft>" + io::safe_text(findings.not_examined) + "</p>\n";
+  html += page_of(findings.samples);
   html += "<h2>Configuration</h2><pre>" + io::escape_html(io::read_file(folder + "/config.toml")) + "</pre>\n";
-  io::write_file(folder + "/report.html", html + io::kPageEnd);
+  io::write_file(folder + "/report.html", html + foot(command) + io::kPageEnd);
+}
+
+void write_evaluation_report(const std::string& path, const EvaluationSubject& subject, const Findings& findings,
+                             const std::string& text) {
+  std::string html = io::page_start("Evaluation: " + io::shortened(subject.title, kLongestTitle), pages_style());
+  if (!subject.data.empty()) {
+    html += "<p class=soft>" + io::isolated(io::shortened(subject.data, kLongestDescription)) + "</p>\n";
+  }
+  html += metric_figures(findings.test);
+  if (findings.cold) html += page_of(*findings.cold);
+  html += examination(findings) + page_of(findings.samples);
+  html += "<h2>Figures</h2><pre>" + io::escape_html(text) + "</pre>\n";
+  if (!subject.options.empty()) {
+    html += "<h2>Model</h2><pre>";
+    for (const auto& [option, value] : subject.options) html += io::escape_html(option + " = " + value) + "\n";
+    html += "</pre>\n";
+  }
+  io::write_file(path, html + foot(subject.command) + io::kPageEnd);
 }
 
 }  // namespace longhand::runs

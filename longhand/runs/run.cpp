@@ -5,6 +5,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/io/config.h"
+#include "longhand/runs/report.h"
 
 namespace longhand::runs {
 
@@ -18,21 +19,30 @@ std::string describe_unseen(const std::string& source, int64_t unseen, int64_t a
                      format_count(static_cast<double>(unseen)), format_count(all, noun));
 }
 
-RunResult Run::train(const std::string& folder, bool resume, const train::Observer& observer,
-                     const std::function<void()>& on_saved) {
+RunResult Run::train(const TrainRequest& request) {
   OptionTable table;
   settings().add_to(table);
-  train::Trainer trainer(task(), settings().training, folder, context_, observer, fixed_options(table));
-  if (resume) trainer.resume();
-  RunResult result{.training = {}, .was_complete = resume && trainer.complete(), .findings = {}};
+  const std::string& folder = request.folder;
+  train::Trainer trainer(task(), settings().training, folder, context_, request.observer, fixed_options(table));
+  if (request.resume) trainer.resume();
+  RunResult result{.training = {}, .was_complete = request.resume && trainer.complete(), .findings = {}};
   io::write_file(train::RunFiles(folder).config, io::to_toml(table));
   result.training = trainer.run();
-  if (on_saved) on_saved();
-  result.findings = examine(folder, result.training);
-  write_report(folder, result.findings);
-  if (result.training.outcome == train::Outcome::kInterrupted) return result;
-  result.findings.test = test(folder);
-  if (!result.findings.test.empty()) write_report(folder, result.findings);
+  if (request.on_saved) request.on_saved();
+  result.findings = look(folder, result.training);
+  const bool interrupted = result.training.outcome == train::Outcome::kInterrupted;
+  // There is a report, should what follows fail.
+  result.findings.not_examined = interrupted ? "The run was interrupted: its model is examined once it is complete."
+                                             : "The examination of the model was not completed.";
+  write_report(folder, result.findings, request.command);
+  if (interrupted) return result;
+  result.findings.not_examined.clear();
+  examine(folder, result.findings, request.on_examined);
+  if (result.findings.examined.empty()) {
+    result.findings.not_examined =
+        "Nothing was held out to examine the model on: give test or validation data, or a fraction to hold out.";
+  }
+  write_report(folder, result.findings, request.command);
   return result;
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "longhand/base/rng.h"
-#include "longhand/runs/report.h"
+#include "longhand/runs/findings.h"
 #include "longhand/runs/settings.h"
 
 namespace longhand::runs {
@@ -18,6 +18,16 @@ struct RunResult {
   train::TrainResult training;
   bool was_complete = false;  ///< resumed, with nothing left to do
   Findings findings;          ///< of the kept model
+};
+
+/// How to train a run.
+struct TrainRequest {
+  std::string folder;     ///< exists
+  bool resume = false;    ///< the run in it
+  std::string command{};  ///< for the report's foot
+  train::Observer observer{};
+  std::function<void()> on_saved{};  ///< called once all that the run needs is in the folder
+  tasks::OnDone on_examined{};       ///< progress on the data that the kept model is examined on
 };
 
 /// Each task has its own, in a file of its own; `task_of` (registry.h) makes them. The constructors read the data and
@@ -32,10 +42,8 @@ class Run {
   const std::string& description() const { return description_; }
   const ParameterArena& parameters() { return task().parameters(); }
 
-  /// Trains in an existing folder, or resumes the run in it, and writes model, configuration and report. A run that was
-  /// interrupted is not tested. `on_saved` is called once all that the run needs is in the folder.
-  RunResult train(const std::string& folder, bool resume, const train::Observer& observer,
-                  const std::function<void()>& on_saved = {});
+  /// Trains, and writes model, configuration and report. A run that was interrupted is not tested.
+  RunResult train(const TrainRequest& request);
 
  protected:
   explicit Run(const Settings& settings) : context_(settings.used_threads()) {
@@ -44,10 +52,10 @@ class Run {
 
   virtual Settings& settings() = 0;
   virtual tasks::Task& task() = 0;
-  /// The metrics of the model in the folder on the test data; empty: there are none.
-  virtual std::vector<tasks::Metric> test(const std::string& folder) = 0;
-  /// All else that the report says of the model in the folder.
-  virtual Findings examine(const std::string& /*folder*/, const train::TrainResult& /*result*/) { return {}; }
+  /// What the report says of the model in the folder whether it is finished or not, and what takes little time.
+  virtual Findings look(const std::string& /*folder*/, const train::TrainResult& /*result*/) { return {}; }
+  /// Adds what is found in the test data, with their metrics, or else in the held-out data.
+  virtual void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) = 0;
 
   /// Adds a line, unless it is empty.
   void describe(const std::string& line) {

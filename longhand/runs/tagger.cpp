@@ -35,7 +35,7 @@ class TaggerRun : public Run {
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
-  std::vector<tasks::Metric> test(const std::string& folder) override;
+  void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
 
   TaggerSettings settings_;
   std::unique_ptr<tasks::Tagger> model_;
@@ -156,12 +156,30 @@ TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(set
   settings_.training.check(*task_);
 }
 
-std::vector<tasks::Metric> TaggerRun::test(const std::string& folder) {
-  if (test_.empty()) return {};
+// Measures, and adds what is found.
+tasks::TagScore examine_tags(const tasks::Tagger& model, const tasks::TaggedCorpus& corpus,
+                             tasks::Tagger::Workspace& workspace, const tasks::OnDone& on_done, Findings& findings) {
+  TagExaminer examiner;
+  const tasks::TagScore score = tasks::evaluate(
+      model, corpus, workspace,
+      {.on_sentence = [&](int64_t number, const auto& found) { examiner.add(number, corpus.sentence(number), found); },
+       .on_done = on_done});
+  findings.tags = examiner.findings(score.tags, model.scheme() != data::Scheme::kNone);
+  return score;
+}
+
+void TaggerRun::examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) {
+  if (test_.empty() && !task_->has_validation()) return;
   const std::unique_ptr<tasks::Tagger> kept = tasks::Tagger::load(tasks::ModelFile::read(folder));
   tasks::Tagger::Workspace workspace(*kept, settings_.used_engine(), context_);
-  return tasks::evaluate(*kept, tasks::TaggedCorpus(*kept, test_), workspace)
-      .metrics(kept->scheme() != data::Scheme::kNone);
+  if (test_.empty()) {
+    findings.examined = "held-out data";
+    examine_tags(*kept, task_->valid(), workspace, on_done, findings);
+    return;
+  }
+  findings.examined = "test data";
+  findings.test = examine_tags(*kept, tasks::TaggedCorpus(*kept, test_), workspace, on_done, findings)
+                      .metrics(kept->scheme() != data::Scheme::kNone);
 }
 
 void add_chunks(nlohmann::ordered_json& out, const data::ChunkScore& score) {
@@ -185,7 +203,11 @@ Evaluation evaluate_tagger(const tasks::ModelFile& file, const EvaluateOptions& 
   options.on_found(fmt::format("{}: {}{}", name, sentences.description, repairs));
   kernels::Context context(static_cast<int>(options.threads));
   tasks::Tagger::Workspace workspace(*model, options.used(model->options().lstm), context);
-  const tasks::TagScore score = tasks::evaluate(*model, tasks::TaggedCorpus(*model, sentences.sentences), workspace);
+  const tasks::TaggedCorpus corpus(*model, std::move(sentences.sentences));
+  Evaluation out;
+  const tasks::TagScore score =
+      options.examine ? examine_tags(*model, corpus, workspace, options.on_done, out.findings)
+                      : tasks::evaluate(*model, corpus, workspace, {.on_sentence = {}, .on_done = options.on_done});
   const bool chunks = model->scheme() != data::Scheme::kNone;
   nlohmann::ordered_json json = {{"accuracy", score.tags.accuracy()}};
   if (chunks) add_chunks(json, score.tags);
@@ -206,15 +228,29 @@ Evaluation evaluate_tagger(const tasks::ModelFile& file, const EvaluateOptions& 
   lines += fmt::format("nats per word   {}\nwords           {}\nsentences       {}\n", format_nats(score.loss()),
                        format_count(static_cast<double>(score.tags.tokens)),
                        format_count(static_cast<double>(score.sentences)));
-  return {.text = std::move(lines), .json = json.dump()};
+  out.findings.test = score.metrics(chunks);
+  out.text = std::move(lines);
+  out.json = json.dump();
+  return out;
 }
 
 }  // namespace
 
-Evaluation evaluation_of(const data::ChunkScore& score) {
+Evaluation evaluate_predictions(std::string_view text, const std::string& source) {
+  TagExaminer examiner;
+  int64_t number = 0;
+  const data::ChunkScore score = data::score_predictions(
+      text, source, [&](const auto& gold, const auto& found) { examiner.add(number++, gold, found); });
   nlohmann::ordered_json json = {{"accuracy", score.accuracy()}};
   add_chunks(json, score);
-  return {.text = score.conlleval(), .json = json.dump()};
+  Evaluation out{.text = score.conlleval(), .json = json.dump()};
+  out.findings.tags = examiner.findings(score, score.has_chunks());
+  if (score.has_chunks()) {
+    out.findings.test = {
+        {"f1", score.all.f1(), true}, {"precision", score.all.precision(), true}, {"recall", score.all.recall(), true}};
+  }
+  out.findings.test.push_back({"accuracy", score.accuracy(), true});
+  return out;
 }
 
 TaskRow tagger_row() {

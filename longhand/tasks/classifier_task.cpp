@@ -122,7 +122,8 @@ std::vector<Metric> ClassScore::metrics() const {
   return {{"accuracy", accuracy(), true}, {"macro_f1", macro_f1(), true}, {"loss", loss()}};
 }
 
-ClassScore evaluate(const Classifier& model, const LabelledCorpus& corpus, Classifier::Workspace& workspace) {
+ClassScore evaluate(const Classifier& model, const LabelledCorpus& corpus, Classifier::Workspace& workspace,
+                    const ClassObserver& observer) {
   const auto K = static_cast<int64_t>(model.classes().size());
   ClassScore score(K);
   std::set<std::string> unseen;
@@ -141,7 +142,9 @@ ClassScore evaluate(const Classifier& model, const LabelledCorpus& corpus, Class
       } else {
         score.total_nats -= std::log(std::max(row[static_cast<size_t>(gold)], 1e-300));
       }
+      if (observer.on_text) observer.on_text(buckets.update(i)[b], row);
     }
+    if (observer.on_done) observer.on_done(score.texts, corpus.size());
   }
   score.unseen_classes = static_cast<int64_t>(unseen.size());
   return score;

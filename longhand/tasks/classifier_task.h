@@ -82,7 +82,15 @@ struct ClassScore {
   std::vector<Metric> metrics() const;
 };
 
-ClassScore evaluate(const Classifier& model, const LabelledCorpus& corpus, Classifier::Workspace& workspace);
+/// Told what an evaluation finds.
+struct ClassObserver {
+  /// Of each text, in any order: its number in the corpus, and the probability of each class [K].
+  std::function<void(int64_t text, std::span<const double> probabilities)> on_text{};
+  OnDone on_done{};  ///< in texts
+};
+
+ClassScore evaluate(const Classifier& model, const LabelledCorpus& corpus, Classifier::Workspace& workspace,
+                    const ClassObserver& observer = {});
 
 class ClassifierTask final : public Task {
  public:
@@ -97,6 +105,7 @@ class ClassifierTask final : public Task {
   int64_t batch() const override { return buckets_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
   bool has_validation() const override { return valid_.size() > 0; }
+  const LabelledCorpus& valid() const { return valid_; }
   std::vector<Metric> validate() override;
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override { return {}; }
   bool carried_state_fits(int64_t /*index*/) override { return true; }

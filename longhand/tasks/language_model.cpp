@@ -167,11 +167,19 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
   nn::StackState<float> state = new_state();
   LanguageScore score;
   const auto run_all = [&](const auto& batches) {
+    const int64_t targets =
+        options.context > 0 && options.max > 0 ? std::min(options.max, corpus.targets()) : corpus.targets();
     data::Batch batch;
     for (int64_t i = 0; i < batches.size(); ++i) {
       batches.get(i, batch);
       score.total_nats += loss(batch, state, workspace);
       score.symbols += batch.symbols;
+      for (int64_t n = 0; options.on_symbol && n < batch.symbols; ++n) {
+        const int64_t row = batch.ragged ? workspace.rows[n] : n;
+        const int64_t first = batch.places[static_cast<size_t>(row % batch.rows)];
+        options.on_symbol(first + row / batch.rows + 1, static_cast<double>(workspace.losses[n]));
+      }
+      if (options.on_done) options.on_done(score.symbols, targets);
     }
   };
   if (options.context > 0) {

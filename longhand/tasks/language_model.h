@@ -42,6 +42,9 @@ struct EvaluateOptions {
   int64_t context = 0;
   /// With a context: number of targets, evenly spaced; 0: all.
   int64_t max = 0;
+  /// Told of each target, in any order: its place in the corpus, and how surprising it is.
+  std::function<void(int64_t place, double nats)> on_symbol{};
+  OnDone on_done{};  ///< in symbols
 };
 
 /// How well a model predicts a corpus.

@@ -126,11 +126,12 @@ std::vector<Metric> RegressionScore::metrics() const {
 }
 
 RegressionScore evaluate(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
-                         Regressor::Workspace& workspace) {
+                         Regressor::Workspace& workspace, const ForecastObserver& observer) {
   Errors errors(model);
   const int64_t A = model.ahead(), O = model.targets();
   const std::vector<data::Scale>& scales = model.columns().target_scales;
   SeriesBatch batch;
+  std::vector<double> forecast(static_cast<size_t>(A * O));
   for (size_t first = 0; first < windows.size(); first += kEvaluated) {
     const auto some = windows.subspan(first, std::min<size_t>(kEvaluated, windows.size() - first));
     model.get(table, some, false, batch);
@@ -141,7 +142,12 @@ RegressionScore evaluate(const Regressor& model, const data::Table& table, std::
         const double value =
             scales[o].undo(static_cast<double>(predicted[b * static_cast<size_t>(A * O) + static_cast<size_t>(j)]));
         errors.add(j % O, value, table.target[o][static_cast<size_t>(some[b].target + j / O)]);
+        forecast[static_cast<size_t>(j)] = value;
       }
+      if (observer.on_window) observer.on_window(some[b], forecast);
+    }
+    if (observer.on_done) {
+      observer.on_done(static_cast<int64_t>(first + some.size()), static_cast<int64_t>(windows.size()));
     }
   }
   RegressionScore out = errors.score();

@@ -34,8 +34,15 @@ struct RegressionScore {
   std::vector<Metric> metrics() const;
 };
 
+/// Told what an evaluation finds.
+struct ForecastObserver {
+  /// Of each window, in order: the forecast [A O], step by step, in the data's own units.
+  std::function<void(const data::Window& window, std::span<const double> forecast)> on_window{};
+  OnDone on_done{};  ///< in windows
+};
+
 RegressionScore evaluate(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
-                         Regressor::Workspace& workspace);
+                         Regressor::Workspace& workspace, const ForecastObserver& observer = {});
 
 /// The score of a least-squares fit: every target from all numbers in a window, on the rows of `train`. No value where
 /// windows differ in length, or hold more numbers than are fitted at once (512).
@@ -58,6 +65,8 @@ class RegressorTask final : public Task {
   int64_t batch() const override { return buckets_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
   bool has_validation() const override { return !valid_.empty(); }
+  const data::Table& valid_table() const { return valid_table_; }
+  std::span<const data::Window> valid_windows() const { return valid_; }
   std::vector<Metric> validate() override;
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override { return {}; }
   bool carried_state_fits(int64_t /*index*/) override { return true; }

@@ -114,8 +114,10 @@ std::string TaggedCorpus::fingerprint() const {
   return fmt::format("{} ({:016x})", sentences_.size(), hash.value());
 }
 
-TagScore evaluate(const Tagger& model, const TaggedCorpus& corpus, Tagger::Workspace& workspace) {
+TagScore evaluate(const Tagger& model, const TaggedCorpus& corpus, Tagger::Workspace& workspace,
+                  const TagObserver& observer) {
   TagScore score;
+  const int64_t words = corpus.words();
   score.sentences = corpus.size();
   score.unseen = corpus.unseen();
   data::Buckets buckets(corpus.lengths(), {.batch = 64, .shuffle = false});
@@ -136,7 +138,9 @@ TagScore evaluate(const Tagger& model, const TaggedCorpus& corpus, Tagger::Works
         ++score.unknown;
         score.unknown_correct += found[t] == sentence.tags[t] ? 1 : 0;
       }
+      if (observer.on_sentence) observer.on_sentence(sentences[b], found);
     }
+    if (observer.on_done) observer.on_done(score.tags.tokens, words);
   }
   return score;
 }

@@ -64,7 +64,15 @@ struct TagScore {
   std::vector<Metric> metrics(bool of_chunks) const;
 };
 
-TagScore evaluate(const Tagger& model, const TaggedCorpus& corpus, Tagger::Workspace& workspace);
+/// Told what an evaluation finds.
+struct TagObserver {
+  /// Of each sentence, in any order: its number in the corpus, and the tags that the model gives its words.
+  std::function<void(int64_t sentence, const std::vector<std::string>& found)> on_sentence{};
+  OnDone on_done{};  ///< in words
+};
+
+TagScore evaluate(const Tagger& model, const TaggedCorpus& corpus, Tagger::Workspace& workspace,
+                  const TagObserver& observer = {});
 
 class TaggerTask final : public Task {
  public:
@@ -79,6 +87,7 @@ class TaggerTask final : public Task {
   int64_t batch() const override { return buckets_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
   bool has_validation() const override { return valid_.size() > 0; }
+  const TaggedCorpus& valid() const { return valid_; }
   std::vector<Metric> validate() override;
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override { return {}; }
   bool carried_state_fits(int64_t /*index*/) override { return true; }

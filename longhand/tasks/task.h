@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,9 @@ struct StepResult {
   double loss_sum = 0.0;  ///< in nats, before any scaling
   int64_t count = 0;      ///< symbols (or whatever the task predicts)
 };
+
+/// Told from time to time how much of some work is done.
+using OnDone = std::function<void(int64_t done, int64_t total)>;
 
 /// One measure of a model on held-out data.
 struct Metric {

@@ -75,7 +75,7 @@ TEST(Registry, EveryTaskTrainsMeasuresAndDescribesItself) {
     const std::unique_ptr<runs::Run> run = task.run(*copied, sources);
     const std::string out = folder / task.verb;
     io::make_folder(out);
-    const RunResult result = run->train(out, false, {});
+    const RunResult result = run->train({.folder = out});
     EXPECT_EQ(result.training.progress.epoch, 1) << task.verb;
     EXPECT_TRUE(io::exists(out + "/report.html"));
     const tasks::ModelFile file = tasks::ModelFile::read(out);

@@ -1,0 +1,71 @@
+// What is found when a regressor is measured: its forecasts beside what came, and beside the forecast that nothing
+// changes. pages.h shows it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "longhand/io/chart.h"
+#include "longhand/tasks/regressor.h"
+
+namespace longhand::runs {
+
+/// Mean squared and mean absolute error, in the units of the data and their square.
+struct ForecastError {
+  double mse = 0.0;
+  double mae = 0.0;
+};
+
+/// The forecasts of one target so many steps ahead. A point's x is the forecast row of the table, from 1.
+struct ForecastCurves {
+  int64_t step = 0;  ///< 0: of the window's last row
+  /// Of all windows, thinned (io::thinned). A residual is the forecast minus what came.
+  std::vector<io::Point> actual, forecast, residuals, naive_residuals;
+  /// Of the last windows, every one.
+  std::vector<io::Point> last_actual, last_forecast, last_naive;
+};
+
+struct TargetForecasts {
+  std::string name;
+  std::vector<ForecastError> model, naive;  ///< [A] by step ahead
+  std::vector<ForecastCurves> curves;       ///< of the first step and the last; none where there are many targets
+};
+
+struct ForecastFindings {
+  int64_t windows = 0;
+  /// The naive forecast: each target's last value in the window, or (with a horizon of 0) its mean in training.
+  bool naive_is_mean = false;
+  std::vector<TargetForecasts> targets;
+};
+
+/// Gathers the findings from the windows of an evaluation.
+class ForecastExaminer {
+ public:
+  static constexpr size_t kCharted = 6;  ///< targets with curves
+  static constexpr size_t kLast = 200;   ///< windows of the second chart
+
+  /// Both must outlive this.
+  ForecastExaminer(const tasks::Regressor& model, const data::Table& table);
+
+  /// A window and its forecast [A O]. Windows come in order.
+  void add(const data::Window& window, std::span<const double> forecast);
+  ForecastFindings findings() const;
+
+ private:
+  struct Series {  // of a target and a step
+    std::vector<double> forecast;
+    ForecastError model, naive;  // sums
+  };
+  bool charted(int64_t target, int64_t step) const;
+  double naive(const data::Window& window, int64_t target) const;
+  ForecastCurves curves(int64_t target, int64_t step) const;
+
+  const tasks::Regressor& model_;
+  const data::Table& table_;
+  bool ahead_;  // horizon above 0
+  std::vector<data::Window> windows_;
+  std::vector<Series> series_;  // [A, O]
+};
+
+}  // namespace longhand::runs

@@ -1,0 +1,123 @@
+// The part of a report that shows forecasts.
+#include <fmt/core.h>
+
+#include "longhand/base/format.h"
+#include "longhand/io/chart.h"
+#include "longhand/io/page_text.h"
+#include "longhand/runs/pages.h"
+
+namespace longhand::runs {
+namespace {
+
+constexpr size_t kLongestColumnName = 40;
+
+constexpr int kForecastColour = 0, kNaiveColour = 1, kActualColour = 9;
+
+std::string column_name(const TargetForecasts& target) { return io::shortened(target.name, kLongestColumnName); }
+
+std::string naive_name(const ForecastFindings& findings) {
+  return findings.naive_is_mean ? "naive (training mean)" : "naive (last value)";
+}
+
+std::string step_name(int64_t step) {
+  return step == 0 ? "of the window's last row" : step == 1 ? "one step ahead" : fmt::format("{} steps ahead", step);
+}
+
+std::string error_cells(const ForecastError& model, const ForecastError& naive) {
+  return fmt::format("<td>{:.5g}</td><td>{:.5g}</td><td>{:.5g}</td><td>{:.5g}</td>", model.mse, naive.mse, model.mae,
+                     naive.mae);
+}
+
+ForecastError mean_of(const std::vector<ForecastError>& errors) {
+  ForecastError out;
+  for (const ForecastError& error : errors) {
+    out.mse += error.mse / static_cast<double>(errors.size());
+    out.mae += error.mae / static_cast<double>(errors.size());
+  }
+  return out;
+}
+
+std::string error_table(const ForecastFindings& findings) {
+  std::string html =
+      "<div class=scroll tabindex=0><table class=plain><thead><tr><th></th><th>MSE</th><th>MSE, naive</th><th>MAE</th>"
+      "<th>MAE, naive</th></tr></thead><tbody>\n";
+  for (const TargetForecasts& target : findings.targets) {
+    const size_t steps = target.model.size();
+    const std::string name = io::isolated(column_name(target));
+    html += "<tr><th scope=row>" + name + (steps > 1 ? fmt::format(", mean of {} steps", steps) : "") + "</th>" +
+            error_cells(mean_of(target.model), mean_of(target.naive)) + "</tr>\n";
+    for (const size_t step : {size_t{0}, steps - 1}) {
+      if (steps == 1) break;
+      html += "<tr><th scope=row>" + name + ", " + step_name(static_cast<int64_t>(step) + 1) + "</th>" +
+              error_cells(target.model[step], target.naive[step]) + "</tr>\n";
+    }
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+std::string by_step(const TargetForecasts& target, const std::string& naive) {
+  if (target.model.size() < 3) return "";
+  io::Chart chart{.title = "Mean squared error of " + column_name(target) + " by step ahead",
+                  .x_title = "steps ahead",
+                  .whole_x = true,
+                  .log_beyond = 100.0,
+                  .curves = {{"forecast", kForecastColour, {}}, {naive, kNaiveColour, {}}},
+                  .mark = {}};
+  for (size_t a = 0; a < target.model.size(); ++a) {
+    const auto x = static_cast<double>(a + 1);
+    chart.curves[0].points.push_back({x, target.model[a].mse});
+    chart.curves[1].points.push_back({x, target.naive[a].mse});
+  }
+  return io::draw(chart);
+}
+
+std::string forecast_charts(const std::string& name, const ForecastCurves& curves, const std::string& naive,
+                            bool many) {
+  const std::string what = name + ", " + step_name(curves.step);
+  const auto draw = [](const std::string& title, std::vector<io::Curve> of) {
+    return io::draw(
+        io::Chart{.title = title, .x_title = "row of the table", .whole_x = true, .curves = std::move(of), .mark = {}});
+  };
+  std::string html;
+  if (many) {
+    html += draw(what + ": all forecasts",
+                 {{"actual", kActualColour, curves.actual}, {"forecast", kForecastColour, curves.forecast}});
+  }
+  html += draw(what + (many ? fmt::format(": the last {} forecasts", curves.last_actual.size()) : ""),
+               {{naive, kNaiveColour, curves.last_naive},
+                {"actual", kActualColour, curves.last_actual},
+                {"forecast", kForecastColour, curves.last_forecast}});
+  return html + draw(what + ": residuals (forecast minus actual)",
+                     {{naive, kNaiveColour, curves.naive_residuals}, {"forecast", kForecastColour, curves.residuals}});
+}
+
+}  // namespace
+
+std::string page_of(const ForecastFindings& findings) {
+  if (findings.targets.empty()) return "";
+  const std::string naive = naive_name(findings);
+  std::string html = "<h2>Forecasts</h2><p>Of " + format_count(findings.windows, "window") +
+                     "; errors are in the units of the data (MSE: squared). The naive forecast " +
+                     (findings.naive_is_mean ? "is the mean in training.</p>\n" : "repeats the last value.</p>\n") +
+                     error_table(findings);
+  size_t charted = 0;
+  for (const TargetForecasts& target : findings.targets) {
+    if (target.curves.empty()) continue;
+    ++charted;
+    html += "<h3>" + io::isolated(column_name(target)) + "</h3>\n" + by_step(target, naive);
+    if (target.curves.size() > 1) {
+      html +=
+          fmt::format("<p class=soft>Of {} steps ahead, the first and the last are drawn.</p>\n", target.model.size());
+    }
+    for (const ForecastCurves& curves : target.curves) {
+      html += forecast_charts(column_name(target), curves, naive,
+                              findings.windows > static_cast<int64_t>(curves.last_actual.size()));
+    }
+  }
+  if (charted < findings.targets.size()) {
+    html += fmt::format("<p class=soft>Drawn are the first {} of {} targets.</p>\n", charted, findings.targets.size());
+  }
+  return html;
+}
+
+}  // namespace longhand::runs
