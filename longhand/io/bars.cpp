@@ -18,7 +18,7 @@ constexpr const char* kBarsStyle = R"css(
 .bars .name { text-align: right; font-size: .85rem; line-height: 1.25; overflow-wrap: anywhere; overflow: hidden; }
 .bars .name small { display: block; color: var(--soft); font-size: .72rem; }
 .bars .stack { position: relative; padding: .3rem 0; }
-.bars .bar { display: flex; align-items: center; height: .8rem; }
+.bars .bar { position: relative; display: flex; align-items: center; height: .8rem; }
 .bars .bar i { height: .6rem; border-radius: 0 2px 2px 0; background: var(--c); min-width: 1px;
   width: calc((100% - var(--room)) * var(--p)); }
 .bars .bar b { font-weight: 400; font-size: .68rem; color: var(--soft); margin-left: .35rem; line-height: 1; }
@@ -37,14 +37,14 @@ std::string tick_lines(const std::vector<Tick>& ticks, double high) {
 
 std::string group_of_bars(const BarGroup& group, const BarChart& chart, const std::string& lines) {
   std::string out = "<div class=group><span class=name>" + isolated(group.label);
-  if (!group.note.empty()) out += "<small>" + safe_text(group.note) + "</small>";
+  if (!group.note.empty()) out += "<small>" + escape_html(group.note) + "</small>";
   out += "</span><div class=stack>" + lines;
   for (size_t s = 0; s < std::min(group.values.size(), chart.series.size()); ++s) {
     const double value = group.values[s];
     if (!std::isfinite(value)) continue;
     out += fmt::format("<div class=bar><i style='--p:{:.4f};--c:{}' title='{}'></i><b>{:.1f}</b></div>",
                        std::clamp(value / chart.high, 0.0, 1.0), colour_of(chart.series[s].colour),
-                       safe_text(chart.series[s].label), value);
+                       escape_html(chart.series[s].label), value);
   }
   return out + "</div></div>\n";
 }
@@ -53,9 +53,10 @@ std::string group_of_bars(const BarGroup& group, const BarChart& chart, const st
 
 std::string draw(const BarChart& chart) {
   if (chart.groups.empty()) return "";
-  std::string out = "<figure class=bars><figcaption>" + safe_text(chart.title) + "&ensp;";
+  std::string out = "<figure class=bars><figcaption>" + escape_html(chart.title) + "&ensp;";
   for (const BarSeries& series : chart.series) {
-    out += fmt::format(" <span class=key style='--c:{}'>{}</span>", colour_of(series.colour), safe_text(series.label));
+    out +=
+        fmt::format(" <span class=key style='--c:{}'>{}</span>", colour_of(series.colour), escape_html(series.label));
   }
   out += "</figcaption>\n";
   const std::vector<Tick> ticks = linear_ticks(0.0, chart.high, 5, false);
@@ -65,7 +66,7 @@ std::string draw(const BarChart& chart) {
   for (const Tick& tick : ticks) {
     out += fmt::format("<span style='--p:{:.4f}'>{}</span>", tick.value / chart.high, tick.label);
   }
-  return out + "</div></div><div class=axis>" + safe_text(chart.x_title) + "</div></figure>\n";
+  return out + "</div></div><div class=axis>" + escape_html(chart.x_title) + "</div></figure>\n";
 }
 
 std::string bars_style() { return kBarsStyle; }

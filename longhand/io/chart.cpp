@@ -8,6 +8,7 @@
 
 #include "longhand/base/utf8.h"
 #include "longhand/io/chart_axes.h"
+#include "longhand/io/page_text.h"
 
 namespace longhand::io {
 namespace {
@@ -167,7 +168,7 @@ std::vector<Point> thinned(const std::vector<Point>& points, size_t max) {
 
 std::string escape_html(const std::string& text) {
   std::string out;
-  for (const char c : visible_lines(text)) {
+  for (const char c : visible_directions(visible_lines(text))) {
     switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;

@@ -72,7 +72,7 @@ std::vector<Tick> log_ticks(double low, double high, int max);
 /// stretch, so that no peak is lost.
 std::vector<Point> thinned(const std::vector<Point>& points, size_t max);
 
-/// Text for HTML, between tags or in a quoted attribute.
+/// Text for HTML, between tags or in a quoted attribute, with control characters and marks of direction made visible.
 std::string escape_html(const std::string& text);
 
 /// The page down to its heading, which is its title (plain text), too. `style` is CSS that this page adds. The page is

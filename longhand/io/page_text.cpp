@@ -39,7 +39,7 @@ std::string shortened_start(std::string_view text, size_t max) {
   return (begin > 0 ? kCut : "") + shortened(text.substr(begin), max);
 }
 
-std::string safe_text(std::string_view text) {
+std::string visible_directions(std::string_view text) {
   std::string out;
   char32_t c = 0;
   for (size_t at = 0; at < text.size();) {
@@ -50,9 +50,9 @@ std::string safe_text(std::string_view text) {
       append_utf8(c, out);
     }
   }
-  return escape_html(out);
+  return out;
 }
 
-std::string isolated(std::string_view text) { return "<bdi>" + safe_text(text) + "</bdi>"; }
+std::string isolated(std::string_view text) { return "<bdi>" + escape_html(std::string(text)) + "</bdi>"; }
 
 }  // namespace longhand::io

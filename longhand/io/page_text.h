@@ -13,10 +13,11 @@ std::string shortened(std::string_view text, size_t max);
 /// The last `max` characters, after "…" where that is not all.
 std::string shortened_start(std::string_view text, size_t max);
 
-/// Text for HTML (as escape_html), with the marks that change the direction of writing made visible (\u202E).
-std::string safe_text(std::string_view text);
+/// The text with the marks that change the direction of writing made visible (\u202E); bytes that are no UTF-8 become
+/// U+FFFD.
+std::string visible_directions(std::string_view text);
 
-/// The same in a <bdi>, so that its direction has no effect on what stands around it.
+/// The text as escape_html gives it, in a <bdi>, so that its direction has no effect on what stands around it.
 std::string isolated(std::string_view text);
 
 }  // namespace longhand::io

@@ -3,6 +3,7 @@
 
 #include "longhand/base/format.h"
 #include "longhand/io/bars.h"
+#include "longhand/io/chart.h"
 #include "longhand/io/heat_map.h"
 #include "longhand/io/page_text.h"
 #include "longhand/runs/pages.h"
@@ -11,6 +12,7 @@ namespace longhand::runs {
 namespace {
 
 constexpr size_t kLongestClassName = 60;
+constexpr size_t kOpenBars = 15;
 
 std::string class_name(const std::string& name) { return io::isolated(io::shortened(name, kLongestClassName)); }
 
@@ -32,7 +34,10 @@ std::string class_bars(const ClassFindings& findings) {
                             format_count(figures.texts, "text"),
                             {figures.precision, figures.recall, figures.f1}});
   }
-  return io::draw(chart);
+  // Very many bars are there for those who open them.
+  if (chart.groups.size() <= kOpenBars) return io::draw(chart);
+  return fmt::format("<details><summary>{} of {} classes</summary>{}</details>\n", chart.title, chart.groups.size(),
+                     io::draw(chart));
 }
 
 }  // namespace
@@ -40,7 +45,7 @@ std::string class_bars(const ClassFindings& findings) {
 std::string page_of(const ClassFindings& findings) {
   const ConfusionMatrix& matrix = findings.confusion;
   std::string html = "<h2>Classes</h2>\n";
-  html += io::draw(io::HeatMap{.title = "Confusion matrix: texts, and per cent of each row",
+  html += io::draw(io::HeatMap{.title = "Confusion matrix: texts and per cent of each row",
                                .row_title = "gold class",
                                .column_title = "predicted class",
                                .rows = matrix.rows,

@@ -49,7 +49,7 @@ std::string shaded(const std::vector<SurprisingSymbol>& symbols) {
     if (own != shade || predicted != read) flush();
     shade = own;
     read = predicted;
-    run += symbol.text == "\n" ? "⏎" : io::safe_text(io::shortened(symbol.text, kLongestSymbol));
+    run += symbol.text == "\n" ? "⏎" : io::escape_html(io::shortened(symbol.text, kLongestSymbol));
   }
   flush();
   return html;
@@ -98,8 +98,8 @@ std::string page_of(const std::vector<Sample>& samples) {
     if (i == 0 || sample.prompt != samples[i - 1].prompt)
       html += i == 0 ? "<div class=samples>" : "</div><div class=samples>";
     html += fmt::format("<div><span class=soft>temperature {:.1f}</span><pre><bdi><b>{}</b>{}</bdi></pre></div>\n",
-                        sample.temperature, io::safe_text(io::shortened(sample.prompt, kLongestSample)),
-                        io::safe_text(io::shortened(sample.text, kLongestSample)));
+                        sample.temperature, io::escape_html(io::shortened(sample.prompt, kLongestSample)),
+                        io::escape_html(io::shortened(sample.text, kLongestSample)));
   }
   return html + "</div>\n";
 }

@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* kPagesStyle = R"css(
 h3 { font-size: .95rem; margin: 1.8rem 0 .3rem; overflow-wrap: anywhere; } p { margin: .5rem 0; }
-bdi { overflow-wrap: anywhere; }
+summary { cursor: pointer; margin: 1rem 0; } bdi { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: .8rem 0; }
 .plain { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
 .plain th, .plain td { padding: .3rem .8rem .3rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }

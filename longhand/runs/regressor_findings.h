@@ -43,7 +43,7 @@ struct ForecastFindings {
 class ForecastExaminer {
  public:
   static constexpr size_t kCharted = 6;  ///< targets with curves
-  static constexpr size_t kLast = 200;   ///< windows of the second chart
+  static constexpr size_t kLast = 100;   ///< windows of the second chart
 
   /// Both must outlive this.
   ForecastExaminer(const tasks::Regressor& model, const data::Table& table);

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kLongestColumnName = 40;
 
 constexpr int kForecastColour = 0, kNaiveColour = 1, kActualColour = 9;
+constexpr int kDashed = 12;  // added to a colour
 
 std::string column_name(const TargetForecasts& target) { return io::shortened(target.name, kLongestColumnName); }
 
@@ -84,7 +85,7 @@ std::string forecast_charts(const std::string& name, const ForecastCurves& curve
                  {{"actual", kActualColour, curves.actual}, {"forecast", kForecastColour, curves.forecast}});
   }
   html += draw(what + (many ? fmt::format(": the last {} forecasts", curves.last_actual.size()) : ""),
-               {{naive, kNaiveColour, curves.last_naive},
+               {{naive, kDashed + kNaiveColour, curves.last_naive},
                 {"actual", kActualColour, curves.last_actual},
                 {"forecast", kForecastColour, curves.last_forecast}});
   return html + draw(what + ": residuals (forecast minus actual)",

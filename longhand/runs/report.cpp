@@ -185,10 +185,10 @@ void write_report(const std::string& folder, const Findings& findings, const std
   if (findings.cold) html += page_of(*findings.cold);
   if (!findings.test.empty()) html += "<h2>Test</h2>" + metric_figures(findings.test);
   if (const std::string found = examination(findings); !found.empty()) {
-    html += "<p class=soft>What follows is of the " + io::safe_text(findings.examined) +
+    html += "<p class=soft>The sections below are of the " + io::escape_html(findings.examined) +
             ", which the model was not trained on.</p>\n" + found;
   }
-  if (!findings.not_examined.empty()) html += "<p class=soft>" + io::safe_text(findings.not_examined) + "</p>\n";
+  if (!findings.not_examined.empty()) html += "<p class=soft>" + io::escape_html(findings.not_examined) + "</p>\n";
   html += page_of(findings.samples);
   html += "<h2>Configuration</h2><pre>" + io::escape_html(io::read_file(folder + "/config.toml")) + "</pre>\n";
   io::write_file(folder + "/report.html", html + foot(command) + io::kPageEnd);

@@ -3,6 +3,7 @@
 
 #include "longhand/base/format.h"
 #include "longhand/io/bars.h"
+#include "longhand/io/chart.h"
 #include "longhand/io/page_text.h"
 #include "longhand/runs/pages.h"
 
@@ -34,8 +35,8 @@ std::string confused_tags(const ConfusedTags& confused, int64_t wrong) {
       tag_name(confused.gold), tag_name(confused.found), format_count(confused.count, "word"),
       100.0 * static_cast<double>(confused.count) / static_cast<double>(wrong));
   for (const WordInSentence& example : confused.examples) {
-    html += "<p><bdi>" + io::safe_text(example.before) + "<mark>" + io::safe_text(example.word) + "</mark>" +
-            io::safe_text(example.after) + "</bdi>";
+    html += "<p><bdi>" + io::escape_html(example.before) + "<mark>" + io::escape_html(example.word) + "</mark>" +
+            io::escape_html(example.after) + "</bdi>";
     if (example.line > 0) html += fmt::format(" <span class=soft>line {}</span>", example.line);
     html += "</p>";
   }
