@@ -46,6 +46,7 @@ struct Chart {
   double log_beyond = 1e300;
   std::vector<Curve> curves;
   std::optional<Mark> mark;
+  std::vector<double> y_holds{};  ///< values that the y axis has room for, so that charts beside each other are alike
 };
 
 /// The chart as an HTML <figure>, for a page that `page_start` began; empty if no curve has a finite point. Labels are

@@ -82,6 +82,7 @@ std::optional<ChartWithAxes> with_axes(const Chart& asked) {
   }
   std::erase_if(chart.curves, [](const Curve& curve) { return curve.points.empty(); });
   if (chart.curves.empty()) return std::nullopt;
+  for (const double y : chart.y_holds) low.y = std::min(low.y, y), high.y = std::max(high.y, y);
   if (chart.mark && !drawable(chart.mark->at)) chart.mark.reset();
   out.x = x_axis(low.x, high.x, chart);
   out.y = y_axis(low.y, high.y, chart.log_beyond);

@@ -2,8 +2,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <iterator>
 
 #include "longhand/base/format.h"
 #include "longhand/io/chart.h"
@@ -13,25 +13,23 @@
 namespace longhand::runs {
 namespace {
 
-// Nats from which a symbol has shade 1, 2, ...: its probability is then below 37 %, 14 %, 5 %, 1.8 %, 0.25 %, 0.03 %.
-constexpr double kShades[] = {1.0, 2.0, 3.0, 4.0, 6.0, 8.0};
+// Nats from which a symbol has shade 1, 2, ...; words are more surprising than characters.
+using Shades = std::array<double, 6>;
+constexpr Shades kSymbolShades = {1.0, 2.0, 3.0, 4.0, 6.0, 8.0};
+constexpr Shades kWordShades = {2.0, 4.0, 6.0, 8.0, 10.0, 12.0};
 constexpr size_t kLongestSymbol = 60;
 constexpr size_t kLongestSample = 2000;
 
-size_t shade_of(double nats) {
-  return static_cast<size_t>(std::upper_bound(std::begin(kShades), std::end(kShades), nats) - std::begin(kShades));
-}
-
-std::string legend() {
-  std::string html = fmt::format("<p class=legend>Nats of a symbol: <i>below {:.0f}</i>", kShades[0]);
-  for (size_t i = 0; i < std::size(kShades); ++i) {
-    html += fmt::format(" <i class=s{}>{:.0f}{}</i>", i + 1, kShades[i],
-                        i + 1 < std::size(kShades) ? fmt::format(" to {:.0f}", kShades[i + 1]) : " and more");
+std::string legend(const Shades& shades, const char* noun) {
+  std::string html = fmt::format("<p class=legend>Nats of a {}: <i>below {:.0f}</i>", noun, shades[0]);
+  for (size_t i = 0; i < shades.size(); ++i) {
+    html += fmt::format(" <i class=s{}>{:.0f}{}</i>", i + 1, shades[i],
+                        i + 1 < shades.size() ? fmt::format(" to {:.0f}", shades[i + 1]) : " and more");
   }
   return html + "</p>\n";
 }
 
-std::string shaded(const std::vector<SurprisingSymbol>& symbols) {
+std::string shaded(const std::vector<SurprisingSymbol>& symbols, const Shades& shades) {
   std::string html, run;
   size_t shade = 0;
   bool read = true;
@@ -45,7 +43,8 @@ std::string shaded(const std::vector<SurprisingSymbol>& symbols) {
   };
   for (const SurprisingSymbol& symbol : symbols) {  // neighbours of one shade share an element
     const bool predicted = !std::isnan(symbol.nats);
-    const size_t own = predicted ? shade_of(symbol.nats) : 0;
+    const auto first_above = std::upper_bound(shades.begin(), shades.end(), symbol.nats);
+    const size_t own = predicted ? static_cast<size_t>(first_above - shades.begin()) : 0;
     if (own != shade || predicted != read) flush();
     shade = own;
     read = predicted;
@@ -55,12 +54,12 @@ std::string shaded(const std::vector<SurprisingSymbol>& symbols) {
   return html;
 }
 
-std::string most_surprising(const SurprisingLine& line, const char* noun) {
+std::string most_surprising(const SurprisingLine& line, const Shades& shades, const char* noun) {
   return fmt::format(
       "<li><div class=facts><span><b>{:.2f}</b> nats per {}</span><span>line {}</span></div><p "
       "class=line><bdi>{}</bdi></p>"
       "</li>\n",
-      line.nats, noun, format_count(static_cast<double>(line.number)), shaded(line.symbols));
+      line.nats, noun, format_count(static_cast<double>(line.number)), shaded(line.symbols, shades));
 }
 
 }  // namespace
@@ -73,8 +72,9 @@ std::string page_of(const LineFindings& findings) {
       "text "
       "is {:.2f} nats. Lines of more than {} are divided.</p>\n",
       findings.shortest, noun, format_count(findings.symbols, noun), findings.nats, findings.longest);
-  html += legend() + "<ol class=cards>\n";
-  for (const SurprisingLine& line : findings.lines) html += most_surprising(line, noun);
+  const Shades& shades = findings.words ? kWordShades : kSymbolShades;
+  html += legend(shades, noun) + "<ol class=cards>\n";
+  for (const SurprisingLine& line : findings.lines) html += most_surprising(line, shades, noun);
   return html + "</ol>\n";
 }
 

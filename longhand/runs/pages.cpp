@@ -27,9 +27,10 @@ summary { cursor: pointer; margin: 1rem 0; } bdi { overflow-wrap: anywhere; }
 .s1 { background: color-mix(in srgb, var(--c1) 12%, transparent); } .s2 { background: color-mix(in srgb, var(--c1) 24%, transparent); }
 .s3 { background: color-mix(in srgb, var(--c1) 36%, transparent); } .s4 { background: color-mix(in srgb, var(--c1) 50%, transparent); }
 .s5 { background: color-mix(in srgb, var(--c1) 66%, transparent); } .s6 { background: color-mix(in srgb, var(--c1) 85%, transparent); }
+@media (prefers-color-scheme: dark) { .s5, .s6 { color: var(--paper) !important; } }
 .unread { color: var(--soft); }
 .samples { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: .6rem; margin: .6rem 0 1.2rem; }
-.samples > div { min-width: 0; } .samples pre { margin: .2rem 0 0; overflow: hidden; }
+.samples > div { min-width: 0; } .samples pre { margin: .2rem 0 0; overflow: auto; max-height: 22rem; }
 footer { margin: 2.5rem 0 1rem; border-top: 1px solid var(--line); padding-top: .8rem; color: var(--soft); font-size: .8rem; }
 footer code { font: .95em ui-monospace, monospace; overflow-wrap: anywhere; white-space: pre-wrap; color: var(--ink); }
 )css";

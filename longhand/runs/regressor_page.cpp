@@ -1,6 +1,8 @@
 // The part of a report that shows forecasts.
 #include <fmt/core.h>
 
+#include <cmath>
+
 #include "longhand/base/format.h"
 #include "longhand/io/chart.h"
 #include "longhand/io/page_text.h"
@@ -72,24 +74,42 @@ std::string by_step(const TargetForecasts& target, const std::string& naive) {
   return io::draw(chart);
 }
 
+io::Chart by_row(const std::string& title, std::vector<io::Curve> curves) {
+  return {.title = title, .x_title = "row of the table", .whole_x = true, .curves = std::move(curves), .mark = {}};
+}
+
+// Those of both forecasts beside each other, on axes of the same height.
+std::string residual_charts(const std::string& what, const ForecastCurves& curves, const std::string& naive) {
+  std::vector<double> both;
+  for (const auto* points : {&curves.residuals, &curves.naive_residuals}) {
+    for (const io::Point& p : *points) {
+      if (std::abs(p.y) < 1e150) both.push_back(p.y);
+    }
+  }
+  std::string html = "<div class=pair>";
+  for (const bool of_model : {true, false}) {
+    io::Chart chart = by_row(what + ": residuals (forecast minus actual), " + (of_model ? "forecast" : naive),
+                             {{of_model ? "forecast" : naive, of_model ? kForecastColour : kNaiveColour,
+                               of_model ? curves.residuals : curves.naive_residuals}});
+    chart.y_holds = both;
+    html += io::draw(chart);
+  }
+  return html + "</div>\n";
+}
+
 std::string forecast_charts(const std::string& name, const ForecastCurves& curves, const std::string& naive,
                             bool many) {
   const std::string what = name + ", " + step_name(curves.step);
-  const auto draw = [](const std::string& title, std::vector<io::Curve> of) {
-    return io::draw(
-        io::Chart{.title = title, .x_title = "row of the table", .whole_x = true, .curves = std::move(of), .mark = {}});
-  };
   std::string html;
   if (many) {
-    html += draw(what + ": all forecasts",
-                 {{"actual", kActualColour, curves.actual}, {"forecast", kForecastColour, curves.forecast}});
+    html += io::draw(by_row(what + ": all forecasts", {{"actual", kActualColour, curves.actual},
+                                                       {"forecast", kForecastColour, curves.forecast}}));
   }
-  html += draw(what + (many ? fmt::format(": the last {} forecasts", curves.last_actual.size()) : ""),
-               {{naive, kDashed + kNaiveColour, curves.last_naive},
-                {"actual", kActualColour, curves.last_actual},
-                {"forecast", kForecastColour, curves.last_forecast}});
-  return html + draw(what + ": residuals (forecast minus actual)",
-                     {{naive, kNaiveColour, curves.naive_residuals}, {"forecast", kForecastColour, curves.residuals}});
+  html += io::draw(by_row(what + (many ? fmt::format(": the last {} forecasts", curves.last_actual.size()) : ""),
+                          {{naive, kDashed + kNaiveColour, curves.last_naive},
+                           {"actual", kActualColour, curves.last_actual},
+                           {"forecast", kForecastColour, curves.last_forecast}}));
+  return html + residual_charts(what, curves, naive);
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
 // longhand eval --report: the page of each task, beside the figures, and what it may not write over.
+#include <iterator>
+#include <sstream>
+
 #include "tests/cli/process.h"
 
 namespace longhand::cli {
@@ -6,14 +9,20 @@ namespace {
 
 bool has(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
 
+// Words between blanks.
+Result longhand(const TemporaryFolder& folder, const std::string& line) {
+  std::istringstream words(line);
+  return run(folder, {std::istream_iterator<std::string>(words), {}});
+}
+
 const std::string kScript = "<script>alert(1)</script>";
 
 // Trains a small model, evaluates it with a page and without, and returns the two pages, of the evaluation and of the
 // run.
 std::pair<std::string, std::string> pages(const TemporaryFolder& folder, const std::string& task,
                                           const std::string& options, const std::string& data) {
-  const Result trained = shell(folder, "$LH train " + task + " --data " + data + " " + options +
-                                           " --hidden 6 --epochs 1 --seed 3 --out run --quiet");
+  const Result trained = longhand(folder, "train " + task + " --data " + data + " " + options +
+                                              " --hidden 6 --epochs 1 --seed 3 --out run --quiet");
   EXPECT_EQ(trained.code, 0) << trained.err;
   const Result plain = run(folder, {"eval", "run", "--data", data, "--json"});
   const Result with_page = run(folder, {"eval", "run", "--data", data, "--json", "--report", "page.html"});
@@ -98,12 +107,12 @@ TEST(EvalReport, ShowsLinesOfBidirectionalModels) {
   std::string text;
   for (int i = 0; i < 300; ++i) text += "line " + std::to_string(i) + " goes on and on\n";
   write_file(folder / "data.txt", text);
-  const Result trained = shell(folder,
-                               "$LH train lm --data data.txt --bidirectional --hidden 4 --epochs 1 --bptt 8 "
-                               "--valid-fraction 0.5 --out run --quiet");
+  const Result trained = longhand(folder,
+                                  "train lm --data data.txt --bidirectional --hidden 4 --epochs 1 --bptt 8 "
+                                  "--valid-fraction 0.5 --out run --quiet");
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_TRUE(has(read_file(folder / "run/report.html"), "Most surprising lines"));
-  EXPECT_EQ(shell(folder, "$LH eval run --data data.txt --context 6 --report page.html").code, 0);
+  EXPECT_EQ(longhand(folder, "eval run --data data.txt --context 6 --report page.html").code, 0);
   EXPECT_TRUE(has(read_file(folder / "page.html"), "Most surprising lines"));
   EXPECT_FALSE(has(read_file(folder / "page.html"), "temperature"));
 }
@@ -111,7 +120,7 @@ TEST(EvalReport, ShowsLinesOfBidirectionalModels) {
 TEST(EvalReport, ShowsPredictionsOfOtherPrograms) {
   const TemporaryFolder folder;
   write_file(folder / "p.txt", "the O O\nAnna<b> B-PER B-LOC\n\nBert B-PER B-PER\n\n");
-  const Result result = shell(folder, "$LH eval --predictions p.txt --report page.html --json");
+  const Result result = longhand(folder, "eval --predictions p.txt --report page.html --json");
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(has(result.out, "\"f1\":50"));
   const std::string page = read_file(folder / "page.html");
@@ -125,7 +134,7 @@ TEST(EvalReport, WritesOverEarlierPagesAlone) {
   std::string text;
   for (int i = 0; i < 40; ++i) text += "line " + std::to_string(i) + "\n";
   write_file(folder / "data.txt", text);
-  ASSERT_EQ(shell(folder, "$LH train lm --data data.txt --batch 2 --hidden 4 --epochs 1 --out run --quiet").code, 0);
+  ASSERT_EQ(longhand(folder, "train lm --data data.txt --batch 2 --hidden 4 --epochs 1 --out run --quiet").code, 0);
   const std::string model = read_file(folder / "run/model.safetensors");
   for (const char* name : {"data.txt", "run/model.safetensors", "run/../data.txt", "run", "none/page.html"}) {
     const Result result = run(folder, {"eval", "run", "--data", "data.txt", "--report", name});
@@ -135,8 +144,8 @@ TEST(EvalReport, WritesOverEarlierPagesAlone) {
   }
   EXPECT_EQ(read_file(folder / "data.txt"), text);
   EXPECT_EQ(read_file(folder / "run/model.safetensors"), model);
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(shell(folder, "$LH eval run --data data.txt --report page.html").code, 0);
-  EXPECT_EQ(shell(folder, "cd run && $LH eval . --data ../data.txt --report report.html").code, 0);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(longhand(folder, "eval run --data data.txt --report page.html").code, 0);
+  EXPECT_EQ(longhand(folder, "eval run --data data.txt --report run/report.html").code, 0);
 }
 
 }  // namespace

@@ -169,8 +169,8 @@ TEST(Pages, OfRegressorsNameBothForecasts) {
   EXPECT_TRUE(has(html, "<td>2.5</td><td>11.5</td><td>0.5</td><td>2</td>")) << html;  // the means over the steps
   EXPECT_TRUE(has(html, "<td>4</td><td>13</td>"));
   EXPECT_TRUE(has(html, "Of 4 steps ahead, the first and the last are drawn."));
-  EXPECT_EQ(count(html, "<figure>"), 7U);  // by step, and of two steps three each
-  EXPECT_TRUE(has(html, "4 steps ahead: residuals (forecast minus actual)"));
+  EXPECT_EQ(count(html, "<figure>"), 9U);  // by step, and of two steps four each
+  EXPECT_TRUE(has(html, "4 steps ahead: residuals (forecast minus actual), naive (last value)"));
   EXPECT_TRUE(has(html, "naive (last value)"));
   expect_harmless(html);
 }
