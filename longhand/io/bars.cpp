@@ -17,7 +17,8 @@ constexpr const char* kBarsStyle = R"css(
 .bars .group { display: grid; grid-template-columns: minmax(4.5rem, 22%) 1fr; column-gap: .7rem; align-items: center; }
 .bars .name { text-align: right; font-size: .85rem; line-height: 1.25; overflow-wrap: anywhere; overflow: hidden; }
 .bars .name small { display: block; color: var(--soft); font-size: .72rem; }
-.bars .stack { position: relative; padding: .3rem 0; }
+.bars .stack { position: relative; padding: .3rem 0; align-self: stretch; display: flex; flex-direction: column;
+  justify-content: center; }
 .bars .bar { position: relative; display: flex; align-items: center; height: .8rem; }
 .bars .bar i { height: .6rem; border-radius: 0 2px 2px 0; background: var(--c); min-width: 1px;
   width: calc((100% - var(--room)) * var(--p)); }

@@ -11,7 +11,7 @@
 namespace longhand::runs {
 namespace {
 
-constexpr size_t kLongestClassName = 60;
+constexpr size_t kLongestClassName = 40;
 constexpr size_t kOpenBars = 15;
 
 std::string class_name(const std::string& name) { return io::isolated(io::shortened(name, kLongestClassName)); }

@@ -23,7 +23,7 @@ summary { cursor: pointer; margin: 1rem 0; } bdi { overflow-wrap: anywhere; }
   background: color-mix(in srgb, var(--c1) 38%, transparent); }
 .line { font: .82rem/1.65 ui-monospace, monospace; }
 .line i, .legend i { font-style: normal; border-radius: 2px; }
-.legend { font-size: .8rem; color: var(--soft); } .legend i { padding: 0 .4rem; color: var(--ink); }
+.legend { font-size: .8rem; color: var(--soft); } .legend i { display: inline-block; padding: 0 .4rem; color: var(--ink); }
 .s1 { background: color-mix(in srgb, var(--c1) 12%, transparent); } .s2 { background: color-mix(in srgb, var(--c1) 24%, transparent); }
 .s3 { background: color-mix(in srgb, var(--c1) 36%, transparent); } .s4 { background: color-mix(in srgb, var(--c1) 50%, transparent); }
 .s5 { background: color-mix(in srgb, var(--c1) 66%, transparent); } .s6 { background: color-mix(in srgb, var(--c1) 85%, transparent); }

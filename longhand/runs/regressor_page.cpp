@@ -88,7 +88,7 @@ std::string residual_charts(const std::string& what, const ForecastCurves& curve
   }
   std::string html = "<div class=pair>";
   for (const bool of_model : {true, false}) {
-    io::Chart chart = by_row(what + ": residuals (forecast minus actual), " + (of_model ? "forecast" : naive),
+    io::Chart chart = by_row(what + ": residuals of the " + (of_model ? "forecast" : "naive forecast"),
                              {{of_model ? "forecast" : naive, of_model ? kForecastColour : kNaiveColour,
                                of_model ? curves.residuals : curves.naive_residuals}});
     chart.y_holds = both;
@@ -118,7 +118,8 @@ std::string page_of(const ForecastFindings& findings) {
   if (findings.targets.empty()) return "";
   const std::string naive = naive_name(findings);
   std::string html = "<h2>Forecasts</h2><p>Of " + format_count(findings.windows, "window") +
-                     "; errors are in the units of the data (MSE: squared). The naive forecast " +
+                     "; errors are in the units of the data (MSE: squared), and residuals are forecast minus actual. "
+                     "The naive forecast " +
                      (findings.naive_is_mean ? "is the mean in training.</p>\n" : "repeats the last value.</p>\n") +
                      error_table(findings);
   size_t charted = 0;

@@ -10,7 +10,7 @@
 namespace longhand::runs {
 namespace {
 
-constexpr size_t kLongestTagName = 60;
+constexpr size_t kLongestTagName = 40;
 
 std::string tag_name(const std::string& name) { return io::isolated(io::shortened(name, kLongestTagName)); }
 
