@@ -1,4 +1,4 @@
-// longhand selftest: the gradients of the LSTM layers, checked on this machine.
+// longhand selftest: the gradients of the recurrent layers, checked on this machine.
 #include <algorithm>
 #include <chrono>
 
@@ -45,7 +45,8 @@ struct SelfTest {
 
   int run_lattice() const {
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<lab::LatticePoint> points = thorough ? lab::full_lattice() : lab::pairwise_lattice();
+    std::vector<lab::LatticePoint> points = thorough ? lab::full_lattice() : lab::pairwise_lattice();
+    for (lab::LatticePoint& point : lab::other_cells_lattice(thorough)) points.push_back(std::move(point));
     WorkProgress progress("points", json);
     const std::vector<lab::PointResult> results = lab::run_lattice(points, static_cast<int>(threads), [&](size_t done) {
       progress.on_done(static_cast<double>(done), static_cast<double>(points.size()));

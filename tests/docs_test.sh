@@ -31,6 +31,7 @@ tools/make_options_page.sh "$longhand" | cmp -s - docs/options.md || fail "docs/
 equations=$(grep -o ' ([0-9]*)$' docs/derivatives.md | tr -d ' ()' | sort -n)
 [ "$(echo "$equations" | tail -n 1)" -ge 40 ] || fail "docs/derivatives.md: no equations found"
 numbered=$(cat longhand/kernels/reference*.h longhand/kernels/layer_norm-inl.h longhand/kernels/lstm_*.cpp \
+               longhand/kernels/recurrent_*.cpp longhand/kernels/weight_gradients.cpp \
                longhand/nn/*.cpp longhand/tasks/*.cpp longhand/lab/derivatives*.cpp |
            grep -o '// .*([0-9]*).*\|(\(number, \)*[0-9]*, "\|{[0-9]*, "')
 for number in $equations; do

@@ -193,37 +193,14 @@ void check_through_time(Checker& checker) {
   tape.backward();
 
   const auto loss = [&s] { return s.loss(); };
-  // Of an equation, the worst step is reported.
-  const auto all_steps = [&](int number, const char* what, std::vector<Vector>& variables,
-                             const std::vector<Vector>& formula, const std::vector<Vector>& by_tape, int64_t begin) {
-    EquationResult worst;
-    for (size_t t = 0; t < kT; ++t) {
-      checker.check(number, what, variables[t], loss, formula[t], by_tape[t], begin);
-      EquationResult now = checker.results.back();
-      checker.results.pop_back();
-      now.tape = worse(now.tape, worst.tape);
-      now.differences = worse(now.differences, worst.differences);
-      worst = now;
-    }
-    checker.results.push_back(worst);
-  };
-  const auto gradients = [](const std::vector<Var<double>>& nodes, size_t skip) {
-    std::vector<Vector> out;
-    for (size_t t = skip; t < nodes.size(); ++t) out.push_back(gradient(nodes[t]));
-    return out;
-  };
-  const auto parts = [](const std::vector<Vector>& all, int64_t begin) {
-    std::vector<Vector> out;
-    for (const Vector& v : all) out.push_back(part(v, begin, kH));
-    return out;
-  };
-  all_steps(20, "L by h_t", s.add_h, dh, gradients(h, 1), 0);
-  all_steps(21, "L by c_t", s.add_c, dc, gradients(c, 1), 0);
+  checker.check_steps(20, "L by h_t", s.add_h, loss, dh, gradients(h, 1));
+  checker.check_steps(21, "L by c_t", s.add_c, loss, dc, gradients(c, 1));
   const char* names[] = {"L by a_i", "L by a_f", "L by a_g", "L by a_o"};
   for (int gate = 0; gate < 4; ++gate) {
-    all_steps(22 + gate, names[gate], s.add_a, parts(da, gate * kH), parts(gradients(a, 0), gate * kH), gate * kH);
+    checker.check_steps(22 + gate, names[gate], s.add_a, loss, parts(da, gate * kH), parts(gradients(a), gate * kH),
+                        gate * kH);
   }
-  all_steps(26, "L by x_t", s.x, dx, gradients(x, 0), 0);
+  checker.check_steps(26, "L by x_t", s.x, loss, dx, gradients(x));
   checker.check(27, "L by W_ih", s.w_ih, loss, dw_ih, gradient(w_ih));
   checker.check(28, "L by W_hh", s.w_hh, loss, dw_hh, gradient(w_hh));
   checker.check(29, "L by b", s.b, loss, db, gradient(b));
@@ -294,6 +271,7 @@ std::vector<EquationResult> check_derivatives() {
   check_reach(checker);
   check_options(checker);
   check_around_layers(checker);
+  check_other_cells(checker);
   return checker.results;
 }
 

@@ -100,6 +100,22 @@ class Checker {
     results.push_back(result);
   }
 
+  // The same for each step's variable; the worst step is reported.
+  void check_steps(int number, const std::string& what, std::vector<Vector>& variables,
+                   const std::function<double()>& loss, const std::vector<Vector>& formula,
+                   const std::vector<Vector>& tape, int64_t begin = 0) {
+    EquationResult worst;
+    for (size_t t = 0; t < variables.size(); ++t) {
+      check(number, what, variables[t], loss, formula[t], tape[t], begin);
+      EquationResult now = results.back();
+      results.pop_back();
+      now.tape = worse(now.tape, worst.tape);
+      now.differences = worse(now.differences, worst.differences);
+      worst = now;
+    }
+    results.push_back(worst);
+  }
+
   std::vector<EquationResult> results;
 };
 
@@ -109,9 +125,23 @@ inline Var<double> leaf(Tape<double>& tape, const Vector& values, int64_t rows =
   return tape.variable(rows, static_cast<int64_t>(values.size()) / rows, values.data());
 }
 
+/// The gradients of nodes from `skip` on, and elements begin .. begin + kH of each vector.
+inline std::vector<Vector> gradients(const std::vector<Var<double>>& nodes, size_t skip = 0) {
+  std::vector<Vector> out;
+  for (size_t t = skip; t < nodes.size(); ++t) out.push_back(gradient(nodes[t]));
+  return out;
+}
+inline std::vector<Vector> parts(const std::vector<Vector>& all, int64_t begin) {
+  std::vector<Vector> out;
+  for (const Vector& v : all) out.push_back(part(v, begin, kH));
+  return out;
+}
+
 /// (33) to (44), in derivatives_options.cpp.
 void check_options(Checker& checker);
 /// (45) to (51), in derivatives_output.cpp.
 void check_around_layers(Checker& checker);
+/// (63) to (76), in derivatives_cells.cpp.
+void check_other_cells(Checker& checker);
 
 }  // namespace longhand::lab

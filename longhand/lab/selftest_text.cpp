@@ -21,7 +21,8 @@ std::string options_of(const LatticePoint& point) {
     const auto toggle = static_cast<Toggle>(t);
     if (point.on(toggle)) out += (out.empty() ? "" : ", ") + std::string(toggle_name(toggle));
   }
-  return out.empty() ? "plain" : out;
+  if (out.empty()) out = "plain";
+  return point.cell == "lstm" ? out : point.cell + ", " + out;
 }
 
 // The worst difference of each check, as a part of its tolerance, over the points that have something in common.
@@ -40,21 +41,29 @@ struct Row {
   }
 };
 
-// A row for each option, over the points with it and one other at most; then those with nearly all, which would drown
-// the others; then all. On the full lattice each option's row has all its points.
+// A row for each option of LSTM layers, over the points with it and one other at most; then those with nearly all,
+// which would drown the others; then the other cells; then all. On the full lattice each option's row has all its
+// points.
 std::vector<Row> rows_by_option(const std::vector<PointResult>& results, bool full) {
-  std::vector<Row> rows;
+  std::vector<Row> rows, cells;
   for (int t = 0; t < kToggles; ++t) rows.push_back({.name = toggle_name(static_cast<Toggle>(t))});
   Row nearly_all{.name = "nearly all together"}, every{.name = "every point"};
   for (const PointResult& result : results) {
+    every.add(result);
+    if (result.point.cell != "lstm") {
+      const std::string name = "cell " + result.point.cell;
+      if (cells.empty() || cells.back().name != name) cells.push_back({.name = name});
+      cells.back().add(result);
+      continue;
+    }
     const bool alone = full || std::popcount(result.point.toggles) <= 2;
     for (int t = 0; t < kToggles; ++t) {
       if (alone && result.point.on(static_cast<Toggle>(t))) rows[static_cast<size_t>(t)].add(result);
     }
     if (!alone) nearly_all.add(result);
-    every.add(result);
   }
   if (!full) rows.push_back(nearly_all);
+  rows.insert(rows.end(), cells.begin(), cells.end());
   rows.push_back(every);
   return rows;
 }
@@ -77,9 +86,9 @@ std::string to_text(const std::vector<PointResult>& results, double seconds, boo
   const std::vector<const PointResult*> failures = failures_of(results);
   std::string out;
   out += fmt::format(
-      "Outputs, states and gradients of LSTM stacks, compared with the reference engine in double:\n"
-      "the fused kernels (on {}) in float, and with products in bf16 ({}); autograd in\n"
-      "double; and central differences.\n"
+      "Outputs, states and gradients of LSTM stacks, and of stacks of other cells, compared with the\n"
+      "reference engine in double: the fused kernels (on {}) in float, and with\n"
+      "products in bf16 ({}); autograd in double; and central differences.\n"
       "Each figure is the largest difference, relative to the largest value, over the points\n"
       "of its row; in brackets, the largest fraction of the tolerance.\n\n",
       fmt::join(kernels::simd_targets(), ", "), kernels::bf16_is_native() ? "native and emulated" : "emulated");

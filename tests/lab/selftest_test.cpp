@@ -26,6 +26,25 @@ TEST(SelfTest, WalksEveryPairOfOptionsOnEveryShape) {
   EXPECT_EQ(full_lattice().size(), 1U << 15U);
 }
 
+TEST(SelfTest, WalksEveryPairOfOptionsOfTheOtherCells) {
+  for (const bool every_shape : {false, true}) {
+    std::set<std::tuple<std::string, int, int>> seen;
+    for (const LatticePoint& point : other_cells_lattice(every_shape)) {
+      for (const Toggle of_the_lstm :
+           {Toggle::kProj, Toggle::kDropoutRecurrent, Toggle::kZoneout, Toggle::kZoneoutCell, Toggle::kLayerNorm}) {
+        EXPECT_FALSE(point.on(of_the_lstm));
+      }
+      for (int i = 0; i < kToggles; ++i) {
+        for (int j = 0; j < i; ++j) {
+          const bool both = point.on(static_cast<Toggle>(i)) && point.on(static_cast<Toggle>(j));
+          if (both && std::popcount(point.toggles) == 2) seen.insert({point.cell, i, j});
+        }
+      }
+    }
+    EXPECT_EQ(seen.size(), 3U * 14 * 13 / 2);
+  }
+}
+
 // The whole lattice is the user's to run; here, nothing, each option alone and all together.
 TEST(SelfTest, AgreesOnEveryOption) {
   std::vector<LatticePoint> points;
@@ -33,10 +52,14 @@ TEST(SelfTest, AgreesOnEveryOption) {
     const int on = std::popcount(point.toggles);
     if (on <= 1 || on == kToggles) points.push_back(point);
   }
+  for (const LatticePoint& point : other_cells_lattice(false)) {
+    if (std::popcount(point.toggles) <= 1) points.push_back(point);
+  }
   size_t done = 0;
   for (const PointResult& result : run_lattice(points, 2, [&](size_t n) { done = n; })) {
     for (const Comparison& check : result.checks) {
-      EXPECT_TRUE(check.passed()) << result.point.toggles << " " << check.where << " " << check.difference;
+      EXPECT_TRUE(check.passed()) << result.point.cell << " " << result.point.toggles << " " << check.where << " "
+                                  << check.difference;
     }
   }
   EXPECT_EQ(done, points.size());
@@ -50,8 +73,10 @@ TEST(Derivatives, EveryEquationAgreesWithTapeAndDifferences) {
                                  << result.differences;
     numbers.insert(result.number);
   }
-  // (1) to (4) are the forward pass, (38) the normalisation whose derivative is (39).
+  // (1) to (4) are the forward pass, (38) the normalisation whose derivative is (39); (60) to (62) and (73) are the
+  // forward passes of other cells. What (52) to (59) are about has tests of its own.
   for (int number = 5; number <= 51; ++number) EXPECT_EQ(numbers.count(number), number == 38 ? 0U : 1U) << number;
+  for (int number = 63; number <= 76; ++number) EXPECT_EQ(numbers.count(number), number == 73 ? 0U : 1U) << number;
 }
 
 }  // namespace

@@ -166,14 +166,16 @@ TEST(LanguageModel, EnginesGiveTheSameLossCurve) {
 // One text, learned by each cell to about where it stands after so few steps. Its symbols' frequencies alone would give
 // 2.4 nats.
 TEST(LanguageModel, LearnsWithEveryCell) {
-  for (const auto& [cell, ceiling] : {std::pair("lstm", 2.3), {"gru", 1.7}, {"rnn", 1.2}}) {
+  for (const auto& [cell, ceiling] : {std::pair("lstm", 2.3), {"gru", 1.7}, {"rnn", 1.2}, {"rnn-relu", 1.2}}) {
     for (const bool lines : {false, true}) {
       LanguageModelOptions options{.lstm = {.cell = cell, .hidden = 24, .dropout = 0.1}, .embed = 8};
       options.text.lines = lines;
-      const std::vector<double> curve = loss_curve(options, Engine::kAutograd, 1);
-      EXPECT_NEAR(curve.front(), std::log(16.0), 0.2) << cell;  // it begins with sixteen symbols alike
-      EXPECT_LT(curve.back(), ceiling) << cell;
-      EXPECT_EQ(curve, loss_curve(options, Engine::kAutograd, 3)) << cell;
+      for (const Engine engine : {Engine::kFused, Engine::kReference, Engine::kAutograd}) {
+        const std::vector<double> curve = loss_curve(options, engine, 1);
+        EXPECT_NEAR(curve.front(), std::log(16.0), 0.2) << cell;  // it begins with sixteen symbols alike
+        EXPECT_LT(curve.back(), ceiling) << cell;
+        EXPECT_EQ(curve, loss_curve(options, engine, 3)) << cell;
+      }
     }
   }
 }

@@ -110,7 +110,8 @@ TEST(LanguageModel, IsKeptInSmallerWeights) {
 // stay as they are.
 TEST(LanguageModel, FileRoundTripsWithEveryCell) {
   const TemporaryFolder folder;
-  for (const std::string cell : {"gru", "rnn"}) {
+  for (const std::string cell : {"gru", "rnn", "rnn-relu"}) {
+    const std::string layer = cell == "gru" ? "gru" : "rnn";
     LanguageModelOptions options{.lstm = {.cell = cell, .hidden = 9, .layers = 2}, .embed = 4};
     for (const bool bidirectional : {false, true}) {
       options.lstm.bidirectional = bidirectional;
@@ -129,16 +130,16 @@ TEST(LanguageModel, FileRoundTripsWithEveryCell) {
       }
       std::set<std::string> expected = {"embedding.weight", "output.weight", "output.bias"}, names;
       for (const char* name : {".weight_ih_l", ".weight_hh_l", ".bias_ih_l", ".bias_hh_l"}) {
-        for (const char* layer : {"0", "1"}) {
-          expected.insert(cell + name + layer);
-          if (bidirectional) expected.insert(cell + name + layer + "_reverse");
+        for (const char* number : {"0", "1"}) {
+          expected.insert(layer + name + number);
+          if (bidirectional) expected.insert(layer + name + number + "_reverse");
         }
       }
       const io::Safetensors file = io::Safetensors::read(folder / "model.safetensors");
       for (const auto& [name, tensor] : file.tensors()) names.insert(name);
       EXPECT_EQ(names, expected);
       std::vector<float> second(cell == "gru" ? 27 : 9);
-      file.copy_floats(cell + ".bias_hh_l1", {static_cast<int64_t>(second.size())}, second);
+      file.copy_floats(layer + ".bias_hh_l1", {static_cast<int64_t>(second.size())}, second);
       EXPECT_EQ(*std::max_element(second.begin(), second.end()) > 0.0F, cell == "gru");
     }
   }

@@ -80,7 +80,7 @@ TEST(Generate, ReadsTheContextBeforeThePrompt) {
 }
 
 TEST(Generate, WritesWithEveryCell) {
-  for (const char* cell : {"gru", "rnn"}) {
+  for (const char* cell : {"gru", "rnn", "rnn-relu"}) {
     Model m({.lstm = {.cell = cell, .hidden = 9}, .embed = 0});
     EXPECT_EQ(generated(m.model, "the", {.seed = 1}), generated(m.model, "the", {.seed = 1}));
     EXPECT_EQ(generated(m.model, "the", {.seed = 1}).size(), 60U);

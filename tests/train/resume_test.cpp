@@ -31,7 +31,8 @@ std::vector<Resumed> recipes_of_models() {
   const Recipe adam{.model = {.lstm = {.hidden = 20, .layers = 2, .dropout = 0.2}, .embed = 6},
                     .training = {.epochs = 4, .optimizer = {.learning_rate = 0.01}},
                     .text = some_prose()};
-  Recipe options = adam, both = adam, gru = adam, rnn = adam, lines = adam, one_hot = adam, bf16 = adam, sparse = adam;
+  Recipe options = adam, both = adam, gru = adam, rnn = adam, relu = adam, tape = adam, lines = adam, one_hot = adam,
+         bf16 = adam, sparse = adam;
   options.model.lstm = {.hidden = 20,
                         .layers = 2,
                         .proj = 8,
@@ -46,8 +47,10 @@ std::vector<Resumed> recipes_of_models() {
   both.model.lstm = {.hidden = 12, .bidirectional = true, .dropout_recurrent = 0.2};
   gru.model.lstm = {.cell = "gru", .hidden = 12, .layers = 2, .train_initial_state = true, .dropout = 0.1};
   rnn.model.lstm = {.cell = "rnn", .hidden = 12, .dropout = 0.1, .weight_drop = 0.2};
-  gru.how.engine = rnn.how.engine = nn::Engine::kAutograd;  // the cells that only the tape has
-  for (Recipe* recipe : {&gru, &rnn}) recipe->text = some_prose(700);
+  relu.model.lstm = {.cell = "rnn-relu", .hidden = 12, .bidirectional = true, .dropout = 0.1};
+  tape.model.lstm = gru.model.lstm;
+  tape.how.engine = nn::Engine::kAutograd;
+  tape.text = some_prose(700);
   lines.model = {.text = {.lines = true}, .lstm = {.hidden = 20}, .embed = 6};
   lines.text = some_verse();
   one_hot.model = {.lstm = {.hidden = 24}, .embed = 0};
@@ -56,9 +59,17 @@ std::vector<Resumed> recipes_of_models() {
   bf16.precision = kernels::Precision::kBf16;
   sparse.sparse_embedding = true;
   sparse.how.groups.accumulate = 2;
-  return {
-      {"Adam", adam}, {"Sgd", one_hot}, {"Lines", lines}, {"EveryOptionOfTheLayers", options}, {"Bidirectional", both},
-      {"Gru", gru},   {"Rnn", rnn},     {"Bf16", bf16},   {"SparseEmbedding", sparse}};
+  return {{"Adam", adam},
+          {"Sgd", one_hot},
+          {"Lines", lines},
+          {"EveryOptionOfTheLayers", options},
+          {"Bidirectional", both},
+          {"Gru", gru},
+          {"Rnn", rnn},
+          {"RnnRelu", relu},
+          {"GruOnTheTape", tape},
+          {"Bf16", bf16},
+          {"SparseEmbedding", sparse}};
 }
 
 std::vector<Resumed> recipes_of_training() {
