@@ -22,9 +22,13 @@ void PrintTo(const Mutant& mutant, std::ostream* out) { *out << mutant.from << "
 
 constexpr const char* kReference = "longhand/kernels/reference_lstm.h";
 constexpr const char* kFused = "longhand/kernels/lstm_backward.cpp";
+constexpr const char* kRecurrentReference = "longhand/kernels/reference_recurrent.h";
+constexpr const char* kRecurrentFused = "longhand/kernels/recurrent_backward.cpp";
+constexpr const char* kWeights = "longhand/kernels/weight_gradients.cpp";
 constexpr const char* kSymbols = "longhand/kernels/lstm_symbols.cpp";
 constexpr const char* kNorm = "longhand/kernels/layer_norm-inl.h";
 constexpr const char* kStack = "longhand/nn/lstm_stack.cpp";
+constexpr const char* kStackCells = "longhand/nn/lstm_stack_cells.cpp";
 constexpr const char* kStackLanes = "longhand/nn/lstm_stack_lanes.cpp";
 constexpr const char* kStackTape = "longhand/nn/lstm_stack_tape.cpp";
 
@@ -40,8 +44,9 @@ constexpr Mutant kMutants[] = {
     {"ReferenceForgetGate23", kReference, "dc_now[k] * c_prev[k] * f * (T(1) - f)", "dc_now[k] * f * (T(1) - f)"},
     {"ReferenceCandidate24", kReference, "dc_now[k] * i * (T(1) - g * g)", "dc_now[k] * i * (T(1) - g)"},
     {"ReferenceOutputGate25", kReference, "dm[k] * tanh_s * o * (T(1) - o)", "dm[k] * tanh_s * o * o"},
-    {"ReferenceInput26", kReference, "dx[j] += w[k * n + j] * d", "dx[j] -= w[k * n + j] * d"},
-    {"ReferenceWeights27and28", kReference, "dw[k * n + j] += d * x[j]", "dw[k * n + j] = d * x[j]"},
+    {"ReferenceInput26", kReference, "dx[j] += Round::of(w[k * n + j]) * d", "dx[j] -= Round::of(w[k * n + j]) * d"},
+    {"ReferenceWeights27and28", kReference, "dw[k * n + j] += d * Round::of(x[j])",
+     "dw[k * n + j] = d * Round::of(x[j])"},
     {"ReferenceBias29", kReference, "gradients.bias[k] += ", "gradients.bias[k] -= "},
     {"ReferenceInitialState30", kReference, "if (dc_first != nullptr) std::copy_n(dc_carry.data()",
      "if (dc_first != nullptr) std::copy_n(dc_now.data()"},
@@ -70,14 +75,16 @@ constexpr Mutant kMutants[] = {
     {"FusedForgetGate23", kFused, "hn::Mul(dc_f, hn::Load(d, row.c_prev + u))", "dc_f"},
     {"FusedCandidate24", kFused, "hn::NegMulAdd(g, g, one)", "hn::MulAdd(g, g, one)"},
     {"FusedOutputGate25", kFused, "hn::Mul(dm_o, tanh_s), hn::Sub(one, o)", "hn::Mul(dm_o, tanh_s), o"},
-    {"FusedInput26", kFused, ".a = d_ih + times.begin * B * 4 * Hp", ".a = args.cache.gates"},
+    {"FusedInput26", kWeights, ".a = args.d_ih + first * args.d_stride", ".a = args.d_ih"},
+    {"FusedInputOfRaggedRows26", kWeights, "std::fill_n(args.dx +", "if (false) std::fill_n(args.dx +"},
     {"FusedInputWeights27", kFused, "add_weight_gradients(d_hh, {w_hh, w_ih}, rows.count, context);",
      "add_weight_gradients(d_hh, {w_hh}, rows.count, context);"},
     {"FusedInitialHidden30", kFused, "copy_rows(pass.dh, Rp, args.dh_first)",
      "copy_rows(pass.dh_kept, Rp, args.dh_first)"},
     {"FusedNormRows39", "longhand/kernels/layer_norm.cpp", "args.gain, args.rstd[row * args.rstd_stride], 4, H, n);",
      "args.gain, 1.0F, 4, H, n);"},
-    {"FusedRecurrentWeights28", kFused, "Operand{args.h, 1, R, Rp, rows.prev}", "Operand{args.h, 1, R, Rp, rows.rows}"},
+    {"FusedRecurrentWeights28", kFused, "StepOperand{args.h, 1, R, Rp, rows.prev}",
+     "StepOperand{args.h, 1, R, Rp, rows.rows}"},
     {"FusedBias29", kFused, "add_sum(args.cache.gates, nullptr, 4, H, rows, args.gradients.bias, context);", ""},
     {"FusedInitialState30", kFused, "copy_rows(pass.dc, Hp, args.dc_first)", "copy_rows(pass.dm, Hp, args.dc_first)"},
     {"FusedFinalState30", kFused, "copy_rows(args.dc_last, Hp, pass.dc)", "copy_rows(nullptr, Hp, pass.dc)"},
@@ -98,14 +105,38 @@ constexpr Mutant kMutants[] = {
     {"FusedGainIh40", kFused, "add_sum(da, args.cache.norm_ih, 4, H, rows, args.gradients.gain_ih, context);", ""},
     {"FusedGainC41", kFused, "add_sum(pass.d_cell, args.cache.norm_c, 1", "add_sum(pass.d_cell, nullptr, 1"},
     {"FusedBiasC41", kFused, "add_sum(pass.d_cell, nullptr, 1, H, rows, args.gradients.bias_c, context);", ""},
-    {"FusedSymbolWeights27", kSymbols, "args.gradients.w_ih[k * I + context.symbols.symbols[s]] += ",
-     "args.gradients.w_ih[k * I + context.symbols.symbols[s]] = "},
+    {"FusedSymbolWeights27", kSymbols,
+     "w_ih[k * I + picked.distinct.symbols[s]] += ", "w_ih[k * I + picked.distinct.symbols[s]] = "},
     {"FusedSymbolGain40", kSymbols, "context.columns[at] * normalised[at]", "context.columns[at]"},
+    // The other cells, by the textbook and fused.
+    {"ReferenceGruGoesOn63", kRecurrentReference, "dh_carry[k] = z * dh_now", "dh_carry[k] = dh_now"},
+    {"ReferenceGruCandidate64", kRecurrentReference, "dh_now * (T(1) - z) * (T(1) - n * n)", "dh_now * (T(1) - n * n)"},
+    {"ReferenceGruUpdate65", kRecurrentReference, "dh_now * (h_prev[k] - n)", "dh_now * (h_now[k] - n)"},
+    {"ReferenceGruReset66", kRecurrentReference, "du_n * v_n * r * (T(1) - r)", "du_n * r * (T(1) - r)"},
+    {"ReferenceGruApart67", kRecurrentReference, "dv[2 * Hp + k] = du_n * r", "dv[2 * Hp + k] = du_n"},
+    {"ReferenceGruBias70", kRecurrentReference, "bias_hh[k] += dv[", "bias_hh[k] += du["},
+    {"ReferenceTanhSlope75", kRecurrentReference, "T(1) - h * h", "T(1) - h"},
+    {"ReferenceReluSlope75", kRecurrentReference, "h <= T(0) ? T(0) : T(1)", "T(1)"},
+    {"ReferencePlainCarry74", kRecurrentReference, "dh_carry[k] = T(0)", "dh_carry[k] = dh_now"},
+    {"FusedGruGoesOn63", kRecurrentFused, "hn::Store(dh_z, d, row.dh + u)", "hn::Store(dh, d, row.dh + u)"},
+    {"FusedGruLaterLost63", kRecurrentFused, "gemm_part(product, {0, count}, vectors, strips);\n}", "}"},
+    {"FusedGruCandidate64", kRecurrentFused, "hn::Mul(hn::Mul(dh, one_z), hn::NegMulAdd(n, n, one))",
+     "hn::Mul(dh, hn::NegMulAdd(n, n, one))"},
+    {"FusedGruUpdate65", kRecurrentFused, "hn::Sub(hn::Load(d, row.h_prev + u), n)", "hn::Load(d, row.h_prev + u)"},
+    {"FusedGruReset66", kRecurrentFused, "hn::Mul(hn::Mul(dv_n, hn::Load(d, kept + 3 * Hp)), hn::Sub(one, r))",
+     "hn::Mul(dv_n, hn::Load(d, kept + 3 * Hp))"},
+    {"FusedGruApart67", kRecurrentFused, "const V dv_n = hn::Mul(du_n, r);", "const V dv_n = du_n;"},
+    {"FusedGruWeights69", kRecurrentFused, "of_n(3, w_hh)", "of_n(2, w_hh)"},
+    {"FusedGruBias70", kRecurrentFused, "(gate == 2 ? 3 : gate) * Hp + k % H", "gate * Hp + k % H"},
+    {"FusedTanhSlope75", kRecurrentFused, "hn::Mul(dh, hn::NegMulAdd(h, h, hn::Set(d, 1.0F)))",
+     "hn::Mul(dh, hn::Sub(hn::Set(d, 1.0F), h))"},
+    {"FusedReluSlope75", kRecurrentFused, "hn::IfThenZeroElse(hn::Le(h, hn::Zero(d)), dh)", "dh"},
+    {"FusedFirstState76", kRecurrentFused, "if (steps.begin == 0 && args.dh_last != nullptr)", "if (false)"},
     // The stack around them, on which fused and reference both stand.
     {"StackWeightDrop35", kStack, "d.weight_mask[i] * d.d_dropped_w_hh[i]", "d.d_dropped_w_hh[i]"},
     {"StackResidual42", kStackLanes, "dx[i] += layer.dy[i];", "dx[i] -= layer.dy[i];"},
     {"StackInitialState43", kStack, "gradients[d.offsets.c_0 + k] += ", "gradients[d.offsets.c_0 + k] -= "},
-    {"StackReverseInput", kStack, ".add_to_dx = d.reverse", ".add_to_dx = false"},
+    {"StackReverseInput", kStackCells, ".add_to_dx = d.reverse", ".add_to_dx = false"},
     {"StackDropoutBetween44", kStackLanes, "if (dx != nullptr && drops(layer)) {", "if (false) {"},
     {"StackDropoutOutput44", kStack, "if (drops_output()) {", "if (false) {"},
     // Its penalties, and those of the tape.
@@ -153,9 +184,9 @@ TEST_P(Mutation, IsFoundByTheSelfTest) {
 
   // Sources that contain what was changed, and all that they define: the library's own are then never taken.
   const bool header = copy.extension() == ".h";
-  const std::string users = mutant.file == std::string(kReference) ? "longhand/nn/lstm_stack.cpp"
-                            : header                               ? "longhand/kernels/lstm_backward.cpp"
-                                                                   : mutant.file;
+  const std::string users = mutant.file == std::string(kNorm) ? "longhand/kernels/lstm_backward.cpp"
+                            : header                          ? kStackCells
+                                                              : mutant.file;
   const std::string unit = header ? LONGHAND_SOURCE_DIR "/" + users : copy.string();
   const std::string program = folder / "mutant";
   const std::string command =
