@@ -45,7 +45,7 @@ class Eval {
     check_report({file.path(), options_.data});
     const runs::TaskRow& task = runs::task_of(file);
     runs::check_options(task, table_);
-    if (given_.has("engine")) options_.engine = engine_;
+    options_.engine = nn::parse_engine(engine_);
     options_.examine = !report_.empty();
     std::string found_in_data;
     options_.on_found = [&](const std::string& found) {
@@ -85,10 +85,12 @@ class Eval {
     const runs::Evaluation evaluation =
         runs::evaluate_predictions(sources().file(predictions_), shown_name(predictions_));
     if (!report_.empty()) {
-      runs::write_evaluation_report(
-          report_,
-          {.title = shown_name(predictions_), .data = {}, .options = {}, .command = "longhand eval" + given_.as_typed()},
-          evaluation.findings, evaluation.text);
+      runs::write_evaluation_report(report_,
+                                    {.title = shown_name(predictions_),
+                                     .data = {},
+                                     .options = {},
+                                     .command = "longhand eval" + given_.as_typed()},
+                                    evaluation.findings, evaluation.text);
     }
     print(evaluation);
     return 0;

@@ -57,7 +57,7 @@ struct Generate {
     };
     const tasks::LanguageModel& language_model = *model->parts().language_model;
     if (given.has("engine")) {
-      tasks::TextReader reader(language_model, language_model.options().lstm.engine(engine));
+      tasks::TextReader reader(language_model, nn::parse_engine(engine));
       tasks::generate(language_model, prompt, length, sampler, data::parse_unknown(unknown), reader, emit);
     } else {
       const UnknownSymbols policy = unknown == "error"  ? UnknownSymbols::kError

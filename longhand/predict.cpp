@@ -268,7 +268,7 @@ void Generator::generate(const std::string& prompt, int64_t length, const Genera
                       "correct the options");
   }
   const tasks::LanguageModel& model = parts_->task_model;
-  tasks::TextReader reader(model, model.options().lstm.fastest_engine(),
+  tasks::TextReader reader(model, nn::Engine::kFused,
                            parts_->model->can_stream() ? &parts_->model->parts().step_weights() : nullptr);
   tasks::generate(model, prompt, length, options, policy(unknown), reader, emit);
 }

@@ -23,8 +23,7 @@ class WorkspacePool {
 
   struct Worker {
     template <class TaskModel>
-    Worker(const TaskModel& model, Threads threads)
-        : context(threads), workspace(model, model.options().lstm.fastest_engine(), context) {}
+    Worker(const TaskModel& model, Threads threads) : context(threads), workspace(model, nn::Engine::kFused, context) {}
     kernels::Context context;
     Workspace workspace;
   };

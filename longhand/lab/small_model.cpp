@@ -27,7 +27,7 @@ SmallModel::SmallModel(const SmallModelOptions& options, const SequenceTask& tas
     : options_(options),
       task_(task),
       network_(network_options(options, task)),
-      workspace_(initialised(network_, task.outputs(), options.seed), options.lstm.fastest_engine(), context_),
+      workspace_(initialised(network_, task.outputs(), options.seed), nn::Engine::kFused, context_),
       optimizer_(options.optimizer, static_cast<int64_t>(network_.parameters().values().size())) {
   if (options_.radius > 0.0) scale_recurrent_weights();
 }

@@ -62,8 +62,6 @@ int64_t LstmOptions::gates() const {
 
 std::string LstmOptions::layer_name() const { return kind() == Cell::kRnnRelu ? "rnn" : cell; }
 
-Engine LstmOptions::engine(const std::string& name) const { return parse_engine(name); }
-
 std::string LstmOptions::misplaced() const {
   if (is_lstm()) return "";
   if (proj > 0) return "proj";

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "longhand/base/options.h"
-#include "longhand/nn/engine.h"
 
 namespace longhand::nn {
 
@@ -52,9 +51,6 @@ struct LstmOptions {
 
   double input_dropout() const { return dropout_input < 0.0 ? dropout : dropout_input; }
   double output_dropout() const { return dropout_output < 0.0 ? dropout : dropout_output; }
-  /// The engine of this name. Throws a usage error where it cannot run the cell.
-  Engine engine(const std::string& name) const;
-  Engine fastest_engine() const { return Engine::kFused; }
 
   Cell kind() const;
   bool is_lstm() const { return kind() == Cell::kLstm; }

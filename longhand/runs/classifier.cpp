@@ -203,7 +203,7 @@ Evaluation evaluate_classifier(const tasks::ModelFile& file, const EvaluateOptio
       data::read_labelled(sources.file(options.data), model->options().columns, data::Labels::kWanted, name);
   options.on_found(name + ": " + texts.description);
   kernels::Context context(static_cast<int>(options.threads));
-  tasks::Classifier::Workspace workspace(*model, options.used(model->options().lstm), context);
+  tasks::Classifier::Workspace workspace(*model, options.engine, context);
   const tasks::LabelledCorpus corpus(*model, texts.examples);
   Evaluation out;
   const tasks::ClassScore score =

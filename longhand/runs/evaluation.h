@@ -2,13 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "longhand/base/options.h"
 #include "longhand/data/chunks.h"
-#include "longhand/nn/lstm_options.h"
+#include "longhand/nn/engine.h"
 #include "longhand/runs/findings.h"
 #include "longhand/runs/sources.h"
 #include "longhand/tasks/task.h"
@@ -18,18 +17,17 @@ namespace longhand::runs {
 struct EvaluateOptions {
   std::string data;
   int64_t threads = 0;
-  std::optional<std::string> engine;  ///< none: the fastest that the model's cell has
-  std::string unknown = "unk";        ///< of language models: error, skip or unk
-  int64_t batch = 1;                  ///< of language models: rows that the text is divided into
-  int64_t context = 0;                ///< of language models: preceding symbols of each prediction; 0: all
-  bool strict = false;                ///< of taggers: refuse tags that violate their scheme
-  bool examine = false;               ///< gather what a report shows, too
-  tasks::OnDone on_done{};            ///< progress, in what the task's losses are the means over
+  nn::Engine engine = nn::Engine::kFused;
+  std::string unknown = "unk";  ///< of language models: error, skip or unk
+  int64_t batch = 1;            ///< of language models: rows that the text is divided into
+  int64_t context = 0;          ///< of language models: preceding symbols of each prediction; 0: all
+  bool strict = false;          ///< of taggers: refuse tags that violate their scheme
+  bool examine = false;         ///< gather what a report shows, too
+  tasks::OnDone on_done{};      ///< progress, in what the task's losses are the means over
   /// Receives what was recognised in the data, before the model reads them.
   std::function<void(const std::string&)> on_found = [](const std::string&) {};
 
   void add_to(OptionTable& table);
-  nn::Engine used(const nn::LstmOptions& lstm) const { return engine ? lstm.engine(*engine) : lstm.fastest_engine(); }
 };
 
 struct Evaluation {

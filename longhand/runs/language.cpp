@@ -241,7 +241,7 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   kernels::Context context(static_cast<int>(options.threads));
   // Lines are sequences of their own, so reading many side by side changes nothing but the time.
   const int64_t rows = text.lines ? std::max<int64_t>(options.batch, 64) : options.batch;
-  tasks::LanguageModel::Workspace workspace(*model, options.used(model->options().lstm), context);
+  tasks::LanguageModel::Workspace workspace(*model, options.engine, context);
   tasks::EvaluateOptions how{.rows = rows, .context = options.context, .on_done = options.on_done};
   std::optional<LineExaminer> examiner;
   if (options.examine) {

@@ -159,7 +159,7 @@ std::vector<std::string> prompts_from(const tasks::LanguageModel& model, const d
 
 std::vector<Sample> samples_of(const tasks::LanguageModel& model, const std::vector<std::string>& prompts) {
   const int64_t symbols = model.options().text.level == "word" ? 180 : 480;  // of all prompts together
-  tasks::TextReader reader(model, model.options().lstm.fastest_engine());
+  tasks::TextReader reader(model, nn::Engine::kFused);
   std::vector<Sample> out;
   for (const std::string& prompt : prompts) {
     for (const double temperature : {0.5, 0.8, 1.1}) {

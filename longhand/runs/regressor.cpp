@@ -192,7 +192,7 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
   }
   options.on_found(name + ": " + table.describe());
   kernels::Context context(static_cast<int>(options.threads));
-  tasks::Regressor::Workspace workspace(*model, options.used(model->options().lstm), context);
+  tasks::Regressor::Workspace workspace(*model, options.engine, context);
   Evaluation out;
   const tasks::RegressionScore score =
       options.examine

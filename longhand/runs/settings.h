@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longhand/data/buckets.h"
+#include "longhand/nn/engine.h"
 #include "longhand/nn/lstm_options.h"
 #include "longhand/train/trainer.h"
 
@@ -58,7 +59,7 @@ class Settings {
   kernels::Precision used_precision() const {
     return precision == "bf16" ? kernels::Precision::kBf16 : kernels::Precision::kFloat;
   }
-  nn::Engine used_engine() const { return lstm().engine(engine); }
+  nn::Engine used_engine() const { return nn::parse_engine(engine); }
 
  protected:
   Settings() = default;

@@ -202,7 +202,7 @@ Evaluation evaluate_tagger(const tasks::ModelFile& file, const EvaluateOptions& 
   const std::string repairs = keep_scheme(sentences.sentences, model->scheme(), options.strict, name);
   options.on_found(fmt::format("{}: {}{}", name, sentences.description, repairs));
   kernels::Context context(static_cast<int>(options.threads));
-  tasks::Tagger::Workspace workspace(*model, options.used(model->options().lstm), context);
+  tasks::Tagger::Workspace workspace(*model, options.engine, context);
   const tasks::TaggedCorpus corpus(*model, std::move(sentences.sentences));
   Evaluation out;
   const tasks::TagScore score =

@@ -39,7 +39,7 @@ TEST(LanguageModel, SavesAndLoadsEveryOptionOfTheLayers) {
 std::vector<float> logits_after(LanguageModel& model, const data::Corpus& corpus) {
   kernels::Context context(1);
   model.pack(context);
-  LanguageModel::Workspace workspace(model, model.options().lstm.fastest_engine(), context);
+  LanguageModel::Workspace workspace(model, nn::Engine::kFused, context);
   nn::StackState<float> state = model.new_state();
   std::span<const float> logits;
   for (const int32_t s : corpus.symbols) logits = model.read(s, state, workspace);

@@ -38,8 +38,7 @@ std::string generated(LanguageModel& model, const std::string& prompt, const Sam
                       data::Unknown unknown = data::Unknown::kError) {
   kernels::Context context(1);
   std::string text;
-  const Engine engine = model.options().lstm.fastest_engine();
-  TextReader reader(model, engine);
+  TextReader reader(model, Engine::kFused);
   generate(model, prompt, 60, options, unknown, reader, [&](const std::string& piece) {
     text += piece;
     return true;
