@@ -211,26 +211,26 @@ LayerState Recurrence::back_gru(const LayerStep& step, const LayerState& after, 
   LayerState before = zero_state();
   Vector da(3 * H);
   for (size_t k = 0; k < H; ++k) {
-    const double dh = after.h[k], da_n = dh * (1.0 - z[k]) * (1.0 - n[k] * n[k]);
-    da[k] = da_n * step.reset[k] * r[k] * (1.0 - r[k]);
-    da[H + k] = dh * (step.before.h[k] - n[k]) * z[k] * (1.0 - z[k]);
-    da[2 * H + k] = da_n * r[k];  // by W_hn h + b_hn
-    if (roads.state) before.h[k] = z[k] * dh;
+    const double dh = after.h[k], da_n = dh * (1.0 - z[k]) * (1.0 - n[k] * n[k]);  // (64)
+    da[k] = da_n * step.reset[k] * r[k] * (1.0 - r[k]);                            // (66)
+    da[H + k] = dh * (step.before.h[k] - n[k]) * z[k] * (1.0 - z[k]);              // (65)
+    da[2 * H + k] = da_n * r[k];                                                   // (67)
+    if (roads.state) before.h[k] = z[k] * dh;                                      // (63)
   }
   keep_gates(da, w_.hidden, roads.gates);
-  multiply_add_transposed(w_.w_hh.data(), da.data(), static_cast<int64_t>(3 * H), w_.hidden, before.h.data());
+  multiply_add_transposed(w_.w_hh.data(), da.data(), static_cast<int64_t>(3 * H), w_.hidden, before.h.data());  // (63)
   return before;
 }
 
 LayerState Recurrence::back_plain(const LayerStep& step, const LayerState& after, Roads roads) const {
   LayerState before = zero_state();
   if ((roads.gates & 1U) == 0) return before;
-  Vector da = after.h;  // (32)
+  Vector da = after.h;  // (75)
   for (size_t k = 0; k < da.size(); ++k) {
     const double h = step.gates[k];
     da[k] *= w_.cell == nn::Cell::kRnn ? 1.0 - h * h : h > 0.0 ? 1.0 : 0.0;
   }
-  multiply_add_transposed(w_.w_hh.data(), da.data(), w_.hidden, w_.hidden, before.h.data());
+  multiply_add_transposed(w_.w_hh.data(), da.data(), w_.hidden, w_.hidden, before.h.data());  // (74)
   return before;
 }
 
