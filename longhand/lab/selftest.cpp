@@ -143,7 +143,8 @@ class Subject {
     const T* y = forward(engine, context);
     Results out;
     add(out, "outputs", y, dy_.size());
-    // A new h is a mean of the old one and something else, which may cancel: then it is small beside what it is made of.
+    // A new h is a mean of the old one and something else, which may cancel: then it is small beside what it is made
+    // of.
     for (const Buffer<T>& state : initial_) {
       if (!stack_.stack.options().lstm.is_lstm()) add(out, "initial state", state.data(), state.size());
     }

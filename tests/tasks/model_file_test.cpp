@@ -118,6 +118,7 @@ TEST(LanguageModel, FileRoundTripsWithEveryCell) {
       Model m(options);
       const std::span<float> values = m.model.parameters().values();
       for (size_t i = 0; i < values.size(); ++i) values[i] += 0.01F * static_cast<float>(i % 13);  // biases, too
+      m.model.parameters_changed();
       m.model.save(folder / "model.safetensors", values);
       const auto loaded = LanguageModel::load(folder.string());
       EXPECT_EQ(loaded->options().lstm.cell, cell);
