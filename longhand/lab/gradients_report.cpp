@@ -87,7 +87,7 @@ LabSection predictions(const GradientsResult& result, const GradientsOptions& op
     if (cell.updates != options.updates.front() && cell.updates != options.updates.back()) continue;
     const bool shown_here = cell.cell.name == "rnn" || cell.cell.name == "lstm-1" || cell.cell.name == "gru";
     if (!shown_here) continue;
-    io::Chart chart{.title = fmt::format("{}, {}", cell.cell.label, after(cell.updates)),
+    io::Chart chart{.title = fmt::format("{}, {}: measured, predicted, allowed", cell.cell.label, after(cell.updates)),
                     .x_title = "k: steps back",
                     .y_title = "norm of the gradient by the whole state, relative to k = 0",
                     .log_beyond = 1.0};
@@ -119,7 +119,7 @@ LabSection roads(const GradientsResult& result, const GradientsOptions& options)
       .table = {.columns = {"cell", "updates", "k"}}};
   for (const MeasuredCell& cell : result.cells) {
     if (cell.reach.parts.empty()) continue;
-    io::Chart chart{.title = fmt::format("{}, {}", cell.cell.label, after(cell.updates)),
+    io::Chart chart{.title = fmt::format("{}, {}: by which roads", cell.cell.label, after(cell.updates)),
                     .x_title = "k: steps back",
                     .y_title = "share of the gradient",
                     .log_x = true};
