@@ -1,4 +1,4 @@
-// longhand lab: experiments on models.
+// longhand lab: experiments on models, and a look into them.
 #include "cli/lab.h"
 
 #include <fmt/format.h>
@@ -60,6 +60,7 @@ void declare_lab(const Verb& longhand) {
   declare_lab_gradients(lab);
   declare_lab_remedies(lab);
   declare_lab_memory(lab);
+  declare_lab_microscope(lab);
 }
 
 }  // namespace longhand::cli

@@ -411,6 +411,19 @@ double StackWorkspace<T>::penalty(const StackInput<T>& input) const {
   return (options().lstm.activation_reg * squares + options().lstm.temporal_reg * changes) / static_cast<double>(width);
 }
 
+template <class T>
+StackActivations<T> StackWorkspace<T>::activations(size_t part, const StackInput<T>& input) const {
+  LONGHAND_CHECK(pass_ == Pass::kGradients);
+  const auto directions = static_cast<size_t>(options().lstm.directions());
+  const Direction& d = layers_[part / directions].directions[part % directions];
+  const int64_t first = d.reverse ? 0 : input.batch;  // the row of step 0 in arrays of T+1 slots
+  StackActivations<T> out{.h = d.h.data() + first * padded(options().lstm.state())};
+  if (!options().lstm.is_lstm() || engine_ == Engine::kAutograd) return out;
+  out.c = d.c.data() + first * padded(options().lstm.hidden);
+  out.gates = d.gates.data();
+  return out;
+}
+
 // The gradient of a direction's own output: of two directions, each has its part of the layer's.
 template <class T>
 const T* StackWorkspace<T>::direction_gradient(const Layer& layer, Direction& d, const StackInput<T>& input,

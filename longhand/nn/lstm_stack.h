@@ -188,6 +188,14 @@ struct StackGradient {
   T penalty_scale = T(0);
 };
 
+/// What a forward pass computed in one layer and direction. R = P or H.
+template <class T>
+struct StackActivations {
+  const T* h = nullptr;  ///< [T, B, padded(R)] outputs
+  const T* c = nullptr;  ///< [T, B, padded(H)] cell states; null: the cell has none, or the engine does not keep them
+  const T* gates = nullptr;  ///< [T, B, 4, padded(H)] i f g o after their activation; null likewise
+};
+
 /// The memory of a pass over a batch, forward and backward. It grows to the largest batch. The stack must outlive it.
 template <class T>
 class StackWorkspace {
@@ -205,6 +213,10 @@ class StackWorkspace {
   /// The sums of (49) and (50) over what the last forward computed; 0 unless it was for training. With N symbols in the
   /// batch, 1 / N times this is what activation regularisation adds to the mean loss.
   double penalty(const StackInput<T>& input) const;
+
+  /// What the last forward, which was for gradients, computed in part `part` (by layer and direction); good until the
+  /// next forward or backward.
+  StackActivations<T> activations(size_t part, const StackInput<T>& input) const;
 
   /// Gradients of the states of `batch` rows, in the order of StackState::arrays; see StackGradient.
   std::vector<Buffer<T>*> state_gradients(int64_t batch);

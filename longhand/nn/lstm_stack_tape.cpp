@@ -24,6 +24,18 @@ void copy_rows(std::span<const T> from, int64_t rows, int64_t width, T* to, int6
   }
 }
 
+// Where the kernels leave them: activations() reads them.
+template <class T>
+void keep_outputs(const std::vector<Var<T>>& h, const StackInput<T>& input, int64_t width, bool reverse,
+                  Buffer<T>& to) {
+  const int64_t slot = input.batch * padded(width);
+  to.resize((input.steps + 1) * slot);
+  for (size_t t = 0; t < h.size(); ++t) {
+    const int64_t at = static_cast<int64_t>(t) + (reverse ? 0 : 1);
+    copy_rows(h[t].value(), input.batch, width, to.data() + at * slot, padded(width));
+  }
+}
+
 }  // namespace
 
 // Records one direction of a layer, leaves its final state, and returns its outputs.
@@ -125,6 +137,7 @@ const T* StackWorkspace<T>::record(const StackInput<T>& input, StackState<T>& st
     std::vector<Var<T>> joined;
     for (Direction& d : layer.directions) {
       const std::vector<Var<T>> h = record_direction(d, input, x, state, values);
+      if (pass_ == Pass::kGradients) keep_outputs(h, input, lstm.state(), d.reverse, d.h);
       for (size_t t = 0; t < h.size(); ++t) {
         if (d.reverse) {
           joined[t] = concat_columns(joined[t], h[t]);

@@ -1,5 +1,8 @@
 #include "longhand/nn/output_layer.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "longhand/base/error.h"
 #include "longhand/nn/layers.h"
 
@@ -48,6 +51,19 @@ void LinearLayer::backward(const OutputRows& in, const float* dy, int64_t dy_str
                    .dw = weight_gradient(),
                    .dbias = bias_gradient()},
                   packed_, workspace.engine, workspace.context);
+}
+
+void LinearLayer::backward_input(int64_t n, const float* dy, int64_t dy_stride, float* dx, int64_t dx_stride) const {
+  const float* w = arena_.value(weight_);
+  std::vector<double> sums(static_cast<size_t>(inputs_));
+  for (int64_t row = 0; row < n; ++row) {
+    std::fill(sums.begin(), sums.end(), 0.0);
+    for (int64_t k = 0; k < outputs_; ++k) {
+      const auto d = static_cast<double>(dy[row * dy_stride + k]);
+      for (int64_t j = 0; j < inputs_; ++j) sums[static_cast<size_t>(j)] += d * static_cast<double>(w[k * inputs_ + j]);
+    }
+    for (int64_t j = 0; j < inputs_; ++j) dx[row * dx_stride + j] = static_cast<float>(sums[static_cast<size_t>(j)]);
+  }
 }
 
 OutputLayer::OutputLayer(const OutputLayerOptions& options, ParameterArena& arena) : tied_(options.tied) {
@@ -103,6 +119,17 @@ void OutputLayer::backward(const OutputRows& in, const float* dy, int64_t dy_str
                            OutputWorkspace& workspace) {
   LONGHAND_CHECK(!tied_);
   linear_->backward(in, dy, dy_stride, dx, workspace);
+}
+
+void OutputLayer::backward_input(int64_t n, const float* dy, int64_t dy_stride, float* dx) const {
+  if (!projection_) {
+    linear_->backward_input(n, dy, dy_stride, dx, padded(linear_->inputs()));
+    return;
+  }
+  const int64_t stride = padded(projection_->outputs());
+  std::vector<float> d_projected(static_cast<size_t>(n * stride));
+  linear_->backward_input(n, dy, dy_stride, d_projected.data(), stride);
+  projection_->backward_input(n, d_projected.data(), stride, dx, padded(projection_->inputs()));
 }
 
 kernels::SoftmaxCrossEntropy<float> OutputLayer::head(const OutputRows& in, const int32_t* targets, float* losses,

@@ -40,6 +40,7 @@ class LinearLayer {
   LinearLayer(int64_t inputs, int64_t outputs, size_t weight, std::optional<size_t> bias, ParameterArena& arena)
       : inputs_(inputs), outputs_(outputs), weight_(weight), bias_(bias), arena_(arena) {}
 
+  int64_t inputs() const { return inputs_; }
   int64_t outputs() const { return outputs_; }
   void pack(bool training, kernels::Context& context);
   void pack_step(kernels::WeightType type, kernels::PackedLinearStep& packed) const;
@@ -51,6 +52,9 @@ class LinearLayer {
   void forward(const OutputRows& in, float* y, int64_t y_stride, OutputWorkspace& workspace) const;
   /// From dy [N, outputs]: adds to the parameters' gradients, and writes the named rows of dx [*, padded(inputs)].
   void backward(const OutputRows& in, const float* dy, int64_t dy_stride, float* dx, OutputWorkspace& workspace);
+
+  /// From dy [N, outputs]: writes dx [N, inputs], in plain loops.
+  void backward_input(int64_t n, const float* dy, int64_t dy_stride, float* dx, int64_t dx_stride) const;
 
   float* weight_gradient() { return arena_.gradient(weight_); }
   float* bias_gradient() { return bias_ ? arena_.gradient(*bias_) : nullptr; }
@@ -94,6 +98,9 @@ class OutputLayer {
   void forward(const OutputRows& in, float* y, int64_t y_stride, OutputWorkspace& workspace) const;
   /// From dy [N, K]: adds to the parameters' gradients, and writes the rows of dx [*, padded(S)]. Not for tied weights.
   void backward(const OutputRows& in, const float* dy, int64_t dy_stride, float* dx, OutputWorkspace& workspace);
+
+  /// From dy [N, K]: writes dx [N, padded(S)], and computes no gradient of a parameter. Plain loops: for a few rows.
+  void backward_input(int64_t n, const float* dy, int64_t dy_stride, float* dx) const;
 
   struct Softmax {
     const int32_t* targets = nullptr;  ///< of each row of x

@@ -84,6 +84,10 @@ class Tagger : public NetworkModel {
   /// sentences all of whose labels are). `counted` words were.
   double loss(const TagBatch& batch, int64_t& counted, Workspace& workspace) const;
 
+  /// The chain by which label sequences are scored: without a CRF, one in which all allowed transitions have the same
+  /// score.
+  nn::CrfLayer<float> crf() const;
+
   /// Reads a batch; `loss` does so, too.
   void read(const data::WordBatch& batch, Workspace& workspace) const;
   /// Throws an input error if a sentence of this many words is too long for its `n` best tag sequences.
@@ -97,7 +101,6 @@ class Tagger : public NetworkModel {
   static nn::OutputRows all_rows(const data::WordBatch& batch, const float* output);
   double softmax(const TagBatch& batch, const float* output, const nn::GradientPass& training, Workspace& workspace);
   double chain(const TagBatch& batch, const float* output, const nn::GradientPass& training, Workspace& workspace);
-  nn::CrfLayer<float> crf() const;
   void allow_steps();
   Tagging most_probable(const data::WordBatch& batch, int64_t row, const Workspace& workspace) const;
   nn::CrfInput<float> crf_input(const data::WordBatch& batch, const Workspace& workspace) const;
