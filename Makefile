@@ -2,7 +2,7 @@
 longhand := build/release/bin/longhand
 jobs := $(shell nproc)
 
-.PHONY: all deps configure binary build demo test test-thorough fuzz unit bench docs format lint
+.PHONY: all deps configure binary build demo test test-thorough fuzz unit bench docs pictures format lint
 
 all: build
 
@@ -53,6 +53,10 @@ bench: build
 
 docs: build
 	@tools/make_options_page.sh $(longhand) >docs/options.md
+
+# Of README and docs, by the commands that they show.
+pictures: build
+	@tools/make_pictures.sh $(longhand)
 
 format:
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i

@@ -17,6 +17,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/io/config.h"
+#include "longhand/io/picture.h"
 #include "longhand/lab/comparison_page.h"
 #include "longhand/lab/variant_runs.h"
 #include "longhand/tasks/language_model.h"
@@ -33,6 +34,7 @@ struct CompareControl {
   bool quiet = false;
   bool json = false;
   bool markdown = false;
+  bool pictures = false;
 
   void add_to(OptionTable& table) {
     table.begin_group("Comparing");
@@ -42,6 +44,7 @@ struct CompareControl {
     table.add("out", out, "folder for the runs and results; by default runs/compare-SET, or named after the grid file");
     table.add("quiet", quiet, "print no progress");
     table.add("json", json, "print the result as a JSON object");
+    table.add("pictures", pictures, "write each plot as an SVG file, too");
     table.add("markdown", markdown, "print the table in Markdown");
   }
 };
@@ -221,6 +224,7 @@ class Compare {
     io::write_file(control_.out + "/compare.json", json + "\n");
     io::write_file(control_.out + "/compare.csv", lab::to_csv(comparison));
     io::write_file(control_.out + "/report.html", lab::comparison_page(comparison));
+    if (control_.pictures) io::write_pictures(control_.out + "/compare", lab::comparison_charts(comparison));
     if (control_.json) {
       write_json(json);
     } else if (control_.markdown) {

@@ -8,6 +8,8 @@
 #include "cli/sources.h"
 #include "longhand/base/error.h"
 #include "longhand/io/file.h"
+#include "longhand/io/picture.h"
+#include "longhand/runs/pages.h"
 #include "longhand/runs/registry.h"
 #include "longhand/runs/report.h"
 
@@ -27,6 +29,7 @@ class Eval {
         "report", report_,
         "page to write (HTML), with what the task's figures are made of: forecasts, the confusion matrix and the "
         "most confident errors, the tags confused, or the most surprising lines and samples");
+    table_.add("pictures", pictures_, "write the report's forecast charts as SVG files, too (regressors)");
     table_.add("json", json_, "print the result as a JSON object");
   }
 
@@ -37,6 +40,9 @@ class Eval {
 
   int run() {
     given_.apply(table_);
+    if (pictures_ && report_.empty()) {
+      throw usage_error("longhand eval: expected --report with --pictures, found none", "give --report FILE.html");
+    }
     if (!predictions_.empty()) return score_predictions();
     if (model_path_.empty())
       throw usage_error("longhand eval: expected a model, found none", "give a model file or the folder of a run");
@@ -66,6 +72,12 @@ class Eval {
                                      .options = task.summary(file).options,
                                      .command = "longhand eval " + shell_word(model_path_) + given_.as_typed()},
                                     evaluation.findings, evaluation.text);
+      if (pictures_ && !evaluation.findings.forecasts) {
+        say("note: --pictures does nothing: a {} has no forecast charts\n", task.name);
+      } else if (pictures_) {
+        io::write_pictures(std::filesystem::path(report_).replace_extension().string(),
+                           runs::charts_of(*evaluation.findings.forecasts));
+      }
     }
     print(evaluation);
     return 0;
@@ -126,6 +138,7 @@ class Eval {
   std::string model_path_;
   std::string predictions_;
   std::string report_;
+  bool pictures_ = false;
   std::string engine_ = "fused";
   bool json_ = false;
   runs::EvaluateOptions options_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "longhand/io/chart_axes.h"
+#include "longhand/io/file.h"
 
 namespace longhand::io {
 namespace {
@@ -89,6 +90,20 @@ std::string picture_key(const Chart& chart, double& height) {
   return out;
 }
 
+// A title as part of a file's name: letters and digits, with dashes between words.
+std::string file_name(const std::string& title) {
+  std::string out;
+  for (const char c : title) {
+    const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (kept) {
+      out += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    } else if (!out.empty() && out.back() != '-') {
+      out += '-';
+    }
+  }
+  return out.substr(0, out.find_last_not_of('-') + 1);
+}
+
 }  // namespace
 
 std::string draw_picture(const Chart& asked) {
@@ -103,6 +118,13 @@ std::string draw_picture(const Chart& asked) {
       "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1:.0f}' width='{0}' height='{1:.0f}' role='img' "
       "aria-label='{2}'>\n<style>{3}</style>\n<rect class='paper' width='{0}' height='{1:.0f}'/>\n{4}{5}</svg>\n",
       kWidth, height, escape_html(with->chart.title), kPictureStyle, body, key);
+}
+
+void write_pictures(const std::string& prefix, const std::vector<Chart>& charts) {
+  for (const Chart& chart : charts) {
+    const std::string picture = draw_picture(chart);
+    if (!picture.empty()) write_file(prefix + "-" + file_name(chart.title) + ".svg", picture);
+  }
 }
 
 }  // namespace longhand::io

@@ -57,7 +57,7 @@ std::vector<io::Point> points(const ComparedRun& run, bool held_out, double Curv
   return out;
 }
 
-std::string loss_chart(const RunComparison& comparison, bool held_out, double CurvePoint::*x, const char* x_title) {
+io::Chart loss_chart(const RunComparison& comparison, bool held_out, double CurvePoint::*x, const char* x_title) {
   io::Chart chart{.title = fmt::format("{} loss{} by {}", held_out ? "Held-out" : "Training",
                                        comparison.has_perplexity ? " (nats per symbol)" : "", x_title),
                   .x_title = x_title,
@@ -77,7 +77,7 @@ std::string loss_chart(const RunComparison& comparison, bool held_out, double Cu
     }
   }
   chart.curves.insert(chart.curves.end(), middle.begin(), middle.end());
-  return io::draw(chart);
+  return chart;
 }
 
 std::string swatch(int variant) {
@@ -117,9 +117,9 @@ std::string table_html(const ComparisonTable& table) {
   return html + (table.notes.empty() ? "" : ".") + "</p>\n";
 }
 
-std::string charts(const RunComparison& comparison, bool held_out) {
-  const std::string html = loss_chart(comparison, held_out, &CurvePoint::epoch, "epoch") +
-                           loss_chart(comparison, held_out, &CurvePoint::seconds, "seconds of training");
+std::string charts(const RunComparison& comparison) {
+  std::string html;
+  for (const io::Chart& chart : comparison_charts(comparison)) html += io::draw(chart);
   const bool seeds = std::any_of(comparison.variants.begin(), comparison.variants.end(),
                                  [](const ComparedVariant& variant) { return finished(variant).size() > 1; });
   if (html.empty() || !seeds) return html;
@@ -146,14 +146,19 @@ std::string variants_html(const RunComparison& comparison) {
 
 }  // namespace
 
-std::string comparison_page(const RunComparison& comparison) {
+std::vector<io::Chart> comparison_charts(const RunComparison& comparison) {
   const bool held_out = has_valid_loss(comparison);
+  return {loss_chart(comparison, held_out, &CurvePoint::epoch, "epoch"),
+          loss_chart(comparison, held_out, &CurvePoint::seconds, "seconds of training")};
+}
+
+std::string comparison_page(const RunComparison& comparison) {
   std::string html = io::page_start(comparison.title.empty() ? "Comparison" : comparison.title, kTableStyle);
   if (!comparison.machine.empty()) html += "<p class=soft>" + io::escape_html(comparison.machine) + "</p>\n";
   if (comparison.variants.empty() && comparison.published.empty()) {
     html += "<p>There is nothing to compare.</p>\n";
   } else {
-    html += table_html(make_table(comparison)) + charts(comparison, held_out);
+    html += table_html(make_table(comparison)) + charts(comparison);
   }
   if (!comparison.variants.empty()) html += variants_html(comparison);
   if (!comparison.common.empty()) {

@@ -3,12 +3,17 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "longhand/io/chart.h"
 #include "longhand/lab/comparison.h"
 
 namespace longhand::lab {
 
 /// The whole HTML page. The loss drawn is the held-out one if any run has it, else that of training.
 std::string comparison_page(const RunComparison& comparison);
+
+/// Its charts: losses by epoch and by seconds of training.
+std::vector<io::Chart> comparison_charts(const RunComparison& comparison);
 
 }  // namespace longhand::lab

@@ -116,7 +116,8 @@ LabSection roads(const GradientsResult& result, const GradientsOptions& options)
                 "gate by which the others first left it, (22) to (25) and (20). A part's share is its "
                 "component along the whole, so that the shares add up to 1; a negative one works against the "
                 "others. Means over the sequences."},
-      .table = {.columns = {"cell", "updates", "k"}}};
+      .table = {.columns = {"cell", "updates", "k"}},
+      .on_page_alone = true};
   for (const MeasuredCell& cell : result.cells) {
     if (cell.reach.parts.empty()) continue;
     io::Chart chart{.title = fmt::format("{}, {}: by which roads", cell.cell.label, after(cell.updates)),

@@ -30,20 +30,6 @@ std::string csv_field(const std::string& text) {
   return out + "\"";
 }
 
-// A title as part of a file's name: letters and digits, with dashes between words.
-std::string file_name(const std::string& title) {
-  std::string out;
-  for (const char c : title) {
-    const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (kept) {
-      out += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    } else if (!out.empty() && out.back() != '-') {
-      out += '-';
-    }
-  }
-  return out.substr(0, out.find_last_not_of('-') + 1);
-}
-
 }  // namespace
 
 std::string to_text(const LabTable& table) {
@@ -93,7 +79,7 @@ std::string to_csv(const LabTable& table) {
 std::string to_text(const LabReport& report) {
   std::string out = report.title + "\n";
   for (const LabSection& section : report.sections) {
-    if (section.table.rows.empty()) continue;
+    if (section.table.rows.empty() || section.on_page_alone) continue;
     out += "\n" + section.heading + "\n" + to_text(section.table);
   }
   if (!report.summary.empty()) out += "\n";
@@ -127,10 +113,7 @@ void write_report(const std::string& folder, const LabReport& report, bool pictu
   io::write_file(path + ".csv", to_csv(report.csv));
   io::write_file(path + ".html", to_page(report));
   for (const LabSection& section : report.sections) {
-    for (const io::Chart& chart : section.charts) {
-      const std::string picture = pictures ? io::draw_picture(chart) : "";
-      if (!picture.empty()) io::write_file(path + "-" + file_name(chart.title) + ".svg", picture);
-    }
+    if (pictures) io::write_pictures(path, section.charts);
   }
 }
 

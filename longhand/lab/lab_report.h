@@ -27,6 +27,7 @@ struct LabSection {
   std::vector<std::string> words;  ///< paragraphs
   std::vector<io::Chart> charts;
   LabTable table;
+  bool on_page_alone = false;  ///< too much for a terminal
 };
 
 struct LabReport {

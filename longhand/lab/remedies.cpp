@@ -74,8 +74,8 @@ std::vector<Remedy> remedies(const RemediesOptions& options) {
   std::vector<Remedy> out;
   const auto cell = [](const char* name) { return parse_cells(name)[0]; };
   for (const char* name : {"rnn", "lstm-1"}) {
-    for (const char* init :
-         {"standard-uniform", "normal", "xavier-uniform", "xavier-normal", "he-uniform", "he-normal", "orthogonal"}) {
+    for (const char* init : {"standard-uniform", "uniform", "normal", "standard-normal", "xavier-uniform",
+                             "xavier-normal", "he-uniform", "he-normal", "orthogonal"}) {
       Remedy remedy{"initialiser, " + cell(name).label, init, base_model(options, cell(name))};
       remedy.model.init.init = init;
       out.push_back(remedy);

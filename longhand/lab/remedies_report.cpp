@@ -70,7 +70,8 @@ LabSection equations_section(const RemediesResult& result, const RemediesOptions
 LabSection group_section(const std::vector<const RemedyResult*>& rows, const RemediesOptions& options) {
   const bool deep = rows[0]->remedy.model.lstm.layers > 1;
   const bool clips = rows[0]->remedy.group.starts_with("clipping");
-  LabSection out{.heading = capitalised(rows[0]->remedy.group), .table = {.columns = {"change"}}};
+  LabSection out{
+      .heading = capitalised(rows[0]->remedy.group), .table = {.columns = {"change"}}, .on_page_alone = true};
   const auto add = [&out](const char* name) { out.table.columns.emplace_back(name); };
   if (deep) {
     add("bottom to top");
@@ -115,6 +116,37 @@ LabSection group_section(const std::vector<const RemedyResult*>& rows, const Rem
   return out;
 }
 
+// All in one table: medians alone.
+LabSection overview(const RemediesResult& result, const RemediesOptions& options) {
+  LabSection out{
+      .heading = "One change at a time",
+      .words =
+          {fmt::format("Each row is a training of {} updates by Adam, or by SGD where that is said: medians over {} "
+                       "seeds here, with their ranges below.",
+                       options.updates, options.seeds),
+           "Factor per step: what each step back multiplies the gradient by, before the training. Steps to 1/1000: "
+           "how far back a thousandth of the gradient by h is left, before and after the training. Bottom to top: "
+           "in a stack, the gradient of the bottom layer's bias over that of the top layer's, before the training. "
+           "Largest gradient: the largest norm of an update's gradient, before clipping. Loss: nats per symbol on "
+           "held-out text, in windows of equal length for all."},
+      .table = {.columns = {"remedy", "change", "factor per step", "steps to 1/1000", "after training", "bottom to top",
+                            "largest gradient", "held-out loss"}}};
+  const auto first_word = [](const std::string& text) { return text.substr(0, text.find(" (")); };
+  std::string group;
+  for (const RemedyResult& row : result.rows) {
+    const bool deep = row.remedy.model.lstm.layers > 1;
+    out.table.rows.push_back({row.remedy.group == group ? "" : row.remedy.group, row.remedy.change,
+                              deep ? "" : first_word(values_text(row.runs, &RemedyRun::factor)),
+                              deep ? "" : first_word(steps_of(row, &RemedyRun::steps_before, options.reach.steps)),
+                              deep ? "" : first_word(steps_of(row, &RemedyRun::steps_after, options.reach.steps)),
+                              deep ? first_word(values_text(row.runs, &RemedyRun::layers_ratio)) : "",
+                              first_word(values_text(row.runs, &RemedyRun::largest_norm)),
+                              first_word(values_text(row.runs, &RemedyRun::loss))});
+    group = row.remedy.group;
+  }
+  return out;
+}
+
 void add_runs(const RemedyResult& row, const RemediesOptions& options, LabReport& report) {
   for (size_t s = 0; s < row.runs.size(); ++s) {
     const RemedyRun& run = row.runs[s];
@@ -143,17 +175,7 @@ LabReport remedies_report(const RemediesResult& result, const RemediesOptions& o
   LabReport report{.name = "remedies",
                    .title = fmt::format("What helps against vanishing and exploding gradients: {}, {} hidden units",
                                         source, options.hidden)};
-  report.sections.push_back(
-      {.heading = "What is shown",
-       .words = {
-           fmt::format("Each row is a training of {} updates by Adam, or by SGD where that is said, with {} seeds: "
-                       "the median, and the range in brackets.",
-                       options.updates, options.seeds),
-           "Factor per step: what each step back multiplies the gradient by. Steps to 1/1000: how far back a "
-           "thousandth of the gradient by h is left, before and after the training. Bottom to top: in a stack, "
-           "the gradient of the bottom layer's bias over that of the top layer's, before the training. Largest "
-           "gradient: the largest norm of an update's gradient, before clipping. Loss: nats per symbol on "
-           "held-out text, in windows of equal length for all."}});
+  report.sections.push_back(overview(result, options));
   report.csv.columns = {"remedy",      "change",        "seed",         "factor", "steps_before",
                         "steps_after", "bottom_to_top", "largest_norm", "loss"};
   std::vector<const RemedyResult*> group;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "longhand/io/chart.h"
 #include "longhand/runs/classifier_findings.h"
 #include "longhand/runs/language_findings.h"
 #include "longhand/runs/regressor_findings.h"
@@ -13,6 +15,8 @@ namespace longhand::runs {
 
 /// Forecasts over what came, for every target: errors, curves, residuals, errors by step ahead.
 std::string page_of(const ForecastFindings& findings);
+/// Of these the last forecasts over what came: a chart for each target and step that is drawn.
+std::vector<io::Chart> charts_of(const ForecastFindings& findings);
 /// The confusion matrix, the figures of each class, and the texts that were most confidently wrong.
 std::string page_of(const ClassFindings& findings);
 /// Precision, recall and F1 by type, and the tags that were confused, with examples.

@@ -97,22 +97,45 @@ std::string residual_charts(const std::string& what, const ForecastCurves& curve
   return html + "</div>\n";
 }
 
-std::string forecast_charts(const std::string& name, const ForecastCurves& curves, const std::string& naive,
+// The last forecasts over what came, beside the naive ones.
+io::Chart last_forecasts(const std::string& what, const ForecastCurves& curves, const std::string& naive, bool many) {
+  return by_row(what + (many ? fmt::format(": the last {} forecasts", curves.last_actual.size()) : ""),
+                {{naive, kDashed + kNaiveColour, curves.last_naive},
+                 {"actual", kActualColour, curves.last_actual},
+                 {"forecast", kForecastColour, curves.last_forecast}});
+}
+
+bool has_earlier(const ForecastFindings& findings, const ForecastCurves& curves) {
+  return findings.windows > static_cast<int64_t>(curves.last_actual.size());
+}
+
+std::string name_of(const TargetForecasts& target, const ForecastCurves& curves) {
+  return column_name(target) + ", " + step_name(curves.step);
+}
+
+std::string forecast_charts(const std::string& what, const ForecastCurves& curves, const std::string& naive,
                             bool many) {
-  const std::string what = name + ", " + step_name(curves.step);
   std::string html;
   if (many) {
     html += io::draw(by_row(what + ": all forecasts", {{"actual", kActualColour, curves.actual},
                                                        {"forecast", kForecastColour, curves.forecast}}));
   }
-  html += io::draw(by_row(what + (many ? fmt::format(": the last {} forecasts", curves.last_actual.size()) : ""),
-                          {{naive, kDashed + kNaiveColour, curves.last_naive},
-                           {"actual", kActualColour, curves.last_actual},
-                           {"forecast", kForecastColour, curves.last_forecast}}));
+  html += io::draw(last_forecasts(what, curves, naive, many));
   return html + residual_charts(what, curves, naive);
 }
 
 }  // namespace
+
+std::vector<io::Chart> charts_of(const ForecastFindings& findings) {
+  std::vector<io::Chart> out;
+  for (const TargetForecasts& target : findings.targets) {
+    for (const ForecastCurves& curves : target.curves) {
+      out.push_back(
+          last_forecasts(name_of(target, curves), curves, naive_name(findings), has_earlier(findings, curves)));
+    }
+  }
+  return out;
+}
 
 std::string page_of(const ForecastFindings& findings) {
   if (findings.targets.empty()) return "";
@@ -132,8 +155,7 @@ std::string page_of(const ForecastFindings& findings) {
           fmt::format("<p class=soft>Of {} steps ahead, the first and the last are drawn.</p>\n", target.model.size());
     }
     for (const ForecastCurves& curves : target.curves) {
-      html += forecast_charts(column_name(target), curves, naive,
-                              findings.windows > static_cast<int64_t>(curves.last_actual.size()));
+      html += forecast_charts(name_of(target, curves), curves, naive, has_earlier(findings, curves));
     }
   }
   if (charted < findings.targets.size()) {
