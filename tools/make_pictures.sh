@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the pictures in docs/pictures from runs of the binary: make pictures. About six minutes on two cores.
+# Makes the pictures in docs/pictures from runs of the binary: make pictures. About two minutes on two cores.
 set -eu
 
 longhand=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
@@ -18,7 +18,7 @@ cp gradients/gradients-plain-tanh-at-initialisation-measured-predicted-allowed.s
 cp memory/memory-accuracy-by-gap.svg "$pictures/memory.svg"
 
 "$longhand" lab remedies --only clipping --pictures --quiet --out clipping
-cp clipping/remedies-clipping-plain-relu-with-recurrent-weights-of-spectral-radius-1-3-sgd-gradient-of-each-update.svg \
+cp clipping/remedies-clipping-plain-relu-of-spectral-radius-1-3-sgd-gradient-of-each-update.svg \
   "$pictures/explosion.svg"
 "$longhand" lab remedies --only 'skip connections, 8 layers of LSTM' --pictures --quiet --out stack
 cp stack/remedies-skip-connections-8-layers-of-lstm-forget-bias-1-training-loss.svg "$pictures/stack.svg"

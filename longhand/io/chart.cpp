@@ -93,11 +93,6 @@ std::string line(const Axis& x, const Axis& y, const Curve& curve) {
                      escape_html(curve.label));
 }
 
-const char* logarithmic(const Axis& x, const Axis& y) {
-  if (x.log && y.log) return " (both axes: logarithmic)";
-  return x.log ? " (logarithmic)" : y.log ? " (vertical axis: logarithmic)" : "";
-}
-
 // The area between the ends of a curve's intervals.
 std::string band(const Axis& x, const Axis& y, const Curve& curve) {
   if (curve.band.empty()) return "";
@@ -147,7 +142,7 @@ std::string draw(const Chart& asked) {
       "<figure>{}{}<div class=plot style='--y:{}'><svg viewBox='0 0 1000 1000' preserveAspectRatio=none role=img "
       "aria-label='{}'>{}{}</svg>{}{}</div><div class=axis>{}</div></figure>\n",
       caption(chart), y_title, width, escape_html(chart.title), grid(y), lines, tick_labels(x, y), dots,
-      escape_html(chart.x_title + logarithmic(x, y)));
+      escape_html(chart.x_title + scales_note(x, y)));
 }
 
 std::vector<Point> thinned(const std::vector<Point>& points, size_t max) {

@@ -54,6 +54,11 @@ double Axis::place(double value) const {
   return 1000.0 * part;
 }
 
+std::string scales_note(const Axis& x, const Axis& y) {
+  if (x.log && y.log) return " (both axes: logarithmic)";
+  return x.log ? " (logarithmic)" : y.log ? " (vertical axis: logarithmic)" : "";
+}
+
 bool is_dashed(const Curve& curve) { return curve.colour >= kColours; }
 
 size_t max_points(const Curve& curve) { return curve.faint ? 200 : 600; }  // there may be many faint ones

@@ -24,6 +24,9 @@ struct ChartWithAxes {
 /// Nothing where no curve has a finite point.
 std::optional<ChartWithAxes> with_axes(const Chart& chart);
 
+/// What is to be said of the axes' scales behind the title of x: " (vertical axis: logarithmic)"; or nothing.
+std::string scales_note(const Axis& x, const Axis& y);
+
 /// Curves of a chart with more colours than there are begin again, drawn dashed.
 bool is_dashed(const Curve& curve);
 /// Most points of a curve: a screen shows no more.

@@ -46,7 +46,7 @@ std::string picture_axes(const Frame& frame, const Chart& chart) {
                        kTop + kPlot + 18.0, tick.label);
   }
   out += fmt::format("<text x='{}' y='{}' text-anchor='middle'>{}</text>\n", (kLeft + kWidth - kRight) / 2.0,
-                     kTop + kPlot + 36.0, escape_html(chart.x_title));
+                     kTop + kPlot + 36.0, escape_html(chart.x_title + scales_note(frame.x, frame.y)));
   return out + fmt::format("<text class='title' x='{0}' y='18'>{1}</text><text x='{0}' y='35'>{2}</text>\n", kLeft,
                            escape_html(chart.title), escape_html(chart.y_title));
 }

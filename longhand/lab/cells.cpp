@@ -37,8 +37,8 @@ nn::InitOptions LabCell::init() const {
 
 const std::vector<LabCell>& lab_cells() {
   static const std::vector<LabCell> kCells = {
-      {"rnn", "plain, tanh", "rnn"},
-      {"rnn-relu", "plain, ReLU", "rnn-relu"},
+      {"rnn", "plain tanh", "rnn"},
+      {"rnn-relu", "plain ReLU", "rnn-relu"},
       {"gru", "GRU", "gru"},
       {"lstm-0", "LSTM, forget bias 0", "lstm", false, 0.0},
       {"lstm-1", "LSTM, forget bias 1", "lstm", false, 1.0},

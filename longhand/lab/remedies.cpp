@@ -64,7 +64,7 @@ RemedyRun try_remedy(const Remedy& remedy, const SequenceTask& task, const Seque
   }
   run.largest_norm = diverged ? INFINITY : *std::max_element(run.norms.begin(), run.norms.end());
   run.loss = diverged ? NAN : model.evaluate(kTestRows, 0, &common).loss;
-  if (!deep && !diverged) run.steps_after = measure_reach(model, options.reach).steps_h;
+  if (!deep) run.steps_after = diverged ? -2 : measure_reach(model, options.reach).steps_h;
   return run;
 }
 
@@ -86,9 +86,8 @@ std::vector<Remedy> remedies(const RemediesOptions& options) {
   }
   for (const char* name : {"rnn", "rnn-relu"}) {
     for (const double clip : {0.0, 1.0, 0.1}) {
-      Remedy remedy{
-          fmt::format("clipping, {} with recurrent weights of spectral radius {}, SGD", cell(name).label, kRadius),
-          clip == 0.0 ? "none" : fmt::format("to norm {}", clip), base_model(options, cell(name))};
+      Remedy remedy{fmt::format("clipping, {} of spectral radius {}, SGD", cell(name).label, kRadius),
+                    clip == 0.0 ? "none" : fmt::format("to norm {}", clip), base_model(options, cell(name))};
       remedy.model.radius = kRadius;
       remedy.model.optimizer.optimizer = "sgd";
       remedy.model.optimizer.learning_rate = kSgdRate;

@@ -21,7 +21,7 @@ struct Remedy {
 struct RemedyRun {
   double factor = 0.0;         ///< per step, at initialisation; see Reach
   int64_t steps_before = 0;    ///< to a thousandth by h, at initialisation; -1: beyond the reach
-  int64_t steps_after = 0;     ///< likewise after the training
+  int64_t steps_after = 0;     ///< likewise after the training; -2: it diverged
   double layers_ratio = 0.0;   ///< of stacks: gradient of the bottom layer's bias over the top layer's, initially
   double largest_norm = 0.0;   ///< of an update's gradient, before clipping
   double loss = 0.0;           ///< held out; not a number where the training diverged

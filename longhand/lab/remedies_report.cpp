@@ -32,7 +32,10 @@ std::string values_text(const std::vector<Run>& runs, double Run::*value) {
 
 std::string steps_of(const RemedyResult& row, int64_t RemedyRun::*steps, int64_t reach) {
   std::vector<int64_t> all;
-  for (const RemedyRun& run : row.runs) all.push_back(run.*steps < 0 ? reach + 1 : run.*steps);
+  for (const RemedyRun& run : row.runs) {
+    if (run.*steps == -2) return "-";
+    all.push_back(run.*steps < 0 ? reach + 1 : run.*steps);
+  }
   std::sort(all.begin(), all.end());
   const auto text = [reach](int64_t n) { return n > reach ? fmt::format("> {}", reach) : fmt::format("{}", n); };
   return all.front() == all.back()
