@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/sources.h"
 #include "longhand/base/error.h"
+#include "longhand/io/csv.h"
 #include "longhand/model_parts.h"
 #include "longhand/predict.h"
 
@@ -57,7 +58,7 @@ class Predict {
     }
     const auto O = static_cast<size_t>(forecaster.targets());
     std::string header = "row,step";
-    for (const std::string& name : model->columns().targets) header.append(",").append(quoted(visible(name)));
+    for (const std::string& name : model->columns().targets) header.append(",").append(io::csv_field(visible(name)));
     put("{}\n", header);
     // The numbers themselves show on a terminal how far it is.
     WorkProgress progress("windows", ::isatty(STDOUT_FILENO) == 1);
@@ -106,13 +107,6 @@ class Predict {
   static std::string shown(double value, const data::Scale& scale) {
     const int decimals = 6 - static_cast<int>(std::floor(std::log10(scale.deviation)));
     return decimals <= 15 ? fmt::format("{:.{}f}", value, std::max(decimals, 0)) : fmt::format("{:.7g}", value);
-  }
-
-  static std::string quoted(const std::string& name) {
-    if (name.find_first_of(",\"\n") == std::string::npos) return name;
-    std::string out = "\"";
-    for (const char c : name) out += c == '"' ? "\"\"" : std::string(1, c);
-    return out + "\"";
   }
 
   static int64_t too_short(const data::Table& table, int64_t window) {

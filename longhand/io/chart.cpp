@@ -15,12 +15,9 @@ namespace {
 
 // Text is HTML laid over the SVG, so that it keeps its size while the drawing stretches with the page.
 constexpr const char* kStyle = R"css(
-:root { color-scheme: light dark; --ink: #1d2330; --soft: #5d6778; --line: #e3e6eb; --paper: #ffffff; --panel: #f6f7f9;
-  --c0: #2563c9; --c1: #c2570c; --c2: #16834a; --c3: #8b3fc7; --c4: #c2183f; --c5: #0a7f8a; --c6: #8a6400; --c7: #d43fa0;
-  --c8: #5c7a00; --c9: #56606e; --c10: #11151d; --c11: #2d93d1; }
+:root { color-scheme: light dark; --ink: #1d2330; --soft: #5d6778; --line: #e3e6eb; --paper: #ffffff; --panel: #f6f7f9; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --soft: #9aa3b2; --line: #2e3542; --paper: #14171d;
-  --panel: #1c2129; --c0: #7aa8f7; --c1: #f0a05a; --c2: #5fcf8a; --c3: #c792f5; --c4: #ff7088; --c5: #45c8d0;
-  --c6: #d6b24a; --c7: #ff8fd6; --c8: #b5cf4a; --c9: #a9b2c0; --c10: #ffffff; --c11: #9fdcff; } }
+  --panel: #1c2129; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0; }
 main { max-width: 840px; margin: 2rem auto; padding: 0 1rem; }
@@ -180,7 +177,7 @@ std::string page_start(const std::string& title, const std::string& style) {
   return fmt::format(
       "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
       "<title>Longhand: {0}</title><style>{1}{2}</style><main><h1>{0}</h1>\n",
-      escape_html(title), kStyle, style);
+      escape_html(title), std::string(kStyle) + kColourStyle, style);
 }
 
 std::string head_figure(const std::string& name, const std::string& value) {

@@ -1,9 +1,17 @@
-// The axes of a chart, for the two ways to draw one: HTML (chart.cpp) and SVG (picture.cpp).
+// The axes and colours of a chart, for the two ways to draw one: HTML (chart.cpp) and SVG (picture.cpp).
 #pragma once
 
 #include "longhand/io/chart.h"
 
 namespace longhand::io {
+
+/// The colours of curves in CSS, for light and dark.
+inline constexpr const char* kColourStyle = R"css(
+:root { --c0: #2563c9; --c1: #c2570c; --c2: #16834a; --c3: #8b3fc7; --c4: #c2183f; --c5: #0a7f8a;
+  --c6: #8a6400; --c7: #d43fa0; --c8: #5c7a00; --c9: #56606e; --c10: #11151d; --c11: #2d93d1; }
+@media (prefers-color-scheme: dark) { :root { --c0: #7aa8f7; --c1: #f0a05a; --c2: #5fcf8a; --c3: #c792f5; --c4: #ff7088; --c5: #45c8d0;
+  --c6: #d6b24a; --c7: #ff8fd6; --c8: #b5cf4a; --c9: #a9b2c0; --c10: #ffffff; --c11: #9fdcff; } }
+)css";
 
 /// One axis: values to parts of a thousand.
 struct Axis {

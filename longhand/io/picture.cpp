@@ -13,17 +13,13 @@ namespace {
 constexpr double kWidth = 720.0, kLeft = 64.0, kRight = 16.0, kTop = 44.0, kPlot = 270.0, kKeyRow = 20.0;
 constexpr size_t kPicturePoints = 240;
 
-// Colours of the pages (chart.cpp), which a file of its own has to carry itself.
+// As in the pages.
 constexpr const char* kPictureStyle = R"css(text { font: 12px system-ui, sans-serif; fill: #5d6778; }
 .title { font-size: 14px; font-weight: 600; fill: #1d2330; } .grid { stroke: #e3e6eb; } .curve { fill: none;
 stroke-width: 2; stroke-linejoin: round; } .faint { stroke-width: 1; opacity: .5; } .dashed { stroke-dasharray: 7 4; }
 .band { opacity: .14; } .paper { fill: #ffffff; }
-:root { --c0: #2563c9; --c1: #c2570c; --c2: #16834a; --c3: #8b3fc7; --c4: #c2183f; --c5: #0a7f8a; --c6: #8a6400;
---c7: #d43fa0; --c8: #5c7a00; --c9: #56606e; --c10: #11151d; --c11: #2d93d1; }
 @media (prefers-color-scheme: dark) { text { fill: #9aa3b2; } .title { fill: #e8eaee; } .grid { stroke: #2e3542; }
-.paper { fill: #14171d; }
-:root { --c0: #7aa8f7; --c1: #f0a05a; --c2: #5fcf8a; --c3: #c792f5; --c4: #ff7088; --c5: #45c8d0; --c6: #d6b24a;
---c7: #ff8fd6; --c8: #b5cf4a; --c9: #a9b2c0; --c10: #ffffff; --c11: #9fdcff; } }
+.paper { fill: #14171d; } }
 )css";
 
 struct Frame {
@@ -116,8 +112,8 @@ std::string draw_picture(const Chart& asked) {
   for (const Curve& curve : with->chart.curves) body += picture_curve(frame, curve);
   return fmt::format(
       "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1:.0f}' width='{0}' height='{1:.0f}' role='img' "
-      "aria-label='{2}'>\n<style>{3}</style>\n<rect class='paper' width='{0}' height='{1:.0f}'/>\n{4}{5}</svg>\n",
-      kWidth, height, escape_html(with->chart.title), kPictureStyle, body, key);
+      "aria-label='{2}'>\n<style>{3}{6}</style>\n<rect class='paper' width='{0}' height='{1:.0f}'/>\n{4}{5}</svg>\n",
+      kWidth, height, escape_html(with->chart.title), kPictureStyle, body, key, kColourStyle);
 }
 
 void write_pictures(const std::string& prefix, const std::vector<Chart>& charts) {

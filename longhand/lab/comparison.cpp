@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "longhand/io/csv.h"
 #include "longhand/lab/comparison_table.h"
 
 namespace longhand::lab {
@@ -89,23 +90,12 @@ Json run_json(const ComparedRun& run, bool perplexities) {
   return out;
 }
 
-// RFC 4180: quotes around what holds a comma, a quote or the end of a line, and quotes doubled in it.
-std::string csv_field(const std::string& value) {
-  if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
-  std::string out = "\"";
-  for (const char c : value) {
-    if (c == '"') out.push_back('"');
-    out.push_back(c);
-  }
-  return out + "\"";
-}
-
 std::string csv_number(const std::optional<double>& value) { return value ? fmt::format("{}", *value) : ""; }
 
 std::string csv_line(const ComparedVariant& variant, const ComparedRun& run, bool perplexities) {
-  const std::string start = fmt::format("{},{},", csv_field(variant.name), run.seed);
+  const std::string start = fmt::format("{},{},", io::csv_field(variant.name), run.seed);
   if (!run.failure.empty()) {
-    return start + "failed" + std::string(perplexities ? 11 : 10, ',') + csv_field(run.failure) + "\n";
+    return start + "failed" + std::string(perplexities ? 11 : 10, ',') + io::csv_field(run.failure) + "\n";
   }
   const std::string measures =
       perplexities ? fmt::format("{},{},{},{}", run.train_loss, std::exp(run.train_loss), csv_number(run.valid_loss),

@@ -7,6 +7,7 @@
 
 #include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
+#include "longhand/io/csv.h"
 #include "longhand/io/file.h"
 #include "longhand/io/picture.h"
 
@@ -22,13 +23,6 @@ th:first-child { text-align: left; position: sticky; left: 0; background: var(--
 tbody th { font-weight: 600; white-space: normal; min-width: 7rem; }
 p, li { max-width: 44rem; }
 )css";
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
-}
 
 }  // namespace
 
@@ -68,7 +62,7 @@ std::string to_html(const LabTable& table) {
 std::string to_csv(const LabTable& table) {
   std::string out;
   const auto add = [&out](const std::vector<std::string>& row) {
-    for (size_t i = 0; i < row.size(); ++i) out += (i == 0 ? "" : ",") + csv_field(row[i]);
+    for (size_t i = 0; i < row.size(); ++i) out += (i == 0 ? "" : ",") + io::csv_field(row[i]);
     out += "\n";
   };
   add(table.columns);

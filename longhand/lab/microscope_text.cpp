@@ -9,6 +9,7 @@
 
 #include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
+#include "longhand/io/csv.h"
 
 namespace longhand::lab {
 namespace {
@@ -53,13 +54,6 @@ nlohmann::ordered_json explanation_json(const Microscope& found, const Explanati
 
 // Three decimals without the sign of a zero.
 std::string signed_text(float value) { return fmt::format("{:.3f}", std::abs(value) < 0.0005F ? 0.0F : value); }
-
-std::string quoted_cell(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-  return out + "\"";
-}
 
 // A few symbols of the text up to a position.
 std::string words_before(const Subject& subject, int64_t position) {
@@ -115,7 +109,9 @@ std::string microscope_table(const Microscope& found) {
     for (size_t i = 0; i < property.best.size(); ++i) {
       out += fmt::format("{}  {}  {:>6.3f}", left_aligned(i == 0 ? property.property : "", width),
                          left_aligned(found.name(property.best[i].value), units), property.best[i].r);
-      out += i == 0 ? fmt::format("  {:>9.3f}\n", property.chance) : "\n";
+      const bool found_by_chance = std::abs(property.best[i].r) <= property.chance;
+      out += i == 0 ? fmt::format("  {:>9.3f}{}\n", property.chance, found_by_chance ? "  no more than chance" : "")
+                    : "\n";
     }
   }
   out += fmt::format(
@@ -160,7 +156,7 @@ std::string microscope_csv(const Microscope& found) {
   for (const PropertyUnits& property : found.properties) {
     for (size_t i = 0; i < property.best.size(); ++i) {
       const FoundUnit& unit = property.best[i];
-      out += fmt::format("{},{},{},{},{},{},{:.6f},{},{:.6f}\n", quoted_cell(property.property), i + 1,
+      out += fmt::format("{},{},{},{},{},{},{:.6f},{},{:.6f}\n", io::csv_field(property.property), i + 1,
                          layer_of(found, unit.value.part), direction_name(found, unit.value.part), unit.value.unit,
                          unit.value.quantity, unit.r, property.n, property.chance);
     }
