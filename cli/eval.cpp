@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "cli/command_line.h"
 #include "cli/progress.h"
@@ -108,6 +109,14 @@ class Eval {
     return 0;
   }
 
+  static bool is_page(const std::string& path) {
+    constexpr std::string_view kBegins = "<!doctype html>";
+    std::string begins(kBegins.size(), '\0');
+    return std::filesystem::is_regular_file(path) &&
+           std::ifstream(path, std::ios::binary).read(begins.data(), static_cast<std::streamsize>(begins.size())) &&
+           begins == kBegins;
+  }
+
   // Before anything is evaluated. Nothing but an earlier page is written over, and never what is read.
   void check_report(const std::vector<std::string>& read) const {
     if (report_.empty()) return;
@@ -121,7 +130,7 @@ class Eval {
     const bool is_read = std::any_of(read.begin(), read.end(), [&](const std::string& path) {
       return std::filesystem::equivalent(path, report_, error);
     });
-    if (is_read || !io::read_file(report_).starts_with("<!doctype html>")) {
+    if (is_read || !is_page(report_)) {
       throw usage_error("--report " + report_ + ": exists, and is not a page", "name another file");
     }
   }

@@ -1,6 +1,8 @@
 // longhand lab microscope: what the units of a trained model do on a text, as a page.
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include <string_view>
 
 #include "cli/console.h"
@@ -43,13 +45,18 @@ class LabMicroscope {
       throw usage_error("--out: expected the name of an HTML file, found '" + out_ + "'",
                         "give a name that ends in .html");
     }
+    const std::filesystem::path folder = std::filesystem::path(out_).parent_path();
+    if (io::is_folder(out_) || (!folder.empty() && !io::is_folder(folder.string()))) {
+      throw usage_error("--out " + out_ + ": expected a file in a folder that exists",
+                        "make the folder, or name another file");
+    }
     const tasks::ModelFile file = tasks::ModelFile::read(model_path_);
     kernels::Context context(static_cast<int>(options_.threads));
     lab::Subject subject = read_subject(file, context);
     for (const std::string& note : subject.notes) {
       if (!quiet_) say("note: {}\n", note);
     }
-    WorkProgress progress("symbols", quiet_ || json_);
+    WorkProgress progress("", quiet_ || json_);
     const lab::Microscope found = lab::examine(std::move(subject), options_, context,
                                                [&](double done, double total) { progress.on_done(done, total); });
     progress.clear();

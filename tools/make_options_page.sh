@@ -9,7 +9,7 @@ echo "Of \`train\`, a name without its dashes is also a key of the TOML file tha
 echo "run's own files: config, out, resume, overwrite, quiet, json."
 for verb in "train lm" "train tagger" "train classifier" "train regressor" compare \
             "compare tagger" "compare classifier" "compare regressor" eval generate tag classify predict quantise \
-            selftest "lab microscope" info "data list" "data get" "data show"; do
+            selftest "lab gradients" "lab memory" "lab remedies" "lab microscope" info "data list" "data get" "data show"; do
   printf '\n## longhand %s\n\n```\n' "$verb"
   # shellcheck disable=SC2086  # a verb may be two words
   "$longhand" $verb --help

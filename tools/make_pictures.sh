@@ -17,8 +17,8 @@ cp gradients/gradients-plain-tanh-at-initialisation-measured-predicted-allowed.s
 "$longhand" lab memory --seeds 10 --pictures --quiet --out memory
 cp memory/memory-accuracy-by-gap.svg "$pictures/memory.svg"
 
-"$longhand" lab remedies --only clipping --pictures --quiet --out clipping
-cp clipping/remedies-clipping-plain-relu-of-spectral-radius-1-3-sgd-gradient-of-each-update.svg \
+"$longhand" lab remedies --only explosion --pictures --quiet --out explosion
+cp explosion/remedies-explosion-and-clipping-plain-relu-by-sgd-gradient-of-each-update.svg \
   "$pictures/explosion.svg"
 "$longhand" lab remedies --only 'skip connections, 8 layers of LSTM' --pictures --quiet --out stack
 cp stack/remedies-skip-connections-8-layers-of-lstm-forget-bias-1-training-loss.svg "$pictures/stack.svg"

@@ -161,11 +161,13 @@ std::vector<Sample> samples_of(const tasks::LanguageModel& model, const std::vec
   const int64_t symbols = model.options().text.level == "word" ? 180 : 480;  // of all prompts together
   tasks::TextReader reader(model, nn::Engine::kFused);
   std::vector<Sample> out;
+  int64_t seed = 0;  // each sample's own: with equal ones the texts of a temperature resemble one another
   for (const std::string& prompt : prompts) {
     for (const double temperature : {0.5, 0.8, 1.1}) {
       Sample sample{prompt, "", temperature};
-      tasks::generate(model, prompt, symbols / static_cast<int64_t>(prompts.size()), {.temperature = temperature},
-                      data::Unknown::kSkip, reader, [&](const std::string& piece) {
+      tasks::generate(model, prompt, symbols / static_cast<int64_t>(prompts.size()),
+                      {.temperature = temperature, .seed = ++seed}, data::Unknown::kSkip, reader,
+                      [&](const std::string& piece) {
                         sample.text += piece;
                         return true;
                       });

@@ -56,7 +56,7 @@ std::string shaded(const std::vector<SurprisingSymbol>& symbols, const Shades& s
 
 std::string most_surprising(const SurprisingLine& line, const Shades& shades, const char* noun) {
   return fmt::format(
-      "<li><div class=facts><span><b>{:.2f}</b> nats per {}</span><span>line {}</span></div><p "
+      "<li><div class=facts><span><b>{:.2f}</b> nats per {}</span><span>line {} of this text</span></div><p "
       "class=line><bdi>{}</bdi></p>"
       "</li>\n",
       line.nats, noun, format_count(static_cast<double>(line.number)), shaded(line.symbols, shades));

@@ -117,8 +117,9 @@ std::string forecast_charts(const std::string& what, const ForecastCurves& curve
                             bool many) {
   std::string html;
   if (many) {
-    html += io::draw(by_row(what + ": all forecasts", {{"actual", kActualColour, curves.actual},
-                                                       {"forecast", kForecastColour, curves.forecast}}));
+    // The actual values, which are the smoother ones to look through, are drawn above.
+    html += io::draw(by_row(what + ": all forecasts", {{"forecast", kForecastColour, curves.forecast},
+                                                       {"actual", kActualColour, curves.actual}}));
   }
   html += io::draw(last_forecasts(what, curves, naive, many));
   return html + residual_charts(what, curves, naive);

@@ -155,7 +155,9 @@ function makeDecisions() {
       ' the effect of each symbol was computed, exactly: the gradient of ' + data.score +
       ' with respect to what the layers read there, and the change of ' + data.score +
       ' where that symbol is replaced by ' + data.replacement +
-      ' and the model is run again. A negative change: the symbol had helped. They are underlined in the text.';
+      ' and the model is run again. ' +
+      (data.forecasts.length ? 'A negative change: the forecast became lower. ' : 'A negative change: the symbol had helped. ') +
+      'They are underlined in the text.';
 }
 function makeWords() {
   document.title = 'Longhand microscope: ' + data.model;
