@@ -10,6 +10,7 @@
 #include "cli/machine.h"
 #include "cli/sources.h"
 #include "longhand/base/error.h"
+#include "longhand/io/file.h"
 
 namespace longhand::cli {
 
@@ -22,13 +23,14 @@ void LabControl::add_to(OptionTable& table) {
   table.add("json", json, "print the result as a JSON object");
 }
 
-std::unique_ptr<lab::SequenceTask> lab_task(const std::string& data, int64_t window) {
+std::unique_ptr<lab::SequenceTask> lab_task(const std::string& data, int64_t window, int64_t reach) {
   const std::vector<std::string>& tasks = lab::memory_tasks();
   if (std::find(tasks.begin(), tasks.end(), data) != tasks.end()) return lab::memory_task(data, window);
-  return lab::text_task(sources().text(data), window, shown_name(data));
+  return lab::text_task(sources().text(data), window, shown_name(data), reach);
 }
 
 LabRun::LabRun(const LabControl& control) : control_(control), progress_("", control.quiet) {
+  io::make_folder(control.folder());  // what is wrong with it is said before the work
   stop_on_interrupt();
   watcher_ = {.on_progress = [this](double done, double total) { progress_.on_done(done, total); },
               .should_stop = longhand::cli::interrupted};

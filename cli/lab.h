@@ -31,12 +31,14 @@ struct LabControl {
   std::string folder() const { return out.empty() ? "runs/lab-" + verb : out; }
 };
 
-/// The task of a name: a memory task with that gap; or a text, read in windows of so many characters.
-std::unique_ptr<lab::SequenceTask> lab_task(const std::string& data, int64_t window);
+/// The task of a name: a memory task with that gap; or a text, read in windows of so many characters, and measured over
+/// so many.
+std::unique_ptr<lab::SequenceTask> lab_task(const std::string& data, int64_t window, int64_t reach);
 
 /// An experiment that runs: the line that shows its progress, Ctrl-C, and its report in the end.
 class LabRun {
  public:
+  /// Makes the folder.
   explicit LabRun(const LabControl& control);
 
   const lab::Watcher& watcher() const { return watcher_; }

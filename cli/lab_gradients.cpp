@@ -1,8 +1,6 @@
 // longhand lab gradients: how far back gradients reach.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "cli/lab.h"
 #include "longhand/lab/gradients.h"
 #include "longhand/runs/sources.h"
@@ -23,15 +21,15 @@ struct LabGradients {
     table.add("data", data, "text file, built-in text, or a memory task: recall, copying, adding");
     table.add("cells", cells, "cells to measure, separated by commas: " + lab::names_of(lab::lab_cells()));
     table.add("updates", updates, "numbers of updates after which to measure, separated by commas");
-    table.add("reach", options.reach.steps, "number of steps to go back", between(1, 10000));
+    table.add("reach", options.reach.steps, "number of steps to go back", between(1, 2000));
     table.add("depths", depths, "numbers of layers of the stacks to measure, separated by commas; 0: none");
-    table.add("hidden", options.hidden, "hidden units per layer", between(1, 1024));
-    table.add("window", window, "steps of the sequences to train on; of a memory task, its gap", between(1, 100000));
+    table.add("hidden", options.hidden, "hidden units per layer", between(1, 256));
+    table.add("window", window, "steps of the sequences to train on; of a memory task, its gap", between(1, 10000));
     table.add("batch", options.rows, "sequences per update", between(1, 4096));
     table.add("lr", options.learning_rate, "learning rate of Adam", more_than(0.0));
     table.add("clip-norm", options.clip_norm, "largest norm of the gradient of an update; 0: no clipping",
               at_least(0.0));
-    table.add("sequences", options.reach.sequences, "sequences over which medians are taken", between(1, 100000));
+    table.add("sequences", options.reach.sequences, "sequences over which medians are taken", between(1, 1000));
     table.add("seed", options.seed, "seed of the random numbers", between(0, 1e15));
     control.add_to(table);
   }
@@ -41,12 +39,10 @@ struct LabGradients {
   int run() {
     given.apply(table);
     options.cells = lab::parse_cells(cells);
-    options.updates = lab::parse_counts(updates, 0, "`updates`");
-    std::sort(options.updates.begin(), options.updates.end());
-    options.updates.erase(std::unique(options.updates.begin(), options.updates.end()), options.updates.end());
-    options.depths = depths == "0" ? std::vector<int64_t>() : lab::parse_counts(depths, 2, "`depths`");
+    options.updates = lab::parse_counts(updates, 0, 10'000'000, "`updates`");
+    options.depths = depths == "0" ? std::vector<int64_t>() : lab::parse_counts(depths, 2, 64, "`depths`");
     options.threads = control.threads;
-    const std::unique_ptr<lab::SequenceTask> task = lab_task(data, window);
+    const std::unique_ptr<lab::SequenceTask> task = lab_task(data, window, options.reach.steps);
     LabRun watch(control);
     const lab::GradientsResult result = lab::measure_gradients(*task, options, watch.watcher());
     if (!result.finished) return watch.interrupted();

@@ -15,15 +15,18 @@ struct LabRemedies {
 
   LabRemedies() {
     table.add("data", data, "text file or built-in text to train on");
-    table.add("only", options.only, "groups of remedies to try: those whose names contain this; by default all");
-    table.add("updates", options.updates, "updates of each training", between(1, 1e7));
+    table.add("only", options.only,
+              "groups to try, those whose names contain this: initialiser, gates, explosion, skip, truncated, dropout, "
+              "equations; by default all");
+    table.add("updates", options.updates,
+              "updates of each training (LSTMs with wrong equations have their own settings)", between(1, 1e7));
     table.add("seeds", options.seeds, "number of seeds per training", between(1, 1000));
-    table.add("hidden", options.hidden, "hidden units per layer", between(1, 1024));
-    table.add("window", options.window, "symbols of the sequences to train on", between(1, 100000));
+    table.add("hidden", options.hidden, "hidden units per layer", between(1, 256));
+    table.add("window", options.window, "symbols of the sequences to train on", between(1, 10000));
     table.add("batch", options.rows, "sequences per update", between(1, 4096));
     table.add("lr", options.learning_rate, "learning rate of Adam", more_than(0.0));
-    table.add("reach", options.reach.steps, "number of steps to go back", between(1, 10000));
-    table.add("sequences", options.reach.sequences, "sequences over which medians are taken", between(1, 100000));
+    table.add("reach", options.reach.steps, "number of steps to go back", between(1, 2000));
+    table.add("sequences", options.reach.sequences, "sequences over which medians are taken", between(1, 1000));
     table.add("seed", options.seed, "first seed", between(0, 1e15));
     control.add_to(table);
   }

@@ -1,5 +1,7 @@
 #include "longhand/lab/cells.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <charconv>
 #include <sstream>
@@ -60,6 +62,8 @@ std::vector<LabCell> parse_cells(const std::string& list) {
       throw usage_error("`cells`: expected some of " + listed(known, known.size()) + ", found " + visible(name),
                         "separate names by commas" + did_you_mean(name, known));
     }
+    const bool twice = std::any_of(out.begin(), out.end(), [&](const LabCell& cell) { return cell.name == name; });
+    if (twice) throw usage_error("`cells`: expected each cell once, found " + name + " twice", "leave one of them out");
     out.push_back(lab_cells()[static_cast<size_t>(found - known.begin())]);
   }
   if (out.empty()) throw usage_error("`cells`: expected the name of a cell, found none", "name one, such as lstm-1");
@@ -72,19 +76,21 @@ std::string names_of(const std::vector<LabCell>& cells) {
   return out;
 }
 
-std::vector<int64_t> parse_counts(const std::string& list, int64_t min, const std::string& where) {
+std::vector<int64_t> parse_counts(const std::string& list, int64_t min, int64_t max, const std::string& where) {
   std::vector<int64_t> out;
   for (const std::string& part : parts_of(list)) {
     int64_t value = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
-    if (error != std::errc() || end != part.data() + part.size() || value < min || value > 1'000'000) {
-      throw usage_error(where + ": expected whole numbers of at least " + std::to_string(min) +
-                            ", separated by commas, found " + visible(part),
+    if (error != std::errc() || end != part.data() + part.size() || value < min || value > max) {
+      throw usage_error(fmt::format("{}: expected whole numbers from {} to {}, separated by commas, found {}", where,
+                                    min, max, visible(part)),
                         "give numbers such as 5,10,20");
     }
     out.push_back(value);
   }
   if (out.empty()) throw usage_error(where + ": expected a number, found none", "give numbers such as 5,10,20");
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 

@@ -24,12 +24,13 @@ struct LabCell {
 
 /// Plain tanh and ReLU, GRU, and the LSTM with forget bias 0, 1, 3, each without and with layer normalisation.
 const std::vector<LabCell>& lab_cells();
-/// The cells of a list such as "rnn,gru,lstm-1". Throws a usage error for a name that is none.
+/// The cells of a list such as "rnn,gru,lstm-1". Throws a usage error for a name that is none, or is there twice.
 std::vector<LabCell> parse_cells(const std::string& list);
 /// Names of these cells, as a list.
 std::string names_of(const std::vector<LabCell>& cells);
 
-/// Whole numbers of a list such as "5,10,20", each of at least `min`. Throws a usage error that begins with `where`.
-std::vector<int64_t> parse_counts(const std::string& list, int64_t min, const std::string& where);
+/// Whole numbers of a list such as "5,10,20", each of `min` to `max`, in rising order and each once. Throws a usage
+/// error that begins with `where`.
+std::vector<int64_t> parse_counts(const std::string& list, int64_t min, int64_t max, const std::string& where);
 
 }  // namespace longhand::lab

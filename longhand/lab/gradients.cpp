@@ -8,7 +8,6 @@ namespace longhand::lab {
 namespace {
 
 constexpr int64_t kHeldOutRows = 128;
-constexpr int64_t kDepthRows = 64;  // over which the gradients of stacks are taken
 constexpr double kMeasuring = 300;  // updates that take as long as a measurement
 
 SmallModelOptions model_options(const GradientsOptions& options, const LabCell& cell, int64_t layers, bool residual) {
@@ -37,18 +36,6 @@ void train_and_measure(SmallModel& model, const std::vector<int64_t>& updates, d
   }
 }
 
-std::vector<double> norms_by_layer(SmallModel& model) {
-  model.compute_gradients(model.task().draw(kDepthRows, CounterRng(0, 0, RngPlace::kHeldOut), true));
-  const ParameterArena& arena = model.parameters();
-  std::vector<double> out;
-  for (const Parameter& p : arena.parameters()) {
-    if (p.name.find(".bias_ih_l") == std::string::npos) continue;
-    const auto gradient = arena.gradients().subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size));
-    out.push_back(norm(Vector(gradient.begin(), gradient.end())));
-  }
-  return out;
-}
-
 }  // namespace
 
 GradientsResult measure_gradients(const SequenceTask& task, const GradientsOptions& options, const Watcher& watcher) {
@@ -58,15 +45,16 @@ GradientsResult measure_gradients(const SequenceTask& task, const GradientsOptio
   std::vector<Job> jobs;
   for (size_t c = 0; c < options.cells.size(); ++c) {
     const double work = static_cast<double>(options.updates.back()) + kMeasuring * static_cast<double>(times);
-    jobs.push_back({work, [&, c](JobProgress& progress) {
-                      SmallModel model(model_options(options, options.cells[c], 1, false), task);
-                      train_and_measure(
-                          model, options.updates, 1.0, kMeasuring, progress, [&](size_t i, bool diverged) {
-                            result.cells[c * times + i] = {options.cells[c], options.updates[i],
-                                                           diverged ? NAN : model.evaluate(kHeldOutRows).loss,
-                                                           measure_reach(model, options.reach)};
-                          });
-                    }});
+    jobs.push_back(
+        {work, [&, c](JobProgress& progress) {
+           SmallModel model(model_options(options, options.cells[c], 1, false), task);
+           const auto go_on = [&progress] { return progress.advance(0.0); };
+           train_and_measure(model, options.updates, 1.0, kMeasuring, progress, [&](size_t i, bool diverged) {
+             result.cells[c * times + i] = {options.cells[c], options.updates[i],
+                                            diverged ? NAN : model.evaluate(kHeldOutRows).loss,
+                                            diverged ? Reach() : measure_reach(model, options.reach, go_on)};
+           });
+         }});
   }
   // Stacks of the first plain cell and of the first LSTM, at the beginning and in the end.
   std::vector<LabCell> stacked;
@@ -92,7 +80,7 @@ GradientsResult measure_gradients(const SequenceTask& task, const GradientsOptio
                                                      residual,
                                                      ends[i],
                                                      diverged ? NAN : model.evaluate(kHeldOutRows).loss,
-                                                     norms_by_layer(model)};
+                                                     model.bias_gradient_norms()};
                           });
                         }});
         at += ends.size();

@@ -30,15 +30,14 @@ struct MeasuredCell {
   Reach reach;
 };
 
-/// A stack: norms of the gradients of each layer's biases, the lowest layer first. That of an LSTM's is the sum over
-/// time of the gradients by the pre-activations (29): what reached the layer, whatever its input.
+/// A stack of layers.
 struct MeasuredStack {
   LabCell cell;
   int64_t layers = 0;
   bool residual = false;
   int64_t updates = 0;
   double loss = 0.0;
-  std::vector<double> norms;
+  std::vector<double> norms;  ///< SmallModel::bias_gradient_norms
 };
 
 struct GradientsResult {

@@ -16,7 +16,8 @@ std::string after(int64_t updates) {
 }
 
 std::string steps_text(int64_t steps, int64_t reach) {
-  return steps < 0 ? fmt::format("> {}", reach) : fmt::format("{}", steps);
+  if (steps == Reach::kNoGradient) return "-";
+  return steps == Reach::kBeyond ? fmt::format("> {}", reach) : fmt::format("{}", steps);
 }
 
 io::Curve curve_of(const std::string& label, int colour, const std::vector<Spread10>& by_k, size_t first) {
@@ -40,8 +41,8 @@ LabSection through_time(const GradientsResult& result, const GradientsOptions& o
       .heading = "Through time",
       .words = {fmt::format(
                     "Norm of the gradient of the loss at step t by the state k steps before, relative to that by "
-                    "h at step t itself. Lines are medians over {} sequences, areas go from the tenth to the "
-                    "ninetieth of a hundred. Only values above 1e-12 are drawn.",
+                    "h at step t itself. Lines are medians over {} sequences, areas go from the 10th to the 90th "
+                    "percentile. Only values above 1e-12 are drawn.",
                     options.reach.sequences),
                 "Of the LSTM, c is the cell state that the next step reads, by every road from there to the loss: (30) "
                 "in docs/derivatives.md."},
@@ -69,8 +70,7 @@ LabSection through_time(const GradientsResult& result, const GradientsOptions& o
     out.table.rows.push_back({cell.cell.label, fmt::format("{}", cell.updates), shown(cell.loss),
                               steps_text(reach.steps_h, options.reach.steps),
                               reach.c.empty() ? "" : steps_text(reach.steps_c, options.reach.steps),
-                              fmt::format("{:.4f}", reach.factor), fmt::format("{:.4f}", reach.radius),
-                              fmt::format("{:.3f}", reach.singular)});
+                              shown(reach.factor), shown(reach.radius), shown(reach.singular)});
   }
   return out;
 }
@@ -94,10 +94,10 @@ LabSection predictions(const GradientsResult& result, const GradientsOptions& op
     io::Curve measured{.label = "measured", .colour = 0},
         predicted{.label = "predicted by the spectral radius", .colour = 1},
         bound{.label = "bound by the singular values", .colour = 4};
-    for (size_t k = 0; k < cell.reach.way.size(); ++k) {
+    for (size_t k = 0; k < cell.reach.measured.size(); ++k) {
       const auto x = static_cast<double>(k);
       const double prediction = std::pow(cell.reach.radius, x);
-      if (cell.reach.way[k] >= kFloor) measured.points.push_back({x, cell.reach.way[k]});
+      if (cell.reach.measured[k] >= kFloor) measured.points.push_back({x, cell.reach.measured[k]});
       if (prediction >= kFloor) predicted.points.push_back({x, prediction});
       if (cell.reach.bound[k] >= kFloor && cell.reach.bound[k] < 1e12) bound.points.push_back({x, cell.reach.bound[k]});
     }
@@ -208,7 +208,7 @@ void add_data(const GradientsResult& result, LabReport& report) {
                                    {"largest_singular_value", reach.singular},
                                    {"h", json_of(reach.h)},
                                    {"c", json_of(reach.c)},
-                                   {"way", reach.way},
+                                   {"measured", reach.measured},
                                    {"bound", reach.bound},
                                    {"roads", reach.roads}};
     for (const RoadParts& parts : reach.parts) json["shares"].push_back({{"k", parts.k}, {"shares", parts.shares}});
@@ -232,24 +232,36 @@ void add_data(const GradientsResult& result, LabReport& report) {
   }
 }
 
-// How the gradient of a cell falls, beside what the spectral radius predicts.
-std::string falls(const MeasuredCell& cell) {
-  const Reach& reach = cell.reach;
-  return fmt::format("{}, {}: each step multiplies the gradient by {:.3f}, and the spectral radius predicts {:.3f}.",
-                     cell.cell.label, after(cell.updates), reach.factor, reach.radius);
+std::string measured_beside_predicted(const MeasuredCell& cell) {
+  return fmt::format("{}, {}: each step back multiplies the gradient by {}; the spectral radius predicts {}.",
+                     cell.cell.label, after(cell.updates), shown(cell.reach.factor), shown(cell.reach.radius));
 }
 
-std::vector<std::string> found(const GradientsResult& result) {
+// Furthest first: by c of an LSTM where that is further.
+int64_t steps_of(const MeasuredCell& cell, int64_t reach) {
+  const auto steps = [reach](int64_t n) { return n == Reach::kBeyond ? reach + 1 : n; };
+  return std::max(steps(cell.reach.steps_h), steps(cell.reach.steps_c));
+}
+
+std::vector<std::string> found(const GradientsResult& result, const GradientsOptions& options) {
   std::vector<std::string> out;
   for (const MeasuredCell& cell : result.cells) {
-    if (cell.cell.name == "rnn" || cell.cell.name == "lstm-1") out.push_back(falls(cell));
+    const bool shown_here = cell.cell.name == "rnn" || cell.cell.name == "lstm-1";
+    if (shown_here && !std::isnan(cell.reach.factor)) out.push_back(measured_beside_predicted(cell));
   }
-  const auto longest = std::max_element(result.cells.begin(), result.cells.end(), [](const auto& a, const auto& b) {
-    return a.updates < b.updates || (a.updates == b.updates && a.reach.factor < b.reach.factor);
-  });
-  if (longest != result.cells.end()) {
-    out.push_back(fmt::format("Of all cells {} the gradient falls slowest in {}: by {:.3f} a step.",
-                              after(longest->updates), longest->cell.label, longest->reach.factor));
+  for (const int64_t updates : options.updates) {
+    const MeasuredCell* furthest = nullptr;
+    for (const MeasuredCell& cell : result.cells) {
+      const int64_t steps = steps_of(cell, options.reach.steps);
+      if (cell.updates != updates || steps < 0) continue;
+      if (furthest == nullptr || steps > steps_of(*furthest, options.reach.steps)) furthest = &cell;
+    }
+    if (furthest == nullptr) continue;
+    const int64_t steps = steps_of(*furthest, options.reach.steps);
+    out.push_back(fmt::format(
+        "{} a thousandth of the gradient is left furthest back in {}: {} steps.",
+        updates == 0 ? "At initialisation" : fmt::format("After {} updates", updates), furthest->cell.label,
+        steps > options.reach.steps ? fmt::format("over {}", options.reach.steps) : fmt::format("{}", steps)));
   }
   return out;
 }
@@ -259,7 +271,7 @@ std::vector<std::string> found(const GradientsResult& result) {
 LabReport gradients_report(const GradientsResult& result, const GradientsOptions& options, const std::string& source) {
   LabReport report{.name = "gradients",
                    .title = fmt::format("How far back gradients reach: {}, {} hidden units", source, options.hidden),
-                   .summary = found(result)};
+                   .summary = found(result, options)};
   report.sections.push_back(through_time(result, options));
   report.sections.push_back(predictions(result, options));
   report.sections.push_back(roads(result, options));

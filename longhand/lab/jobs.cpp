@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "longhand/base/threads.h"
@@ -75,7 +76,11 @@ bool run_jobs(const std::vector<Job>& jobs, int64_t threads, const Watcher& watc
   };
   const auto wanted = static_cast<size_t>(threads > 0 ? threads : available_threads());
   std::vector<std::thread> others;
-  for (size_t i = 1; i < std::min(wanted, jobs.size()); ++i) others.emplace_back(work);
+  try {
+    for (size_t i = 1; i < std::min(wanted, jobs.size()); ++i) others.emplace_back(work);
+  } catch (const std::system_error&) {
+    // As many as the system gives: which thread does a job changes nothing.
+  }
   work();
   for (std::thread& other : others) other.join();
   if (error) std::rethrow_exception(error);

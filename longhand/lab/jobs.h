@@ -24,7 +24,7 @@ class JobProgress {
 };
 
 struct Job {
-  double work = 1.0;  ///< how much it is, in units of its own choice, equal for all jobs
+  double work = 1.0;  ///< how much it is, in a unit that all jobs share
   std::function<void(JobProgress&)> run;
 };
 

@@ -28,6 +28,7 @@ struct MemoryRun {
   int64_t seed = 0;
   int64_t updates = 0;    ///< that were made
   double accuracy = 0.0;  ///< per cent of new sequences
+  bool done = false;      ///< it answered 99 % of new sequences
   bool diverged = false;
 
   /// Nine of ten answers are right: the model remembers.

@@ -12,6 +12,8 @@ namespace {
 constexpr double kThousandth = 1e-3;
 // Parts of a gradient as small as this cancel one another by chance.
 constexpr double kNegligible = 1e-12;
+// What is left of a gradient further back teaches nothing.
+constexpr double kEndOfFit = 1e-4;
 // At which distances the roads are shown, and how many steps of a way have their spectral radius computed.
 constexpr int64_t kShown[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000};
 constexpr int64_t kRadii = 24;
@@ -77,14 +79,14 @@ void add_roads(const Recurrence& layer, const Way& way, std::vector<RoadParts>& 
 }
 
 // What the Jacobians say of one way.
-void follow_jacobians(const Recurrence& layer, const Way& way, Reach& reach) {
+void follow_jacobians(const Recurrence& layer, const Way& way, const std::function<bool()>& go_on, Reach& reach) {
   const int64_t n = layer.state_size(), count = static_cast<int64_t>(way.steps.size());
   const double start = norm(way.gradients[0]);
   double log_radius = 0.0, log_singular = 0.0, radii = 0.0;
   for (int64_t k = 0; k <= count; ++k) {
-    reach.way.push_back(norm(way.gradients[static_cast<size_t>(k)]) / start);
+    reach.measured.push_back(norm(way.gradients[static_cast<size_t>(k)]) / start);
     reach.bound.push_back(std::exp(log_singular));
-    if (k == count) break;
+    if (k == count || !go_on()) break;
     const Vector jacobian = layer.jacobian(way.steps[static_cast<size_t>(count - 1 - k)]);
     log_singular += std::log(largest_singular_value(jacobian, n));
     if (k % std::max<int64_t>(1, count / kRadii) != 0) continue;
@@ -95,19 +97,18 @@ void follow_jacobians(const Recurrence& layer, const Way& way, Reach& reach) {
   reach.singular = std::exp(log_singular / static_cast<double>(count));
 }
 
-int64_t first_below(const std::vector<Spread10>& by_k) {
-  for (size_t k = 0; k < by_k.size(); ++k) {
+int64_t first_below(const std::vector<Spread10>& by_k, size_t from) {
+  for (size_t k = from; k < by_k.size(); ++k) {
     if (by_k[k].median < kThousandth) return static_cast<int64_t>(k);
   }
-  return -1;
+  return Reach::kBeyond;
 }
 
-// The factor per step of a line through the logarithms, from the fifth step on.
-double falling_factor(const std::vector<double>& medians) {
-  constexpr double kSmallest = 1e-280;
+}  // namespace
+
+double factor_per_step(const std::vector<double>& medians) {
   double n = 0.0, x = 0.0, y = 0.0, xx = 0.0, xy = 0.0;
-  for (size_t k = std::min<size_t>(5, medians.size() / 2); k < medians.size(); ++k) {
-    if (!(medians[k] > kSmallest)) break;
+  for (size_t k = 1; k < medians.size() && medians[k] >= kEndOfFit; ++k) {
     const auto at = static_cast<double>(k);
     const double value = std::log(medians[k]);
     n += 1.0;
@@ -116,10 +117,8 @@ double falling_factor(const std::vector<double>& medians) {
     xx += at * at;
     xy += at * value;
   }
-  return n < 2.0 ? 0.0 : std::exp((n * xy - x * y) / (n * xx - x * x));
+  return n < 2.0 ? NAN : std::exp((n * xy - x * y) / (n * xx - x * x));
 }
-
-}  // namespace
 
 Spread10 spread10(std::vector<double> values) {
   if (values.empty()) return {NAN, NAN, NAN};
@@ -129,12 +128,12 @@ Spread10 spread10(std::vector<double> values) {
     const auto below = static_cast<size_t>(place);
     const size_t above = std::min(below + 1, values.size() - 1);
     const double share = place - static_cast<double>(below);
-    return (1.0 - share) * values[below] + share * values[above];
+    return share == 0.0 ? values[below] : (1.0 - share) * values[below] + share * values[above];  // also infinite ones
   };
   return {at(0.5), at(0.1), at(0.9)};
 }
 
-Reach measure_reach(const SmallModel& model, const ReachOptions& options) {
+Reach measure_reach(const SmallModel& model, const ReachOptions& options, const std::function<bool()>& go_on) {
   LONGHAND_CHECK(model.options().lstm.layers == 1 && options.steps > 0 && options.sequences > 0);
   const Recurrence layer = model.layer();
   const SequenceBatch batch =
@@ -150,7 +149,7 @@ Reach measure_reach(const SmallModel& model, const ReachOptions& options) {
   }
   const auto distances = static_cast<size_t>(options.steps) + 1;
   std::vector<std::vector<double>> h(distances), c(distances), both(distances);
-  for (int64_t row = 0; row < options.sequences; ++row) {
+  for (int64_t row = 0; row < options.sequences && go_on(); ++row) {
     const Way way = go_back(model, layer, batch, row);
     const double start = norm(way.gradients[0]);
     if (start == 0.0) continue;
@@ -160,24 +159,23 @@ Reach measure_reach(const SmallModel& model, const ReachOptions& options) {
       both[k].push_back(norm(way.gradients[k]) / start);
     }
     if (!reach.parts.empty()) add_roads(layer, way, reach.parts);
-    if (row == 0) follow_jacobians(layer, way, reach);
+    if (reach.measured.empty()) follow_jacobians(layer, way, go_on, reach);
   }
   for (RoadParts& parts : reach.parts) {
     for (double& share : parts.shares) share /= static_cast<double>(parts.sequences);
   }
   std::erase_if(reach.parts, [](const RoadParts& parts) { return parts.sequences == 0; });
+  if (h[0].empty()) return reach;
   std::vector<double> medians;
   for (size_t k = 0; k < distances; ++k) {
     reach.h.push_back(spread10(h[k]));
     if (layer.weights().has_cell()) reach.c.push_back(spread10(c[k]));
     medians.push_back(spread10(both[k]).median);
   }
-  reach.steps_h = first_below(reach.h);
-  if (layer.weights().has_cell()) {  // c has no part of the gradient by the last state, from which all is counted
-    reach.steps_c = first_below({reach.c.begin() + 1, reach.c.end()});
-    if (reach.steps_c >= 0) ++reach.steps_c;
-  }
-  reach.factor = falling_factor(medians);
+  reach.steps_h = first_below(reach.h, 0);
+  // c has no part of the gradient by the last state, from which all is counted.
+  if (layer.weights().has_cell()) reach.steps_c = first_below(reach.c, 1);
+  reach.factor = factor_per_step(medians);
   return reach;
 }
 

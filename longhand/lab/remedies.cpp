@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
@@ -14,7 +13,7 @@ namespace {
 
 constexpr int64_t kDeep = 8;     // layers of the stacks
 constexpr double kRadius = 1.3;  // of the explosion made on purpose
-constexpr double kSgdRate = 0.5;
+constexpr double kSgdRate = 0.1;
 constexpr int64_t kTestRows = 128;
 constexpr double kMeasure = 100.0;  // updates that take as long as a measurement of reach
 
@@ -24,31 +23,19 @@ SmallModelOptions base_model(const RemediesOptions& options, const LabCell& cell
   return out;
 }
 
-// The gradient of the bottom layer's bias over that of the top layer's.
-double ratio_of_layers(SmallModel& model) {
-  model.compute_gradients(model.task().draw(64, CounterRng(0, 0, RngPlace::kHeldOut), true));
-  const ParameterArena& arena = model.parameters();
-  double first = 0.0, last = 0.0;
-  for (const Parameter& p : arena.parameters()) {
-    if (p.name.find(".bias_ih_l") == std::string::npos) continue;
-    const auto gradient = arena.gradients().subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size));
-    last = norm(Vector(gradient.begin(), gradient.end()));
-    if (p.name.ends_with("_l0")) first = last;
-  }
-  return first / last;
-}
-
 RemedyRun try_remedy(const Remedy& remedy, const SequenceTask& task, const SequenceTask& common, uint64_t seed,
                      const RemediesOptions& options, JobProgress& progress) {
   SmallModelOptions model_options = remedy.model;
   model_options.seed = seed;
   SmallModel model(model_options, task);
   RemedyRun run;
+  const auto go_on = [&progress] { return progress.advance(0.0); };
   const bool deep = model_options.lstm.layers > 1;
   if (deep) {
-    run.layers_ratio = ratio_of_layers(model);
+    const std::vector<double> norms = model.bias_gradient_norms();
+    run.layers_ratio = norms.front() / norms.back();
   } else {
-    const Reach reach = measure_reach(model, options.reach);
+    const Reach reach = measure_reach(model, options.reach, go_on);
     run.factor = reach.factor;
     run.steps_before = reach.steps_h;
     for (const Spread10& at : reach.h) run.by_h.push_back(at.median);
@@ -64,7 +51,7 @@ RemedyRun try_remedy(const Remedy& remedy, const SequenceTask& task, const Seque
   }
   run.largest_norm = diverged ? INFINITY : *std::max_element(run.norms.begin(), run.norms.end());
   run.loss = diverged ? NAN : model.evaluate(kTestRows, 0, &common).loss;
-  if (!deep) run.steps_after = diverged ? -2 : measure_reach(model, options.reach).steps_h;
+  if (!deep && !diverged) run.steps_after = measure_reach(model, options.reach, go_on).steps_h;
   return run;
 }
 
@@ -85,15 +72,20 @@ std::vector<Remedy> remedies(const RemediesOptions& options) {
     out.push_back({"gates, forget bias, layer normalisation", cell(name).label, base_model(options, cell(name))});
   }
   for (const char* name : {"rnn", "rnn-relu"}) {
-    for (const double clip : {0.0, 1.0, 0.1}) {
-      Remedy remedy{fmt::format("clipping, {} of spectral radius {}, SGD", cell(name).label, kRadius),
-                    clip == 0.0 ? "none" : fmt::format("to norm {}", clip), base_model(options, cell(name))};
-      remedy.model.radius = kRadius;
+    const auto by_sgd = [&](const std::string& change, double radius, double clip) {
+      Remedy remedy{fmt::format("explosion and clipping, {} by SGD", cell(name).label), change,
+                    base_model(options, cell(name))};
+      remedy.model.radius = radius;
       remedy.model.optimizer.optimizer = "sgd";
       remedy.model.optimizer.learning_rate = kSgdRate;
       remedy.model.optimizer.clip_norm = clip;
       out.push_back(remedy);
-    }
+    };
+    by_sgd("weights as drawn", 0.0, 0.0);
+    const std::string exploding = fmt::format("radius {}", kRadius);
+    by_sgd(exploding, kRadius, 0.0);
+    by_sgd(exploding + ", clipped to 1", kRadius, 1.0);
+    by_sgd(exploding + ", clipped to 0.1", kRadius, 0.1);
   }
   for (const char* name : {"rnn", "lstm-1"}) {
     for (const bool residual : {false, true}) {
@@ -103,9 +95,12 @@ std::vector<Remedy> remedies(const RemediesOptions& options) {
       out.push_back(remedy);
     }
   }
-  for (const int64_t window : {8, 16, 32, 64, 128}) {
-    out.push_back({"truncated back-propagation, " + cell("lstm-1").label, fmt::format("after {} steps", window),
-                   base_model(options, cell("lstm-1")), window});
+  for (const int64_t steps : {4, 8, 16, 32, 64, 0}) {
+    Remedy remedy{fmt::format("truncated back-propagation, {}, sequences of {}", cell("lstm-1").label, kLongSequence),
+                  steps == 0 ? "never" : fmt::format("after {} steps", steps), base_model(options, cell("lstm-1"))};
+    remedy.model.truncate = steps;
+    remedy.long_sequences = true;
+    out.push_back(remedy);
   }
   for (const double dropout : {0.0, 0.2, 0.5}) {
     Remedy remedy{"dropout of the output, " + cell("lstm-1").label,
@@ -119,27 +114,27 @@ std::vector<Remedy> remedies(const RemediesOptions& options) {
 RemediesResult measure_remedies(std::string_view text, const std::string& source, const RemediesOptions& options,
                                 const Watcher& watcher) {
   RemediesResult result;
-  std::map<int64_t, std::unique_ptr<SequenceTask>> tasks;
   const auto wanted = [&options](const std::string& group) { return group.find(options.only) != std::string::npos; };
-  for (Remedy& remedy : remedies(options)) {
-    if (!wanted(remedy.group)) continue;
-    if (remedy.window == 0) remedy.window = options.window;
-    std::unique_ptr<SequenceTask>& task = tasks[remedy.window];
-    if (task == nullptr) task = text_task(text, remedy.window, source);
-    result.rows.push_back({remedy, std::vector<RemedyRun>(static_cast<size_t>(options.seeds))});
+  for (const Remedy& remedy : remedies(options)) {
+    if (wanted(remedy.group))
+      result.rows.push_back({remedy, std::vector<RemedyRun>(static_cast<size_t>(options.seeds))});
   }
+  const std::unique_ptr<SequenceTask> task = text_task(text, options.window, source, options.reach.steps);
   // All are measured on the same held-out sequences, however long those are that they were trained on.
-  const std::unique_ptr<SequenceTask> common = text_task(text, std::max<int64_t>(options.window, 128), source);
+  const std::unique_ptr<SequenceTask> long_task =
+      text_task(text, std::max(options.window, kLongSequence), source, options.reach.steps);
   std::vector<Job> jobs;
   for (RemedyResult& row : result.rows) {
-    const double window = static_cast<double>(row.remedy.window) / static_cast<double>(options.window);
+    const SequenceTask* own = row.remedy.long_sequences ? long_task.get() : task.get();
+    const double window =
+        row.remedy.long_sequences ? static_cast<double>(kLongSequence) / static_cast<double>(options.window) : 1.0;
     const auto layers = static_cast<double>(row.remedy.model.lstm.layers);
     for (int64_t s = 0; s < options.seeds; ++s) {
-      jobs.push_back({kMeasure + layers * window * static_cast<double>(options.updates), [&, s](JobProgress& progress) {
-                        row.runs[static_cast<size_t>(s)] =
-                            try_remedy(row.remedy, *tasks.at(row.remedy.window), *common,
-                                       static_cast<uint64_t>(options.seed + s), options, progress);
-                      }});
+      jobs.push_back(
+          {kMeasure + layers * window * static_cast<double>(options.updates), [&, s, own](JobProgress& progress) {
+             row.runs[static_cast<size_t>(s)] =
+                 try_remedy(row.remedy, *own, *long_task, static_cast<uint64_t>(options.seed + s), options, progress);
+           }});
     }
   }
   EquationsOptions equations = options.equations;
@@ -151,8 +146,10 @@ RemediesResult measure_remedies(std::string_view text, const std::string& source
       if (groups.empty() || groups.back() != remedy.group) groups.push_back(remedy.group);
     }
     groups.emplace_back(kEquationsGroup);
+    std::string list;
+    for (const std::string& group : groups) list += (list.empty() ? "\"" : ", \"") + group + "\"";
     throw usage_error("`only`: expected a part of a group's name, found " + visible(options.only),
-                      "the groups are: " + listed(groups, groups.size()));
+                      "the groups are: " + list);
   }
   for (EquationsResult& each : result.equations) {
     for (int64_t s = 0; s < options.seeds; ++s) {

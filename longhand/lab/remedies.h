@@ -10,19 +10,21 @@
 
 namespace longhand::lab {
 
+inline constexpr int64_t kLongSequence = 128;
+
 /// A training that differs from others of its group in one thing.
 struct Remedy {
   std::string group;   ///< "initialiser, plain tanh"
   std::string change;  ///< "orthogonal"
   SmallModelOptions model;
-  int64_t window = 0;  ///< steps of the sequences to train on; 0: as of the others
+  bool long_sequences = false;  ///< of kLongSequence steps, instead of those of the options
 };
 
 struct RemedyRun {
-  double factor = 0.0;         ///< per step, at initialisation; see Reach
-  int64_t steps_before = 0;    ///< to a thousandth by h, at initialisation; -1: beyond the reach
-  int64_t steps_after = 0;     ///< likewise after the training; -2: it diverged
-  double layers_ratio = 0.0;   ///< of stacks: gradient of the bottom layer's bias over the top layer's, initially
+  double factor = NAN;                        ///< per step, at initialisation; see Reach
+  int64_t steps_before = Reach::kNoGradient;  ///< to a thousandth by h, at initialisation; see Reach
+  int64_t steps_after = Reach::kNoGradient;   ///< likewise after the training
+  double layers_ratio = NAN;   ///< of stacks: gradient of the bottom layer's bias over the top layer's, initially
   double largest_norm = 0.0;   ///< of an update's gradient, before clipping
   double loss = 0.0;           ///< held out; not a number where the training diverged
   std::vector<double> by_h;    ///< element k: the median of Reach::h at initialisation

@@ -15,32 +15,49 @@ std::string capitalised(std::string text) {
   return text;
 }
 
-// The median of one value over the seeds, and its range.
-template <class Run>
-std::string values_text(const std::vector<Run>& runs, double Run::*value) {
-  std::vector<double> all;
-  for (const Run& run : runs) all.push_back(run.*value);
-  const auto undefined = std::count_if(all.begin(), all.end(), [](double v) { return std::isnan(v); });
-  if (undefined > 0)
-    return undefined == static_cast<int64_t>(all.size()) ? "diverged"
-                                                         : fmt::format("{} of {} diverged", undefined, all.size());
-  std::sort(all.begin(), all.end());
-  const std::string median = shown(all[all.size() / 2]);
-  const std::string low = shown(all.front()), high = shown(all.back());
+std::string with_range(const std::string& median, const std::string& low, const std::string& high) {
   return low == high ? median : fmt::format("{} ({} to {})", median, low, high);
 }
 
-std::string steps_of(const RemedyResult& row, int64_t RemedyRun::*steps, int64_t reach) {
+// The median of one value over the seeds, and its range. A loss is not a number where a training diverged.
+template <class Run>
+std::string values_text(const std::vector<Run>& runs, double Run::*value, bool range) {
+  std::vector<double> all;
+  for (const Run& run : runs) all.push_back(run.*value);
+  const auto undefined = std::count_if(all.begin(), all.end(), [](double v) { return std::isnan(v); });
+  if (undefined == static_cast<int64_t>(all.size())) return "diverged";
+  if (undefined > 0) return fmt::format("{} of {} diverged", undefined, all.size());
+  const auto [low, high] = std::minmax_element(all.begin(), all.end());
+  const std::string median = shown(spread10(all).median);
+  return range ? with_range(median, shown(*low), shown(*high)) : median;
+}
+
+// The same of a number of steps; of two in the middle the larger, since one may be beyond the reach.
+std::string steps_text(const RemedyResult& row, int64_t RemedyRun::*steps, int64_t reach, bool range) {
   std::vector<int64_t> all;
   for (const RemedyRun& run : row.runs) {
-    if (run.*steps == -2) return "-";
-    all.push_back(run.*steps < 0 ? reach + 1 : run.*steps);
+    if (run.*steps == Reach::kNoGradient) return "-";
+    all.push_back(run.*steps == Reach::kBeyond ? reach + 1 : run.*steps);
   }
   std::sort(all.begin(), all.end());
   const auto text = [reach](int64_t n) { return n > reach ? fmt::format("> {}", reach) : fmt::format("{}", n); };
-  return all.front() == all.back()
-             ? text(all.front())
-             : fmt::format("{} ({} to {})", text(all[all.size() / 2]), text(all.front()), text(all.back()));
+  const std::string median = text(all[all.size() / 2]);
+  return range ? with_range(median, text(all.front()), text(all.back())) : median;
+}
+
+// What is told of each training, with ranges or without.
+std::vector<std::string> measures_of(const RemedyResult& row, const RemediesOptions& options, bool range) {
+  std::vector<std::string> out;
+  if (row.remedy.model.lstm.layers > 1) {
+    out.push_back(values_text(row.runs, &RemedyRun::layers_ratio, range));
+  } else {
+    out.push_back(values_text(row.runs, &RemedyRun::factor, range));
+    out.push_back(steps_text(row, &RemedyRun::steps_before, options.reach.steps, range));
+    out.push_back(steps_text(row, &RemedyRun::steps_after, options.reach.steps, range));
+  }
+  out.push_back(values_text(row.runs, &RemedyRun::largest_norm, range));
+  out.push_back(values_text(row.runs, &RemedyRun::loss, range));
+  return out;
 }
 
 // LSTMs with wrong equations beside a right one.
@@ -55,9 +72,10 @@ LabSection equations_section(const RemediesResult& result, const RemediesOptions
                             eq.hidden, eq.gap, eq.updates)},
       .table = {.columns = {"equations", "per cent right", "loss", "gradient error, before", "after"}}};
   for (const EquationsResult& each : result.equations) {
-    out.table.rows.push_back(
-        {each.name, values_text(each.runs, &EquationsRun::accuracy), values_text(each.runs, &EquationsRun::loss),
-         values_text(each.runs, &EquationsRun::error_before), values_text(each.runs, &EquationsRun::error_after)});
+    out.table.rows.push_back({each.name, values_text(each.runs, &EquationsRun::accuracy, true),
+                              values_text(each.runs, &EquationsRun::loss, true),
+                              values_text(each.runs, &EquationsRun::error_before, true),
+                              values_text(each.runs, &EquationsRun::error_after, true)});
     for (const EquationsRun& run : each.runs) {
       data["equations"].push_back({{"equations", each.name},
                                    {"accuracy", run.accuracy},
@@ -72,7 +90,7 @@ LabSection equations_section(const RemediesResult& result, const RemediesOptions
 // One group as a section: the columns that say something of it, and a plot.
 LabSection group_section(const std::vector<const RemedyResult*>& rows, const RemediesOptions& options) {
   const bool deep = rows[0]->remedy.model.lstm.layers > 1;
-  const bool clips = rows[0]->remedy.group.starts_with("clipping");
+  const bool clips = rows[0]->remedy.group.starts_with("explosion");
   LabSection out{
       .heading = capitalised(rows[0]->remedy.group), .table = {.columns = {"change"}}, .on_page_alone = true};
   const auto add = [&out](const char* name) { out.table.columns.emplace_back(name); };
@@ -94,15 +112,7 @@ LabSection group_section(const std::vector<const RemedyResult*>& rows, const Rem
                   .log_beyond = deep ? 1e300 : 10.0};
   for (const RemedyResult* row : rows) {
     std::vector<std::string> cells = {row->remedy.change};
-    if (deep) {
-      cells.push_back(values_text(row->runs, &RemedyRun::layers_ratio));
-    } else {
-      cells.push_back(values_text(row->runs, &RemedyRun::factor));
-      cells.push_back(steps_of(*row, &RemedyRun::steps_before, options.reach.steps));
-      cells.push_back(steps_of(*row, &RemedyRun::steps_after, options.reach.steps));
-    }
-    cells.push_back(values_text(row->runs, &RemedyRun::largest_norm));
-    cells.push_back(values_text(row->runs, &RemedyRun::loss));
+    for (const std::string& measure : measures_of(*row, options, true)) cells.push_back(measure);
     out.table.rows.push_back(cells);
     const RemedyRun& first = row->runs[0];
     io::Curve curve{.label = row->remedy.change, .colour = static_cast<int>(chart.curves.size())};
@@ -134,17 +144,17 @@ LabSection overview(const RemediesResult& result, const RemediesOptions& options
            "held-out text, in windows of equal length for all."},
       .table = {.columns = {"remedy", "change", "factor per step", "steps to 1/1000", "after training", "bottom to top",
                             "largest gradient", "held-out loss"}}};
-  const auto first_word = [](const std::string& text) { return text.substr(0, text.find(" (")); };
   std::string group;
   for (const RemedyResult& row : result.rows) {
+    std::vector<std::string> measures = measures_of(row, options, false);
     const bool deep = row.remedy.model.lstm.layers > 1;
-    out.table.rows.push_back({row.remedy.group == group ? "" : row.remedy.group, row.remedy.change,
-                              deep ? "" : first_word(values_text(row.runs, &RemedyRun::factor)),
-                              deep ? "" : first_word(steps_of(row, &RemedyRun::steps_before, options.reach.steps)),
-                              deep ? "" : first_word(steps_of(row, &RemedyRun::steps_after, options.reach.steps)),
-                              deep ? first_word(values_text(row.runs, &RemedyRun::layers_ratio)) : "",
-                              first_word(values_text(row.runs, &RemedyRun::largest_norm)),
-                              first_word(values_text(row.runs, &RemedyRun::loss))});
+    if (deep) {
+      measures.insert(measures.begin(), 3, "");
+    } else {
+      measures.insert(measures.begin() + 3, "");
+    }
+    measures.insert(measures.begin(), {row.remedy.group == group ? "" : row.remedy.group, row.remedy.change});
+    out.table.rows.push_back(measures);
     group = row.remedy.group;
   }
   return out;
@@ -154,16 +164,23 @@ void add_runs(const RemedyResult& row, const RemediesOptions& options, LabReport
   for (size_t s = 0; s < row.runs.size(); ++s) {
     const RemedyRun& run = row.runs[s];
     const int64_t seed = options.seed + static_cast<int64_t>(s);
-    report.csv.rows.push_back({row.remedy.group, row.remedy.change, fmt::format("{}", seed),
-                               fmt::format("{}", run.factor), fmt::format("{}", run.steps_before),
-                               fmt::format("{}", run.steps_after), fmt::format("{}", run.layers_ratio),
-                               fmt::format("{}", run.largest_norm), fmt::format("{}", run.loss)});
+    const bool deep = row.remedy.model.lstm.layers > 1;
+    const auto field = [](double value) { return std::isnan(value) ? std::string() : fmt::format("{}", value); };
+    const auto steps = [deep](int64_t n) {
+      return deep || n == Reach::kNoGradient ? std::string() : fmt::format("{}", n);
+    };
+    report.csv.rows.push_back({row.remedy.group, row.remedy.change, fmt::format("{}", seed), field(run.factor),
+                               steps(run.steps_before), steps(run.steps_after), field(run.layers_ratio),
+                               field(run.largest_norm), field(run.loss)});
+    const auto json_steps = [deep](int64_t n) {
+      return deep || n == Reach::kNoGradient ? nlohmann::ordered_json() : nlohmann::ordered_json(n);
+    };
     report.data["runs"].push_back({{"remedy", row.remedy.group},
                                    {"change", row.remedy.change},
                                    {"seed", seed},
                                    {"factor", run.factor},
-                                   {"steps_before", run.steps_before},
-                                   {"steps_after", run.steps_after},
+                                   {"steps_before", json_steps(run.steps_before)},
+                                   {"steps_after", json_steps(run.steps_after)},
                                    {"bottom_to_top", run.layers_ratio},
                                    {"largest_norm", run.largest_norm},
                                    {"loss", run.loss},

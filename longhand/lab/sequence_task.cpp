@@ -11,6 +11,7 @@
 namespace longhand::lab {
 namespace {
 
+constexpr int64_t kShortestAdding = 4;
 constexpr int32_t kKinds = 8;  // symbols that have to be remembered
 
 // Index of a row's first random number; a row has fewer than a million steps.
@@ -24,14 +25,18 @@ SequenceBatch empty_batch(int64_t steps, int64_t rows) {
 
 class TextTask : public SequenceTask {
  public:
-  TextTask(std::string_view text, int64_t window, const std::string& source) : window_(window) {
+  TextTask(std::string_view text, int64_t window, const std::string& source, int64_t before) : window_(window) {
     const data::TextOptions options;
     const std::string clean = data::normalise(text, options, source);
     const data::Vocabulary vocabulary = data::build_vocabulary(clean, options);
     kinds_ = vocabulary.size();
     symbols_ = data::encode(clean, options, vocabulary, data::Unknown::kUnk, source).symbols;
     training_ = static_cast<int64_t>(symbols_.size()) * 9 / 10;
-    check_length(window, source);
+    const int64_t longest = std::max(window, before + 1), size = static_cast<int64_t>(symbols_.size());
+    if (size - training_ < longest + 2) {
+      throw input_error(fmt::format("{}: expected {} characters or more, found {}", source, 10 * (longest + 2), size),
+                        "give a longer text, or a smaller `reach` or `window`");
+    }
   }
 
   int64_t symbols() const override { return kinds_; }
@@ -52,7 +57,7 @@ class TextTask : public SequenceTask {
   }
 
   SequenceBatch draw_ends(int64_t rows, int64_t before, const CounterRng& rng) const override {
-    check_length(before + 1, "the text");
+    LONGHAND_CHECK(static_cast<int64_t>(symbols_.size()) - training_ >= before + 3);
     SequenceBatch out = empty_batch(before + 1, rows);
     for (int64_t b = 0; b < rows; ++b) {
       const int32_t* window = window_of(b, before + 1, rng, true);
@@ -64,13 +69,6 @@ class TextTask : public SequenceTask {
   }
 
  private:
-  void check_length(int64_t window, const std::string& source) const {
-    const auto size = static_cast<int64_t>(symbols_.size());
-    if (size - training_ >= window + 2) return;
-    throw input_error(fmt::format("{}: expected {} characters or more, found {}", source, 10 * (window + 2), size),
-                      "give a longer text, or a smaller `reach` or `window`");
-  }
-
   const int32_t* window_of(int64_t row, int64_t steps, const CounterRng& rng, bool held_out) const {
     const int64_t begin = held_out ? training_ : 0, end = held_out ? static_cast<int64_t>(symbols_.size()) : training_;
     const auto starts = static_cast<uint64_t>(end - begin - steps);
@@ -170,11 +168,10 @@ class AddingTask : public SequenceTask {
     for (int64_t b = 0; b < rows; ++b) {
       const uint64_t index = first_number(b);
       const auto draw_step = [&](uint64_t at, int64_t begin, int64_t end) {
-        return begin +
-               static_cast<int64_t>(rng.below(index + at, static_cast<uint64_t>(std::max<int64_t>(1, end - begin))));
+        return begin + static_cast<int64_t>(rng.below(index + at, static_cast<uint64_t>(end - begin)));
       };
-      const int64_t first = draw_step(0, 0, steps / 10),
-                    second = draw_step(1, steps / 10 + (steps < 10 ? 1 : 0), steps / 2);
+      const int64_t tenth = std::max<int64_t>(1, steps / 10);
+      const int64_t first = draw_step(0, 0, tenth), second = draw_step(1, tenth, steps / 2);
       double sum = 0.0;
       for (int64_t t = 0; t < steps; ++t) {
         float* x = out.numbers.data() + (t * rows + b) * kLineFloats;
@@ -193,8 +190,9 @@ class AddingTask : public SequenceTask {
 
 }  // namespace
 
-std::unique_ptr<SequenceTask> text_task(std::string_view text, int64_t window, const std::string& source) {
-  return std::make_unique<TextTask>(text, window, source);
+std::unique_ptr<SequenceTask> text_task(std::string_view text, int64_t window, const std::string& source,
+                                        int64_t before) {
+  return std::make_unique<TextTask>(text, window, source, before);
 }
 
 const std::vector<std::string>& memory_tasks() {
@@ -206,6 +204,10 @@ std::unique_ptr<SequenceTask> memory_task(const std::string& name, int64_t gap) 
   if (name == "recall") return std::make_unique<RecallTask>(gap);
   if (name == "copying") return std::make_unique<CopyingTask>(gap);
   LONGHAND_CHECK(name == "adding");
+  if (gap < kShortestAdding) {
+    throw usage_error(fmt::format("adding: expected a gap of at least {}, found {}", kShortestAdding, gap),
+                      "two numbers of the first half are marked; give longer gaps");
+  }
   return std::make_unique<AddingTask>(gap);
 }
 

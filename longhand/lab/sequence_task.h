@@ -41,8 +41,10 @@ class SequenceTask {
 };
 
 /// Text as characters: the next one is predicted at each of `window` steps. Windows begin anywhere in the first nine
-/// tenths, or, held out, in the last. Throws an input error, naming `source`, for a text that is too short.
-std::unique_ptr<SequenceTask> text_task(std::string_view text, int64_t window, const std::string& source);
+/// tenths, or, held out, in the last. `before`: the most that draw_ends will be asked for. Throws an input error,
+/// naming `source`, for a text that is too short.
+std::unique_ptr<SequenceTask> text_task(std::string_view text, int64_t window, const std::string& source,
+                                        int64_t before = 0);
 
 /// recall, copying, adding.
 const std::vector<std::string>& memory_tasks();
@@ -51,10 +53,10 @@ const std::vector<std::string>& memory_tasks();
 ///   recall   one of 8 symbols, `gap` random other ones, then a question, to which the first symbol is the answer.
 ///   copying  ten of 8 symbols, `gap` blanks, then ten questions, to which the ten are the answers (Hochreiter and
 ///            Schmidhuber 1997; Arjovsky et al. 2016).
-///   adding   `gap` numbers of 0 to 1, two of which are marked: one in the first tenth, one more in the first half.
-///   Their
-///            sum is the answer (Hochreiter and Schmidhuber 1997). Always to say 1 has a mean squared error of 1/6.
-/// Guesses at the first two are right in one of 8 cases.
+///   adding   `gap` numbers of 0 to 1, at least 4, two of which are marked: one in the first tenth, or the first, and
+///            one more in the first half. Their sum is the answer (Hochreiter and Schmidhuber 1997). Always to say 1
+///            has a mean squared error of 1/6.
+/// Guesses at the first two are right in one of 8 cases. Throws a usage error for a gap that is too short.
 std::unique_ptr<SequenceTask> memory_task(const std::string& name, int64_t gap);
 
 }  // namespace longhand::lab

@@ -64,12 +64,34 @@ const float* SmallModel::forward(const SequenceBatch& batch, nn::Pass pass) {
 }
 
 double SmallModel::compute_gradients(const SequenceBatch& batch) {
+  const auto n = static_cast<int64_t>(batch.places.size());
+  workspace_.state.reset(batch.rows);
+  if (options_.truncate == 0 || task_.is_regression()) {
+    return add_gradients(batch, n, true) / static_cast<double>(n);
+  }
+  // Piece by piece, each from the state that the one before has left, with the gradient cut off between them.
+  LONGHAND_CHECK(n == batch.steps * batch.rows);
+  double loss = 0.0;
+  for (int64_t t = 0; t < batch.steps; t += options_.truncate) {
+    SequenceBatch piece{.steps = std::min(options_.truncate, batch.steps - t), .rows = batch.rows};
+    const int64_t begin = t * batch.rows, size = piece.steps * batch.rows;
+    piece.symbols.assign(batch.symbols.begin() + begin, batch.symbols.begin() + begin + size);
+    piece.targets.assign(batch.targets.begin() + begin, batch.targets.begin() + begin + size);
+    piece.places.assign(batch.places.begin(), batch.places.begin() + size);
+    loss += add_gradients(piece, n, t == 0);
+  }
+  return loss / static_cast<double>(n);
+}
+
+// Goes on from the workspace's state. Adds to the gradients of the mean over `predicted` answers, unless this is the
+// first piece. Returns the sum of the losses.
+double SmallModel::add_gradients(const SequenceBatch& batch, int64_t predicted, bool first) {
   const auto n = static_cast<int64_t>(batch.places.size()), K = task_.outputs();
-  const nn::GradientPass pass =
-      network_.begin_training({.masks = {options_.seed, static_cast<uint64_t>(updates_), 0}}, n, n, workspace_);
+  const nn::GradientPass pass = network_.begin_training(
+      {.masks = {options_.seed, static_cast<uint64_t>(updates_), 0}, .add = !first}, predicted, predicted, workspace_);
   nn::NetworkInput input = input_of(batch);
   input.masks = pass.masks;
-  const float* output = network_.forward(input, nn::Pass::kTraining, workspace_);
+  const float* output = network_.forward(input, workspace_.state, nn::Pass::kTraining, workspace_);
   d_output_.resize(batch.steps * batch.rows * padded(network_.width()));
   d_output_.fill(0.0F);
   double loss = 0.0;
@@ -81,7 +103,7 @@ double SmallModel::compute_gradients(const SequenceBatch& batch) {
     for (int64_t i = 0; i < n; ++i) {
       const float error = answers_[i * stride] - batch.values[static_cast<size_t>(i)];
       loss += static_cast<double>(error * error);
-      d_answers_[i * stride] = 2.0F * error / static_cast<float>(n);
+      d_answers_[i * stride] = 2.0F * error * pass.scale;
     }
     network_.output().backward(rows_of(batch, output), d_answers_.data(), stride, d_output_.data(), workspace_);
   } else {
@@ -94,7 +116,20 @@ double SmallModel::compute_gradients(const SequenceBatch& batch) {
         workspace_);
   }
   network_.backward(input, d_output_.data(), pass.penalty_scale, workspace_);
-  return loss / static_cast<double>(n);
+  return loss;
+}
+
+std::vector<double> SmallModel::bias_gradient_norms() {
+  constexpr int64_t kRows = 64;
+  compute_gradients(task_.draw(kRows, CounterRng(0, 0, RngPlace::kHeldOut), true));
+  const ParameterArena& arena = network_.parameters();
+  std::vector<double> out;
+  for (const Parameter& p : arena.parameters()) {
+    if (p.name.find(".bias_ih_l") == std::string::npos) continue;
+    const auto gradient = arena.gradients().subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size));
+    out.push_back(norm(Vector(gradient.begin(), gradient.end())));
+  }
+  return out;
 }
 
 double SmallModel::update() {

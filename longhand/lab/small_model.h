@@ -14,7 +14,8 @@ struct SmallModelOptions {
   nn::InitOptions init;
   double radius = 0.0;  ///< spectral radius to which the first layer's recurrent matrices are scaled; 0: as drawn
   train::OptimizerOptions optimizer;
-  int64_t rows = 16;  ///< sequences per update
+  int64_t rows = 16;     ///< sequences per update
+  int64_t truncate = 0;  ///< steps after which back-propagation is cut off, of texts; 0: never
   uint64_t seed = 1;
 };
 
@@ -42,6 +43,9 @@ class SmallModel {
 
   /// The mean loss over a batch, and its gradients, which parameters() then have.
   double compute_gradients(const SequenceBatch& batch);
+  /// Norms of the gradients of the layers' biases over held-out sequences, the lowest layer first. Such a gradient is
+  /// the sum over time of those by the pre-activations (29): what reached the layer, whatever its input.
+  std::vector<double> bias_gradient_norms();
 
   const SmallModelOptions& options() const { return options_; }
   const SequenceTask& task() const { return task_; }
@@ -53,6 +57,7 @@ class SmallModel {
 
  private:
   const float* forward(const SequenceBatch& batch, nn::Pass pass);
+  double add_gradients(const SequenceBatch& batch, int64_t predicted, bool first);
   nn::NetworkInput input_of(const SequenceBatch& batch) const;
   nn::OutputRows rows_of(const SequenceBatch& batch, const float* output) const;
   void scale_recurrent_weights();

@@ -19,7 +19,8 @@ TEST(Lab, GradientsPrintATableAndWritePageJsonCsvAndPictures) {
   const std::string page = read_file(folder / "g/gradients.html");
   EXPECT_NE(page.find("longhand lab gradients --cells rnn,lstm-1 --updates 0,2"), std::string::npos);
   EXPECT_EQ(page.find("http://"), std::string::npos);
-  EXPECT_TRUE(read_file(folder / "g/gradients-gradient-by-h-at-initialisation.svg").starts_with("<svg xmlns='http://www.w3.org/2000/svg'"));
+  EXPECT_TRUE(read_file(folder / "g/gradients-gradient-by-h-at-initialisation.svg")
+                  .starts_with("<svg xmlns='http://www.w3.org/2000/svg'"));
   EXPECT_TRUE(read_file(folder / "g/gradients.csv").starts_with("cell,updates,k,by,median,low,high\n"));
 }
 
@@ -44,11 +45,14 @@ TEST(Lab, SaysWhatIsWrong) {
   EXPECT_NE(cell.err.find("did you mean lstm-1"), std::string::npos) << cell.err;
   const Result text = run(folder, {"lab", "gradients", "--data", "short.txt"});
   EXPECT_EQ(text.code, 1);
-  EXPECT_NE(text.err.find("short.txt: expected 660 characters or more, found 9"), std::string::npos) << text.err;
-  const Result reach = run(folder, {"lab", "gradients", "--reach", "9999", "--hidden", "2", "--cells", "rnn",
-                                    "--updates", "0", "--depths", "0"});
+  EXPECT_NE(text.err.find("short.txt: expected 2030 characters or more, found 9"), std::string::npos) << text.err;
+  const Result reach = run(folder, {"lab", "gradients", "--reach", "2000", "--data", "quatrains", "--hidden", "2",
+                                    "--cells", "rnn", "--updates", "0", "--depths", "0"});
   EXPECT_EQ(reach.code, 1);
   EXPECT_NE(reach.err.find("--reach"), std::string::npos) << reach.err;
+  write_file(folder / "file", "");
+  const Result out = run(folder, {"lab", "memory", "--out", "file"});
+  EXPECT_EQ(out.code, 1) << out.err;
   const Result gaps = run(folder, {"lab", "memory", "--gaps", "5,-1"});
   EXPECT_EQ(gaps.code, 2);
   EXPECT_NE(gaps.err.find("found -1"), std::string::npos) << gaps.err;

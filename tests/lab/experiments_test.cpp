@@ -49,18 +49,21 @@ TEST(SequenceTask, CopyingAsksForTenSymbolsInTheirOrder) {
   }
 }
 
-TEST(SequenceTask, AddingAsksForTheSumOfTwoMarkedNumbers) {
-  for (const int64_t gap : {1, 2, 5, 10, 37}) {
+TEST(SequenceTask, AddingAsksForTheSumOfTwoNumbersMarkedInTheFirstHalf) {
+  EXPECT_THROW(memory_task("adding", 3), Error);
+  for (const int64_t gap : {4, 5, 10, 37}) {
     const SequenceBatch batch = memory_task("adding", gap)->draw(20, CounterRng(1, 2, RngPlace::kBatches), false);
     for (size_t b = 0; b < 20; ++b) {
       float sum = 0.0F;
-      int marks = 0;
+      std::vector<int64_t> marks;
       for (int64_t t = 0; t < batch.steps; ++t) {
         const float* x = batch.numbers.data() + (static_cast<size_t>(t) * 20 + b) * 16;
-        marks += x[1] > 0.0F ? 1 : 0;
+        if (x[1] > 0.0F) marks.push_back(t);
         sum += x[0] * x[1];
       }
-      EXPECT_EQ(marks, gap >= 4 ? 2 : marks) << gap;
+      ASSERT_EQ(marks.size(), 2U) << gap;
+      EXPECT_LT(marks[0], std::max<int64_t>(1, gap / 10));
+      EXPECT_LT(marks[1], gap / 2);
       EXPECT_NEAR(sum, batch.values[b], 1e-6F);
     }
   }
@@ -75,7 +78,7 @@ TEST(SequenceTask, TextIsPredictedCharacterByCharacterAndHeldOutTextIsNotTrained
   EXPECT_EQ(std::set<int32_t>(held_out.symbols.begin(), held_out.symbols.end()).size(), 1U);
   EXPECT_NE(train.symbols[0], held_out.symbols[0]);
   EXPECT_THROW(text_task("too short", 20, "text"), Error);
-  EXPECT_THROW(task->draw_ends(1, 500, CounterRng(1, 0, RngPlace::kBatches)), Error);
+  EXPECT_THROW(text_task(text, 20, "text", 500), Error);
 }
 
 GradientsOptions few_gradients() {
@@ -108,7 +111,7 @@ TEST(Gradients, OfThePlainCellFallAtFirstAsTheSpectralRadiusSays) {
   options.reach.steps = 40;
   const GradientsResult result = measure_gradients(*task, options, {});
   ASSERT_EQ(result.cells.size(), 2U);
-  EXPECT_NEAR(result.cells[0].reach.factor, result.cells[0].reach.radius, 0.03);
+  EXPECT_NEAR(result.cells[0].reach.factor, result.cells[0].reach.radius, 0.1);
   EXPECT_LT(result.cells[0].reach.factor, 0.75);
   EXPECT_GT(result.cells[1].reach.factor, 0.8);  // forget bias 1: at least sigmoid(1) = 0.73 by the cell alone
 }
@@ -164,13 +167,13 @@ TEST(Remedies, ClippingTamesAnExplosion) {
   options.hidden = 24;
   options.window = 40;
   options.reach = {.steps = 20, .sequences = 2};
-  options.only = "clipping";
+  options.only = "explosion";
   const RemediesResult result = measure_remedies(alphabet_text(4000), "text", options, {});
   const RemedyRun *wild = nullptr, *tame = nullptr;
   for (const RemedyResult& row : result.rows) {
-    if (row.remedy.group.find("clipping, plain ReLU") != 0) continue;
-    if (row.remedy.change == "none") wild = &row.runs[0];
-    if (row.remedy.change == "to norm 0.1") tame = &row.runs[0];
+    if (row.remedy.group.find("explosion and clipping, plain ReLU") != 0) continue;
+    if (row.remedy.change == "radius 1.3") wild = &row.runs[0];
+    if (row.remedy.change == "radius 1.3, clipped to 0.1") tame = &row.runs[0];
   }
   ASSERT_TRUE(wild != nullptr && tame != nullptr);
   EXPECT_TRUE(!std::isfinite(wild->largest_norm) || wild->loss > tame->loss);
@@ -200,11 +203,82 @@ TEST(Equations, GradientsAreThoseOfTheirOwnNetworkUnlessTheForgetGatesIsLeftOut)
 TEST(Names, OfCellsAndNumbersAreChecked) {
   EXPECT_EQ(names_of(parse_cells("gru,lstm-3-norm")), "gru,lstm-3-norm");
   EXPECT_THROW(parse_cells("gru,lstn-1"), Error);
+  EXPECT_THROW(parse_cells("gru,gru"), Error);
   EXPECT_THROW(parse_cells(""), Error);
-  EXPECT_EQ(parse_counts("5,10", 1, "`gaps`"), (std::vector<int64_t>{5, 10}));
-  EXPECT_THROW(parse_counts("5,x", 1, "`gaps`"), Error);
-  EXPECT_THROW(parse_counts("0", 1, "`gaps`"), Error);
-  EXPECT_THROW(parse_counts("99999999999999999999", 1, "`gaps`"), Error);
+  EXPECT_EQ(parse_counts("10,5,10", 1, 1000, "`gaps`"), (std::vector<int64_t>{5, 10}));
+  EXPECT_THROW(parse_counts("5,x", 1, 1000, "`gaps`"), Error);
+  EXPECT_THROW(parse_counts("0", 1, 1000, "`gaps`"), Error);
+  EXPECT_THROW(parse_counts("99999999999999999999", 1, 1000, "`gaps`"), Error);
+}
+
+TEST(Reports, FactorsAreThoseOfWhatCanBeLearnedFrom) {
+  // Halved at each step down to 2^-14, then a long tail that falls slowly.
+  std::vector<double> bent;
+  for (int k = 0; k <= 14; ++k) bent.push_back(std::pow(0.5, k));
+  for (int k = 0; k < 100; ++k) bent.push_back(bent.back() * 0.99);
+  EXPECT_NEAR(factor_per_step(bent), 0.5, 1e-12);
+  EXPECT_TRUE(std::isnan(factor_per_step({1.0, 1e-9, 1e-10})));
+}
+
+TEST(Reports, OfACellWithoutAGradientSayThatThereIsNone) {
+  // One symbol alone is predicted with certainty: the softmax has no gradient.
+  const auto task = text_task(std::string(2000, 'a'), 8, "text");
+  GradientsOptions options = few_gradients();
+  options.depths = {};
+  options.updates = {0};
+  const GradientsResult result = measure_gradients(*task, options, {});
+  EXPECT_EQ(result.cells[0].reach.steps_h, Reach::kNoGradient);
+  const LabReport report = gradients_report(result, options, "text");
+  EXPECT_TRUE(report.summary.empty());
+  EXPECT_EQ(report.sections[0].table.rows[0][3], "-");
+}
+
+TEST(Reports, NameTheCellWhoseGradientReachesFurthest) {
+  GradientsOptions options;
+  options.cells = parse_cells("rnn,gru");
+  options.updates = {5};
+  options.reach.steps = 50;
+  MeasuredCell rnn{options.cells[0], 5, 1.0, {}}, gru{options.cells[1], 5, 1.0, {}};
+  rnn.reach.steps_h = 9;
+  rnn.reach.factor = 0.9;  // of a long tail
+  gru.reach.steps_h = Reach::kBeyond;
+  gru.reach.factor = 0.5;
+  const LabReport report = gradients_report({.cells = {rnn, gru}, .stacks = {}}, options, "text");
+  ASSERT_EQ(report.summary.size(), 2U);
+  EXPECT_EQ(report.summary[1],
+            "After 5 updates a thousandth of the gradient is left furthest back in GRU: over 50 steps.");
+}
+
+TEST(Reports, OfRemediesGiveTheMeanOfTwoMiddleSeedsAndNothingForWhatWasNotMeasured) {
+  RemediesOptions options;
+  options.seeds = 2;
+  RemedyResult row{remedies(options)[0], {RemedyRun{}, RemedyRun{}}};
+  row.runs[0].factor = 0.5;
+  row.runs[1].factor = 0.7;
+  row.runs[1].loss = NAN;
+  const LabReport report = remedies_report({.rows = {row}, .equations = {}}, options, "text");
+  const std::vector<std::string>& cells = report.sections[0].table.rows[0];
+  EXPECT_EQ(cells[2], "0.6000");
+  EXPECT_EQ(cells[3], "-");
+  EXPECT_EQ(cells[7], "1 of 2 diverged");
+  EXPECT_TRUE(report.data["runs"][0]["steps_before"].is_null());
+  EXPECT_EQ(report.csv.rows[0][4], "");
+}
+
+// What is cut off changes the gradient and nothing else; cut off after the whole sequence, not even that.
+TEST(SmallModel, TruncatesBackPropagation) {
+  const auto task = text_task(alphabet_text(3000), 12, "text");
+  const LabCell cell = parse_cells("lstm-1")[0];
+  const auto gradients = [&](int64_t truncate) {
+    SmallModel model({.lstm = cell.options(6), .init = cell.init(), .rows = 3, .truncate = truncate}, *task);
+    const double loss = model.compute_gradients(task->draw(3, CounterRng(1, 0, RngPlace::kBatches), false));
+    const auto all = model.parameters().gradients();
+    return std::pair(loss, std::vector<float>(all.begin(), all.end()));
+  };
+  const auto whole = gradients(0), same = gradients(12), cut = gradients(5);
+  EXPECT_EQ(whole.second, same.second);
+  EXPECT_NEAR(whole.first, cut.first, 1e-6);
+  EXPECT_NE(whole.second, cut.second);
 }
 
 TEST(LabReport, QuotesAndEscapesWhatItShows) {
@@ -224,6 +298,7 @@ TEST(Spread10, InterpolatesBetweenValues) {
   EXPECT_DOUBLE_EQ(spread.median, 3.0);
   EXPECT_DOUBLE_EQ(spread.low, 1.4);
   EXPECT_DOUBLE_EQ(spread.high, 4.6);
+  EXPECT_TRUE(std::isinf(spread10({1.0, INFINITY, INFINITY}).median));
   EXPECT_TRUE(std::isnan(spread10({}).median));
 }
 

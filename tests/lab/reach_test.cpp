@@ -128,8 +128,8 @@ TEST_P(EachCell, RoadsAddUpToTheWhole) {
 TEST_P(EachCell, NoGradientExceedsTheBound) {
   SmallModel model = small(cell_, *task_);
   const Reach reach = measure_reach(model, {.steps = 40, .sequences = 2});
-  ASSERT_EQ(reach.way.size(), reach.bound.size());
-  for (size_t k = 0; k < reach.way.size(); ++k) EXPECT_LE(reach.way[k], reach.bound[k] * (1.0 + 1e-6)) << k;
+  ASSERT_EQ(reach.measured.size(), reach.bound.size());
+  for (size_t k = 0; k < reach.measured.size(); ++k) EXPECT_LE(reach.measured[k], reach.bound[k] * (1.0 + 1e-6)) << k;
   EXPECT_GE(reach.singular, reach.radius * (1.0 - 1e-3));
 }
 
