@@ -112,7 +112,7 @@ std::vector<EquationsResult> all_equations(const EquationsOptions& options) {
 }
 
 EquationsRun train_equations(Equations equations, uint64_t seed, const EquationsOptions& options,
-                             JobProgress& progress) {
+                             const Advance& advance) {
   const std::unique_ptr<SequenceTask> task = memory_task("recall", options.gap);
   const Layout at{options.hidden, task->symbols(), task->outputs()};
   std::vector<float> values = first_values(at, seed);
@@ -141,7 +141,7 @@ EquationsRun train_equations(Equations equations, uint64_t seed, const Equations
     net.b_out.add_gradient_to(gradients.data() + at.b_out());
     const double length = std::sqrt(kernels::squared_norm(gradients.data(), at.size(), context));
     optimizer.update(values, gradients, length, rule.learning_rate, update, context);
-    if (!progress.advance(1.0)) return run;
+    if (!advance(1.0)) return run;
   }
   run.error_after = gradient_error(at, values, draw(4, 0, RngPlace::kBatches), equations);
   const SequenceBatch test = draw(512, 0, RngPlace::kHeldOut);

@@ -44,6 +44,6 @@ struct EquationsResult {
 std::vector<EquationsResult> all_equations(const EquationsOptions& options);
 /// Trains one of them.
 EquationsRun train_equations(Equations equations, uint64_t seed, const EquationsOptions& options,
-                             JobProgress& progress);
+                             const Advance& advance);
 
 }  // namespace longhand::lab

@@ -24,15 +24,15 @@ SmallModelOptions model_options(const GradientsOptions& options, const LabCell& 
 // Trains up to each number of updates, and calls measure(updates, diverged).
 template <class Measure>
 void train_and_measure(SmallModel& model, const std::vector<int64_t>& updates, double work_of_update,
-                       double work_of_measuring, JobProgress& progress, const Measure& measure) {
+                       double work_of_measuring, const Advance& advance, const Measure& measure) {
   bool diverged = false;
   for (size_t i = 0; i < updates.size(); ++i) {
     while (!diverged && model.updates() < updates[i]) {
       diverged = !std::isfinite(model.update());
-      if (!progress.advance(work_of_update)) return;
+      if (!advance(work_of_update)) return;
     }
     measure(i, diverged);
-    if (!progress.advance(work_of_measuring)) return;
+    if (!advance(work_of_measuring)) return;
   }
 }
 
@@ -45,16 +45,15 @@ GradientsResult measure_gradients(const SequenceTask& task, const GradientsOptio
   std::vector<Job> jobs;
   for (size_t c = 0; c < options.cells.size(); ++c) {
     const double work = static_cast<double>(options.updates.back()) + kMeasuring * static_cast<double>(times);
-    jobs.push_back(
-        {work, [&, c](JobProgress& progress) {
-           SmallModel model(model_options(options, options.cells[c], 1, false), task);
-           const auto go_on = [&progress] { return progress.advance(0.0); };
-           train_and_measure(model, options.updates, 1.0, kMeasuring, progress, [&](size_t i, bool diverged) {
-             result.cells[c * times + i] = {options.cells[c], options.updates[i],
-                                            diverged ? NAN : model.evaluate(kHeldOutRows).loss,
-                                            diverged ? Reach() : measure_reach(model, options.reach, go_on)};
-           });
-         }});
+    jobs.push_back({work, [&, c](const Advance& advance) {
+                      SmallModel model(model_options(options, options.cells[c], 1, false), task);
+                      const auto go_on = [&advance] { return advance(0.0); };
+                      train_and_measure(model, options.updates, 1.0, kMeasuring, advance, [&](size_t i, bool diverged) {
+                        result.cells[c * times + i] = {options.cells[c], options.updates[i],
+                                                       diverged ? NAN : model.evaluate(kHeldOutRows).loss,
+                                                       diverged ? Reach() : measure_reach(model, options.reach, go_on)};
+                      });
+                    }});
   }
   // Stacks of the first plain cell and of the first LSTM, at the beginning and in the end.
   std::vector<LabCell> stacked;
@@ -72,9 +71,9 @@ GradientsResult measure_gradients(const SequenceTask& task, const GradientsOptio
       for (const bool residual : {false, true}) {
         const double per_update = static_cast<double>(layers);
         jobs.push_back({per_update * static_cast<double>(ends.back()),
-                        [&, cell, layers, residual, per_update, at](JobProgress& progress) {
+                        [&, cell, layers, residual, per_update, at](const Advance& advance) {
                           SmallModel model(model_options(options, cell, layers, residual), task);
-                          train_and_measure(model, ends, per_update, 0.0, progress, [&](size_t i, bool diverged) {
+                          train_and_measure(model, ends, per_update, 0.0, advance, [&](size_t i, bool diverged) {
                             result.stacks[at + i] = {cell,
                                                      layers,
                                                      residual,

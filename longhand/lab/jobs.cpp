@@ -35,22 +35,6 @@ class SharedProgress {
   std::atomic<bool> stopped_{false};
 };
 
-class ProgressOfJob : public JobProgress {
- public:
-  ProgressOfJob(SharedProgress& all, double work) : all_(all), left_(work) {}
-
-  bool advance(double work) override {
-    work = std::min(work, left_);
-    left_ -= work;
-    return all_.advance(work);
-  }
-  void finish() { advance(left_); }
-
- private:
-  SharedProgress& all_;
-  double left_;
-};
-
 }  // namespace
 
 bool run_jobs(const std::vector<Job>& jobs, int64_t threads, const Watcher& watcher) {
@@ -64,9 +48,14 @@ bool run_jobs(const std::vector<Job>& jobs, int64_t threads, const Watcher& watc
     const FlushDenormals flush;
     for (size_t at = next++; at < jobs.size() && !all.stopped(); at = next++) {
       try {
-        ProgressOfJob progress(all, jobs[at].work);
-        jobs[at].run(progress);
-        if (!all.stopped()) progress.finish();
+        double left = jobs[at].work;  // a job that says too much, or too little, does not spoil the sum
+        const Advance advance = [&all, &left](double done) {
+          done = std::min(done, left);
+          left -= done;
+          return all.advance(done);
+        };
+        jobs[at].run(advance);
+        if (!all.stopped()) advance(left);
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!error) error = std::current_exception();

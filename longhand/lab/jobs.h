@@ -14,18 +14,13 @@ struct Watcher {
   std::function<bool()> should_stop;
 };
 
-/// What a job calls while it works.
-class JobProgress {
- public:
-  virtual ~JobProgress() = default;
-  /// So much of the job's work is done since the last call. Returns whether to go on: false means that the job should
-  /// return.
-  virtual bool advance(double work) = 0;
-};
+/// What a job calls while it works: so much of its work is done since the last call. Returns whether to go on; false
+/// means that the job should return.
+using Advance = std::function<bool(double work)>;
 
 struct Job {
   double work = 1.0;  ///< how much it is, in a unit that all jobs share
-  std::function<void(JobProgress&)> run;
+  std::function<void(const Advance&)> run;
 };
 
 /// Runs the jobs, in order as threads become free, on `threads` threads (0: one per processor). Returns whether all

@@ -14,7 +14,7 @@ constexpr int64_t kFinalRows = 512;
 constexpr double kDone = 99.0;  // per cent
 
 MemoryRun train(const SequenceTask& task, const MemoryOptions& options, const LabCell& cell, int64_t seed,
-                double work_of_update, JobProgress& progress) {
+                double work_of_update, const Advance& advance) {
   SmallModelOptions model_options{.lstm = cell.options(options.hidden),
                                   .init = cell.init(),
                                   .rows = options.rows,
@@ -25,7 +25,7 @@ MemoryRun train(const SequenceTask& task, const MemoryOptions& options, const La
   MemoryRun run{.seed = seed};
   while (model.updates() < options.updates) {
     run.diverged = !std::isfinite(model.update());
-    if (!progress.advance(work_of_update) || run.diverged) break;
+    if (!advance(work_of_update) || run.diverged) break;
     if (model.updates() % kLookEvery != 0 && model.updates() < options.updates) continue;
     // Two looks, so that luck is no success.
     const auto number = static_cast<uint64_t>(model.updates());
@@ -107,9 +107,9 @@ MemoryResult measure_memory(const MemoryOptions& options, const Watcher& watcher
       if (g > 0 && result.cells[c * options.gaps.size() + g - 1].learned() == 0) continue;
       cell.runs.resize(static_cast<size_t>(options.seeds));
       for (int64_t s = 0; s < options.seeds; ++s) {
-        jobs.push_back({work_of_update * static_cast<double>(options.updates), [&, s](JobProgress& progress) {
+        jobs.push_back({work_of_update * static_cast<double>(options.updates), [&, s](const Advance& advance) {
                           cell.runs[static_cast<size_t>(s)] =
-                              train(*task, options, cell.cell, options.seed + s, work_of_update, progress);
+                              train(*task, options, cell.cell, options.seed + s, work_of_update, advance);
                         }});
       }
     }

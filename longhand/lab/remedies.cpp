@@ -24,12 +24,12 @@ SmallModelOptions base_model(const RemediesOptions& options, const LabCell& cell
 }
 
 RemedyRun try_remedy(const Remedy& remedy, const SequenceTask& task, const SequenceTask& common, uint64_t seed,
-                     const RemediesOptions& options, JobProgress& progress) {
+                     const RemediesOptions& options, const Advance& advance) {
   SmallModelOptions model_options = remedy.model;
   model_options.seed = seed;
   SmallModel model(model_options, task);
   RemedyRun run;
-  const auto go_on = [&progress] { return progress.advance(0.0); };
+  const auto go_on = [&advance] { return advance(0.0); };
   const bool deep = model_options.lstm.layers > 1;
   if (deep) {
     const std::vector<double> norms = model.bias_gradient_norms();
@@ -40,14 +40,14 @@ RemedyRun try_remedy(const Remedy& remedy, const SequenceTask& task, const Seque
     run.steps_before = reach.steps_h;
     for (const Spread10& at : reach.h) run.by_h.push_back(at.median);
   }
-  if (!progress.advance(kMeasure)) return run;
+  if (!advance(kMeasure)) return run;
   bool diverged = false;
   while (model.updates() < options.updates && !diverged) {
     const double loss = model.update();
     diverged = !std::isfinite(loss);
     run.norms.push_back(model.gradient_norm());
     run.losses.push_back(loss);
-    if (!progress.advance(static_cast<double>(model_options.lstm.layers))) return run;
+    if (!advance(static_cast<double>(model_options.lstm.layers))) return run;
   }
   run.largest_norm = diverged ? INFINITY : *std::max_element(run.norms.begin(), run.norms.end());
   run.loss = diverged ? NAN : model.evaluate(kTestRows, 0, &common).loss;
@@ -131,9 +131,9 @@ RemediesResult measure_remedies(std::string_view text, const std::string& source
     const auto layers = static_cast<double>(row.remedy.model.lstm.layers);
     for (int64_t s = 0; s < options.seeds; ++s) {
       jobs.push_back(
-          {kMeasure + layers * window * static_cast<double>(options.updates), [&, s, own](JobProgress& progress) {
+          {kMeasure + layers * window * static_cast<double>(options.updates), [&, s, own](const Advance& advance) {
              row.runs[static_cast<size_t>(s)] =
-                 try_remedy(row.remedy, *own, *long_task, static_cast<uint64_t>(options.seed + s), options, progress);
+                 try_remedy(row.remedy, *own, *long_task, static_cast<uint64_t>(options.seed + s), options, advance);
            }});
     }
   }
@@ -153,9 +153,9 @@ RemediesResult measure_remedies(std::string_view text, const std::string& source
   }
   for (EquationsResult& each : result.equations) {
     for (int64_t s = 0; s < options.seeds; ++s) {
-      jobs.push_back({static_cast<double>(equations.updates), [&, s](JobProgress& progress) {
+      jobs.push_back({static_cast<double>(equations.updates), [&, s](const Advance& advance) {
                         each.runs[static_cast<size_t>(s)] = train_equations(
-                            each.equations, static_cast<uint64_t>(options.seed + s), equations, progress);
+                            each.equations, static_cast<uint64_t>(options.seed + s), equations, advance);
                       }});
     }
   }
