@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "longhand/lab/comparison.h"
+
 namespace longhand::lab {
 namespace {
 
@@ -40,16 +42,10 @@ MemoryRun train(const SequenceTask& task, const MemoryOptions& options, const La
   return run;
 }
 
-std::string range_text(const Spread10& spread, const char* unit) {
+std::string range_text(const Spread& spread, const char* unit) {
   return spread.low == spread.high
              ? fmt::format("{:.0f}{}", spread.median, unit)
              : fmt::format("{:.0f}{} ({:.0f} to {:.0f})", spread.median, unit, spread.low, spread.high);
-}
-
-// The whole range: seeds are few.
-Spread10 all_of(const std::vector<double>& values) {
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return {spread10(values).median, *low, *high};
 }
 
 std::vector<double> accuracies(const MemoryCell& cell) {
@@ -158,10 +154,10 @@ LabReport memory_report(const MemoryResult& result, const MemoryOptions& options
         continue;
       }
       const auto x = static_cast<double>(at.gap);
-      const Spread10 spread = all_of(accuracies(at));
-      row.push_back(fmt::format("{}/{}", at.learned(), at.runs.size()) + ": " + range_text(spread, " %"));
-      right.points.push_back({x, spread.median});
-      right.band.push_back({x, spread.low, spread.high});
+      const Spread accuracy_of_seeds = spread(accuracies(at));
+      row.push_back(fmt::format("{}/{}", at.learned(), at.runs.size()) + ": " + range_text(accuracy_of_seeds, " %"));
+      right.points.push_back({x, accuracy_of_seeds.median});
+      right.band.push_back({x, accuracy_of_seeds.low, accuracy_of_seeds.high});
       std::vector<double> done;
       for (const MemoryRun& run : at.runs) {
         if (run.done) done.push_back(static_cast<double>(run.updates));
@@ -177,7 +173,7 @@ LabReport memory_report(const MemoryResult& result, const MemoryOptions& options
                                        {"diverged", run.diverged}});
       }
       if (done.empty()) continue;
-      const Spread10 took = all_of(done);
+      const Spread took = spread(done);
       needed.points.push_back({x, took.median});
       needed.band.push_back({x, took.low, took.high});
     }

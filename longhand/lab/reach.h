@@ -15,7 +15,8 @@ namespace longhand::lab {
 
 class SmallModel;
 
-/// What many sequences gave: the median, and the 10th and 90th percentile.
+/// What many sequences gave: the median, and the 10th and 90th percentile. (Of a few seeds `Spread` in comparison.h has
+/// the whole range.)
 struct Spread10 {
   double median = 0.0;
   double low = 0.0;

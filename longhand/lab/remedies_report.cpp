@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "longhand/lab/comparison.h"
 #include "longhand/lab/remedies.h"
 
 namespace longhand::lab {
@@ -27,9 +28,9 @@ std::string values_text(const std::vector<Run>& runs, double Run::*value, bool r
   const auto undefined = std::count_if(all.begin(), all.end(), [](double v) { return std::isnan(v); });
   if (undefined == static_cast<int64_t>(all.size())) return "diverged";
   if (undefined > 0) return fmt::format("{} of {} diverged", undefined, all.size());
-  const auto [low, high] = std::minmax_element(all.begin(), all.end());
-  const std::string median = shown(spread10(all).median);
-  return range ? with_range(median, shown(*low), shown(*high)) : median;
+  const Spread of_seeds = spread(all);
+  const std::string median = shown(of_seeds.median);
+  return range ? with_range(median, shown(of_seeds.low), shown(of_seeds.high)) : median;
 }
 
 // The same of a number of steps; of two in the middle the larger, since one may be beyond the reach.
