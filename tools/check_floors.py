@@ -12,12 +12,13 @@ FLOORS = {
     "base": 0,
     "kernels": 1, "autograd": 1, "data": 1, "io": 1,
     "nn": 2, "fetch": 2, "distributed": 2,
-    "tasks": 3,
-    "train": 4,
-    "runs": 5, "serve": 5,
-    "face": 6,  # the headers and sources in longhand/ itself: what programs use
-    "lab": 6,
-    "cli": 7,
+    "baselines": 3,
+    "tasks": 4,
+    "train": 5,
+    "runs": 6, "serve": 6,
+    "face": 7,  # the headers and sources in longhand/ itself: what programs use
+    "lab": 7,
+    "cli": 8,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 UMBRELLA = "longhand/longhand.h"
