@@ -29,6 +29,8 @@ const std::vector<Use> kUses = {
     {"average-after", "optimizer", {"asgd"}},
     {"average-trigger", "optimizer", {"asgd"}},
     {"asgd-lambda", "optimizer", {"asgd"}},
+    {"average-decay", "average", {"ema"}},
+    {"average-start", "average", {"swa"}},
     {"lr-factor", "schedule", {"step", "exponential", "plateau"}},
     {"lr-every", "schedule", {"step"}},
     {"lr-after", "schedule", {"step", "exponential"}},
@@ -114,8 +116,7 @@ std::vector<std::string> Settings::notes(const OptionTable& table) const {
     out.emplace_back("`precision` bf16 is emulated on this processor, and takes up to twice the time of float32");
   }
   for (const Use& use : kUses) {
-    const std::string& chosen =
-        std::string(use.of) == "optimizer" ? training.optimizer.optimizer : training.schedule.schedule;
+    const std::string chosen = table.find(use.of)->text();
     const bool used = std::find(use.values.begin(), use.values.end(), chosen) != use.values.end();
     if (!used && differs(use.option)) {
       out.push_back(fmt::format("`{}` does nothing with `{}` {}", use.option, use.of, chosen));

@@ -73,6 +73,15 @@ void OptimizerOptions::add_to(OptionTable& table) {
             "asgd: non-monotone interval of the averaging trigger, in evaluations (Merity et al. 2018)", at_least(0));
   table.add("asgd-lambda", asgd_lambda, "asgd: decay coefficient (lambda) of the weights and of the learning rate",
             at_least(0.0));
+  table.add(
+      "average", average,
+      "average of the weights that is evaluated and saved; ema: exponential (`average-decay`); swa: equal, of the "
+      "weights after each update since `average-start` (Izmailov et al. 2018); not with asgd, which has its own",
+      one_of({"none", "ema", "swa"}));
+  table.add("average-decay", average_decay,
+            "ema: decay rate of the average; in update t at most (1 + t) / (10 + t), so that it starts fast",
+            fraction());
+  table.add("average-start", average_start, "swa: fraction of the run after which averaging starts", fraction());
 }
 
 int64_t OptimizerOptions::moments() const {
@@ -90,10 +99,14 @@ Optimizer::Optimizer(const OptimizerOptions& options, int64_t n)
   if (options_.weight_decay < 0.0) options_.weight_decay = options.optimizer == "adamw" ? 0.01 : 0.0;
   if (keeps_m(rule_)) m_.resize(n);
   if (keeps_v(rule_)) v_.resize(n);
-  if (asgd_) averages_.resize(n);
+  if (options_.keeps_average()) averages_.resize(n);
 }
 
 bool Optimizer::waits_for_trigger() const { return asgd_ && averaging_since_ < 0 && options_.average_after < 0; }
+
+bool Optimizer::starts_averaging(double done) const {
+  return options_.average == "swa" && averaging_since_ < 0 && done >= options_.average_start;
+}
 
 void Optimizer::begin_averaging(int64_t step, std::span<const float> values) {
   averaging_since_ = step;
@@ -118,6 +131,7 @@ void Optimizer::update(std::span<float> values, std::span<float> gradients, std:
   if (asgd_ && options_.average_after >= 0 && averaging_since_ < 0 && step >= options_.average_after) {
     begin_averaging(options_.average_after, values);
   }
+  if (options_.average == "ema" && averaging_since_ < 0) begin_averaging(step, values);
   if (asgd_ && options_.asgd_lambda > 0.0) {
     rate /= std::pow(1.0 + options_.asgd_lambda * rate * static_cast<double>(step), 0.75);
     keep *= 1.0 - options_.asgd_lambda * rate;
@@ -160,18 +174,23 @@ void Optimizer::update(std::span<float> values, std::span<float> gradients, std:
                               .d_rate = static_cast<float>(d_rate)},
                              context);
   if (averaging_since_ < 0) return;
-  // As PyTorch counts: the first two weights after the start are taken whole.
-  const int64_t averaged = std::max<int64_t>(1, step - averaging_since_);
   const auto n = static_cast<int64_t>(values.size());
-  kernels::update_average(averages_.data(), values.data(), n, static_cast<float>(1.0 / static_cast<double>(averaged)),
-                          context);
+  kernels::update_average(averages_.data(), values.data(), n, static_cast<float>(average_share(step)), context);
+}
+
+// The share of the weights after this update in their average.
+double Optimizer::average_share(int64_t step) const {
+  const auto t = static_cast<double>(step - averaging_since_);
+  if (options_.average == "ema") return 1.0 - std::min(options_.average_decay, (1.0 + t) / (10.0 + t));
+  if (options_.average == "swa") return 1.0 / (1.0 + t);
+  return 1.0 / std::max(1.0, t);  // as PyTorch counts: the first two weights after the start are taken whole
 }
 
 std::vector<std::pair<std::string, Buffer<float>*>> Optimizer::state() {
   std::vector<std::pair<std::string, Buffer<float>*>> out;
   if (m_.size() > 0) out.emplace_back("optimizer.m", &m_);
   if (v_.size() > 0) out.emplace_back("optimizer.v", &v_);
-  if (asgd_) out.emplace_back("optimizer.average", &averages_);
+  if (options_.keeps_average()) out.emplace_back("optimizer.average", &averages_);
   return out;
 }
 

@@ -13,25 +13,36 @@ namespace longhand::train {
 struct OptimizerOptions {
   std::string optimizer = "adam";
   double learning_rate = 0.002;
-  double momentum = 0.9;        ///< of momentum and nesterov
-  double beta1 = 0.9;           ///< of adam, adamw and nadam
-  double beta2 = -1.0;          ///< of these, rmsprop and adadelta; -1: 0.999, 0.99 and 0.9
-  double epsilon = -1.0;        ///< -1: 1e-8; adagrad 1e-10; adadelta 1e-6
-  double l2 = 0.0;              ///< l2 / 2 times the sum of the squared weights is part of the loss
-  double weight_decay = -1.0;   ///< decoupled (Loshchilov and Hutter 2019); -1: 0.01 with adamw, else 0
-  double clip_norm = 1.0;       ///< 0: never
-  double clip_value = 0.0;      ///< 0: never; before clip_norm
-  int64_t average_after = -1;   ///< asgd: updates before averaging starts; -1: when the trigger fires
-  int64_t average_trigger = 5;  ///< evaluations of the trigger (Merity et al. 2018, algorithm 1)
-  double asgd_lambda = 0.0;     ///< decay of the weights and, to the power of 0.75, of the rate
+  double momentum = 0.9;         ///< of momentum and nesterov
+  double beta1 = 0.9;            ///< of adam, adamw and nadam
+  double beta2 = -1.0;           ///< of these, rmsprop and adadelta; -1: 0.999, 0.99 and 0.9
+  double epsilon = -1.0;         ///< -1: 1e-8; adagrad 1e-10; adadelta 1e-6
+  double l2 = 0.0;               ///< l2 / 2 times the sum of the squared weights is part of the loss
+  double weight_decay = -1.0;    ///< decoupled (Loshchilov and Hutter 2019); -1: 0.01 with adamw, else 0
+  double clip_norm = 1.0;        ///< 0: never
+  double clip_value = 0.0;       ///< 0: never; before clip_norm
+  int64_t average_after = -1;    ///< asgd: updates before averaging starts; -1: when the trigger fires
+  int64_t average_trigger = 5;   ///< evaluations of the trigger (Merity et al. 2018, algorithm 1)
+  double asgd_lambda = 0.0;      ///< decay of the weights and, to the power of 0.75, of the rate
+  std::string average = "none";  ///< of the weights, with any optimizer but asgd: none, ema or swa
+  double average_decay = 0.999;  ///< of ema
+  double average_start = 0.75;   ///< of swa: share of the run after which it begins
 
   void add_to(OptionTable& table);
   /// Arrays of the weights' size that the update rule keeps.
   int64_t moments() const;
+  /// Whether an average of the weights is kept beside them.
+  bool keeps_average() const { return optimizer == "asgd" || average != "none"; }
 };
 
-/// Averaged SGD (Polyak and Juditsky 1992) begins as SGD. Once `begin_averaging` was called, or by `average_after`, the
-/// average of the weights since then is kept beside them, and is the one to evaluate and save.
+/// An average of the weights, where one is kept, is the one to evaluate and save:
+///   asgd  equal, of the weights after each update since `begin_averaging` was called, or since `average_after`; before
+///         it, this is SGD (Polyak and Juditsky 1992)
+///   swa   equal, of the weights after each update since `begin_averaging` was called (Izmailov et al. 2018, who take
+///         one of each epoch)
+///   ema   exponential, from the first update: a = d a + (1 - d) w with d = min(average_decay, (1 + t) / (10 + t)) in
+///         update t = 0, 1, ..., so that the initial weights are soon forgotten
+/// It is of all weights in every update, also of those elsewhere than `where`.
 class Optimizer {
  public:
   /// For `n` parameters.
@@ -48,6 +59,8 @@ class Optimizer {
     update(values, gradients, {&all, 1}, norm, rate, step, context);
   }
 
+  /// Whether swa is to begin now that this share of the run is done.
+  bool starts_averaging(double done) const;
   /// Whether the trigger is to be asked, after each evaluation.
   bool waits_for_trigger() const;
   /// Averages from `step` on; until then `values` are the average.
@@ -63,6 +76,7 @@ class Optimizer {
 
  private:
   double nesterov_momentum(int64_t t) const;
+  double average_share(int64_t step) const;
 
   OptimizerOptions options_;
   bool asgd_;

@@ -80,6 +80,10 @@ void TrainOptions::add_to(OptionTable& table) {
 }
 
 void TrainOptions::check(const tasks::Task& task) const {
+  if (optimizer.optimizer == "asgd" && optimizer.average != "none") {
+    throw usage_error("`average` " + optimizer.average + ": cannot be combined with `optimizer` asgd",
+                      "asgd averages the weights by itself; leave one of the two out");
+  }
   if (optimizer.optimizer == "asgd" && optimizer.average_after < 0 && !task.has_validation()) {
     throw usage_error(
         "`optimizer` asgd: averaging starts when the held-out loss stops improving, and nothing is held out",
@@ -153,9 +157,9 @@ void Trainer::step() {
   if (!std::isfinite(norm)) throw diverged("gradient");
   const auto epochs_done = static_cast<double>(progress_.epoch - 1) +
                            static_cast<double>(progress_.index) / static_cast<double>(progress_.steps_in_epoch);
-  progress_.learning_rate = schedule_.rate({.step = progress_.step,
-                                            .epoch = progress_.epoch - 1,
-                                            .done = epochs_done / static_cast<double>(options_.epochs)});
+  const double done = epochs_done / static_cast<double>(options_.epochs);
+  progress_.learning_rate = schedule_.rate({.step = progress_.step, .epoch = progress_.epoch - 1, .done = done});
+  if (optimizer_.starts_averaging(done)) optimizer_.begin_averaging(progress_.step, parameters.values());
   optimizer_.update(parameters.values(), gradients, where, norm, progress_.learning_rate, progress_.step, context_);
   task_.parameters_changed();
   if (progress_.step == 0 && result.count > 0) {
@@ -466,8 +470,7 @@ void Trainer::resume() {
     const bool sound = s.scale > 0.0 && s.scale <= 1.0 && s.warm_at >= 0.0 && s.warm_at < 1.0;
     if (!sound) throw damaged;
     const int64_t since = state.at("averaging_since");
-    const bool averages = options_.optimizer.optimizer == "asgd";
-    if (since < -1 || since > progress_.step || (since >= 0 && !averages)) throw damaged;
+    if (since < -1 || since > progress_.step || (since >= 0 && !options_.optimizer.keeps_average())) throw damaged;
     optimizer_.set_averaging_since(since);
     losses_ = state.at("losses").get<std::vector<double>>();
     if (const nlohmann::json& best = state.at("best"); !best.is_null()) {

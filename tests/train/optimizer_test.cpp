@@ -211,6 +211,47 @@ TEST(Optimizer, AveragesTheWeightsSinceItWasTold) {
   EXPECT_FALSE(Optimizer(sgd(), 1).waits_for_trigger());
 }
 
+TEST(Optimizer, AveragesTheWeightsOfAnyRule) {
+  kernels::Context context(1);
+  const auto gradients = testing::random_vector<float>(12 * 20, 1.0, 2);
+  for (const std::string rule : {"sgd", "momentum", "adam", "rmsprop"}) {
+    for (const std::string average : {"swa", "ema"}) {
+      SCOPED_TRACE(rule + " " + average);
+      OptimizerOptions options{.optimizer = rule, .average = average, .average_decay = 0.4, .average_start = 0.25};
+      OptimizerOptions none = options;
+      none.average = "none";
+      Optimizer optimizer(options, 20), plain(none, 20);
+      EXPECT_FALSE(optimizer.waits_for_trigger());
+      EXPECT_FALSE(plain.starts_averaging(1.0));
+      std::vector<float> w(20, 3.0F), same = w;
+      std::vector<double> expected(w.begin(), w.end());
+      const Range rows[] = {{3, 7}, {12, 16}};  // all elements are averaged, those too that stay
+      for (int64_t t = 0; t < 12; ++t) {
+        const double done = static_cast<double>(t) / 12.0;
+        EXPECT_EQ(optimizer.starts_averaging(done), average == "swa" && t == 3);
+        if (optimizer.starts_averaging(done)) optimizer.begin_averaging(t, w);
+        std::vector<float> gradient(gradients.begin() + 20 * t, gradients.begin() + 20 * (t + 1)), copy = gradient;
+        optimizer.update(w, gradient, rows, norm_of(gradient), 0.1, t, context);
+        plain.update(same, copy, rows, norm_of(copy), 0.1, t, context);
+        EXPECT_EQ(w, same);
+        const auto n = static_cast<double>(t);
+        const double share = average == "ema" ? 1.0 - std::min(0.4, (1.0 + n) / (10.0 + n)) : 1.0 / (n - 2.0);
+        if (average == "swa" && t < 3) {
+          EXPECT_TRUE(optimizer.averages().empty());
+          continue;
+        }
+        for (size_t i = 0; i < w.size(); ++i) {
+          if (average == "swa" && t == 3) expected[i] = 0.0;
+          expected[i] += share * (static_cast<double>(w[i]) - expected[i]);
+          EXPECT_NEAR(static_cast<double>(optimizer.averages()[i]), expected[i], 30.0 * kUlp) << t << ' ' << i;
+        }
+      }
+      EXPECT_TRUE(plain.averages().empty());
+      EXPECT_NE(std::vector<float>(optimizer.averages().begin(), optimizer.averages().end()), w);
+    }
+  }
+}
+
 // What is in a checkpoint is enough to go on bit for bit, and has the same names before and after.
 TEST(Optimizer, ContinuesFromItsState) {
   const auto gradients = testing::random_vector<float>(12 * 20, 1.0, 1);

@@ -109,6 +109,11 @@ std::vector<Resumed> recipes_of_training() {
   Recipe after = small({.optimizer = "asgd", .learning_rate = 2.0, .average_after = 10, .asgd_lambda = 1e-3}, {});
   after.training.tensorboard = true;
   after.training.epochs = 2;
+  Recipe swa = small({.optimizer = "nadam", .learning_rate = 0.01, .average = "swa", .average_start = 0.4}, {});
+  Recipe ema = small({.learning_rate = 0.01, .average = "ema", .average_decay = 0.9}, {.schedule = "cosine"});
+  Recipe sparse_ema = ema, sparse_swa = swa;
+  sparse_ema.sparse_embedding = sparse_swa.sparse_embedding = true;
+  sparse_swa.valid_fraction = 0.0;
   Recipe together =
       small({.optimizer = "nadam", .learning_rate = 0.01, .clip_value = 0.02}, {.schedule = "one-cycle", .warmup = 4});
   together.model.tie_weights = true;
@@ -147,6 +152,10 @@ std::vector<Resumed> recipes_of_training() {
           {"WholeSet", whole, true},
           {"AsgdByItsTrigger", trigger},
           {"AsgdAfterSomeSteps", after, true},
+          {"EqualAverage", swa, true},
+          {"EqualAverageOfSparseRows", sparse_swa},
+          {"ExponentialAverage", ema, true},
+          {"ExponentialAverageOfSparseRows", sparse_ema},
           {"EverythingTogether", together, true}};
 }
 
@@ -196,7 +205,8 @@ TEST_P(Resume, IsBitIdenticalAtAnyStep) {
   }
   // What is resumed here did happen in the run.
   const nlohmann::json last = state(whole.string());
-  if (recipe.training.optimizer.optimizer == "asgd") {
+  EXPECT_EQ(last.at("averaging_since") == 0, recipe.training.optimizer.average == "ema");
+  if (recipe.training.optimizer.optimizer == "asgd" || recipe.training.optimizer.average == "swa") {
     EXPECT_GT(last.at("averaging_since"), 0);
     EXPECT_LT(last.at("averaging_since"), steps - 2);
   }
@@ -216,6 +226,7 @@ TEST(ResumeRecipes, HaveEveryOptimizerAndSchedule) {
   options.add_to(table);
   for (const auto& [name, of_recipe] : {std::pair<const char*, std::string (*)(const TrainOptions&)>{
                                             "optimizer", [](const TrainOptions& o) { return o.optimizer.optimizer; }},
+                                        {"average", [](const TrainOptions& o) { return o.optimizer.average; }},
                                         {"schedule", [](const TrainOptions& o) { return o.schedule.schedule; }}}) {
     std::set<std::string> tested;
     for (const Resumed& resumed : recipes()) tested.insert(of_recipe(resumed.recipe.training));

@@ -2,6 +2,7 @@
 #include "longhand/train/trainer.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "longhand/base/error.h"
@@ -279,6 +280,32 @@ TEST(Trainer, KeepsTheAverageAndMeasuresIt) {
     EXPECT_EQ(best->evaluate(valid, {.rows = 1}, tasks::Using(*best, nn::Engine::kFused, context)).nats_per_symbol(),
               result.valid.front().value);
     EXPECT_EQ(metrics(folder.string()).back().at("valid_loss"), result.valid.front().value);
+  }
+}
+
+TEST(Trainer, KeepsTheAverageOfAnyOptimizer) {
+  for (const std::string average : {"ema", "swa"}) {
+    Recipe recipe = prose(), plain = prose();
+    recipe.training.epochs = plain.training.epochs = 3;
+    recipe.training.optimizer.average = average;
+    recipe.training.optimizer.average_start = 0.5;
+    recipe.training.optimizer.average_decay = 0.9;
+    const TemporaryFolder folder, other;
+    const TrainResult result = sitting(recipe, folder.string(), false, 2);
+    sitting(plain, other.string(), false, 1);
+    const auto checkpoint = arrays(folder.string());
+    ASSERT_EQ(result.best_epoch, 3);
+    EXPECT_EQ(kept_model(folder.string()), checkpoint.at("optimizer.average"));
+    EXPECT_EQ(checkpoint.at("values"), arrays(other.string()).at("values"));  // training is as without
+    EXPECT_NE(checkpoint.at("values"), checkpoint.at("optimizer.average"));
+    const int64_t steps = result.progress.step, since = state(folder.string()).at("averaging_since");
+    EXPECT_LE(std::llabs(2 * since - (average == "ema" ? 0 : steps)), 1);
+
+    recipe.training.optimizer.optimizer = "asgd";
+    recipe.training.optimizer.average_after = 3;
+    EXPECT_NE(testing::error_of([&] { sitting(recipe, folder.string(), false, 1); }, ExitCode::kUsage)
+                  .find("`average` " + average),
+              std::string::npos);
   }
 }
 
