@@ -8,6 +8,7 @@ namespace longhand::nn {
 namespace {
 
 constexpr uint32_t kEmbeddingMask = 128;  // its place, between those of the stack's two kinds of masks
+constexpr uint32_t kWordMask = 130;       // 129 is the classifier's
 
 }  // namespace
 
@@ -100,9 +101,33 @@ void Network::scale_symbols(const NetworkInput& input, const NetworkWorkspace& w
   }
 }
 
+// (51) likewise for words, of which each in the batch has an element of its own.
+void Network::scale_words(const NetworkInput& input, const NetworkWorkspace& workspace, float* rows) const {
+  const int64_t stride = padded(inputs());
+  for (int64_t row = 0; row < input.steps * input.rows; ++row) {
+    for (int64_t j = 0; j < inputs(); ++j) rows[row * stride + j] *= workspace.word_mask[row];
+  }
+}
+
+// Words, some of which are left out in training. What is left is not scaled up: these words look as they do later, and
+// a word that is left out looks like none.
+const float* Network::encode_words(const NetworkInput& input, Pass pass, NetworkWorkspace& workspace) const {
+  words_->forward(*input.words, pass, workspace.engine, *workspace.words, workspace.context);
+  const bool drops = pass == Pass::kTraining && options_.word_dropout > 0.0;
+  const int64_t rows = input.steps * input.rows;
+  workspace.word_mask.resize(drops ? rows : 0);
+  if (drops) {
+    Draw<float> draw{.key = input.masks, .p = options_.word_dropout, .hit = 0.0F, .miss = 1.0F};
+    draw.key.place += kWordMask;
+    draw_mask(draw, workspace.word_mask.data(), 1, rows, rows, workspace.context.pool);
+    scale_words(input, workspace, workspace.words->x.data());
+  }
+  return workspace.words->x.data();
+}
+
 // What the layers read, [T, B, padded(inputs())]; null for one-hot input.
 const float* Network::embed(const NetworkInput& input, Pass pass, NetworkWorkspace& workspace) const {
-  if (words_) return words_->forward(*input.words, pass, workspace.engine, *workspace.words, workspace.context);
+  if (words_) return encode_words(input, pass, workspace);
   if (!has_embedding()) return input.x;
   const int64_t rows = input.steps * input.rows, stride = padded(options_.embed);
   workspace.x.resize(rows * stride);
@@ -163,6 +188,7 @@ void Network::backward(const NetworkInput& input, const float* d_output, float p
                             .penalty_scale = penalty_scale},
                            workspace.engine, arena_.gradients().data(), workspace.context);
   if (words_) {
+    if (workspace.word_mask.size() > 0) scale_words(input, workspace, workspace.dx.data());
     words_->backward(*input.words, workspace.dx.data(), workspace.engine, *workspace.words, workspace.context);
   } else if (has_embedding()) {
     touch_rows(arena_, embedding_, input.symbols, input.steps, input.rows, input.lengths);

@@ -23,6 +23,7 @@ struct NetworkOptions {
   int64_t embed = 0;                                 ///< width of the symbols' embedding; 0: one-hot input
   double dropout_embedding = 0.0;                    ///< whole symbols' embeddings are zero, one mask a batch
   WordEncoderOptions encoder{};                      ///< of words
+  double word_dropout = 0.0;                         ///< probability of a word's whole encoding to be zero
 };
 
 /// A batch of sequences.
@@ -47,7 +48,7 @@ struct NetworkWorkspace : OutputWorkspace {
   StackState<float> state;
   StackWorkspace<float> stack;
   std::optional<WordWorkspace> words;
-  Buffer<float> x, dx, symbol_mask;
+  Buffer<float> x, dx, symbol_mask, word_mask;
   Buffer<int32_t> rows;
 };
 
@@ -111,6 +112,8 @@ class Network {
   int64_t inputs() const;
   const float* embed(const NetworkInput& input, Pass pass, NetworkWorkspace& workspace) const;
   void scale_symbols(const NetworkInput& input, const NetworkWorkspace& workspace, float* rows) const;
+  const float* encode_words(const NetworkInput& input, Pass pass, NetworkWorkspace& workspace) const;
+  void scale_words(const NetworkInput& input, const NetworkWorkspace& workspace, float* rows) const;
   StackInput<float> stack_input(const NetworkInput& input, const float* x) const;
 
   NetworkOptions options_;

@@ -27,6 +27,9 @@ void ClassifierOptions::add_to(OptionTable& table) {
   split.add_to(table);
   words.add_to(table);
   encoder.add_to(table);
+  table.add("word-dropout", word_dropout,
+            "word dropout probability: in training, all that the layers read of a word is zero (Iyyer et al. 2015)",
+            between(0.0, 0.99));
   lstm.add_to(table);
   table.add("pool", pool, "pooling of the outputs over time; last takes the last step of each direction",
             one_of({"last", "mean", "max", "attention"}));
@@ -38,7 +41,11 @@ void ClassifierOptions::check() const { lstm.check(); }
 
 Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vocabulary,
                        std::vector<std::string> classes)
-    : NetworkModel({.lstm = options.lstm, .init = options.init, .vocabulary = &vocabulary, .encoder = options.encoder}),
+    : NetworkModel({.lstm = options.lstm,
+                    .init = options.init,
+                    .vocabulary = &vocabulary,
+                    .encoder = options.encoder,
+                    .word_dropout = options.word_dropout}),
       options_(options),
       pool_(nn::parse_pool(options.pool)),
       vocabulary_(std::move(vocabulary)),

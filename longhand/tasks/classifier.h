@@ -21,6 +21,7 @@ struct ClassifierOptions {
   data::SplitOptions split;       ///< how a text becomes words
   data::WordOptions words;
   nn::WordEncoderOptions encoder;
+  double word_dropout = 0.0;  ///< a word of a training batch is left out with this probability (Iyyer et al. 2015)
   nn::LstmOptions lstm;
   std::string pool = "max";     ///< of the layers' outputs: last, mean, max or attention
   double dropout_pooled = 0.5;  ///< on what the pooling makes

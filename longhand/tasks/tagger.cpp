@@ -42,6 +42,9 @@ void TaggerOptions::add_to(OptionTable& table) {
   table.add("encode", encode, "tagging scheme inside the model", one_of({"iob1", "iob2", "bioes"}));
   words.add_to(table);
   encoder.add_to(table);
+  table.add("word-dropout", word_dropout,
+            "word dropout probability: in training, all that the layers read of a word is zero (Iyyer et al. 2015)",
+            between(0.0, 0.99));
   lstm.add_to(table);
   table.add("crf", crf, "use a linear-chain CRF as the output layer");
   init.add_to(table);
@@ -53,7 +56,11 @@ void TaggerOptions::check() const {
 }
 
 Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels)
-    : NetworkModel({.lstm = options.lstm, .init = options.init, .vocabulary = &vocabulary, .encoder = options.encoder}),
+    : NetworkModel({.lstm = options.lstm,
+                    .init = options.init,
+                    .vocabulary = &vocabulary,
+                    .encoder = options.encoder,
+                    .word_dropout = options.word_dropout}),
       options_(options),
       scheme_(data::parse_scheme(options.scheme)),
       vocabulary_(std::move(vocabulary)),

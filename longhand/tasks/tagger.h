@@ -24,6 +24,7 @@ struct TaggerOptions {
   std::string encode = "bioes";  ///< of chunks, inside the model
   data::WordOptions words;
   nn::WordEncoderOptions encoder;
+  double word_dropout = 0.0;  ///< a word of a training batch is left out with this probability (Iyyer et al. 2015)
   nn::LstmOptions lstm;
   bool crf = false;  ///< score whole label sequences (Huang et al. 2015), not each label by itself
   nn::InitOptions init;

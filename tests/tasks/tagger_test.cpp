@@ -56,7 +56,9 @@ INSTANTIATE_TEST_SUITE_P(SoftmaxAndCrf, Taggers, ::testing::Bool());
 
 TEST_P(Taggers, EnginesGiveTheSameLossAndGradients) {
   const std::vector<data::TaggedSentence> corpus = sentences(13);
-  const std::unique_ptr<Tagger> model = make(small(GetParam()), corpus);
+  TaggerOptions options = small(GetParam());
+  options.word_dropout = 0.3;
+  const std::unique_ptr<Tagger> model = make(options, corpus);
   const TaggedCorpus read(*model, corpus);
   std::vector<int64_t> all;
   for (int64_t i = 0; i < read.size(); ++i) all.push_back(i);
@@ -90,7 +92,9 @@ TEST_P(Taggers, EnginesGiveTheSameLossAndGradients) {
 // With `sparse-embedding` the gradients are the same, and those of other words than the batch's are known to be zero.
 TEST_P(Taggers, SparseEmbeddingsHaveTheGradientsOfDenseOnes) {
   const std::vector<data::TaggedSentence> corpus = sentences(12);
-  const std::unique_ptr<Tagger> dense = make(small(GetParam()), corpus), sparse = make(small(GetParam()), corpus);
+  TaggerOptions options = small(GetParam());
+  options.word_dropout = 0.3;
+  const std::unique_ptr<Tagger> dense = make(options, corpus), sparse = make(options, corpus);
   sparse->use_sparse_embedding();
   const TaggedCorpus read(*dense, corpus);
   kernels::Context context(2);
@@ -126,6 +130,7 @@ TEST_P(Taggers, GradientsAgreeWithCentralDifferences) {
   const std::vector<data::TaggedSentence> corpus = sentences(6);
   TaggerOptions options = small(GetParam());
   options.lstm.dropout = 0.0;
+  options.word_dropout = 0.3;
   const std::unique_ptr<Tagger> model = make(options, corpus);
   const TaggedCorpus read(*model, corpus);
   TagBatch batch;
@@ -134,6 +139,47 @@ TEST_P(Taggers, GradientsAgreeWithCentralDifferences) {
   const nn::GradientPass pass{.scale = 1.0F};
   expect_gradients_of_differences(
       *model, [&] { return model->train(batch, pass, Using(*model, nn::Engine::kReference, context)); });
+}
+
+// Words are left out whole, about as many as asked for, others in every step; and only in training.
+TEST(Tagger, LeavesWordsOutInTraining) {
+  data::TaggedSentence sentence;
+  for (int i = 0; i < 200; ++i) {  // each its own word, shape and characters aside
+    sentence.words.push_back(std::string("w").append(std::to_string(i)));
+    sentence.tags.emplace_back("O");
+    sentence.lines.push_back(i);
+  }
+  sentence.tags[0] = "B-X";
+  TaggerOptions options = small(false), without = options;
+  options.word_dropout = 0.25;
+  const std::unique_ptr<Tagger> model = make(options, {sentence}), plain = make(without, {sentence});
+  const TaggedCorpus read(*model, {sentence});
+  TagBatch batch;
+  read.get(std::vector<int64_t>{0}, {}, batch);
+  kernels::Context context(1), threads(3);
+  const auto left_out = [&](uint64_t step, kernels::Context& of) {
+    model->train(batch, {.masks = {5, step, 0}}, Using(*model, nn::Engine::kFused, of));
+    const Parameter& table = model->parameters().parameters().front();
+    EXPECT_EQ(table.name, "embedding.weight");
+    std::set<int64_t> out;
+    for (int64_t t = 0; t < 200; ++t) {
+      const float* row = model->parameters().gradients().data() + table.offset +
+                         batch.words.words[static_cast<size_t>(t)] * table.shape[1];
+      if (std::all_of(row, row + table.shape[1], [](float d) { return d == 0.0F; })) out.insert(t);
+    }
+    return out;
+  };
+  const std::set<int64_t> first = left_out(1, context);
+  EXPECT_GT(first.size(), 25U);  // 50 are expected, with a deviation of 6
+  EXPECT_LT(first.size(), 75U);
+  EXPECT_EQ(left_out(1, threads), first);
+  EXPECT_NE(left_out(2, context), first);
+  int64_t counted = 0;
+  EXPECT_EQ(model->loss(batch, counted, Using(*model, nn::Engine::kFused, context)),
+            plain->loss(batch, counted, Using(*plain, nn::Engine::kFused, context)));
+  const nn::GradientPass pass{.masks = {5, 6, 0}};
+  EXPECT_NE(model->train(batch, pass, Using(*model, nn::Engine::kFused, context)),
+            plain->train(batch, pass, Using(*plain, nn::Engine::kFused, context)));
 }
 
 // The words of a second batch that were in the first are not read again, unless the parameters have changed.
