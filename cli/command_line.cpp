@@ -108,6 +108,10 @@ void Verb::add_argument(const std::string& name, std::string& value, const std::
   app_.add_option(name, value, help)->required(required);
 }
 
+void Verb::add_arguments(const std::string& name, std::vector<std::string>& values, const std::string& help) const {
+  app_.add_option(name, values, help)->required();
+}
+
 void Verb::set_action(Action action) const {
   // A verb's own callback comes after those of the verbs below it, which take their own options.
   app_.callback([&app = app_, &all = action_, action = std::move(action)] {
@@ -192,6 +196,7 @@ int run_command_line(int argc, char** argv) {
   declare_info(longhand);
   declare_data(longhand);
   declare_compare(longhand);
+  declare_combine(longhand);
   declare_quantise(longhand);
   declare_lab(longhand);
   declare_selftest(longhand);

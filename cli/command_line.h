@@ -47,6 +47,8 @@ class Verb {
   /// Another verb, below this one.
   Verb add(const std::string& name, const std::string& help) const;
   void add_argument(const std::string& name, std::string& value, const std::string& help, bool required) const;
+  /// One or more values.
+  void add_arguments(const std::string& name, std::vector<std::string>& values, const std::string& help) const;
   /// Every option of the table. Table and `given` must outlive the parsing.
   void add_options(const OptionTable& table, GivenOptions& given) const;
   void set_action(Action action) const;
@@ -76,6 +78,7 @@ void declare_classify(const Verb& longhand);
 void declare_predict(const Verb& longhand);
 void declare_info(const Verb& longhand);
 void declare_data(const Verb& longhand);
+void declare_combine(const Verb& longhand);
 void declare_compare(const Verb& longhand);
 void declare_quantise(const Verb& longhand);
 void declare_lab(const Verb& longhand);

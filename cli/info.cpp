@@ -61,15 +61,23 @@ struct Info {
     if (json) {
       nlohmann::ordered_json tensors;
       for (const auto& [tensor_name, tensor] : arrays.tensors()) tensors[tensor_name] = tensor.shape;
-      const nlohmann::ordered_json out = {{"task", task.task},
-                                          {"options", nlohmann::ordered_json::parse(summary.options_json)},
-                                          {"parameters", summary.parameters},
-                                          {"tensors", tensors},
-                                          {"vocabulary", vocabulary.size() == 1 ? vocabulary.front() : vocabulary}};
+      nlohmann::ordered_json out = {{"task", task.task},
+                                    {"options", nlohmann::ordered_json::parse(summary.options_json)},
+                                    {"parameters", summary.parameters},
+                                    {"tensors", tensors},
+                                    {"vocabulary", vocabulary.size() == 1 ? vocabulary.front() : vocabulary}};
+      for (const std::string& member : summary.members_json) {
+        out["members"].push_back(nlohmann::ordered_json::parse(member));
+      }
       write_json(out.dump());
       return 0;
     }
-    put("{}, {} parameters\n\noptions\n", task.name, format_count(static_cast<double>(summary.parameters)));
+    if (summary.members_json.empty()) {
+      put("{}, {} parameters\n\noptions\n", task.name, format_count(static_cast<double>(summary.parameters)));
+    } else {
+      put("ensemble of {} {}s, {} parameters\n\noptions (with | between those of the members, where they differ)\n",
+          summary.members_json.size(), task.name, format_count(static_cast<double>(summary.parameters)));
+    }
     for (const auto& [name, value] : summary.options) put("  {:<20} {}\n", name, value);
     size_t width = 0;
     for (const auto& [tensor_name, tensor] : arrays.tensors()) width = std::max(width, tensor_name.size());

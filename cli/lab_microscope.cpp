@@ -51,6 +51,7 @@ class LabMicroscope {
                         "make the folder, or name another file");
     }
     const tasks::ModelFile file = tasks::ModelFile::read(model_path_);
+    file.expect_one_model("examine one of the runs that it was made from: each member has units of its own");
     kernels::Context context(static_cast<int>(options_.threads));
     lab::Subject subject = read_subject(file, context);
     for (const std::string& note : subject.notes) {

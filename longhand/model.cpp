@@ -13,8 +13,10 @@ namespace {
 void name_columns(Model::Parts& parts) {
   const tasks::Columns& columns = parts.regressor->columns();
   parts.input_names = columns.inputs;
+  bool difference = parts.regressor->options().difference;
+  for (const auto& other : parts.regressor->others()) difference = difference || other->options().difference;
   for (const std::string& target : columns.targets) {
-    if (!parts.regressor->options().difference) continue;
+    if (!difference) continue;
     const auto found = std::find(parts.input_names.begin(), parts.input_names.end(), target);
     parts.base_inputs.push_back(static_cast<size_t>(found - parts.input_names.begin()));
     if (found == parts.input_names.end()) parts.input_names.push_back(target);
@@ -56,9 +58,7 @@ std::string_view name_of(Task task) {
 }
 
 const nn::Network& Model::Parts::network() const {
-  if (language_model) return language_model->network();
-  if (tagger) return tagger->network();
-  return classifier ? classifier->network() : regressor->network();
+  return with([](const auto& model) -> const nn::Network& { return model.network(); });
 }
 
 const nn::StepWeights& Model::Parts::step_weights() const {
@@ -95,7 +95,14 @@ Task Model::task() const {
   return parts_->regressor ? Task::kRegressor : Task::kLanguageModel;
 }
 
-int64_t Model::parameters() const { return parts_->network().parameters().count(); }
+int64_t Model::parameters() const {
+  return parts_->with([](const auto& model) { return model.parameter_count(); });
+}
+
+int64_t Model::members() const {
+  return parts_->with([](const auto& model) { return model.members(); });
+}
+
 const std::vector<std::string>& Model::input_names() const { return parts_->input_names; }
 const std::vector<std::string>& Model::output_names() const { return parts_->output_names; }
 
@@ -105,6 +112,7 @@ int32_t Model::find_symbol(std::string_view symbol) const noexcept {
 
 std::string Model::why_no_stream() const {
   const nn::LstmOptions& lstm = parts_->network().options().lstm;
+  if (members() > 1) return fmt::format("an ensemble of {} models has no single state", members());
   if (parts_->tagger || parts_->classifier) return fmt::format("a {} reads whole texts", task_name());
   if (lstm.bidirectional) return "a bidirectional model reads whole sequences, since it also reads them backwards";
   if (!lstm.is_lstm()) return "only LSTM layers can be read step by step, and this model has the cell " + lstm.cell;

@@ -35,10 +35,13 @@ class LONGHAND_API Model {
 
   Task task() const;
   std::string_view task_name() const { return name_of(task()); }
-  /// Number of weights.
+  /// Number of weights; of an ensemble, of all its members.
   int64_t parameters() const;
+  /// Number of models whose mean prediction this is: 1 unless it is an ensemble, which `longhand combine` makes.
+  int64_t members() const;
 
-  /// Whether a Stream can read it step by step: a language model or a regressor of LSTM layers in one direction.
+  /// Whether a Stream can read it step by step: a language model or a regressor of LSTM layers in one direction
+  /// that is no ensemble.
   bool can_stream() const { return why_no_stream().empty(); }
   /// Why not, as a sentence; empty where it can.
   std::string why_no_stream() const;

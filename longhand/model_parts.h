@@ -23,6 +23,15 @@ struct LONGHAND_LOCAL Model::Parts {
   std::vector<std::string> input_names, output_names;
   std::vector<size_t> base_inputs;  // where a regressor of differences finds its targets' values in its input
 
+  /// Calls `use` with that one.
+  template <class Use>
+  decltype(auto) with(const Use& use) const {
+    if (language_model) return use(*language_model);
+    if (tagger) return use(*tagger);
+    return classifier ? use(*classifier) : use(*regressor);
+  }
+
+  /// Of an ensemble, the first member's.
   const nn::Network& network() const;
   /// The weights as single steps read them, packed by whoever asks first.
   const nn::StepWeights& step_weights() const;

@@ -165,9 +165,16 @@ std::vector<ClassProbability> Classifier::classify(const std::string& text, int6
 struct LONGHAND_LOCAL Forecaster::Parts : UsedModel<tasks::Regressor> {
   using UsedModel::UsedModel;
 
-  // Lays windows side by side.
+  // Lays windows side by side, for each member.
   void get(std::span<const std::vector<double>> windows, tasks::SeriesBatch& batch) const {
-    const tasks::Columns& columns = task_model.columns();
+    get_member(task_model, windows, batch);
+    for (const auto& other : task_model.others()) get_member(*other, windows, batch.others.emplace_back());
+  }
+
+ private:
+  void get_member(const tasks::Regressor& member, std::span<const std::vector<double>> windows,
+                  tasks::SeriesBatch& batch) const {
+    const tasks::Columns& columns = member.columns();
     const int64_t inputs = model->inputs();
     const auto own = static_cast<int64_t>(columns.inputs.size());  // the others are targets, for the base
     const int64_t O = task_model.targets(), stride = padded(own);
@@ -190,7 +197,7 @@ struct LONGHAND_LOCAL Forecaster::Parts : UsedModel<tasks::Regressor> {
               static_cast<float>(scale.apply(window[static_cast<size_t>(t * inputs + i)]));
         }
       }
-      for (size_t o = 0; o < model->parts().base_inputs.size(); ++o) {
+      for (size_t o = 0; member.options().difference && o < model->parts().base_inputs.size(); ++o) {
         const double last = window[static_cast<size_t>((length - 1) * inputs) + model->parts().base_inputs[o]];
         batch.base[static_cast<size_t>(b * O) + o] = static_cast<float>(columns.target_scales[o].apply(last));
       }

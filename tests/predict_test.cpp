@@ -5,6 +5,7 @@
 #include <numeric>
 #include <thread>
 
+#include "longhand/stream.h"
 #include "longhand/tasks/classifier_task.h"
 #include "longhand/tasks/regressor_task.h"
 #include "longhand/tasks/sampler.h"
@@ -191,6 +192,61 @@ TEST(Forecaster, ForecastsInTheUnitsOfTheData) {
     EXPECT_NE(error_of([&] { forecaster.forecast(std::vector<double>()); }), "");
     EXPECT_NE(error_of([&] { forecaster.forecast(std::vector<double>(6, std::nan(""))); }), "");
   }
+}
+
+// An ensemble is a model like another, but for single steps.
+TEST(Model, IsAnEnsembleWithoutItsUserKnowing) {
+  const TemporaryFolder folder;
+  const auto combined = [&]<class TaskModel>(std::vector<std::unique_ptr<TaskModel>> members) {
+    std::vector<tasks::ModelFile> files;
+    for (size_t i = 0; i < members.size(); ++i) {
+      members[i]->initialise(i);
+      members[i]->save(folder / "one", members[i]->parameters().values());
+      files.push_back(tasks::ModelFile::read(folder / "one"));
+    }
+    tasks::combine<TaskModel>(files, folder / "all");
+    const std::shared_ptr<const Model> all = Model::load(folder / "all");
+    EXPECT_EQ(all->members(), 2);
+    EXPECT_EQ(all->parameters(), members[0]->parameters().count() + members[1]->parameters().count());
+    EXPECT_NE(all->why_no_stream().find("an ensemble of 2 models"), std::string::npos) << all->why_no_stream();
+    EXPECT_NE(error_of([&] { Stream stream(all); }), "");
+    EXPECT_NE(error_of([&] { Streams streams(all, 2); }), "");
+    return all;
+  };
+  std::vector<std::unique_ptr<tasks::Regressor>> regressors;
+  for (const bool difference : {false, true}) {
+    tasks::RegressorOptions options;
+    options.lstm.hidden = 9;
+    options.series.window = 2;
+    options.difference = difference;
+    regressors.push_back(
+        std::make_unique<tasks::Regressor>(options, tasks::Columns{{"a"}, {"b"}, {{20.0, 0.7}}, {{0.1, 0.5}}}));
+  }
+  const std::vector<double> levels = {20.0, 0.3, 21.0, 0.4};  // a and b, since one member adds to b
+  const Forecaster forecaster(combined(std::move(regressors)));
+  ASSERT_EQ(forecaster.inputs(), 2);
+  double mean = 0.0;
+  for (size_t i = 0; i < 2; ++i) {
+    tasks::combine<tasks::Regressor>(std::vector{tasks::ModelFile::read(folder / "all").member(i)}, folder / "one");
+    const Forecaster one(Model::load(folder / "one"));
+    mean += one.forecast(i == 0 ? std::vector<double>{20.0, 21.0} : levels)[0] / 2.0;
+  }
+  EXPECT_NEAR(forecaster.forecast(levels)[0], mean, 1e-6);
+
+  std::vector<std::unique_ptr<tasks::LanguageModel>> language_models;
+  const data::TextOptions text;
+  for (const int64_t hidden : {9, 13}) {
+    language_models.push_back(std::make_unique<tasks::LanguageModel>(tasks::with_lstm({.hidden = hidden}, 4),
+                                                                     data::build_vocabulary(tasks::kText, text)));
+  }
+  const std::shared_ptr<const Model> writer = combined(std::move(language_models));
+  std::string found;
+  Generator(writer).generate("the", 40, {.seed = 3}, [&](const std::string& piece) {
+    found += piece;
+    return true;
+  });
+  EXPECT_EQ(found.size(), 40U);
+  EXPECT_GT(Scorer(writer).score(tasks::kText).nats, Scorer(writer, 3).score(tasks::kText).nats - 1e-9);
 }
 
 TEST(Generator, WritesWhatTheModelWrites) {

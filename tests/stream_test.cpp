@@ -71,7 +71,7 @@ TEST(Stream, HasTheLogitsOfTheWholeSequence) {
     kernels::Context context(1);
     m.model.pack(context);
     tasks::LanguageModel::Workspace workspace(m.model, nn::Engine::kFused, context);
-    nn::StackState<float> state = m.model.new_state();
+    tasks::LanguageModel::State state = m.model.new_state();
     Stream stream(model);
     std::vector<float> y(static_cast<size_t>(stream.outputs()));
     for (const int32_t symbol : m.corpus.symbols) {

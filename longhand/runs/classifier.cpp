@@ -228,7 +228,8 @@ TaskRow classifier_row() {
           .read = &Sources::file,
           .run = new_run<ClassifierRun, ClassifierSettings>,
           .evaluate = evaluate_classifier,
-          .summary = summary_of<tasks::Classifier>};
+          .summary = summary_of<tasks::Classifier>,
+          .combine = tasks::combine<tasks::Classifier>};
 }
 
 }  // namespace longhand::runs

@@ -304,7 +304,8 @@ TaskRow language_model_row() {
           .read = &Sources::text,
           .run = new_run<LanguageRun, LanguageSettings>,
           .evaluate = evaluate_language_model,
-          .summary = summary_of<tasks::LanguageModel>};
+          .summary = summary_of<tasks::LanguageModel>,
+          .combine = tasks::combine<tasks::LanguageModel>};
 }
 
 }  // namespace longhand::runs

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "longhand/base/error.h"
@@ -57,6 +58,25 @@ void read_settings(const TaskRow& task, const std::string& folder, Settings& set
 Summary summary_of(const OptionTable& options, int64_t parameters) {
   Summary out{.options = {}, .options_json = io::to_json(options).dump(), .parameters = parameters};
   for (const Option& option : options.options()) out.options.emplace_back(option.name, option.text());
+  return out;
+}
+
+Summary together(const std::vector<Summary>& members) {
+  Summary out = members.front();
+  if (members.size() == 1) return out;
+  out.parameters = 0;
+  for (const Summary& member : members) {
+    out.parameters += member.parameters;
+    out.members_json.push_back(member.options_json);
+  }
+  for (size_t i = 0; i < out.options.size(); ++i) {
+    const auto differs = [&](const Summary& member) { return member.options[i].second != out.options[i].second; };
+    if (std::none_of(members.begin(), members.end(), differs)) continue;
+    out.options[i].second.clear();
+    for (const Summary& member : members) {
+      out.options[i].second += (&member == members.data() ? "" : " | ") + member.options[i].second;
+    }
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Summary {
   std::vector<std::pair<std::string, std::string>> options;
   std::string options_json;
   int64_t parameters = 0;
+  std::vector<std::string> members_json{};  ///< the options of each member of an ensemble; else empty
 };
 
 struct TaskRow {
@@ -33,6 +35,8 @@ struct TaskRow {
   std::unique_ptr<Run> (*run)(const Settings& settings, Sources& sources);
   Evaluation (*evaluate)(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources);
   Summary (*summary)(const tasks::ModelFile& file);
+  /// Writes an ensemble; see tasks::combine.
+  void (*combine)(std::span<const tasks::ModelFile> files, const std::string& path);
 };
 
 const std::vector<TaskRow>& task_rows();
@@ -60,13 +64,20 @@ std::unique_ptr<Run> new_run(const Settings& settings, Sources& sources) {
   return std::make_unique<TaskRun>(dynamic_cast<const TaskSettings&>(settings), sources);
 }
 Summary summary_of(const OptionTable& options, int64_t parameters);
+/// That of an ensemble, from those of its members: an option that differs has the values of all.
+Summary together(const std::vector<Summary>& members);
 template <class Model>
 Summary summary_of(const tasks::ModelFile& file) {
   const std::unique_ptr<Model> model = Model::load(file);
-  auto options = model->options();
-  OptionTable table;
-  options.add_to(table);
-  return summary_of(table, model->parameters().count());
+  const auto of_member = [](const Model& member) {
+    auto options = member.options();
+    OptionTable table;
+    options.add_to(table);
+    return summary_of(table, member.parameters().count());
+  };
+  std::vector<Summary> members = {of_member(*model)};
+  for (const auto& other : model->others()) members.push_back(of_member(*other));
+  return together(members);
 }
 
 }  // namespace longhand::runs

@@ -225,7 +225,8 @@ TaskRow regressor_row() {
           .read = &Sources::table,
           .run = new_run<RegressorRun, RegressorSettings>,
           .evaluate = evaluate_regressor,
-          .summary = summary_of<tasks::Regressor>};
+          .summary = summary_of<tasks::Regressor>,
+          .combine = tasks::combine<tasks::Regressor>};
 }
 
 }  // namespace longhand::runs

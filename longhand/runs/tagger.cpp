@@ -264,7 +264,8 @@ TaskRow tagger_row() {
           .read = &Sources::file,
           .run = new_run<TaggerRun, TaggerSettings>,
           .evaluate = evaluate_tagger,
-          .summary = summary_of<tasks::Tagger>};
+          .summary = summary_of<tasks::Tagger>,
+          .combine = tasks::combine<tasks::Tagger>};
 }
 
 }  // namespace longhand::runs

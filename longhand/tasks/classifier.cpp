@@ -39,13 +39,22 @@ void ClassifierOptions::add_to(OptionTable& table) {
 
 void ClassifierOptions::check() const { lstm.check(); }
 
+std::vector<std::string> ClassifierOptions::shared() {
+  ClassifierOptions options;
+  OptionTable table;
+  options.columns.add_to(table);
+  options.split.add_to(table);
+  options.words.add_to(table);
+  return names_of(table);
+}
+
 Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vocabulary,
                        std::vector<std::string> classes)
-    : NetworkModel({.lstm = options.lstm,
-                    .init = options.init,
-                    .vocabulary = &vocabulary,
-                    .encoder = options.encoder,
-                    .word_dropout = options.word_dropout}),
+    : EnsembleModel({.lstm = options.lstm,
+                     .init = options.init,
+                     .vocabulary = &vocabulary,
+                     .encoder = options.encoder,
+                     .word_dropout = options.word_dropout}),
       options_(options),
       pool_(nn::parse_pool(options.pool)),
       vocabulary_(std::move(vocabulary)),
@@ -58,7 +67,7 @@ Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vo
   network_.add_output(K());
 }
 
-std::unique_ptr<Classifier> Classifier::load(const ModelFile& file) {
+std::unique_ptr<Classifier> Classifier::load_member(const ModelFile& file) {
   const auto options = file.options<ClassifierOptions>(kTask);
   std::vector<std::string> classes = file.texts("classes");
   if (classes.empty()) {
@@ -150,7 +159,8 @@ double Classifier::train(const ClassBatch& batch, std::span<const float> weights
   return nats;
 }
 
-std::span<const double> Classifier::read(const data::WordBatch& batch, Workspace& workspace) const {
+// Leaves this member's probabilities [B, K] in the workspace.
+void Classifier::read_member(const data::WordBatch& batch, Workspace& workspace) const {
   const nn::OutputRows vectors = pooled(nn::input_of(batch, {}), nn::Pass::kInference, workspace);
   const int64_t stride = padded(K());
   workspace.logits.resize(batch.rows * stride);
@@ -166,7 +176,19 @@ std::span<const double> Classifier::read(const data::WordBatch& batch, Workspace
       probabilities.push_back(std::exp(static_cast<double>(logits[k]) - largest) / sum);
     }
   }
-  return probabilities;
+}
+
+std::span<const double> Classifier::read(const data::WordBatch& batch, Workspace& workspace) const {
+  read_member(batch, workspace);
+  std::vector<double>& mean = workspace.probabilities;
+  for (size_t i = 0; i < others().size(); ++i) {
+    const std::span<const double> other = others()[i]->read(batch, *workspace.others[i]);
+    for (size_t j = 0; j < mean.size(); ++j) mean[j] += other[j];
+  }
+  if (is_ensemble()) {
+    for (double& probability : mean) probability /= static_cast<double>(members());
+  }
+  return mean;
 }
 
 }  // namespace longhand::tasks

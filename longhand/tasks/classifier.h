@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "longhand/data/labelled.h"
-#include "longhand/tasks/model_file.h"
-#include "longhand/tasks/network_model.h"
+#include "longhand/tasks/ensemble.h"
 
 namespace longhand::tasks {
 
@@ -30,6 +29,8 @@ struct ClassifierOptions {
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be combined.
   void check() const;
+  /// Names of the options that say how texts are read: the members of an ensemble have the same.
+  static std::vector<std::string> shared();
 };
 
 /// Texts side by side with their classes.
@@ -38,14 +39,16 @@ struct ClassBatch {
   std::vector<int32_t> classes;  ///< [B]; -1 for one that the model lacks
 };
 
-class Classifier : public NetworkModel {
+class Classifier : public EnsembleModel<Classifier> {
  public:
   static constexpr const char* kTask = "classifier";
 
   /// A model whose parameters have no values: `initialise` or `load` give them some.
   Classifier(const ClassifierOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> classes);
   /// Throws an input error for a file that is damaged, or holds something else than a classifier. The model is packed.
-  static std::unique_ptr<Classifier> load(const ModelFile& file);
+  static std::unique_ptr<Classifier> load(const ModelFile& file) { return load_ensemble<Classifier>(file); }
+  /// The same for one model, such as a member of an ensemble.
+  static std::unique_ptr<Classifier> load_member(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
 
@@ -58,8 +61,8 @@ class Classifier : public NetworkModel {
   void set_word_vectors(const data::WordVectors& vectors) { network_.set_word_vectors(vectors); }
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
-  struct Workspace : ModelWorkspace {
-    using ModelWorkspace::ModelWorkspace;
+  struct Workspace : EnsembleWorkspace<Classifier, Workspace> {
+    using EnsembleWorkspace::EnsembleWorkspace;
 
     const float* output = nullptr;  ///< of the recurrent layers
     nn::PoolKept<float> kept;
@@ -72,11 +75,13 @@ class Classifier : public NetworkModel {
   double train(const ClassBatch& batch, std::span<const float> weights, const nn::GradientPass& training,
                Workspace& workspace);
 
-  /// The probability of each class for each text: [B, K], good until the workspace is used again.
+  /// The probability of each class for each text: [B, K], good until the workspace is used again. Of an ensemble, the
+  /// mean of the members' probabilities.
   std::span<const double> read(const data::WordBatch& batch, Workspace& workspace) const;
 
  private:
   int64_t K() const { return static_cast<int64_t>(classes_.size()); }
+  void read_member(const data::WordBatch& batch, Workspace& workspace) const;
   int64_t width() const { return network_.width(); }
   nn::OutputRows pooled(const nn::NetworkInput& input, nn::Pass pass, Workspace& workspace) const;
   nn::PoolInput<float> pool_input(const data::WordBatch& batch, const Workspace& workspace) const;

@@ -44,6 +44,15 @@ void LanguageModelOptions::check() const {
   lstm.check();
 }
 
+std::vector<std::string> LanguageModelOptions::shared() {
+  LanguageModelOptions options;
+  OptionTable table;
+  options.text.add_to(table);
+  std::vector<std::string> out = names_of(table);
+  out.emplace_back("bidirectional");
+  return out;
+}
+
 double LanguageScore::nats_per_symbol() const { return total_nats / static_cast<double>(symbols); }
 double LanguageScore::perplexity() const { return std::exp(nats_per_symbol()); }
 double LanguageScore::bits_per_character() const {
@@ -68,7 +77,9 @@ std::vector<Metric> ColdScore::metrics() const {
 }
 
 LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabulary vocabulary)
-    : NetworkModel(network_options(options, vocabulary.size())), options_(options), vocabulary_(std::move(vocabulary)) {
+    : EnsembleModel(network_options(options, vocabulary.size())),
+      options_(options),
+      vocabulary_(std::move(vocabulary)) {
   network_.add_output(vocabulary_.size(), options.tie_weights);
 }
 
@@ -78,13 +89,17 @@ void LanguageModel::save(const std::string& path, std::span<const float> values)
 
 std::unique_ptr<LanguageModel> LanguageModel::load(const std::string& path) { return load(ModelFile::read(path)); }
 
-std::unique_ptr<LanguageModel> LanguageModel::load(const ModelFile& file) {
+std::unique_ptr<LanguageModel> LanguageModel::load_member(const ModelFile& file) {
   const auto options = file.options<LanguageModelOptions>(kTask);
   data::Vocabulary vocabulary = data::Vocabulary::from_json(file.vocabulary(), file.path());
   data::check_special_symbols(vocabulary, options.text, file.path());
   auto model = std::make_unique<LanguageModel>(options, std::move(vocabulary));
   file.fill(model->network_);
   return model;
+}
+
+LanguageModel::State::State(const LanguageModel& model) : nn::StackState<float>(model.network().stack()) {
+  for (const auto& other : model.others()) others.emplace_back(*other);
 }
 
 nn::NetworkInput LanguageModel::input(const data::Batch& batch, const nn::DropoutKey& masks) const {
@@ -129,7 +144,27 @@ nn::OutputRows LanguageModel::output_rows(const data::Batch& batch, const float*
   return out;
 }
 
-double LanguageModel::loss(const data::Batch& batch, nn::StackState<float>& state, Workspace& workspace) const {
+double LanguageModel::loss(const data::Batch& batch, State& state, Workspace& workspace) const {
+  const double nats = member_loss(batch, state, workspace);
+  if (!is_ensemble()) return nats;
+  for (size_t i = 0; i < others().size(); ++i) {
+    others()[i]->member_loss(batch, state.others[i], *workspace.others[i]);
+  }
+  double sum = 0.0;
+  for (int64_t n = 0; n < batch.symbols; ++n) {
+    // Relative to the smallest loss, whose probability is the largest.
+    auto least = static_cast<double>(workspace.losses[n]);
+    for (const auto& other : workspace.others) least = std::min(least, static_cast<double>(other->losses[n]));
+    double share = std::exp(least - static_cast<double>(workspace.losses[n]));
+    for (const auto& other : workspace.others) share += std::exp(least - static_cast<double>(other->losses[n]));
+    const double mean = least - std::log(share / static_cast<double>(members()));
+    workspace.losses[n] = static_cast<float>(mean);
+    sum += mean;
+  }
+  return sum;
+}
+
+double LanguageModel::member_loss(const data::Batch& batch, nn::StackState<float>& state, Workspace& workspace) const {
   begin(batch, state);
   const float* output = network_.forward(input(batch, {}), state, nn::Pass::kInference, workspace);
   const nn::OutputRows rows = output_rows(batch, output, workspace);
@@ -164,7 +199,7 @@ double LanguageModel::penalty(const data::Batch& batch, const Workspace& workspa
 LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const EvaluateOptions& options,
                                       Workspace& workspace) const {
   LONGHAND_CHECK(options.context > 0 || !options_.lstm.bidirectional);
-  nn::StackState<float> state = new_state();
+  State state = new_state();
   LanguageScore score;
   const auto run_all = [&](const auto& batches) {
     const int64_t targets =
@@ -199,7 +234,7 @@ LanguageScore LanguageModel::evaluate(const data::Corpus& corpus, const Evaluate
 ColdScore LanguageModel::evaluate_cold(const data::Corpus& corpus, int64_t places, double turn,
                                        Workspace& workspace) const {
   LONGHAND_CHECK(!options_.lstm.bidirectional);
-  nn::StackState<float> state = new_state();
+  State state = new_state();
   const data::ColdStarts passages(corpus, ColdScore::kDistance, places, turn);
   ColdScore score{.places = passages.places(), .nats = std::vector<double>(static_cast<size_t>(passages.steps()))};
   data::Batch batch;
@@ -243,7 +278,8 @@ int64_t LanguageModel::characters(const data::Corpus& corpus) const {
   return total;
 }
 
-std::span<const float> LanguageModel::read(int32_t symbol, nn::StackState<float>& state, Workspace& workspace) const {
+// Leaves the logits in the workspace.
+void LanguageModel::read_member(int32_t symbol, nn::StackState<float>& state, Workspace& workspace) const {
   LONGHAND_CHECK(!options_.lstm.bidirectional);
   if (!state.fits(1)) state.reset(1);
   workspace.one.steps = 1;
@@ -252,7 +288,30 @@ std::span<const float> LanguageModel::read(int32_t symbol, nn::StackState<float>
   const float* output = network_.forward(input(workspace.one, {}), state, nn::Pass::kInference, workspace);
   workspace.logits.resize(padded(vocabulary_.size()));
   network_.output().forward({.n = 1, .x = output}, workspace.logits.data(), workspace.logits.size(), workspace);
-  return workspace.logits.span().first(static_cast<size_t>(vocabulary_.size()));
+}
+
+std::span<const float> LanguageModel::read(int32_t symbol, State& state, Workspace& workspace) const {
+  read_member(symbol, state, workspace);
+  const auto V = static_cast<size_t>(vocabulary_.size());
+  const std::span<float> logits = workspace.logits.span().first(V);
+  if (!is_ensemble()) return logits;
+  std::vector<double> mean(V);
+  const auto add = [&](std::span<const float> member) {
+    const auto largest = static_cast<double>(*std::max_element(member.begin(), member.end()));
+    double sum = 0.0;
+    for (const float logit : member) sum += std::exp(static_cast<double>(logit) - largest);
+    for (size_t s = 0; s < V; ++s) mean[s] += std::exp(static_cast<double>(member[s]) - largest) / sum;
+  };
+  add(logits);
+  for (size_t i = 0; i < others().size(); ++i) {
+    others()[i]->read_member(symbol, state.others[i], *workspace.others[i]);
+    add(workspace.others[i]->logits.span().first(V));
+  }
+  constexpr double kLeast = 1e-300;  // logits are finite
+  for (size_t s = 0; s < V; ++s) {
+    logits[s] = static_cast<float>(std::log(std::max(mean[s] / static_cast<double>(members()), kLeast)));
+  }
+  return logits;
 }
 
 }  // namespace longhand::tasks

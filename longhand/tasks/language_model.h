@@ -13,8 +13,7 @@
 
 #include "longhand/data/batches.h"
 #include "longhand/data/text.h"
-#include "longhand/tasks/model_file.h"
-#include "longhand/tasks/network_model.h"
+#include "longhand/tasks/ensemble.h"
 #include "longhand/tasks/task.h"
 
 namespace longhand::tasks {
@@ -31,6 +30,8 @@ struct LanguageModelOptions {
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be combined.
   void check() const;
+  /// Names of the options that say how texts are read: the members of an ensemble have the same.
+  static std::vector<std::string> shared();
 };
 
 /// How to read a corpus that a model is measured on.
@@ -75,7 +76,7 @@ struct ColdScore {
   static constexpr std::pair<int64_t, int64_t> kBands[] = {{1, 5}, {6, 20}, {21, 100}};
 };
 
-class LanguageModel : public NetworkModel {
+class LanguageModel : public EnsembleModel<LanguageModel> {
  public:
   static constexpr const char* kTask = "language_model";  ///< in its file
 
@@ -85,24 +86,34 @@ class LanguageModel : public NetworkModel {
   /// Reads a model file, or the one in a run's folder. Throws an input error for a file that is damaged, or holds
   /// something else than a language model. The model is packed.
   static std::unique_ptr<LanguageModel> load(const std::string& path);
-  static std::unique_ptr<LanguageModel> load(const ModelFile& file);
+  static std::unique_ptr<LanguageModel> load(const ModelFile& file) { return load_ensemble<LanguageModel>(file); }
+  /// The same for one model, such as a member of an ensemble.
+  static std::unique_ptr<LanguageModel> load_member(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
 
   const LanguageModelOptions& options() const { return options_; }
   const data::Vocabulary& vocabulary() const { return vocabulary_; }
 
-  struct Workspace : ModelWorkspace {
-    using ModelWorkspace::ModelWorkspace;
+  struct Workspace : EnsembleWorkspace<LanguageModel, Workspace> {
+    using EnsembleWorkspace::EnsembleWorkspace;
 
     Buffer<float> d_output, losses, logits;
     data::Batch one;
   };
 
+  /// What has been read of some sequences, by all members.
+  struct State : nn::StackState<float> {
+    explicit State(const LanguageModel& model);
+
+    std::vector<State> others;  ///< of the members after the first
+  };
+
   /// A state for the functions below, without rows until its first batch.
-  nn::StackState<float> new_state() const { return nn::StackState<float>(network_.stack()); }
-  /// Cross-entropy of a batch in nats, summed over its targets. `state` carries over to the next batch.
-  double loss(const data::Batch& batch, nn::StackState<float>& state, Workspace& workspace) const;
+  State new_state() const { return State(*this); }
+  /// Cross-entropy of a batch in nats, summed over its targets. `state` carries over to the next batch. Of an ensemble,
+  /// it is that of the mean of the members' probabilities.
+  double loss(const data::Batch& batch, State& state, Workspace& workspace) const;
   /// The same of the model with its regularisers, and the gradients as `training` wants them. Label smoothing and
   /// penalties are in the gradients, not in the loss.
   double train(const data::Batch& batch, nn::StackState<float>& state, const nn::GradientPass& training,
@@ -118,11 +129,14 @@ class LanguageModel : public NetworkModel {
   ColdScore evaluate_cold(const data::Corpus& corpus, int64_t places, double turn, Workspace& workspace) const;
 
   /// Reads one symbol after those that the state has seen, and returns the logits [V] of the next, good until the
-  /// workspace is used again. Not for bidirectional models, which cannot continue a text.
-  std::span<const float> read(int32_t symbol, nn::StackState<float>& state, Workspace& workspace) const;
+  /// workspace is used again. Those of an ensemble are the logarithms of the mean probabilities. Not for bidirectional
+  /// models, which cannot continue a text.
+  std::span<const float> read(int32_t symbol, State& state, Workspace& workspace) const;
 
  private:
   nn::NetworkInput input(const data::Batch& batch, const nn::DropoutKey& masks) const;
+  double member_loss(const data::Batch& batch, nn::StackState<float>& state, Workspace& workspace) const;
+  void read_member(int32_t symbol, nn::StackState<float>& state, Workspace& workspace) const;
   void begin(const data::Batch& batch, nn::StackState<float>& state) const;
   static nn::OutputRows output_rows(const data::Batch& batch, const float* output, Workspace& workspace);
   int64_t characters(const data::Corpus& corpus) const;

@@ -64,7 +64,7 @@ class LanguageModelTask final : public Task {
   data::Batches batches_;
   data::Batch batch_;
   int64_t epoch_ = 0;
-  std::vector<nn::StackState<float>> states_;  // of each part of a group
+  std::vector<LanguageModel::State> states_;  // of each part of a group
 };
 
 }  // namespace longhand::tasks

@@ -65,14 +65,17 @@ ModelFile ModelFile::parse(const std::string& name, std::string contents) {
   return ModelFile(io::Safetensors::parse(name, std::move(contents)));
 }
 
-ModelFile::ModelFile(io::Safetensors file) : file_(std::move(file)) {
-  const nlohmann::json config = io::parse_json(file_.text("config"), path());
+ModelFile::ModelFile(io::Safetensors file)
+    : file_(std::make_shared<io::Safetensors>(std::move(file))), count_(file_->tensors().size()) {
+  const nlohmann::json config = io::parse_json(file_->text("config"), path());
   const auto field = [&](const char* name) {
     return config.is_object() && config.contains(name) ? config[name] : nlohmann::json();
   };
   task_ = field("task").is_string() ? field("task").get<std::string>() : "file of something else";
-  if (field("format") != 1) {
-    throw input_error(path() + ": expected format 1, found another", "it was written by a newer longhand; update");
+  if (field("format") == 2) {
+    read_members(config);
+  } else if (field("format") != 1) {
+    throw input_error(path() + ": expected format 1 or 2, found another", "it was written by a newer longhand; update");
   }
   options_ = field("options");
   if (const nlohmann::json type = field("weights"); !type.is_null()) {
@@ -82,7 +85,56 @@ ModelFile::ModelFile(io::Safetensors file) : file_(std::move(file)) {
       throw input_error(path() + ": configuration: " + e.what(), "it was written by a newer longhand, or is damaged");
     }
   }
-  vocabulary_ = io::parse_json(file_.text("vocabulary"), path());
+  vocabulary_ = std::make_shared<nlohmann::json>(io::parse_json(file_->text("vocabulary"), path()));
+}
+
+std::string member_prefix(size_t member) { return fmt::format("members.{}.", member); }
+
+// Every array is a member's, and every member has some.
+void ModelFile::read_members(const nlohmann::json& config) {
+  const Error damaged = input_error(fmt::format("{}: expected 1 to {} members, each with options and arrays, found "
+                                                "something else",
+                                                path(), kMaxMembers),
+                                    "the file is damaged; use an intact copy");
+  const nlohmann::json& members = config.contains("members") ? config["members"] : nlohmann::json();
+  if (!members.is_array() || members.empty() || members.size() > kMaxMembers) throw damaged;
+  size_t found = 0;
+  for (const nlohmann::json& member : members) {
+    if (!member.is_object() || !member.contains("options")) throw damaged;
+    const std::string prefix = member_prefix(members_.size());
+    Member& own = members_.emplace_back(Member{member["options"]});
+    for (auto at = file_->tensors().lower_bound(prefix); at != file_->tensors().end(); ++at) {
+      if (!at->first.starts_with(prefix)) break;
+      ++own.arrays;
+    }
+    if (own.arrays == 0) throw damaged;
+    found += own.arrays;
+  }
+  if (found != count_) throw damaged;
+}
+
+ModelFile ModelFile::member(size_t i) const {
+  ModelFile out = *this;
+  if (!is_ensemble()) return out;
+  out.prefix_ = member_prefix(i);
+  out.count_ = members_.at(i).arrays;
+  out.options_ = members_.at(i).options;
+  out.members_.clear();
+  return out;
+}
+
+void ModelFile::expect_one_model(const std::string& advice) const {
+  if (!is_ensemble()) return;
+  throw input_error(fmt::format("{}: expected one model, found an ensemble of {}", path(), members()), advice);
+}
+
+std::vector<std::pair<std::string, const io::Safetensors::Tensor*>> ModelFile::arrays() const {
+  std::vector<std::pair<std::string, const io::Safetensors::Tensor*>> out;
+  for (auto at = file_->tensors().lower_bound(prefix_); at != file_->tensors().end(); ++at) {
+    if (!at->first.starts_with(prefix_)) break;
+    out.emplace_back(at->first.substr(prefix_.size()), &at->second);
+  }
+  return out;
 }
 
 void ModelFile::expect_task(const std::string& task) const {
@@ -91,14 +143,18 @@ void ModelFile::expect_task(const std::string& task) const {
                     "use the command for its task; `longhand info` describes a model");
 }
 
-void ModelFile::read_options(OptionTable& table) const { io::from_json(options_, path(), table); }
+void ModelFile::read_options(OptionTable& table) const {
+  expect_one_model("use one of the runs that it was made from");
+  io::from_json(options_, path(), table);
+}
 
 std::vector<std::string> ModelFile::texts(const char* name) const {
   const Error damaged = input_error(fmt::format("{}: vocabulary: expected a list of distinct texts '{}'", path(), name),
                                     "the file is damaged; use an intact copy");
-  if (!vocabulary_.is_object() || !vocabulary_.contains(name) || !vocabulary_[name].is_array()) throw damaged;
+  const nlohmann::json& all = *vocabulary_;
+  if (!all.is_object() || !all.contains(name) || !all[name].is_array()) throw damaged;
   std::vector<std::string> out;
-  for (const nlohmann::json& text : vocabulary_[name]) {
+  for (const nlohmann::json& text : all[name]) {
     if (!text.is_string()) throw damaged;
     out.push_back(text.get<std::string>());
   }
@@ -117,12 +173,12 @@ void ModelFile::write_quantised(const std::string& path, kernels::WeightType typ
   std::vector<io::TensorToWrite> tensors;
   std::list<std::string> bytes;  // that are written
   std::vector<float> values;
-  for (const auto& [name, tensor] : file_.tensors()) {
+  for (const auto& [name, tensor] : file_->tensors()) {
     if (!is_matrix(name, tensor.shape) || type == kernels::WeightType::kFloat) {
       tensors.emplace_back(name, tensor.shape, tensor.dtype, tensor.bytes);
       continue;
     }
-    file_.check_floats(name, tensor.shape);
+    file_->check_floats(name, tensor.shape);
     floats_of(tensor, values);
     LONGHAND_CHECK(std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }));
     std::string& out = bytes.emplace_back();
@@ -146,33 +202,33 @@ void ModelFile::write_quantised(const std::string& path, kernels::WeightType typ
     tensors.emplace_back(name, tensor.shape, "I8", out);
     tensors.emplace_back(scale_name(name), std::vector<int64_t>{tensor.shape[0]}, "F32", scales);
   }
-  nlohmann::ordered_json config = nlohmann::ordered_json::parse(file_.text("config"));
+  nlohmann::ordered_json config = nlohmann::ordered_json::parse(file_->text("config"));
   config["weights"] = name_of(type);
-  std::map<std::string, std::string> metadata = file_.metadata();
+  std::map<std::string, std::string> metadata = file_->metadata();
   metadata["config"] = config.dump();
   io::write_safetensors(path, metadata, tensors);
 }
 
 // Throws an input error unless the file has a parameter of this name and shape.
 void ModelFile::check_weights(const std::string& name, const std::vector<int64_t>& shape) const {
-  const auto found = file_.tensors().find(name);
+  const auto found = file_->tensors().find(prefix_ + name);
   const bool kept_otherwise = weight_type_ != kernels::WeightType::kFloat && is_matrix(name, shape);
-  if (!kept_otherwise || found == file_.tensors().end()) return file_.check_floats(name, shape);
+  if (!kept_otherwise || found == file_->tensors().end()) return file_->check_floats(prefix_ + name, shape);
   const std::string dtype = weight_type_ == kernels::WeightType::kBf16 ? "BF16" : "I8";
   if (found->second.dtype != dtype || found->second.shape != shape) {
-    throw input_error(fmt::format("{}: expected '{}', {} [{}], found {} [{}]", path(), name, dtype,
+    throw input_error(fmt::format("{}: expected '{}', {} [{}], found {} [{}]", path(), prefix_ + name, dtype,
                                   fmt::join(shape, ", "), found->second.dtype, fmt::join(found->second.shape, ", ")),
                       "use a file that matches its configuration");
   }
-  if (dtype == "I8") file_.check_floats(scale_name(name), {shape[0]});
+  if (dtype == "I8") file_->check_floats(prefix_ + scale_name(name), {shape[0]});
 }
 
 // Writes its values as floats, after check_weights.
 void ModelFile::copy_weights(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const {
   if (weight_type_ == kernels::WeightType::kFloat || !is_matrix(name, shape)) {
-    return file_.copy_floats(name, shape, out);
+    return file_->copy_floats(prefix_ + name, shape, out);
   }
-  const std::string_view bytes = file_.tensors().at(name).bytes;
+  const std::string_view bytes = file_->tensors().at(prefix_ + name).bytes;
   if (weight_type_ == kernels::WeightType::kBf16) {
     for (size_t i = 0; i < out.size(); ++i) {
       uint16_t half = 0;
@@ -182,7 +238,7 @@ void ModelFile::copy_weights(const std::string& name, const std::vector<int64_t>
     return;
   }
   std::vector<float> scales(static_cast<size_t>(shape[0]));
-  file_.copy_floats(scale_name(name), {shape[0]}, scales);
+  file_->copy_floats(prefix_ + scale_name(name), {shape[0]}, scales);
   const auto n = static_cast<size_t>(shape[1]);
   for (size_t row = 0; row < scales.size(); ++row) {
     // As int8_scale makes them: whoever packs these weights again finds the same scales.
@@ -192,7 +248,7 @@ void ModelFile::copy_weights(const std::string& name, const std::vector<int64_t>
     if (std::isfinite(scales[row]) && scales[row] > 0.0F && (largest == 127 || largest == 0)) continue;
     throw input_error(fmt::format("{}: '{}': expected rows of whole numbers to 127, with positive scales, found others "
                                   "in row {}",
-                                  path(), name, row),
+                                  path(), prefix_ + name, row),
                       "use a file that `longhand quantise` wrote");
   }
   for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(static_cast<int8_t>(bytes[i])) * scales[i / n];
@@ -211,12 +267,13 @@ void ModelFile::fill(ParameterArena& arena) const {
   size_t arrays = 0;
   for (const Parameter& p : arena.parameters()) {
     check_weights(p.name, p.shape);
-    if (!second_bias(p.name).empty()) file_.check_floats(second_bias(p.name), p.shape);
+    if (!second_bias(p.name).empty()) file_->check_floats(prefix_ + second_bias(p.name), p.shape);
     arrays += second_bias(p.name).empty() ? 1 : 2;
     arrays += weight_type_ == kernels::WeightType::kInt8 && is_matrix(p.name, p.shape) ? 1 : 0;
   }
-  if (file_.tensors().size() != arrays) {
-    throw input_error(fmt::format("{}: expected {} arrays, found {}", path(), arrays, file_.tensors().size()),
+  if (count_ != arrays) {
+    throw input_error(fmt::format("{}: expected {} arrays{}, found {}", path(), arrays,
+                                  prefix_.empty() ? "" : " that begin with " + prefix_, count_),
                       "use a file that matches its configuration");
   }
   arena.allocate();
@@ -227,11 +284,11 @@ void ModelFile::fill(ParameterArena& arena) const {
     copy_weights(p.name, p.shape, values);
     if (const std::string second = second_bias(p.name); !second.empty()) {
       extra.resize(values.size());
-      file_.copy_floats(second, p.shape, extra);
+      file_->copy_floats(prefix_ + second, p.shape, extra);
       for (size_t k = 0; k < values.size(); ++k) values[k] += extra[k];
     }
     if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
-      throw input_error(fmt::format("{}: '{}' holds values that are not finite", path(), p.name),
+      throw input_error(fmt::format("{}: '{}' holds values that are not finite", path(), prefix_ + p.name),
                         "the file is damaged, or its training diverged; use an intact one");
     }
   }

@@ -2,9 +2,12 @@
 // its vocabularies.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "longhand/base/arena.h"
 #include "longhand/base/error.h"
@@ -27,7 +30,8 @@ void write_model(const std::string& path, const std::string& task, Options optio
 }
 
 /// A model file that was read, from which a task builds its model: options, then vocabularies, then (once these have
-/// declared the parameters) the values.
+/// declared the parameters) the values. The file of an ensemble has the options and arrays of several models, its
+/// members, and one vocabulary for all; it is read member by member (see ensemble.h).
 class ModelFile {
  public:
   /// Reads a model file, or the one in a run's folder. Throws an input error for a file that is damaged or no model's.
@@ -35,8 +39,21 @@ class ModelFile {
   /// The same for the contents of a file, which `name` stands for in errors.
   static ModelFile parse(const std::string& name, std::string contents);
 
-  const std::string& path() const { return file_.path(); }
+  static constexpr size_t kMaxMembers = 64;
+
+  const std::string& path() const { return file_->path(); }
   const std::string& task() const { return task_; }
+  bool is_ensemble() const { return !members_.empty(); }
+  /// Number of models in it: 1 unless it is an ensemble's.
+  size_t members() const { return is_ensemble() ? members_.size() : 1; }
+  /// One of them, as the file of that model alone; shares this one's memory. Of a file that is no ensemble's, itself.
+  ModelFile member(size_t i) const;
+  /// Throws an input error for the file of an ensemble, for uses that are for one model.
+  void expect_one_model(const std::string& advice) const;
+  /// The arrays of this model, or of all members, under the names that they have in it; and the options, as in its
+  /// file.
+  std::vector<std::pair<std::string, const io::Safetensors::Tensor*>> arrays() const;
+  const nlohmann::json& stored_options() const { return options_; }
   /// Throws an input error where the file holds a model of another task.
   void expect_task(const std::string& task) const;
 
@@ -57,7 +74,7 @@ class ModelFile {
     }
     return out;
   }
-  const nlohmann::json& vocabulary() const { return vocabulary_; }
+  const nlohmann::json& vocabulary() const { return *vocabulary_; }
   /// How its matrices are kept.
   kernels::WeightType weight_type() const { return weight_type_; }
   /// Throws an input error for a file whose weights are no floats: from these nothing is gained by quantising.
@@ -75,14 +92,25 @@ class ModelFile {
 
  private:
   explicit ModelFile(io::Safetensors file);
+  void read_members(const nlohmann::json& config);
   void check_weights(const std::string& name, const std::vector<int64_t>& shape) const;
   void copy_weights(const std::string& name, const std::vector<int64_t>& shape, std::span<float> out) const;
 
-  io::Safetensors file_;
+  std::shared_ptr<const io::Safetensors> file_;
+  std::string prefix_;  // of the names of this model's arrays
+  size_t count_ = 0;    // of these
   std::string task_;
   kernels::WeightType weight_type_ = kernels::WeightType::kFloat;
   nlohmann::json options_;
-  nlohmann::json vocabulary_;
+  std::shared_ptr<const nlohmann::json> vocabulary_;
+  struct Member {
+    nlohmann::json options;
+    size_t arrays = 0;
+  };
+  std::vector<Member> members_;  // of an ensemble
 };
+
+/// "members.2.": begins the names of a member's arrays in the file of an ensemble.
+std::string member_prefix(size_t member);
 
 }  // namespace longhand::tasks

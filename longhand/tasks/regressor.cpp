@@ -59,15 +59,22 @@ void RegressorOptions::check() const {
   }
 }
 
+std::vector<std::string> RegressorOptions::shared() {
+  RegressorOptions options;
+  OptionTable table;
+  options.series.add_to(table);
+  return names_of(table);
+}
+
 Regressor::Regressor(const RegressorOptions& options, Columns columns)
-    : NetworkModel(
+    : EnsembleModel(
           {.lstm = options.lstm, .init = options.init, .numbers = static_cast<int64_t>(columns.inputs.size())}),
       options_(options),
       columns_(std::move(columns)) {
   network_.add_output(outputs());
 }
 
-std::unique_ptr<Regressor> Regressor::load(const ModelFile& file) {
+std::unique_ptr<Regressor> Regressor::load_member(const ModelFile& file) {
   const auto options = file.options<RegressorOptions>(kTask);
   Columns columns;
   columns.inputs = file.texts("inputs");
@@ -92,6 +99,13 @@ void Regressor::save(const std::string& path, std::span<const float> values) con
 
 void Regressor::get(const data::Table& table, std::span<const data::Window> windows, bool targets,
                     SeriesBatch& batch) const {
+  get_member(table, windows, targets, batch);
+  batch.others.resize(others().size());
+  for (size_t i = 0; i < others().size(); ++i) others()[i]->get_member(table, windows, false, batch.others[i]);
+}
+
+void Regressor::get_member(const data::Table& table, std::span<const data::Window> windows, bool targets,
+                           SeriesBatch& batch) const {
   const int64_t I = inputs(), O = this->targets(), stride = padded(I);
   batch.rows = static_cast<int64_t>(windows.size());
   batch.steps = 0;
@@ -197,6 +211,17 @@ std::span<const float> Regressor::read(const SeriesBatch& batch, Workspace& work
   for (int64_t b = 0; b < batch.rows; ++b) {
     const float* row = workspace.predicted.data() + b * padded(outputs());
     workspace.predictions.insert(workspace.predictions.end(), row, row + outputs());
+  }
+  if (!is_ensemble()) return workspace.predictions;
+  LONGHAND_CHECK(batch.others.size() == others().size());
+  std::vector<std::span<const float>> predictions;
+  for (size_t i = 0; i < others().size(); ++i) {
+    predictions.push_back(others()[i]->read(batch.others[i], *workspace.others[i]));
+  }
+  for (size_t j = 0; j < workspace.predictions.size(); ++j) {
+    auto sum = static_cast<double>(workspace.predictions[j]);
+    for (const std::span<const float> other : predictions) sum += static_cast<double>(other[j]);
+    workspace.predictions[j] = static_cast<float>(sum / static_cast<double>(members()));
   }
   return workspace.predictions;
 }

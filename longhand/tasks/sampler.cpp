@@ -99,7 +99,7 @@ std::vector<int32_t> usual_context(const data::Vocabulary& vocabulary, bool word
 TextReader::TextReader(const LanguageModel& model, nn::Engine engine, const nn::StepWeights* steps)
     : model_(model), state_(model.new_state()) {
   LONGHAND_CHECK(!model.options().lstm.bidirectional);
-  if (engine == nn::Engine::kFused && model.options().lstm.is_lstm()) {
+  if (engine == nn::Engine::kFused && model.options().lstm.is_lstm() && !model.is_ensemble()) {
     if (steps == nullptr) steps = &own_steps_.emplace(model.network());
     stepper_.emplace(*steps);
     logits_.resize(static_cast<size_t>(model.vocabulary().size()));
@@ -113,7 +113,7 @@ void TextReader::reset() {
   if (stepper_) {
     stepper_->reset();
   } else {
-    state_.reset(1);
+    state_ = model_.new_state();
   }
 }
 

@@ -17,8 +17,8 @@ namespace longhand::tasks {
 int32_t sample(std::span<const float> logits, const std::vector<bool>& banned, const SamplerOptions& options,
                uint64_t index);
 
-/// Reads a text symbol by symbol: with single steps where the layers are LSTMs and the engine is the fused one, else as
-/// a batch of one.
+/// Reads a text symbol by symbol: with single steps where the model is one of LSTM layers and the engine is the fused
+/// one, else as a batch of one.
 class TextReader {
  public:
   /// The model must outlive it, and so must `steps`, its weights for single steps (null: they are packed here).
@@ -37,7 +37,7 @@ class TextReader {
   // Or, without single steps:
   kernels::Context context_{1};  // one symbol at a time leaves nothing to share out
   std::optional<LanguageModel::Workspace> workspace_;
-  nn::StackState<float> state_;
+  LanguageModel::State state_;
 };
 
 /// Continues `prompt`, normalised as the model's training text was, by `length` symbols, and calls `emit` with each

@@ -55,12 +55,22 @@ void TaggerOptions::check() const {
   lstm.check();
 }
 
+std::vector<std::string> TaggerOptions::shared() {
+  TaggerOptions options;
+  OptionTable table;
+  options.columns.add_to(table);
+  options.words.add_to(table);
+  std::vector<std::string> out = names_of(table);
+  out.insert(out.end(), {"scheme", "encode"});
+  return out;
+}
+
 Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels)
-    : NetworkModel({.lstm = options.lstm,
-                    .init = options.init,
-                    .vocabulary = &vocabulary,
-                    .encoder = options.encoder,
-                    .word_dropout = options.word_dropout}),
+    : EnsembleModel({.lstm = options.lstm,
+                     .init = options.init,
+                     .vocabulary = &vocabulary,
+                     .encoder = options.encoder,
+                     .word_dropout = options.word_dropout}),
       options_(options),
       scheme_(data::parse_scheme(options.scheme)),
       vocabulary_(std::move(vocabulary)),
@@ -77,7 +87,7 @@ void Tagger::allow_steps() {
   if (scheme_ != data::Scheme::kNone) allowed_ = allowed_steps(labels_, data::parse_scheme(options_.encode));
 }
 
-std::unique_ptr<Tagger> Tagger::load(const ModelFile& file) {
+std::unique_ptr<Tagger> Tagger::load_member(const ModelFile& file) {
   const auto options = file.options<TaggerOptions>(kTask);
   const auto altered = [&](const char* what) {
     return input_error(file.path() + ": " + what, "the file is damaged; use an intact copy");
@@ -172,13 +182,19 @@ double Tagger::chain(const TagBatch& batch, const float* output, const nn::Gradi
 }
 
 // Without a CRF: a chain in which all allowed transitions have the same score.
-nn::CrfLayer<float> Tagger::crf() const {
+nn::CrfLayer<float> Tagger::member_crf() const {
   nn::CrfLayer<float> out{.labels = K(), .allowed = allowed_.empty() ? nullptr : allowed_.data()};
   if (options_.crf) {
     out.transitions = network_.parameters().value(transitions_);
     out.start = network_.parameters().value(start_);
     out.end = network_.parameters().value(end_);
   }
+  return out;
+}
+
+nn::CrfLayer<float> Tagger::crf() const {
+  nn::CrfLayer<float> out = member_crf();
+  if (is_ensemble()) out.transitions = out.start = out.end = nullptr;
   return out;
 }
 
@@ -190,10 +206,51 @@ nn::CrfInput<float> Tagger::crf_input(const data::WordBatch& batch, const Worksp
           .stride = padded(K())};
 }
 
-void Tagger::read(const data::WordBatch& batch, Workspace& workspace) const {
+void Tagger::read_member(const data::WordBatch& batch, Workspace& workspace) const {
   const float* output = network_.forward(nn::input_of(batch, {}), nn::Pass::kInference, workspace);
   workspace.scores.resize(batch.steps * batch.rows * padded(K()));
   network_.output().forward(all_rows(batch, output), workspace.scores.data(), padded(K()), workspace);
+}
+
+// The probability of each label of each word of a sentence, [length, K], after read_member.
+std::vector<double> Tagger::probabilities(const data::WordBatch& batch, int64_t row, const Workspace& workspace) const {
+  if (options_.crf) return nn::crf_marginals(member_crf(), crf_input(batch, workspace), row);
+  std::vector<double> out;
+  for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(row)]; ++t) {
+    const float* scores = workspace.scores.data() + (t * batch.rows + row) * padded(K());
+    const auto largest = static_cast<double>(*std::max_element(scores, scores + K()));
+    double sum = 0.0;
+    for (int64_t k = 0; k < K(); ++k) sum += out.emplace_back(std::exp(static_cast<double>(scores[k]) - largest));
+    for (auto p = out.end() - K(); p != out.end(); ++p) *p /= sum;
+  }
+  return out;
+}
+
+void Tagger::read(const data::WordBatch& batch, Workspace& workspace) const {
+  read_member(batch, workspace);
+  if (!is_ensemble()) return;
+  for (size_t i = 0; i < others().size(); ++i) others()[i]->read_member(batch, *workspace.others[i]);
+  constexpr double kLeast = 1e-30;  // so that what all members exclude has a finite score
+  const auto mean_of_row = [&](int64_t row) {
+    std::vector<double> sum = probabilities(batch, row, workspace);
+    for (size_t i = 0; i < others().size(); ++i) {
+      const std::vector<double> other = others()[i]->probabilities(batch, row, *workspace.others[i]);
+      for (size_t j = 0; j < sum.size(); ++j) sum[j] += other[j];
+    }
+    for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(row)]; ++t) {
+      float* scores = workspace.scores.data() + (t * batch.rows + row) * padded(K());
+      for (int64_t k = 0; k < K(); ++k) {
+        const double mean = sum[static_cast<size_t>(t * K() + k)] / static_cast<double>(members());
+        scores[k] = static_cast<float>(std::log(std::max(mean, kLeast)));
+      }
+    }
+  };
+  workspace.context.pool.run(
+      [&](int part, int parts) {
+        const Range rows = split(batch.rows, parts, part);
+        for (int64_t row = rows.begin; row < rows.end; ++row) mean_of_row(row);
+      },
+      batch.rows);
 }
 
 double Tagger::loss(const TagBatch& batch, int64_t& counted, Workspace& workspace) const {
@@ -208,7 +265,7 @@ double Tagger::loss(const TagBatch& batch, int64_t& counted, Workspace& workspac
   }
   nn::CrfInput<float> input = crf_input(words, workspace);
   nn::CrfLayer<float> layer = crf();
-  if (!options_.crf) {
+  if (!has_chain()) {
     layer.allowed = nullptr;
     input.batch = words.steps * words.rows;
     input.steps = 1;
@@ -222,7 +279,7 @@ double Tagger::loss(const TagBatch& batch, int64_t& counted, Workspace& workspac
   for (int64_t row = 0; row < words.rows; ++row) {
     const int64_t length = words.lengths[static_cast<size_t>(row)];
     const auto cell = [&](int64_t t) { return static_cast<size_t>(t * words.rows + row); };
-    if (!options_.crf) {
+    if (!has_chain()) {
       for (int64_t t = 0; t < length; ++t) {
         if (known[cell(t)] == 0) continue;
         nats += workspace.sentence_losses[cell(t)];
@@ -269,7 +326,7 @@ void Tagger::check_length(int64_t words, int64_t n) const {
 
 std::vector<std::vector<Tagging>> Tagger::best(const data::WordBatch& batch, int64_t n,
                                                const Workspace& workspace) const {
-  const bool independent = !options_.crf && allowed_.empty();
+  const bool independent = !has_chain() && allowed_.empty();
   std::vector<std::vector<Tagging>> out;
   for (int64_t row = 0; row < batch.rows; ++row) {
     out.emplace_back();

@@ -10,8 +10,7 @@
 #include "longhand/data/chunks.h"
 #include "longhand/data/columns.h"
 #include "longhand/nn/crf.h"
-#include "longhand/tasks/model_file.h"
-#include "longhand/tasks/network_model.h"
+#include "longhand/tasks/ensemble.h"
 
 namespace longhand::tasks {
 
@@ -32,6 +31,8 @@ struct TaggerOptions {
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be combined.
   void check() const;
+  /// Names of the options that say how sentences are read: the members of an ensemble have the same.
+  static std::vector<std::string> shared();
 };
 
 /// Sentences side by side with their labels.
@@ -47,14 +48,16 @@ struct Tagging {
   double probability = 0.0;
 };
 
-class Tagger : public NetworkModel {
+class Tagger : public EnsembleModel<Tagger> {
  public:
   static constexpr const char* kTask = "tagger";
 
   /// A model whose parameters have no values: `initialise` or `load` give them some.
   Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, std::vector<std::string> labels);
   /// Throws an input error for a file that is damaged, or holds something else than a tagger. The model is packed.
-  static std::unique_ptr<Tagger> load(const ModelFile& file);
+  static std::unique_ptr<Tagger> load(const ModelFile& file) { return load_ensemble<Tagger>(file); }
+  /// The same for one model, such as a member of an ensemble.
+  static std::unique_ptr<Tagger> load_member(const ModelFile& file);
   /// Writes the model with the given values, in the arena's layout.
   void save(const std::string& path, std::span<const float> values) const;
   void initialise(uint64_t seed);
@@ -70,8 +73,8 @@ class Tagger : public NetworkModel {
   /// Words looked up in this model's vocabulary.
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
-  struct Workspace : ModelWorkspace {
-    using ModelWorkspace::ModelWorkspace;
+  struct Workspace : EnsembleWorkspace<Tagger, Workspace> {
+    using EnsembleWorkspace::EnsembleWorkspace;
 
     Buffer<float> scores, d_scores, d_output, losses;
     std::vector<double> sentence_losses;
@@ -82,14 +85,15 @@ class Tagger : public NetworkModel {
   double train(const TagBatch& batch, const nn::GradientPass& training, Workspace& workspace);
 
   /// The same loss of the model as it is used, without gradients: of the labels that are known (with a CRF, of the
-  /// sentences all of whose labels are). `counted` words were.
+  /// sentences all of whose labels are). `counted` words were. An ensemble's is that of each label by itself.
   double loss(const TagBatch& batch, int64_t& counted, Workspace& workspace) const;
 
-  /// The chain by which label sequences are scored: without a CRF, one in which all allowed transitions have the same
-  /// score.
+  /// The chain by which label sequences are scored: without a CRF, and of an ensemble, one in which all allowed
+  /// transitions have the same score.
   nn::CrfLayer<float> crf() const;
 
-  /// Reads a batch; `loss` does so, too.
+  /// Reads a batch; `loss` does so, too. An ensemble scores a label by the logarithm of the mean of its probabilities,
+  /// which are a CRF's marginals (54).
   void read(const data::WordBatch& batch, Workspace& workspace) const;
   /// Throws an input error if a sentence of this many words is too long for its `n` best tag sequences.
   void check_length(int64_t words, int64_t n) const;
@@ -99,6 +103,10 @@ class Tagger : public NetworkModel {
 
  private:
   int64_t K() const { return static_cast<int64_t>(labels_.size()); }
+  bool has_chain() const { return options_.crf && !is_ensemble(); }
+  void read_member(const data::WordBatch& batch, Workspace& workspace) const;
+  std::vector<double> probabilities(const data::WordBatch& batch, int64_t row, const Workspace& workspace) const;
+  nn::CrfLayer<float> member_crf() const;
   static nn::OutputRows all_rows(const data::WordBatch& batch, const float* output);
   double softmax(const TagBatch& batch, const float* output, const nn::GradientPass& training, Workspace& workspace);
   double chain(const TagBatch& batch, const float* output, const nn::GradientPass& training, Workspace& workspace);

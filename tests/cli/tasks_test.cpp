@@ -351,6 +351,63 @@ TEST(Regressor, FaultsAreTwoLinesWithTheirPlace) {
   refused({"--horizon", "0", "--inputs", "day", "--difference"}, 2, "--difference: expected --horizon of at least 1");
 }
 
+TEST(Combine, MakesOneModelOfRuns) {
+  const TemporaryFolder folder;
+  write_file(folder / "train.txt", reviews(60, true));
+  for (const char* seed : {"1", "2", "3"}) {
+    ASSERT_EQ(
+        run(folder, {"train", "classifier", "--data", "train.txt", "--valid-fraction", "0", "--hidden", seed, "--embed",
+                     "8", "--epochs", "2", "--seed", seed, "--out", std::string("run-") + seed, "--quiet"})
+            .code,
+        0);
+  }
+  const Result made = run(folder, {"combine", "run-1", "run-2", "run-3/model.safetensors", "--out", "all.safetensors",
+                                   "--data", "train.txt"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  for (const char* part :
+       {"mean of runs", "accuracy", "nats_per_text", "model  all.safetensors: ensemble of 3 class"}) {
+    EXPECT_NE(made.out.find(part), std::string::npos) << made.out;
+  }
+  // Each text's probability is the mean of those that the runs give it.
+  const auto probability = [&](const std::string& model) {
+    const Result said = run(folder, {"classify", model, "--top", "2"}, {.input = "the film was lovely\n"});
+    EXPECT_EQ(said.code, 0) << said.err;
+    std::istringstream columns(said.out);
+    std::string name, p;
+    while (std::getline(columns, name, '\t') && std::getline(columns, p, '\t') && name != "good") continue;
+    return std::stod(p);
+  };
+  EXPECT_NEAR(probability("all.safetensors"),
+              (probability("run-1") + probability("run-2") + probability("run-3")) / 3.0, 1e-3);
+  const nlohmann::json all = nlohmann::json::parse(
+      run(folder, {"combine", "all.safetensors", "run-1", "--out", "four.safetensors", "--data", "train.txt", "--json"})
+          .out);
+  EXPECT_EQ(all["members"], 4);
+  EXPECT_EQ(all["runs"].size(), 2U);
+  EXPECT_EQ(all["metrics"],
+            nlohmann::json::parse(run(folder, {"eval", "four.safetensors", "--data", "train.txt", "--json"}).out));
+  const Result info = run(folder, {"info", "all.safetensors"});
+  EXPECT_NE(info.out.find("ensemble of 3 classifiers"), std::string::npos) << info.out;
+  EXPECT_NE(info.out.find("1 | 2 | 3"), std::string::npos) << info.out;
+  EXPECT_EQ(nlohmann::json::parse(run(folder, {"info", "four.safetensors", "--json"}).out)["members"][2]["hidden"], 3);
+  EXPECT_EQ(run(folder, {"eval", "all.safetensors", "--data", "train.txt", "--report", "all.html"}).code, 0);
+  EXPECT_EQ(run(folder, {"quantise", "all.safetensors", "--data", "train.txt", "--out", "small"}).code, 0);
+  expect_error(run(folder, {"combine", "small", "run-1", "--out", "x"}), 1, "expected weights as float32, found bf16");
+  expect_error(run(folder, {"lab", "microscope", "all.safetensors", "--text", "train.txt", "--out", "x.html"}), 1,
+               "expected one model, found an ensemble of 3");
+  expect_error(run(folder, {"combine", "run-1", "run-2"}), 2, "expected --out");
+  expect_error(run(folder, {"combine", "run-1", "none", "--out", "x"}), 1, "none");
+  expect_error(run(folder, {"combine", "run-1", "--out", "run-2/model.safetensors"}), 2, "is not an ensemble");
+  expect_error(run(folder, {"combine", "all.safetensors", "--out", "all.safetensors"}), 2, "is one of the models");
+  ASSERT_EQ(run(folder, {"train", "classifier", "--data", "train.txt", "--valid-fraction", "0", "--hidden", "2",
+                         "--no-lowercase", "--epochs", "1", "--out", "cased", "--quiet"})
+                .code,
+            0);
+  expect_error(run(folder, {"combine", "run-1", "cased", "--out", "x"}), 1,
+               "cased/model.safetensors: expected --lowercase true, as run-1/model.safetensors has, found false");
+  EXPECT_FALSE(std::filesystem::exists(folder / "x"));
+}
+
 TEST(Quantise, MeasuresWhatIsLost) {
   const TemporaryFolder folder;
   ASSERT_EQ(run(folder, {"train", "lm", "--data", "tale", "--max-tokens", "4000", "--hidden", "32", "--epochs", "3",

@@ -23,6 +23,10 @@ std::vector<std::string> seeds() {
     tasks::ModelFile::parse("seed", out.front()).write_quantised(path, type);
     out.push_back(io::read_file(path));
   }
+  const tasks::ModelFile one = tasks::ModelFile::parse("seed", out.front());
+  const std::vector<tasks::ModelFile> two = {one, one};
+  tasks::combine<tasks::LanguageModel>(two, path);
+  out.push_back(io::read_file(path));
   ::unlink(path.c_str());
   return out;
 }
@@ -34,7 +38,7 @@ void read(std::string_view bytes) {
   if (task == tasks::LanguageModel::kTask) {
     const auto model = tasks::LanguageModel::load(file);
     const nn::LstmOptions& lstm = model->options().lstm;
-    if (!lstm.bidirectional && lstm.is_lstm()) const nn::StepWeights weights(model->network());
+    if (!lstm.bidirectional && lstm.is_lstm() && !model->is_ensemble()) const nn::StepWeights weights(model->network());
   }
   if (task == tasks::Tagger::kTask) tasks::Tagger::load(file);
   if (task == tasks::Classifier::kTask) tasks::Classifier::load(file);

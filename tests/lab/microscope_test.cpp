@@ -152,7 +152,7 @@ TEST(Microscope, ReplacedSymbolsAreRunAgain) {
   const int32_t e = model->vocabulary().find("e"), space = model->vocabulary().find(" ");
   const std::vector<int32_t>& symbols = found.subject.text.symbols;
   const auto log_p = [&](int64_t replaced) {
-    nn::StackState<float> state = model->new_state();
+    tasks::LanguageModel::State state = model->new_state();
     std::vector<double> logits;
     for (int64_t t = 0; t < 33; ++t) {
       const int32_t own = symbols[static_cast<size_t>(t)];

@@ -63,7 +63,7 @@ std::vector<Objective> recipes(int64_t hidden, int64_t embed) {
 double training_loss(LanguageModel& model, const data::Batch& batch, const nn::GradientPass& pass,
                      kernels::Context& context) {
   const double smoothing = pass.label_smoothing;
-  nn::StackState<float> state = model.new_state();
+  LanguageModel::State state = model.new_state();
   LanguageModel::Workspace workspace(model, Engine::kFused, context);
   double sum = (1.0 - smoothing) * model.train(batch, state, pass, workspace);
   sum += model.penalty(batch, workspace);
@@ -95,7 +95,7 @@ TEST(LanguageModel, GradientIsTheSlopeOfTheLoss) {
     data::Batch batch;
     batches.get(0, batch);
     const nn::GradientPass pass{.masks = {1, 2, 0}, .label_smoothing = label_smoothing};
-    nn::StackState<float> state = m.model.new_state();
+    LanguageModel::State state = m.model.new_state();
     m.model.train(batch, state, pass, Using(m.model, Engine::kFused, context));
     const std::span<const float> g = m.model.parameters().gradients();
     const std::vector<float> gradient(g.begin(), g.end());
@@ -198,7 +198,7 @@ TEST(LanguageModel, EvaluatesFromAContextAlone) {
     const LanguageScore score = m.model.evaluate(m.corpus, {.context = 2}, Using(m.model, Engine::kFused, context));
     EXPECT_EQ(score.symbols, m.corpus.targets());
     double nats = 0.0;
-    nn::StackState<float> state = m.model.new_state();
+    LanguageModel::State state = m.model.new_state();
     for (size_t at = 1; at < m.corpus.symbols.size(); ++at) {
       const size_t first = at >= 2 ? at - 2 : 0;
       data::Batch batch;
@@ -239,7 +239,7 @@ TEST(LanguageModel, EvaluatesFromColdStarts) {
   passages.get(0, rows);
   double third = 0.0;
   LanguageModel::Workspace workspace(m.model, Engine::kFused, context);
-  nn::StackState<float> state = m.model.new_state();
+  LanguageModel::State state = m.model.new_state();
   for (int64_t b = 0; b < rows.rows; ++b) {
     state.reset(1);
     std::span<const float> logits;
@@ -348,7 +348,7 @@ TEST(LanguageModel, EvaluationLeavesTheStateAsItWas) {
   LanguageModel::Workspace workspace(m.model, Engine::kFused, context);
   std::vector<std::vector<float>> logits;
   for (const bool evaluate : {false, true}) {
-    nn::StackState<float> state = m.model.new_state();
+    LanguageModel::State state = m.model.new_state();
     for (const int32_t symbol : {0, 1}) {
       if (evaluate) {
         m.model.evaluate(m.corpus, {.rows = 3}, workspace);

@@ -40,7 +40,7 @@ std::vector<float> logits_after(LanguageModel& model, const data::Corpus& corpus
   kernels::Context context(1);
   model.pack(context);
   LanguageModel::Workspace workspace(model, nn::Engine::kFused, context);
-  nn::StackState<float> state = model.new_state();
+  LanguageModel::State state = model.new_state();
   std::span<const float> logits;
   for (const int32_t s : corpus.symbols) logits = model.read(s, state, workspace);
   return {logits.begin(), logits.end()};
