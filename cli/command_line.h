@@ -79,6 +79,7 @@ void declare_predict(const Verb& longhand);
 void declare_info(const Verb& longhand);
 void declare_data(const Verb& longhand);
 void declare_combine(const Verb& longhand);
+void declare_data_words(const Verb& data);
 void declare_compare(const Verb& longhand);
 void declare_quantise(const Verb& longhand);
 void declare_lab(const Verb& longhand);

@@ -170,7 +170,7 @@ class Compare {
     given_settings_.apply(settings_table_);
     rate_given_ = given_settings_.has("lr") || std::find(from_file.begin(), from_file.end(), "lr") != from_file.end();
     if (settings_->data.empty()) throw usage_error(name() + ": expected --data, found none", task_.example);
-    settings_->resolve();
+    settings_->resolve(settings_table_);
     refuse_what_varies(chosen);
     rate_given_ = rate_given_ && chosen.searches_rate;
     if (control_.out.empty()) {

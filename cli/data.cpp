@@ -115,6 +115,7 @@ void declare_data(const Verb& longhand) {
     named.add_argument("NAME", *name, "name of the data set", true);
     named.set_action([name, run] { return run(*name); });
   };
+  declare_data_words(data);
   declare("get", "Download a public data set into the cache", get);
   declare("show", "Print a built-in text or table, or a downloaded file", show);
 }

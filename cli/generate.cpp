@@ -41,9 +41,8 @@ struct Generate {
   int run() {
     given.apply(table);
     const std::shared_ptr<const Model> model = Model::load(model_path, Task::kLanguageModel);
-    if (model->parts().language_model->options().lstm.bidirectional) {
-      throw input_error(model_path + ": a bidirectional model cannot generate: it also reads each text backwards",
-                        "train one without --bidirectional");
+    if (const std::string why = model->parts().language_model->why_not_generate(); !why.empty()) {
+      throw input_error(model_path + ": " + why, "train one without --bidirectional and --reverse");
     }
     bool begun = false;
     std::string last;

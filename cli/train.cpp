@@ -144,7 +144,8 @@ class Train {
     if (!control_.config.empty()) io::read_toml(control_.config, settings_table_);
     given_settings_.apply(settings_table_);
     if (settings_->data.empty()) throw usage_error(name() + ": expected --data, found none", task_.example);
-    settings_->resolve();
+    settings_->resumed = control_.resume;
+    settings_->resolve(settings_table_);
   }
 
   // A resumed run keeps its options, except those that cannot change its numbers.

@@ -115,6 +115,9 @@ std::string Model::why_no_stream() const {
   if (members() > 1) return fmt::format("an ensemble of {} models has no single state", members());
   if (parts_->tagger || parts_->classifier) return fmt::format("a {} reads whole texts", task_name());
   if (lstm.bidirectional) return "a bidirectional model reads whole sequences, since it also reads them backwards";
+  if (parts_->language_model && parts_->language_model->options().text.reverse) {
+    return "a model with `reverse` reads whole texts, from their end";
+  }
   if (!lstm.is_lstm()) return "only LSTM layers can be read step by step, and this model has the cell " + lstm.cell;
   return "";
 }

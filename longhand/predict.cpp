@@ -258,9 +258,9 @@ struct LONGHAND_LOCAL Generator::Parts : UsedModel<tasks::LanguageModel> {
 
 Generator::Generator(std::shared_ptr<const Model> model)
     : parts_(std::make_unique<Parts>(std::move(model), Task::kLanguageModel, &Model::Parts::language_model, 1)) {
-  if (!parts_->task_model.options().lstm.bidirectional) return;
-  throw input_error("a bidirectional model cannot generate: it also reads each text backwards",
-                    "train one without `bidirectional`");
+  if (const std::string why = parts_->task_model.why_not_generate(); !why.empty()) {
+    throw input_error(why, "train one without `bidirectional` and `reverse`");
+  }
 }
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;

@@ -56,7 +56,8 @@ struct LONGHAND_LOCAL Training::Parts {
 
   TrainingResult train(const std::string& folder, bool resume, const TrainingObserver& observer) {
     if (settings->data.empty()) throw usage_error("`data`: expected a file or a name, found none", "set it");
-    settings->resolve();
+    settings->resumed = resume ? folder : "";
+    settings->resolve(table);
     settings->check();
     const std::unique_ptr<runs::Run> run = row.run(*settings, sources);
     io::make_folder(folder);

@@ -23,6 +23,21 @@ void ParameterArena::make_sparse(size_t index) {
   touched_.clear();
 }
 
+void ParameterArena::freeze(std::vector<char> flags) {
+  LONGHAND_CHECK(flags.size() == parameters_.size());
+  forget_touched();
+  gradients_.fill(0.0F);
+  frozen_ = std::move(flags);
+  touched_.clear();
+}
+
+bool ParameterArena::is_frozen_at(int64_t offset) const {
+  for (size_t i = 0; i < frozen_.size(); ++i) {
+    if (parameters_[i].offset == offset) return is_frozen(i);
+  }
+  return false;
+}
+
 void ParameterArena::touch(size_t index, int64_t row) {
   for (SparseRows& sparse : sparse_) {
     char& is_touched = sparse.is_touched[static_cast<size_t>(sparse.parameter == index ? row : 0)];
@@ -44,12 +59,18 @@ std::span<const Range> ParameterArena::touched() {
     }
   };
   int64_t done = 0;
-  for (SparseRows& sparse : sparse_) {
-    const Parameter& p = parameters_[sparse.parameter];
-    const int64_t width = p.size / p.shape[0];
+  auto sparse = sparse_.begin();
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const Parameter& p = parameters_[i];
+    const bool is_sparse = sparse != sparse_.end() && sparse->parameter == i;
+    if (!is_sparse && !is_frozen(i)) continue;
     add(done, p.offset);
-    std::sort(sparse.rows.begin(), sparse.rows.end());
-    for (const int64_t row : sparse.rows) add(p.offset + row * width, p.offset + (row + 1) * width);
+    if (is_sparse && !is_frozen(i)) {
+      const int64_t width = p.size / p.shape[0];
+      std::sort(sparse->rows.begin(), sparse->rows.end());
+      for (const int64_t row : sparse->rows) add(p.offset + row * width, p.offset + (row + 1) * width);
+    }
+    sparse += is_sparse ? 1 : 0;
     done = p.offset + padded(p.size);
   }
   add(done, extent_);

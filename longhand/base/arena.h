@@ -39,6 +39,12 @@ class ParameterArena {
   /// From now on, rows of this parameter [rows, width] have a gradient only where they are touched. All gradients must
   /// be zero.
   void make_sparse(size_t index);
+  /// From now on, parameters whose flag is not 0 are constants: nothing of them counts as touched, whatever their
+  /// gradients are. `flags` is [parameters]. Clears all gradients.
+  void freeze(std::vector<char> flags);
+  bool is_frozen(size_t index) const { return index < frozen_.size() && frozen_[index] != 0; }
+  /// The same of the parameter at this offset.
+  bool is_frozen_at(int64_t offset) const;
   /// Says that this row of a parameter may get a gradient; of one that is not sparse all rows may.
   void touch(size_t index, int64_t row);
   /// The stretches of the arrays in which gradients may differ from zero, in order.
@@ -70,6 +76,7 @@ class ParameterArena {
 
   std::vector<Parameter> parameters_;
   std::vector<SparseRows> sparse_;
+  std::vector<char> frozen_;    // by parameter; empty: none
   std::vector<Range> touched_;  // empty: to be found
   int64_t extent_ = 0;
   Buffer<float> values_;

@@ -128,6 +128,7 @@ void OptionTable::set(const Option& option, const std::string& text, const std::
     if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) throw refuse();
     *std::get<std::string*>(option.value) = text;
   }
+  for (Option& each : options_) each.given = each.given || &each == &option;
 }
 
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates) {

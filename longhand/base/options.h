@@ -37,6 +37,7 @@ struct Option {
   std::string help;
   std::string group;  ///< the heading that help shows it under
   std::string default_text;
+  bool given = false;  ///< `set` has set it
 
   bool is_flag() const { return std::holds_alternative<bool*>(value); }
   /// The value as the command line would take it.

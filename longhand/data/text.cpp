@@ -75,6 +75,20 @@ void scan(std::string_view text, const TextOptions& options, const Visit& visit)
 // With `lines` the newline is not a symbol: it ends a sequence.
 bool ends_sequence(std::string_view symbol, const TextOptions& options) { return options.lines && symbol == "\n"; }
 
+// Turns each sequence around, but for the special symbols at its ends; and the lengths of what <unk> replaces with it.
+void reverse_sequences(Corpus& corpus, bool lines, int32_t unk) {
+  const std::ptrdiff_t special = lines ? 1 : 0;
+  auto lengths = corpus.unknown_lengths.begin();
+  for (size_t s = 0; s + 1 < corpus.starts.size(); ++s) {
+    const auto begin = corpus.symbols.begin() + corpus.starts[s], end = corpus.symbols.begin() + corpus.starts[s + 1];
+    if (begin == end) continue;
+    const auto unknown = unk < 0 ? 0 : std::count(begin, end, unk);
+    std::reverse(begin + special, end - special);
+    std::reverse(lengths, lengths + unknown);
+    lengths += unknown;
+  }
+}
+
 std::string printable(std::string_view symbol) {
   if (symbol == "\n") return "'\\n' (a line's end)";
   if (symbol.size() == 1 && (static_cast<unsigned char>(symbol[0]) < 0x20 || symbol[0] == 0x7F ||
@@ -92,6 +106,8 @@ void TextOptions::add_to(OptionTable& table) {
   table.add("lowercase", lowercase, "convert the text to lower case");
   table.add("letters-only", letters_only, "replace every run of characters other than a-z with one space");
   table.add("lines", lines, "read each line as a sequence of its own, between <bos> and <eos>");
+  table.add("reverse", reverse,
+            "read the text from its end, or with `lines` each line: the model predicts what comes before");
   table.add("min-count", min_count, "smallest number of occurrences of a symbol; rarer symbols are read as <unk>",
             at_least(1));
 }
@@ -252,6 +268,7 @@ Corpus encode(std::string_view text, const TextOptions& options, const Vocabular
   close_line();
   if (!options.lines) corpus.starts.push_back(0);
   corpus.starts.push_back(static_cast<int64_t>(corpus.symbols.size()));
+  if (options.reverse) reverse_sequences(corpus, options.lines, unk);
   return corpus;
 }
 
@@ -274,7 +291,7 @@ std::string_view truncate(std::string_view text, const TextOptions& options, int
   return whole ? text : text.substr(0, keep);
 }
 
-Corpus split_off(Corpus& corpus, double fraction, bool lines) {
+Corpus split_off(Corpus& corpus, double fraction, bool lines, bool reverse) {
   Corpus rest;
   rest.starts.clear();
   if (lines) {
@@ -290,6 +307,7 @@ Corpus split_off(Corpus& corpus, double fraction, bool lines) {
   }
   const auto size = static_cast<int64_t>(corpus.symbols.size());
   const int64_t cut = size - static_cast<int64_t>(std::llround(fraction * static_cast<double>(size)));
+  if (reverse) std::rotate(corpus.symbols.begin(), corpus.symbols.begin() + (size - cut), corpus.symbols.end());
   rest.symbols.assign(corpus.symbols.begin() + cut, corpus.symbols.end());
   corpus.symbols.resize(static_cast<size_t>(cut));
   rest.starts = {0, size - cut};

@@ -20,6 +20,7 @@ struct TextOptions {
   bool lowercase = false;
   bool letters_only = false;
   bool lines = false;
+  bool reverse = false;  ///< read from the end: what is predicted is what comes before
   int64_t min_count = 1;
 
   void add_to(OptionTable& table);
@@ -86,7 +87,8 @@ void check_special_symbols(const Vocabulary& vocabulary, const TextOptions& opti
 enum class Unknown { kError, kSkip, kUnk };
 Unknown parse_unknown(const std::string& name);
 
-/// Numbers the symbols of a normalised text. Throws an input error naming `source`, the line and the symbol.
+/// Numbers the symbols of a normalised text. With `reverse` the last symbol comes first; with `lines` too, in each
+/// sequence between its <bos> and its <eos>. Throws an input error naming `source`, the line and the symbol.
 Corpus encode(std::string_view text, const TextOptions& options, const Vocabulary& vocabulary, Unknown unknown,
               const std::string& source);
 
@@ -96,9 +98,9 @@ int32_t characters(std::string_view symbol);
 /// The first `max_symbols` symbols of a normalised text, as text (with `lines`, whole lines); 0: all.
 std::string_view truncate(std::string_view text, const TextOptions& options, int64_t max_symbols);
 
-/// Cuts the last `fraction` of the symbols (with `lines`, of the sequences) off a corpus. The first part keeps the
-/// counts of unknown symbols.
-Corpus split_off(Corpus& corpus, double fraction, bool lines);
+/// Cuts the last `fraction` of the text's symbols (with `lines`, of the sequences) off a corpus, which with `reverse`
+/// begins with them. The first part keeps the counts of unknown symbols.
+Corpus split_off(Corpus& corpus, double fraction, bool lines, bool reverse = false);
 
 /// How symbols are written out: at level word with a blank between them and <eos> as a line's end.
 class Writer {

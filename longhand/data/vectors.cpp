@@ -253,7 +253,8 @@ class VectorReader {
 void VectorOptions::add_to(OptionTable& table) {
   table.add("vectors", vectors, "file of pretrained word vectors, in GloVe or word2vec format (text or binary)");
   table.add("vector-words", new_words,
-            "number of words absent from the training data that are added, from the top of the vectors file",
+            "number of words absent from the training data that are added, from the top of the vectors file or of the "
+            "vocabulary of `from`",
             between(0, 10000000));
 }
 

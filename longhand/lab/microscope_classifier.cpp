@@ -24,13 +24,15 @@ struct ClassifierSubject : WordSequences {
 
   int64_t K() const { return static_cast<int64_t>(model->classes().size()); }
 
+  nn::PoolKind kind() const { return nn::parse_pool(model->options().pool); }
+  int64_t pooled_stride() const { return padded(nn::pooled_width(kind(), network.width())); }
+
   nn::PoolInput<float> pool_input(const float* y, int64_t T, int64_t rows) const {
-    const nn::PoolKind kind = nn::parse_pool(model->options().pool);
     const float* query = nullptr;
     for (const Parameter& parameter : model->parameters().parameters()) {
       if (parameter.name == "pool.query") query = model->parameters().values().data() + parameter.offset;
     }
-    return {.kind = kind,
+    return {.kind = kind(),
             .steps = T,
             .batch = rows,
             .width = network.width(),
@@ -42,7 +44,7 @@ struct ClassifierSubject : WordSequences {
 
   // Probabilities [rows, K].
   std::vector<double> probabilities(const float* y, int64_t T, int64_t rows) {
-    const int64_t W = padded(network.width());
+    const int64_t W = pooled_stride();
     pooled.resize(rows * W);
     nn::pool(pool_input(y, T, rows), pooled.data(), W, kept, output.context.pool);
     const float* all = run_output(pooled.data(), rows);
@@ -57,7 +59,7 @@ struct ClassifierSubject : WordSequences {
   }
 
   void measure(const Decision& decision, int64_t rows, const float* y, double* scores_out, float* d_y) {
-    const int64_t T = decision.end - decision.begin, W = padded(network.width());
+    const int64_t T = decision.end - decision.begin, W = pooled_stride();
     const std::vector<double> p = probabilities(y, T, rows);
     for (int64_t b = 0; b < rows; ++b) scores_out[b] = std::log(p[static_cast<size_t>(b * K() + decision.target)]);
     if (d_y == nullptr) return;

@@ -175,6 +175,10 @@ Subject language_model_subject(const tasks::ModelFile& file, const std::string& 
     throw input_error(file.path() + ": a bidirectional language model reads the symbol that it predicts",
                       "train one without `bidirectional`");
   }
+  if (model->options().text.reverse) {
+    throw input_error(file.path() + ": a language model with `reverse` reads texts from their end",
+                      "the microscope shows texts as they are read; train one without `reverse`");
+  }
   Subject out{.model = model, .task = "language model", .carries = true};
   out.engine = nn::parse_engine(options.engine);
   auto subject = std::make_shared<LanguageSubject>(model, out.engine, context);

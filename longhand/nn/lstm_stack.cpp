@@ -464,13 +464,15 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
   LONGHAND_CHECK(pass_ != Pass::kInference && engine == engine_);
   if (engine == Engine::kAutograd) return backward_on_tape(input, gradient, gradients);
   const int64_t rows = input.steps * input.batch, stride = padded(options().lstm.outputs());
+  const size_t first = gradient.first_layer;
+  LONGHAND_CHECK(first < layers_.size() && (first == 0 || gradient.dx == nullptr));
   const T* dy = output_gradient(input, gradient, context.pool);
-  for (size_t l = layers_.size(); l-- > 0;) {
+  for (size_t l = layers_.size(); l-- > first;) {
     Layer& layer = layers_[l];
     layer.dy = dy;
     layer.dx = gradient.dx;
     layer.dx_stride = gradient.dx_stride;
-    if (l > 0) {
+    if (l > first) {
       layer.dx_memory.resize(rows * stride);
       layer.dx = layer.dx_memory.data();
       layer.dx_stride = stride;
@@ -479,8 +481,8 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
   }
   // A normalised layer has the gradient of its input only when it has done all steps.
   const bool one_by_one = engine == Engine::kReference || options().lstm.bidirectional || options().lstm.layer_norm;
-  const size_t at_once = one_by_one ? 1 : layers_.size();
-  for (size_t end = layers_.size(); end > 0; end -= at_once) {
+  const size_t at_once = one_by_one ? 1 : layers_.size() - first;
+  for (size_t end = layers_.size(); end > first; end -= at_once) {
     for (size_t l = end; l-- > end - at_once;) {
       for (Direction& d : layers_[l].directions) {
         const T* d_output = direction_gradient(layers_[l], d, input, context.pool);
@@ -495,8 +497,8 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
     for (Direction& d : layer.directions) d.run_reference_backward();
     leave(layer, input, whole(input, layer.inputs), context.pool);
   }
-  for (Layer& layer : layers_) {
-    for (Direction& d : layer.directions) finish_gradients(d, input, gradients);
+  for (size_t l = first; l < layers_.size(); ++l) {
+    for (Direction& d : layers_[l].directions) finish_gradients(d, input, gradients);
   }
 }
 

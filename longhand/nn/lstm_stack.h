@@ -181,6 +181,8 @@ struct StackGradient {
   const T* d_output = nullptr;  ///< [T, B, padded(D R)] gradient of the outputs, read
   T* dx = nullptr;              ///< [T, B, I] written; null: not wanted
   int64_t dx_stride = 0;
+  /// The lowest layer whose gradients are wanted: those below are frozen, and `dx` is null. (A tape computes all.)
+  size_t first_layer = 0;
   /// The workspace's state_gradients() hold the gradients of the final states, and are overwritten by those of the
   /// initial ones. Otherwise the former are zero, and the latter are not computed: back-propagation is truncated there.
   bool states = false;

@@ -124,7 +124,7 @@ void StackWorkspace<T>::leave(Layer& layer, const StackInput<T>& input, const Ar
   if (dx != nullptr && drops(layer)) {
     apply_mask(input, area, layer.mask, layer.inputs, dx, layer.dx_stride, dx, layer.dx_stride, pool);
   }
-  if (!layer.residual) return;
+  if (!layer.residual || dx == nullptr) return;
   const int64_t stride = padded(options().lstm.outputs());
   for (int64_t t = area.steps.begin; t < area.steps.end; ++t) {
     for (int64_t row = t * B + area.rows.begin; row < t * B + area.rows.end; ++row) {

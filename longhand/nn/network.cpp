@@ -50,9 +50,11 @@ int64_t Network::inputs() const {
   return options_.symbols > 0 ? options_.symbols : options_.numbers;
 }
 
-void Network::add_output(int64_t outputs, bool tied) {
-  OutputLayerOptions layer{
-      .inputs = width(), .outputs = outputs, .hidden = options_.lstm.hidden, .init = options_.init};
+void Network::add_output(int64_t outputs, bool tied, int64_t inputs) {
+  OutputLayerOptions layer{.inputs = inputs > 0 ? inputs : width(),
+                           .outputs = outputs,
+                           .hidden = options_.lstm.hidden,
+                           .init = options_.init};
   if (tied) layer.tied = OutputLayerOptions::Tied{embedding_, options_.embed};
   output_.emplace(layer, arena_);
 }
@@ -175,9 +177,20 @@ GradientPass Network::begin_training(const GradientPass& pass, int64_t predicted
   return out;
 }
 
+size_t Network::first_trained_layer() const {
+  size_t first = 0;
+  for (const LstmStack::Layer& layer : stack_.layers()) {
+    if (!arena_.is_frozen_at(layer.directions[0].offsets.w_ih)) break;
+    ++first;
+  }
+  return first;
+}
+
 void Network::backward(const NetworkInput& input, const float* d_output, float penalty_scale,
                        NetworkWorkspace& workspace) {
-  const bool wants_dx = words_ || has_embedding();
+  const bool wants_dx = words_ ? words_->is_trained() : has_embedding() && !arena_.is_frozen(embedding_);
+  const size_t first = wants_dx ? 0 : first_trained_layer();
+  if (first == stack_.layers().size()) return;
   const int64_t rows = input.steps * input.rows, stride = padded(inputs());
   if (wants_dx) workspace.dx.resize(rows * stride);
   const float* x = words_ ? workspace.words->x.data() : has_embedding() ? workspace.x.data() : input.x;
@@ -185,12 +198,14 @@ void Network::backward(const NetworkInput& input, const float* d_output, float p
                            {.d_output = d_output,
                             .dx = wants_dx ? workspace.dx.data() : nullptr,
                             .dx_stride = stride,
+                            .first_layer = first,
                             .penalty_scale = penalty_scale},
                            workspace.engine, arena_.gradients().data(), workspace.context);
+  if (!wants_dx) return;
   if (words_) {
     if (workspace.word_mask.size() > 0) scale_words(input, workspace, workspace.dx.data());
     words_->backward(*input.words, workspace.dx.data(), workspace.engine, *workspace.words, workspace.context);
-  } else if (has_embedding()) {
+  } else {
     touch_rows(arena_, embedding_, input.symbols, input.steps, input.rows, input.lengths);
     if (workspace.symbol_mask.size() > 0) scale_symbols(input, workspace, workspace.dx.data());
     embedding_scatter({.n = rows,

@@ -59,8 +59,9 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  /// Declares the output layer's parameters. `tied`: its weights are the symbols' embedding.
-  void add_output(int64_t outputs, bool tied = false);
+  /// Declares the output layer's parameters. `tied`: its weights are the symbols' embedding. `inputs` is the width of
+  /// what it reads; 0: that of the layers' outputs.
+  void add_output(int64_t outputs, bool tied = false, int64_t inputs = 0);
 
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
@@ -110,6 +111,8 @@ class Network {
   bool has_embedding() const { return options_.symbols > 0 && options_.embed > 0; }
   /// Width of what the layers read.
   int64_t inputs() const;
+  /// The lowest layer that is not frozen; their number, if all are.
+  size_t first_trained_layer() const;
   const float* embed(const NetworkInput& input, Pass pass, NetworkWorkspace& workspace) const;
   void scale_symbols(const NetworkInput& input, const NetworkWorkspace& workspace, float* rows) const;
   const float* encode_words(const NetworkInput& input, Pass pass, NetworkWorkspace& workspace) const;

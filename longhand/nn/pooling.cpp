@@ -65,12 +65,89 @@ void attend_backward(const PoolInput<T>& in, int64_t row, const T* attention, co
   }
 }
 
+// One row of `pool`, of any kind.
+template <class T>
+void pool_row(const PoolInput<T>& in, PoolKind kind, int64_t row, T* out, PoolKept<T>& kept) {
+  const int64_t length = in.length(row), W = in.width;
+  switch (kind) {
+    case PoolKind::kLast:
+      for (int64_t w = 0; w < W; ++w) out[w] = output(in, final_step(in, row, w), row)[w];
+      return;
+    case PoolKind::kMax: {
+      int32_t* largest = kept.largest.data() + row * W;
+      std::fill_n(largest, W, 0);
+      std::copy_n(output(in, 0, row), W, out);
+      for (int64_t t = 1; t < length; ++t) {
+        const T* h = output(in, t, row);
+        for (int64_t w = 0; w < W; ++w) {
+          if (!(h[w] > out[w])) continue;
+          out[w] = h[w];
+          largest[w] = static_cast<int32_t>(t);
+        }
+      }
+      return;
+    }
+    case PoolKind::kConcat:
+      pool_row(in, PoolKind::kLast, row, out, kept);
+      pool_row(in, PoolKind::kMax, row, out + W, kept);
+      pool_row(in, PoolKind::kMean, row, out + 2 * W, kept);
+      return;
+    case PoolKind::kMean:
+    case PoolKind::kAttention: break;
+  }
+  if (kind == PoolKind::kAttention) attend(in, row, kept.attention.data());
+  std::fill_n(out, W, T(0));
+  for (int64_t t = 0; t < length; ++t) {
+    const T* h = output(in, t, row);
+    const T a = kind == PoolKind::kMean ? T(1) / static_cast<T>(length) : kept.attention[t * in.batch + row];
+    for (int64_t w = 0; w < W; ++w) out[w] += a * h[w];
+  }
+}
+
+// The same backwards, but for attention: adds to dx.
+template <class T>
+void pool_row_backward(const PoolInput<T>& in, PoolKind kind, int64_t row, const PoolKept<T>& kept, const T* d, T* dx) {
+  const int64_t length = in.length(row), W = in.width;
+  const auto at = [&](int64_t t) { return dx + (t * in.batch + row) * in.stride; };
+  switch (kind) {
+    case PoolKind::kLast:
+      for (int64_t w = 0; w < W; ++w) at(final_step(in, row, w))[w] += d[w];
+      return;
+    case PoolKind::kMax:
+      for (int64_t w = 0; w < W; ++w) at(kept.largest[row * W + w])[w] += d[w];
+      return;
+    case PoolKind::kMean:
+      for (int64_t t = 0; t < length; ++t) {
+        for (int64_t w = 0; w < W; ++w) at(t)[w] += d[w] / static_cast<T>(length);
+      }
+      return;
+    case PoolKind::kConcat:
+      pool_row_backward(in, PoolKind::kLast, row, kept, d, dx);
+      pool_row_backward(in, PoolKind::kMax, row, kept, d + W, dx);
+      pool_row_backward(in, PoolKind::kMean, row, kept, d + 2 * W, dx);
+      return;
+    case PoolKind::kAttention: LONGHAND_CHECK(false);
+  }
+}
+
+// Calls run(row) for each row of the batch, on some thread.
+template <class T, class RunRow>
+void share_rows(const PoolInput<T>& in, ThreadPool& threads, const RunRow& run) {
+  threads.run(
+      [&](int part, int parts) {
+        const Range rows = split(in.batch, parts, part);
+        for (int64_t row = rows.begin; row < rows.end; ++row) run(row);
+      },
+      in.steps * in.batch * in.width / 16384);
+}
+
 }  // namespace
 
 PoolKind parse_pool(const std::string& name) {
   if (name == "last") return PoolKind::kLast;
   if (name == "mean") return PoolKind::kMean;
   if (name == "max") return PoolKind::kMax;
+  if (name == "concat") return PoolKind::kConcat;
   LONGHAND_CHECK(name == "attention");
   return PoolKind::kAttention;
 }
@@ -78,43 +155,8 @@ PoolKind parse_pool(const std::string& name) {
 template <class T>
 void pool(const PoolInput<T>& in, T* y, int64_t y_stride, PoolKept<T>& kept, ThreadPool& threads) {
   if (in.kind == PoolKind::kAttention) kept.attention.resize(in.steps * in.batch);
-  if (in.kind == PoolKind::kMax) kept.largest.resize(in.batch * in.width);
-  const auto row_of = [&](int64_t row) {
-    T* out = y + row * y_stride;
-    const int64_t length = in.length(row);
-    if (in.kind == PoolKind::kLast) {
-      for (int64_t w = 0; w < in.width; ++w) out[w] = output(in, final_step(in, row, w), row)[w];
-      return;
-    }
-    if (in.kind == PoolKind::kMax) {
-      int32_t* largest = kept.largest.data() + row * in.width;
-      std::fill_n(largest, in.width, 0);
-      std::copy_n(output(in, 0, row), in.width, out);
-      for (int64_t t = 1; t < length; ++t) {
-        const T* h = output(in, t, row);
-        for (int64_t w = 0; w < in.width; ++w) {
-          if (h[w] > out[w]) {
-            out[w] = h[w];
-            largest[w] = static_cast<int32_t>(t);
-          }
-        }
-      }
-      return;
-    }
-    if (in.kind == PoolKind::kAttention) attend(in, row, kept.attention.data());
-    std::fill_n(out, in.width, T(0));
-    for (int64_t t = 0; t < length; ++t) {
-      const T* h = output(in, t, row);
-      const T a = in.kind == PoolKind::kMean ? T(1) / static_cast<T>(length) : kept.attention[t * in.batch + row];
-      for (int64_t w = 0; w < in.width; ++w) out[w] += a * h[w];
-    }
-  };
-  threads.run(
-      [&](int part, int parts) {
-        const Range rows = split(in.batch, parts, part);
-        for (int64_t row = rows.begin; row < rows.end; ++row) row_of(row);
-      },
-      in.steps * in.batch * in.width / 16384);
+  if (in.kind == PoolKind::kMax || in.kind == PoolKind::kConcat) kept.largest.resize(in.batch * in.width);
+  share_rows(in, threads, [&](int64_t row) { pool_row(in, in.kind, row, y + row * y_stride, kept); });
 }
 
 template <class T>
@@ -122,36 +164,15 @@ void pool_backward(const PoolInput<T>& in, const PoolKept<T>& kept, const T* dy,
                    ThreadPool& threads) {
   // Each row's part of the query's gradient, so that they can be added in one order.
   std::vector<T> d_queries(in.kind == PoolKind::kAttention ? static_cast<size_t>(in.batch * in.width) : 0);
-  const auto row_of = [&](int64_t row) {
+  share_rows(in, threads, [&](int64_t row) {
+    for (int64_t t = 0; t < in.steps; ++t) std::fill_n(dx + (t * in.batch + row) * in.stride, in.stride, T(0));
     const T* d = dy + row * dy_stride;
-    const int64_t length = in.length(row);
-    const auto at = [&](int64_t t) { return dx + (t * in.batch + row) * in.stride; };
-    const bool everywhere = in.kind == PoolKind::kMean || in.kind == PoolKind::kAttention;
-    for (int64_t t = everywhere ? length : 0; t < in.steps; ++t) std::fill_n(at(t), in.stride, T(0));
-    switch (in.kind) {
-      case PoolKind::kLast:
-        for (int64_t w = 0; w < in.width; ++w) at(final_step(in, row, w))[w] = d[w];
-        break;
-      case PoolKind::kMax:
-        for (int64_t w = 0; w < in.width; ++w) at(kept.largest[row * in.width + w])[w] = d[w];
-        break;
-      case PoolKind::kMean:
-        for (int64_t t = 0; t < length; ++t) {
-          for (int64_t w = 0; w < in.width; ++w) at(t)[w] = d[w] / static_cast<T>(length);
-        }
-        break;
-      case PoolKind::kAttention:
-        attend_backward(in, row, kept.attention.data(), d, dx, d_queries.data() + row * in.width);
-        break;
+    if (in.kind == PoolKind::kAttention) {
+      attend_backward(in, row, kept.attention.data(), d, dx, d_queries.data() + row * in.width);
+    } else {
+      pool_row_backward(in, in.kind, row, kept, d, dx);
     }
-    for (int64_t t = 0; everywhere && t < length; ++t) std::fill(at(t) + in.width, at(t) + in.stride, T(0));
-  };
-  threads.run(
-      [&](int part, int parts) {
-        const Range rows = split(in.batch, parts, part);
-        for (int64_t row = rows.begin; row < rows.end; ++row) row_of(row);
-      },
-      in.steps * in.batch * in.width / 16384);
+  });
   if (in.kind != PoolKind::kAttention) return;
   for (int64_t row = 0; row < in.batch; ++row) {
     for (int64_t w = 0; w < in.width; ++w) d_query[w] += d_queries[static_cast<size_t>(row * in.width + w)];

@@ -14,10 +14,13 @@ enum class PoolKind {
   kMean,       ///< over the steps
   kMax,        ///< over the steps, each element for itself
   kAttention,  ///< sum of a_t h_t, a = softmax over the steps of v . tanh(h_t) (Zhou et al. 2016, equations 9 to 11)
+  kConcat,     ///< last, max and mean side by side (Howard and Ruder 2018, "concat pooling")
 };
 
-/// The kind of that name, which is last, mean, max or attention: options are checked before.
+/// The kind of that name, which is last, mean, max, attention or concat: options are checked before.
 PoolKind parse_pool(const std::string& name);
+/// Elements V of a pooled vector, of outputs with `width` elements.
+inline int64_t pooled_width(PoolKind kind, int64_t width) { return kind == PoolKind::kConcat ? 3 * width : width; }
 
 /// T steps, B sequences, W = D R elements of an output.
 template <class T>
@@ -42,11 +45,11 @@ struct PoolKept {
   Buffer<int32_t> largest;  ///< [B, W] the step with the largest element, the first of equal ones
 };
 
-/// Writes y [B, W].
+/// Writes y [B, V].
 template <class T>
 void pool(const PoolInput<T>& input, T* y, int64_t y_stride, PoolKept<T>& kept, ThreadPool& threads);
 
-/// From the gradient dy [B, W] of the pooled vectors: writes dx [T, B, W] with the input's stride, zeros where a
+/// From the gradient dy [B, V] of the pooled vectors: writes dx [T, B, W] with the input's stride, zeros where a
 /// sequence has ended, and adds to `d_query` [W] (for attention alone).
 template <class T>
 void pool_backward(const PoolInput<T>& input, const PoolKept<T>& kept, const T* dy, int64_t dy_stride, T* dx,

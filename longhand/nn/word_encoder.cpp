@@ -57,6 +57,12 @@ void WordEncoder::set_word_vectors(const data::WordVectors& vectors) {
   }
 }
 
+bool WordEncoder::is_trained() const {
+  const bool characters = lstm_ && (!arena_.is_frozen(characters_) ||
+                                    !arena_.is_frozen_at(lstm_->stack.layers()[0].directions[0].offsets.w_ih));
+  return !arena_.is_frozen(words_) || (options_.embed_shape > 0 && !arena_.is_frozen(shapes_)) || characters;
+}
+
 void WordEncoder::parameters_changed() {
   ++version_;
   if (lstm_) lstm_->weights.set_values(arena_.values().data());
@@ -109,14 +115,16 @@ const float* WordEncoder::forward(const data::WordBatch& batch, Pass pass, Engin
 void WordEncoder::backward(const data::WordBatch& batch, const float* dx, Engine engine, WordWorkspace& workspace,
                            kernels::Context& context) {
   const int64_t rows = batch.steps * batch.rows;
-  touch_rows(arena_, words_, batch.words.data(), batch.steps, batch.rows, batch.lengths.data());
-  embedding_scatter({.n = rows,
-                     .width = options_.embed,
-                     .symbols = batch.words.data(),
-                     .dy = dx,
-                     .dy_stride = stride(),
-                     .dtable = arena_.gradient(words_)},
-                    arena_.value(words_), word_count_, engine, context);
+  if (!arena_.is_frozen(words_)) {
+    touch_rows(arena_, words_, batch.words.data(), batch.steps, batch.rows, batch.lengths.data());
+    embedding_scatter({.n = rows,
+                       .width = options_.embed,
+                       .symbols = batch.words.data(),
+                       .dy = dx,
+                       .dy_stride = stride(),
+                       .dtable = arena_.gradient(words_)},
+                      arena_.value(words_), word_count_, engine, context);
+  }
   if (options_.embed_shape > 0) {
     embedding_scatter({.n = rows,
                        .width = options_.embed_shape,

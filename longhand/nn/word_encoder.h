@@ -44,6 +44,8 @@ class WordEncoder {
   void set_word_vectors(const data::WordVectors& vectors);
   /// See Network::use_sparse_embedding.
   void use_sparse_embedding() { arena_.make_sparse(words_); }
+  /// Whether some parameter of it is not frozen.
+  bool is_trained() const;
   void parameters_changed();
   /// Packs the weights for fused passes of this kind, unless that is done.
   void pack(Pass pass, kernels::Context& context);

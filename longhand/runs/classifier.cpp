@@ -45,6 +45,7 @@ class ClassifierRun : public Run {
 void ClassifierSettings::add_to(OptionTable& table) {
   add_data_to(table, "texts", "drawn at random");
   vectors.add_to(table);
+  start.add_to(table, true);
   table.begin_group("Model");
   model.add_to(table);
   add_batches_to(table);
@@ -62,6 +63,7 @@ void ClassifierSettings::add_to(OptionTable& table) {
 
 void ClassifierSettings::check() const {
   model.check();
+  start.check(vectors.vectors);
   Settings::check();
 }
 
@@ -97,10 +99,13 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
   data::WordVocabulary vocabulary = data::build_word_vocabulary(texts, options.words);
   const data::WordVectors vectors =
       data::read_word_vectors(settings_.vectors, options.words.lowercase, options.encoder.embed, vocabulary.words);
+  const StartingPoint start(settings_.start, settings_.resumed);
+  start.extend(vocabulary, options.words.lowercase, settings_.vectors.new_words);
   model_ = std::make_unique<tasks::Classifier>(options, std::move(vocabulary), classes);
   model_->initialise(settings_.seed_number());
   if (settings_.sparse_embedding) model_->use_sparse_embedding();
   model_->set_word_vectors(vectors);
+  const std::string started = start.fill(*model_);
   description_ =
       fmt::format("{}: {}\n{}; {} classes: {}; {} words known; {} parameters", shown_name(settings_.data),
                   train.description, format_count(static_cast<int64_t>(train.examples.size()), "text"), classes.size(),
@@ -112,6 +117,7 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
     description_ += describe_unseen(shown_name(source), corpus.unseen(), corpus.size(), "text");
   }
   describe(vectors.description);
+  describe(started);
   describe(settings_.describe_dense_updates(model_->vocabulary().words.size(), settings_.model.encoder.embed));
   task_ = std::make_unique<tasks::ClassifierTask>(
       *model_, std::move(train.examples), std::move(valid),

@@ -25,6 +25,9 @@ class LanguageSettings : public TaskSettings<LanguageSettings, tasks::LanguageMo
     row_starts = "fixed";
     reset_state = 0.0;
   }
+
+ protected:
+  bool of_language_model() const override { return true; }
 };
 
 class LanguageRun : public Run {
@@ -48,6 +51,7 @@ class LanguageRun : public Run {
 void LanguageSettings::add_to(OptionTable& table) {
   add_data_to(table, "text", "at its end");
   table.add("max-tokens", max_tokens, "number of symbols to use, from the beginning of the text; 0: all", at_least(0));
+  start.add_to(table, false);
   table.begin_group("Model");
   model.add_to(table);
   add_batches_to(table);
@@ -126,6 +130,7 @@ LanguageRun::LanguageRun(const LanguageSettings& settings, Sources& sources) : R
   if (!settings_.test.empty()) test_ = other_text(test_text, shown_name(settings_.test));
   check_size(corpus);
   model_->initialise(settings_.seed_number());
+  describe(StartingPoint(settings_.start, settings_.resumed).fill(*model_));
   if (settings_.sparse_embedding) model_->use_sparse_embedding();
   if (!settings_.model.tie_weights) {
     describe(settings_.describe_dense_updates(model_->vocabulary().size(), settings_.model.embed));
@@ -191,7 +196,8 @@ data::Corpus LanguageRun::other_text(const std::string& normalised, const std::s
 data::Corpus LanguageRun::held_out(data::Corpus& corpus, const std::string& valid_text) {
   if (!settings_.valid.empty()) return other_text(valid_text, shown_name(settings_.valid));
   if (settings_.valid_fraction == 0.0) return {};
-  data::Corpus valid = data::split_off(corpus, settings_.valid_fraction, settings_.model.text.lines);
+  data::Corpus valid =
+      data::split_off(corpus, settings_.valid_fraction, settings_.model.text.lines, settings_.model.text.reverse);
   return valid.targets() < 1 ? data::Corpus() : std::move(valid);
 }
 
@@ -210,10 +216,10 @@ void LanguageRun::check_size(const data::Corpus& corpus) const {
 // What the kept model writes, from prompts alone, and how it begins.
 Findings LanguageRun::look(const std::string& folder, const train::TrainResult& result) {
   Findings out;
-  if (settings_.model.lstm.bidirectional) return out;  // it cannot write
+  if (settings_.model.lstm.bidirectional) return out;  // it cannot write, nor begin anywhere
   const std::unique_ptr<tasks::LanguageModel> kept = tasks::LanguageModel::load(train::RunFiles(folder).model);
   const data::Corpus& corpus = task_->measured();
-  out.samples = samples_of(*kept, prompts_from(*kept, corpus));
+  if (kept->why_not_generate().empty()) out.samples = samples_of(*kept, prompts_from(*kept, corpus));
   if (!tasks::has_cold_start(*kept)) return out;
   tasks::LanguageModel::Workspace workspace(*kept, settings_.used_engine(), context_);
   out.cold = cold_curve_of(*kept, corpus, workspace);
@@ -259,7 +265,7 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   }
   if (examiner) {
     out.findings.lines = examiner->findings();
-    if (!model->options().lstm.bidirectional) out.findings.samples = samples_of(*model, prompts_from(*model, corpus));
+    if (model->why_not_generate().empty()) out.findings.samples = samples_of(*model, prompts_from(*model, corpus));
   }
   out.findings.test = {{"nats_per_symbol", score.nats_per_symbol()},
                        {"perplexity", score.perplexity()},

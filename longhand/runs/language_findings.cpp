@@ -83,14 +83,19 @@ std::vector<LineExaminer::Piece> LineExaminer::pieces(int64_t min_predicted) con
       begin = at + 1;
     }
   }
-  return {worst.begin(), worst.end()};
+  std::vector<Piece> out(worst.begin(), worst.end());
+  const bool from_the_end = model_.options().text.reverse && !model_.options().text.lines;
+  for (Piece& piece : out) piece.number = from_the_end ? number - piece.number : piece.number;
+  return out;
 }
 
 SurprisingLine LineExaminer::line(const Piece& piece) const {
   SurprisingLine out{.number = piece.number, .nats = piece.nats, .symbols = {}};
   const bool bytes = model_.options().text.level == "byte";
   data::Writer writer(model_.options().text);
-  for (int64_t at = piece.begin; at < piece.end; ++at) {
+  for (int64_t i = piece.begin; i < piece.end; ++i) {
+    // As people read it.
+    const int64_t at = model_.options().text.reverse ? piece.begin + piece.end - 1 - i : i;
     const std::string& symbol = model_.vocabulary().symbol(corpus_.symbols[static_cast<size_t>(at)]);
     std::string text = writer.next(symbol);
     if (text.empty()) continue;  // the beginning of a line

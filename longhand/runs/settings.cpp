@@ -41,6 +41,8 @@ const std::vector<Use> kUses = {
     {"lr-peak-at", "schedule", {"one-cycle"}},
     {"lr-start-divisor", "schedule", {"one-cycle"}},
     {"lr-end-divisor", "schedule", {"one-cycle"}},
+    {"lr-cut-fraction", "schedule", {"slanted-triangular"}},
+    {"lr-ratio", "schedule", {"slanted-triangular"}},
 };
 
 }  // namespace
@@ -90,6 +92,11 @@ void Settings::add_training_to(OptionTable& table) {
             one_of({"fused", "reference", "autograd"}));
 }
 
+void Settings::resolve(OptionTable& table) {
+  if (!valid.empty()) valid_fraction = 0.0;
+  if (resumed.empty()) follow(start, of_language_model(), table);
+}
+
 void Settings::check() const {
   if (used_engine() != nn::Engine::kFused && used_precision() != kernels::Precision::kFloat) {
     throw usage_error("`precision` bf16: expected `engine` fused, found " + engine,
@@ -125,6 +132,10 @@ std::vector<std::string> Settings::notes(const OptionTable& table) const {
   const bool changes = batch_multiply != 1.0 || batch_divide != 1.0;
   if (changes && batch_every == 0) out.emplace_back("`batch-multiply` and `batch-divide` need `batch-every`");
   if (!changes && batch_every > 0) out.emplace_back("`batch-every` needs `batch-multiply` or `batch-divide`");
+  if (const int64_t last = training.layers.thaw_every * (lstm().layers + 1); last > 0 && last >= training.epochs) {
+    out.push_back(fmt::format("`thaw-every` {} would train the lowest layers after {} epochs, and the run has {}",
+                              training.layers.thaw_every, last, training.epochs));
+  }
   const train::OptimizerOptions& o = training.optimizer;
   const bool triggered = o.optimizer == "asgd" && o.average_after < 0;
   if (triggered && training.patience > 0 && training.patience <= o.average_trigger + 1) {

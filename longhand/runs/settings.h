@@ -8,6 +8,7 @@
 #include "longhand/data/buckets.h"
 #include "longhand/nn/engine.h"
 #include "longhand/nn/lstm_options.h"
+#include "longhand/runs/starting_point.h"
 #include "longhand/train/trainer.h"
 
 namespace longhand::runs {
@@ -34,7 +35,9 @@ class Settings {
   std::string engine = "fused";
   std::string precision = "float32";
   train::TrainOptions training;
+  StartOptions start;
   Executor* executor = nullptr;  ///< a host's threads, in place of `threads`; no option
+  std::string resumed;           ///< folder of the run that is resumed; no option
 
   virtual std::unique_ptr<Settings> copy() const = 0;
   /// Registers every option, with its present value as the default.
@@ -46,10 +49,9 @@ class Settings {
   virtual std::vector<std::string> notes(const OptionTable& table) const;
   /// What updates of a large embedding [rows, width] cost without `sparse_embedding`: nothing, or a line for the user.
   std::string describe_dense_updates(int64_t rows, int64_t width) const;
-  /// Call it once all options are set: validation data make `valid_fraction` 0.
-  void resolve() {
-    if (!valid.empty()) valid_fraction = 0.0;
-  }
+  /// Call it once all options of `table` are set: validation data make `valid_fraction` 0, and options that follow from
+  /// the models that a new run starts from are set. Throws a usage error where one was given another value.
+  void resolve(OptionTable& table);
   /// Sets what an earlier version did that did not have the option, for the settings of a run that it wrote.
   virtual void set_earlier_defaults() {}
 
@@ -74,6 +76,8 @@ class Settings {
   /// For tasks with an embedding.
   void add_sparse_to(OptionTable& table);
   void add_training_to(OptionTable& table);
+  /// Whether it is a language model that starts from others.
+  virtual bool of_language_model() const { return false; }
 };
 
 /// What a task's settings have besides: the options of its model.

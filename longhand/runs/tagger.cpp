@@ -52,6 +52,7 @@ int64_t words(const std::vector<data::TaggedSentence>& sentences) {
 void TaggerSettings::add_to(OptionTable& table) {
   add_data_to(table, "sentences", "at its end");
   vectors.add_to(table);
+  start.add_to(table, true);
   table.begin_group("Model");
   model.add_to(table);
   table.add("strict", strict,
@@ -68,6 +69,7 @@ void TaggerSettings::add_to(OptionTable& table) {
 
 void TaggerSettings::check() const {
   model.check();
+  start.check(vectors.vectors);
   Settings::check();
   if (model.crf && label_smoothing > 0.0) {
     throw usage_error("`label-smoothing`: cannot be combined with `crf`",
@@ -126,11 +128,14 @@ TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(set
   data::WordVocabulary vocabulary = data::build_word_vocabulary(sentences, options.words);
   const data::WordVectors vectors =
       data::read_word_vectors(settings_.vectors, options.words.lowercase, options.encoder.embed, vocabulary.words);
+  const StartingPoint start(settings_.start, settings_.resumed);
+  start.extend(vocabulary, options.words.lowercase, settings_.vectors.new_words);
   model_ = std::make_unique<tasks::Tagger>(options, std::move(vocabulary),
                                            tasks::build_labels(train.sentences, scheme, encode));
   model_->initialise(settings_.seed_number());
   if (settings_.sparse_embedding) model_->use_sparse_embedding();
   model_->set_word_vectors(vectors);
+  const std::string started = start.fill(*model_);
   description_ = fmt::format("{}: {}{}\n{} in {}; {} words, {} shapes, {} characters, {} tags known; {} parameters",
                              shown_name(settings_.data), train.description,
                              scheme == data::Scheme::kNone ? "" : fmt::format(", tagging scheme {}", options.scheme),
@@ -146,6 +151,7 @@ TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(set
     description_ += describe_unseen(shown_name(source), corpus.unseen(), corpus.words(), "word");
   }
   describe(vectors.description);
+  describe(started);
   describe(settings_.describe_dense_updates(model_->vocabulary().words.size(), settings_.model.encoder.embed));
   task_ = std::make_unique<tasks::TaggerTask>(*model_, std::move(train.sentences), std::move(valid),
                                               tasks::TaggerTaskOptions{.groups = settings_.groups(),

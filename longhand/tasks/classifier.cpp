@@ -31,8 +31,11 @@ void ClassifierOptions::add_to(OptionTable& table) {
             "word dropout probability: in training, all that the layers read of a word is zero (Iyyer et al. 2015)",
             between(0.0, 0.99));
   lstm.add_to(table);
-  table.add("pool", pool, "pooling of the outputs over time; last takes the last step of each direction",
-            one_of({"last", "mean", "max", "attention"}));
+  table.add(
+      "pool", pool,
+      "pooling of the outputs over time; last takes the last step of each direction, concat is last, max and mean side "
+      "by side",
+      one_of({"last", "mean", "max", "attention", "concat"}));
   table.add("dropout-pooled", dropout_pooled, "dropout probability of the pooled vector", between(0.0, 0.99));
   init.add_to(table);
 }
@@ -64,7 +67,7 @@ Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vo
     query_ =
         network_.parameters().declare("pool.query", {width()}, nn::weights(options.init, nn::Part::kOutput, shape));
   }
-  network_.add_output(K());
+  network_.add_output(K(), false, pooled_width());
 }
 
 std::unique_ptr<Classifier> Classifier::load_member(const ModelFile& file) {
@@ -103,21 +106,21 @@ nn::PoolInput<float> Classifier::pool_input(const data::WordBatch& batch, const 
 
 void Classifier::drop(const data::WordBatch& batch, float* rows, Workspace& workspace) const {
   nn::multiply_mask<float>({.x = rows,
-                            .x_stride = padded(width()),
+                            .x_stride = padded(pooled_width()),
                             .mask = workspace.pooled_mask.data(),
                             .mask_rows = batch.rows,
-                            .mask_stride = padded(width()),
+                            .mask_stride = padded(pooled_width()),
                             .y = rows,
-                            .y_stride = padded(width()),
+                            .y_stride = padded(pooled_width()),
                             .rows = batch.rows,
-                            .width = width()},
+                            .width = pooled_width()},
                            workspace.context.pool);
 }
 
-// One vector a text: [B, D R].
+// One vector a text: [B, pooled_width()].
 nn::OutputRows Classifier::pooled(const nn::NetworkInput& input, nn::Pass pass, Workspace& workspace) const {
   workspace.output = network_.forward(input, pass, workspace);
-  const int64_t stride = padded(width());
+  const int64_t stride = padded(pooled_width());
   workspace.pooled.resize(input.rows * stride);
   nn::pool(pool_input(*input.words, workspace), workspace.pooled.data(), stride, workspace.kept,
            workspace.context.pool);
@@ -126,7 +129,7 @@ nn::OutputRows Classifier::pooled(const nn::NetworkInput& input, nn::Pass pass, 
     nn::DropoutKey key = input.masks;
     key.place += kPooledMask;
     nn::draw_mask(nn::dropout_draw<float>(key, options_.dropout_pooled), workspace.pooled_mask.data(), input.rows,
-                  width(), stride, workspace.context.pool);
+                  pooled_width(), stride, workspace.context.pool);
     drop(*input.words, workspace.pooled.data(), workspace);
   }
   return {.n = input.rows, .x = workspace.pooled.data()};
@@ -139,7 +142,7 @@ double Classifier::train(const ClassBatch& batch, std::span<const float> weights
   const nn::GradientPass pass = network_.begin_training(training, words.rows, words.tokens, workspace);
   const nn::NetworkInput input = nn::input_of(words, pass.masks);
   const nn::OutputRows vectors = pooled(input, nn::Pass::kTraining, workspace);
-  const int64_t stride = padded(width());
+  const int64_t stride = padded(pooled_width());
   workspace.d_pooled.resize(words.rows * stride);
   workspace.losses.resize(words.rows);
   const double nats = network_.output().softmax(vectors,
@@ -151,7 +154,7 @@ double Classifier::train(const ClassBatch& batch, std::span<const float> weights
                                                  .dx = workspace.d_pooled.data()},
                                                 workspace);
   if (options_.dropout_pooled > 0.0) drop(words, workspace.d_pooled.data(), workspace);
-  workspace.d_output.resize(words.steps * words.rows * stride);
+  workspace.d_output.resize(words.steps * words.rows * padded(width()));
   nn::pool_backward(
       pool_input(words, workspace), workspace.kept, workspace.d_pooled.data(), stride, workspace.d_output.data(),
       pool_ == nn::PoolKind::kAttention ? parameters().gradient(query_) : nullptr, workspace.context.pool);

@@ -22,7 +22,7 @@ struct ClassifierOptions {
   nn::WordEncoderOptions encoder;
   double word_dropout = 0.0;  ///< a word of a training batch is left out with this probability (Iyyer et al. 2015)
   nn::LstmOptions lstm;
-  std::string pool = "max";     ///< of the layers' outputs: last, mean, max or attention
+  std::string pool = "max";     ///< of the layers' outputs: last, mean, max, attention or concat
   double dropout_pooled = 0.5;  ///< on what the pooling makes
   nn::InitOptions init;
 
@@ -83,6 +83,7 @@ class Classifier : public EnsembleModel<Classifier> {
   int64_t K() const { return static_cast<int64_t>(classes_.size()); }
   void read_member(const data::WordBatch& batch, Workspace& workspace) const;
   int64_t width() const { return network_.width(); }
+  int64_t pooled_width() const { return nn::pooled_width(pool_, width()); }
   nn::OutputRows pooled(const nn::NetworkInput& input, nn::Pass pass, Workspace& workspace) const;
   nn::PoolInput<float> pool_input(const data::WordBatch& batch, const Workspace& workspace) const;
   void drop(const data::WordBatch& batch, float* rows, Workspace& workspace) const;

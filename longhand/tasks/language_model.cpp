@@ -83,6 +83,12 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, data::Vocabula
   network_.add_output(vocabulary_.size(), options.tie_weights);
 }
 
+std::string LanguageModel::why_not_generate() const {
+  if (options_.lstm.bidirectional) return "a bidirectional model cannot generate: it also reads each text backwards";
+  if (options_.text.reverse) return "a model with `reverse` cannot generate: it predicts what comes before a text";
+  return "";
+}
+
 void LanguageModel::save(const std::string& path, std::span<const float> values) const {
   write_model(path, kTask, options_, vocabulary_.to_json(), network_, values);
 }

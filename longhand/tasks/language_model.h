@@ -94,6 +94,8 @@ class LanguageModel : public EnsembleModel<LanguageModel> {
 
   const LanguageModelOptions& options() const { return options_; }
   const data::Vocabulary& vocabulary() const { return vocabulary_; }
+  /// Why it cannot continue a text, "a bidirectional model cannot generate: ..."; empty: it can.
+  std::string why_not_generate() const;
 
   struct Workspace : EnsembleWorkspace<LanguageModel, Workspace> {
     using EnsembleWorkspace::EnsembleWorkspace;
@@ -130,7 +132,7 @@ class LanguageModel : public EnsembleModel<LanguageModel> {
 
   /// Reads one symbol after those that the state has seen, and returns the logits [V] of the next, good until the
   /// workspace is used again. Those of an ensemble are the logarithms of the mean probabilities. Not for bidirectional
-  /// models, which cannot continue a text.
+  /// models, which cannot continue a text; one with `reverse` reads the symbols of a text from its end.
   std::span<const float> read(int32_t symbol, State& state, Workspace& workspace) const;
 
  private:

@@ -127,6 +127,7 @@ std::span<const float> TextReader::read(int32_t symbol) {
 
 void generate(const LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
               data::Unknown unknown, TextReader& reader, const std::function<bool(const std::string&)>& emit) {
+  LONGHAND_CHECK(model.why_not_generate().empty());
   const data::Vocabulary& vocabulary = model.vocabulary();
   const data::TextOptions& text = model.options().text;
   const int32_t begin = text.lines ? vocabulary.find(data::kBegin) : -1;

@@ -47,7 +47,7 @@ class TextReader {
 /// line, and the next begins afresh; so does a poem in a form of verse when that is full, all beginning with the
 /// prompt. Throws an input error for a symbol of prompt or context that the model does not know, unless `unknown`
 /// allows it, and a usage error for a prompt that is not in the form, for a form or count of a model that was not
-/// trained on lines, or for a context of one that was.
+/// trained on lines, or for a context of one that was. Not for models that have a reason why_not_generate.
 void generate(const LanguageModel& model, const std::string& prompt, int64_t length, const SamplerOptions& options,
               data::Unknown unknown, TextReader& reader, const std::function<bool(const std::string&)>& emit);
 

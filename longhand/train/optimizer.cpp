@@ -120,18 +120,43 @@ double Optimizer::nesterov_momentum(int64_t t) const {
   return options_.beta1 * (1.0 - 0.5 * std::pow(0.96, 0.004 * static_cast<double>(t)));
 }
 
-void Optimizer::update(std::span<float> values, std::span<float> gradients, std::span<const Range> where, double norm,
-                       double rate, int64_t step, kernels::Context& context) {
-  if (options_.clip_value > 0.0) {
-    kernels::clip_values(gradients.data(), where, static_cast<float>(options_.clip_value), context);
-    norm = std::sqrt(kernels::squared_norm(gradients.data(), where, context));
+// The product of the momentums of the first steps.
+double Optimizer::nesterov_product(int64_t since, int64_t steps) {
+  MomentumProduct& known = momentum_[since];
+  // From the beginning in a resumed run; what is this small is nothing beside 1.
+  for (; known.steps < steps && known.product > 1e-30; ++known.steps) {
+    known.product *= nesterov_momentum(known.steps + 1);
   }
-  double scale = options_.clip_norm > 0.0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1.0;
-  double l2 = options_.l2, keep = 1.0 - rate * options_.weight_decay;
+  return known.product;
+}
+
+void Optimizer::update(std::span<float> values, std::span<float> gradients, std::span<const RatedPart> parts,
+                       double norm, double rate, int64_t step, kernels::Context& context) {
+  if (options_.clip_value > 0.0) {
+    double squares = 0.0;
+    for (const RatedPart& part : parts) {
+      kernels::clip_values(gradients.data(), part.where, static_cast<float>(options_.clip_value), context);
+      squares += kernels::squared_norm(gradients.data(), part.where, context);
+    }
+    norm = std::sqrt(squares);
+  }
+  const double scale = options_.clip_norm > 0.0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1.0;
   if (asgd_ && options_.average_after >= 0 && averaging_since_ < 0 && step >= options_.average_after) {
     begin_averaging(options_.average_after, values);
   }
   if (options_.average == "ema" && averaging_since_ < 0) begin_averaging(step, values);
+  for (const RatedPart& part : parts) {
+    update_part(values, gradients, part, scale, part.factor * rate, step - part.since, context);
+  }
+  if (averaging_since_ < 0) return;
+  const auto n = static_cast<int64_t>(values.size());
+  kernels::update_average(averages_.data(), values.data(), n, static_cast<float>(average_share(step)), context);
+}
+
+// `step` counts from the part's first.
+void Optimizer::update_part(std::span<float> values, std::span<float> gradients, const RatedPart& part, double scale,
+                            double rate, int64_t step, kernels::Context& context) {
+  double l2 = options_.l2, keep = 1.0 - rate * options_.weight_decay;
   if (asgd_ && options_.asgd_lambda > 0.0) {
     rate /= std::pow(1.0 + options_.asgd_lambda * rate * static_cast<double>(step), 0.75);
     keep *= 1.0 - options_.asgd_lambda * rate;
@@ -147,18 +172,15 @@ void Optimizer::update(std::span<float> values, std::span<float> gradients, std:
     rate /= 1.0 - std::pow(options_.beta1, t);
     v_scale = 1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t));
   } else if (rule_ == UpdateRule::kNadam) {
-    // From the beginning in a resumed run; what is this small is nothing beside 1.
-    for (; momentum_steps_ < step + 1 && momentum_product_ > 1e-30; ++momentum_steps_) {
-      momentum_product_ *= nesterov_momentum(momentum_steps_ + 1);
-    }
+    const double product = nesterov_product(part.since, step + 1);
     const double next = nesterov_momentum(step + 2);
-    d_rate = rate * (1.0 - nesterov_momentum(step + 1)) / (1.0 - momentum_product_);
-    rate *= next / (1.0 - momentum_product_ * next);
+    d_rate = rate * (1.0 - nesterov_momentum(step + 1)) / (1.0 - product);
+    rate *= next / (1.0 - product * next);
     v_scale = 1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t));
   }
   const bool has_momentum = rule_ == UpdateRule::kMomentum || rule_ == UpdateRule::kNesterov;
   kernels::update_parameters({.rule = rule_,
-                              .where = where,
+                              .where = part.where,
                               .w = values.data(),
                               .dw = gradients.data(),
                               .m = m_.data(),
@@ -173,9 +195,6 @@ void Optimizer::update(std::span<float> values, std::span<float> gradients, std:
                               .v_scale = static_cast<float>(v_scale),
                               .d_rate = static_cast<float>(d_rate)},
                              context);
-  if (averaging_since_ < 0) return;
-  const auto n = static_cast<int64_t>(values.size());
-  kernels::update_average(averages_.data(), values.data(), n, static_cast<float>(average_share(step)), context);
 }
 
 // The share of the weights after this update in their average.

@@ -1,6 +1,7 @@
 // The optimizer: clipping, the update rule, and what it remembers from step to step. The rules are PyTorch's.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,13 @@ struct OptimizerOptions {
   bool keeps_average() const { return optimizer == "asgd" || average != "none"; }
 };
 
+/// A part of the parameters that has a learning rate of its own.
+struct RatedPart {
+  double factor = 1.0;       ///< of the rate
+  int64_t since = 0;         ///< step from which on it is trained
+  std::vector<Range> where;  ///< stretches, in order
+};
+
 /// An average of the weights, where one is kept, is the one to evaluate and save:
 ///   asgd  equal, of the weights after each update since `begin_averaging` was called, or since `average_after`; before
 ///         it, this is SGD (Polyak and Juditsky 1992)
@@ -51,11 +59,11 @@ class Optimizer {
   /// Updates `values` from `gradients`, whose norm is `norm`, with learning rate `rate`, at step 0, 1, ... Clipping by
   /// value changes the gradients. Elsewhere than in the stretches `where` there are no gradients, and weights and what
   /// is remembered of them stay as they are.
-  void update(std::span<float> values, std::span<float> gradients, std::span<const Range> where, double norm,
+  void update(std::span<float> values, std::span<float> gradients, std::span<const RatedPart> parts, double norm,
               double rate, int64_t step, kernels::Context& context);
   void update(std::span<float> values, std::span<float> gradients, double norm, double rate, int64_t step,
               kernels::Context& context) {
-    const Range all{0, static_cast<int64_t>(values.size())};
+    const RatedPart all{.where = std::vector<Range>{{0, static_cast<int64_t>(values.size())}}};
     update(values, gradients, {&all, 1}, norm, rate, step, context);
   }
 
@@ -77,14 +85,20 @@ class Optimizer {
  private:
   double nesterov_momentum(int64_t t) const;
   double average_share(int64_t step) const;
+  double nesterov_product(int64_t since, int64_t steps);
+  void update_part(std::span<float> values, std::span<float> gradients, const RatedPart& part, double scale,
+                   double rate, int64_t step, kernels::Context& context);
 
   OptimizerOptions options_;
   bool asgd_;
   kernels::UpdateRule rule_;
   Buffer<float> m_, v_, averages_;
   int64_t averaging_since_ = -1;
-  double momentum_product_ = 1.0;  // nadam's, of the first `momentum_steps_` steps
-  int64_t momentum_steps_ = 0;
+  struct MomentumProduct {
+    double product = 1.0;
+    int64_t steps = 0;
+  };
+  std::map<int64_t, MomentumProduct> momentum_;  // nadam's, of the first steps since a step
 };
 
 /// The non-monotone trigger of Merity et al. 2018: whether the last of `losses`, one per evaluation, is above the

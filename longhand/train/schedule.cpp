@@ -16,7 +16,8 @@ double half_cosine(double begin, double end, double share) {
 
 void ScheduleOptions::add_to(OptionTable& table) {
   table.add("schedule", schedule, "learning-rate schedule",
-            one_of({"constant", "step", "exponential", "plateau", "cosine", "inverse-sqrt", "one-cycle"}));
+            one_of({"constant", "step", "exponential", "plateau", "cosine", "inverse-sqrt", "one-cycle",
+                    "slanted-triangular"}));
   table.add("warmup", warmup, "updates of linear warm-up before the schedule", at_least(0));
   OptionCheck factor_check = between(0.0, 1.0);
   factor_check.open = true;
@@ -35,6 +36,9 @@ void ScheduleOptions::add_to(OptionTable& table) {
   table.add("lr-peak-at", peak_at, "one-cycle: fraction of the run at which the rate is highest", factor_check);
   table.add("lr-start-divisor", start_divisor, "one-cycle: `lr` divided by the initial rate", at_least(1.0));
   table.add("lr-end-divisor", end_divisor, "one-cycle: initial rate divided by the final rate", at_least(1.0));
+  table.add("lr-cut-fraction", cut_fraction, "slanted-triangular: fraction of the run in which the rate rises",
+            factor_check);
+  table.add("lr-ratio", ratio, "slanted-triangular: `lr` divided by the first and the last rate", at_least(1.0));
 }
 
 double Schedule::rate(const Moment& moment) {
@@ -66,6 +70,10 @@ double Schedule::after_warmup(const Moment& moment) const {
     const double start = rate_ / o.start_divisor;
     if (done < o.peak_at) return half_cosine(start, rate_, done / o.peak_at);
     return half_cosine(rate_, start / o.end_divisor, (done - o.peak_at) / (1.0 - o.peak_at));
+  }
+  if (o.schedule == "slanted-triangular") {
+    const double share = done < o.cut_fraction ? done / o.cut_fraction : (1.0 - done) / (1.0 - o.cut_fraction);
+    return rate_ * (1.0 + share * (o.ratio - 1.0)) / o.ratio;
   }
   return rate_;
 }

@@ -17,6 +17,9 @@ namespace longhand::train {
 /// inverse-sqrt  times sqrt(w / t) at update t from 1, with w the updates of warm-up, or 1 (Vaswani et al. 2017)
 /// one-cycle     half a cosine up from rate / `start_divisor` to the rate in the first `peak_at` of the run, and one
 ///               down to rate / (`start_divisor` `end_divisor`) (Smith and Topin 2018; as PyTorch has it)
+/// slanted-triangular  in a straight line from rate / `ratio` up to the rate in the first `cut_fraction` of the run,
+/// and
+///               back down to it in the rest (Howard and Ruder 2018, equation 3)
 /// Any of them begins after `warmup` updates, in which the rate grows in proportion to their number. (The epochs of
 /// step and exponential are counted from the beginning.)
 struct ScheduleOptions {
@@ -31,6 +34,8 @@ struct ScheduleOptions {
   double peak_at = 0.3;
   double start_divisor = 25.0;
   double end_divisor = 1e4;
+  double cut_fraction = 0.1;
+  double ratio = 32.0;
   int64_t warmup = 0;
 
   void add_to(OptionTable& table);

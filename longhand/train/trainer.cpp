@@ -73,13 +73,15 @@ void TrainOptions::add_to(OptionTable& table) {
   table.add("epochs", epochs, "number of passes over the training data", at_least(1));
   optimizer.add_to(table);
   schedule.add_to(table);
+  layers.add_to(table);
   table.add("patience", patience, "evaluations without improvement before training stops; 0: no early stopping",
             at_least(0));
   table.add("checkpoint-seconds", checkpoint_seconds, "seconds between checkpoints", at_least(0.0));
   table.add("tensorboard", tensorboard, "also write the metrics for TensorBoard");
 }
 
-void TrainOptions::check(const tasks::Task& task) const {
+void TrainOptions::check(tasks::Task& task) const {
+  layers.check(task.parameters());
   if (optimizer.optimizer == "asgd" && optimizer.average != "none") {
     throw usage_error("`average` " + optimizer.average + ": cannot be combined with `optimizer` asgd",
                       "asgd averages the weights by itself; leave one of the two out");
@@ -101,7 +103,8 @@ Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::stri
       fixed_(std::move(fixed)),
       fingerprint_(task.fingerprint()),
       optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size())),
-      schedule_(options.schedule, options.optimizer.learning_rate) {
+      schedule_(options.schedule, options.optimizer.learning_rate),
+      layers_(options.layers, task.parameters()) {
   progress_.epochs = options.epochs;
   progress_.has_perplexity = task.has_perplexity();
   options.check(task);
@@ -122,6 +125,7 @@ TrainResult Trainer::run() {
     if (progress_.index == progress_.steps_in_epoch) {  // between epochs
       if (progress_.epoch >= options_.epochs) break;
       task_.begin_epoch(progress_.epoch);
+      layers_.begin_epoch(progress_.epoch, progress_.step);
       ++progress_.epoch;
       progress_.steps_in_epoch = task_.steps();
       progress_.batch = task_.batch();
@@ -160,7 +164,8 @@ void Trainer::step() {
   const double done = epochs_done / static_cast<double>(options_.epochs);
   progress_.learning_rate = schedule_.rate({.step = progress_.step, .epoch = progress_.epoch - 1, .done = done});
   if (optimizer_.starts_averaging(done)) optimizer_.begin_averaging(progress_.step, parameters.values());
-  optimizer_.update(parameters.values(), gradients, where, norm, progress_.learning_rate, progress_.step, context_);
+  optimizer_.update(parameters.values(), gradients, layers_.parts(where), norm, progress_.learning_rate, progress_.step,
+                    context_);
   task_.parameters_changed();
   if (progress_.step == 0 && result.count > 0) {
     progress_.first_loss = result.loss_sum / static_cast<double>(result.count);
@@ -311,6 +316,7 @@ void Trainer::write_checkpoint() {
                                           {"cooling", rate.cooling},
                                           {"warm_at", rate.warm_at}}},
                                         {"averaging_since", optimizer_.averaging_since()},
+                                        {"thawed", layers_.thawed()},
                                         {"losses", losses_},
                                         {"best", best}};
   std::vector<io::TensorToWrite> tensors;
@@ -473,6 +479,10 @@ void Trainer::resume() {
     if (since < -1 || since > progress_.step || (since >= 0 && !options_.optimizer.keeps_average())) throw damaged;
     optimizer_.set_averaging_since(since);
     losses_ = state.at("losses").get<std::vector<double>>();
+    if (state.contains("thawed") &&  // written before 0.3 without it
+        !layers_.set_thawed(state.at("thawed").get<std::vector<int64_t>>(), progress_.step)) {
+      throw damaged;
+    }
     if (const nlohmann::json& best = state.at("best"); !best.is_null()) {
       best_score_ = best.at("score").get<double>();
       best_epoch_ = count_in(best, "epoch");
@@ -496,6 +506,7 @@ void Trainer::resume() {
   }
   if (progress_.epoch > 0) {
     task_.begin_epoch(progress_.epoch - 1);
+    layers_.begin_epoch(progress_.epoch - 1, progress_.step);
     progress_.steps_in_epoch = task_.steps();
     progress_.batch = task_.batch();
   }

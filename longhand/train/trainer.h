@@ -11,6 +11,7 @@
 #include "longhand/io/file.h"
 #include "longhand/io/tensorboard.h"
 #include "longhand/tasks/task.h"
+#include "longhand/train/layer_groups.h"
 #include "longhand/train/optimizer.h"
 #include "longhand/train/schedule.h"
 
@@ -20,13 +21,14 @@ struct TrainOptions {
   int64_t epochs = 20;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
+  LayerOptions layers{};
   int64_t patience = 0;
   double checkpoint_seconds = 30.0;
   bool tensorboard = false;
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that this task does not support.
-  void check(const tasks::Task& task) const;
+  void check(tasks::Task& task) const;
 };
 
 /// A training whose numbers are no longer finite.
@@ -144,6 +146,7 @@ class Trainer {
   std::string fingerprint_;  // of the task: all its data is hashed, so once
   Optimizer optimizer_;
   Schedule schedule_;
+  LayerGroups layers_;
   std::unique_ptr<io::LineWriter> metrics_;
   std::unique_ptr<io::EventWriter> events_;
 

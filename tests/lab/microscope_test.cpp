@@ -244,7 +244,7 @@ TEST(Microscope, TaggersAreExplainedWithAndWithoutAChain) {
 
 TEST(Microscope, ClassifiersAndRegressorsAreExplained) {
   kernels::Context context(1);
-  for (const std::string pool : {"last", "mean", "max", "attention"}) {
+  for (const std::string pool : {"last", "mean", "max", "attention", "concat"}) {
     SCOPED_TRACE(pool);
     const TemporaryFolder folder;
     tasks::ClassifierOptions options;

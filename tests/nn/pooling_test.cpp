@@ -8,7 +8,7 @@
 namespace longhand::nn {
 namespace {
 
-constexpr int64_t kSteps = 4, kRows = 3, kWidth = 6, kStride = 16;
+constexpr int64_t kSteps = 4, kRows = 3, kWidth = 6, kStride = 32;
 const std::vector<int32_t> kLengths{4, 1, 3};
 
 struct Problem {
@@ -31,7 +31,8 @@ struct Problem {
 
 class Pooling : public ::testing::TestWithParam<PoolKind> {};
 INSTANTIATE_TEST_SUITE_P(Kinds, Pooling,
-                         ::testing::Values(PoolKind::kLast, PoolKind::kMean, PoolKind::kMax, PoolKind::kAttention));
+                         ::testing::Values(PoolKind::kLast, PoolKind::kMean, PoolKind::kMax, PoolKind::kAttention,
+                                           PoolKind::kConcat));
 
 TEST_P(Pooling, IsWhatItsNameSays) {
   Problem p{GetParam()};
@@ -48,16 +49,19 @@ TEST_P(Pooling, IsWhatItsNameSays) {
       }
       for (double& weight : weights) weight /= sum;
     }
-    for (int64_t w = 0; w < kWidth; ++w) {
-      double expected = GetParam() == PoolKind::kMax ? -1e300 : 0.0;
+    for (int64_t v = 0; v < pooled_width(GetParam(), kWidth); ++v) {
+      constexpr PoolKind kParts[] = {PoolKind::kLast, PoolKind::kMax, PoolKind::kMean};
+      const PoolKind kind = GetParam() == PoolKind::kConcat ? kParts[v / kWidth] : GetParam();
+      const int64_t w = v % kWidth;
+      double expected = kind == PoolKind::kMax ? -1e300 : 0.0;
       for (int64_t t = 0; t < length; ++t) {
-        if (GetParam() == PoolKind::kMax) expected = std::max(expected, p.at(t, row, w));
-        if (GetParam() == PoolKind::kMean || GetParam() == PoolKind::kAttention) {
+        if (kind == PoolKind::kMax) expected = std::max(expected, p.at(t, row, w));
+        if (kind == PoolKind::kMean || kind == PoolKind::kAttention) {
           expected += weights[static_cast<size_t>(t)] * p.at(t, row, w);
         }
       }
-      if (GetParam() == PoolKind::kLast) expected = p.at(w < kWidth / 2 ? length - 1 : 0, row, w);
-      EXPECT_NEAR(y[static_cast<size_t>(row * kStride + w)], expected, 1e-14) << row << ' ' << w;
+      if (kind == PoolKind::kLast) expected = p.at(w < kWidth / 2 ? length - 1 : 0, row, w);
+      EXPECT_NEAR(y[static_cast<size_t>(row * kStride + v)], expected, 1e-14) << row << ' ' << v;
     }
   }
 }
@@ -67,16 +71,17 @@ TEST_P(Pooling, IsTheSameOnAnyNumberOfThreads) {
   constexpr int64_t T = 40, B = 64, W = 32;
   const std::vector<float> x = testing::random_rows<float>(T * B, W, W, 1.0, 5);
   const std::vector<float> query = testing::random_vector<float>(W, 1.0, 6);
-  const std::vector<float> dy = testing::random_rows<float>(B, W, W, 1.0, 7);
+  const int64_t V = pooled_width(GetParam(), W);
+  const std::vector<float> dy = testing::random_rows<float>(B, V, V, 1.0, 7);
   std::vector<int32_t> lengths;
   for (int64_t row = 0; row < B; ++row) lengths.push_back(static_cast<int32_t>(1 + row % T));
   const auto run = [&](int threads) {
     ThreadPool pool_of(threads);
     const PoolInput<float> input{GetParam(), T, B, W, 2, lengths.data(), x.data(), W, query.data()};
     PoolKept<float> kept;
-    std::vector<float> y(B * W), dx(x.size()), d_query(W);
-    pool(input, y.data(), W, kept, pool_of);
-    pool_backward(input, kept, dy.data(), W, dx.data(), d_query.data(), pool_of);
+    std::vector<float> y(static_cast<size_t>(B * V)), dx(x.size()), d_query(W);
+    pool(input, y.data(), V, kept, pool_of);
+    pool_backward(input, kept, dy.data(), V, dx.data(), d_query.data(), pool_of);
     return std::tuple(y, dx, d_query);
   };
   EXPECT_EQ(run(1), run(3));
@@ -84,13 +89,13 @@ TEST_P(Pooling, IsTheSameOnAnyNumberOfThreads) {
 
 TEST_P(Pooling, GradientsAgreeWithCentralDifferences) {
   Problem p{GetParam()};
-  const std::vector<double> dy = testing::random_rows<double>(kRows, kWidth, kStride, 1.0, 9);
+  const std::vector<double> dy = testing::random_rows<double>(kRows, 3 * kWidth, kStride, 1.0, 9);
   const auto loss = [&] {
     const std::vector<double> y = p.run();
     double sum = 0.0;
     for (int64_t row = 0; row < kRows; ++row) {
-      for (int64_t w = 0; w < kWidth; ++w) {
-        const auto i = static_cast<size_t>(row * kStride + w);
+      for (int64_t v = 0; v < pooled_width(GetParam(), kWidth); ++v) {
+        const auto i = static_cast<size_t>(row * kStride + v);
         sum += dy[i] * y[i];
       }
     }

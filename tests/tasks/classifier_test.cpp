@@ -59,7 +59,7 @@ ClassBatch all_of(const LabelledCorpus& corpus, double unknown_rate) {
 }
 
 class Classifiers : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Pooling, Classifiers, ::testing::Values("last", "mean", "max", "attention"));
+INSTANTIATE_TEST_SUITE_P(Pooling, Classifiers, ::testing::Values("last", "mean", "max", "attention", "concat"));
 
 TEST_P(Classifiers, EnginesGiveTheSameLossAndGradients) {
   const std::vector<data::LabelledText> corpus = texts(13);

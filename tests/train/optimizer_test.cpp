@@ -144,7 +144,8 @@ TEST(Optimizer, UpdatesTheRowsThatOccurAsSparseAdamDoes) {
       std::copy_n(steps[t].gradients.begin() + static_cast<std::ptrdiff_t>(2 * i), 2,
                   gradients.begin() + static_cast<std::ptrdiff_t>(where.back().begin));
     }
-    optimizer.update(w, gradients, where, 0.0, 0.1, static_cast<int64_t>(t), context);
+    const RatedPart part{.where = where};
+    optimizer.update(w, gradients, {&part, 1}, 0.0, 0.1, static_cast<int64_t>(t), context);
   }
   for (size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(static_cast<double>(w[i]), expected[i], 1e-6) << i;
 }

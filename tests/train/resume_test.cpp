@@ -139,7 +139,18 @@ std::vector<Resumed> recipes_of_training() {
   moving_growing.training.epochs = moving_growing.how.stream.epochs = 4;
   Recipe moving_whole = whole;
   moving_whole.how.stream = {.moving = true, .reset = 0.5, .epochs = 6};
-  return {{"MovingRowsReset", moving, true},
+  // The layers are thawed one after the other, in three epochs.
+  Recipe thawed = small({.optimizer = "nadam", .learning_rate = 0.02}, {.schedule = "slanted-triangular"});
+  thawed.training.layers = {.rate_divisor = 2.6, .thaw_every = 1};
+  thawed.model.lstm = {.hidden = 12, .layers = 2, .residual = true, .dropout = 0.2, .weight_drop = 0.1};
+  thawed.training.epochs = 4;
+  Recipe thawed_sparse = thawed;
+  thawed_sparse.sparse_embedding = true;
+  thawed_sparse.training.layers.frozen = "layer-0";
+  thawed_sparse.training.optimizer = {.optimizer = "adamw", .learning_rate = 0.02};
+  return {{"ThawedWithRatesOfTheirOwn", thawed, true},
+          {"ThawedSparse", thawed_sparse},
+          {"MovingRowsReset", moving, true},
           {"MovingRowsGrowing", moving_growing, true},
           {"MovingRowsOfTheWholeSet", moving_whole, true},
           {"MomentumInStepsAccumulated", momentum},

@@ -114,13 +114,23 @@ TEST(Schedule, ReducesFirstAfterTheGivenEpochs) {
   }
 }
 
+// Howard and Ruder 2018, equation 3: T = 100 updates, of which the first 10 rise.
+TEST(Schedule, RisesAndFallsInStraightLines) {
+  const ScheduleOptions options{.schedule = "slanted-triangular"};
+  for (const auto& [t, p] : {std::pair(0, 0.0), {5, 0.5}, {10, 1.0}, {55, 0.5}, {91, 0.1}, {100, 0.0}}) {
+    const double rate = rate_at(options, {.step = t, .done = t / 100.0});
+    EXPECT_NEAR(rate, 0.5 * (1.0 + p * (32.0 - 1.0)) / 32.0, 1e-12) << t;
+  }
+  EXPECT_EQ(rate_at({.schedule = "slanted-triangular", .cut_fraction = 0.5, .ratio = 4.0}, {.done = 0.75}), 0.3125);
+}
+
 TEST(Schedule, CapsTheMinimumAtTheRate) {
   EXPECT_EQ(rate_at({.schedule = "cosine", .min = 2.0}, {.step = 9, .epoch = 1, .done = 1.0}), 0.5);
   EXPECT_EQ(rate_at({.schedule = "plateau", .min = 2.0}, {.step = 9}), 0.5);
 }
 
 constexpr const char* kSchedules[] = {"constant", "step",         "exponential", "plateau",
-                                      "cosine",   "inverse-sqrt", "one-cycle"};
+                                      "cosine",   "inverse-sqrt", "one-cycle",   "slanted-triangular"};
 
 constexpr int64_t kWarmup = 7, kSteps = 40, kStepsInEpoch = 8;
 
