@@ -142,6 +142,32 @@ TEST(SplitOff, TakesTheEnd) {
   EXPECT_EQ(lines.sequences(), 3);
 }
 
+TEST(SplitOff, TakesTheEndOfATextThatIsReadFromThere) {
+  Corpus c = stream(10);  // 0 is the text's last symbol
+  const Corpus rest = split_off(c, 0.3, false, true);
+  EXPECT_EQ(rest.symbols, (std::vector<int32_t>{0, 1, 2}));
+  EXPECT_EQ(c.symbols, (std::vector<int32_t>{3, 4, 5, 6, 7, 8, 9}));
+}
+
+// The lengths of unknown words are turned around with them: a quadruple before a pair.
+TEST(Encode, ReadsFromTheEnd) {
+  const TextOptions words{.level = "word", .lines = true, .reverse = true, .min_count = 2};
+  const std::string text = "a four b to\nb a\n\ntrio a\n";
+  const Vocabulary v = build_vocabulary(text, words);  // <unk> <bos> <eos> a b
+  const Corpus lines = encode(text, words, v, Unknown::kUnk, "f");
+  EXPECT_EQ(lines.symbols, (std::vector<int32_t>{1, 0, 4, 0, 3, 2, 1, 3, 4, 2, 1, 3, 0, 2}));
+  EXPECT_EQ(lines.starts, (std::vector<int64_t>{0, 6, 10, 14}));
+  EXPECT_EQ(lines.unknown_lengths, (std::vector<int32_t>{2, 4, 4}));
+  const TextOptions characters{.reverse = true};
+  const Vocabulary of_characters = build_vocabulary("aab\n", characters);
+  const Corpus stream = encode("aab\n", characters, of_characters, Unknown::kError, "f");
+  std::string read;
+  for (const int32_t symbol : stream.symbols) read += of_characters.symbol(symbol);
+  EXPECT_EQ(read, "\nbaa");
+  EXPECT_EQ(stream.starts, (std::vector<int64_t>{0, 4}));
+  EXPECT_EQ(encode("", characters, of_characters, Unknown::kError, "f").symbols.size(), 0U);
+}
+
 TEST(BuiltinTexts, AreAsLongAsPromisedAndValid) {
   const BuiltinText* tale = find_builtin("tale");
   ASSERT_NE(tale, nullptr);

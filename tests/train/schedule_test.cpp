@@ -121,7 +121,8 @@ TEST(Schedule, RisesAndFallsInStraightLines) {
     const double rate = rate_at(options, {.step = t, .done = t / 100.0});
     EXPECT_NEAR(rate, 0.5 * (1.0 + p * (32.0 - 1.0)) / 32.0, 1e-12) << t;
   }
-  EXPECT_EQ(rate_at({.schedule = "slanted-triangular", .cut_fraction = 0.5, .ratio = 4.0}, {.done = 0.75}), 0.3125);
+  EXPECT_EQ(rate_at({.schedule = "slanted-triangular", .cut_fraction = 0.5, .ratio = 4.0}, {.step = 1, .done = 0.75}),
+            0.3125);
 }
 
 TEST(Schedule, CapsTheMinimumAtTheRate) {
@@ -162,7 +163,7 @@ TEST(Schedule, WarmsUpBeforeEachOfThem) {
     Schedule plain(options, 0.5);
     const auto at = [&](int64_t step) { return all[static_cast<size_t>(step)]; };
     const std::string schedule_name = name;
-    if (schedule_name == "cosine" || schedule_name == "one-cycle") {
+    if (schedule_name == "cosine" || schedule_name == "one-cycle" || schedule_name == "slanted-triangular") {
       for (int64_t step = kWarmup; step < kSteps; ++step) {
         const double done = static_cast<double>(step - kWarmup) / static_cast<double>(kSteps - kWarmup);
         EXPECT_NEAR(at(step), plain.rate({.step = step - kWarmup, .epoch = 0, .done = done}), 1e-12) << name << step;
