@@ -125,6 +125,8 @@ TEST(Transfer, AClassifierStartsFromLanguageModelsAndIsResumedWithoutThem) {
   const Result killed =
       run(folder, with(kStarted, {"--out", "run", "--checkpoint-seconds", "0", "--threads", "2"}),
           {.signal = SIGKILL, .checkpoint = "run/checkpoint.safetensors", .trained = true, .milliseconds = 0});
+  EXPECT_EQ(killed.code, 128 + SIGKILL);
+  EXPECT_LT(epochs_made(folder / "run/checkpoint.safetensors"), 4);
   std::filesystem::rename((folder / "ahead").c_str(), (folder / "moved").c_str());
   std::filesystem::remove_all((folder / "back").c_str());
   const Result resumed = run(folder, {"train", "classifier", "--resume", "run"});
