@@ -214,5 +214,44 @@ TEST(ClassifierFile, RefusesAlteredFiles) {
   EXPECT_NE(refusal(*model, "vocabulary", "\"characters\":[\"<unk>\"", "\"characters\":[\"\\ud800\""), "");
 }
 
+// The backward pass ends above the layers that are frozen from the lowest up: the others have the gradients they had.
+TEST(Classifier, FrozenLayersChangeNoOtherGradient) {
+  const std::vector<data::LabelledText> examples = texts(12);
+  for (const nn::Engine engine : {nn::Engine::kFused, nn::Engine::kReference, nn::Engine::kAutograd}) {
+    ClassifierOptions options = small("concat");
+    options.lstm.layers = 3;
+    options.lstm.residual = true;
+    const std::unique_ptr<Classifier> model = make(options, examples);
+    const LabelledCorpus corpus(*model, examples);
+    const ClassBatch batch = all_of(corpus, 0.0);
+    kernels::Context context(2);
+    Classifier::Workspace workspace(*model, engine, context);
+    ParameterArena& arena = model->parameters();
+    const auto gradients = [&] {
+      model->train(batch, {}, {}, workspace);
+      return std::vector<float>(arena.gradients().begin(), arena.gradients().end());
+    };
+    const std::vector<float> all = gradients();
+    for (const char* lowest : {"lstm.weight_ih_l0", "lstm.weight_ih_l1", "lstm.weight_ih_l2", "output.weight"}) {
+      std::vector<char> frozen(arena.parameters().size(), 1);
+      bool above = false;
+      for (size_t i = 0; i < frozen.size(); ++i) {
+        above = above || arena.parameters()[i].name == lowest;
+        frozen[i] = above ? 0 : 1;
+      }
+      arena.freeze(frozen);
+      const std::vector<float> found = gradients();
+      double left = 0.0;
+      for (const Range& range : arena.touched()) {
+        for (int64_t i = range.begin; i < range.end; ++i) {
+          EXPECT_EQ(found[static_cast<size_t>(i)], all[static_cast<size_t>(i)]) << lowest << ' ' << i;
+          left += std::abs(static_cast<double>(all[static_cast<size_t>(i)]));
+        }
+      }
+      EXPECT_GT(left, 0.0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace longhand::tasks
