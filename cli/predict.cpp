@@ -41,7 +41,7 @@ class Predict {
     columns.inputs = fmt::format("{}", fmt::join(model->columns().inputs, ","));
     // The targets' past is read where they are among the inputs, or where their last value is the base. What is to be
     // predicted need not be in the table.
-    const bool wants_targets = !loaded->parts().base_inputs.empty();
+    const bool wants_targets = model->reads_targets();
     columns.target = wants_targets ? fmt::format("{}", fmt::join(model->columns().targets, ",")) : columns.inputs;
     columns.horizon = std::max<int64_t>(columns.horizon, 1);
     const data::Table table = data::read_table(sources().table(data_), columns, shown_name(data_));

@@ -227,6 +227,9 @@ class Train {
       put("held out   {}, in epoch {}, the best\n", describe(result.valid), result.best_epoch);
     }
     if (!run.findings.test.empty()) put("test       {}\n", describe(run.findings.test));
+    if (run.findings.forecasts) {
+      for (const std::string& remark : run.findings.forecasts->remarks) put("{}\n", remark);
+    }
     const std::optional<runs::ColdCurve>& cold = run.findings.cold;
     if (cold) put("cold start {}\n", runs::describe_cold(cold->bands));
     put("model      {}\nreport     {}\n", visible(files.model), visible(files.report));

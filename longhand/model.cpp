@@ -13,13 +13,15 @@ namespace {
 void name_columns(Model::Parts& parts) {
   const tasks::Columns& columns = parts.regressor->columns();
   parts.input_names = columns.inputs;
-  bool difference = parts.regressor->options().difference;
-  for (const auto& other : parts.regressor->others()) difference = difference || other->options().difference;
   for (const std::string& target : columns.targets) {
-    if (!difference) continue;
+    if (!parts.regressor->reads_targets()) continue;
     const auto found = std::find(parts.input_names.begin(), parts.input_names.end(), target);
     parts.base_inputs.push_back(static_cast<size_t>(found - parts.input_names.begin()));
     if (found == parts.input_names.end()) parts.input_names.push_back(target);
+  }
+  const std::vector<double>& scales = parts.regressor->residual_scales();
+  for (size_t j = 0; j < scales.size(); ++j) {
+    parts.output_scales.push_back(parts.regressor->gain() * static_cast<float>(scales[j]));
   }
   for (int64_t ahead = 0; ahead < parts.regressor->ahead(); ++ahead) {
     parts.output_names.insert(parts.output_names.end(), columns.targets.begin(), columns.targets.end());
@@ -117,6 +119,9 @@ std::string Model::why_no_stream() const {
   if (lstm.bidirectional) return "a bidirectional model reads whole sequences, since it also reads them backwards";
   if (parts_->language_model && parts_->language_model->options().text.reverse) {
     return "a model with `reverse` reads whole texts, from their end";
+  }
+  if (parts_->regressor && parts_->regressor->reads_whole_windows()) {
+    return "its forecast depends on a whole window at once (`residual-of` linear or seasonal, or `normalise` window)";
   }
   if (!lstm.is_lstm()) return "only LSTM layers can be read step by step, and this model has the cell " + lstm.cell;
   return "";

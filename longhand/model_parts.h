@@ -21,7 +21,8 @@ struct LONGHAND_LOCAL Model::Parts {
   std::unique_ptr<const tasks::Regressor> regressor;
 
   std::vector<std::string> input_names, output_names;
-  std::vector<size_t> base_inputs;  // where a regressor of differences finds its targets' values in its input
+  std::vector<size_t> base_inputs;   // where a regressor that reads its targets' past finds it in its input
+  std::vector<float> output_scales;  // what multiplies a regressor's outputs; empty: ones
 
   /// Calls `use` with that one.
   template <class Use>
@@ -51,7 +52,7 @@ class LONGHAND_LOCAL RegressorUnits {
     for (size_t i = 0; i < scales.size(); ++i) z[i] = static_cast<float>(scales[i].apply(static_cast<double>(x[i])));
   }
 
-  /// What a regressor of differences adds to its predictions: bases [targets], standardised.
+  /// What a regressor of differences (from the last value) adds to its predictions: bases [targets], standardised.
   void find_bases(const float* x, float* bases) const noexcept {
     for (size_t o = 0; o < parts_.base_inputs.size(); ++o) {
       const data::Scale& scale = parts_.regressor->columns().target_scales[o];
@@ -64,6 +65,7 @@ class LONGHAND_LOCAL RegressorUnits {
     const std::vector<data::Scale>& scales = parts_.regressor->columns().target_scales;
     const size_t O = scales.size(), n = parts_.output_names.size();
     for (size_t j = 0, o = 0; j < n; ++j, o = o + 1 == O ? 0 : o + 1) {
+      if (!parts_.output_scales.empty()) y[j] *= parts_.output_scales[j];
       if (!parts_.base_inputs.empty()) y[j] += bases[o];
       y[j] = static_cast<float>(scales[o].undo(static_cast<double>(y[j])));
     }

@@ -167,41 +167,16 @@ struct LONGHAND_LOCAL Forecaster::Parts : UsedModel<tasks::Regressor> {
 
   // Lays windows side by side, for each member.
   void get(std::span<const std::vector<double>> windows, tasks::SeriesBatch& batch) const {
-    get_member(task_model, windows, batch);
-    for (const auto& other : task_model.others()) get_member(*other, windows, batch.others.emplace_back());
-  }
-
- private:
-  void get_member(const tasks::Regressor& member, std::span<const std::vector<double>> windows,
-                  tasks::SeriesBatch& batch) const {
-    const tasks::Columns& columns = member.columns();
-    const int64_t inputs = model->inputs();
-    const auto own = static_cast<int64_t>(columns.inputs.size());  // the others are targets, for the base
-    const int64_t O = task_model.targets(), stride = padded(own);
-    batch.rows = static_cast<int64_t>(windows.size());
+    std::vector<tasks::WindowView> views;
     for (const std::vector<double>& window : windows) {
-      batch.lengths.push_back(static_cast<int32_t>(static_cast<int64_t>(window.size()) / inputs));
-      batch.steps = std::max<int64_t>(batch.steps, batch.lengths.back());
+      tasks::WindowView& view = views.emplace_back();
+      view.stride = model->inputs();
+      view.length = static_cast<int64_t>(window.size()) / view.stride;
+      // The network's own inputs come first; the others are targets.
+      for (size_t i = 0; i < task_model.columns().inputs.size(); ++i) view.inputs.push_back(window.data() + i);
+      for (const size_t i : model->parts().base_inputs) view.targets.push_back(window.data() + i);
     }
-    batch.x.resize(batch.steps * batch.rows * stride);
-    batch.x.fill(0.0F);
-    batch.base.assign(static_cast<size_t>(batch.rows * O), 0.0F);
-    for (int64_t b = 0; b < batch.rows; ++b) {
-      const std::vector<double>& window = windows[static_cast<size_t>(b)];
-      const int64_t length = batch.lengths[static_cast<size_t>(b)];
-      batch.ragged = batch.ragged || length < batch.steps;
-      for (int64_t t = 0; t < length; ++t) {
-        for (int64_t i = 0; i < own; ++i) {
-          const data::Scale& scale = columns.input_scales[static_cast<size_t>(i)];
-          batch.x[(t * batch.rows + b) * stride + i] =
-              static_cast<float>(scale.apply(window[static_cast<size_t>(t * inputs + i)]));
-        }
-      }
-      for (size_t o = 0; member.options().difference && o < model->parts().base_inputs.size(); ++o) {
-        const double last = window[static_cast<size_t>((length - 1) * inputs) + model->parts().base_inputs[o]];
-        batch.base[static_cast<size_t>(b * O) + o] = static_cast<float>(columns.target_scales[o].apply(last));
-      }
-    }
+    task_model.lay(views, batch);
   }
 };
 
@@ -221,6 +196,11 @@ std::vector<std::vector<double>> Forecaster::forecast(std::span<const std::vecto
     if (window.empty() || static_cast<int64_t>(window.size()) % inputs() != 0) {
       throw input_error(fmt::format("expected rows of {} numbers, found {} numbers", inputs(), window.size()),
                         "give whole rows, at least one");
+    }
+    const int64_t rows = static_cast<int64_t>(window.size()) / inputs(), min = parts_->task_model.min_rows();
+    if (rows < min) {
+      throw input_error(fmt::format("expected windows of {} rows or more, found {}", min, rows),
+                        "give as many rows as the model's simpler forecast reads");
     }
     if (!std::all_of(window.begin(), window.end(), [](double v) { return std::isfinite(v); })) {
       throw input_error("expected finite numbers, found others in a window", "fill the gaps first");

@@ -67,11 +67,15 @@ struct SeriesSubject {
     model->network().output().forward({.n = rows, .x = last.data()}, predicted.data(), stride, workspace);
     for (int64_t b = 0; b < rows; ++b) {
       for (int64_t j = 0; j < outputs(); ++j) {
-        predicted[b * stride + j] += batch.base[static_cast<size_t>(j % model->targets())];
+        float& out = predicted[b * stride + j];
+        out = batch.base[static_cast<size_t>(j)] + scale_of_network(j) * out;
       }
     }
     return predicted.data();
   }
+
+  // What multiplies the network's outputs for the window of the batch.
+  float scale_of_network(int64_t j) const { return model->gain() * batch.scale[static_cast<size_t>(j)]; }
 
   const data::Scale& scale_of_output(int64_t j) const {
     return model->columns().target_scales[static_cast<size_t>(j % model->targets())];
@@ -109,7 +113,8 @@ struct SeriesSubject {
     }
     if (d_y == nullptr) return;
     std::vector<float> d_scores(static_cast<size_t>(padded(outputs())), 0.0F);
-    d_scores[static_cast<size_t>(decision.target)] = static_cast<float>(scale.deviation);
+    d_scores[static_cast<size_t>(decision.target)] =
+        static_cast<float>(scale.deviation) * scale_of_network(decision.target);
     d_last.resize(padded(model->network().width()));
     model->network().output().backward_input(1, d_scores.data(), padded(outputs()), d_last.data());
     nn::pool_backward(pool_input(y, T, 1), kept, d_last.data(), padded(model->network().width()), d_y,
@@ -127,7 +132,7 @@ void read_series(SeriesSubject& own, const std::string& contents, const std::str
     own.table = data::read_table(contents, columns, source);
     own.has_targets = true;
   } catch (const Error&) {
-    if (model.options().difference) throw;
+    if (model.reads_targets()) throw;
     columns.target = columns.inputs;
     own.table = data::read_table(contents, columns, source);
   }

@@ -9,7 +9,8 @@
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/runs/registry.h"
-#include "longhand/tasks/regressor_task.h"
+#include "longhand/runs/regressor_comparison.h"
+#include "longhand/tasks/regressor_baselines.h"
 
 namespace longhand::runs {
 namespace {
@@ -22,6 +23,8 @@ class RegressorSettings : public TaskSettings<RegressorSettings, tasks::Regresso
   }
 
   double test_fraction = 0.0;
+  bool choose_inputs = false;
+  int64_t cross_fit = 0;
 
   void add_to(OptionTable& table) override;
   void check() const override;
@@ -37,6 +40,11 @@ class RegressorRun : public Run {
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
   data::Table load(const std::string& source, Sources& sources) const;
   int64_t split();
+  const data::Table& valid_table() const { return settings_.valid.empty() ? table_ : valid_table_; }
+  std::string choose(tasks::Columns& columns);
+  tasks::RegressorData data(const tasks::Columns& columns) const {
+    return {columns, settings_.model.series, table_, train_, valid_table(), valid_};
+  }
 
   RegressorSettings settings_;
   std::unique_ptr<tasks::Regressor> model_;
@@ -48,6 +56,13 @@ class RegressorRun : public Run {
 void RegressorSettings::add_to(OptionTable& table) {
   add_data_to(table, "table", "just before the test data");
   table.add("test-fraction", test_fraction, "fraction of the data, at its end, to test the finished model", fraction());
+  table.add("choose-inputs", choose_inputs,
+            "use only those inputs that reduce the held-out error of a ridge regression, by forward selection");
+  table.add(
+      "cross-fit", cross_fit,
+      "with residual-of linear, number of parts of the training data; the network learns errors of forecasts that "
+      "were fitted to the other parts; 0: to all of them",
+      between(0, 1000));
   table.begin_group("Model");
   model.add_to(table);
   add_batches_to(table);
@@ -59,6 +74,17 @@ void RegressorSettings::check() const {
   Settings::check();
   if (!test.empty() && test_fraction > 0.0) {
     throw usage_error("`test-fraction`: cannot be combined with `test`", "leave one of the two out");
+  }
+  if (choose_inputs && data::split_names(model.series.inputs).size() < 2) {
+    throw usage_error("`choose-inputs`: expected two columns or more in `inputs`, found fewer",
+                      "name the columns to choose from with `inputs`");
+  }
+  if (choose_inputs && model.series.window == 0) {
+    throw usage_error("`choose-inputs`: expected `window` of at least 1, found 0", "leave it out, or set `window`");
+  }
+  if (cross_fit > 0 && !model.is_linear()) {
+    throw usage_error("`cross-fit`: expected `residual-of` linear, found " + model.residual_of,
+                      "give `residual-of` linear, or leave `cross-fit` out");
   }
   if (test_fraction + valid_fraction >= 1.0) {
     throw usage_error("`test-fraction` and `valid-fraction`: expected a sum below 1",
@@ -101,8 +127,6 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
   tasks::Columns columns{table_.inputs, table_.targets, {}, {}};
   for (const auto& column : table_.input) columns.input_scales.push_back(data::scale_of(column, training_rows));
   for (const auto& column : table_.target) columns.target_scales.push_back(data::scale_of(column, training_rows));
-  model_ = std::make_unique<tasks::Regressor>(settings_.model, columns);
-  model_->initialise(settings_.seed_number());
   const auto load_all = [&](const std::string& source, data::Table& table, std::vector<data::Window>& windows) {
     if (source.empty()) return;
     table = load(source, sources);
@@ -111,105 +135,71 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
   };
   load_all(settings_.valid, valid_table_, valid_);
   load_all(settings_.test, test_table_, test_);
+  tasks::RegressorOptions options = settings_.model;
+  options.shrink = options.shrink && !valid_.empty();
+  std::string chosen;
+  if (settings_.choose_inputs) chosen = choose(columns);
+  options.series.inputs =
+      settings_.choose_inputs ? fmt::format("{}", fmt::join(columns.inputs, ",")) : options.series.inputs;
+  model_ = std::make_unique<tasks::Regressor>(options, columns);
+  model_->initialise(settings_.seed_number());
+  std::vector<float> bases;
+  const std::string residual = tasks::fit_residual(*model_, data(columns), settings_.cross_fit, bases);
   description_ = fmt::format(
       "{}: {}\n{} in {}; {}, {} held out, {} to test; {} parameters", shown_name(settings_.data), table_.describe(),
       format_count(table_.rows, "row"), format_count(static_cast<int64_t>(table_.starts.size()) - 1, "sequence"),
       format_count(static_cast<int64_t>(train_.size()), "training window"),
       format_count(static_cast<double>(valid_.size())), format_count(static_cast<double>(test_.size())),
       format_count(static_cast<double>(model_->parameters().count())));
+  describe(chosen);
+  describe(residual);
   task_ = std::make_unique<tasks::RegressorTask>(
-      *model_, table_, train_, settings_.valid.empty() ? table_ : valid_table_, valid_,
-      tasks::RegressorTaskOptions{.groups = settings_.groups(), .engine = settings_.used_engine()}, context_);
+      *model_, table_, train_, valid_table(), valid_,
+      tasks::RegressorTaskOptions{
+          .groups = settings_.groups(), .engine = settings_.used_engine(), .bases = std::move(bases)},
+      context_);
   settings_.training.check(*task_);
 }
 
-// Measures, and adds what is found.
-tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const data::Table& table,
-                                         std::span<const data::Window> windows, tasks::Regressor::Workspace& workspace,
-                                         const tasks::OnDone& on_done, Findings& findings) {
-  ForecastExaminer examiner(model, table);
-  const tasks::RegressionScore score =
-      tasks::evaluate(model, table, windows, workspace,
-                      {.on_window = [&](const data::Window& window, auto forecast) { examiner.add(window, forecast); },
-                       .on_done = on_done});
-  findings.forecasts = examiner.findings();
-  return score;
+// Leaves those inputs in the columns and tables that help. Returns a line for the user.
+std::string RegressorRun::choose(tasks::Columns& columns) {
+  const tasks::ChosenInputs chosen = tasks::choose_inputs(data(columns));
+  const auto keep = [&](auto& all) {
+    auto kept = all;
+    kept.clear();
+    for (const size_t c : chosen.columns) kept.push_back(all[c]);
+    all = std::move(kept);
+  };
+  keep(columns.inputs);
+  keep(columns.input_scales);
+  for (data::Table* table : {&table_, &valid_table_, &test_table_}) {
+    if (table->input.empty()) continue;
+    keep(table->inputs);
+    keep(table->input);
+  }
+  return chosen.description;
 }
 
 void RegressorRun::examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) {
   if (test_.empty() && valid_.empty()) return;
   const std::unique_ptr<tasks::Regressor> kept = tasks::Regressor::load(tasks::ModelFile::read(folder));
   tasks::Regressor::Workspace workspace(*kept, settings_.used_engine(), context_);
-  if (test_.empty()) {
-    findings.examined = "held-out data";
-    examine_forecasts(*kept, settings_.valid.empty() ? table_ : valid_table_, valid_, workspace, on_done, findings);
-    return;
+  std::optional<baselines::Ridge> ridge = kept->linear();
+  if (!ridge) {
+    if (auto fit = tasks::fit_ridge(data(kept->columns()))) ridge = std::move(fit->ridge);
   }
-  findings.examined = "test data";
-  const bool of_its_own = !settings_.test.empty();
-  findings.test =
-      examine_forecasts(*kept, of_its_own ? test_table_ : table_, test_, workspace, on_done, findings).metrics();
-  // What a model with no layers would have made of the same windows.
-  if (of_its_own) return;
-  if (const auto line = tasks::evaluate_least_squares(*kept, table_, train_, test_)) {
-    findings.test.push_back({"least_squares_mse", line->mse});
-    findings.test.push_back({"least_squares_r2", line->r2, true});
+  if (ridge) write_ridge(*ridge, folder);
+  const bool tests = !test_.empty();
+  findings.examined = tests ? "test data" : "held-out data";
+  const data::Table& table = !tests ? valid_table() : settings_.test.empty() ? table_ : test_table_;
+  const tasks::RegressionScore score = examine_forecasts(*kept, ridge ? &*ridge : nullptr, table,
+                                                         tests ? test_ : valid_, workspace, on_done, true, findings);
+  if (tests) findings.test = score.metrics();
+  if (!tests && score.ridge_mse) {
+    auto& remarks = findings.forecasts->remarks;
+    remarks.insert(remarks.begin(),
+                   fmt::format("ridge regression: held-out mean squared error {:.6g}", *score.ridge_mse));
   }
-}
-
-std::string regression_lines(const tasks::RegressionScore& score, const tasks::RegressorOptions& options) {
-  std::string out =
-      fmt::format("mean squared error   {:.6g}\nmean absolute error  {:.6g}\nR2                   {:.4f}\n", score.mse,
-                  score.mae, score.r2);
-  out +=
-      fmt::format("naive                {:.6g} mean squared error{}\n", score.naive_mse,
-                  options.series.horizon > 0 ? ", of repeating the last value" : ", of predicting the training mean");
-  if (score.seasonal_naive_mse) {
-    out += fmt::format("seasonal naive       {:.6g} mean squared error, of repeating the value {} rows before\n",
-                       *score.seasonal_naive_mse, options.season);
-  } else if (options.season > 0) {
-    out +=
-        fmt::format("seasonal naive       not available: some windows have fewer than {} rows before their targets\n",
-                    options.season);
-  }
-  return out + fmt::format("values               {} in {} windows\n", format_count(static_cast<double>(score.values)),
-                           format_count(static_cast<double>(score.windows)));
-}
-
-Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources) {
-  const std::unique_ptr<tasks::Regressor> model = tasks::Regressor::load(file);
-  const std::string name = shown_name(options.data);
-  const data::SeriesOptions& series = model->options().series;
-  data::SeriesOptions columns = series;
-  columns.inputs = fmt::format("{}", fmt::join(model->columns().inputs, ","));
-  columns.target = fmt::format("{}", fmt::join(model->columns().targets, ","));
-  const data::Table table = data::read_table(sources.table(options.data), columns, name);
-  const std::vector<data::Window> windows = data::windows(table, series, 0, table.rows);
-  if (windows.empty()) {
-    throw input_error(fmt::format("{}: too short: expected {} rows and {} ahead, found {} rows", name, series.window,
-                                  series.horizon, table.rows),
-                      "give more rows");
-  }
-  options.on_found(name + ": " + table.describe());
-  kernels::Context context(static_cast<int>(options.threads));
-  tasks::Regressor::Workspace workspace(*model, options.engine, context);
-  Evaluation out;
-  const tasks::RegressionScore score =
-      options.examine
-          ? examine_forecasts(*model, table, windows, workspace, options.on_done, out.findings)
-          : tasks::evaluate(*model, table, windows, workspace, {.on_window = {}, .on_done = options.on_done});
-  out.findings.test = score.metrics();
-  nlohmann::ordered_json json = {{"mse", score.mse},
-                                 {"mae", score.mae},
-                                 {"r2", score.r2},
-                                 {"naive_mse", score.naive_mse},
-                                 {"seasonal_naive_mse", nullptr},
-                                 {"windows", score.windows},
-                                 {"values", score.values}};
-  if (score.seasonal_naive_mse) json["seasonal_naive_mse"] = *score.seasonal_naive_mse;
-  out.text = regression_lines(score, model->options());
-  out.json = json.dump();
-  return out;
 }
 
 }  // namespace

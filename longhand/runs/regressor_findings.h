@@ -37,6 +37,7 @@ struct ForecastFindings {
   /// The naive forecast: each target's last value in the window, or (with a horizon of 0) its mean in training.
   bool naive_is_mean = false;
   std::vector<TargetForecasts> targets;
+  std::vector<std::string> remarks{};  ///< on the model beside simpler forecasts, for the reader
 };
 
 /// Gathers the findings from the windows of an evaluation.

@@ -37,10 +37,17 @@ std::span<const float> floats_of(const io::Safetensors::Tensor& tensor, std::vec
   return copy;
 }
 
+void check_finite(const std::string& name, std::span<const float> values, const std::string& path) {
+  if (std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) return;
+  throw input_error(fmt::format("{}: '{}' holds values that are not finite", path, name),
+                    "the file is damaged, or its training diverged; use an intact one");
+}
+
 }  // namespace
 
 void write_model(const std::string& path, const std::string& task, const OptionTable& options,
-                 const nlohmann::json& vocabulary, const ParameterArena& arena, std::span<const float> values) {
+                 const nlohmann::json& vocabulary, const ParameterArena& arena, std::span<const float> values,
+                 std::span<const io::TensorToWrite> others) {
   LONGHAND_CHECK(values.size() == arena.values().size() && !values.empty());
   const nlohmann::ordered_json config = {{"task", task}, {"format", 1}, {"options", io::to_json(options)}};
   std::vector<float> zeros;
@@ -54,6 +61,7 @@ void write_model(const std::string& path, const std::string& task, const OptionT
     const std::string second = second_bias(p.name);
     if (!second.empty()) tensors.push_back({second, p.shape, std::span<const float>(zeros).first(size)});
   }
+  tensors.insert(tensors.end(), others.begin(), others.end());
   io::write_safetensors(path, {{"config", config.dump()}, {"vocabulary", vocabulary.dump()}}, tensors);
 }
 
@@ -254,17 +262,25 @@ void ModelFile::copy_weights(const std::string& name, const std::vector<int64_t>
   for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(static_cast<int8_t>(bytes[i])) * scales[i / n];
 }
 
-void ModelFile::fill(nn::Network& network) const {
-  fill(network.parameters());
+std::vector<float> ModelFile::floats(const std::string& name, const std::vector<int64_t>& shape) const {
+  file_->check_floats(prefix_ + name, shape);
+  std::vector<float> out(file_->tensors().at(prefix_ + name).bytes.size() / sizeof(float));
+  file_->copy_floats(prefix_ + name, shape, out);
+  check_finite(prefix_ + name, out, path());
+  return out;
+}
+
+void ModelFile::fill(nn::Network& network, size_t others) const {
+  fill(network.parameters(), others);
   network.set_weight_type(weight_type_);
   network.parameters_changed();
   kernels::Context context(1);
   network.pack(nn::Pass::kInference, context);
 }
 
-void ModelFile::fill(ParameterArena& arena) const {
+void ModelFile::fill(ParameterArena& arena, size_t others) const {
   // Memory is taken only for a model that the file fills.
-  size_t arrays = 0;
+  size_t arrays = others;
   for (const Parameter& p : arena.parameters()) {
     check_weights(p.name, p.shape);
     if (!second_bias(p.name).empty()) file_->check_floats(prefix_ + second_bias(p.name), p.shape);
@@ -287,10 +303,7 @@ void ModelFile::fill(ParameterArena& arena) const {
       file_->copy_floats(prefix_ + second, p.shape, extra);
       for (size_t k = 0; k < values.size(); ++k) values[k] += extra[k];
     }
-    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
-      throw input_error(fmt::format("{}: '{}' holds values that are not finite", path(), prefix_ + p.name),
-                        "the file is damaged, or its training diverged; use an intact one");
-    }
+    check_finite(prefix_ + p.name, values, path());
   }
 }
 

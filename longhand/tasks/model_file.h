@@ -18,15 +18,17 @@
 
 namespace longhand::tasks {
 
-/// Writes a model with the given values, in the arena's layout.
+/// Writes a model with the given values, in the arena's layout; and other arrays, which no training changes.
 void write_model(const std::string& path, const std::string& task, const OptionTable& options,
-                 const nlohmann::json& vocabulary, const ParameterArena& arena, std::span<const float> values);
+                 const nlohmann::json& vocabulary, const ParameterArena& arena, std::span<const float> values,
+                 std::span<const io::TensorToWrite> others = {});
 template <class Options>
 void write_model(const std::string& path, const std::string& task, Options options, const nlohmann::json& vocabulary,
-                 const nn::Network& network, std::span<const float> values) {
+                 const nn::Network& network, std::span<const float> values,
+                 std::span<const io::TensorToWrite> others = {}) {
   OptionTable table;
   options.add_to(table);
-  write_model(path, task, table, vocabulary, network.parameters(), values);
+  write_model(path, task, table, vocabulary, network.parameters(), values, others);
 }
 
 /// A model file that was read, from which a task builds its model: options, then vocabularies, then (once these have
@@ -85,10 +87,13 @@ class ModelFile {
   std::vector<std::string> texts(const char* name) const;
 
   /// Takes memory for the arena's parameters, and fills them. Throws an input error, before any memory is taken, where
-  /// an array is missing, has another shape or is one too many; and for values that are not finite.
-  void fill(ParameterArena& arena) const;
+  /// an array is missing, has another shape or is one too many (besides `others`); and for values that are not finite.
+  void fill(ParameterArena& arena, size_t others = 0) const;
   /// The same, and packs the weights for inference.
-  void fill(nn::Network& network) const;
+  void fill(nn::Network& network, size_t others = 0) const;
+  /// The values of an array that no parameter is. Throws an input error where it is missing, has another shape, or
+  /// holds values that are not finite.
+  std::vector<float> floats(const std::string& name, const std::vector<int64_t>& shape) const;
 
  private:
   explicit ModelFile(io::Safetensors file);

@@ -33,6 +33,62 @@ std::vector<data::Scale> read_scales(const ModelFile& file, const char* name, si
   return out;
 }
 
+// Arrays of the linear forecast in a model's file.
+constexpr const char* kCoefficients = "linear.coefficients";
+constexpr const char* kIntercept = "linear.intercept";
+
+std::vector<int64_t> shape_of(const baselines::Ridge& ridge) {
+  return {ridge.outputs, static_cast<int64_t>(ridge.columns.size()), ridge.window};
+}
+
+// Empty where there are none.
+std::vector<double> read_residual_scales(const ModelFile& file, size_t count) {
+  if (!file.vocabulary().contains("residual_scales")) return {};
+  const nlohmann::json& all = file.vocabulary()["residual_scales"];
+  std::vector<double> out;
+  for (size_t i = 0; all.is_array() && i < std::min(all.size(), count + 1); ++i) {
+    if (all[i].is_number() && all[i] > 0.0 && std::isfinite(all[i].get<double>())) out.push_back(all[i]);
+  }
+  if (out.size() == count) return out;
+  throw input_error(fmt::format("{}: expected {} positive numbers in 'residual_scales'", file.path(), count),
+                    "the file is damaged; use an intact copy");
+}
+
+baselines::Ridge read_linear(const ModelFile& file, const data::SeriesOptions& series, const Columns& columns,
+                             int64_t outputs) {
+  const Error damaged = input_error(file.path() + ": expected a linear forecast of the model's columns, found another",
+                                    "the file is damaged; use an intact copy");
+  const nlohmann::json& vocabulary = file.vocabulary();
+  if (!vocabulary.contains("linear") || !vocabulary["linear"].is_object()) throw damaged;
+  const nlohmann::json& linear = vocabulary["linear"];
+  const auto field = [&](const char* name) { return linear.contains(name) ? linear[name] : nlohmann::json(); };
+  const nlohmann::json names = field("columns"), window = field("window"), penalty = field("penalty");
+  if (!names.is_array() || !window.is_number_integer() || !penalty.is_number()) throw damaged;
+  baselines::Ridge out{.window = window, .outputs = outputs, .penalty = penalty};
+  if (out.window < 1 || out.window > series.window || names.empty() ||
+      names.size() > columns.inputs.size() + columns.targets.size()) {
+    throw damaged;
+  }
+  for (const nlohmann::json& name : names) {
+    const auto among = [&](const std::vector<std::string>& all) {
+      return name.is_string() && std::find(all.begin(), all.end(), name.get<std::string>()) != all.end();
+    };
+    // With a horizon of 0 the window's last row holds the targets.
+    if (!among(columns.inputs) && (series.horizon == 0 || !among(columns.targets))) throw damaged;
+    out.columns.push_back(name);
+  }
+  out.coefficients = file.floats(kCoefficients, shape_of(out));
+  out.intercept = file.floats(kIntercept, {outputs});
+  return out;
+}
+
+// Training begins at the simpler forecast, whose error the network learns.
+nn::InitOptions initial(const RegressorOptions& options) {
+  nn::InitOptions out = options.init;
+  if (options.residual_of != "none" && out.output == "same") out.output = "zeros";
+  return out;
+}
+
 }  // namespace
 
 RegressorOptions::RegressorOptions() { lstm.hidden = 64; }
@@ -40,6 +96,16 @@ RegressorOptions::RegressorOptions() { lstm.hidden = 64; }
 void RegressorOptions::add_to(OptionTable& table) {
   series.add_to(table);
   table.add("difference", difference, "predict the difference from the last value in the window");
+  table.add("residual-of", residual_of,
+            "forecast whose error the network learns: a ridge regression of the window, the last value, or the value "
+            "one season before",
+            one_of({"none", "linear", "naive", "seasonal"}));
+  table.add("shrink", shrink,
+            "with residual-of, multiply what the network adds by the number from 0 to 1 with the smallest held-out "
+            "error");
+  table.add("normalise", normalise,
+            "mean and deviation that standardise the inputs: of the training data or each window",
+            one_of({"training", "window"}));
   table.add("season", season, "period of the seasonal-naive baseline, in rows; 0: no such baseline",
             between(0, 1 << 20));
   lstm.add_to(table);
@@ -52,6 +118,24 @@ void RegressorOptions::check() const {
   if (difference && series.horizon == 0) {
     throw usage_error("`difference`: expected `horizon` of at least 1, found 0",
                       "with `horizon` 0 the window's last value is the target itself; leave one of them out");
+  }
+  if (difference && residual_of != "none" && residual_of != "naive") {
+    throw usage_error("`difference`: cannot be combined with `residual-of` " + residual_of,
+                      "leave `difference` out, which is `residual-of` naive");
+  }
+  if (series.horizon == 0 && (residual_of == "naive" || is_seasonal() || of_each_window())) {
+    throw usage_error(fmt::format("`{}`: expected `horizon` of at least 1, found 0",
+                                  of_each_window() ? "normalise` window" : "residual-of` " + residual_of),
+                      "with `horizon` 0 the targets' past is not read; leave one of them out");
+  }
+  if (is_linear() && series.window == 0) {
+    throw usage_error("`residual-of` linear: expected `window` of at least 1, found 0",
+                      "a linear forecast reads windows of one length; leave it out, or set `window`");
+  }
+  if (is_seasonal() && (season == 0 || season > series.window)) {
+    throw usage_error(fmt::format("`residual-of` seasonal: expected `season` from 1 to `window`, found {} and {}",
+                                  season, series.window),
+                      "set `season`, and a `window` that is as long");
   }
   if (season > 0 && series.horizon == 0) {
     throw usage_error("`season`: expected `horizon` of at least 1, found 0",
@@ -68,10 +152,40 @@ std::vector<std::string> RegressorOptions::shared() {
 
 Regressor::Regressor(const RegressorOptions& options, Columns columns)
     : EnsembleModel(
-          {.lstm = options.lstm, .init = options.init, .numbers = static_cast<int64_t>(columns.inputs.size())}),
+          {.lstm = options.lstm, .init = initial(options), .numbers = static_cast<int64_t>(columns.inputs.size())}),
       options_(options),
-      columns_(std::move(columns)) {
+      columns_(std::move(columns)),
+      reads_targets_(options.is_naive() || options.is_seasonal() || options.of_each_window()) {
+  if (options_.has_gain()) gain_ = network_.parameters().declare("residual.gain", {1}, nn::constant(1.0));
   network_.add_output(outputs());
+}
+
+void Regressor::set_residual(std::optional<baselines::Ridge> linear, std::vector<double> scales) {
+  LONGHAND_CHECK(scales.empty() || static_cast<int64_t>(scales.size()) == outputs());
+  linear_ = std::move(linear);
+  residual_scales_ = std::move(scales);
+  linear_columns_.clear();
+  for (size_t c = 0; linear_ && c < linear_->columns.size(); ++c) {
+    const auto place = [&](const std::vector<std::string>& names) {
+      return static_cast<size_t>(std::find(names.begin(), names.end(), linear_->columns[c]) - names.begin());
+    };
+    const size_t input = place(columns_.inputs), I = columns_.inputs.size();
+    linear_columns_.push_back(input < I ? input : I + place(columns_.targets));
+    LONGHAND_CHECK(linear_columns_.back() < I + columns_.targets.size());
+    reads_targets_ = reads_targets_ || input == I;
+  }
+}
+
+bool Regressor::reads_targets() const {
+  return reads_targets_ ||
+         std::any_of(others().begin(), others().end(), [](const auto& other) { return other->reads_targets(); });
+}
+
+int64_t Regressor::min_rows() const {
+  int64_t rows = linear_ ? linear_->window : 1;
+  if (options_.is_seasonal()) rows = std::max(rows, options_.season);
+  for (const auto& other : others()) rows = std::max(rows, other->min_rows());
+  return rows;
 }
 
 std::unique_ptr<Regressor> Regressor::load_member(const ModelFile& file) {
@@ -85,61 +199,27 @@ std::unique_ptr<Regressor> Regressor::load_member(const ModelFile& file) {
   columns.input_scales = read_scales(file, "input_scales", columns.inputs.size());
   columns.target_scales = read_scales(file, "target_scales", columns.targets.size());
   auto model = std::make_unique<Regressor>(options, std::move(columns));
-  file.fill(model->network_);
+  std::vector<double> scales = read_residual_scales(file, static_cast<size_t>(model->outputs()));
+  std::optional<baselines::Ridge> linear;
+  if (options.is_linear()) linear = read_linear(file, options.series, model->columns_, model->outputs());
+  file.fill(model->network_, linear ? 2 : 0);
+  model->set_residual(std::move(linear), std::move(scales));
   return model;
 }
 
 void Regressor::save(const std::string& path, std::span<const float> values) const {
-  const nlohmann::json vocabulary = {{"inputs", columns_.inputs},
-                                     {"targets", columns_.targets},
-                                     {"input_scales", scales_to_json(columns_.input_scales)},
-                                     {"target_scales", scales_to_json(columns_.target_scales)}};
-  write_model(path, kTask, options_, vocabulary, network_, values);
-}
-
-void Regressor::get(const data::Table& table, std::span<const data::Window> windows, bool targets,
-                    SeriesBatch& batch) const {
-  get_member(table, windows, targets, batch);
-  batch.others.resize(others().size());
-  for (size_t i = 0; i < others().size(); ++i) others()[i]->get_member(table, windows, false, batch.others[i]);
-}
-
-void Regressor::get_member(const data::Table& table, std::span<const data::Window> windows, bool targets,
-                           SeriesBatch& batch) const {
-  const int64_t I = inputs(), O = this->targets(), stride = padded(I);
-  batch.rows = static_cast<int64_t>(windows.size());
-  batch.steps = 0;
-  batch.lengths.clear();
-  for (const data::Window& window : windows) {
-    batch.lengths.push_back(static_cast<int32_t>(window.length));
-    batch.steps = std::max(batch.steps, window.length);
+  nlohmann::json vocabulary = {{"inputs", columns_.inputs},
+                               {"targets", columns_.targets},
+                               {"input_scales", scales_to_json(columns_.input_scales)},
+                               {"target_scales", scales_to_json(columns_.target_scales)}};
+  if (!residual_scales_.empty()) vocabulary["residual_scales"] = residual_scales_;
+  std::vector<io::TensorToWrite> linear;
+  if (linear_) {
+    vocabulary["linear"] = {{"columns", linear_->columns}, {"window", linear_->window}, {"penalty", linear_->penalty}};
+    linear.emplace_back(kCoefficients, shape_of(*linear_), linear_->coefficients);
+    linear.emplace_back(kIntercept, std::vector<int64_t>{linear_->outputs}, linear_->intercept);
   }
-  batch.ragged = false;
-  batch.x.resize(batch.steps * batch.rows * stride);
-  batch.x.fill(0.0F);
-  batch.base.assign(static_cast<size_t>(batch.rows * O), 0.0F);
-  batch.targets.clear();
-  for (int64_t b = 0; b < batch.rows; ++b) {
-    const data::Window& window = windows[static_cast<size_t>(b)];
-    batch.ragged = batch.ragged || window.length < batch.steps;
-    for (int64_t t = 0; t < window.length; ++t) {
-      for (int64_t i = 0; i < I; ++i) {
-        const auto c = static_cast<size_t>(i);
-        const double value = table.input[c][static_cast<size_t>(window.begin + t)];
-        batch.x[(t * batch.rows + b) * stride + i] = static_cast<float>(columns_.input_scales[c].apply(value));
-      }
-    }
-    const auto scaled = [&](int64_t o, int64_t row) {
-      const auto c = static_cast<size_t>(o);
-      return static_cast<float>(columns_.target_scales[c].apply(table.target[c][static_cast<size_t>(row)]));
-    };
-    for (int64_t o = 0; options_.difference && o < O; ++o) {
-      batch.base[static_cast<size_t>(b * O + o)] = scaled(o, window.begin + window.length - 1);
-    }
-    for (int64_t a = 0; targets && a < ahead(); ++a) {
-      for (int64_t o = 0; o < O; ++o) batch.targets.push_back(scaled(o, window.target + a));
-    }
-  }
+  write_model(path, kTask, options_, vocabulary, network_, values, linear);
 }
 
 nn::NetworkInput Regressor::input(const SeriesBatch& batch, const nn::DropoutKey& masks) const {
@@ -168,13 +248,16 @@ void Regressor::predict(const SeriesBatch& batch, const nn::NetworkInput& input,
   workspace.last.resize(batch.rows * padded(width()));
   nn::pool(pool_input(batch, workspace), workspace.last.data(), padded(width()), workspace.kept,
            workspace.context.pool);
-  const int64_t stride = padded(outputs()), O = targets();
+  const int64_t stride = padded(outputs());
   workspace.predicted.resize(batch.rows * stride);
   network_.output().forward({.n = batch.rows, .x = workspace.last.data()}, workspace.predicted.data(), stride,
                             workspace);
+  const float gain = pass == nn::Pass::kInference ? this->gain() : 1.0F;
   for (int64_t b = 0; b < batch.rows; ++b) {
     for (int64_t j = 0; j < outputs(); ++j) {
-      workspace.predicted[b * stride + j] += batch.base[static_cast<size_t>(b * O + j % O)];
+      const auto at = static_cast<size_t>(b * outputs() + j);
+      float& y = workspace.predicted[b * stride + j];
+      y = batch.base[at] + gain * batch.scale[at] * y;
     }
   }
 }
@@ -190,9 +273,10 @@ double Regressor::train(const SeriesBatch& batch, const nn::GradientPass& traini
   double loss = 0.0;
   for (int64_t b = 0; b < batch.rows; ++b) {  // (59)
     for (int64_t j = 0; j < n; ++j) {
-      const float error = workspace.predicted[b * stride + j] - batch.targets[static_cast<size_t>(b * n + j)];
+      const auto at = static_cast<size_t>(b * n + j);
+      const float error = workspace.predicted[b * stride + j] - batch.targets[at];
       loss += static_cast<double>(error) * static_cast<double>(error) / static_cast<double>(n);
-      workspace.d_predicted[b * stride + j] = pass.scale * 2.0F * error / static_cast<float>(n);
+      workspace.d_predicted[b * stride + j] = pass.scale * 2.0F * error / static_cast<float>(n) * batch.scale[at];
     }
   }
   workspace.d_last.resize(batch.rows * padded(width()));

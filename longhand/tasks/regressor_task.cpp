@@ -14,7 +14,6 @@ namespace longhand::tasks {
 namespace {
 
 constexpr int64_t kEvaluated = 256;  // windows read side by side
-constexpr int64_t kMaxFitted = 512;
 
 // Sums what was predicted and what came, of each target.
 class Errors {
@@ -63,7 +62,13 @@ class Errors {
   double scaled_ = 0.0;
 };
 
-using Forecast = std::function<double(const data::Window& window, int64_t step, int64_t target)>;
+uint64_t bits(double value) {
+  uint64_t out = 0;
+  std::memcpy(&out, &value, sizeof(out));
+  return out;
+}
+
+}  // namespace
 
 RegressionScore score_of(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
                          const Forecast& forecast) {
@@ -79,49 +84,27 @@ RegressionScore score_of(const Regressor& model, const data::Table& table, std::
   return errors.score();
 }
 
-// The numbers of a window, standardised, and a 1.
-std::vector<double> features(const Regressor& model, const data::Table& table, const data::Window& window) {
-  std::vector<double> out{1.0};
-  for (size_t c = 0; c < table.input.size(); ++c) {
-    for (int64_t t = 0; t < window.length; ++t) {
-      out.push_back(model.columns().input_scales[c].apply(table.input[c][static_cast<size_t>(window.begin + t)]));
+float best_gain(Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                Regressor::Workspace& workspace) {
+  model.set_gain(1.0F);
+  double product = 0.0, square = 0.0;
+  SeriesBatch batch;
+  for (size_t first = 0; first < windows.size(); first += kEvaluated) {
+    model.get(table, windows.subspan(first, std::min<size_t>(kEvaluated, windows.size() - first)), true, batch);
+    const std::span<const float> predicted = model.read(batch, workspace);
+    for (size_t i = 0; i < predicted.size(); ++i) {
+      const auto added = static_cast<double>(predicted[i] - batch.base[i]);
+      product += added * static_cast<double>(batch.targets[i] - batch.base[i]);
+      square += added * added;
     }
   }
-  return out;
+  return square > 0.0 ? static_cast<float>(std::clamp(product / square, 0.0, 1.0)) : 1.0F;
 }
-
-// Solves A x = b for several b (the columns of B [n, m]) in place, by Cholesky's factors of the symmetric A [n, n].
-void solve(std::vector<double>& A, std::vector<double>& B, size_t n, size_t m) {
-  for (size_t j = 0; j < n; ++j) {
-    for (size_t i = j; i < n; ++i) {
-      double sum = A[i * n + j];
-      for (size_t k = 0; k < j; ++k) sum -= A[i * n + k] * A[j * n + k];
-      A[i * n + j] = i == j ? std::sqrt(sum) : sum / A[j * n + j];
-    }
-  }
-  for (size_t c = 0; c < m; ++c) {
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t k = 0; k < i; ++k) B[i * m + c] -= A[i * n + k] * B[k * m + c];
-      B[i * m + c] /= A[i * n + i];
-    }
-    for (size_t i = n; i-- > 0;) {
-      for (size_t k = i + 1; k < n; ++k) B[i * m + c] -= A[k * n + i] * B[k * m + c];
-      B[i * m + c] /= A[i * n + i];
-    }
-  }
-}
-
-uint64_t bits(double value) {
-  uint64_t out = 0;
-  std::memcpy(&out, &value, sizeof(out));
-  return out;
-}
-
-}  // namespace
 
 std::vector<Metric> RegressionScore::metrics() const {
   std::vector<Metric> out = {{"loss", loss}, {"mse", mse}, {"mae", mae}, {"r2", r2, true}, {"naive_mse", naive_mse}};
   if (seasonal_naive_mse) out.push_back({"seasonal_naive_mse", *seasonal_naive_mse});
+  if (ridge_mse) out.push_back({"ridge_mse", *ridge_mse});
   return out;
 }
 
@@ -173,43 +156,6 @@ RegressionScore evaluate(const Regressor& model, const data::Table& table, std::
   return out;
 }
 
-std::optional<RegressionScore> evaluate_least_squares(const Regressor& model, const data::Table& table,
-                                                      std::span<const data::Window> train,
-                                                      std::span<const data::Window> windows) {
-  if (train.empty() || windows.empty() || model.options().series.window == 0) return std::nullopt;
-  const size_t n = features(model, table, train.front()).size();
-  if (static_cast<int64_t>(n) > kMaxFitted) return std::nullopt;
-  const int64_t O = model.targets();
-  const auto m = static_cast<size_t>(model.ahead() * O);
-  std::vector<double> A(n * n), B(n * m);
-  for (const data::Window& window : train) {
-    const std::vector<double> x = features(model, table, window);
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t k = 0; k <= i; ++k) A[i * n + k] += x[i] * x[k];
-      for (size_t j = 0; j < m; ++j) {
-        const auto o = static_cast<int64_t>(j) % O, a = static_cast<int64_t>(j) / O;
-        B[i * m + j] += x[i] * table.target[static_cast<size_t>(o)][static_cast<size_t>(window.target + a)];
-      }
-    }
-  }
-  // So little, beside as many squares of standardised numbers as there are windows, that it only keeps columns that say
-  // the same from dividing by zero.
-  for (size_t i = 0; i < n; ++i) A[i * n + i] += 1e-8 * static_cast<double>(train.size());
-  solve(A, B, n, m);
-  // Each window's forecasts are asked for one after the other.
-  const data::Window* last = nullptr;
-  std::vector<double> x;
-  RegressionScore out = score_of(model, table, windows, [&](const data::Window& w, int64_t a, int64_t o) {
-    if (&w != last) x = features(model, table, w);
-    last = &w;
-    double sum = 0.0;
-    for (size_t i = 0; i < n; ++i) sum += x[i] * B[i * m + static_cast<size_t>(a * O + o)];
-    return sum;
-  });
-  out.windows = static_cast<int64_t>(windows.size());
-  return out;
-}
-
 RegressorTask::RegressorTask(Regressor& model, const data::Table& table, std::vector<data::Window> train,
                              const data::Table& valid_table, std::vector<data::Window> valid,
                              const RegressorTaskOptions& options, kernels::Context& context)
@@ -236,14 +182,23 @@ StepResult RegressorTask::train_step(int64_t index, uint64_t step) {
     std::vector<data::Window> windows;
     for (const int64_t i : buckets_.part(index, part)) windows.push_back(train_[static_cast<size_t>(i)]);
     model_.get(table_, windows, true, batch_);
+    use_bases(buckets_.part(index, part));
     const nn::GradientPass pass = nn::pass_of_part(options_.groups.seed, step, part, result.count, rows, 0.0);
     result.loss_sum += model_.train(batch_, pass, workspace_);
   }
   return result;
 }
 
+void RegressorTask::use_bases(std::span<const int64_t> windows) {
+  const auto n = static_cast<int64_t>(model_.ahead() * model_.targets());
+  for (size_t b = 0; b < windows.size() && !options_.bases.empty(); ++b) {
+    std::copy_n(options_.bases.begin() + windows[b] * n, n, batch_.base.begin() + static_cast<int64_t>(b) * n);
+  }
+}
+
 std::vector<Metric> RegressorTask::validate() {
   model_.pack(workspace_.context);
+  if (model_.has_gain()) model_.set_gain(best_gain(model_, valid_table_, valid_, workspace_));
   return evaluate(model_, valid_table_, valid_, workspace_).metrics();
 }
 

@@ -1,6 +1,7 @@
 // A regressor and its windows, as the trainer drives them; and how regressors are measured.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "longhand/data/buckets.h"
@@ -12,6 +13,7 @@ namespace longhand::tasks {
 struct RegressorTaskOptions {
   data::GroupOptions groups;  ///< how many windows make an update, and the seed
   nn::Engine engine = nn::Engine::kFused;
+  std::vector<float> bases{};  ///< [windows, A O] what forecasts are added to in training; empty: as in use
 };
 
 /// Errors of a model's predictions and of simpler forecasts, over every window, step ahead and target, in the data's
@@ -29,8 +31,9 @@ struct RegressionScore {
   /// Of the seasonal-naive baseline (the value one season before), over the same windows. No value where there is no
   /// season, or where a window reaches back less.
   std::optional<double> seasonal_naive_mse;
+  std::optional<double> ridge_mse;  ///< of a ridge regression, where `evaluate_ridge` was called for it
 
-  /// loss, mse, mae, r2, naive_mse, and seasonal_naive_mse if there is one
+  /// loss, mse, mae, r2, naive_mse, and seasonal_naive_mse and ridge_mse if there are any
   std::vector<Metric> metrics() const;
 };
 
@@ -44,11 +47,14 @@ struct ForecastObserver {
 RegressionScore evaluate(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
                          Regressor::Workspace& workspace, const ForecastObserver& observer = {});
 
-/// The score of a least-squares fit: every target from all numbers in a window, on the rows of `train`. No value where
-/// windows differ in length, or hold more numbers than are fitted at once (512).
-std::optional<RegressionScore> evaluate_least_squares(const Regressor& model, const data::Table& table,
-                                                      std::span<const data::Window> train,
-                                                      std::span<const data::Window> windows);
+/// The score of any forecast, in the data's units.
+using Forecast = std::function<double(const data::Window& window, int64_t step, int64_t target)>;
+RegressionScore score_of(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                         const Forecast& forecast);
+
+/// The gain, from 0 to 1, of the smallest squared error of standardised targets. The model's gain is 1 afterwards.
+float best_gain(Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                Regressor::Workspace& workspace);
 
 class RegressorTask final : public Task {
  public:
@@ -74,6 +80,8 @@ class RegressorTask final : public Task {
   void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
 
  private:
+  void use_bases(std::span<const int64_t> windows);
+
   Regressor& model_;
   Regressor::Workspace workspace_;
   const data::Table& table_;

@@ -1,0 +1,191 @@
+#include "longhand/baselines/ridge.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "longhand/base/error.h"
+
+namespace longhand::baselines {
+namespace {
+
+constexpr int64_t kMaxOutputs = 1 << 24;  // coefficients of a fit
+
+// Exponents of ten, of the penalty for each window: whole ones first, then those between beside the best.
+constexpr double kFirstExponent = -6.0, kLastExponent = 1.0;
+
+struct Candidate {
+  double penalty_per_window = 0.0;
+  double error = std::numeric_limits<double>::infinity();  // mean of standardised squares
+};
+
+// What is fitted to, what chooses, and what the chosen fit is made of.
+struct Split {
+  Sums fitted, held_out, all;
+};
+
+Split split_of(const RidgeData& data, const Reading& reading) {
+  Split out;
+  out.all = sums_of(data.train, data.train_windows, reading);
+  if (!data.valid_windows.empty()) {
+    out.held_out = sums_of(data.valid, data.valid_windows, reading);
+    out.fitted = out.all;
+    return out;
+  }
+  const size_t last = std::max<size_t>(1, data.train_windows.size() / 10);
+  out.held_out = sums_of(data.train, data.train_windows.last(last), reading);
+  out.fitted = out.all;
+  subtract(out.fitted, out.held_out);
+  return out;
+}
+
+Candidate best_penalty(const Sums& fitted, const Sums& held_out) {
+  Candidate best;
+  const auto consider = [&](double exponent) {
+    const double penalty = std::pow(10.0, exponent);
+    const double error = squared_error(held_out, fit(fitted, penalty * static_cast<double>(fitted.count))) /
+                         static_cast<double>(held_out.count * held_out.m);
+    if (error < best.error) best = {penalty, error};
+  };
+  for (double e = kFirstExponent; e <= kLastExponent; e += 1.0) consider(e);
+  if (!std::isfinite(best.error)) return best;
+  const double whole = std::round(std::log10(best.penalty_per_window));
+  if (whole > kFirstExponent) consider(whole - 0.5);
+  if (whole < kLastExponent) consider(whole + 0.5);
+  return best;
+}
+
+// Rows that can be read of a window with so many columns.
+int64_t readable(int64_t window, size_t columns, int64_t outputs) {
+  const int64_t most = std::min(kMaxRidgeInputs, kMaxOutputs / std::max<int64_t>(outputs, 1));
+  return std::min(window, most / static_cast<int64_t>(std::max<size_t>(columns, 1)));
+}
+
+Ridge named(const RidgeData& data, const Reading& reading, double penalty, const Linear& linear) {
+  const auto K = static_cast<int64_t>(linear.bias.size()), n = reading.inputs();
+  Ridge out{.window = reading.window, .outputs = K, .penalty = penalty};
+  for (const size_t c : reading.columns) out.columns.push_back(data.names[c]);
+  out.coefficients.resize(static_cast<size_t>(n * K));
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t k = 0; k < K; ++k) {
+      out.coefficients[static_cast<size_t>(k * n + i)] =
+          static_cast<float>(linear.weight[static_cast<size_t>(i * K + k)]);
+    }
+  }
+  for (const double b : linear.bias) out.intercept.push_back(static_cast<float>(b));
+  return out;
+}
+
+}  // namespace
+
+void Ridge::predict(const double* x, double* y) const {
+  const size_t n = columns.size() * static_cast<size_t>(window);
+  for (size_t k = 0; k < intercept.size(); ++k) {
+    const float* w = coefficients.data() + k * n;
+    double sum = static_cast<double>(intercept[k]);
+    for (size_t i = 0; i < n; ++i) sum += static_cast<double>(w[i]) * x[i];
+    y[k] = sum;
+  }
+}
+
+void Ridge::write(BaselineWriter& file) const {
+  file.add("window", std::to_string(window));
+  file.add("outputs", std::to_string(outputs));
+  file.add_numbers("penalty", std::vector<double>{penalty});
+  file.add_texts("columns", columns);
+  file.add_numbers("coefficients", coefficients);
+  file.add_numbers("intercept", intercept);
+}
+
+Ridge Ridge::read(const BaselineFile& file) {
+  Ridge out;
+  file.expect(file.kind() == kKind, "a ridge regression");
+  out.window = file.number("window", 1, kMaxRidgeInputs);
+  out.outputs = file.number("outputs", 1, kMaxOutputs);
+  out.penalty = file.numbers<double>("penalty", 1).front();
+  out.columns = file.texts("columns");
+  file.expect(!out.columns.empty() && out.columns.size() <= static_cast<size_t>(kMaxRidgeInputs / out.window),
+              "columns of numbers");
+  out.intercept = file.numbers<float>("intercept", static_cast<size_t>(out.outputs));
+  out.coefficients =
+      file.numbers<float>("coefficients", out.intercept.size() * out.columns.size() * static_cast<size_t>(out.window));
+  return out;
+}
+
+std::optional<RidgeFit> fit_ridge(const RidgeData& data, std::span<const RidgeChoice> choices) {
+  std::optional<RidgeFit> best;
+  Linear best_linear;
+  const auto outputs = data.ahead * static_cast<int64_t>(data.train.y.size());
+  if (data.train_windows.size() < 2) return best;
+  for (const RidgeChoice& choice : choices) {
+    const int64_t longest = readable(choice.window, choice.columns.size(), outputs);
+    if (longest < 1 || choice.columns.empty()) continue;
+    const Split whole = split_of(data, {choice.columns, longest, data.ahead});
+    for (int64_t window = longest; window >= 1; window /= 2) {
+      const Reading reading{choice.columns, window, data.ahead};
+      const Sums fitted = shortened(whole.fitted, longest, window);
+      const Candidate found = best_penalty(fitted, shortened(whole.held_out, longest, window));
+      if (!best ? std::isfinite(found.error) : found.error < best->held_out_mse) {
+        best = {{}, reading, found.error};
+        const Sums all = shortened(whole.all, longest, window);
+        const double penalty = found.penalty_per_window * static_cast<double>(all.count);
+        best_linear = fit(all, penalty);
+        best->ridge.penalty = penalty;
+      }
+      if (!choice.shorter) break;
+    }
+  }
+  if (best) best->ridge = named(data, best->reading, best->ridge.penalty, best_linear);
+  return best;
+}
+
+std::vector<float> cross_fitted(const RidgeData& data, const RidgeFit& chosen, int64_t folds) {
+  const Sums all = sums_of(data.train, data.train_windows, chosen.reading);
+  const size_t n = data.train_windows.size();
+  const int64_t W = chosen.reading.window;
+  std::vector<float> out;
+  std::vector<double> x(static_cast<size_t>(all.n)), y(static_cast<size_t>(all.m));
+  for (size_t fold = 0; fold < static_cast<size_t>(folds); ++fold) {
+    const size_t begin = n * fold / static_cast<size_t>(folds), end = n * (fold + 1) / static_cast<size_t>(folds);
+    const auto own = data.train_windows.subspan(begin, end - begin);
+    if (own.empty()) continue;
+    Sums others = all;
+    if (own.size() < n) subtract(others, sums_of(data.train, own, chosen.reading));
+    const double penalty = chosen.ridge.penalty * static_cast<double>(others.count) / static_cast<double>(all.count);
+    const Ridge ridge = named(data, chosen.reading, penalty, fit(others, penalty));
+    for (const data::Window& window : own) {
+      double* to = x.data();
+      for (const size_t c : chosen.reading.columns) {
+        to = std::copy_n(data.train.x[c].data() + window.begin + window.length - W, W, to);
+      }
+      ridge.predict(x.data(), y.data());
+      for (const double value : y) out.push_back(static_cast<float>(value));
+    }
+  }
+  return out;
+}
+
+std::vector<ChosenColumn> choose_columns(const RidgeData& data, int64_t window, double min_gain) {
+  std::vector<ChosenColumn> out;
+  std::vector<size_t> chosen, left(data.names.size());
+  std::iota(left.begin(), left.end(), 0);
+  double error = std::numeric_limits<double>::infinity();
+  while (!left.empty()) {
+    ChosenColumn best{.held_out_mse = std::numeric_limits<double>::infinity()};
+    for (const size_t column : left) {
+      RidgeChoice choice{.columns = chosen, .window = window};
+      choice.columns.push_back(column);
+      const auto found = fit_ridge(data, {&choice, 1});
+      if (found && found->held_out_mse < best.held_out_mse) best = {column, found->held_out_mse};
+    }
+    if (!(best.held_out_mse < error * (1.0 - min_gain))) break;
+    error = best.held_out_mse;
+    out.push_back(best);
+    chosen.push_back(best.column);
+    left.erase(std::find(left.begin(), left.end(), best.column));
+  }
+  return out;
+}
+
+}  // namespace longhand::baselines
