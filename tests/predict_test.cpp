@@ -140,17 +140,31 @@ TEST(Classifier, ReturnsTheMostProbableClasses) {
 }
 
 TEST(Forecaster, ForecastsInTheUnitsOfTheData) {
-  for (const bool difference : {false, true}) {
+  for (const std::string kind : {"levels", "difference", "linear", "linear of inputs", "seasonal", "window"}) {
+    const bool difference = kind != "levels" && kind != "linear of inputs";  // the target that is no input is read
     tasks::RegressorOptions options;
     options.lstm.hidden = 9;
     options.lstm.bidirectional = true;  // which a stream could not read
     options.series.window = 4;
     options.series.horizon = 2;
-    options.difference = difference;
+    options.difference = kind == "difference";
+    if (kind.find("linear") == 0) options.residual_of = "linear";
+    if (kind == "seasonal") options.residual_of = kind;
+    if (kind == "window") options.normalise = kind;
+    options.season = 2;
+    options.init.output = "standard-uniform";
     tasks::Regressor model(options, {.inputs = {"a", "b"},
                                      .targets = {"b", "c"},
                                      .input_scales = {{20.0, 0.7}, {0.1, 0.5}},
                                      .target_scales = {{0.1, 0.5}, {15.0, 8.0}}});
+    model.initialise(2);
+    if (kind == "linear" || kind == "linear of inputs") {
+      baselines::Ridge ridge{.columns = {"b", kind == "linear" ? "c" : "a"}, .window = 2, .outputs = 4};
+      for (int i = 0; i < 16; ++i) ridge.coefficients.push_back(0.1F * static_cast<float>(i % 7) - 0.2F);
+      ridge.intercept = {0.5F, -0.25F, 0.0F, 1.0F};
+      model.set_residual(ridge, {0.5, 1.5, 2.0, 0.75});
+      model.set_gain(0.5F);
+    }
     const Forecaster forecaster(loaded(model));
     ASSERT_EQ(forecaster.inputs(), difference ? 3 : 2);
     EXPECT_EQ(forecaster.targets(), 2);
@@ -189,6 +203,9 @@ TEST(Forecaster, ForecastsInTheUnitsOfTheData) {
       }
     }
     EXPECT_NE(error_of([&] { forecaster.forecast(std::vector<double>(7, 1.0)); }), "");
+    const auto one_row = [&] { forecaster.forecast(std::vector<double>(difference ? 3 : 2, 1.0)); };
+    EXPECT_EQ(error_of(one_row).empty(), model.min_rows() == 1) << kind;
+    EXPECT_EQ(model.min_rows(), options.residual_of == "none" ? 1 : 2);
     EXPECT_NE(error_of([&] { forecaster.forecast(std::vector<double>()); }), "");
     EXPECT_NE(error_of([&] { forecaster.forecast(std::vector<double>(6, std::nan(""))); }), "");
   }

@@ -255,17 +255,24 @@ data::Table waves(int64_t rows) {
 // A regressor's stream predicts, in the data's units, what its window would.
 TEST(Stream, PredictsAsARegressorDoes) {
   const data::Table table = waves(30);
-  for (const bool difference : {false, true}) {
+  for (const std::string kind : {"levels", "difference", "naive"}) {
+    const bool difference = kind != "levels";
     tasks::RegressorOptions options;
     options.lstm.hidden = 11;
     options.series.window = 12;
     options.series.horizon = 2;
-    options.difference = difference;
+    options.difference = kind == "difference";
+    if (kind == "naive") options.residual_of = kind;
+    options.init.output = "standard-uniform";
     tasks::Regressor regressor(options, {.inputs = {"a", "b"},
                                          .targets = {"b", "c"},
                                          .input_scales = {{20.0, 0.7}, {0.1, 0.5}},
                                          .target_scales = {{0.1, 0.5}, {15.0, 8.0}}});
     regressor.initialise(3);
+    if (kind == "naive") {
+      regressor.set_residual(std::nullopt, {0.5, 1.5, 2.0, 0.75});
+      regressor.set_gain(0.5F);
+    }
     const TemporaryFolder folder;
     regressor.save(folder / "model.safetensors", regressor.parameters().values());
     const std::shared_ptr<const Model> model = Model::load(folder / "model.safetensors");
@@ -296,6 +303,25 @@ TEST(Stream, PredictsAsARegressorDoes) {
       const data::Scale& scale = regressor.columns().target_scales[j % 2];
       EXPECT_NEAR(static_cast<double>(y[j]), scale.undo(static_cast<double>(predicted[j])), 2e-5);
     }
+  }
+}
+
+// A forecast that begins with one of the whole window cannot be made step by step.
+TEST(Stream, RefusesForecastsOfWholeWindows) {
+  for (const std::string kind : {"seasonal", "window"}) {
+    tasks::RegressorOptions options;
+    options.lstm.hidden = 3;
+    options.season = 4;
+    options.residual_of = kind == "seasonal" ? kind : "none";
+    options.normalise = kind == "window" ? kind : "training";
+    tasks::Regressor regressor(
+        options, {.inputs = {"a"}, .targets = {"a"}, .input_scales = {{0.0, 1.0}}, .target_scales = {{0.0, 1.0}}});
+    regressor.initialise(3);
+    const TemporaryFolder folder;
+    regressor.save(folder / "model.safetensors", regressor.parameters().values());
+    const std::shared_ptr<const Model> model = Model::load(folder / "model.safetensors");
+    EXPECT_FALSE(model->can_stream());
+    EXPECT_THROW(Stream stream(model), Error);
   }
 }
 

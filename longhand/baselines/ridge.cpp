@@ -140,32 +140,6 @@ std::optional<RidgeFit> fit_ridge(const RidgeData& data, std::span<const RidgeCh
   return best;
 }
 
-std::vector<float> cross_fitted(const RidgeData& data, const RidgeFit& chosen, int64_t folds) {
-  const Sums all = sums_of(data.train, data.train_windows, chosen.reading);
-  const size_t n = data.train_windows.size();
-  const int64_t W = chosen.reading.window;
-  std::vector<float> out;
-  std::vector<double> x(static_cast<size_t>(all.n)), y(static_cast<size_t>(all.m));
-  for (size_t fold = 0; fold < static_cast<size_t>(folds); ++fold) {
-    const size_t begin = n * fold / static_cast<size_t>(folds), end = n * (fold + 1) / static_cast<size_t>(folds);
-    const auto own = data.train_windows.subspan(begin, end - begin);
-    if (own.empty()) continue;
-    Sums others = all;
-    if (own.size() < n) subtract(others, sums_of(data.train, own, chosen.reading));
-    const double penalty = chosen.ridge.penalty * static_cast<double>(others.count) / static_cast<double>(all.count);
-    const Ridge ridge = named(data, chosen.reading, penalty, fit(others, penalty));
-    for (const data::Window& window : own) {
-      double* to = x.data();
-      for (const size_t c : chosen.reading.columns) {
-        to = std::copy_n(data.train.x[c].data() + window.begin + window.length - W, W, to);
-      }
-      ridge.predict(x.data(), y.data());
-      for (const double value : y) out.push_back(static_cast<float>(value));
-    }
-  }
-  return out;
-}
-
 std::vector<ChosenColumn> choose_columns(const RidgeData& data, int64_t window, double min_gain) {
   std::vector<ChosenColumn> out;
   std::vector<size_t> chosen, left(data.names.size());

@@ -59,10 +59,6 @@ struct RidgeFit {
 /// that hold too many numbers are read in part. No value where no choice can be fitted.
 std::optional<RidgeFit> fit_ridge(const RidgeData& data, std::span<const RidgeChoice> choices);
 
-/// Forecasts [N, K] of the windows that were fitted to, each by a fit to the other parts of the data, of which there
-/// are `folds` in order: so large are the errors where nothing was fitted.
-std::vector<float> cross_fitted(const RidgeData& data, const RidgeFit& fit, int64_t folds);
-
 /// Forward selection: begins with no column, and adds the one that reduces the held-out error most, as long as it does
 /// so by `min_gain` of it. Returns the columns in the order of their addition, each with the error after it.
 struct ChosenColumn {

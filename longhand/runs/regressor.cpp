@@ -24,7 +24,6 @@ class RegressorSettings : public TaskSettings<RegressorSettings, tasks::Regresso
 
   double test_fraction = 0.0;
   bool choose_inputs = false;
-  int64_t cross_fit = 0;
 
   void add_to(OptionTable& table) override;
   void check() const override;
@@ -58,11 +57,6 @@ void RegressorSettings::add_to(OptionTable& table) {
   table.add("test-fraction", test_fraction, "fraction of the data, at its end, to test the finished model", fraction());
   table.add("choose-inputs", choose_inputs,
             "use only those inputs that reduce the held-out error of a ridge regression, by forward selection");
-  table.add(
-      "cross-fit", cross_fit,
-      "with residual-of linear, number of parts of the training data; the network learns errors of forecasts that "
-      "were fitted to the other parts; 0: to all of them",
-      between(0, 1000));
   table.begin_group("Model");
   model.add_to(table);
   add_batches_to(table);
@@ -81,10 +75,6 @@ void RegressorSettings::check() const {
   }
   if (choose_inputs && model.series.window == 0) {
     throw usage_error("`choose-inputs`: expected `window` of at least 1, found 0", "leave it out, or set `window`");
-  }
-  if (cross_fit > 0 && !model.is_linear()) {
-    throw usage_error("`cross-fit`: expected `residual-of` linear, found " + model.residual_of,
-                      "give `residual-of` linear, or leave `cross-fit` out");
   }
   if (test_fraction + valid_fraction >= 1.0) {
     throw usage_error("`test-fraction` and `valid-fraction`: expected a sum below 1",
@@ -143,8 +133,7 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
       settings_.choose_inputs ? fmt::format("{}", fmt::join(columns.inputs, ",")) : options.series.inputs;
   model_ = std::make_unique<tasks::Regressor>(options, columns);
   model_->initialise(settings_.seed_number());
-  std::vector<float> bases;
-  const std::string residual = tasks::fit_residual(*model_, data(columns), settings_.cross_fit, bases);
+  const std::string residual = tasks::fit_residual(*model_, data(columns));
   description_ = fmt::format(
       "{}: {}\n{} in {}; {}, {} held out, {} to test; {} parameters", shown_name(settings_.data), table_.describe(),
       format_count(table_.rows, "row"), format_count(static_cast<int64_t>(table_.starts.size()) - 1, "sequence"),
@@ -155,9 +144,7 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
   describe(residual);
   task_ = std::make_unique<tasks::RegressorTask>(
       *model_, table_, train_, valid_table(), valid_,
-      tasks::RegressorTaskOptions{
-          .groups = settings_.groups(), .engine = settings_.used_engine(), .bases = std::move(bases)},
-      context_);
+      tasks::RegressorTaskOptions{.groups = settings_.groups(), .engine = settings_.used_engine()}, context_);
   settings_.training.check(*task_);
 }
 

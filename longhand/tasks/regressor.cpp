@@ -100,9 +100,9 @@ void RegressorOptions::add_to(OptionTable& table) {
             "forecast whose error the network learns: a ridge regression of the window, the last value, or the value "
             "one season before",
             one_of({"none", "linear", "naive", "seasonal"}));
-  table.add("shrink", shrink,
-            "with residual-of, multiply what the network adds by the number from 0 to 1 with the smallest held-out "
-            "error");
+  table.add(
+      "shrink", shrink,
+      "multiply what the network adds to `residual-of` by the number from 0 to 1 with the smallest held-out error");
   table.add("normalise", normalise,
             "mean and deviation that standardise the inputs: of the training data or each window",
             one_of({"training", "window"}));

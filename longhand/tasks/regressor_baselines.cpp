@@ -105,7 +105,7 @@ std::string described(const baselines::RidgeFit& fit, const RegressorData& data)
 }
 
 // Deviations of the errors that the network is to learn, of each output, in units in which it gives 1.
-std::vector<double> error_scales(const Regressor& model, const RegressorData& data, const std::vector<float>& bases) {
+std::vector<double> error_scales(const Regressor& model, const RegressorData& data) {
   constexpr size_t kTogether = 256;
   const auto n = static_cast<size_t>(model.ahead() * model.targets());
   std::vector<double> squares(n, 0.0);
@@ -113,8 +113,6 @@ std::vector<double> error_scales(const Regressor& model, const RegressorData& da
   for (size_t first = 0; first < data.train.size(); first += kTogether) {
     const auto some = data.train.subspan(first, std::min(kTogether, data.train.size() - first));
     model.get(data.table, some, true, batch);
-    if (!bases.empty())
-      std::copy_n(bases.begin() + static_cast<int64_t>(first * n), batch.base.size(), batch.base.begin());
     for (size_t i = 0; i < batch.targets.size(); ++i) {
       squares[i % n] +=
           std::pow(static_cast<double>(batch.targets[i] - batch.base[i]) / static_cast<double>(batch.scale[i]), 2);
@@ -136,27 +134,24 @@ std::optional<baselines::RidgeFit> fit_ridge(const RegressorData& data) {
   return baselines::fit_ridge(columns.data(), columns.choices());
 }
 
-std::string fit_residual(Regressor& model, const RegressorData& data, int64_t folds, std::vector<float>& bases) {
-  bases.clear();
+std::string fit_residual(Regressor& model, const RegressorData& data) {
   const RegressorOptions& options = model.options();
   if (options.residual_of == "none") return "";
   std::string out;
   std::optional<baselines::Ridge> linear;
   if (options.is_linear()) {
-    const RidgeColumns columns(data);
-    const auto fit = baselines::fit_ridge(columns.data(), columns.choices());
+    const std::optional<baselines::RidgeFit> fit = fit_ridge(data);
     if (!fit) {
       throw input_error(fmt::format("`residual-of` linear: expected 2 training windows or more, found {}, or too many "
                                     "values to predict at once",
                                     data.train.size()),
                         "give more rows, or leave `residual-of` out");
     }
-    if (folds > 1) bases = baselines::cross_fitted(columns.data(), *fit, folds);
     out = described(*fit, data);
     linear = fit->ridge;
   }
   model.set_residual(linear, {});
-  model.set_residual(linear, error_scales(model, data, bases));
+  model.set_residual(linear, error_scales(model, data));
   return out;
 }
 

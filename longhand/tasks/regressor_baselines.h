@@ -25,9 +25,8 @@ struct RegressorData {
 std::optional<baselines::RidgeFit> fit_ridge(const RegressorData& data);
 
 /// Fits what the model's forecast is added to. Returns how that forecast was chosen, for the user; empty: it has no
-/// choice. `folds` > 1: `bases` receives, for each training window, a linear forecast [A O] that was fitted to the
-/// other folds. Throws an input error where there are too few windows.
-std::string fit_residual(Regressor& model, const RegressorData& data, int64_t folds, std::vector<float>& bases);
+/// choice. Throws an input error where there are too few windows.
+std::string fit_residual(Regressor& model, const RegressorData& data);
 
 /// The inputs that reduce the held-out error of a ridge regression, by forward selection.
 struct ChosenInputs {

@@ -182,18 +182,10 @@ StepResult RegressorTask::train_step(int64_t index, uint64_t step) {
     std::vector<data::Window> windows;
     for (const int64_t i : buckets_.part(index, part)) windows.push_back(train_[static_cast<size_t>(i)]);
     model_.get(table_, windows, true, batch_);
-    use_bases(buckets_.part(index, part));
     const nn::GradientPass pass = nn::pass_of_part(options_.groups.seed, step, part, result.count, rows, 0.0);
     result.loss_sum += model_.train(batch_, pass, workspace_);
   }
   return result;
-}
-
-void RegressorTask::use_bases(std::span<const int64_t> windows) {
-  const auto n = static_cast<int64_t>(model_.ahead() * model_.targets());
-  for (size_t b = 0; b < windows.size() && !options_.bases.empty(); ++b) {
-    std::copy_n(options_.bases.begin() + windows[b] * n, n, batch_.base.begin() + static_cast<int64_t>(b) * n);
-  }
 }
 
 std::vector<Metric> RegressorTask::validate() {

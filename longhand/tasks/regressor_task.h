@@ -13,7 +13,6 @@ namespace longhand::tasks {
 struct RegressorTaskOptions {
   data::GroupOptions groups;  ///< how many windows make an update, and the seed
   nn::Engine engine = nn::Engine::kFused;
-  std::vector<float> bases{};  ///< [windows, A O] what forecasts are added to in training; empty: as in use
 };
 
 /// Errors of a model's predictions and of simpler forecasts, over every window, step ahead and target, in the data's
@@ -80,8 +79,6 @@ class RegressorTask final : public Task {
   void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
 
  private:
-  void use_bases(std::span<const int64_t> windows);
-
   Regressor& model_;
   Regressor::Workspace workspace_;
   const data::Table& table_;

@@ -86,7 +86,11 @@ Words command(const std::string& task, int n) {
     words = with(words, choices.one_of({{"--pool", "attention"}, {"--class-weights", "balanced", "--layers", "2"}}));
     return with(words, {"--data", "lines.txt", "--hidden", "12", "--embed", "8"});
   }
-  words = with(words, choices.one_of({{"--difference"}, {"--dropout", "0.2", "--layers", "2"}}));
+  const std::vector<Words> kinds = {{"--difference"},
+                                    {"--dropout", "0.2", "--layers", "2"},
+                                    {"--residual-of", "linear", "--weight-decay", "0.01"},
+                                    {"--residual-of", "naive", "--normalise", "window"}};
+  words = with(words, kinds[static_cast<size_t>(n) % kinds.size()]);
   return with(words, {"--data", "sines", "--target", "value", "--window", "6", "--horizon", "2", "--hidden", "8"});
 }
 
@@ -153,6 +157,7 @@ std::vector<Recipe> recipes() {
   for (int n = 0; n < 14; ++n) out.push_back({"lm", n});
   for (const char* task : {"tagger", "classifier", "regressor"}) {
     for (int n = 5; n < 10; n += 2) out.push_back({task, n});
+    for (int n = 6; task == std::string("regressor") && n < 9; n += 2) out.push_back({task, n});
   }
   return out;
 }
