@@ -46,7 +46,7 @@ std::vector<double> read_residual_scales(const ModelFile& file, size_t count) {
   if (!file.vocabulary().contains("residual_scales")) return {};
   const nlohmann::json& all = file.vocabulary()["residual_scales"];
   std::vector<double> out;
-  for (size_t i = 0; all.is_array() && i < std::min(all.size(), count + 1); ++i) {
+  for (size_t i = 0; all.is_array() && all.size() == count && i < count; ++i) {
     if (all[i].is_number() && all[i] > 0.0 && std::isfinite(all[i].get<double>())) out.push_back(all[i]);
   }
   if (out.size() == count) return out;
