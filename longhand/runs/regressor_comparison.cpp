@@ -24,14 +24,29 @@ std::optional<baselines::Ridge> find_ridge(const tasks::ModelFile& file, const t
   return tasks::read_ridge(path, model);
 }
 
+std::string described_gain(const tasks::Regressor& model) {
+  const std::string& base = model.options().residual_of;
+  if (model.gain() == 0.0F) {
+    return fmt::format("forecast: the {} forecast alone, since what the network adds did not reduce the held-out error",
+                       base);
+  }
+  return fmt::format("forecast: {} forecast plus {:.3g} times what the network adds (chosen on held-out rows)", base,
+                     static_cast<double>(model.gain()));
+}
+
+// What usually helps where a simpler forecast is as good.
+std::string advice(const tasks::Regressor& model, bool of_line) {
+  if (!of_line) return "a longer `window`, more `epochs`, or `residual-of` with that forecast";
+  return model.options().is_linear()
+             ? "more rows, other `inputs`, a smaller `hidden`, or more `dropout`"
+             : "`residual-of` linear, with which the network learns only what the line leaves over";
+}
+
 // What the user should know of the model beside simpler forecasts: lines, or nothing.
 std::vector<std::string> remarks_of(const tasks::Regressor& model, const tasks::RegressionScore& score) {
+  constexpr double kEqual = 1e-4;  // relative difference that is none
   std::vector<std::string> out;
-  if (model.has_gain()) {
-    const double gain = static_cast<double>(model.gain());
-    out.push_back(fmt::format("forecast: {} forecast plus {:.3g} times what the network adds (chosen on held-out rows)",
-                              model.options().residual_of, gain));
-  }
+  if (model.has_gain()) out.push_back(described_gain(model));
   std::string best = "naive";
   double least = score.naive_mse;
   const auto consider = [&](const char* name, const std::optional<double>& mse) {
@@ -41,15 +56,11 @@ std::vector<std::string> remarks_of(const tasks::Regressor& model, const tasks::
   };
   consider("seasonal naive", score.seasonal_naive_mse);
   consider("ridge", score.ridge_mse);
-  if (score.mse < least) return out;
-  const bool of_line = best == "ridge";
-  const char* usual = !of_line ? "a longer `window`, more epochs, or `residual-of` with that forecast"
-                      : model.options().is_linear() ? "more data, other `inputs`, a smaller `hidden`, or more `dropout`"
-                                                    : "`residual-of` linear, which learns only what it leaves over";
+  if (score.mse < least * (1.0 - kEqual)) return out;
   out.push_back(
-      fmt::format("the {} forecast is not worse: mean squared error {:.6g}, of the model {:.6g}; what usually "
-                  "helps: {}",
-                  best, least, score.mse, usual));
+      fmt::format("the model is not better than the {} forecast: mean squared error {:.6g} and {:.6g}; what "
+                  "usually helps: {}",
+                  best, score.mse, least, advice(model, best == "ridge")));
   return out;
 }
 
