@@ -27,6 +27,21 @@ std::vector<std::string> seeds() {
   const std::vector<tasks::ModelFile> two = {one, one};
   tasks::combine<tasks::LanguageModel>(two, path);
   out.push_back(io::read_file(path));
+  tasks::RegressorOptions linear;
+  linear.residual_of = "linear";
+  linear.lstm.hidden = 2;
+  tasks::Regressor regressor(
+      linear, {.inputs = {"a"}, .targets = {"b"}, .input_scales = {{0.0, 1.0}}, .target_scales = {{0.0, 1.0}}});
+  regressor.initialise(1);
+  regressor.set_residual(baselines::Ridge{.columns = {"a", "b"},
+                                          .window = 1,
+                                          .outputs = 1,
+                                          .penalty = 1.0,
+                                          .coefficients = {1.0F, 2.0F},
+                                          .intercept = {0.5F}},
+                         {1.5});
+  regressor.save(path, regressor.parameters().values());
+  out.push_back(io::read_file(path));
   ::unlink(path.c_str());
   return out;
 }
