@@ -325,8 +325,8 @@ TEST(Regressor, LearnsWhatALineLeavesOver) {
   EXPECT_NE(run(folder, {"eval", "plain", "--data", "t.csv"}).out.find("`residual-of` linear"), std::string::npos);
   write_file(folder / "plain/baseline.safetensors", read_file(folder / "plain/model.safetensors"));
   expect_error(run(folder, {"eval", "plain", "--data", "t.csv"}), 1, "expected a baseline");
-  expect_error(run(folder, with(plain, {"--out", "no", "--choose-inputs"})), 2, "`choose-inputs`");
-  expect_error(run(folder, with(plain, {"--out", "no", "--difference", "--residual-of", "linear"})), 2, "`difference`");
+  expect_error(run(folder, with(plain, {"--out", "no", "--choose-inputs"})), 2, "--choose-inputs");
+  expect_error(run(folder, with(plain, {"--out", "no", "--difference", "--residual-of", "linear"})), 2, "--difference");
 }
 
 TEST(Regressor, ReadsWholeSequencesOfDifferentLengths) {
