@@ -111,6 +111,7 @@ class Compare {
                                   .variants = {}};
     if (of_language_models()) comparison.published = set.published;
     comparison.variants = all.run(set.variants);
+    comparison.baselines = all.baselines();
     for (lab::ComparedVariant& variant : comparison.variants) {
       for (lab::ComparedRun& run : variant.runs) run.failure = with_dashes(run.failure);
     }

@@ -1,5 +1,6 @@
 // longhand train: one verb for each task, all with the same way from the line to the folder.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -39,26 +40,6 @@ struct RunControl {
     table.add("json", json, "print the result as a JSON object");
   }
 };
-
-// What is said of losses and metrics: "loss 1.2345 nats, perplexity 3.437", "accuracy 94.51 %, loss 0.2013".
-std::string describe(const std::vector<tasks::Metric>& metrics) {
-  const char* nats = tasks::find_metric(metrics, "perplexity") != nullptr ? " nats" : "";
-  std::string out;
-  for (const tasks::Metric& metric : metrics) {
-    if (metric.name.starts_with("cold_")) continue;  // describe_cold has them
-    if (!out.empty()) out += ", ";
-    if (metric.name == "loss") {
-      out += fmt::format("loss {:.4f}{}", metric.value, nats);
-    } else if (metric.more_is_better && !metric.name.ends_with("r2")) {
-      out += fmt::format("{} {:.2f} %", metric.name, metric.value);
-    } else if (metric.name == "perplexity") {
-      out += fmt::format("perplexity {:.3f}", metric.value);
-    } else {
-      out += fmt::format("{} {:.5g}", metric.name, metric.value);
-    }
-  }
-  return out;
-}
 
 class Train {
  public:
@@ -103,13 +84,20 @@ class Train {
                                  .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
                                  .should_stop = interrupted},
                     .on_saved = end_on_interrupt,
-                    .on_examined = [&](int64_t done, int64_t total) {
-                      if (!examination) {
-                        display.clear();
-                        examination.emplace(std::string(task_.noun) + "s examined", control_.quiet);
-                      }
-                      examination->on_done(static_cast<double>(done), static_cast<double>(total));
-                    }});
+                    .on_examined =
+                        [&](int64_t done, int64_t total) {
+                          if (!examination) {
+                            display.clear();
+                            examination.emplace(std::string(task_.noun) + "s examined", control_.quiet);
+                          }
+                          examination->on_done(static_cast<double>(done), static_cast<double>(total));
+                        },
+                    .on_baseline =
+                        [&] {
+                          display.clear();
+                          examination.reset();
+                          if (!control_.quiet && ::isatty(STDERR_FILENO) != 0) say("fitting the baseline\n");
+                        }});
     display.clear();
     examination.reset();
     if (result.was_complete && !control_.quiet) {
@@ -156,12 +144,12 @@ class Train {
     }
     for (const auto& [option, text] : given_settings_.given()) {
       if (option->name == "epochs" || option->name == "patience" || option->name == "threads" ||
-          option->name == "checkpoint-seconds") {
+          option->name == "checkpoint-seconds" || option->name == "baseline") {
         continue;
       }
       throw usage_error(name() + ": --" + option->name + " cannot change in a resumed run",
-                        "leave it out, or start another run; --epochs, --patience, --threads and "
-                        "--checkpoint-seconds may change");
+                        "leave it out, or start another run; --epochs, --patience, --threads, "
+                        "--checkpoint-seconds and --no-baseline may change");
     }
   }
 
@@ -213,6 +201,7 @@ class Train {
         for (const tasks::Metric& metric : run.findings.cold->bands) out[metric.name] = metric.value;
       }
       for (const tasks::Metric& metric : run.findings.test) out["test_" + metric.name] = metric.value;
+      if (run.findings.baseline) out["baseline"] = runs::to_json(*run.findings.baseline);
       write_json(out.dump());
       return;
     }
@@ -222,17 +211,20 @@ class Train {
         result.outcome == train::Outcome::kOutOfPatience ? " (stopped: no improvement)" : "");
     std::vector<tasks::Metric> training = {{"loss", p.loss()}};
     if (p.has_perplexity) training.push_back({"perplexity", std::exp(p.loss())});
-    put("training   {}, in epoch {}\n", describe(training), p.epoch);
+    put("training   {}, in epoch {}\n", runs::describe_metrics(training), p.epoch);
     if (!result.valid.empty()) {
-      put("held out   {}, in epoch {}, the best\n", describe(result.valid), result.best_epoch);
+      put("held out   {}, in epoch {}, the best\n", runs::describe_metrics(result.valid), result.best_epoch);
     }
-    if (!run.findings.test.empty()) put("test       {}\n", describe(run.findings.test));
+    if (!run.findings.test.empty()) put("test       {}\n", runs::describe_metrics(run.findings.test));
+    const std::optional<runs::BaselineFindings>& baseline = run.findings.baseline;
+    if (baseline) put("baseline   {}\n", runs::describe(*baseline));
     if (run.findings.forecasts) {
       for (const std::string& remark : run.findings.forecasts->remarks) put("{}\n", remark);
     }
     const std::optional<runs::ColdCurve>& cold = run.findings.cold;
     if (cold) put("cold start {}\n", runs::describe_cold(cold->bands));
     put("model      {}\nreport     {}\n", visible(files.model), visible(files.report));
+    if (baseline && !baseline->verdict.empty()) say("note: {}\n", with_dashes(baseline->verdict));
     if (!cold) return;
     if (const std::string note = runs::cold_note(cold->bands, cold->warm_nats); !note.empty())
       say("note: {}\n", with_dashes(note));

@@ -38,7 +38,10 @@ TrainingProgress public_progress(const train::Progress& p) {
 }  // namespace
 
 struct LONGHAND_LOCAL Training::Parts {
-  explicit Parts(Task task) : row(row_of(task)), settings(row.settings()) { settings->add_to(table); }
+  explicit Parts(Task task) : row(row_of(task)), settings(row.settings()) {
+    settings->baseline = false;  // a program that wants it says so
+    settings->add_to(table);
+  }
 
   const Option& option(const std::string& name) const {
     if (const Option* found = table.find(name)) return *found;
@@ -72,11 +75,13 @@ struct LONGHAND_LOCAL Training::Parts {
     }
     inner.should_stop = observer.should_stop;
     const runs::RunResult result = run->train({.folder = folder, .resume = resume, .observer = inner});
-    return {.interrupted = result.training.outcome == train::Outcome::kInterrupted,
-            .progress = public_progress(result.training.progress),
-            .best_epoch = result.training.best_epoch,
-            .valid = measures(result.training.valid),
-            .test = measures(result.findings.test)};
+    return {
+        .interrupted = result.training.outcome == train::Outcome::kInterrupted,
+        .progress = public_progress(result.training.progress),
+        .best_epoch = result.training.best_epoch,
+        .valid = measures(result.training.valid),
+        .test = measures(result.findings.test),
+        .baseline = result.findings.baseline ? measures(result.findings.baseline->metrics) : std::vector<Measure>()};
   }
 
   const runs::TaskRow& row;

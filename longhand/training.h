@@ -47,6 +47,9 @@ struct TrainingResult {
   int64_t best_epoch = 0;      ///< whose model was kept: the last, where nothing is held out
   std::vector<Measure> valid;  ///< of that model
   std::vector<Measure> test;   ///< where test data were given
+  /// Of the simple model that is fitted where `baseline` is set to true, on the test data, or else on the held-out
+  /// data.
+  std::vector<Measure> baseline;
 };
 
 class LONGHAND_API Training {
@@ -87,9 +90,9 @@ class LONGHAND_API Training {
   /// be called again, with another folder.
   TrainingResult run(const std::string& folder, const TrainingObserver& observer = {});
   /// Continues the run in a folder with its settings, to the same bits as if it had not been interrupted. Of what was
-  /// set by name, `epochs`, `patience`, `threads`, `checkpoint-seconds`, `tensorboard` and the names of the data
-  /// replace these settings. Throws a usage error where something else was set, and an input error for a folder without
-  /// a run of this task, or with other data.
+  /// set by name, `epochs`, `patience`, `threads`, `checkpoint-seconds`, `tensorboard`, `baseline` and the names of the
+  /// data replace these settings. Throws a usage error where something else was set, and an input error for a folder
+  /// without a run of this task, or with other data.
   TrainingResult resume(const std::string& folder, const TrainingObserver& observer = {});
 
  private:

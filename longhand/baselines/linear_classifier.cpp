@@ -197,8 +197,7 @@ LinearClassifier LinearClassifier::read(const BaselineFile& file) {
 }
 
 ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* const> texts,
-                                                std::span<const int32_t> of_texts, int64_t classes,
-                                                int64_t max_words) {
+                                                std::span<const int32_t> of_texts, int64_t classes, int64_t max_words) {
   int64_t words = 0;
   for (const data::Words* text : texts) words += static_cast<int64_t>(text->size());
   // Files may be sorted by class, so that texts are left out evenly.

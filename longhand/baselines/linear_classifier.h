@@ -1,5 +1,5 @@
-// A linear classifier of texts: logistic regression, one class against the rest, on TF-IDF weights of words, or of words
-// and pairs of neighbours. docs/baselines.md has its equations.
+// A linear classifier of texts: logistic regression, one class against the rest, on TF-IDF weights of words, or of
+// words and pairs of neighbours. docs/baselines.md has its equations.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,8 @@
 #include "longhand/baselines/linear_crf.h"
 
 #include <algorithm>
+#include <cmath>
 
-#include "longhand/base/unicode.h"
-#include "longhand/base/utf8.h"
 #include "longhand/baselines/word_features.h"
 
 namespace longhand::baselines {

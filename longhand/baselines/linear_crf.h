@@ -17,7 +17,7 @@
 namespace longhand::baselines {
 
 struct LinearCrfOptions {
-  double l2 = 0.1;              ///< of l2 |w|^2, which is added to the sum of the losses
+  double l2 = 0.1;               ///< of l2 |w|^2, which is added to the sum of the losses
   int64_t max_iterations = 150;  ///< of the solver, L-BFGS
   /// What a fit may cost: iterations times words times (100 + 3 K^2), for K labels; 10^9 take about ten seconds on a
   /// core. Of large sets only as many sentences are used, evenly spread, as allow 50 iterations.
@@ -62,9 +62,9 @@ class LinearCrf {
   std::vector<std::string> labels_;  // [K] in the scheme IOB2
   std::vector<uint8_t> allowed_;
   std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> index_;  // features
-  std::vector<int32_t> begin_;        // [F + 1] where the weights of each feature begin
-  std::vector<int32_t> label_of_;     // of each of these weights
-  std::vector<double> weights_;       // those, then transitions [K, K], start [K] and end [K]
+  std::vector<int32_t> begin_;     // [F + 1] where the weights of each feature begin
+  std::vector<int32_t> label_of_;  // of each of these weights
+  std::vector<double> weights_;    // those, then transitions [K, K], start [K] and end [K]
 };
 
 }  // namespace longhand::baselines

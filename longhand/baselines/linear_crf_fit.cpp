@@ -1,4 +1,5 @@
-// How the weights of a linear-chain CRF are fitted: L-BFGS (liblbfgs) on the likelihood, whose gradients nn/crf.h gives.
+// How the weights of a linear-chain CRF are fitted: L-BFGS (liblbfgs) on the likelihood, whose gradients nn/crf.h
+// gives.
 #include <lbfgs.h>
 
 #include <algorithm>
@@ -12,11 +13,12 @@
 namespace longhand::baselines {
 namespace {
 
-constexpr int64_t kBatch = 64;             // sentences side by side
+constexpr int64_t kBatch = 64;              // sentences side by side
 constexpr double kFewestIterations = 50.0;  // that a large set has to allow
 
 // As many sentences, evenly spread, as the budget allows.
-std::vector<const data::TaggedSentence*> affordable(std::span<const data::TaggedSentence> sentences, double most_words) {
+std::vector<const data::TaggedSentence*> affordable(std::span<const data::TaggedSentence> sentences,
+                                                    double most_words) {
   double words = 0.0;
   for (const data::TaggedSentence& sentence : sentences) words += static_cast<double>(sentence.words.size());
   const double share = std::min(1.0, most_words / std::max(words, 1.0));
@@ -127,7 +129,8 @@ void LinearCrfFit::declare_weights() {
 void LinearCrfFit::make_batches() {
   std::vector<size_t> order(sentences_.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return labels_[a].size() < labels_[b].size(); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return labels_[a].size() < labels_[b].size(); });
   for (size_t begin = 0; begin < order.size(); begin += kBatch) {
     Batch batch;
     const size_t end = std::min(order.size(), begin + kBatch), rows = end - begin;
@@ -157,19 +160,16 @@ double LinearCrfFit::batch_loss(const Batch& batch, const double* weights, doubl
     }
   }
   double* d_transitions = gradient + model_.label_of_.size();
-  nn::crf_loss<double>(model_.chain(weights),
-                       {.steps = batch.steps,
-                        .batch = B,
-                        .lengths = batch.lengths.data(),
-                        .scores = scores_.data(),
-                        .stride = K},
-                       {.targets = batch.labels.data(),
-                        .loss = losses_.data(),
-                        .d_scores = d_scores_.data(),
-                        .d_transitions = d_transitions,
-                        .d_start = d_transitions + K * K,
-                        .d_end = d_transitions + K * K + K},
-                       pool_);
+  nn::crf_loss<double>(
+      model_.chain(weights),
+      {.steps = batch.steps, .batch = B, .lengths = batch.lengths.data(), .scores = scores_.data(), .stride = K},
+      {.targets = batch.labels.data(),
+       .loss = losses_.data(),
+       .d_scores = d_scores_.data(),
+       .d_transitions = d_transitions,
+       .d_start = d_transitions + K * K,
+       .d_end = d_transitions + K * K + K},
+      pool_);
   for (int64_t b = 0; b < B; ++b) {
     const auto& features = features_[batch.sentences[static_cast<size_t>(b)]];
     for (size_t t = 0; t < features.size(); ++t) {
@@ -201,9 +201,8 @@ void LinearCrfFit::run(int64_t iterations) {
   how.max_iterations = static_cast<int>(iterations);
   how.past = 10;
   how.delta = 1e-5;  // the loss fell by less than this share in the last ten iterations
-  const auto evaluate = [](void* self, const lbfgsfloatval_t* weights, lbfgsfloatval_t* gradient, int, lbfgsfloatval_t) {
-    return static_cast<LinearCrfFit*>(self)->loss(weights, gradient);
-  };
+  const auto evaluate = [](void* self, const lbfgsfloatval_t* weights, lbfgsfloatval_t* gradient, int,
+                           lbfgsfloatval_t) { return static_cast<LinearCrfFit*>(self)->loss(weights, gradient); };
   // Its arrays have to be its own: it reads whole vector registers.
   const auto n = static_cast<int>(model_.weights_.size());
   lbfgsfloatval_t* weights = ::lbfgs_malloc(n);

@@ -28,8 +28,8 @@ double Ngram::Level::interpolate(int32_t context, int32_t node, double shorter) 
   return kept * inverse + rest[static_cast<size_t>(context)] * shorter;
 }
 
-// The discounts of Chen and Goodman (1999), from how many counts are 1, 2, 3 and 4. Small texts and low orders have none
-// of some; half of the count is then taken of 1 and 2, and 1.5 of more.
+// The discounts of Chen and Goodman (1999), from how many counts are 1, 2, 3 and 4. Small texts and low orders have
+// none of some; half of the count is then taken of 1 and 2, and 1.5 of more.
 void Ngram::Level::smooth() {
   double n[5] = {};
   for (const int32_t count : counts) n[std::min<int32_t>(count, 4)] += count <= 4 ? 1.0 : 0.0;

@@ -1,5 +1,5 @@
-// An n-gram language model with interpolated modified Kneser-Ney smoothing (Kneser and Ney 1995; Chen and Goodman 1999),
-// over the same symbols as a language model: what counting alone predicts. docs/baselines.md has its equations.
+// An n-gram language model with interpolated modified Kneser-Ney smoothing (Kneser and Ney 1995; Chen and Goodman
+// 1999), over the same symbols as a language model: what counting alone predicts. docs/baselines.md has its equations.
 #pragma once
 
 #include <cstdint>

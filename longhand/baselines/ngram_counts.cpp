@@ -67,8 +67,8 @@ std::vector<int32_t> NgramCounts::sorted_places(int64_t length) const {
   };
   std::vector<int32_t> places;
   for_each_place(length, [&](size_t i) { places.push_back(static_cast<int32_t>(i)); });
-  places = sort(places, static_cast<size_t>(model_.symbols_.count),
-                [&](size_t i) { return corpus_.symbols[i + last]; });
+  places =
+      sort(places, static_cast<size_t>(model_.symbols_.count), [&](size_t i) { return corpus_.symbols[i + last]; });
   return sort(places, model_.levels_.back().symbols.size(), [&](size_t i) { return nodes_[i]; });
 }
 
@@ -100,8 +100,8 @@ void NgramCounts::lengthen() {
   nodes_ = std::move(longer);
 }
 
-// In the place of its occurrences, a shorter n-gram counts how many different symbols come before it. The beginning of a
-// sequence, which nothing comes before, counts each time.
+// In the place of its occurrences, a shorter n-gram counts how many different symbols come before it. The beginning of
+// a sequence, which nothing comes before, counts each time.
 void NgramCounts::count_predecessors(const std::vector<int32_t>& firsts) {
   Ngram::Level& level = model_.levels_.back();
   occurrences_ = std::exchange(level.counts, std::vector<int32_t>(level.symbols.size(), 0));

@@ -9,7 +9,7 @@
 namespace longhand::baselines {
 namespace {
 
-constexpr int64_t kRare = 10;      // the most occurrences of a word whose ending counts (as in Brants 2000)
+constexpr int64_t kRare = 10;         // the most occurrences of a word whose ending counts (as in Brants 2000)
 constexpr size_t kLongestEnding = 5;  // characters
 
 // "C" or "c" and the ending, for endings of 1, 2, ... characters that are shorter than the word.
@@ -45,7 +45,7 @@ std::map<std::string, std::string> most_frequent(const Counts& counts) {
 
 }  // namespace
 
-TagFrequency TagFrequency::fit(const std::vector<data::TaggedSentence>& sentences) {
+TagFrequency TagFrequency::fit(std::span<const data::TaggedSentence> sentences) {
   Counts words, endings, shapes, all;
   for (const data::TaggedSentence& sentence : sentences) {
     for (size_t i = 0; i < sentence.words.size(); ++i) {
@@ -89,8 +89,8 @@ std::vector<std::string> TagFrequency::tag(const std::vector<std::string>& words
 
 void TagFrequency::write(BaselineWriter& out) const {
   out.add("most_frequent", most_frequent_);
-  for (const auto& [name, table] : {std::pair("words", &words_), std::pair("endings", &endings_),
-                                    std::pair("shapes", &shapes_)}) {
+  for (const auto& [name, table] :
+       {std::pair("words", &words_), std::pair("endings", &endings_), std::pair("shapes", &shapes_)}) {
     std::vector<std::string> keys, tags;
     for (const auto& [key, tag] : *table) {
       keys.push_back(key);
@@ -104,8 +104,8 @@ void TagFrequency::write(BaselineWriter& out) const {
 TagFrequency TagFrequency::read(const BaselineFile& file) {
   TagFrequency out;
   out.most_frequent_ = file.text("most_frequent");
-  for (const auto& [name, table] : {std::pair("words", &out.words_), std::pair("endings", &out.endings_),
-                                    std::pair("shapes", &out.shapes_)}) {
+  for (const auto& [name, table] :
+       {std::pair("words", &out.words_), std::pair("endings", &out.endings_), std::pair("shapes", &out.shapes_)}) {
     const std::vector<std::string> keys = file.texts(name), tags = file.texts(std::string(name) + ".tags");
     file.expect(keys.size() == tags.size(), "a tag for each of '" + std::string(name) + "'");
     for (size_t i = 0; i < keys.size(); ++i) table->emplace(keys[i], tags[i]);

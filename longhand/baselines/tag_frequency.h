@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ class TagFrequency {
   static constexpr const char* kKind = "tag_frequency";
 
   /// Of equally frequent tags the one that is first in the order of bytes counts. Throws an input error for no words.
-  static TagFrequency fit(const std::vector<data::TaggedSentence>& sentences);
+  static TagFrequency fit(std::span<const data::TaggedSentence> sentences);
 
   const std::string& tag(const std::string& word) const;
   std::vector<std::string> tag(const std::vector<std::string>& words) const;

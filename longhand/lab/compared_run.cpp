@@ -73,7 +73,8 @@ int train_here(const runs::TaskRow& task, const runs::Settings& settings, runs::
               {"tokens_per_second", static_cast<double>(p.total_count) / p.seconds},
               {"seconds", p.seconds},
               {"units", units.units},
-              {"distinct_units", units.distinct}};
+              {"distinct_units", units.distinct},
+              {"baseline_key", run->baseline_key()}};
     if (!done.training.valid.empty()) {
       result["valid_loss"] = tasks::find_metric(done.training.valid, "loss")->value;
       const tasks::Metric& measure = done.training.valid.front();
@@ -172,7 +173,39 @@ void read_result(const std::string& folder, const std::string& key, ComparedOutc
   out.run.seconds = result.at("seconds");
   out.units = result.at("units");
   out.distinct_units = result.at("distinct_units");
+  out.baseline_key = result.value("baseline_key", "");
   out.run.curve = read_curve(folder);
+}
+
+// What the child does for a baseline.
+int measure_here(const runs::TaskRow& task, const runs::Settings& settings, runs::Sources& sources,
+                 const std::string& path, const ProcessObserver& of_process) {
+  if (of_process.on_saved) of_process.on_saved();
+  const std::unique_ptr<runs::Run> run = task.run(settings, sources);
+  const std::optional<runs::BaselineFindings> found = run->measure_baseline("");
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+  if (found) {
+    const tasks::Metric* loss = tasks::find_metric(found->metrics, "loss");
+    out = {{"name", found->name}, {"measure", found->metrics.front().value}, {"valid_loss", nullptr}};
+    if (loss != nullptr) out["valid_loss"] = loss->value;
+  }
+  io::write_file(path, out.dump(2) + "\n");
+  return 0;
+}
+
+std::optional<ComparedBaseline> read_baseline(const std::string& path) {
+  if (!io::exists(path)) return std::nullopt;
+  const nlohmann::json found = nlohmann::json::parse(io::read_file(path), nullptr, false);
+  if (!found.is_object() || !found.contains("name") || !found["name"].is_string()) return std::nullopt;
+  ComparedBaseline out;
+  out.name = found["name"];
+  const auto number = [&](const char* key) {
+    return found.contains(key) && found[key].is_number() ? std::optional<double>(found[key].get<double>())
+                                                         : std::nullopt;
+  };
+  out.valid_loss = number("valid_loss");
+  out.valid_measure = number("measure");
+  return out;
 }
 
 // What was done here before, unless its files are damaged: then it is done again.
@@ -206,6 +239,15 @@ std::string reason(int status, const std::string& folder) {
 }
 
 }  // namespace
+
+std::optional<ComparedBaseline> baseline_in_process(const runs::TaskRow& task, const runs::Settings& settings,
+                                                    runs::Sources& sources, const std::string& path,
+                                                    const ProcessObserver& observer) {
+  if (io::exists(path)) return read_baseline(path);
+  rusage usage{};
+  wait_for(start([&] { return measure_here(task, settings, sources, path, observer); }), observer.interrupted, usage);
+  return read_baseline(path);
+}
 
 ComparedOutcome run_in_process(const runs::TaskRow& task, const runs::Settings& settings, runs::Sources& sources,
                                const std::string& folder, const std::string& key, const ProcessObserver& observer) {

@@ -14,6 +14,7 @@ struct ComparedOutcome {
   ComparedRun run;
   bool was_done = false;                  ///< found on the disk
   int64_t units = 0, distinct_units = 0;  ///< of the first layer, after training
+  std::string baseline_key{};             ///< what the baseline is made of (runs::Run::baseline_key); empty: none
 };
 
 /// What happens beside the training, in the process that is named.
@@ -29,5 +30,11 @@ struct ProcessObserver {
 /// be started.
 ComparedOutcome run_in_process(const runs::TaskRow& task, const runs::Settings& settings, runs::Sources& sources,
                                const std::string& folder, const std::string& key, const ProcessObserver& observer);
+
+/// Fits the baseline of the data that these settings name, in a process of its own, without training, or reads what
+/// was found there before: a file of JSON. Nothing where the task has none, or nothing is held out, or it failed.
+std::optional<ComparedBaseline> baseline_in_process(const runs::TaskRow& task, const runs::Settings& settings,
+                                                    runs::Sources& sources, const std::string& path,
+                                                    const ProcessObserver& observer);
 
 }  // namespace longhand::lab

@@ -133,9 +133,22 @@ nlohmann::ordered_json to_json(const RunComparison& comparison) {
                         {"summary", summary(variant, comparison)},
                         {"runs", std::move(runs)}});
   }
+  Json baselines = Json::array();
+  for (const ComparedBaseline& baseline : comparison.baselines) {
+    Json names = Json::array();
+    for (const std::string& name : baseline.variants) names.push_back(text(name));
+    Json row = {
+        {"name", text(baseline.name)}, {"variants", std::move(names)}, {"valid_loss", number(baseline.valid_loss)}};
+    if (comparison.has_perplexity) row["valid_perplexity"] = number(perplexity(baseline.valid_loss));
+    if (const Measure measure = measure_of(comparison); measure.name != "loss") {
+      row["valid_" + measure.name] = number(baseline.valid_measure);
+    }
+    baselines.push_back(std::move(row));
+  }
   return {{"title", text(comparison.title)},     {"command", text(comparison.command)},
           {"machine", text(comparison.machine)}, {"common", options_json(comparison.common)},
-          {"published", std::move(published)},   {"variants", std::move(variants)}};
+          {"published", std::move(published)},   {"variants", std::move(variants)},
+          {"baselines", std::move(baselines)}};
 }
 
 std::string to_csv(const RunComparison& comparison) {

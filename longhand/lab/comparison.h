@@ -58,6 +58,14 @@ struct PublishedRow {
   double perplexity = 0.0;
 };
 
+/// The simple model that all variants with the same data are compared with, on the held-out data.
+struct ComparedBaseline {
+  std::string name;
+  std::vector<std::string> variants;    ///< whose data it was fitted on
+  std::optional<double> valid_loss;     ///< where it has one
+  std::optional<double> valid_measure;  ///< the variants' measure
+};
+
 /// Texts may hold any characters; every form of output escapes them in its way.
 struct RunComparison {
   std::string title;
@@ -68,6 +76,7 @@ struct RunComparison {
   std::vector<std::pair<std::string, std::string>> common;  ///< options of all variants
   std::vector<PublishedRow> published;
   std::vector<ComparedVariant> variants;
+  std::vector<ComparedBaseline> baselines{};  ///< one for each data set
 };
 
 /// What several seeds gave.

@@ -86,7 +86,7 @@ std::string swatch(int variant) {
 
 std::string row_html(const TableRow& row, size_t columns, int variant) {
   std::string html = row.best ? "<tr class=best><th scope=row>" : "<tr><th scope=row>";
-  if (!row.published) html += swatch(variant);
+  if (!row.published && !row.baseline) html += swatch(variant);
   html += io::escape_html(row.name) + (row.best ? " *" : "");
   if (row.published) html += "<small>published, on another machine</small>";
   if (row.cells.empty()) {
@@ -110,7 +110,10 @@ std::string table_html(const ComparisonTable& table) {
   }
   html += "</tr></thead><tbody>\n";
   int variant = 0;
-  for (const TableRow& row : table.rows) html += row_html(row, table.columns.size(), row.published ? 0 : variant++);
+  for (const TableRow& row : table.rows) {
+    const bool is_variant = !row.published && !row.baseline;
+    html += row_html(row, table.columns.size(), is_variant ? variant++ : 0);
+  }
   html += "</tbody></table></div>\n<p class=soft>";
   for (const std::string& note : table.notes)
     html += (&note == &table.notes.front() ? "" : "; ") + io::escape_html(note);

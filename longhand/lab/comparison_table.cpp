@@ -95,6 +95,28 @@ TableRow row_of(const PublishedRow& published, bool held_out) {
   return row;
 }
 
+// Training loss, speed and size are not of interest.
+TableRow row_of(const ComparedBaseline& baseline, const RunComparison& comparison, const Measure& measure) {
+  TableRow row{.name = "baseline: " + one_line(baseline.name), .baseline = true, .cells = {}, .remark = {}};
+  row.cells.push_back({kNothing, ""});
+  const auto add = [&](const std::optional<double>& value, const auto& format) {
+    row.cells.push_back({value ? format(*value) : kNothing, ""});
+  };
+  add(baseline.valid_loss, loss_text);
+  if (comparison.has_perplexity) {
+    add(baseline.valid_loss, [](double nats) { return perplexity_text(std::exp(nats)); });
+  } else if (measure.name != "loss") {
+    add(baseline.valid_measure, [&](double value) { return measure_text(measure, value); });
+  }
+  row.cells.insert(row.cells.end(), 3, {kNothing, ""});
+  if (comparison.baselines.size() > 1) {
+    for (const std::string& name : baseline.variants) {
+      row.remark += (row.remark.empty() ? "with the data of " : ", ") + one_line(name);
+    }
+  }
+  return row;
+}
+
 // The row of the best median; null if there is nothing to compare.
 const ComparedVariant* best_of(const RunComparison& comparison, bool held_out, const Measure& measure) {
   const ComparedVariant* best = nullptr;
@@ -111,6 +133,25 @@ const ComparedVariant* best_of(const RunComparison& comparison, bool held_out, c
     }
   }
   return with_figures > 1 ? best : nullptr;
+}
+
+// That a baseline is better than all variants with its data; empty where none is.
+std::string lost_to_baseline(const RunComparison& comparison, const Measure& measure) {
+  for (const ComparedBaseline& baseline : comparison.baselines) {
+    const std::optional<double> simple = baseline.valid_measure ? baseline.valid_measure : baseline.valid_loss;
+    if (!simple || !(measure.name != "loss" ? baseline.valid_measure : baseline.valid_loss)) continue;
+    bool any = false, beaten = false;
+    for (const ComparedVariant& variant : comparison.variants) {
+      const bool same_data =
+          std::find(baseline.variants.begin(), baseline.variants.end(), variant.name) != baseline.variants.end();
+      if (!same_data || valid_measures(variant).empty()) continue;
+      const double median = spread(valid_measures(variant)).median;
+      any = true;
+      beaten = beaten || (measure.more_is_better ? median > *simple : median < *simple);
+    }
+    if (any && !beaten) return "no variant is better than the baseline by the held-out " + measure.name;
+  }
+  return "";
 }
 
 }  // namespace
@@ -192,11 +233,15 @@ ComparisonTable make_table(const RunComparison& comparison) {
     table.rows.back().best = &variant == best;
     several = several || finished(variant).size() > 1;
   }
+  for (const ComparedBaseline& baseline : comparison.baselines) {
+    if (held_out) table.rows.push_back(row_of(baseline, comparison, measure));
+  }
   if (best != nullptr) {
     table.notes.push_back(fmt::format("* the {} {} {}", measure.more_is_better ? "highest" : "lowest",
                                       held_out ? "held-out" : "training", measure.name));
   }
   table.notes.push_back("time: training only; MiB: peak memory of the process");
+  if (const std::string lost = lost_to_baseline(comparison, measure); !lost.empty()) table.notes.push_back(lost);
   if (several) table.notes.push_back("median over the seeds, and range from the lowest to the highest");
   if (!comparison.published.empty()) {
     table.notes.push_back("published figures were measured on other machines, and perhaps on other texts");

@@ -18,6 +18,7 @@ struct TableRow {
   std::string name;
   bool published = false;
   bool best = false;
+  bool baseline = false;         ///< a simple model, no variant
   std::vector<TableCell> cells;  ///< one a column; none where no run has figures
   std::string remark;            ///< "2 of 3 seeds failed: why", and the variant's note; may be empty
 };

@@ -8,6 +8,7 @@
 #include "longhand/base/error.h"
 #include "longhand/fetch/sha256.h"
 #include "longhand/io/config.h"
+#include "longhand/io/file.h"
 #include "longhand/version.h"
 
 namespace longhand::lab {
@@ -68,6 +69,7 @@ ComparedOutcome VariantRuns::one(const Variant& variant, int64_t seed) {
     table.set(*table.find(name), value, variant.name + ": " + name);
   }
   settings->seed += seed;
+  settings->baseline = false;  // one for all
   ComparedOutcome outcome;
   try {
     // All that the run is made of: so that it is found again, and never taken for another.
@@ -82,8 +84,28 @@ ComparedOutcome VariantRuns::one(const Variant& variant, int64_t seed) {
     outcome.run.failure = e.what();
   }
   any_done_ = any_done_ || outcome.run.failure.empty();
+  if (outcome.run.failure.empty() && !outcome.baseline_key.empty()) {
+    SameData& same = same_data_[outcome.baseline_key];
+    if (same.settings == nullptr) same.settings = settings->copy();
+    if (same.variants.empty() || same.variants.back() != variant.name) same.variants.push_back(variant.name);
+  }
   if (options_.on_run) options_.on_run(variant, *settings, outcome);
   return outcome;
+}
+
+std::vector<ComparedBaseline> VariantRuns::baselines() {
+  std::vector<ComparedBaseline> out;
+  if (!settings_.baseline || same_data_.empty()) return out;
+  io::make_folder(options_.folder + "/baselines");
+  for (const auto& [key, same] : same_data_) {
+    if (interrupted()) break;
+    std::optional<ComparedBaseline> found = baseline_in_process(
+        task_, *same.settings, sources_, options_.folder + "/baselines/" + key + ".json", options_.process);
+    if (!found) continue;
+    found->variants = same.variants;
+    out.push_back(std::move(*found));
+  }
+  return out;
 }
 
 ComparedVariant VariantRuns::all_seeds(Variant variant) {

@@ -33,6 +33,8 @@ class VariantRuns {
   void check_data();
   /// Runs all variants, until `process.interrupted` says stop. Runs that are in the folder are used again.
   std::vector<ComparedVariant> run(const std::vector<Variant>& variants);
+  /// The baselines of the data that the variants were trained on, each fitted once: after `run`.
+  std::vector<ComparedBaseline> baselines();
   /// Whether any run did not fail.
   bool any_done() const { return any_done_; }
 
@@ -49,6 +51,12 @@ class VariantRuns {
   VariantRunsOptions options_;
   bool any_done_ = false;
   std::map<std::string, std::string> data_marks_;
+  // Variants that have the same data: the first one's settings, and the names of all.
+  struct SameData {
+    std::unique_ptr<runs::Settings> settings;
+    std::vector<std::string> variants;
+  };
+  std::map<std::string, SameData> same_data_;  // by the key of the baseline
 };
 
 }  // namespace longhand::lab

@@ -7,7 +7,9 @@
 #include "longhand/base/format.h"
 #include "longhand/base/unicode.h"
 #include "longhand/runs/registry.h"
+#include "longhand/runs/task_baselines.h"
 #include "longhand/tasks/classifier_task.h"
+#include "longhand/tasks/fingerprint.h"
 
 namespace longhand::runs {
 namespace {
@@ -30,11 +32,14 @@ class ClassifierSettings : public TaskSettings<ClassifierSettings, tasks::Classi
 class ClassifierRun : public Run {
  public:
   ClassifierRun(const ClassifierSettings& settings, Sources& sources);
+  std::optional<BaselineFindings> measure_baseline(const std::string& path) override;
+  std::string baseline_key() override;
 
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
+  const char* baseline_advice() const override { return kClassifierAdvice; }
 
   ClassifierSettings settings_;
   std::unique_ptr<tasks::Classifier> model_;
@@ -155,12 +160,33 @@ void ClassifierRun::examine(const std::string& folder, Findings& findings, const
   findings.test = examine_classes(*kept, tasks::LabelledCorpus(*kept, test_), workspace, on_done, findings).metrics();
 }
 
+std::optional<BaselineFindings> ClassifierRun::measure_baseline(const std::string& path) {
+  if (test_.empty() && !task_->has_validation()) return std::nullopt;
+  const ClassifierBaseline baseline = ClassifierBaseline::fit(*model_, task_->train());
+  if (!path.empty()) baseline.write(path, *model_);
+  BaselineFindings out = test_.empty() ? baseline.measure(*model_, task_->valid())
+                                       : baseline.measure(*model_, tasks::LabelledCorpus(*model_, test_));
+  out.measured = test_.empty() ? "held-out data" : "test data";
+  return out;
+}
+
+std::string ClassifierRun::baseline_key() {
+  if (test_.empty() && !task_->has_validation()) return "";
+  tasks::TextHash hash;
+  for (const std::string& part :
+       {task_->train().fingerprint(), task_->valid().fingerprint(), tasks::LabelledCorpus(*model_, test_).fingerprint(),
+        model_->options().split.split, std::string(model_->options().words.lowercase ? "lower" : "as it is")}) {
+    hash.add(part);
+  }
+  return fmt::format("texts-{:016x}", hash.value());
+}
+
 int64_t confused(const tasks::ClassScore& score, int64_t gold, int64_t found) {
   const auto at = score.confusion.find({gold, found});
   return at == score.confusion.end() ? 0 : at->second;
 }
 
-std::string class_json(const tasks::ClassScore& score, const std::vector<std::string>& classes) {
+nlohmann::ordered_json class_json(const tasks::ClassScore& score, const std::vector<std::string>& classes) {
   constexpr int64_t kMostInMatrix = 1000;
   nlohmann::ordered_json out = {{"accuracy", score.accuracy()},  {"macro_f1", score.macro_f1()},
                                 {"nats_per_text", score.loss()}, {"texts", score.texts},
@@ -171,7 +197,7 @@ std::string class_json(const tasks::ClassScore& score, const std::vector<std::st
     for (int64_t j = 0; j < score.K; ++j) row.push_back(confused(score, k, j));
     out["confusion"].push_back(row);
   }
-  return out.dump();
+  return out;
 }
 
 std::string class_lines(const tasks::ClassScore& score, const std::vector<std::string>& names) {
@@ -216,8 +242,15 @@ Evaluation evaluate_classifier(const tasks::ModelFile& file, const EvaluateOptio
       options.examine ? examine_classes(*model, corpus, workspace, options.on_done, out.findings)
                       : tasks::evaluate(*model, corpus, workspace, {.on_text = {}, .on_done = options.on_done});
   out.findings.test = score.metrics();
+  nlohmann::ordered_json json = class_json(score, model->classes());
   out.text = class_lines(score, model->classes());
-  out.json = class_json(score, model->classes());
+  if (const std::string beside = baseline_beside(file.path()); !beside.empty()) {
+    BaselineFindings baseline = ClassifierBaseline::read(beside, *model).measure(*model, corpus);
+    judge(baseline, out.findings.test, kClassifierAdvice);
+    out.text += fmt::format("\nbaseline        {}\n", describe(baseline));
+    add_baseline(std::move(baseline), json, out);
+  }
+  out.json = json.dump();
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "longhand/tasks/language_model.h"
 
@@ -23,6 +24,12 @@ void EvaluateOptions::add_to(OptionTable& table) {
   table.begin_group("Tags");
   table.add("strict", strict,
             "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");
+}
+
+void add_baseline(BaselineFindings baseline, nlohmann::ordered_json& json, Evaluation& evaluation) {
+  json["baseline"] = to_json(baseline);
+  if (!baseline.verdict.empty()) evaluation.note += (evaluation.note.empty() ? "" : "\n      ") + baseline.verdict;
+  evaluation.findings.baseline = std::move(baseline);
 }
 
 std::string format_nats(double loss) { return std::isfinite(loss) ? fmt::format("{:.6f}", loss) : "none"; }

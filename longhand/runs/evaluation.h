@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ struct Evaluation {
 /// Predictions of any program with their gold tags, a file as data::score_predictions reads it, as conlleval counts
 /// them.
 Evaluation evaluate_predictions(std::string_view text, const std::string& source);
+
+/// Adds a baseline to an evaluation: to its JSON, its findings and, where the model is not better, its note.
+void add_baseline(BaselineFindings baseline, nlohmann::ordered_json& json, Evaluation& evaluation);
 
 /// A mean loss; "none" where nothing was measured.
 std::string format_nats(double loss);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "longhand/runs/baseline.h"
 #include "longhand/runs/classifier_findings.h"
 #include "longhand/runs/language_findings.h"
 #include "longhand/runs/regressor_findings.h"
@@ -24,6 +25,7 @@ struct Findings {
   std::optional<ClassFindings> classes{};
   std::optional<TagFindings> tags{};
   std::optional<LineFindings> lines{};
+  std::optional<BaselineFindings> baseline{};  ///< on the same data, once it is fitted
 };
 
 }  // namespace longhand::runs

@@ -1,11 +1,14 @@
 // Language models: settings, run, evaluation.
 #include <fmt/core.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/runs/registry.h"
+#include "longhand/runs/task_baselines.h"
+#include "longhand/tasks/fingerprint.h"
 #include "longhand/tasks/language_model_task.h"
 
 namespace longhand::runs {
@@ -33,12 +36,15 @@ class LanguageSettings : public TaskSettings<LanguageSettings, tasks::LanguageMo
 class LanguageRun : public Run {
  public:
   LanguageRun(const LanguageSettings& settings, Sources& sources);
+  std::optional<BaselineFindings> measure_baseline(const std::string& path) override;
+  std::string baseline_key() override;
 
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
   Findings look(const std::string& folder, const train::TrainResult& result) override;
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
+  const char* baseline_advice() const override { return kLanguageAdvice; }
   data::Corpus other_text(const std::string& normalised, const std::string& source);
   data::Corpus held_out(data::Corpus& corpus, const std::string& valid_text);
   void check_size(const data::Corpus& corpus) const;
@@ -178,6 +184,31 @@ void LanguageRun::examine(const std::string& folder, Findings& findings, const t
   findings.lines = first_lines.findings();
 }
 
+std::optional<BaselineFindings> LanguageRun::measure_baseline(const std::string& path) {
+  const bool tested = !test_.symbols.empty();
+  if (!tested && !task_->has_validation()) return std::nullopt;
+  const LanguageBaseline baseline = LanguageBaseline::fit(*model_, task_->train(), task_->valid());
+  if (!path.empty()) baseline.write(path, *model_);
+  BaselineFindings out = baseline.measure(tested ? test_ : task_->valid());
+  out.measured = tested ? "test data" : "held-out data";
+  return out;
+}
+
+std::string LanguageRun::baseline_key() {
+  if (test_.symbols.empty() && !task_->has_validation()) return "";
+  tasks::TextHash hash;
+  for (int32_t v = 0; v < model_->vocabulary().size(); ++v) hash.add(model_->vocabulary().symbol(v));
+  for (const data::Corpus* corpus :
+       std::initializer_list<const data::Corpus*>{&task_->train(), &task_->valid(), &test_}) {
+    const auto bytes = [](const auto& numbers) {
+      return std::string_view(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(numbers[0]));
+    };
+    hash.add(bytes(corpus->symbols));
+    hash.add(bytes(corpus->starts));
+  }
+  return fmt::format("ngram-{:016x}", hash.value());
+}
+
 // A text with the vocabulary of the training text.
 data::Corpus LanguageRun::other_text(const std::string& normalised, const std::string& source) {
   data::Corpus corpus =
@@ -291,9 +322,20 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   lines += fmt::format("sequences           {}\ntotal nats          {:.2f}\n",
                        format_count(static_cast<double>(score.sequences)), score.total_nats);
   if (!cold.nats.empty()) lines += fmt::format("cold start          {}\n", describe_cold(cold.bands));
+  out.note = cold_note(cold.bands, score.nats_per_symbol());
+  if (const std::string beside = baseline_beside(file.path()); !beside.empty()) {
+    BaselineFindings baseline = LanguageBaseline::read(beside, *model).measure(corpus);
+    judge(baseline, {{"loss", score.nats_per_symbol()}}, kLanguageAdvice);
+    const double nats = baseline.metrics.front().value;
+    lines += fmt::format("baseline            {:.6f} nats per symbol, perplexity {:.4f}: {}\n", nats, std::exp(nats),
+                         baseline.name);
+    baseline.metrics = {{"nats_per_symbol", nats},
+                        {"perplexity", std::exp(nats)},
+                        {"bits_per_character", score.bits_per_character() * nats / score.nats_per_symbol()}};
+    add_baseline(std::move(baseline), json, out);
+  }
   out.text = std::move(lines);
   out.json = json.dump();
-  out.note = cold_note(cold.bands, score.nats_per_symbol());
   return out;
 }
 

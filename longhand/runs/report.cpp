@@ -159,6 +159,26 @@ std::string metric_figures(const std::vector<tasks::Metric>& metrics) {
   return html + "</dl>\n";
 }
 
+// The model's figures beside those of the baseline.
+std::string baseline_section(const BaselineFindings& baseline, const std::vector<tasks::Metric>& model) {
+  std::string html =
+      "<h2>Baseline</h2><p class=soft>" + io::escape_html(baseline.name) +
+      (baseline.note.empty() ? "" : "; " + io::escape_html(baseline.note)) +
+      (baseline.measured.empty() ? "" : ", on the " + io::escape_html(baseline.measured)) +
+      ".</p><div class=scroll><table class=plain><thead><tr><th></th><th>model</th><th>baseline</th></tr>"
+      "</thead><tbody>";
+  for (const tasks::Metric& metric : baseline.metrics) {
+    const tasks::Metric* ours = tasks::find_metric(model, metric.name);
+    std::string name = metric.name;
+    std::replace(name.begin(), name.end(), '_', ' ');
+    html += fmt::format("<tr><th>{}</th><td>{}</td><td>{:.5g}</td></tr>", io::escape_html(name),
+                        ours == nullptr ? "–" : fmt::format("{:.5g}", ours->value), metric.value);
+  }
+  html += "</tbody></table></div>";
+  if (!baseline.verdict.empty()) html += "<p>" + io::escape_html(baseline.verdict) + ".</p>";
+  return html + "\n";
+}
+
 // What is of the task, and was asked of data that were held out.
 std::string examination(const Findings& findings) {
   std::string html;
@@ -177,13 +197,15 @@ std::string foot(const std::string& command) {
 
 }  // namespace
 
-void write_report(const std::string& folder, const Findings& findings, const std::string& command) {
+void write_report(const std::string& folder, const Findings& findings, const std::string& command,
+                  const std::vector<tasks::Metric>& held_out) {
   const Rows rows = read_metrics(folder + "/metrics.jsonl");
   const std::string name = std::filesystem::path(folder + "/").parent_path().filename().string();
   std::string html = io::page_start("Training run: " + io::shortened(name, kLongestTitle), pages_style());
   if (!rows.empty()) html += head_figures(rows) + charts(rows);
   if (findings.cold) html += page_of(*findings.cold);
   if (!findings.test.empty()) html += "<h2>Test</h2>" + metric_figures(findings.test);
+  if (findings.baseline) html += baseline_section(*findings.baseline, findings.test.empty() ? held_out : findings.test);
   if (const std::string found = examination(findings); !found.empty()) {
     html += "<p class=soft>The sections below are of the " + io::escape_html(findings.examined) +
             ", which the model was not trained on.</p>\n" + found;
@@ -201,6 +223,7 @@ void write_evaluation_report(const std::string& path, const EvaluationSubject& s
     html += "<p class=soft>" + io::isolated(io::shortened(subject.data, kLongestDescription)) + "</p>\n";
   }
   html += metric_figures(findings.test);
+  if (findings.baseline) html += baseline_section(*findings.baseline, findings.test);
   if (findings.cold) html += page_of(*findings.cold);
   html += examination(findings) + page_of(findings.samples);
   html += "<h2>Figures</h2><pre>" + io::escape_html(text) + "</pre>\n";

@@ -12,9 +12,10 @@ namespace longhand::runs {
 /// Writes `folder`/report.html from metrics.jsonl and config.toml in the folder: the last figures; by epoch the loss
 /// with its best epoch, the perplexity or other metrics (where the rows have them), the losses after a cold start, the
 /// learning rate, the gradient norm and, if it changes, the batch; the findings; the configuration; and the command
-/// that made it, if it is given. Null in a row is a number that is not finite, or was not measured. Throws an input
-/// error where a file is missing or damaged.
-void write_report(const std::string& folder, const Findings& findings, const std::string& command = "");
+/// that made it, if it is given. `held_out` are the kept model's figures, for the baseline. Null in a row is a number
+/// that is not finite, or was not measured. Throws an input error where a file is missing or damaged.
+void write_report(const std::string& folder, const Findings& findings, const std::string& command = "",
+                  const std::vector<tasks::Metric>& held_out = {});
 
 /// What an evaluation was of.
 struct EvaluationSubject {

@@ -43,7 +43,19 @@ RunResult Run::train(const TrainRequest& request) {
         "Nothing was held out to examine the model on: give test or validation data, or a fraction to hold out.";
   }
   write_report(folder, result.findings, request.command);
+  compare_with_baseline(request, result);
   return result;
+}
+
+// The report is there already, should this be interrupted.
+void Run::compare_with_baseline(const TrainRequest& request, RunResult& result) {
+  if (!settings().baseline || result.findings.examined.empty()) return;
+  if (request.on_baseline) request.on_baseline();
+  std::optional<BaselineFindings> found = measure_baseline(train::RunFiles(request.folder).baseline);
+  if (!found) return;
+  judge(*found, result.findings.test.empty() ? result.training.valid : result.findings.test, baseline_advice());
+  result.findings.baseline = std::move(found);
+  write_report(request.folder, result.findings, request.command, result.training.valid);
 }
 
 }  // namespace longhand::runs

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,9 @@ struct TrainRequest {
   bool resume = false;    ///< the run in it
   std::string command{};  ///< for the report's foot
   train::Observer observer{};
-  std::function<void()> on_saved{};  ///< called once all that the run needs is in the folder
-  tasks::OnDone on_examined{};       ///< progress on the data that the kept model is examined on
+  std::function<void()> on_saved{};     ///< called once all that the run needs is in the folder
+  tasks::OnDone on_examined{};          ///< progress on the data that the kept model is examined on
+  std::function<void()> on_baseline{};  ///< called before the baseline is fitted
 };
 
 /// Each task has its own, in a file of its own; `task_of` (registry.h) makes them. The constructors read the data and
@@ -38,6 +40,12 @@ class Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
+  /// Fits the task's baseline on the training data and measures it on the test data, or else on the held-out data; if
+  /// `path` is not empty, it is written there. Nothing where there are neither, or for a task without one. It needs no
+  /// trained model.
+  virtual std::optional<BaselineFindings> measure_baseline(const std::string& /*path*/) { return std::nullopt; }
+  /// A text that is the same where the baseline and its figures are.
+  virtual std::string baseline_key() { return ""; }
   /// What was found in the data, for the user; empty: nothing to say.
   const std::string& description() const { return description_; }
   const ParameterArena& parameters() { return task().parameters(); }
@@ -56,6 +64,11 @@ class Run {
   virtual Findings look(const std::string& /*folder*/, const train::TrainResult& /*result*/) { return {}; }
   /// Adds what is found in the test data, with their metrics, or else in the held-out data.
   virtual void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) = 0;
+
+  /// What usually helps a model that is not better than the baseline.
+  virtual const char* baseline_advice() const { return ""; }
+  /// Adds the baseline and how the model compares with it.
+  void compare_with_baseline(const TrainRequest& request, RunResult& result);
 
   /// Adds a line, unless it is empty.
   void describe(const std::string& line) {

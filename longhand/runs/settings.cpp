@@ -90,6 +90,10 @@ void Settings::add_training_to(OptionTable& table) {
             between(0, 1024));
   table.add("engine", engine, "implementation: fused kernels, plain reference loops, or autograd on a tape",
             one_of({"fused", "reference", "autograd"}));
+  table.add(
+      "baseline", baseline,
+      "fit a simple model to compare with (n-grams, most frequent tags or a CRF, logistic regression), which takes "
+      "at most about a minute: of large data only a part is used");
 }
 
 void Settings::resolve(OptionTable& table) {
@@ -168,8 +172,8 @@ data::GroupOptions Settings::groups() const {
 }
 
 bool is_free(const std::string& option) {
-  static const std::set<std::string> kFree = {"epochs", "patience", "threads", "checkpoint-seconds",
-                                              "data",   "valid",    "test",    "tensorboard"};
+  static const std::set<std::string> kFree = {"epochs", "patience",    "threads", "checkpoint-seconds", "data", "valid",
+                                              "test",   "tensorboard", "baseline"};
   return kFree.contains(option);
 }
 

@@ -34,6 +34,7 @@ class Settings {
   int64_t threads = 0;
   std::string engine = "fused";
   std::string precision = "float32";
+  bool baseline = true;  ///< fit the task's baseline once the training is done
   train::TrainOptions training;
   StartOptions start;
   Executor* executor = nullptr;  ///< a host's threads, in place of `threads`; no option

@@ -7,6 +7,8 @@
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/runs/registry.h"
+#include "longhand/runs/task_baselines.h"
+#include "longhand/tasks/fingerprint.h"
 #include "longhand/tasks/tagger_task.h"
 
 namespace longhand::runs {
@@ -31,11 +33,14 @@ class TaggerSettings : public TaskSettings<TaggerSettings, tasks::TaggerOptions>
 class TaggerRun : public Run {
  public:
   TaggerRun(const TaggerSettings& settings, Sources& sources);
+  std::optional<BaselineFindings> measure_baseline(const std::string& path) override;
+  std::string baseline_key() override;
 
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
+  const char* baseline_advice() const override { return kTaggerAdvice; }
 
   TaggerSettings settings_;
   std::unique_ptr<tasks::Tagger> model_;
@@ -188,6 +193,25 @@ void TaggerRun::examine(const std::string& folder, Findings& findings, const tas
                       .metrics(kept->scheme() != data::Scheme::kNone);
 }
 
+std::optional<BaselineFindings> TaggerRun::measure_baseline(const std::string& path) {
+  if (test_.empty() && !task_->has_validation()) return std::nullopt;
+  const TaggerBaseline baseline = TaggerBaseline::fit(task_->train().sentences(), model_->scheme(), context_.pool);
+  if (!path.empty()) baseline.write(path);
+  BaselineFindings out = baseline.measure(test_.empty() ? task_->valid().sentences() : test_);
+  out.measured = test_.empty() ? "held-out data" : "test data";
+  return out;
+}
+
+std::string TaggerRun::baseline_key() {
+  if (test_.empty() && !task_->has_validation()) return "";
+  tasks::TextHash hash;
+  for (const std::string& part : {task_->train().fingerprint(), task_->valid().fingerprint(),
+                                  tasks::TaggedCorpus(*model_, test_).fingerprint()}) {
+    hash.add(part);
+  }
+  return fmt::format("tags-{}-{:016x}", data::scheme_name(model_->scheme()), hash.value());
+}
+
 void add_chunks(nlohmann::ordered_json& out, const data::ChunkScore& score) {
   out["words"] = score.tokens;
   if (!score.has_chunks()) return;
@@ -235,6 +259,12 @@ Evaluation evaluate_tagger(const tasks::ModelFile& file, const EvaluateOptions& 
                        format_count(static_cast<double>(score.tags.tokens)),
                        format_count(static_cast<double>(score.sentences)));
   out.findings.test = score.metrics(chunks);
+  if (const std::string beside = baseline_beside(file.path()); !beside.empty()) {
+    BaselineFindings baseline = TaggerBaseline::read(beside).measure(corpus.sentences());
+    judge(baseline, out.findings.test, kTaggerAdvice);
+    lines += fmt::format("baseline        {}\n", describe(baseline));
+    add_baseline(std::move(baseline), json, out);
+  }
   out.text = std::move(lines);
   out.json = json.dump();
   return out;

@@ -105,6 +105,7 @@ class ClassifierTask final : public Task {
   int64_t batch() const override { return buckets_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
   bool has_validation() const override { return valid_.size() > 0; }
+  const LabelledCorpus& train() const { return train_; }
   const LabelledCorpus& valid() const { return valid_; }
   std::vector<Metric> validate() override;
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override { return {}; }

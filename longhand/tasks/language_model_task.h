@@ -44,6 +44,8 @@ class LanguageModelTask final : public Task {
   int64_t steps() const override { return batches_.size(); }
   int64_t batch() const override { return batches_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
+  const data::Corpus& train() const { return train_; }
+  const data::Corpus& valid() const { return valid_; }
   /// The corpus for evaluation: the held-out one, or the training corpus without validation data.
   const data::Corpus& measured() const { return has_validation() ? valid_ : train_; }
   bool has_perplexity() const override { return true; }

@@ -27,6 +27,7 @@ class TaggedCorpus {
 
   int64_t size() const { return static_cast<int64_t>(sentences_.size()); }
   const data::TaggedSentence& sentence(int64_t i) const { return sentences_[static_cast<size_t>(i)]; }
+  std::span<const data::TaggedSentence> sentences() const { return sentences_; }
   /// Counts the words, for the masking of rare ones.
   void count_words();
   std::vector<int64_t> lengths() const;
@@ -87,6 +88,7 @@ class TaggerTask final : public Task {
   int64_t batch() const override { return buckets_.rows(); }
   StepResult train_step(int64_t index, uint64_t step) override;
   bool has_validation() const override { return valid_.size() > 0; }
+  const TaggedCorpus& train() const { return train_; }
   const TaggedCorpus& valid() const { return valid_; }
   std::vector<Metric> validate() override;
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override { return {}; }

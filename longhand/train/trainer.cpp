@@ -348,7 +348,7 @@ static void check_fixed(const nlohmann::json& state, const FixedOptions& options
 void remove_run(const std::string& folder) {
   std::error_code ignored;
   const RunFiles old(folder);
-  for (const std::string& file : {old.checkpoint, old.model, old.metrics, old.events, old.report}) {
+  for (const std::string& file : {old.checkpoint, old.model, old.metrics, old.events, old.report, old.baseline}) {
     std::filesystem::remove(file, ignored);
   }
 }

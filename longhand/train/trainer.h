@@ -45,8 +45,9 @@ struct RunFiles {
         config(folder + "/config.toml"),
         metrics(folder + "/metrics.jsonl"),
         events(folder + "/events.out.tfevents.0.longhand"),
-        report(folder + "/report.html") {}
-  std::string model, checkpoint, config, metrics, events, report;
+        report(folder + "/report.html"),
+        baseline(folder + "/baseline.safetensors") {}
+  std::string model, checkpoint, config, metrics, events, report, baseline;
 };
 
 /// Removes the files of a run that is replaced, so that none stays beside the new ones.
