@@ -220,7 +220,7 @@ ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* con
   int64_t best_right = -1;
   double best_loss = 0.0;
   for (const bool pairs : {false, true}) {
-    for (const double C : {1.0, 4.0, 16.0}) {
+    for (const double C : {1.0, 4.0, 16.0, 64.0}) {
       int64_t right = 0;
       double loss = 0.0;
       for (size_t fold = 0; fold < tried; ++fold) {

@@ -19,7 +19,7 @@ namespace longhand::baselines {
 struct LinearCrfOptions {
   double l2 = 0.1;               ///< of l2 |w|^2, which is added to the sum of the losses
   int64_t max_iterations = 150;  ///< of the solver, L-BFGS
-  /// What a fit may cost: iterations times words times (100 + 3 K^2), for K labels; 10^9 take about ten seconds on a
+  /// What a fit may cost: iterations times words times (100 + 3 K^2), for K labels; 10^9 take about 13 seconds on a
   /// core. Of large sets only as many sentences are used, evenly spread, as allow 50 iterations.
   double budget = 3e9;
 };
