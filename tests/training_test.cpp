@@ -50,6 +50,23 @@ class HostThreads : public Executor {
   std::atomic<int> calls{0};
 };
 
+TEST(Training, FitsABaselineOnlyWhereItIsAskedFor) {
+  const TemporaryFolder folder;
+  Training training(Task::kLanguageModel);
+  for (const auto& [name, value] :
+       {std::pair("data", "tale"), {"max-tokens", "2000"}, {"hidden", "8"}, {"epochs", "1"}}) {
+    training.set(name, value);
+  }
+  EXPECT_TRUE(training.run(folder / "without").baseline.empty());
+  EXPECT_FALSE(io::exists(folder / "without/baseline.safetensors"));
+  training.set("baseline", true);
+  const TrainingResult result = training.run(folder / "with");
+  ASSERT_FALSE(result.baseline.empty());
+  EXPECT_EQ(result.baseline[0].name, "loss");
+  EXPECT_LT(result.baseline[0].value, result.valid[0].value);  // of one epoch
+  EXPECT_TRUE(io::exists(folder / "with/baseline.safetensors"));
+}
+
 TEST(Training, TrainsFromMemoryAndReportsItsProgress) {
   const TemporaryFolder folder;
   int64_t steps = 0, epochs = 0;

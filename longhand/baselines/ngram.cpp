@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace longhand::baselines {
 
@@ -57,13 +56,8 @@ void Ngram::Level::smooth() {
   }
 }
 
-double Ngram::uniform(int32_t symbol) const {
-  if (symbol == symbols_.never) return 0.0;
-  return 1.0 / static_cast<double>(symbols_.count - (symbols_.never >= 0 ? 1 : 0));
-}
-
 double Ngram::History::probability(int32_t symbol) const {
-  double p = model_->uniform(symbol);
+  double p = model_->uniform();
   for (size_t k = 0; k < nodes_.size() && k < model_->levels_.size(); ++k) {
     const Level& level = model_->levels_[k];
     p = level.interpolate(nodes_[k], level.find(nodes_[k], symbol), p);
@@ -72,7 +66,7 @@ double Ngram::History::probability(int32_t symbol) const {
 }
 
 double Ngram::History::next(int32_t symbol) {
-  double p = model_->uniform(symbol);
+  double p = model_->uniform();
   longer_.assign(1, 0);
   bool known = true;  // the last symbols, of one more each time
   for (size_t k = 0; k < nodes_.size() && k < model_->levels_.size(); ++k) {
@@ -106,8 +100,6 @@ double Ngram::nats(const data::Corpus& corpus, int64_t max, int64_t& counted) co
 
 void Ngram::write(BaselineWriter& out) const {
   out.add("order", std::to_string(order()));
-  out.add("symbols", std::to_string(symbols_.count));
-  out.add("never", std::to_string(symbols_.never));
   for (size_t k = 0; k < levels_.size(); ++k) {
     const std::string name = "order" + std::to_string(k + 1);
     out.add_numbers(name + ".begin", levels_[k].begin);
@@ -117,19 +109,17 @@ void Ngram::write(BaselineWriter& out) const {
 }
 
 Ngram Ngram::read(const BaselineFile& file) {
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   Ngram out;
   const int64_t order = file.number("order", 1, 100);
-  out.symbols_.count = file.number("symbols", 1, kMost);
-  out.symbols_.never = static_cast<int32_t>(file.number("never", -1, out.symbols_.count - 1));
-  file.expect(out.symbols_.count > 1 || out.symbols_.never < 0, "a symbol that can be predicted");
   size_t contexts = 1;
+  int64_t symbols = 0;
   for (int64_t k = 1; k <= order; ++k) {
     const std::string name = "order" + std::to_string(k);
     Level level;
     level.begin = file.numbers<int32_t>(name + ".begin", contexts + 1);
     level.symbols = file.numbers<int32_t>(name + ".symbols");
     level.counts = file.numbers<int32_t>(name + ".counts", level.symbols.size());
+    if (k == 1) symbols = static_cast<int64_t>(level.symbols.size());
     file.expect(level.begin.front() == 0 && static_cast<size_t>(level.begin.back()) == level.symbols.size() &&
                     std::is_sorted(level.begin.begin(), level.begin.end()),
                 "the children of each context in '" + name + "'");
@@ -137,17 +127,16 @@ Ngram Ngram::read(const BaselineFile& file) {
       int64_t before = -1;
       for (auto i = static_cast<size_t>(level.begin[h]); i < static_cast<size_t>(level.begin[h + 1]); ++i) {
         const int32_t symbol = level.symbols[i];
-        file.expect(symbol > before && symbol < out.symbols_.count && level.counts[i] >= 0 &&
-                        (symbol != out.symbols_.never || level.counts[i] == 0),
+        file.expect(symbol > before && symbol < symbols && level.counts[i] >= 0,
                     "sorted symbols with their counts in '" + name + "'");
         before = symbol;
       }
     }
-    if (k == 1) file.expect(static_cast<int64_t>(level.symbols.size()) == out.symbols_.count, "all symbols");
     level.smooth();
     contexts = level.symbols.size();
     out.levels_.push_back(std::move(level));
   }
+  file.expect(symbols > 0, "symbols");
   return out;
 }
 

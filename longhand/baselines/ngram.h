@@ -11,12 +11,6 @@
 
 namespace longhand::baselines {
 
-/// What the counts are made of.
-struct NgramSymbols {
-  int64_t count = 0;   ///< V: symbols are 0 .. V-1
-  int32_t never = -1;  ///< the symbol that is never predicted: what every sequence begins with; -1: none
-};
-
 /// All n-grams of 1 .. N symbols of a text, as a trie: a k-gram is a node, and a child of the node of its first k-1
 /// symbols. Predictions are good for any sequence of symbols 0 .. V-1.
 class Ngram {
@@ -24,7 +18,8 @@ class Ngram {
   static constexpr const char* kKind = "ngram";
 
   int64_t order() const { return static_cast<int64_t>(levels_.size()); }
-  const NgramSymbols& symbols() const { return symbols_; }
+  /// V: symbols are 0 .. V-1.
+  int64_t symbols() const { return static_cast<int64_t>(levels_.front().symbols.size()); }
   /// How many different n-grams of all orders it holds.
   int64_t size() const;
 
@@ -72,19 +67,17 @@ class Ngram {
     double interpolate(int32_t context, int32_t node, double shorter) const;
     void smooth();
   };
-  double uniform(int32_t symbol) const;
+  double uniform() const { return 1.0 / static_cast<double>(symbols()); }
 
-  NgramSymbols symbols_;
   std::vector<Level> levels_;
 };
 
 /// The model of exactly this order. The corpus has at most 2^31 - 2 symbols.
-Ngram fit_ngram(const data::Corpus& corpus, const NgramSymbols& symbols, int64_t order);
+Ngram fit_ngram(const data::Corpus& corpus, int64_t symbols, int64_t order);
 
 /// Counts longer and longer n-grams, up to `max_order`, as long as that predicts `held_out` better (of which the
 /// first `kChoosingSymbols` are read), and returns the best model.
 inline constexpr int64_t kChoosingSymbols = 200'000;
-Ngram choose_ngram(const data::Corpus& corpus, const data::Corpus& held_out, const NgramSymbols& symbols,
-                   int64_t max_order);
+Ngram choose_ngram(const data::Corpus& corpus, const data::Corpus& held_out, int64_t symbols, int64_t max_order);
 
 }  // namespace longhand::baselines

@@ -10,7 +10,7 @@ namespace longhand::baselines {
 class NgramCounts {
  public:
   // Counts single symbols. The corpus must outlive this.
-  NgramCounts(const data::Corpus& corpus, const NgramSymbols& symbols);
+  NgramCounts(const data::Corpus& corpus, int64_t symbols);
 
   // Adds n-grams of one symbol more.
   void lengthen();
@@ -36,14 +36,12 @@ class NgramCounts {
   std::vector<int32_t> occurrences_;  // of the second highest order, before they were replaced
 };
 
-NgramCounts::NgramCounts(const data::Corpus& corpus, const NgramSymbols& symbols)
-    : corpus_(corpus), nodes_(corpus.symbols) {
-  LONGHAND_CHECK(symbols.count > (symbols.never >= 0 ? 1 : 0));
+NgramCounts::NgramCounts(const data::Corpus& corpus, int64_t symbols) : corpus_(corpus), nodes_(corpus.symbols) {
+  LONGHAND_CHECK(symbols > 0);
   LONGHAND_CHECK(corpus.symbols.size() < static_cast<size_t>(std::numeric_limits<int32_t>::max()) - 1);
-  model_.symbols_ = symbols;
   Ngram::Level level;
-  level.begin = {0, static_cast<int32_t>(symbols.count)};
-  level.symbols.resize(static_cast<size_t>(symbols.count));
+  level.begin = {0, static_cast<int32_t>(symbols)};
+  level.symbols.resize(static_cast<size_t>(symbols));
   for (size_t v = 0; v < level.symbols.size(); ++v) level.symbols[v] = static_cast<int32_t>(v);
   level.counts.assign(level.symbols.size(), 0);
   // The first symbol of a sequence is not predicted.
@@ -67,8 +65,7 @@ std::vector<int32_t> NgramCounts::sorted_places(int64_t length) const {
   };
   std::vector<int32_t> places;
   for_each_place(length, [&](size_t i) { places.push_back(static_cast<int32_t>(i)); });
-  places =
-      sort(places, static_cast<size_t>(model_.symbols_.count), [&](size_t i) { return corpus_.symbols[i + last]; });
+  places = sort(places, static_cast<size_t>(model_.symbols()), [&](size_t i) { return corpus_.symbols[i + last]; });
   return sort(places, model_.levels_.back().symbols.size(), [&](size_t i) { return nodes_[i]; });
 }
 
@@ -120,14 +117,13 @@ void NgramCounts::shorten() {
   model_.levels_.back().smooth();
 }
 
-Ngram fit_ngram(const data::Corpus& corpus, const NgramSymbols& symbols, int64_t order) {
+Ngram fit_ngram(const data::Corpus& corpus, int64_t symbols, int64_t order) {
   NgramCounts counts(corpus, symbols);
   while (counts.model().order() < order) counts.lengthen();
   return counts.take();
 }
 
-Ngram choose_ngram(const data::Corpus& corpus, const data::Corpus& held_out, const NgramSymbols& symbols,
-                   int64_t max_order) {
+Ngram choose_ngram(const data::Corpus& corpus, const data::Corpus& held_out, int64_t symbols, int64_t max_order) {
   NgramCounts counts(corpus, symbols);
   int64_t counted = 0;
   double best = counts.model().nats(held_out, kChoosingSymbols, counted);

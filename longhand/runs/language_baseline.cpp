@@ -10,13 +10,8 @@
 namespace longhand::runs {
 namespace {
 
-constexpr int64_t kMostSymbols = 10'000'000;  // that are counted: about a minute and 2 GiB for the longest orders
+constexpr int64_t kMostSymbols = 10'000'000;  // that are counted: at order 10 a quarter of a minute, and 1 GiB
 constexpr int64_t kLongestOfCharacters = 10, kLongestOfWords = 6;
-
-baselines::NgramSymbols symbols_of(const tasks::LanguageModel& model) {
-  return {.count = model.vocabulary().size(),
-          .never = model.options().text.lines ? model.vocabulary().find(data::kBegin) : -1};
-}
 
 // Whole sequences of a corpus, or of a corpus of one its beginning.
 data::Corpus first_symbols(const data::Corpus& corpus, int64_t most) {
@@ -43,7 +38,7 @@ const char* const kLanguageAdvice =
 LanguageBaseline LanguageBaseline::fit(const tasks::LanguageModel& of, const data::Corpus& train,
                                        const data::Corpus& held_out) {
   const data::TextOptions& text = of.options().text;
-  const baselines::NgramSymbols symbols = symbols_of(of);
+  const int64_t symbols = of.vocabulary().size();
   const int64_t longest = text.level == "word" ? kLongestOfWords : kLongestOfCharacters;
   LanguageBaseline out;
   const data::Corpus* counted = &train;
@@ -82,9 +77,7 @@ LanguageBaseline LanguageBaseline::read(const std::string& path, const tasks::La
   const baselines::BaselineFile file = baselines::BaselineFile::read(path);
   file.expect(file.kind() == baselines::Ngram::kKind, "the n-gram model of a language model");
   LanguageBaseline out{baselines::Ngram::read(file), file.text("name"), file.text("note")};
-  const baselines::NgramSymbols symbols = symbols_of(of);
-  file.expect(file.texts("vocabulary") == names_of(of.vocabulary()) && out.model.symbols().count == symbols.count &&
-                  out.model.symbols().never == symbols.never,
+  file.expect(file.texts("vocabulary") == names_of(of.vocabulary()) && out.model.symbols() == of.vocabulary().size(),
               "the vocabulary of the model beside it");
   return out;
 }

@@ -33,7 +33,7 @@ std::vector<std::string> all_kinds() {
   const std::vector<const data::Words*> texts = {&a, &b};
   const std::vector<int32_t> classes = {0, 1};
   ThreadPool pool(1);
-  return {bytes_of(fit_ngram(corpus, {.count = 3}, 3)), bytes_of(TagFrequency::fit(sentences)),
+  return {bytes_of(fit_ngram(corpus, 3, 3)), bytes_of(TagFrequency::fit(sentences)),
           bytes_of(LinearCrf::fit(sentences, data::Scheme::kIob2, {}, pool)),
           bytes_of(LinearClassifier::fit(texts, classes, 2, {}))};
 }

@@ -31,7 +31,7 @@ std::vector<std::string> seeds() {
   const std::vector<const data::Words*> texts = {&a, &b};
   const std::vector<int32_t> classes = {0, 1};
   ThreadPool pool(1);
-  return {bytes_of(baselines::fit_ngram(corpus, {.count = 3}, 3)), bytes_of(baselines::TagFrequency::fit(sentences)),
+  return {bytes_of(baselines::fit_ngram(corpus, 3, 3)), bytes_of(baselines::TagFrequency::fit(sentences)),
           bytes_of(baselines::LinearCrf::fit(sentences, data::Scheme::kIob2, {}, pool)),
           bytes_of(baselines::LinearClassifier::fit(texts, classes, 2, {}))};
 }
@@ -43,7 +43,7 @@ void read(std::string_view bytes) {
   if (file.kind() == Ngram::kKind) {
     const Ngram model = Ngram::read(file);
     Ngram::History history(model);
-    for (int32_t i = 0; i < 20; ++i) history.next(static_cast<int32_t>(i % model.symbols().count));
+    for (int32_t i = 0; i < 20; ++i) history.next(static_cast<int32_t>(i % model.symbols()));
   }
   if (file.kind() == TagFrequency::kKind) TagFrequency::read(file).tag("Word");
   if (file.kind() == LinearCrf::kKind) LinearCrf::read(file).tag({"in", "Rome", "7"});
