@@ -198,6 +198,9 @@ LinearClassifier LinearClassifier::read(const BaselineFile& file) {
 
 ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* const> texts,
                                                 std::span<const int32_t> of_texts, int64_t classes, int64_t max_words) {
+  // Each class is solved for, and has weights, of its own; of two classes, one.
+  const int64_t solved = classes == 2 ? 1 : classes;
+  max_words = std::min(max_words, kMostClassifierWork / solved);
   int64_t words = 0;
   for (const data::Words* text : texts) words += static_cast<int64_t>(text->size());
   // Files may be sorted by class, so that texts are left out evenly.
@@ -215,7 +218,7 @@ ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* con
   // Five-fold cross-validation; one fold of a large set says enough.
   constexpr size_t kFolds = 5;
   constexpr int64_t kManyWords = 500'000;
-  const size_t tried = words * classes > kManyWords ? 1 : kFolds;
+  const size_t tried = words * solved > kManyWords ? 1 : kFolds;
   LinearClassifierOptions best;
   int64_t best_right = -1;
   double best_loss = 0.0;

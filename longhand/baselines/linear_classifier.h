@@ -60,12 +60,14 @@ class LinearClassifier {
 };
 
 /// Chooses words or pairs, and C, by cross-validation among the texts, and fits all of them. As many texts are used,
-/// evenly spread, as have `max_words` words together.
+/// evenly spread, as have `max_words` words together, or fewer where there are many classes: words times classes (two
+/// count as one) are at most kMostClassifierWork.
 struct ChosenLinearClassifier {
   LinearClassifier model;
   int64_t texts = 0;  ///< that were used
 };
 inline constexpr int64_t kMostClassifierWords = 3'000'000;
+inline constexpr int64_t kMostClassifierWork = 20'000'000;
 ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* const> texts,
                                                 std::span<const int32_t> of_texts, int64_t classes,
                                                 int64_t max_words = kMostClassifierWords);
