@@ -10,7 +10,6 @@
 namespace longhand::runs {
 namespace {
 
-constexpr int64_t kMostSymbols = 10'000'000;  // that are counted: at order 10 a quarter of a minute, and 1 GiB
 constexpr int64_t kLongestOfCharacters = 10, kLongestOfWords = 6;
 
 // Whole sequences of a corpus, or of a corpus of one its beginning.
@@ -36,15 +35,15 @@ const char* const kLanguageAdvice =
     "lower";
 
 LanguageBaseline LanguageBaseline::fit(const tasks::LanguageModel& of, const data::Corpus& train,
-                                       const data::Corpus& held_out) {
+                                       const data::Corpus& held_out, int64_t most) {
   const data::TextOptions& text = of.options().text;
   const int64_t symbols = of.vocabulary().size();
   const int64_t longest = text.level == "word" ? kLongestOfWords : kLongestOfCharacters;
   LanguageBaseline out;
   const data::Corpus* counted = &train;
   data::Corpus beginning;
-  if (static_cast<int64_t>(train.symbols.size()) > kMostSymbols) {
-    beginning = first_symbols(train, kMostSymbols);
+  if (static_cast<int64_t>(train.symbols.size()) > most) {
+    beginning = first_symbols(train, most);
     counted = &beginning;
     out.note = fmt::format("counted in the first {} of {}", format_count(static_cast<double>(beginning.symbols.size())),
                            format_count(static_cast<int64_t>(train.symbols.size()), "symbol"));

@@ -21,9 +21,12 @@ struct LanguageBaseline {
   baselines::Ngram model;
   std::string name, note;
 
+  static constexpr int64_t kMostSymbols = 10'000'000;  ///< at order 10 a quarter of a minute, and 1 GiB
+
   /// The order is chosen on the held-out text, or, where that has no symbols, on the end of the training text. Of that
-  /// at most 10 million symbols are counted.
-  static LanguageBaseline fit(const tasks::LanguageModel& of, const data::Corpus& train, const data::Corpus& held_out);
+  /// the first `most` symbols are counted.
+  static LanguageBaseline fit(const tasks::LanguageModel& of, const data::Corpus& train, const data::Corpus& held_out,
+                              int64_t most = kMostSymbols);
   /// Throws an input error for a file that is damaged, or belongs to a model with another vocabulary.
   static LanguageBaseline read(const std::string& path, const tasks::LanguageModel& of);
   void write(const std::string& path, const tasks::LanguageModel& of) const;
