@@ -103,7 +103,7 @@ TEST(Baseline, OfAClassifierIsALinearOne) {
   const Result train = run(folder, with(kClassifier, {"--json"}));
   ASSERT_EQ(train.code, 0) << train.err;
   const nlohmann::json baseline = nlohmann::json::parse(train.out)["baseline"];
-  EXPECT_EQ(baseline["name"], "logistic regression on words");
+  EXPECT_TRUE(baseline["name"].get<std::string>().starts_with("logistic regression on words")) << baseline;
   EXPECT_EQ(baseline["accuracy"], 100.0) << baseline;
   EXPECT_EQ(baseline["measured_on"], "test data");
   // Read from its file, it gives the same.
@@ -113,8 +113,9 @@ TEST(Baseline, OfAClassifierIsALinearOne) {
   write_file(folder / "train.txt", labelled(90) + "__label__other what\n__label__other what else\n");
   ASSERT_EQ(run(folder, with(kClassifier, {"--out", "second", "--no-baseline"})).code, 0);
   std::filesystem::copy(folder / "run/baseline.safetensors", folder / "second/baseline.safetensors");
-  expect_error(run(folder, {"eval", "second", "--data", "test.txt", "--json"}), 1,
-               "the classes of the model beside it");
+  const Result other = run(folder, {"eval", "second", "--data", "test.txt", "--json"});
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.err.find("expected the classes of the model beside it"), std::string::npos) << other.err;
 }
 
 TEST(Baseline, OfATaggerIsACrfOrTheMostFrequentTags) {
