@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
 #include "cli/console.h"
@@ -26,6 +27,11 @@ class Classify {
         "auto recognises it by content, on standard input by the first line",
         one_of({"auto", "lines", "blank", "fasttext", "jsonl", "json", "csv", "tsv"}));
     table_.add("top", top_, "number of classes to write for each text, most probable first", between(1, 1 << 20));
+    table_.add("json", json_, "write a JSON object per text: its classes with their probabilities");
+    table_.add("offsets", offsets_,
+               "with `json`, also write the words that the model's tokenizer finds, with start and end in the text; "
+               "characters are code points",
+               one_of({"none", "characters", "bytes"}));
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
@@ -36,6 +42,7 @@ class Classify {
 
   int run() {
     given_.apply(table_);
+    if (offsets_ != "none" && !json_) throw usage_error("--offsets needs --json", "add --json, or leave it out");
     const std::shared_ptr<const Model> model = Model::load(model_path_, Task::kClassifier);
     classifier_.emplace(model, static_cast<int>(threads_));
     LineStream lines(data_);
@@ -97,7 +104,14 @@ class Classify {
     for (data::LabelledText& line : waiting_) texts.push_back(std::move(line.text));
     waiting_.clear();
     std::string out;
-    for (const std::vector<ClassProbability>& classes : classifier_->classify(texts, top_)) {
+    const std::vector<std::vector<ClassProbability>> found = classifier_->classify(texts, top_);
+    for (size_t text = 0; json_ && text < found.size(); ++text) out += json(texts[text], found[text]) + "\n";
+    if (json_) {
+      write_json(out);
+      flush_output();
+      return;
+    }
+    for (const std::vector<ClassProbability>& classes : found) {
       for (size_t i = 0; i < classes.size(); ++i) {
         out += fmt::format("{}{}\t{:.6f}", i > 0 ? "\t" : "", visible(classes[i].name), classes[i].probability);
       }
@@ -107,10 +121,28 @@ class Classify {
     flush_output();
   }
 
+  std::string json(const std::string& text, const std::vector<ClassProbability>& classes) const {
+    nlohmann::ordered_json out = {{"classes", nlohmann::ordered_json::array()}};
+    for (const ClassProbability& each : classes) {
+      out["classes"].push_back({{"class", each.name}, {"probability", each.probability}});
+    }
+    if (offsets_ == "none") return out.dump();
+    const bool bytes = offsets_ == "bytes";
+    out["tokens"] = nlohmann::ordered_json::array();
+    for (const TextToken& token : classifier_->tokens(text)) {
+      out["tokens"].push_back({{"text", token.word},
+                               {"start", bytes ? token.begin_byte : token.begin},
+                               {"end", bytes ? token.end_byte : token.end}});
+    }
+    return out.dump();
+  }
+
   std::string model_path_;
   std::string data_ = "-";
   std::string format_ = "auto";
   int64_t top_ = 1;
+  bool json_ = false;
+  std::string offsets_ = "none";
   int64_t threads_ = 0;
   OptionTable table_;
   GivenOptions given_;

@@ -154,6 +154,12 @@ void Verb::add_options(const OptionTable& table, GivenOptions& given) const {
     declared->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     declared->group(option.group.empty() ? "Options" : option.group);
   }
+  for (const Option& option : table.former()) {
+    app_.add_option_function<std::string>(fmt::format("--{}", option.name),
+                                          [&given, &option](const std::string& text) { given.add(option, text); })
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->group("");
+  }
 }
 
 std::string GivenOptions::as_typed() const {

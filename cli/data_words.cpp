@@ -4,7 +4,7 @@
 #include "cli/sources.h"
 #include "longhand/data/columns.h"
 #include "longhand/data/labelled.h"
-#include "longhand/data/words.h"
+#include "longhand/data/tokenizer.h"
 
 namespace longhand::cli {
 namespace {
@@ -33,17 +33,18 @@ struct TaggedWords {
 // Words of labelled texts.
 struct LabelledWords {
   data::LabelledOptions columns;
-  data::SplitOptions split;
+  data::TokenizerOptions tokens;
 
   void add_to(OptionTable& table) {
     columns.add_to(table);
-    split.add_to(table);
+    tokens.add_to(table, false);
   }
   std::string text(const std::string& contents, const std::string& source) const {
+    const data::Tokenizer tokenizer(tokens);
     std::string out;
     for (const data::LabelledText& example :
          data::read_labelled(contents, columns, data::Labels::kWanted, source).examples) {
-      out += line_of(data::split_words(example.text, split));
+      out += line_of(tokenizer.words(example.text));
     }
     return out;
   }

@@ -14,14 +14,11 @@
 #include "longhand/base/error.h"
 
 namespace longhand::cli {
-namespace {
 
-constexpr size_t kLongest = size_t{4} << 20;  // bytes in a line; a model takes some 300 bytes for each word of it
-
-}  // namespace
-
-LineStream::LineStream(const std::string& source)
-    : source_(source), file_(source == "-" ? STDIN_FILENO : ::open(source.c_str(), O_RDONLY | O_CLOEXEC)) {
+LineStream::LineStream(const std::string& source, size_t longest_line)
+    : source_(source),
+      file_(source == "-" ? STDIN_FILENO : ::open(source.c_str(), O_RDONLY | O_CLOEXEC)),
+      longest_(longest_line) {
   if (file_ < 0) {
     throw input_error(source + ": cannot be opened: " + std::strerror(errno), "check the name and its permissions");
   }
@@ -52,6 +49,27 @@ bool LineStream::read_more() {
   return n > 0;
 }
 
+// Goes on after the line end at `end`. Whether LF follows CR is seen at once only if that takes no waiting.
+void LineStream::end_line(size_t end) {
+  after_return_ = buffer_[end] == '\r';
+  begin_ = end + 1;
+  ++number_;
+  if (!after_return_) {
+    line_end_ = "\n";
+    return;
+  }
+  if (begin_ == buffer_.size()) {
+    pollfd ready{file_, POLLIN, 0};
+    if (::poll(&ready, 1, 0) == 1) read_more();
+  }
+  const bool known = begin_ < buffer_.size();
+  if (known) {
+    line_end_ = buffer_[begin_] == '\n' ? "\r\n" : "\r";
+  } else if (line_end_.empty() || line_end_ == "\n") {
+    line_end_ = "\r";
+  }
+}
+
 std::optional<std::string> LineStream::next() {
   size_t searched = begin_;
   for (;;) {
@@ -63,14 +81,12 @@ std::optional<std::string> LineStream::next() {
     const size_t end = buffer_.find_first_of("\r\n", searched);
     if (end != std::string::npos) {
       std::string line = buffer_.substr(begin_, end - begin_);
-      after_return_ = buffer_[end] == '\r';
-      begin_ = end + 1;
-      ++number_;
+      end_line(end);
       return line;
     }
-    if (buffer_.size() - begin_ > kLongest) {
+    if (buffer_.size() - begin_ > longest_) {
       throw input_error(fmt::format("{}:{}: expected lines of at most {} MiB, found a longer one", shown_name(source_),
-                                    number_ + 1, kLongest >> 20),
+                                    number_ + 1, longest_ >> 20),
                         "give a text file with line ends");
     }
     searched = buffer_.size() - begin_;  // read_more moves the line's beginning to 0
@@ -80,6 +96,7 @@ std::optional<std::string> LineStream::next() {
   std::string last = buffer_.substr(begin_);
   begin_ = buffer_.size();
   ++number_;
+  line_end_.clear();
   return last;
 }
 

@@ -58,6 +58,10 @@ struct longhand_tagger {
   longhand::UsedThreads used;
   longhand::Tagger tagger;
 };
+struct longhand_text {
+  std::vector<longhand::TextSentence> sentences;
+  std::vector<std::vector<const char*>> words;
+};
 struct longhand_taggings {
   std::vector<longhand::Tags> best;
 };
@@ -294,6 +298,50 @@ double longhand_taggings_probability(const longhand_taggings* taggings, size_t t
 const char* longhand_taggings_tag(const longhand_taggings* taggings, size_t tagging, size_t word) {
   if (tagging >= taggings->best.size()) return nullptr;
   return name_at(taggings->best[tagging].tags, static_cast<int64_t>(word));
+}
+
+longhand_status longhand_tagger_read(const longhand_tagger* tagger, const char* text, int ends,
+                                     longhand_text** sentences) {
+  return guarded([&] {
+    given(sentences, "a place for the text");
+    using enum longhand::SentenceEnds;
+    if (ends < 0 || ends > 2) {
+      throw longhand::usage_error(
+          "expected a number from 0 to 2 for the ends of sentences, found " + std::to_string(ends),
+          "see longhand_tagger_read in longhand/c.h");
+    }
+    const longhand::SentenceEnds how = ends == 0 ? kMarksAndLines : ends == 1 ? kLines : kMarksAndBlanks;
+    auto out = std::make_unique<longhand_text>();
+    out->sentences = given(tagger, "a tagger")->tagger.sentences(given(text, "a text"), how);
+    for (const longhand::TextSentence& sentence : out->sentences) {
+      std::vector<const char*>& words = out->words.emplace_back();
+      for (const longhand::TextToken& token : sentence.tokens) words.push_back(token.word.c_str());
+    }
+    *sentences = out.release();
+  });
+}
+
+void longhand_text_free(longhand_text* text) { delete text; }
+size_t longhand_text_sentences(const longhand_text* text) { return text->sentences.size(); }
+
+const char* const* longhand_text_words(const longhand_text* text, size_t sentence, size_t* count) {
+  if (sentence >= text->words.size()) return nullptr;
+  if (count != nullptr) *count = text->words[sentence].size();
+  return text->words[sentence].data();
+}
+
+longhand_status longhand_text_place(const longhand_text* text, size_t sentence, size_t word, int bytes, int64_t* begin,
+                                    int64_t* end) {
+  return guarded([&] {
+    given(begin, "a place for the beginning");
+    given(end, "a place for the end");
+    if (sentence >= text->sentences.size() || word >= text->sentences[sentence].tokens.size()) {
+      throw longhand::usage_error("the text has no such word", "ask for one below the counts");
+    }
+    const longhand::TextToken& token = text->sentences[sentence].tokens[word];
+    *begin = bytes != 0 ? token.begin_byte : token.begin;
+    *end = bytes != 0 ? token.end_byte : token.end;
+  });
 }
 
 longhand_status longhand_classifier_new(const longhand_model* model, const longhand_threads* threads,

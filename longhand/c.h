@@ -137,6 +137,23 @@ LONGHAND_API double longhand_taggings_probability(const longhand_taggings* taggi
 /* The tag of a word; null where there is none. Good as long as the taggings. */
 LONGHAND_API const char* longhand_taggings_tag(const longhand_taggings* taggings, size_t tagging, size_t word);
 
+/* A text as people write it, cut into sentences and words as the model's training read them. */
+typedef struct longhand_text longhand_text;
+
+/* `ends`: where sentences may end: 0: at final marks and at the ends of lines; 1: at the ends of lines alone; 2: at
+ * final marks and at blank lines. */
+LONGHAND_API longhand_status longhand_tagger_read(const longhand_tagger* tagger, const char* text, int ends,
+                                                  longhand_text** sentences);
+LONGHAND_API void longhand_text_free(longhand_text* text);
+LONGHAND_API size_t longhand_text_sentences(const longhand_text* text);
+/* Words of a sentence, as longhand_tagger_tag takes them; `count` may be null. Null where there is no such sentence.
+ * Good as long as the text. */
+LONGHAND_API const char* const* longhand_text_words(const longhand_text* text, size_t sentence, size_t* count);
+/* Where a word is in the text: code points (or bytes, where `bytes` is not 0) `begin` to `end` - 1. Writes nothing and
+ * returns LONGHAND_USAGE where there is no such word. */
+LONGHAND_API longhand_status longhand_text_place(const longhand_text* text, size_t sentence, size_t word, int bytes,
+                                                 int64_t* begin, int64_t* end);
+
 /* Classifiers. */
 
 typedef struct longhand_classifier longhand_classifier;

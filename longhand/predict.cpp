@@ -6,7 +6,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "longhand/base/utf8.h"
 #include "longhand/data/chunks.h"
+#include "longhand/data/raw_text.h"
 #include "longhand/model_parts.h"
 #include "longhand/tasks/classifier_task.h"
 #include "longhand/tasks/sampler.h"
@@ -41,7 +43,32 @@ std::vector<std::vector<int64_t>> groups_of(const std::vector<int64_t>& lengths)
   return out;
 }
 
+TextToken text_token(data::Token token, const data::TextPart& part) {
+  const auto byte = static_cast<int64_t>(part.byte);
+  return {.word = std::move(token.word),
+          .begin = part.character + token.begin_character,
+          .end = part.character + token.end_character,
+          .begin_byte = byte + static_cast<int64_t>(token.begin),
+          .end_byte = byte + static_cast<int64_t>(token.end),
+          .part = token.part,
+          .parts = token.parts};
+}
+
+void check_utf8(std::string_view text) {
+  if (const size_t at = find_invalid_utf8(text); at != std::string_view::npos) {
+    throw input_error(fmt::format("the text: expected UTF-8, found byte 0x{:02X} at offset {}",
+                                  static_cast<unsigned char>(text[at]), at),
+                      "give a text in UTF-8");
+  }
+}
+
 }  // namespace
+
+Sentence TextSentence::words() const {
+  Sentence out;
+  for (const TextToken& token : tokens) out.push_back(token.word);
+  return out;
+}
 
 struct LONGHAND_LOCAL Tagger::Parts : UsedModel<tasks::Tagger> {
   using UsedModel::UsedModel;
@@ -104,6 +131,22 @@ std::vector<std::string> Tagger::tag(const Sentence& words) const {
   return std::move(tag({&words, 1}).front().front().tags);
 }
 
+std::vector<TextSentence> Tagger::sentences(std::string_view text, SentenceEnds ends) const {
+  check_utf8(text);
+  const data::SentenceBreaks breaks = ends == SentenceEnds::kLines            ? data::SentenceBreaks::kLines
+                                      : ends == SentenceEnds::kMarksAndBlanks ? data::SentenceBreaks::kParagraphs
+                                                                              : data::SentenceBreaks::kSplit;
+  std::vector<TextSentence> out;
+  for (data::TextPart& part : data::text_parts(text, parts_->task_model.tokenizer(), breaks)) {
+    size_t i = 0;
+    for (const size_t end : part.sentence_ends) {
+      TextSentence& sentence = out.emplace_back();
+      for (; i < end; ++i) sentence.tokens.push_back(text_token(std::move(part.tokens[i]), part));
+    }
+  }
+  return out;
+}
+
 std::vector<TaggedSpan> Tagger::spans(const std::vector<std::string>& tags) {
   std::vector<TaggedSpan> out;
   for (const data::Chunk& chunk : data::chunks(tags)) out.push_back({chunk.begin, chunk.end, std::string(chunk.type)});
@@ -160,6 +203,15 @@ std::vector<std::vector<ClassProbability>> Classifier::classify(std::span<const 
 
 std::vector<ClassProbability> Classifier::classify(const std::string& text, int64_t top) const {
   return std::move(classify(std::span(&text, 1), top).front());
+}
+
+std::vector<TextToken> Classifier::tokens(std::string_view text) const {
+  check_utf8(text);
+  std::vector<TextToken> out;
+  for (data::Token& token : parts_->task_model.tokenizer().tokens(text)) {
+    out.push_back(text_token(std::move(token), {}));
+  }
+  return out;
 }
 
 struct LONGHAND_LOCAL Forecaster::Parts : UsedModel<tasks::Regressor> {

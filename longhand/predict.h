@@ -32,6 +32,29 @@ struct TaggedSpan {
 
 using Sentence = std::vector<std::string>;
 
+/// A word as a model reads it, and where it is in the text, as a program found it there.
+struct TextToken {
+  std::string word;
+  int64_t begin = 0, end = 0;            ///< code points `begin` .. `end` - 1
+  int64_t begin_byte = 0, end_byte = 0;  ///< the same in bytes
+  /// Of a multiword token such as "don't": number of this word, from 0, and how many there are. Words that are not
+  /// written in the text have the place of the whole token.
+  int64_t part = 0, parts = 1;
+};
+
+struct TextSentence {
+  std::vector<TextToken> tokens;
+
+  Sentence words() const;
+};
+
+/// Where the sentences of a text may end.
+enum class SentenceEnds {
+  kMarksAndLines,   ///< at final marks, and at the end of each line
+  kLines,           ///< at the end of each line alone
+  kMarksAndBlanks,  ///< at final marks and at blank lines: lines continue each other
+};
+
 class LONGHAND_API Tagger {
  public:
   /// Throws an input error for a model of another task. `threads`: of a single call.
@@ -45,6 +68,9 @@ class LONGHAND_API Tagger {
   std::vector<std::vector<Tags>> tag(std::span<const Sentence> sentences, int64_t n = 1) const;
   /// The most probable tags of one sentence.
   std::vector<std::string> tag(const Sentence& words) const;
+  /// The sentences of a text as people write it, with the tokenizer that is stored in the model (`longhand train
+  /// tagger` chose it for the training data). Throws an input error for a text that is no UTF-8.
+  std::vector<TextSentence> sentences(std::string_view text, SentenceEnds ends = SentenceEnds::kMarksAndLines) const;
   /// Throws an input error if a sentence of this many words is too long for its `n` most probable taggings.
   void check_length(int64_t words, int64_t n) const;
   /// The chunks of a sentence's tags.
@@ -74,6 +100,8 @@ class LONGHAND_API Classifier {
     return classify(std::span<const std::string>(texts.begin(), texts.size()), top);
   }
   std::vector<ClassProbability> classify(const std::string& text, int64_t top = 1) const;
+  /// The words of a text as the model reads them. Throws an input error for a text that is no UTF-8.
+  std::vector<TextToken> tokens(std::string_view text) const;
 
  private:
   struct LONGHAND_LOCAL Parts;

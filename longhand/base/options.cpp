@@ -92,8 +92,28 @@ std::string Option::range() const {
 }
 
 const Option* OptionTable::find(std::string_view name) const {
-  const auto found = std::find_if(options_.begin(), options_.end(), [&](const Option& o) { return o.name == name; });
-  return found == options_.end() ? nullptr : &*found;
+  for (const std::vector<Option>* options : {&options_, &former_}) {
+    const auto found = std::find_if(options->begin(), options->end(), [&](const Option& o) { return o.name == name; });
+    if (found != options->end()) return &*found;
+  }
+  return nullptr;
+}
+
+const Option& OptionTable::today(const Option& option) const {
+  const auto found =
+      std::find_if(options_.begin(), options_.end(), [&](const Option& o) { return o.value == option.value; });
+  return found == options_.end() ? option : *found;
+}
+
+void OptionTable::add_former(const std::string& name, const std::string& now,
+                             std::map<std::string, std::string> values) {
+  const Option* today = find(now);
+  if (today == nullptr) return;
+  Option& former = former_.emplace_back(*today);
+  former.name = name;
+  former.check.choices.clear();
+  for (const auto& value : values) former.check.choices.push_back(value.first);
+  former.former_values = std::move(values);
 }
 
 void OptionTable::set(const Option& option, const std::string& text, const std::string& where) {
@@ -126,7 +146,8 @@ void OptionTable::set(const Option& option, const std::string& text, const std::
   } else {
     const auto& choices = option.check.choices;
     if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) throw refuse();
-    *std::get<std::string*>(option.value) = text;
+    const auto former = option.former_values.find(text);
+    *std::get<std::string*>(option.value) = former == option.former_values.end() ? text : former->second;
   }
   for (Option& each : options_) each.given = each.given || &each == &option;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,7 @@ struct Option {
   std::string group;  ///< the heading that help shows it under
   std::string default_text;
   bool given = false;  ///< `set` has set it
+  std::map<std::string, std::string> former_values{};  ///< of a former name: its values, and what they are today
 
   bool is_flag() const { return std::holds_alternative<bool*>(value); }
   /// The value as the command line would take it.
@@ -59,12 +61,21 @@ class OptionTable {
   /// Registers `value`, whose present content is the default.
   template <class T>
   void add(std::string name, T& value, std::string help, OptionCheck check = {}) {
-    options_.push_back({std::move(name), &value, std::move(check), std::move(help), group_, {}});
+    options_.push_back({std::move(name), &value, std::move(check), std::move(help), group_, {}, {}});
     options_.back().default_text = options_.back().text();
   }
 
+  /// An earlier version called the option `now` `name`, with other words for these of its values. It is still read,
+  /// and no help shows it. Adds nothing where there is no option `now`.
+  void add_former(const std::string& name, const std::string& now, std::map<std::string, std::string> values);
+
   const std::vector<Option>& options() const { return options_; }
+  /// Options that are called otherwise today.
+  const std::vector<Option>& former() const { return former_; }
+  /// By its name of today or a former one.
   const Option* find(std::string_view name) const;
+  /// The option of today that holds the same value.
+  const Option& today(const Option& option) const;
 
   /// Parses and stores a value. `where` begins the error: "--hidden", or "recipe.toml:3: hidden". Throws a usage error
   /// for a value of the wrong kind or out of range.
@@ -72,6 +83,7 @@ class OptionTable {
 
  private:
   std::vector<Option> options_;
+  std::vector<Option> former_;
   std::string group_;
 };
 

@@ -18,6 +18,10 @@ char32_t lower_case(char32_t c) {
   return static_cast<char32_t>(utf8proc_tolower(code(c)));
 }
 
+char32_t upper_case(char32_t c) { return static_cast<char32_t>(utf8proc_toupper(code(c))); }
+
+bool is_lower_case(char32_t c) { return utf8proc_category(code(c)) == UTF8PROC_CATEGORY_LL; }
+
 std::string lowercased(std::string_view text) {
   std::string out;
   out.reserve(text.size());

@@ -9,6 +9,10 @@ namespace longhand {
 
 /// Unicode's simple lower case: one code point for one. Other characters stay.
 char32_t lower_case(char32_t c);
+/// The same for upper case.
+char32_t upper_case(char32_t c);
+/// Whether it is a small letter of a script that has capitals.
+bool is_lower_case(char32_t c);
 /// The same for each character of a text; bytes that are no UTF-8 stay.
 std::string lowercased(std::string_view text);
 

@@ -318,6 +318,34 @@ std::optional<TaggedSentence> ColumnReader::end() {
   return out;
 }
 
+bool looks_like_columns(std::string_view head) {
+  constexpr int kLines = 200;
+  constexpr size_t kLongest = 200;  // bytes of a line without tabs
+  std::optional<size_t> tabs, blanks_in_line;
+  int lines = 0;
+  bool as_many_tabs = true, as_many_blanks = true, blank_line = false;
+  for (int i = 0; i < kLines && !head.empty(); ++i) {
+    const std::string_view line = take_line(head);
+    if (trimmed(line).empty()) {
+      blank_line = blank_line || tabs;
+      continue;
+    }
+    if (line.starts_with("#") || line.starts_with(kDocumentStart)) continue;
+    const auto count = [&](char c) { return static_cast<size_t>(std::count(line.begin(), line.end(), c)); };
+    if (!tabs && count('\t') + 1 == kConllUColumns && id_kind(line.substr(0, line.find('\t'))) != Id::kNone)
+      return true;
+    ++lines;
+    as_many_tabs = as_many_tabs && (!tabs || count('\t') == *tabs);
+    as_many_blanks = as_many_blanks && (!blanks_in_line || count(' ') == *blanks_in_line) && line.size() < kLongest;
+    tabs = count('\t');
+    blanks_in_line = count(' ');
+  }
+  if (lines < 2) return false;
+  if (*tabs > 0) return as_many_tabs;
+  // The files of the shared tasks have blank lines between sentences.
+  return blank_line && as_many_blanks && *blanks_in_line > 0;
+}
+
 ColumnFile read_columns(std::string_view text, const ColumnOptions& options, ColumnReader::Tags tags,
                         const std::string& source) {
   ColumnReader reader(options, tags, source);

@@ -89,6 +89,9 @@ class ColumnReader {
   TaggedSentence sentence_;
 };
 
+/// Whether lines from the beginning of a text are words with their columns: CoNLL-U, or short lines of as many fields.
+bool looks_like_columns(std::string_view head);
+
 /// All sentences of a file's text, at least one. Throws what ColumnReader throws, and an input error where the words
 /// are none: numbers that count them, or the `_` of a treebank without forms.
 struct ColumnFile {

@@ -43,33 +43,6 @@ void WordOptions::add_to(OptionTable& table) {
             at_least(1));
 }
 
-void SplitOptions::add_to(OptionTable& table) {
-  table.add("split", split,
-            "word boundaries: blank is white space, punctuation also splits off punctuation marks, char makes every "
-            "character a word",
-            one_of({"blank", "punctuation", "char"}));
-}
-
-std::vector<std::string> split_words(std::string_view text, const SplitOptions& options) {
-  std::vector<std::string> out;
-  bool begun = false;  // the last word is not complete
-  for (const std::string& c : code_points(text)) {
-    char32_t code = 0;
-    next_character(c, 0, code);
-    const CharacterKind kind = kind_of(code);
-    const bool alone = options.split == "char" || (options.split == "punctuation" && kind == CharacterKind::kOther);
-    if (kind == CharacterKind::kSpace) {
-      begun = false;
-    } else if (alone || !begun) {
-      out.push_back(c);
-      begun = !alone;
-    } else {
-      out.back() += c;
-    }
-  }
-  return out;
-}
-
 std::string word_shape(std::string_view word) {
   std::string out, last;
   int run = 0;

@@ -20,16 +20,6 @@ struct WordOptions {
   void add_to(OptionTable& table);
 };
 
-/// How a text becomes words.
-struct SplitOptions {
-  /// "blank": between white space; "punctuation": the same, and each character of punctuation is a word of its own;
-  /// "char": each character but white space.
-  std::string split = "blank";
-
-  void add_to(OptionTable& table);
-};
-std::vector<std::string> split_words(std::string_view text, const SplitOptions& options);
-
 /// What a word looks like: X for a capital, x for another letter, d for a digit, every other character itself; more
 /// than two of a kind in a row as two. "McDonald's" is XxXxx'x, "2,500" is d,dd.
 std::string word_shape(std::string_view word);

@@ -148,7 +148,7 @@ std::vector<std::string> read_toml(const std::string& path, OptionTable& table) 
   std::vector<std::string> names;
   for_each_key(path, table, [&](const Option& option, const toml::node& node, const std::string& where) {
     set_scalar(table, option, node, where);
-    names.push_back(option.name);
+    names.push_back(table.today(option).name);
   });
   return names;
 }
@@ -158,7 +158,7 @@ std::vector<GridAxis> read_grid(const std::string& path, OptionTable& table) {
   for_each_key(path, table, [&](const Option& option, const toml::node& node, const std::string& where) {
     if (!node.is_array()) return set_scalar(table, option, node, where);
     const std::string before = option.text();
-    GridAxis axis{option.name, {}};
+    GridAxis axis{table.today(option).name, {}};
     for (const toml::node& element : *node.as_array()) {
       set_scalar(table, option, element, where);
       axis.values.push_back(option.text());
@@ -166,7 +166,7 @@ std::vector<GridAxis> read_grid(const std::string& path, OptionTable& table) {
     if (axis.values.empty()) {
       throw usage_error(where + ": expected a list of values, found an empty one", "give some, or remove the line");
     }
-    table.set(option, before, where);
+    table.set(table.today(option), before, where);
     axes.emplace_back(node.source().begin.line, std::move(axis));
   });
   std::stable_sort(axes.begin(), axes.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -10,6 +10,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/data/text.h"
+#include "longhand/data/tokenizer.h"
 #include "longhand/lab/explanation.h"
 
 namespace longhand::lab {
@@ -111,7 +112,7 @@ std::vector<int64_t> positions_of(const std::string& list, const Subject& subjec
 std::vector<int64_t> positions_of_text(const std::string& wanted, const ShownText& text) {
   std::vector<std::string> symbols;
   if (text.spaced) {
-    for (const std::string& word : data::split_words(wanted, {})) symbols.push_back(shown_symbol(word));
+    for (const std::string& word : data::Tokenizer().words(wanted)) symbols.push_back(shown_symbol(word));
   } else {
     for (size_t at = 0; at < wanted.size();) {
       char32_t c = 0;

@@ -115,7 +115,7 @@ Subject classifier_subject(const tasks::ModelFile& file, const std::string& cont
   size_t taken = 0;
   std::vector<int32_t> label_of_word;
   for (; taken < texts.size() && !words.full(); ++taken) {
-    words.add(data::split_words(texts[taken].text, model->options().split));
+    words.add(model->tokenizer().words(texts[taken].text));
     own->classes.resize(static_cast<size_t>(words.text.sequences()), model->find_class(texts[taken].label));
     label_of_word.resize(static_cast<size_t>(words.text.size()), model->find_class(texts[taken].label));
   }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "longhand/base/error.h"
+#include "longhand/data/raw_text.h"
 #include "longhand/data/source.h"
 #include "longhand/lab/microscope_properties.h"
 #include "longhand/lab/microscope_words.h"
@@ -70,37 +71,11 @@ struct TaggerSubject : WordSequences {
   }
 };
 
-// Whether lines are sentences; otherwise each is a word with its columns.
-bool has_columns(const std::string& contents) {
-  std::string_view rest = contents;
-  int64_t words = 0, columns = 0, blanks = 0;
-  for (int i = 0; i < 200 && !rest.empty(); ++i) {
-    const std::string_view line = data::take_line(rest);
-    if (line.find('\t') != std::string_view::npos && !line.starts_with("#")) return true;
-    if (data::trimmed(line).empty()) ++blanks;
-    if (line.starts_with("#") || data::trimmed(line).empty()) continue;
-    ++words;
-    columns += std::count(line.begin(), line.end(), ' ') >= 1 && line.size() < 200 ? 1 : 0;
-  }
-  // The files of the shared tasks have short lines of as many fields, and blank lines between sentences.
-  if (blanks == 0 || columns < words) return false;
-  rest = contents;
-  std::optional<int64_t> fields;
-  for (int i = 0; i < 200 && !rest.empty(); ++i) {
-    const std::string_view line = data::trimmed(data::take_line(rest));
-    if (line.empty() || line.starts_with("#") || line.starts_with(data::kDocumentStart)) continue;
-    const int64_t here = std::count(line.begin(), line.end(), ' ');
-    if (fields && here != *fields) return false;
-    fields = here;
-  }
-  return fields.has_value();
-}
-
 std::vector<data::TaggedSentence> read_sentences(const tasks::Tagger& model, const std::string& contents,
                                                  const std::string& source, const MicroscopeOptions& options,
                                                  std::vector<std::string>& notes) {
   const std::string clean = data::clean_text(contents, source);
-  if (options.input == "columns" || (options.input == "auto" && has_columns(clean))) {
+  if (options.input == "columns" || (options.input == "auto" && data::looks_like_columns(clean))) {
     const data::ColumnOptions& columns = model.options().columns;
     try {
       return data::read_columns(clean, columns, data::ColumnReader::Tags::kWanted, source).sentences;
@@ -111,11 +86,17 @@ std::vector<data::TaggedSentence> read_sentences(const tasks::Tagger& model, con
       return out;
     }
   }
+  const bool divided = data::recognise_text(clean, model.tokenizer()) == data::TextKind::kSentences;
+  const data::Tokenizer blanks;
   std::vector<data::TaggedSentence> out;
-  for (std::string_view rest = clean; !rest.empty();) {
-    data::TaggedSentence sentence;
-    sentence.words = data::split_words(data::take_line(rest), {});
-    if (!sentence.words.empty()) out.push_back(std::move(sentence));
+  for (const data::TextPart& part :
+       data::text_parts(clean, divided ? blanks : model.tokenizer(),
+                        divided ? data::SentenceBreaks::kLines : data::SentenceBreaks::kSplit)) {
+    size_t begin = 0;
+    for (const size_t end : part.sentence_ends) {
+      data::TaggedSentence& sentence = out.emplace_back();
+      for (; begin < end; ++begin) sentence.words.push_back(part.tokens[begin].word);
+    }
   }
   return out;
 }

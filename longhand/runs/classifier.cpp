@@ -95,9 +95,10 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
                                   classes.empty() ? "none" : "'" + classes[0] + "' alone"),
                       "give texts of other classes, or a smaller `valid-fraction`");
   }
+  const data::Tokenizer tokenizer(options.tokens);
   std::vector<data::Words> split;
   for (const data::LabelledText& example : train.examples) {
-    split.push_back(data::split_words(example.text, options.split));
+    split.push_back(tokenizer.words(example.text));
   }
   std::vector<const data::Words*> texts;
   for (const data::Words& words : split) texts.push_back(&words);
@@ -175,7 +176,7 @@ std::string ClassifierRun::baseline_key() {
   tasks::TextHash hash;
   for (const std::string& part :
        {task_->train().fingerprint(), task_->valid().fingerprint(), tasks::LabelledCorpus(*model_, test_).fingerprint(),
-        model_->options().split.split, std::string(model_->options().words.lowercase ? "lower" : "as it is")}) {
+        model_->options().tokens.tokenizer, std::string(model_->options().words.lowercase ? "lower" : "as it is")}) {
     hash.add(part);
   }
   return fmt::format("texts-{:016x}", hash.value());

@@ -14,7 +14,7 @@ namespace {
 
 // As the classifier reads them.
 data::Words words_of(const tasks::Classifier& model, const std::string& text) {
-  data::Words words = data::split_words(text, model.options().split);
+  data::Words words = model.tokenizer().words(text);
   if (model.options().words.lowercase) {
     for (std::string& word : words) word = lowercased(word);
   }

@@ -6,6 +6,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
+#include "longhand/data/token_learning.h"
 #include "longhand/runs/registry.h"
 #include "longhand/runs/task_baselines.h"
 #include "longhand/tasks/fingerprint.h"
@@ -28,6 +29,7 @@ class TaggerSettings : public TaskSettings<TaggerSettings, tasks::TaggerOptions>
 
   void add_to(OptionTable& table) override;
   void check() const override;
+  void set_earlier_defaults() override { model.tokens.tokenizer = "space"; }
 };
 
 class TaggerRun : public Run {
@@ -100,10 +102,12 @@ std::string keep_scheme(std::vector<data::TaggedSentence>& sentences, data::Sche
 TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(settings), settings_(settings) {
   settings_.check();
   const data::ColumnOptions& columns = settings_.model.columns;
-  const auto read = [&](const std::string& source) {
-    return data::read_columns(sources.file(source), columns, data::ColumnReader::Tags::kWanted, shown_name(source));
+  const auto parse = [&](const std::string& contents, const std::string& source) {
+    return data::read_columns(contents, columns, data::ColumnReader::Tags::kWanted, shown_name(source));
   };
-  data::ColumnFile train = read(settings_.data);
+  const auto read = [&](const std::string& source) { return parse(sources.file(source), source); };
+  const std::string contents = sources.file(settings_.data);
+  data::ColumnFile train = parse(contents, settings_.data);
   std::vector<data::TaggedSentence> valid;
   if (!settings_.valid.empty()) valid = read(settings_.valid).sentences;
   if (!settings_.test.empty()) test_ = read(settings_.test).sentences;
@@ -137,6 +141,9 @@ TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(set
   start.extend(vocabulary, options.words.lowercase, settings_.vectors.new_words);
   model_ = std::make_unique<tasks::Tagger>(options, std::move(vocabulary),
                                            tasks::build_labels(train.sentences, scheme, encode));
+  const data::TokenizerChoice choice = data::choose_tokenizer(
+      options.tokens.tokenizer, data::read_treebank_text(contents, shown_name(settings_.data)), train.sentences);
+  model_->set_tokenizer(choice.tokenizer);
   model_->initialise(settings_.seed_number());
   if (settings_.sparse_embedding) model_->use_sparse_embedding();
   model_->set_word_vectors(vectors);
@@ -149,7 +156,7 @@ TaggerRun::TaggerRun(const TaggerSettings& settings, Sources& sources) : Run(set
                              format_count(static_cast<double>(model_->vocabulary().words.size())),
                              model_->vocabulary().shapes.size(), model_->vocabulary().characters.size(),
                              model_->labels().size(), format_count(static_cast<double>(model_->parameters().count())));
-  description_ += repairs;
+  description_ += repairs + "\n" + choice.description;
   for (const auto& [source, measured] : {std::pair(settings_.valid, &valid), std::pair(settings_.test, &test_)}) {
     if (source.empty()) continue;
     const tasks::TaggedCorpus corpus(*model_, *measured);
@@ -224,16 +231,27 @@ void add_chunks(nlohmann::ordered_json& out, const data::ChunkScore& score) {
   for (const auto& [type, counts] : score.types) out["types"][type] = figures(counts);
 }
 
+// How well the model's tokenizer finds the words and sentences of the treebank's texts.
+void add_agreement(const data::TokenAgreement& found, nlohmann::ordered_json& json, std::string& lines) {
+  json["raw_tokens_f1"] = found.tokens.f1();
+  json["raw_words_f1"] = found.words.f1();
+  json["raw_sentences_f1"] = found.sentences.f1();
+  lines += fmt::format("raw text        F1 of tokens {:.2f}, words {:.2f}, sentences {:.2f}\n", found.tokens.f1(),
+                       found.words.f1(), found.sentences.f1());
+}
+
 Evaluation evaluate_tagger(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources) {
   const std::unique_ptr<tasks::Tagger> model = tasks::Tagger::load(file);
   const std::string name = shown_name(options.data);
+  const std::string contents = sources.file(options.data);
   data::ColumnFile sentences =
-      data::read_columns(sources.file(options.data), model->options().columns, data::ColumnReader::Tags::kWanted, name);
+      data::read_columns(contents, model->options().columns, data::ColumnReader::Tags::kWanted, name);
   const std::string repairs = keep_scheme(sentences.sentences, model->scheme(), options.strict, name);
   options.on_found(fmt::format("{}: {}{}", name, sentences.description, repairs));
   kernels::Context context(static_cast<int>(options.threads));
   tasks::Tagger::Workspace workspace(*model, options.engine, context);
   const tasks::TaggedCorpus corpus(*model, std::move(sentences.sentences));
+  const data::TreebankText raw = data::read_treebank_text(contents, name);
   Evaluation out;
   const tasks::TagScore score =
       options.examine ? examine_tags(*model, corpus, workspace, options.on_done, out.findings)
@@ -251,6 +269,7 @@ Evaluation evaluate_tagger(const tasks::ModelFile& file, const EvaluateOptions& 
       chunks ? score.tags.conlleval() : fmt::format("accuracy        {:.2f} %\n", score.tags.accuracy());
   lines += fmt::format("unknown words   {:.2f} % accuracy, of {} not in the vocabulary\n", score.unknown_accuracy(),
                        format_count(static_cast<double>(score.unknown)));
+  if (!raw.paragraphs.empty()) add_agreement(data::compare_tokens(raw.paragraphs, model->tokenizer()), json, lines);
   if (score.unseen > 0) {
     lines += fmt::format("unseen tags     {}: words with tags that are not in the training data, counted as errors\n",
                          score.unseen);

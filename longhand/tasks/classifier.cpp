@@ -24,7 +24,7 @@ ClassifierOptions::ClassifierOptions() {
 
 void ClassifierOptions::add_to(OptionTable& table) {
   columns.add_to(table);
-  split.add_to(table);
+  tokens.add_to(table, false);
   words.add_to(table);
   encoder.add_to(table);
   table.add("word-dropout", word_dropout,
@@ -46,7 +46,7 @@ std::vector<std::string> ClassifierOptions::shared() {
   ClassifierOptions options;
   OptionTable table;
   options.columns.add_to(table);
-  options.split.add_to(table);
+  options.tokens.add_to(table, false);
   options.words.add_to(table);
   return names_of(table);
 }
@@ -60,6 +60,7 @@ Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vo
                      .word_dropout = options.word_dropout}),
       options_(options),
       pool_(nn::parse_pool(options.pool)),
+      tokenizer_(options.tokens),
       vocabulary_(std::move(vocabulary)),
       classes_(std::move(classes)) {
   if (pool_ == nn::PoolKind::kAttention) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "longhand/data/labelled.h"
+#include "longhand/data/tokenizer.h"
 #include "longhand/tasks/ensemble.h"
 
 namespace longhand::tasks {
@@ -17,7 +18,7 @@ struct ClassifierOptions {
   ClassifierOptions();
 
   data::LabelledOptions columns;  ///< where the training data has texts and labels; other files are read the same way
-  data::SplitOptions split;       ///< how a text becomes words
+  data::TokenizerOptions tokens;  ///< how a text becomes words
   data::WordOptions words;
   nn::WordEncoderOptions encoder;
   double word_dropout = 0.0;  ///< a word of a training batch is left out with this probability (Iyyer et al. 2015)
@@ -59,6 +60,8 @@ class Classifier : public EnsembleModel<Classifier> {
   int32_t find_class(const std::string& name) const;
   /// Sets the embeddings of these words to pretrained vectors.
   void set_word_vectors(const data::WordVectors& vectors) { network_.set_word_vectors(vectors); }
+  /// Makes words of texts.
+  const data::Tokenizer& tokenizer() const { return tokenizer_; }
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
 
   struct Workspace : EnsembleWorkspace<Classifier, Workspace> {
@@ -90,6 +93,7 @@ class Classifier : public EnsembleModel<Classifier> {
 
   ClassifierOptions options_;
   nn::PoolKind pool_;
+  data::Tokenizer tokenizer_;
   data::WordVocabulary vocabulary_;
   std::vector<std::string> classes_;
   size_t query_ = 0;

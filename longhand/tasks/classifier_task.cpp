@@ -32,7 +32,7 @@ LabelledCorpus::LabelledCorpus(const Classifier& model, std::vector<data::Labell
     : examples_(std::move(examples)), lexicon_(model.lexicon()) {
   for (const data::LabelledText& example : examples_) {
     std::vector<int32_t> entries;
-    for (const std::string& word : data::split_words(example.text, model.options().split)) {
+    for (const std::string& word : model.tokenizer().words(example.text)) {
       entries.push_back(lexicon_.find(word));
     }
     if (entries.empty()) entries.push_back(lexicon_.find(std::string(data::kUnknown)));  // nothing but odd blanks

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "longhand/base/error.h"
+#include "longhand/tasks/token_rules_file.h"
 #include "longhand/tasks/word_vocabulary_file.h"
 
 namespace longhand::tasks {
@@ -31,6 +32,7 @@ TaggerOptions::TaggerOptions() {
   lstm.hidden = 200;
   lstm.bidirectional = true;
   lstm.dropout = 0.5;
+  tokens.tokenizer = "auto";
 }
 
 void TaggerOptions::add_to(OptionTable& table) {
@@ -40,6 +42,7 @@ void TaggerOptions::add_to(OptionTable& table) {
   table.add("scheme", scheme, "tagging scheme of the data; auto recognises it; none: tags that do not mark chunks",
             one_of(std::move(schemes)));
   table.add("encode", encode, "tagging scheme inside the model", one_of({"iob1", "iob2", "bioes"}));
+  tokens.add_to(table, true);
   words.add_to(table);
   encoder.add_to(table);
   table.add("word-dropout", word_dropout,
@@ -73,6 +76,7 @@ Tagger::Tagger(const TaggerOptions& options, data::WordVocabulary vocabulary, st
                      .word_dropout = options.word_dropout}),
       options_(options),
       scheme_(data::parse_scheme(options.scheme)),
+      tokenizer_(options.tokens),
       vocabulary_(std::move(vocabulary)),
       labels_(std::move(labels)) {
   network_.add_output(K());
@@ -97,6 +101,7 @@ std::unique_ptr<Tagger> Tagger::load_member(const ModelFile& file) {
   if (labels.empty()) throw altered("expected labels, found none");
   if (options.scheme != "none" && labels.size() > kMaxChunkLabels) throw altered("expected fewer labels of chunks");
   auto model = std::make_unique<Tagger>(options, read_word_vocabulary(file), std::move(labels));
+  model->set_tokenizer(data::Tokenizer(options.tokens, read_token_rules(file)));
   file.fill(model->network_);
   model->allow_steps();  // only now: a file without the arrays takes no memory
   return model;
@@ -105,7 +110,13 @@ std::unique_ptr<Tagger> Tagger::load_member(const ModelFile& file) {
 void Tagger::save(const std::string& path, std::span<const float> values) const {
   nlohmann::json vocabulary = to_json(vocabulary_);
   vocabulary["labels"] = labels_;
+  if (!tokenizer_.rules().empty()) vocabulary["tokens"] = to_json(tokenizer_.rules());
   write_model(path, kTask, options_, vocabulary, network_, values);
+}
+
+void Tagger::set_tokenizer(data::Tokenizer tokenizer) {
+  tokenizer_ = std::move(tokenizer);
+  options_.tokens.tokenizer = tokenizer_.name();
 }
 
 void Tagger::initialise(uint64_t seed) {

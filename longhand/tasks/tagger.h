@@ -9,6 +9,7 @@
 
 #include "longhand/data/chunks.h"
 #include "longhand/data/columns.h"
+#include "longhand/data/tokenizer.h"
 #include "longhand/nn/crf.h"
 #include "longhand/tasks/ensemble.h"
 
@@ -18,9 +19,10 @@ namespace longhand::tasks {
 struct TaggerOptions {
   TaggerOptions();
 
-  data::ColumnOptions columns;   ///< where the training data has its tags; other files are read the same way
-  std::string scheme = "auto";   ///< tagging scheme of the data: one of data::scheme_names(), or auto: recognised
-  std::string encode = "bioes";  ///< of chunks, inside the model
+  data::ColumnOptions columns;    ///< where the training data has its tags; other files are read the same way
+  std::string scheme = "auto";    ///< tagging scheme of the data: one of data::scheme_names(), or auto: recognised
+  std::string encode = "bioes";   ///< of chunks, inside the model
+  data::TokenizerOptions tokens;  ///< how a text as people write it becomes words; auto: chosen for the training data
   data::WordOptions words;
   nn::WordEncoderOptions encoder;
   double word_dropout = 0.0;  ///< a word of a training batch is left out with this probability (Iyyer et al. 2015)
@@ -66,6 +68,10 @@ class Tagger : public EnsembleModel<Tagger> {
   data::Scheme scheme() const { return scheme_; }
   const data::WordVocabulary& vocabulary() const { return vocabulary_; }
   const std::vector<std::string>& labels() const { return labels_; }
+  /// Makes words and sentences of texts.
+  const data::Tokenizer& tokenizer() const { return tokenizer_; }
+  /// The one for texts such as those that the training data were taken from, with its rules.
+  void set_tokenizer(data::Tokenizer tokenizer);
   /// The label's index, or -1.
   int32_t find_label(const std::string& label) const;
   /// Sets the embeddings of these words to pretrained vectors.
@@ -117,6 +123,7 @@ class Tagger : public EnsembleModel<Tagger> {
 
   TaggerOptions options_;
   data::Scheme scheme_ = data::Scheme::kNone;
+  data::Tokenizer tokenizer_;
   data::WordVocabulary vocabulary_;
   std::vector<std::string> labels_;
   std::vector<uint8_t> allowed_;  // steps from label to label; empty: all

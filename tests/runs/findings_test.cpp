@@ -58,7 +58,7 @@ TEST(ClassExaminer, FindsTheMostConfidentErrors) {
   options.lstm.hidden = 6;
   options.encoder = {.embed = 8};
   std::vector<data::Words> split;
-  for (const auto& example : examples) split.push_back(data::split_words(example.text, options.split));
+  for (const auto& example : examples) split.push_back(data::Tokenizer(options.tokens).words(example.text));
   std::vector<const data::Words*> words;
   for (const data::Words& each : split) words.push_back(&each);
   tasks::Classifier model(options, data::build_word_vocabulary(words, options.words), tasks::build_classes(examples));

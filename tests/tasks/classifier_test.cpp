@@ -41,7 +41,7 @@ ClassifierOptions small(const std::string& pool) {
 
 std::unique_ptr<Classifier> make(const ClassifierOptions& options, const std::vector<data::LabelledText>& corpus) {
   std::vector<data::Words> split;
-  for (const data::LabelledText& text : corpus) split.push_back(data::split_words(text.text, options.split));
+  for (const data::LabelledText& text : corpus) split.push_back(data::Tokenizer(options.tokens).words(text.text));
   std::vector<const data::Words*> words;
   for (const data::Words& each : split) words.push_back(&each);
   auto model =
