@@ -20,8 +20,8 @@ struct PunctuationCharacter {
 };
 
 bool in(char32_t c, std::u32string_view set) { return set.find(c) != std::u32string_view::npos; }
-bool is_letter(CharacterKind k) { return k == CharacterKind::kLetter || k == CharacterKind::kCapital; }
-bool is_number(CharacterKind k) { return k == CharacterKind::kDigit || k == CharacterKind::kNumber; }
+bool is_letter_kind(CharacterKind k) { return k == CharacterKind::kLetter || k == CharacterKind::kCapital; }
+bool is_number_kind(CharacterKind k) { return k == CharacterKind::kDigit || k == CharacterKind::kNumber; }
 bool is_ascii_letter(char32_t c) { return (c | 32) >= U'a' && (c | 32) <= U'z' && c < 0x80; }
 
 // English words that keep their period; a treebank teaches those of its own language.
@@ -38,9 +38,9 @@ constexpr std::u32string_view kRepeated = U".-!?*=_~`'#+\u2026\u2014\u2013";
 // Whether a mark between two characters of a word belongs to the word.
 bool is_kept_inside(char32_t mark, const PunctuationCharacter& left, const PunctuationCharacter& right,
                     size_t left_part) {
-  const bool letters = is_letter(left.kind) && is_letter(right.kind);
-  const bool numbers = is_number(left.kind) && is_number(right.kind);
-  if (in(mark, kApostrophes)) return is_letter(right.kind);
+  const bool letters = is_letter_kind(left.kind) && is_letter_kind(right.kind);
+  const bool numbers = is_number_kind(left.kind) && is_number_kind(right.kind);
+  if (in(mark, kApostrophes)) return is_letter_kind(right.kind);
   if (in(mark, kHyphens) || mark == U'_') return true;
   if (mark == U'.') {  // "U.S", "3.5", "b.com", but not "end.Next"
     return !(letters && left.kind != CharacterKind::kCapital && right.kind == CharacterKind::kCapital && left_part > 2);
@@ -78,7 +78,7 @@ class PunctuationScanner {
   size_t byte(size_t i) const { return i < size() ? characters_[i].begin : piece_.size(); }
   char32_t code(size_t i) const { return i < size() ? characters_[i].code : 0; }
   bool is_word(size_t i) const {
-    return i < size() && (is_letter(characters_[i].kind) || is_number(characters_[i].kind));
+    return i < size() && (is_letter_kind(characters_[i].kind) || is_number_kind(characters_[i].kind));
   }
   std::string lower(size_t begin, size_t end) const {
     return lowercased(piece_.substr(byte(begin), byte(end) - byte(begin)));
@@ -133,8 +133,8 @@ class PunctuationScanner {
     if (is_word(i)) return word_end(i, i);
     const char32_t c = code(i);
     const bool free = i == 0 || !is_word(i - 1);
-    if (i == 0 && in(c, U"+-\u2212.") && i + 1 < limit_ && is_number(characters_[1].kind)) return word_end(0, 1);
-    if (free && in(c, U"#@") && i + 1 < limit_ && is_letter(characters_[i + 1].kind)) {  // #topic, @name
+    if (i == 0 && in(c, U"+-\u2212.") && i + 1 < limit_ && is_number_kind(characters_[1].kind)) return word_end(0, 1);
+    if (free && in(c, U"#@") && i + 1 < limit_ && is_letter_kind(characters_[i + 1].kind)) {  // #topic, @name
       size_t end = i + 1;
       while (end < limit_ && (is_word(end) || code(end) == U'_')) ++end;
       return end;
@@ -194,7 +194,7 @@ class PunctuationScanner {
     for (size_t i = begin; i < end; ++i) {
       periods = periods || code(i) == U'.';
       part = code(i) == U'.' ? 0 : part + 1;
-      short_parts = short_parts && part <= 2 && (code(i) == U'.' || is_letter(characters_[i].kind));
+      short_parts = short_parts && part <= 2 && (code(i) == U'.' || is_letter_kind(characters_[i].kind));
     }
     if (periods && short_parts) return true;
     return std::find(kAbbreviations.begin(), kAbbreviations.end(), lower(begin, end)) != kAbbreviations.end();
@@ -212,7 +212,7 @@ class PunctuationScanner {
 }  // namespace
 
 std::string inside_key(char32_t left, std::string_view mark, char32_t right) {
-  const auto side = [](char32_t c) { return is_number(kind_of(c)) ? 'd' : 'a'; };
+  const auto side = [](char32_t c) { return is_number_kind(kind_of(c)) ? 'd' : 'a'; };
   return std::string(mark) + side(left) + side(right);
 }
 

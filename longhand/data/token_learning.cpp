@@ -309,24 +309,33 @@ std::vector<TreebankParagraph> small_parts(const std::vector<TreebankParagraph>&
   return out;
 }
 
-// The share of the sentences' words that stay whole; and whether marks are words.
+// The share of the sentences' words that stay whole; whether marks are words, and whether words are characters.
 struct WholeWords {
   double share = 0.0;
   bool marks = false;
+  bool characters = false;
 };
 
+// Names to try; of equals, the first is taken.
+std::vector<std::string> candidates(const std::string& wanted) {
+  if (wanted != "auto") return {wanted};
+  return {"punctuation", "words", "marks", "characters", "space"};
+}
+
 WholeWords whole_words(const std::string& tokenizer, const std::vector<TaggedSentence>& sentences) {
-  int64_t words = 0, whole = 0, marks = 0;
+  int64_t words = 0, whole = 0, marks = 0, single = 0;
   for (const TaggedSentence& sentence : sentences) {
     for (const std::string& word : sentence.words) {
       char32_t c = 0;
       const bool one = next_character(word, 0, c) == word.size();
       ++words;
+      single += one ? 1 : 0;
       marks += one && std::u32string_view(U".,!?;:\u3002\u060C\u0964").find(c) != std::u32string_view::npos ? 1 : 0;
       whole += basic_tokens(tokenizer, {}, word).size() == 1 ? 1 : 0;
     }
   }
-  return {words > 0 ? static_cast<double>(whole) / static_cast<double>(words) : 0.0, 100 * marks > words};
+  return {words > 0 ? static_cast<double>(whole) / static_cast<double>(words) : 0.0, 100 * marks > words,
+          words > 0 && single == words};
 }
 
 }  // namespace
@@ -337,14 +346,14 @@ TokenRules learn_token_rules(const std::string& tokenizer, const std::vector<Tre
 
 TokenizerChoice choose_tokenizer(const std::string& wanted, const TreebankText& text,
                                  const std::vector<TaggedSentence>& sentences) {
-  const std::vector<std::string> names = wanted == "auto" ? tokenizer_names() : std::vector<std::string>{wanted};
+  const std::vector<std::string> names = candidates(wanted);
   TokenizerChoice out;
   if (text.paragraphs.empty()) {
-    std::string best = names.front();
+    std::string best = wanted == "auto" ? "space" : wanted;
     double most = -1.0;
     for (const std::string& name : names) {
       const WholeWords found = whole_words(name, sentences);
-      const bool fits = name == "space" ? !found.marks : found.marks;
+      const bool fits = (name == "space" ? !found.marks : found.marks) && (name == "characters") == found.characters;
       if (wanted == "auto" && (!fits || found.share <= most)) continue;
       most = found.share;
       best = name;
