@@ -19,15 +19,6 @@ TEST(Words, ShapesSayWhatAWordLooksLike) {
   EXPECT_EQ(word_shape("------"), "--");
 }
 
-TEST(Words, TextsAreSplitAtBlanksAtPunctuationOrIntoCharacters) {
-  const std::string text = " Don't  go,\tnow! 12.5%\n";
-  EXPECT_EQ(split_words(text, {}), (Words{"Don't", "go,", "now!", "12.5%"}));
-  EXPECT_EQ(split_words(text, {.split = "punctuation"}),
-            (Words{"Don", "'", "t", "go", ",", "now", "!", "12", ".", "5", "%"}));
-  EXPECT_EQ(split_words("春 風。", {.split = "char"}), (Words{"春", "風", "。"}));
-  EXPECT_TRUE(split_words("\xE3\x80\x80 ", {}).empty());  // an ideographic blank
-}
-
 struct Reading {
   Words first{"The", "the", "cat"}, second{"Rare"};
   WordOptions options{.min_count = 2};

@@ -2,6 +2,7 @@
 #include "longhand/data/text.h"
 #include "longhand/base/error.h"
 #include "longhand/data/source.h"
+#include "longhand/data/tokenizer.h"
 #include "longhand/data/words.h"
 #include "longhand/tasks/verse.h"
 #include "tests/fuzz/fuzz.h"
@@ -30,9 +31,7 @@ void read(std::string_view bytes) {
     }
   }
   const std::string clean = data::clean_text(text, "input");
-  for (const char* split : {"blank", "punctuation", "char"}) {
-    for (const std::string& word : data::split_words(clean, {.split = split})) data::word_shape(word);
-  }
+  for (const std::string& word : data::Tokenizer().words(clean)) data::word_shape(word);
 }
 
 }  // namespace longhand::fuzz
