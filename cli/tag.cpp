@@ -125,7 +125,7 @@ class Tag {
     if (asked != "auto") return;
     std::string what = input_ == "columns" ? "one word per line" : "one sentence per line, words separated by spaces";
     if (input_ == "text") what = fmt::format("text, tokenizer {}, --sentences {}", tokenizer.name(), breaks_);
-    say("{}: {} (--input {})\n", shown_name(data_), what, input_);
+    recognised_ = fmt::format("{}: {} (--input {})\n", shown_name(data_), what, input_);
   }
 
   // Lines from the beginning: of standard input up to the first that is no comment, so that nobody waits for an answer.
@@ -249,6 +249,9 @@ class Tag {
   }
 
   void tag() {
+    if (waiting_.empty()) return;
+    if (!recognised_.empty()) say("{}", recognised_);
+    recognised_.clear();
     std::vector<Sentence> sentences;
     for (const SentenceToTag& item : waiting_) sentences.push_back(item.words());
     const std::vector<std::vector<Tags>> best = tagger_->tag(sentences, nbest_);
@@ -277,6 +280,7 @@ class Tag {
   std::optional<TagWriter> writer_;
   data::Tokenizer tokenizer_;
   std::optional<data::TextParts> parts_;
+  std::string recognised_;  // what to say of the input once some of it was read
   std::deque<Line> ahead_;  // read to recognise the input
   int64_t number_ = 0;      // of the last line
   bool at_terminal_ = false;

@@ -42,7 +42,7 @@ struct TextToken {
   int64_t part = 0, parts = 1;
 };
 
-struct TextSentence {
+struct LONGHAND_API TextSentence {
   std::vector<TextToken> tokens;
 
   Sentence words() const;

@@ -126,6 +126,10 @@ static void test_tagger(longhand_model* model) {
   const char* words[] = {"Anna", "saw", "London"};
   longhand_tagger* tagger = NULL;
   longhand_taggings* taggings = NULL;
+  longhand_text* text = NULL;
+  const char* const* read = NULL;
+  size_t count = 0;
+  int64_t begin = 0, end = 0;
   longhand_stream* stream = NULL;
   size_t i;
   EXPECT(longhand_model_task(model) == LONGHAND_TAGGER);
@@ -141,6 +145,17 @@ static void test_tagger(longhand_model* model) {
   for (i = 0; i < 3; ++i) printf("%s\t%s\n", words[i], longhand_taggings_tag(taggings, 0, i));
   printf("\n");
   longhand_taggings_free(taggings);
+  EXPECT(longhand_tagger_read(tagger, "Anna saw", 3, &text) == LONGHAND_USAGE);
+  EXPECT(longhand_tagger_read(tagger, "a\xFF", 0, &text) == LONGHAND_INPUT);
+  EXPECT(longhand_tagger_read(tagger, "Anna saw\n\xC3\xA9t\xC3\xA9 far", 0, &text) == LONGHAND_OK);
+  EXPECT(longhand_text_sentences(text) == 2);
+  EXPECT(longhand_text_words(text, 2, NULL) == NULL);
+  read = longhand_text_words(text, 1, &count);
+  EXPECT(count == 2 && strcmp(read[1], "far") == 0);
+  EXPECT(longhand_text_place(text, 1, 1, 0, &begin, &end) == LONGHAND_OK && begin == 13 && end == 16);
+  EXPECT(longhand_text_place(text, 1, 1, 1, &begin, &end) == LONGHAND_OK && begin == 15 && end == 18);
+  EXPECT(longhand_text_place(text, 1, 2, 1, &begin, &end) == LONGHAND_USAGE);
+  longhand_text_free(text);
   longhand_tagger_free(tagger);
   longhand_model_free(model);
 }

@@ -36,6 +36,7 @@ std::shared_ptr<const Model> tagger_model(bool crf) {
   tasks::TaggerOptions options;
   options.scheme = "iob2";
   options.crf = crf;
+  options.tokens.tokenizer = "punctuation";
   options.lstm.hidden = 7;
   options.encoder = {.embed = 9, .embed_shape = 3, .embed_characters = 4, .hidden_characters = 5};
   std::vector<const data::Words*> words;
@@ -78,6 +79,21 @@ TEST(Tagger, TagsManySentencesInTheirOrder) {
   const std::vector<std::vector<Tags>> together = tagger.tag(many);
   ASSERT_EQ(together.size(), many.size());
   for (size_t i = 0; i < many.size(); ++i) EXPECT_EQ(together[i].front().tags, tagger.tag(many[i])) << i;
+}
+
+TEST(Tagger, ReadsTextsWithTheModelsTokenizer) {
+  const Tagger tagger(tagger_model(false));
+  const std::string text = "\u00C4nna saw \"Bert\".\r\nLondon is far.";
+  const std::vector<TextSentence> sentences = tagger.sentences(text);
+  ASSERT_EQ(sentences.size(), 2U);
+  EXPECT_EQ(sentences[0].words(), (Sentence{"\u00C4nna", "saw", "\"", "Bert", "\"", "."}));
+  const TextToken& last = sentences[1].tokens.back();
+  EXPECT_EQ(last.end, 33);  // the text as it was given, with both characters of its line end
+  EXPECT_EQ(last.end_byte, static_cast<int64_t>(text.size()));
+  EXPECT_EQ(text.substr(static_cast<size_t>(sentences[1].tokens[0].begin_byte), 6), "London");
+  EXPECT_EQ(tagger.sentences(text, SentenceEnds::kMarksAndBlanks).size(), 2U);
+  EXPECT_EQ(tagger.sentences("One. two\nthree", SentenceEnds::kMarksAndBlanks).size(), 1U);
+  EXPECT_THROW(tagger.sentences("a\xFF"), Error);
 }
 
 TEST(Tagger, FindsSpans) {
