@@ -105,9 +105,8 @@ class Classify {
     waiting_.clear();
     std::string out;
     const std::vector<std::vector<ClassProbability>> found = classifier_->classify(texts, top_);
-    for (size_t text = 0; json_ && text < found.size(); ++text) out += json(texts[text], found[text]) + "\n";
     if (json_) {
-      write_json(out);
+      for (size_t text = 0; text < found.size(); ++text) write_json(json(texts[text], found[text]));
       flush_output();
       return;
     }

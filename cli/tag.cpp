@@ -256,9 +256,13 @@ class Tag {
     for (const SentenceToTag& item : waiting_) sentences.push_back(item.words());
     const std::vector<std::vector<Tags>> best = tagger_->tag(sentences, nbest_);
     std::string out;
-    for (size_t i = 0; i < waiting_.size(); ++i) writer_->write(waiting_[i], best[i], out);
+    for (size_t i = 0; i < waiting_.size(); ++i) {
+      writer_->write(waiting_[i], best[i], out);
+      if (json_ && !out.empty()) write_json(out);
+      if (json_) out.clear();
+    }
     waiting_.clear();
-    json_ ? write_json(out) : write_text(out);
+    write_text(out);
     flush_output();
   }
 

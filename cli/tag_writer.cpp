@@ -43,7 +43,7 @@ Sentence SentenceToTag::words() const {
 void TagWriter::write(const SentenceToTag& item, const std::vector<Tags>& taggings, std::string& out) {
   ++sentences_;
   if (options_.json) {
-    if (!item.sentence.tokens.empty()) out += json(item, taggings) + "\n";
+    if (!item.sentence.tokens.empty()) out += json(item, taggings);
     return;
   }
   const bool lines = options_.columns && (!options_.conllu || reader_.is_conllu());

@@ -36,7 +36,7 @@ class TagWriter {
   /// `reader` read the columns; it must outlive this.
   TagWriter(Options options, const data::ColumnReader& reader) : options_(std::move(options)), reader_(reader) {}
 
-  /// Appends a sentence with its taggings, best first.
+  /// Appends a sentence with its taggings, best first; as JSON without a newline, and nothing of one without words.
   void write(const SentenceToTag& item, const std::vector<Tags>& taggings, std::string& out);
 
  private:
