@@ -15,7 +15,8 @@ std::string with_bars(const std::string& text) {
   std::string out;
   const std::vector<size_t> bounds = word_boundaries(text);
   for (size_t i = 0; i + 1 < bounds.size(); ++i) {
-    out += (i > 0 ? "|" : "") + text.substr(bounds[i], bounds[i + 1] - bounds[i]);
+    if (i > 0) out += '|';
+    out += text.substr(bounds[i], bounds[i + 1] - bounds[i]);
   }
   return out;
 }

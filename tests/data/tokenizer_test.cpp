@@ -13,7 +13,8 @@ using Words = std::vector<std::string>;
 std::string tokens_of(const std::string& tokenizer, const std::string& text, const TokenRules& rules = {}) {
   std::string out;
   for (const std::string& word : Tokenizer({.tokenizer = tokenizer}, rules).words(text)) {
-    out += (out.empty() ? "" : " ") + word;
+    if (!out.empty()) out += ' ';
+    out += word;
   }
   return out;
 }
@@ -24,7 +25,8 @@ std::string sentences_of(const std::string& text, const TokenRules& rules = {}) 
   std::string out;
   size_t begin = 0;
   for (const size_t end : tokenizer.sentence_ends(text, tokens)) {
-    out += (out.empty() ? "" : "|") + text.substr(tokens[begin].begin, tokens[end - 1].end - tokens[begin].begin);
+    if (!out.empty()) out += '|';
+    out += text.substr(tokens[begin].begin, tokens[end - 1].end - tokens[begin].begin);
     begin = end;
   }
   return out;
