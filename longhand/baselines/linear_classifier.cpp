@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <unordered_set>
 
 namespace longhand::baselines {
 namespace {
@@ -80,7 +81,7 @@ void LinearClassifier::count(std::span<const data::Words* const> texts) {
   }
 }
 
-// (1 + log tf) idf, of length 1, for the features that are known.
+// For the features that are known, (1 + log tf) idf, of length 1; or 1, which their ratios then weigh.
 LinearClassifier::Vector LinearClassifier::vector_of(const data::Words& text) const {
   Vector out;
   for_each_feature(text, options_.pairs, [&](std::string_view feature) {
@@ -96,6 +97,10 @@ LinearClassifier::Vector LinearClassifier::vector_of(const data::Words& text) co
     }
   }
   out.resize(kept);
+  if (options_.bayes) {
+    for (auto& item : out) item.second = 1.0;
+    return out;
+  }
   double squares = 0.0;
   for (auto& [feature, value] : out) {
     value = (1.0 + std::log(value)) * static_cast<double>(idf_[static_cast<size_t>(feature)]);
@@ -103,6 +108,20 @@ LinearClassifier::Vector LinearClassifier::vector_of(const data::Words& text) co
   }
   for (auto& [feature, value] : out) value /= std::sqrt(squares);
   return out;
+}
+
+// The logarithm of the ratio of each feature's share among the features of class k to that among the others'. A feature
+// is counted once in a text, and once more everywhere.
+std::vector<double> LinearClassifier::ratios(std::span<const Vector> texts, std::span<const int32_t> of_texts,
+                                             int64_t k) const {
+  std::vector<double> own(idf_.size(), 1.0), other(idf_.size(), 1.0);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    for (const auto& item : texts[i]) (of_texts[i] == k ? own : other)[static_cast<size_t>(item.first)] += 1.0;
+  }
+  const double all_own = std::accumulate(own.begin(), own.end(), 0.0);
+  const double all_other = std::accumulate(other.begin(), other.end(), 0.0);
+  for (size_t f = 0; f < own.size(); ++f) own[f] = std::log(own[f] / all_own) - std::log(other[f] / all_other);
+  return own;
 }
 
 LinearClassifier LinearClassifier::fit(std::span<const data::Words* const> texts, std::span<const int32_t> of_texts,
@@ -113,11 +132,13 @@ LinearClassifier LinearClassifier::fit(std::span<const data::Words* const> texts
   out.classes_ = classes;
   out.count(texts);
   const auto F = static_cast<size_t>(out.features());
+  std::vector<Vector> vectors;
   std::vector<feature_node> nodes;
   std::vector<size_t> begins;
   for (const data::Words* text : texts) {
+    vectors.push_back(out.vector_of(*text));
     begins.push_back(nodes.size());
-    for (const auto& [feature, value] : out.vector_of(*text)) nodes.push_back({feature + 1, value});
+    for (const auto& [feature, value] : vectors.back()) nodes.push_back({feature + 1, value});
     nodes.push_back({static_cast<int>(F) + 1, 1.0});
     nodes.push_back({-1, 0.0});
   }
@@ -137,8 +158,16 @@ LinearClassifier LinearClassifier::fit(std::span<const data::Words* const> texts
       row[F] = -20.0F;
       return;
     }
+    std::vector<double> scales(F + 1, 1.0);
+    if (options.bayes) {
+      const std::vector<double> ratios = out.ratios(vectors, of_texts, k);
+      std::copy(ratios.begin(), ratios.end(), scales.begin());
+      for (feature_node& node : nodes) {
+        if (node.index > 0) node.value = scales[static_cast<size_t>(node.index - 1)];
+      }
+    }
     const std::vector<double> w = fit_binary(rows, signs, static_cast<int>(F) + 1, options.C);
-    std::transform(w.begin(), w.end(), row, [](double x) { return static_cast<float>(x); });
+    for (size_t f = 0; f <= F; ++f) row[f] = static_cast<float>(w[f] * scales[f]);
   };
   if (classes == 2) {  // the second is the rest of the first
     fit_class(0);
@@ -165,35 +194,58 @@ std::vector<double> LinearClassifier::probabilities(const data::Words& text) con
   return out;
 }
 
+LinearClassifier::Parts LinearClassifier::parts() const {
+  Parts out{.options = options_, .classes = classes_, .features = {}, .idf = idf_, .weights = weights_};
+  out.features.resize(idf_.size());
+  for (const auto& [name, f] : index_) out.features[static_cast<size_t>(f)] = name;
+  return out;
+}
+
+std::string LinearClassifier::flaw(const Parts& parts) {
+  const size_t F = parts.features.size();
+  const auto positive = [](float x) { return std::isfinite(x) && x > 0.0F; };
+  const auto finite = [](float x) { return std::isfinite(x); };
+  if (!std::isfinite(parts.options.C) || parts.options.C <= 0.0) return "a 'C' above 0";
+  if (parts.idf.size() != F || !std::all_of(parts.idf.begin(), parts.idf.end(), positive)) {
+    return "a positive number in 'idf' for each feature";
+  }
+  const bool sound = parts.classes >= 2 && parts.weights.size() % (F + 1) == 0 &&
+                     static_cast<int64_t>(parts.weights.size() / (F + 1)) == parts.classes;
+  if (!sound || !std::all_of(parts.weights.begin(), parts.weights.end(), finite)) {
+    return "a weight for each feature and class";
+  }
+  const std::unordered_set<std::string_view> different(parts.features.begin(), parts.features.end());
+  return different.size() == F ? "" : "different texts in 'features'";
+}
+
+LinearClassifier::LinearClassifier(Parts parts)
+    : options_(parts.options), classes_(parts.classes), idf_(std::move(parts.idf)), weights_(std::move(parts.weights)) {
+  for (std::string& name : parts.features) index_.emplace(std::move(name), static_cast<int32_t>(index_.size()));
+}
+
 void LinearClassifier::write(BaselineWriter& out) const {
-  out.add("pairs", options_.pairs ? "1" : "0");
-  out.add("C", shortest(options_.C));
-  out.add("classes", std::to_string(classes_));
-  std::vector<std::string> names(idf_.size());
-  for (const auto& [name, f] : index_) names[static_cast<size_t>(f)] = name;
-  out.add_texts("features", names);
-  out.add_numbers("idf", idf_);
-  out.add_numbers("weights", weights_);
+  const Parts all = parts();
+  out.add("pairs", all.options.pairs ? "1" : "0");
+  out.add("bayes", all.options.bayes ? "1" : "0");
+  out.add("C", shortest(all.options.C));
+  out.add("classes", std::to_string(all.classes));
+  out.add_texts("features", all.features);
+  out.add_numbers("idf", all.idf);
+  out.add_numbers("weights", all.weights);
 }
 
 LinearClassifier LinearClassifier::read(const BaselineFile& file) {
-  LinearClassifier out;
-  out.options_.pairs = file.number("pairs", 0, 1) == 1;
-  out.options_.C = std::strtod(file.text("C").c_str(), nullptr);
-  file.expect(std::isfinite(out.options_.C) && out.options_.C > 0.0, "a 'C' above 0");
-  const std::vector<std::string> names = file.texts("features");
-  for (const std::string& name : names) {
-    const bool is_new = out.index_.emplace(name, static_cast<int32_t>(out.index_.size())).second;
-    file.expect(is_new, "different texts in 'features'");
-  }
-  out.idf_ = file.numbers<float>("idf", names.size());
-  out.weights_ = file.numbers<float>("weights");
-  out.classes_ = static_cast<int64_t>(out.weights_.size() / (names.size() + 1));
-  file.expect(out.classes_ >= 2 && out.weights_.size() % (names.size() + 1) == 0 &&
-                  file.number("classes", 2, int64_t{1} << 31) == out.classes_,
-              "a weight for each feature and class");
-  for (const float weight : out.idf_) file.expect(weight > 0.0F, "positive numbers in 'idf'");
-  return out;
+  Parts parts;
+  parts.options.pairs = file.number("pairs", 0, 1) == 1;
+  parts.options.bayes = file.number("bayes", 0, 1) == 1;
+  parts.options.C = std::strtod(file.text("C").c_str(), nullptr);
+  parts.classes = file.number("classes", 2, int64_t{1} << 31);
+  parts.features = file.texts("features");
+  parts.idf = file.numbers<float>("idf");
+  parts.weights = file.numbers<float>("weights");
+  const std::string wrong = flaw(parts);
+  file.expect(wrong.empty(), wrong);
+  return LinearClassifier(std::move(parts));
 }
 
 ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* const> texts,
@@ -219,28 +271,31 @@ ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* con
   constexpr size_t kFolds = 5;
   constexpr int64_t kManyWords = 500'000;
   const size_t tried = words * solved > kManyWords ? 1 : kFolds;
+  std::vector<LinearClassifierOptions> choices;
+  for (const bool pairs : {false, true}) {
+    for (const double C : {1.0, 4.0, 16.0, 64.0}) choices.push_back({.pairs = pairs, .C = C, .bayes = false});
+  }
+  for (const double C : {0.03, 0.1, 0.3, 1.0}) choices.push_back({.pairs = true, .C = C, .bayes = true});
   LinearClassifierOptions best;
   int64_t best_right = -1;
   double best_loss = 0.0;
-  for (const bool pairs : {false, true}) {
-    for (const double C : {1.0, 4.0, 16.0, 64.0}) {
-      int64_t right = 0;
-      double loss = 0.0;
-      for (size_t fold = 0; fold < tried; ++fold) {
-        std::vector<const data::Words*> in, out;
-        std::vector<int32_t> of_in, of_out;
-        for (size_t i = 0; i < used.size(); ++i) {
-          const bool left_out = i % kFolds == fold;
-          (left_out ? out : in).push_back(used[i]);
-          (left_out ? of_out : of_in).push_back(labels[i]);
-        }
-        loss += log_loss(LinearClassifier::fit(in, of_in, classes, {pairs, C}), out, of_out, right);
+  for (const LinearClassifierOptions& choice : choices) {
+    int64_t right = 0;
+    double loss = 0.0;
+    for (size_t fold = 0; fold < tried; ++fold) {
+      std::vector<const data::Words*> in, out;
+      std::vector<int32_t> of_in, of_out;
+      for (size_t i = 0; i < used.size(); ++i) {
+        const bool left_out = i % kFolds == fold;
+        (left_out ? out : in).push_back(used[i]);
+        (left_out ? of_out : of_in).push_back(labels[i]);
       }
-      if (right < best_right || (right == best_right && loss >= best_loss)) continue;
-      best = {pairs, C};
-      best_right = right;
-      best_loss = loss;
+      loss += log_loss(LinearClassifier::fit(in, of_in, classes, choice), out, of_out, right);
     }
+    if (right < best_right || (right == best_right && loss >= best_loss)) continue;
+    best = choice;
+    best_right = right;
+    best_loss = loss;
   }
   return {LinearClassifier::fit(used, labels, classes, best), static_cast<int64_t>(used.size())};
 }

@@ -1,5 +1,5 @@
-// A linear classifier of texts: logistic regression, one class against the rest, on TF-IDF weights of words, or of
-// words and pairs of neighbours. docs/baselines.md has its equations.
+// A linear classifier of texts: logistic regression, one class against the rest, on weights of words, or of words and
+// pairs of neighbours. docs/baselines.md has its equations.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,13 @@
 
 namespace longhand::baselines {
 
-/// Which features there are, and how strongly large weights are punished.
+/// Which features there are, what they weigh, and how strongly large weights are punished.
 struct LinearClassifierOptions {
   bool pairs = true;  ///< pairs of neighbouring words are features, too
   double C = 1.0;     ///< of the loss, in |w|^2 / 2 + C sum log(1 + exp(-y w x))
+  /// What a feature of a text weighs: TF-IDF; or, for each class, the logarithm of how much more frequent it is in
+  /// texts of the class than in the others (naive Bayes; Wang and Manning 2012).
+  bool bayes = false;
 };
 
 class LinearClassifier {
@@ -29,6 +32,20 @@ class LinearClassifier {
   /// The result depends on the arguments alone.
   static LinearClassifier fit(std::span<const data::Words* const> texts, std::span<const int32_t> of_texts,
                               int64_t classes, const LinearClassifierOptions& options);
+
+  /// What it consists of.
+  struct Parts {
+    LinearClassifierOptions options;
+    int64_t classes = 0;                ///< K
+    std::vector<std::string> features;  ///< [F] different from each other: words, and pairs with a blank between
+    std::vector<float> idf;             ///< [F] above 0
+    std::vector<float> weights;         ///< [K, F + 1], the last of each row the bias
+  };
+  /// What is wrong with parts from a file, "different texts in 'features'"; empty: nothing.
+  static std::string flaw(const Parts& parts);
+  /// Of parts without a flaw.
+  explicit LinearClassifier(Parts parts);
+  Parts parts() const;
 
   const LinearClassifierOptions& options() const { return options_; }
   int64_t classes() const { return classes_; }
@@ -43,6 +60,7 @@ class LinearClassifier {
   static LinearClassifier read(const BaselineFile& file);
 
  private:
+  LinearClassifier() = default;
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
@@ -51,6 +69,7 @@ class LinearClassifier {
 
   Vector vector_of(const data::Words& text) const;
   void count(std::span<const data::Words* const> texts);
+  std::vector<double> ratios(std::span<const Vector> texts, std::span<const int32_t> of_texts, int64_t k) const;
 
   LinearClassifierOptions options_;
   int64_t classes_ = 0;
@@ -59,9 +78,9 @@ class LinearClassifier {
   std::vector<float> weights_;  // [K, F + 1], the last of each row the bias
 };
 
-/// Chooses words or pairs, and C, by cross-validation among the texts, and fits all of them. As many texts are used,
-/// evenly spread, as have `max_words` words together, or fewer where there are many classes: words times classes (two
-/// count as one) are at most kMostClassifierWork.
+/// Chooses words or pairs, their weights, and C, by cross-validation among the texts, and fits all of them. As many
+/// texts are used, evenly spread, as have `max_words` words together, or fewer where there are many classes: words
+/// times classes (two count as one) are at most kMostClassifierWork.
 struct ChosenLinearClassifier {
   LinearClassifier model;
   int64_t texts = 0;  ///< that were used

@@ -45,6 +45,7 @@ class ClassifierRun : public Run {
   std::unique_ptr<tasks::Classifier> model_;
   std::vector<data::LabelledText> test_;
   std::unique_ptr<tasks::ClassifierTask> task_;
+  std::optional<baselines::ChosenLinearClassifier> linear_;  // where it has a share
 };
 
 void ClassifierSettings::add_to(OptionTable& table) {
@@ -134,6 +135,12 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
                                    .engine = settings_.used_engine()},
       context_);
   settings_.training.check(*task_);
+  if (options.linear_share > 0.0) {
+    linear_ = tasks::choose_linear_classifier(*model_, task_->train());
+    model_->set_linear(linear_->model);
+    describe(fmt::format("{} has a share of {} in the probabilities",
+                         ClassifierBaseline::of(*linear_, task_->train().size()).name, shortest(options.linear_share)));
+  }
 }
 
 // Measures, and adds what is found.
@@ -163,10 +170,12 @@ void ClassifierRun::examine(const std::string& folder, Findings& findings, const
 
 std::optional<BaselineFindings> ClassifierRun::measure_baseline(const std::string& path) {
   if (test_.empty() && !task_->has_validation()) return std::nullopt;
-  const ClassifierBaseline baseline = ClassifierBaseline::fit(*model_, task_->train());
+  const tasks::LabelledCorpus& train = task_->train();
+  const auto baseline =
+      ClassifierBaseline::of(linear_ ? *linear_ : tasks::choose_linear_classifier(*model_, train), train.size());
   if (!path.empty()) baseline.write(path, *model_);
-  BaselineFindings out = test_.empty() ? baseline.measure(*model_, task_->valid())
-                                       : baseline.measure(*model_, tasks::LabelledCorpus(*model_, test_));
+  BaselineFindings out =
+      test_.empty() ? baseline.measure(task_->valid()) : baseline.measure(tasks::LabelledCorpus(*model_, test_));
   out.measured = test_.empty() ? "held-out data" : "test data";
   return out;
 }
@@ -246,7 +255,7 @@ Evaluation evaluate_classifier(const tasks::ModelFile& file, const EvaluateOptio
   nlohmann::ordered_json json = class_json(score, model->classes());
   out.text = class_lines(score, model->classes());
   if (const std::string beside = baseline_beside(file.path()); !beside.empty()) {
-    BaselineFindings baseline = ClassifierBaseline::read(beside, *model).measure(*model, corpus);
+    BaselineFindings baseline = ClassifierBaseline::read(beside, *model).measure(corpus);
     judge(baseline, out.findings.test, kClassifierAdvice);
     out.text += fmt::format("\nbaseline        {}\n", describe(baseline));
     add_baseline(std::move(baseline), json, out);

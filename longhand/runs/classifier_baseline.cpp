@@ -10,39 +10,17 @@
 #include "longhand/runs/task_baselines.h"
 
 namespace longhand::runs {
-namespace {
-
-// As the classifier reads them.
-data::Words words_of(const tasks::Classifier& model, const std::string& text) {
-  data::Words words = model.tokenizer().words(text);
-  if (model.options().words.lowercase) {
-    for (std::string& word : words) word = lowercased(word);
-  }
-  return words;
-}
-
-}  // namespace
-
 const char* const kClassifierAdvice =
     "starting from a language model, pretrained word vectors (`vectors`), more dropout and fewer units (`hidden`), or "
     "averaging several seeds";
 
-ClassifierBaseline ClassifierBaseline::fit(const tasks::Classifier& of, const tasks::LabelledCorpus& train) {
-  std::vector<data::Words> texts;
-  std::vector<int32_t> classes;
-  for (int64_t i = 0; i < train.size(); ++i) {
-    texts.push_back(words_of(of, train.example(i).text));
-    classes.push_back(train.class_of(i));
-  }
-  std::vector<const data::Words*> pointers;
-  for (const data::Words& words : texts) pointers.push_back(&words);
-  auto [model, used] =
-      baselines::choose_linear_classifier(pointers, classes, static_cast<int64_t>(of.classes().size()));
-  ClassifierBaseline out{std::move(model), "", ""};
+ClassifierBaseline ClassifierBaseline::of(baselines::ChosenLinearClassifier chosen, int64_t texts) {
+  ClassifierBaseline out{std::move(chosen.model), "", ""};
   out.name = fmt::format("logistic regression on {}", out.model.options().pairs ? "words and pairs" : "words");
-  if (used < train.size()) {
+  if (out.model.options().bayes) out.name += " weighted by naive Bayes";
+  if (chosen.texts < texts) {
     out.note =
-        fmt::format("fitted on {} of {}", format_count(static_cast<double>(used)), format_count(train.size(), "text"));
+        fmt::format("fitted on {} of {}", format_count(static_cast<double>(chosen.texts)), format_count(texts, "text"));
   }
   return out;
 }
@@ -65,11 +43,11 @@ ClassifierBaseline ClassifierBaseline::read(const std::string& path, const tasks
   return out;
 }
 
-BaselineFindings ClassifierBaseline::measure(const tasks::Classifier& of, const tasks::LabelledCorpus& corpus) const {
+BaselineFindings ClassifierBaseline::measure(const tasks::LabelledCorpus& corpus) const {
   tasks::ClassScore score(model.classes());
   std::set<std::string> unseen;
   for (int64_t i = 0; i < corpus.size(); ++i) {
-    const std::vector<double> p = model.probabilities(words_of(of, corpus.example(i).text));
+    const std::vector<double> p = model.probabilities(corpus.words(i));
     const int32_t gold = corpus.class_of(i);
     score.add(gold, std::max_element(p.begin(), p.end()) - p.begin());
     if (gold < 0) {

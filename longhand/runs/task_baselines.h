@@ -51,12 +51,13 @@ struct ClassifierBaseline {
   baselines::LinearClassifier model;
   std::string name, note;
 
-  static ClassifierBaseline fit(const tasks::Classifier& of, const tasks::LabelledCorpus& train);
+  /// What was fitted on some of `texts` texts.
+  static ClassifierBaseline of(baselines::ChosenLinearClassifier chosen, int64_t texts);
   /// Throws an input error for a file that is damaged, or belongs to a model with other classes.
   static ClassifierBaseline read(const std::string& path, const tasks::Classifier& of);
   void write(const std::string& path, const tasks::Classifier& of) const;
   /// accuracy, macro_f1, loss
-  BaselineFindings measure(const tasks::Classifier& of, const tasks::LabelledCorpus& corpus) const;
+  BaselineFindings measure(const tasks::LabelledCorpus& corpus) const;
 };
 
 /// What usually helps a model that is not better than its baseline.

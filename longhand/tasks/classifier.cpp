@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "longhand/base/error.h"
+#include "longhand/tasks/linear_part.h"
 #include "longhand/tasks/word_vocabulary_file.h"
 
 namespace longhand::tasks {
@@ -37,6 +38,10 @@ void ClassifierOptions::add_to(OptionTable& table) {
       "by side",
       one_of({"last", "mean", "max", "attention", "concat"}));
   table.add("dropout-pooled", dropout_pooled, "dropout probability of the pooled vector", between(0.0, 0.99));
+  table.add("linear-share", linear_share,
+            "share of a logistic regression of words and pairs in the probabilities, fitted to the training data; the "
+            "rest is the network's",
+            between(0.0, 1.0));
   init.add_to(table);
 }
 
@@ -78,14 +83,18 @@ std::unique_ptr<Classifier> Classifier::load_member(const ModelFile& file) {
     throw input_error(file.path() + ": expected classes, found none", "the file is damaged; use an intact copy");
   }
   auto model = std::make_unique<Classifier>(options, read_word_vocabulary(file), std::move(classes));
-  file.fill(model->network_);
+  file.fill(model->network_, options.linear_share > 0.0 ? kLinearArrays : 0);
+  if (options.linear_share > 0.0) model->set_linear(read_linear_part(file));
   return model;
 }
 
 void Classifier::save(const std::string& path, std::span<const float> values) const {
   nlohmann::json vocabulary = to_json(vocabulary_);
   vocabulary["classes"] = classes_;
-  write_model(path, kTask, options_, vocabulary, network_, values);
+  if (!linear_) return write_model(path, kTask, options_, vocabulary, network_, values);
+  const baselines::LinearClassifier::Parts linear = linear_->parts();
+  vocabulary["linear"] = to_json(linear);
+  write_model(path, kTask, options_, vocabulary, network_, values, arrays_of(linear));
 }
 
 int32_t Classifier::find_class(const std::string& name) const {
@@ -178,6 +187,31 @@ void Classifier::read_member(const data::WordBatch& batch, Workspace& workspace)
     for (int64_t k = 0; k < K(); ++k) sum += std::exp(static_cast<double>(logits[k]) - largest);
     for (int64_t k = 0; k < K(); ++k) {
       probabilities.push_back(std::exp(static_cast<double>(logits[k]) - largest) / sum);
+    }
+  }
+  if (options_.linear_share > 0.0) {
+    LONGHAND_CHECK(linear_);
+    add_linear(batch, probabilities);
+  }
+}
+
+void Classifier::set_linear(baselines::LinearClassifier linear) {
+  LONGHAND_CHECK(linear.classes() == K());
+  linear_ = std::move(linear);
+}
+
+void Classifier::add_linear(const data::WordBatch& batch, std::vector<double>& probabilities) const {
+  const double share = options_.linear_share;
+  data::Words words;
+  for (int64_t row = 0; row < batch.rows; ++row) {
+    words.clear();
+    for (int64_t t = 0; t < batch.lengths[static_cast<size_t>(row)]; ++t) {
+      words.push_back(vocabulary_.words.symbol(batch.words[static_cast<size_t>(t * batch.rows + row)]));
+    }
+    const std::vector<double> linear = linear_->probabilities(words);
+    for (int64_t k = 0; k < K(); ++k) {
+      double& p = probabilities[static_cast<size_t>(row * K() + k)];
+      p += share * (linear[static_cast<size_t>(k)] - p);
     }
   }
 }

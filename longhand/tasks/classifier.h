@@ -4,9 +4,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "longhand/baselines/linear_classifier.h"
 #include "longhand/data/labelled.h"
 #include "longhand/data/tokenizer.h"
 #include "longhand/tasks/ensemble.h"
@@ -25,6 +27,9 @@ struct ClassifierOptions {
   nn::LstmOptions lstm;
   std::string pool = "max";     ///< of the layers' outputs: last, mean, max, attention or concat
   double dropout_pooled = 0.5;  ///< on what the pooling makes
+  /// Share of a logistic regression of words and pairs of words in the probabilities; the rest is the network's
+  /// (Mesnil et al. 2015 average such models).
+  double linear_share = 0.0;
   nn::InitOptions init;
 
   void add_to(OptionTable& table);
@@ -60,6 +65,9 @@ class Classifier : public EnsembleModel<Classifier> {
   int32_t find_class(const std::string& name) const;
   /// Sets the embeddings of these words to pretrained vectors.
   void set_word_vectors(const data::WordVectors& vectors) { network_.set_word_vectors(vectors); }
+  /// The logistic regression, fitted to the network's training data; needed where it has a share.
+  void set_linear(baselines::LinearClassifier linear);
+  const std::optional<baselines::LinearClassifier>& linear() const { return linear_; }
   /// Makes words of texts.
   const data::Tokenizer& tokenizer() const { return tokenizer_; }
   data::Lexicon lexicon() const { return {vocabulary_, options_.words}; }
@@ -85,6 +93,7 @@ class Classifier : public EnsembleModel<Classifier> {
  private:
   int64_t K() const { return static_cast<int64_t>(classes_.size()); }
   void read_member(const data::WordBatch& batch, Workspace& workspace) const;
+  void add_linear(const data::WordBatch& batch, std::vector<double>& probabilities) const;
   int64_t width() const { return network_.width(); }
   int64_t pooled_width() const { return nn::pooled_width(pool_, width()); }
   nn::OutputRows pooled(const nn::NetworkInput& input, nn::Pass pass, Workspace& workspace) const;
@@ -97,6 +106,7 @@ class Classifier : public EnsembleModel<Classifier> {
   data::WordVocabulary vocabulary_;
   std::vector<std::string> classes_;
   size_t query_ = 0;
+  std::optional<baselines::LinearClassifier> linear_;
 };
 
 }  // namespace longhand::tasks

@@ -29,7 +29,7 @@ std::vector<std::string> build_classes(const std::vector<data::LabelledText>& ex
 }
 
 LabelledCorpus::LabelledCorpus(const Classifier& model, std::vector<data::LabelledText> examples)
-    : examples_(std::move(examples)), lexicon_(model.lexicon()) {
+    : model_(model), examples_(std::move(examples)), lexicon_(model.lexicon()) {
   for (const data::LabelledText& example : examples_) {
     std::vector<int32_t> entries;
     for (const std::string& word : model.tokenizer().words(example.text)) {
@@ -39,6 +39,26 @@ LabelledCorpus::LabelledCorpus(const Classifier& model, std::vector<data::Labell
     entries_.push_back(std::move(entries));
     classes_.push_back(model.find_class(example.label));
   }
+}
+
+data::Words LabelledCorpus::words(int64_t i) const {
+  data::Words out;
+  for (const int32_t entry : entries_[static_cast<size_t>(i)]) {
+    out.push_back(model_.vocabulary().words.symbol(lexicon_.entry(entry).word));
+  }
+  return out;
+}
+
+baselines::ChosenLinearClassifier choose_linear_classifier(const Classifier& model, const LabelledCorpus& train) {
+  std::vector<data::Words> texts;
+  std::vector<int32_t> classes;
+  for (int64_t i = 0; i < train.size(); ++i) {
+    texts.push_back(train.words(i));
+    classes.push_back(train.class_of(i));
+  }
+  std::vector<const data::Words*> pointers;
+  for (const data::Words& words : texts) pointers.push_back(&words);
+  return baselines::choose_linear_classifier(pointers, classes, static_cast<int64_t>(model.classes().size()));
 }
 
 void LabelledCorpus::count_words() {

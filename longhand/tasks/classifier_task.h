@@ -33,6 +33,8 @@ class LabelledCorpus {
   const data::LabelledText& example(int64_t i) const { return examples_[static_cast<size_t>(i)]; }
   int32_t class_of(int64_t i) const { return classes_[static_cast<size_t>(i)]; }
   int64_t length(int64_t i) const { return static_cast<int64_t>(entries_[static_cast<size_t>(i)].size()); }
+  /// The words of a text as the model knows them; one that it does not know is "<unk>".
+  data::Words words(int64_t i) const;
   /// Texts of classes that the model lacks.
   int64_t unseen() const { return std::count(classes_.begin(), classes_.end(), -1); }
   /// Counts the words, for the masking of rare ones.
@@ -44,11 +46,15 @@ class LabelledCorpus {
   std::string fingerprint() const;
 
  private:
+  const Classifier& model_;
   std::vector<data::LabelledText> examples_;
   data::Lexicon lexicon_;
   std::vector<std::vector<int32_t>> entries_;
   std::vector<int32_t> classes_;
 };
+
+/// Fits a logistic regression to the words of a model's training data.
+baselines::ChosenLinearClassifier choose_linear_classifier(const Classifier& model, const LabelledCorpus& train);
 
 struct ClassScore {
   explicit ClassScore(int64_t classes) : counts(static_cast<size_t>(classes)), K(classes) {}
