@@ -100,7 +100,7 @@ TEST(RawText, ConlluKeepsAllButTheTags) {
   text.insert(text.find("# text"), "# a comment \t with tabs\n");
   for (const bool returns : {false, true}) {
     if (returns) {
-      for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 2)) text.insert(at, "\r");
+      for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 2)) text.insert(at, 1, '\r');
     }
     write_file(folder / "in.conllu", text);
     for (const Words& more : {Words{}, Words{"--to", "conllu"}}) {

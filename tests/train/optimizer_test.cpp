@@ -226,14 +226,15 @@ TEST(Optimizer, AveragesTheWeightsOfAnyRule) {
       EXPECT_FALSE(plain.starts_averaging(1.0));
       std::vector<float> w(20, 3.0F), same = w;
       std::vector<double> expected(w.begin(), w.end());
-      const Range rows[] = {{3, 7}, {12, 16}};  // all elements are averaged, those too that stay
+      // All elements are averaged, those too that stay.
+      const RatedPart rows{.where = {{3, 7}, {12, 16}}};
       for (int64_t t = 0; t < 12; ++t) {
         const double done = static_cast<double>(t) / 12.0;
         EXPECT_EQ(optimizer.starts_averaging(done), average == "swa" && t == 3);
         if (optimizer.starts_averaging(done)) optimizer.begin_averaging(t, w);
         std::vector<float> gradient(gradients.begin() + 20 * t, gradients.begin() + 20 * (t + 1)), copy = gradient;
-        optimizer.update(w, gradient, rows, norm_of(gradient), 0.1, t, context);
-        plain.update(same, copy, rows, norm_of(copy), 0.1, t, context);
+        optimizer.update(w, gradient, {&rows, 1}, norm_of(gradient), 0.1, t, context);
+        plain.update(same, copy, {&rows, 1}, norm_of(copy), 0.1, t, context);
         EXPECT_EQ(w, same);
         const auto n = static_cast<double>(t);
         const double share = average == "ema" ? 1.0 - std::min(0.4, (1.0 + n) / (10.0 + n)) : 1.0 / (n - 2.0);
