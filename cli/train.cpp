@@ -218,9 +218,8 @@ class Train {
     if (!run.findings.test.empty()) put("test       {}\n", runs::describe_metrics(run.findings.test));
     const std::optional<runs::BaselineFindings>& baseline = run.findings.baseline;
     if (baseline) put("baseline   {}\n", runs::describe(*baseline));
-    if (run.findings.forecasts) {
-      for (const std::string& remark : run.findings.forecasts->remarks) put("{}\n", remark);
-    }
+    if (run.findings.forecasts && !run.findings.forecasts->remark.empty())
+      put("forecast   {}\n", run.findings.forecasts->remark);
     const std::optional<runs::ColdCurve>& cold = run.findings.cold;
     if (cold) put("cold start {}\n", runs::describe_cold(cold->bands));
     put("model      {}\nreport     {}\n", visible(files.model), visible(files.report));

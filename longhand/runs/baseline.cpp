@@ -43,8 +43,9 @@ void judge(BaselineFindings& baseline, const std::vector<tasks::Metric>& model, 
   const tasks::Metric& simple = baseline.metrics.front();
   const tasks::Metric* ours = tasks::find_metric(model, simple.name);
   if (ours == nullptr || !std::isfinite(simple.value)) return;
-  const bool better = simple.more_is_better ? ours->value > simple.value : ours->value < simple.value;
-  if (better) return;
+  const double gained = simple.more_is_better ? ours->value - simple.value : simple.value - ours->value;
+  constexpr double kRounding = 1e-4;  // of the value: a difference that is none
+  if (gained > kRounding * std::abs(simple.value)) return;
   baseline.verdict = fmt::format("the model is not better than the baseline: {} {} against {}; what usually helps: {}",
                                  simple.name, with_unit(*ours), with_unit(simple), advice);
 }

@@ -39,7 +39,7 @@ class ClassifierRun : public Run {
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
-  const char* baseline_advice() const override { return kClassifierAdvice; }
+  std::string baseline_advice(const BaselineFindings& /*baseline*/) const override { return kClassifierAdvice; }
 
   ClassifierSettings settings_;
   std::unique_ptr<tasks::Classifier> model_;

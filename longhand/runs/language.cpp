@@ -44,7 +44,7 @@ class LanguageRun : public Run {
   tasks::Task& task() override { return *task_; }
   Findings look(const std::string& folder, const train::TrainResult& result) override;
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
-  const char* baseline_advice() const override { return kLanguageAdvice; }
+  std::string baseline_advice(const BaselineFindings& /*baseline*/) const override { return kLanguageAdvice; }
   data::Corpus other_text(const std::string& normalised, const std::string& source);
   data::Corpus held_out(data::Corpus& corpus, const std::string& valid_text);
   void check_size(const data::Corpus& corpus) const;

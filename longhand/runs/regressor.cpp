@@ -10,6 +10,7 @@
 #include "longhand/base/format.h"
 #include "longhand/runs/registry.h"
 #include "longhand/runs/regressor_comparison.h"
+#include "longhand/tasks/fingerprint.h"
 #include "longhand/tasks/regressor_baselines.h"
 
 namespace longhand::runs {
@@ -32,14 +33,25 @@ class RegressorSettings : public TaskSettings<RegressorSettings, tasks::Regresso
 class RegressorRun : public Run {
  public:
   RegressorRun(const RegressorSettings& settings, Sources& sources);
+  std::optional<BaselineFindings> measure_baseline(const std::string& path) override;
+  std::string baseline_key() override;
 
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
+  std::string baseline_advice(const BaselineFindings& baseline) const override {
+    return forecast_advice(*model_, baseline);
+  }
   data::Table load(const std::string& source, Sources& sources) const;
   int64_t split();
   const data::Table& valid_table() const { return settings_.valid.empty() ? table_ : valid_table_; }
+  // What the finished model is measured on.
+  const data::Table& measured_table() const {
+    if (test_.empty()) return valid_table();
+    return settings_.test.empty() ? table_ : test_table_;
+  }
+  const std::vector<data::Window>& measured() const { return test_.empty() ? valid_ : test_; }
   std::string choose(tasks::Columns& columns);
   tasks::RegressorData data(const tasks::Columns& columns) const {
     return {columns, settings_.model.series, table_, train_, valid_table(), valid_};
@@ -171,22 +183,35 @@ void RegressorRun::examine(const std::string& folder, Findings& findings, const 
   if (test_.empty() && valid_.empty()) return;
   const std::unique_ptr<tasks::Regressor> kept = tasks::Regressor::load(tasks::ModelFile::read(folder));
   tasks::Regressor::Workspace workspace(*kept, settings_.used_engine(), context_);
-  std::optional<baselines::Ridge> ridge = kept->linear();
-  if (!ridge) {
-    if (auto fit = tasks::fit_ridge(data(kept->columns()))) ridge = std::move(fit->ridge);
-  }
-  if (ridge) write_ridge(*ridge, folder);
   const bool tests = !test_.empty();
   findings.examined = tests ? "test data" : "held-out data";
-  const data::Table& table = !tests ? valid_table() : settings_.test.empty() ? table_ : test_table_;
-  const tasks::RegressionScore score = examine_forecasts(*kept, ridge ? &*ridge : nullptr, table,
-                                                         tests ? test_ : valid_, workspace, on_done, true, findings);
+  const tasks::RegressionScore score =
+      examine_forecasts(*kept, measured_table(), measured(), workspace, on_done, true, findings);
   if (tests) findings.test = score.metrics();
-  if (!tests && score.ridge_mse) {
-    auto& remarks = findings.forecasts->remarks;
-    remarks.insert(remarks.begin(),
-                   fmt::format("ridge regression: held-out mean squared error {:.6g}", *score.ridge_mse));
+}
+
+std::optional<BaselineFindings> RegressorRun::measure_baseline(const std::string& path) {
+  if (measured().empty()) return std::nullopt;
+  std::optional<baselines::Ridge> ridge = model_->linear();
+  if (!ridge) {
+    if (auto fit = tasks::fit_ridge(data(model_->columns()))) ridge = std::move(fit->ridge);
   }
+  if (ridge && !path.empty()) write_ridge(*ridge, path);
+  BaselineFindings out = measure_simple_forecasts(*model_, ridge ? &*ridge : nullptr, measured_table(), measured());
+  out.measured = test_.empty() ? "held-out data" : "test data";
+  return out;
+}
+
+std::string RegressorRun::baseline_key() {
+  if (measured().empty()) return "";
+  tasks::TextHash hash;
+  hash.add(task_->fingerprint());
+  const tasks::RegressorOptions& options = model_->options();
+  for (const int64_t number : {options.series.window, options.series.horizon, options.season}) {
+    hash.add(std::to_string(number));
+  }
+  for (const std::string& name : model_->columns().inputs) hash.add(name);
+  return fmt::format("{:016x}", hash.value());
 }
 
 }  // namespace

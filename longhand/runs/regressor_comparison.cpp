@@ -3,68 +3,35 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
-#include "longhand/io/file.h"
 
 namespace longhand::runs {
 namespace {
 
-std::string ridge_path(const std::string& folder) { return folder + "/baseline.safetensors"; }
+constexpr const char* kRidge = "ridge regression of the window";
 
 // That of the model's forecast, or the one that was fitted beside it.
 std::optional<baselines::Ridge> find_ridge(const tasks::ModelFile& file, const tasks::Regressor& model) {
   if (model.linear()) return model.linear();
-  const std::filesystem::path folder = std::filesystem::path(file.path()).parent_path();
-  const std::string path = ridge_path(folder.empty() ? "." : folder.string());
-  if (!io::exists(path)) return std::nullopt;
+  const std::string path = baseline_beside(file.path());
+  if (path.empty()) return std::nullopt;
   return tasks::read_ridge(path, model);
 }
 
 std::string described_gain(const tasks::Regressor& model) {
   const std::string& base = model.options().residual_of;
   if (model.gain() == 0.0F) {
-    return fmt::format("forecast: the {} forecast alone, since what the network adds did not reduce the held-out error",
-                       base);
+    return fmt::format("the {} forecast alone, since what the network adds did not reduce the held-out error", base);
   }
-  return fmt::format("forecast: {} forecast plus {:.3g} times what the network adds (chosen on held-out rows)", base,
+  return fmt::format("{} forecast plus {:.3g} times what the network adds (chosen on held-out rows)", base,
                      static_cast<double>(model.gain()));
 }
 
-// What usually helps where a simpler forecast is as good.
-std::string advice(const tasks::Regressor& model, bool of_line) {
-  if (!of_line) return "a longer `window`, more `epochs`, or `residual-of` with that forecast";
-  return model.options().is_linear()
-             ? "more rows, other `inputs`, a smaller `hidden`, or more `dropout`"
-             : "`residual-of` linear, with which the network learns only what the line leaves over";
-}
-
-// What the user should know of the model beside simpler forecasts: lines, or nothing.
-std::vector<std::string> remarks_of(const tasks::Regressor& model, const tasks::RegressionScore& score) {
-  constexpr double kEqual = 1e-4;  // relative difference that is none
-  std::vector<std::string> out;
-  if (model.has_gain()) out.push_back(described_gain(model));
-  std::string best = "naive";
-  double least = score.naive_mse;
-  const auto consider = [&](const char* name, const std::optional<double>& mse) {
-    if (!mse || *mse >= least) return;
-    best = name;
-    least = *mse;
-  };
-  consider("seasonal naive", score.seasonal_naive_mse);
-  consider("ridge", score.ridge_mse);
-  if (score.mse < least * (1.0 - kEqual)) return out;
-  out.push_back(
-      fmt::format("the model is not better than the {} forecast: mean squared error {:.6g} and {:.6g}; what "
-                  "usually helps: {}",
-                  best, score.mse, least, advice(model, best == "ridge")));
-  return out;
-}
-
-std::string regression_lines(const tasks::RegressionScore& score, const tasks::RegressorOptions& options) {
+std::string regression_lines(const tasks::RegressionScore& score, const std::optional<double>& ridge_mse,
+                             const tasks::RegressorOptions& options) {
   std::string out =
       fmt::format("mean squared error   {:.6g}\nmean absolute error  {:.6g}\nR2                   {:.4f}\n", score.mse,
                   score.mae, score.r2);
@@ -79,9 +46,9 @@ std::string regression_lines(const tasks::RegressionScore& score, const tasks::R
         fmt::format("seasonal naive       not available: some windows have fewer than {} rows before their targets\n",
                     options.season);
   }
-  if (score.ridge_mse) {
-    out += fmt::format("ridge regression     {:.6g} mean squared error, of a linear function of the window\n",
-                       *score.ridge_mse);
+  if (ridge_mse) {
+    out +=
+        fmt::format("ridge regression     {:.6g} mean squared error, of a linear function of the window\n", *ridge_mse);
   }
   return out + fmt::format("values               {} in {} windows\n", format_count(static_cast<double>(score.values)),
                            format_count(static_cast<double>(score.windows)));
@@ -89,23 +56,47 @@ std::string regression_lines(const tasks::RegressionScore& score, const tasks::R
 
 }  // namespace
 
-void write_ridge(const baselines::Ridge& ridge, const std::string& folder) {
+void write_ridge(const baselines::Ridge& ridge, const std::string& path) {
   baselines::BaselineWriter file(baselines::Ridge::kKind);
   ridge.write(file);
-  file.write(ridge_path(folder));
+  file.write(path);
 }
 
-tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const baselines::Ridge* ridge,
-                                         const data::Table& table, std::span<const data::Window> windows,
-                                         tasks::Regressor::Workspace& workspace, const tasks::OnDone& on_done,
-                                         bool charts, Findings& findings) {
+BaselineFindings measure_simple_forecasts(const tasks::Regressor& model, const baselines::Ridge* ridge,
+                                          const data::Table& table, std::span<const data::Window> windows) {
+  tasks::RegressionScore naive;
+  tasks::add_naive(model, table, windows, naive);
+  BaselineFindings out{
+      .name = "naive forecast", .note = {}, .measured = {}, .metrics = {{"mse", naive.naive_mse}}, .verdict = {}};
+  const std::optional<double>& seasonal = naive.seasonal_naive_mse;
+  if (seasonal && *seasonal < naive.naive_mse) {
+    out.name = "seasonal naive forecast";
+    out.metrics = {{"mse", *seasonal}};
+  }
+  if (ridge == nullptr) return out;
+  const tasks::RegressionScore line = tasks::evaluate_ridge(model, *ridge, table, windows);
+  if (line.mse >= out.metrics.front().value) return out;
+  out.name = kRidge;
+  out.metrics = {{"mse", line.mse}, {"mae", line.mae}, {"r2", line.r2, true}, {"loss", line.loss}};
+  return out;
+}
+
+std::string forecast_advice(const tasks::Regressor& model, const BaselineFindings& baseline) {
+  if (baseline.name != kRidge) return "a longer `window`, more `epochs`, or `residual-of` with that forecast";
+  return model.options().is_linear()
+             ? "more rows, other `inputs`, a smaller `hidden`, or more `dropout`"
+             : "`residual-of` linear, with which the network learns only what the line leaves over";
+}
+
+tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const data::Table& table,
+                                         std::span<const data::Window> windows, tasks::Regressor::Workspace& workspace,
+                                         const tasks::OnDone& on_done, bool charts, Findings& findings) {
   ForecastExaminer examiner(model, table);
   tasks::ForecastObserver observer{.on_window = {}, .on_done = on_done};
   if (charts) observer.on_window = [&](const data::Window& window, auto forecast) { examiner.add(window, forecast); };
-  tasks::RegressionScore score = tasks::evaluate(model, table, windows, workspace, observer);
-  if (ridge != nullptr) score.ridge_mse = tasks::evaluate_ridge(model, *ridge, table, windows).mse;
+  const tasks::RegressionScore score = tasks::evaluate(model, table, windows, workspace, observer);
   findings.forecasts = examiner.findings();
-  findings.forecasts->remarks = remarks_of(model, score);
+  if (model.has_gain()) findings.forecasts->remark = described_gain(model);
   return score;
 }
 
@@ -128,8 +119,10 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
   kernels::Context context(static_cast<int>(options.threads));
   tasks::Regressor::Workspace workspace(*model, options.engine, context);
   Evaluation out;
-  const tasks::RegressionScore score = examine_forecasts(*model, ridge ? &*ridge : nullptr, table, windows, workspace,
-                                                         options.on_done, options.examine, out.findings);
+  const tasks::RegressionScore score =
+      examine_forecasts(*model, table, windows, workspace, options.on_done, options.examine, out.findings);
+  std::optional<double> ridge_mse;
+  if (ridge) ridge_mse = tasks::evaluate_ridge(*model, *ridge, table, windows).mse;
   out.findings.test = score.metrics();
   nlohmann::ordered_json json = {{"mse", score.mse},
                                  {"mae", score.mae},
@@ -140,9 +133,13 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
                                  {"windows", score.windows},
                                  {"values", score.values}};
   if (score.seasonal_naive_mse) json["seasonal_naive_mse"] = *score.seasonal_naive_mse;
-  if (score.ridge_mse) json["ridge_mse"] = *score.ridge_mse;
-  out.text = regression_lines(score, model->options());
-  for (const std::string& remark : out.findings.forecasts->remarks) out.text += remark + "\n";
+  if (ridge_mse) json["ridge_mse"] = *ridge_mse;
+  out.text = regression_lines(score, ridge_mse, model->options());
+  if (!out.findings.forecasts->remark.empty())
+    out.text += "forecast             " + out.findings.forecasts->remark + "\n";
+  BaselineFindings baseline = measure_simple_forecasts(*model, ridge ? &*ridge : nullptr, table, windows);
+  judge(baseline, out.findings.test, forecast_advice(*model, baseline));
+  add_baseline(std::move(baseline), json, out);
   out.json = json.dump();
   return out;
 }

@@ -6,14 +6,18 @@
 
 namespace longhand::runs {
 
-/// Measures, and adds what is found: with `charts`, the forecasts too. `ridge` may be null.
-tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const baselines::Ridge* ridge,
-                                         const data::Table& table, std::span<const data::Window> windows,
-                                         tasks::Regressor::Workspace& workspace, const tasks::OnDone& on_done,
-                                         bool charts, Findings& findings);
+/// Measures, and adds what is found: with `charts`, the forecasts too.
+tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const data::Table& table,
+                                         std::span<const data::Window> windows, tasks::Regressor::Workspace& workspace,
+                                         const tasks::OnDone& on_done, bool charts, Findings& findings);
 
-/// A run's ridge regression in its folder, so that `eval` can show it without the training data.
-void write_ridge(const baselines::Ridge& ridge, const std::string& folder);
+/// Writes a run's ridge regression, so that `eval` can show it without the training data.
+void write_ridge(const baselines::Ridge& ridge, const std::string& path);
+/// The best of the naive, the seasonal-naive and, unless it is null, the ridge forecast by its mean squared error.
+BaselineFindings measure_simple_forecasts(const tasks::Regressor& model, const baselines::Ridge* ridge,
+                                          const data::Table& table, std::span<const data::Window> windows);
+/// What usually helps where that is as good as the model.
+std::string forecast_advice(const tasks::Regressor& model, const BaselineFindings& baseline);
 
 Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources);
 

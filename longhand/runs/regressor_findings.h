@@ -37,7 +37,7 @@ struct ForecastFindings {
   /// The naive forecast: each target's last value in the window, or (with a horizon of 0) its mean in training.
   bool naive_is_mean = false;
   std::vector<TargetForecasts> targets;
-  std::vector<std::string> remarks{};  ///< on the model beside simpler forecasts, for the reader
+  std::string remark{};  ///< how the forecast is made, for the reader; or empty
 };
 
 /// Gathers the findings from the windows of an evaluation.

@@ -146,7 +146,7 @@ std::string page_of(const ForecastFindings& findings) {
                      "The naive forecast " +
                      (findings.naive_is_mean ? "is the mean in training.</p>\n" : "repeats the last value.</p>\n") +
                      error_table(findings);
-  for (const std::string& remark : findings.remarks) html += "<p>" + io::isolated(remark) + "</p>\n";
+  if (!findings.remark.empty()) html += "<p>Forecast: " + io::isolated(findings.remark) + "</p>\n";
   size_t charted = 0;
   for (const TargetForecasts& target : findings.targets) {
     if (target.curves.empty()) continue;

@@ -53,7 +53,7 @@ void Run::compare_with_baseline(const TrainRequest& request, RunResult& result) 
   if (request.on_baseline) request.on_baseline();
   std::optional<BaselineFindings> found = measure_baseline(train::RunFiles(request.folder).baseline);
   if (!found) return;
-  judge(*found, result.findings.test.empty() ? result.training.valid : result.findings.test, baseline_advice());
+  judge(*found, result.findings.test.empty() ? result.training.valid : result.findings.test, baseline_advice(*found));
   result.findings.baseline = std::move(found);
   write_report(request.folder, result.findings, request.command, result.training.valid);
 }

@@ -43,9 +43,9 @@ class Run {
   /// Fits the task's baseline on the training data and measures it on the test data, or else on the held-out data; if
   /// `path` is not empty, it is written there. Nothing where there are neither, or for a task without one. It needs no
   /// trained model.
-  virtual std::optional<BaselineFindings> measure_baseline(const std::string& /*path*/) { return std::nullopt; }
+  virtual std::optional<BaselineFindings> measure_baseline(const std::string& path) = 0;
   /// A text that is the same where the baseline and its figures are.
-  virtual std::string baseline_key() { return ""; }
+  virtual std::string baseline_key() = 0;
   /// What was found in the data, for the user; empty: nothing to say.
   const std::string& description() const { return description_; }
   const ParameterArena& parameters() { return task().parameters(); }
@@ -65,8 +65,8 @@ class Run {
   /// Adds what is found in the test data, with their metrics, or else in the held-out data.
   virtual void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) = 0;
 
-  /// What usually helps a model that is not better than the baseline.
-  virtual const char* baseline_advice() const { return ""; }
+  /// What usually helps a model that is not better than this baseline.
+  virtual std::string baseline_advice(const BaselineFindings& baseline) const = 0;
   /// Adds the baseline and how the model compares with it.
   void compare_with_baseline(const TrainRequest& request, RunResult& result);
 

@@ -42,7 +42,7 @@ class TaggerRun : public Run {
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
-  const char* baseline_advice() const override { return kTaggerAdvice; }
+  std::string baseline_advice(const BaselineFindings& /*baseline*/) const override { return kTaggerAdvice; }
 
   TaggerSettings settings_;
   std::unique_ptr<tasks::Tagger> model_;

@@ -104,7 +104,6 @@ float best_gain(Regressor& model, const data::Table& table, std::span<const data
 std::vector<Metric> RegressionScore::metrics() const {
   std::vector<Metric> out = {{"loss", loss}, {"mse", mse}, {"mae", mae}, {"r2", r2, true}, {"naive_mse", naive_mse}};
   if (seasonal_naive_mse) out.push_back({"seasonal_naive_mse", *seasonal_naive_mse});
-  if (ridge_mse) out.push_back({"ridge_mse", *ridge_mse});
   return out;
 }
 
@@ -135,13 +134,20 @@ RegressionScore evaluate(const Regressor& model, const data::Table& table, std::
   }
   RegressionScore out = errors.score();
   out.windows = static_cast<int64_t>(windows.size());
+  add_naive(model, table, windows, out);
+  return out;
+}
+
+void add_naive(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+               RegressionScore& score) {
+  const std::vector<data::Scale>& scales = model.columns().target_scales;
   const bool ahead = model.options().series.horizon > 0;
   const auto value = [&](int64_t o, int64_t row) {
     return table.target[static_cast<size_t>(o)][static_cast<size_t>(row)];
   };
-  out.naive_mse = score_of(model, table, windows, [&](const data::Window& w, int64_t, int64_t o) {
-                    return ahead ? value(o, w.target - 1) : scales[static_cast<size_t>(o)].mean;
-                  }).mse;
+  score.naive_mse = score_of(model, table, windows, [&](const data::Window& w, int64_t, int64_t o) {
+                      return ahead ? value(o, w.target - 1) : scales[static_cast<size_t>(o)].mean;
+                    }).mse;
   const int64_t season = model.options().season;
   bool reaches = season > 0;
   for (const data::Window& w : windows) {
@@ -149,11 +155,10 @@ RegressionScore evaluate(const Regressor& model, const data::Table& table, std::
     reaches = reaches && w.target - season >= *sequence;
   }
   if (reaches) {
-    out.seasonal_naive_mse = score_of(model, table, windows, [&](const data::Window& w, int64_t a, int64_t o) {
-                               return value(o, w.target + a % season - season);
-                             }).mse;
+    score.seasonal_naive_mse = score_of(model, table, windows, [&](const data::Window& w, int64_t a, int64_t o) {
+                                 return value(o, w.target + a % season - season);
+                               }).mse;
   }
-  return out;
 }
 
 RegressorTask::RegressorTask(Regressor& model, const data::Table& table, std::vector<data::Window> train,

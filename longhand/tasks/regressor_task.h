@@ -30,9 +30,8 @@ struct RegressionScore {
   /// Of the seasonal-naive baseline (the value one season before), over the same windows. No value where there is no
   /// season, or where a window reaches back less.
   std::optional<double> seasonal_naive_mse;
-  std::optional<double> ridge_mse;  ///< of a ridge regression, where `evaluate_ridge` was called for it
 
-  /// loss, mse, mae, r2, naive_mse, and seasonal_naive_mse and ridge_mse if there are any
+  /// loss, mse, mae, r2, naive_mse, and seasonal_naive_mse if there is one
   std::vector<Metric> metrics() const;
 };
 
@@ -42,6 +41,10 @@ struct ForecastObserver {
   std::function<void(const data::Window& window, std::span<const double> forecast)> on_window{};
   OnDone on_done{};  ///< in windows
 };
+
+/// Adds the errors of the naive and, where there is one, of the seasonal-naive forecast.
+void add_naive(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+               RegressionScore& score);
 
 RegressionScore evaluate(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
                          Regressor::Workspace& workspace, const ForecastObserver& observer = {});

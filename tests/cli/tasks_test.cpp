@@ -256,8 +256,9 @@ TEST(Regressor, FitsALineAndForecastsASeries) {
   ASSERT_EQ(line.code, 0) << line.err;
   const nlohmann::json fitted = nlohmann::json::parse(line.out);
   EXPECT_GT(fitted["test_r2"], 0.9);
-  EXPECT_LT(fitted["test_ridge_mse"].get<double>(), 0.1 * fitted["test_naive_mse"].get<double>());
-  EXPECT_LT(fitted["test_mse"].get<double>(), 1.5 * fitted["test_ridge_mse"].get<double>());
+  EXPECT_EQ(fitted["baseline"]["name"], "ridge regression of the window");
+  EXPECT_LT(fitted["baseline"]["mse"].get<double>(), 0.1 * fitted["test_naive_mse"].get<double>());
+  EXPECT_LT(fitted["test_mse"].get<double>(), 1.5 * fitted["baseline"]["mse"].get<double>());
 
   const Words series = {"train", "regressor", "--data",   "sines",    "--target", "value",    "--window",
                         "30",    "--horizon", "4",        "--season", "17",       "--hidden", "16",
@@ -309,7 +310,7 @@ TEST(Regressor, LearnsWhatALineLeavesOver) {
   EXPECT_NE(train.err.find("inputs that help"), std::string::npos) << train.err;
   EXPECT_NE(train.err.find("1 column is left out"), std::string::npos) << train.err;
   EXPECT_NE(train.err.find("linear part: ridge regression on the last"), std::string::npos) << train.err;
-  EXPECT_NE(train.out.find("forecast: linear forecast plus"), std::string::npos) << train.out;
+  EXPECT_NE(train.out.find("forecast   linear forecast plus"), std::string::npos) << train.out;
   const nlohmann::json json = nlohmann::json::parse(run(folder, {"eval", "run", "--data", "t.csv", "--json"}).out);
   EXPECT_LT(json["ridge_mse"].get<double>(), 1e-4 * json["naive_mse"].get<double>());
   EXPECT_LT(json["mse"].get<double>(), 0.01 * json["naive_mse"].get<double>());
@@ -322,7 +323,9 @@ TEST(Regressor, LearnsWhatALineLeavesOver) {
   // Without a linear part the ridge regression is beside the model.
   const Words plain = {"train", "regressor", "--data", "t.csv", "--window", "6", "--hidden", "4", "--epochs", "1"};
   ASSERT_EQ(run(folder, with(plain, {"--out", "plain"})).code, 0);
-  EXPECT_NE(run(folder, {"eval", "plain", "--data", "t.csv"}).out.find("`residual-of` linear"), std::string::npos);
+  EXPECT_NE(run(folder, {"eval", "plain", "--data", "t.csv"}).err.find("--residual-of linear"), std::string::npos);
+  ASSERT_EQ(run(folder, with(plain, {"--out", "alone", "--no-baseline"})).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder / "alone/baseline.safetensors"));
   write_file(folder / "plain/baseline.safetensors", read_file(folder / "plain/model.safetensors"));
   expect_error(run(folder, {"eval", "plain", "--data", "t.csv"}), 1, "expected a baseline");
   expect_error(run(folder, with(plain, {"--out", "no", "--choose-inputs"})), 2, "--choose-inputs");
