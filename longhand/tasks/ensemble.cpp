@@ -40,6 +40,13 @@ void expect_same_options(const std::string& path, const OptionTable& first, cons
 }
 
 void expect_same_vocabulary(const ModelFile& first, const ModelFile& other) {
+  for (const auto& [has, lacks] : {std::pair(&first, &other), std::pair(&other, &first)}) {
+    for (const auto& item : has->vocabulary().items()) {
+      if (lacks->vocabulary().contains(item.key())) continue;
+      throw input_error(fmt::format("{}: expected '{}', as {} has, found none", lacks->path(), item.key(), has->path()),
+                        kCombineWhat);
+    }
+  }
   for (const auto& [name, list] : first.vocabulary().items()) {
     const nlohmann::json found = other.vocabulary().value(name, nlohmann::json());
     if (list == found) continue;

@@ -95,6 +95,24 @@ TEST(LinearClassifier, IsAtTheOptimum) {
   }
 }
 
+// With the weights of naive Bayes the same two texts have x = (log 2, 0, 1) and (0, -log 2, 1): each word is counted
+// twice in its own class and once in the other. So w = (v, v, 0), and s = v log 2 = C (log 2)^2 / (1 + exp(s)).
+TEST(LinearClassifier, IsAtTheOptimumOfBayesWeights) {
+  Texts two;
+  two.words = {{"a"}, {"b"}};
+  two.classes = {0, 1};
+  const double square = std::log(2.0) * std::log(2.0);
+  for (const double C : {0.5, 1.0, 10.0}) {
+    double s = 0.0;
+    for (int i = 0; i < 200; ++i) s = 0.5 * (s + C * square / (1.0 + std::exp(s)));
+    const LinearClassifier model =
+        LinearClassifier::fit(two.pointers(), two.classes, 2, {.pairs = false, .C = C, .bayes = true});
+    EXPECT_NEAR(model.probabilities({"a"})[0], 1.0 / (1.0 + std::exp(-s)), 2e-3) << C;
+    EXPECT_NEAR(model.probabilities({"b", "b"})[1], 1.0 / (1.0 + std::exp(-s)), 2e-3) << C;
+    EXPECT_EQ(again(model).probabilities({"a"}), model.probabilities({"a"}));
+  }
+}
+
 TEST(LinearClassifier, UsesPartOfManyTextsEvenly) {
   const Texts train = texts(400, 2, false, 1);
   const auto [model, used] = choose_linear_classifier(train.pointers(), train.classes, 2, 800);

@@ -42,6 +42,18 @@ std::vector<std::string> seeds() {
                          {1.5});
   regressor.save(path, regressor.parameters().values());
   out.push_back(io::read_file(path));
+  tasks::ClassifierOptions mixed;
+  mixed.linear_share = 0.5;
+  mixed.lstm.hidden = 2;
+  mixed.encoder.embed = 2;
+  const data::Words words = {"a", "b"};
+  tasks::Classifier classifier(mixed, data::build_word_vocabulary({&words}, {}), {"c", "d"});
+  classifier.initialise(1);
+  const std::vector<const data::Words*> texts = {&words, &words};
+  const std::vector<int32_t> classes = {0, 1};
+  classifier.set_linear(baselines::LinearClassifier::fit(texts, classes, 2, {}));
+  classifier.save(path, classifier.parameters().values());
+  out.push_back(io::read_file(path));
   ::unlink(path.c_str());
   return out;
 }

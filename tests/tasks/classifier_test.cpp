@@ -106,6 +106,48 @@ TEST_P(Classifiers, GradientsAgreeWithCentralDifferences) {
   testing::expect_close(std::span<const float>(sum), plain, static_cast<int64_t>(sum.size()), 1e-5, "weights");
 }
 
+TEST(Classifier, MixesItsProbabilitiesWithThoseOfALogisticRegression) {
+  const std::vector<data::LabelledText> corpus = texts(60);
+  ClassifierOptions options = small("max");
+  const std::unique_ptr<Classifier> alone = make(options, corpus);
+  const LabelledCorpus read(*alone, corpus);
+  const baselines::LinearClassifier linear = choose_linear_classifier(*alone, read).model;
+  const ClassBatch batch = all_of(read, 0.0);
+  kernels::Context context(2);
+  const auto probabilities = [&](Classifier& model) {
+    model.pack(context);
+    Classifier::Workspace workspace(model, nn::Engine::kFused, context);
+    const std::span<const double> found = model.read(batch.words, workspace);
+    return std::vector<double>(found.begin(), found.end());
+  };
+  const std::vector<double> of_network = probabilities(*alone);
+  const testing::TemporaryFolder folder;
+  for (const double share : {0.25, 1.0}) {
+    options.linear_share = share;
+    const std::unique_ptr<Classifier> both = make(options, corpus);
+    both->set_linear(linear);
+    const std::vector<double> mixed = probabilities(*both);
+    size_t at = 0;
+    for (int64_t i = 0; i < read.size(); ++i) {
+      for (const double p : linear.probabilities(read.words(i))) {
+        EXPECT_NEAR(mixed[at], share * p + (1.0 - share) * of_network[at], 1e-12);
+        ++at;
+      }
+    }
+    ASSERT_EQ(at, mixed.size());
+    both->save(folder / "model", both->parameters().values());
+    EXPECT_EQ(probabilities(*Classifier::load(ModelFile::read(folder / "model"))), mixed);
+  }
+  // Such a model goes together with its like alone.
+  alone->save(folder / "alone", alone->parameters().values());
+  const std::vector<ModelFile> unlike = {ModelFile::read(folder / "alone"), ModelFile::read(folder / "model")};
+  const std::string refused = testing::error_of([&] { combine<Classifier>(unlike, folder / "all"); });
+  EXPECT_NE(refused.find("alone: expected 'linear'"), std::string::npos) << refused;
+  const std::vector<ModelFile> alike = {unlike[1], unlike[1]};
+  combine<Classifier>(alike, folder / "all");
+  EXPECT_EQ(Classifier::load(ModelFile::read(folder / "all"))->members(), 2);
+}
+
 TEST_P(Classifiers, OverfitAndSurviveSaving) {
   const std::vector<data::LabelledText> corpus = texts(80);
   const std::unique_ptr<Classifier> model = make(small(GetParam()), corpus);
