@@ -121,6 +121,10 @@ Subject classifier_subject(const tasks::ModelFile& file, const std::string& cont
   }
   words.finish(*own, source);
   words.note(out.notes, taken < texts.size());
+  if (model->linear()) {
+    out.notes.push_back("The page shows the network alone; a logistic regression has a share of " +
+                        shortest(model->options().linear_share) + " in the model's probabilities.");
+  }
   out.outputs.names = shown_names(model->classes());
   out.outputs.of_sequences = true;
   out.outputs.resize(words.text.sequences());
