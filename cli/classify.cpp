@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -51,8 +52,10 @@ class Classify {
     const std::string source = shown_name(data_);
     const data::LabelledOptions& columns = model->parts().classifier->options().columns;
     const std::string format =
-        format_ == "auto" ? data::recognise_texts(data_ == "-" ? *line : head(), columns, model->output_names(), source)
-                          : format_;
+        format_ == "auto"
+            ? data::recognise_texts(data_ == "-" || !std::filesystem::is_regular_file(data_) ? *line : head(), columns,
+                                    model->output_names(), source)
+            : format_;
     if (format == "csv" || format == "tsv" || format == "json") {
       classify_all(std::move(*line), lines, columns, format);
       return 0;

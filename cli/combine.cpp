@@ -44,8 +44,12 @@ class Combine {
       throw usage_error("longhand combine: expected a file or a name, found standard input",
                         "every model reads the data; write it to a file first");
     }
-    task.combine(files, out_);
-    const std::vector<Json> measured = options_.data.empty() ? std::vector<Json>() : measure(task, files);
+    std::vector<Json> measured;
+    if (options_.data.empty()) {
+      task.combine(files, out_);
+    } else {
+      measured = measure(task, files);
+    }
     const auto bytes = static_cast<int64_t>(std::filesystem::file_size(out_));
     if (json_) {
       Json out = {{"model", out_}, {"task", task.task}, {"members", members}, {"bytes", bytes}};
@@ -84,7 +88,7 @@ class Combine {
                       "name another file");
   }
 
-  // The metrics of each file, then of the ensemble.
+  // The metrics of each file, then of the ensemble, which is written once the runs have read the data.
   std::vector<Json> measure(const runs::TaskRow& task, const std::vector<tasks::ModelFile>& files) {
     WorkProgress progress(std::string(task.noun) + "s", json_);
     const auto models = static_cast<int64_t>(files.size()) + 1;
@@ -101,6 +105,7 @@ class Combine {
       ++finished;
     };
     for (const tasks::ModelFile& file : files) add(file);
+    task.combine(files, out_);
     add(tasks::ModelFile::read(out_));
     progress.clear();
     return out;

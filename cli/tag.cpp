@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <deque>
+#include <filesystem>
 #include <fstream>
 
 #include "cli/command_line.h"
@@ -119,7 +120,8 @@ class Tag {
         const data::TextKind kind = data::recognise_text(head, tokenizer);
         input_ = kind == data::TextKind::kColumns ? "columns" : kind == data::TextKind::kText ? "text" : "sentences";
       }
-      if (breaks_ == "auto" && data_ != "-" && data::looks_wrapped(head)) breaks_ = "paragraphs";
+      if (breaks_ == "auto" && std::filesystem::is_regular_file(data_) && data::looks_wrapped(head))
+        breaks_ = "paragraphs";
     }
     if (breaks_ == "auto") breaks_ = "split";
     if (asked != "auto") return;
@@ -131,7 +133,7 @@ class Tag {
   // Lines from the beginning: of standard input up to the first that is no comment, so that nobody waits for an answer.
   std::string head_of(LineStream& lines) {
     std::string out;
-    if (data_ == "-") {
+    if (data_ == "-" || !std::filesystem::is_regular_file(data_)) {  // a pipe can be read once
       while (ahead_.size() < kMostComments) {
         std::optional<std::string> line = lines.next();
         if (!line) break;
@@ -157,7 +159,7 @@ class Tag {
     reader_.emplace(data::ColumnOptions{.column = trained.column, .word_column = trained.word_column},
                     data::ColumnReader::Tags::kIgnored, shown_name(data_));
     tokenizer_ = input_ == "text" ? model.tokenizer() : data::Tokenizer();
-    parts_.emplace(tokenizer_, input_ == "text" ? data::parse_sentence_breaks(breaks_) : data::SentenceBreaks::kLines);
+    parts_.emplace(tokenizer_, input_ == "text" ? data::parse_sentence_breaks(breaks_) : data::SentenceBreaks::kGiven);
     TagWriter::Options options{.json = json_,
                                .conllu = to_ == "conllu",
                                .offsets = offsets_,

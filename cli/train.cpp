@@ -96,7 +96,7 @@ class Train {
                         [&] {
                           display.clear();
                           examination.reset();
-                          if (!control_.quiet && ::isatty(STDERR_FILENO) != 0) say("fitting the baseline\n");
+                          if (!control_.quiet) say("fitting the baseline\n");
                         }});
     display.clear();
     examination.reset();

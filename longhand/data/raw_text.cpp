@@ -58,10 +58,15 @@ TextPart TextParts::finish() {
   out.byte = byte_;
   out.character = character_;
   out.tokens = tokenizer_.tokens(out.text);
-  if (breaks_ != SentenceBreaks::kLines) {
+  const size_t count = out.tokens.size();
+  if (breaks_ == SentenceBreaks::kSplit || breaks_ == SentenceBreaks::kParagraphs) {
     out.sentence_ends = tokenizer_.sentence_ends(out.text, out.tokens);
-  } else if (!out.tokens.empty()) {
-    out.sentence_ends = {out.tokens.size()};
+  } else if (count > 0) {
+    for (size_t end = kLongestSentence; breaks_ == SentenceBreaks::kLines && end < count; end += kLongestSentence) {
+      while (end < count && out.tokens[end].part > 0) ++end;  // a multiword token stays whole
+      if (end < count) out.sentence_ends.push_back(end);
+    }
+    out.sentence_ends.push_back(count);
   }
   byte_ += out.text.size();
   character_ += std::count_if(out.text.begin(), out.text.end(), [](char c) { return (c & 0xC0) != 0x80; });

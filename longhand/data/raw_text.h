@@ -14,8 +14,9 @@ namespace longhand::data {
 /// Where sentences may end.
 enum class SentenceBreaks {
   kSplit,       ///< at the final marks within a line, and at its end
-  kLines,       ///< at the ends of lines alone
+  kLines,       ///< at the ends of lines, and after kLongestSentence words
   kParagraphs,  ///< at final marks and at blank lines: a line's end is a blank
+  kGiven,       ///< at the ends of lines alone, however long they are
 };
 std::vector<std::string> sentence_breaks_names();
 SentenceBreaks parse_sentence_breaks(const std::string& name);

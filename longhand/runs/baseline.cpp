@@ -46,6 +46,12 @@ void judge(BaselineFindings& baseline, const std::vector<tasks::Metric>& model, 
   const double gained = simple.more_is_better ? ours->value - simple.value : simple.value - ours->value;
   constexpr double kRounding = 1e-4;  // of the value: a difference that is none
   if (gained > kRounding * std::abs(simple.value)) return;
+  if (gained >= -kRounding * std::abs(simple.value)) {
+    baseline.verdict = fmt::format("the model is as good as the baseline: {} {}", simple.name, with_unit(*ours));
+    const bool perfect = simple.more_is_better && simple.value >= (simple.name.ends_with("r2") ? 1.0 : 100.0);
+    if (!perfect) baseline.verdict += "; what usually helps: " + advice;
+    return;
+  }
   baseline.verdict = fmt::format("the model is not better than the baseline: {} {} against {}; what usually helps: {}",
                                  simple.name, with_unit(*ours), with_unit(simple), advice);
 }

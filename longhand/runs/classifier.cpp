@@ -254,12 +254,12 @@ Evaluation evaluate_classifier(const tasks::ModelFile& file, const EvaluateOptio
   out.findings.test = score.metrics();
   nlohmann::ordered_json json = class_json(score, model->classes());
   out.text = class_lines(score, model->classes());
-  if (const std::string beside = baseline_beside(file.path()); !beside.empty()) {
-    BaselineFindings baseline = ClassifierBaseline::read(beside, *model).measure(corpus);
+  with_baseline(file.path(), out, [&](const std::string& path) {
+    BaselineFindings baseline = ClassifierBaseline::read(path, *model).measure(corpus);
     judge(baseline, out.findings.test, kClassifierAdvice);
     out.text += fmt::format("\nbaseline        {}\n", describe(baseline));
     add_baseline(std::move(baseline), json, out);
-  }
+  });
   out.json = json.dump();
   return out;
 }

@@ -11,8 +11,9 @@
 
 namespace longhand::runs {
 const char* const kClassifierAdvice =
-    "starting from a language model, pretrained word vectors (`vectors`), more dropout and fewer units (`hidden`), or "
-    "averaging several seeds";
+    "a share of the baseline in the model (`linear-share`), several seeds in one model (`longhand combine`), "
+    "pretrained "
+    "word vectors (`vectors`), or more dropout";
 
 ClassifierBaseline ClassifierBaseline::of(baselines::ChosenLinearClassifier chosen, int64_t texts) {
   ClassifierBaseline out{std::move(chosen.model), "", ""};

@@ -32,6 +32,17 @@ void add_baseline(BaselineFindings baseline, nlohmann::ordered_json& json, Evalu
   evaluation.findings.baseline = std::move(baseline);
 }
 
+void with_baseline(const std::string& model_path, Evaluation& evaluation,
+                   const std::function<void(const std::string& path)>& read) {
+  const std::string path = baseline_beside(model_path);
+  if (path.empty()) return;
+  try {
+    read(path);
+  } catch (const Error& e) {
+    evaluation.note += (evaluation.note.empty() ? "" : "\n      ") + std::string("no baseline is shown: ") + e.what();
+  }
+}
+
 std::string format_nats(double loss) { return std::isfinite(loss) ? fmt::format("{:.6f}", loss) : "none"; }
 
 std::string describe_cold(const std::vector<tasks::Metric>& metrics) {

@@ -44,6 +44,10 @@ Evaluation evaluate_predictions(std::string_view text, const std::string& source
 
 /// Adds a baseline to an evaluation: to its JSON, its findings and, where the model is not better, its note.
 void add_baseline(BaselineFindings baseline, nlohmann::ordered_json& json, Evaluation& evaluation);
+/// Calls `read` with the file of the baseline beside a model, where there is one. A file that cannot be used is noted:
+/// the evaluation does not need it.
+void with_baseline(const std::string& model_path, Evaluation& evaluation,
+                   const std::function<void(const std::string& path)>& read);
 
 /// A mean loss; "none" where nothing was measured.
 std::string format_nats(double loss);

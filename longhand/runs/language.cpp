@@ -323,8 +323,8 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
                        format_count(static_cast<double>(score.sequences)), score.total_nats);
   if (!cold.nats.empty()) lines += fmt::format("cold start          {}\n", describe_cold(cold.bands));
   out.note = cold_note(cold.bands, score.nats_per_symbol());
-  if (const std::string beside = baseline_beside(file.path()); !beside.empty()) {
-    BaselineFindings baseline = LanguageBaseline::read(beside, *model).measure(corpus);
+  with_baseline(file.path(), out, [&](const std::string& path) {
+    BaselineFindings baseline = LanguageBaseline::read(path, *model).measure(corpus);
     judge(baseline, {{"loss", score.nats_per_symbol()}}, kLanguageAdvice);
     const double nats = baseline.metrics.front().value;
     lines += fmt::format("baseline            {:.6f} nats per symbol, perplexity {:.4f}: {}\n", nats, std::exp(nats),
@@ -333,7 +333,7 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
                         {"perplexity", std::exp(nats)},
                         {"bits_per_character", score.bits_per_character() * nats / score.nats_per_symbol()}};
     add_baseline(std::move(baseline), json, out);
-  }
+  });
   out.text = std::move(lines);
   out.json = json.dump();
   return out;

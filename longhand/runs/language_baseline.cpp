@@ -31,7 +31,8 @@ std::vector<std::string> names_of(const data::Vocabulary& vocabulary) {
 }  // namespace
 
 const char* const kLanguageAdvice =
-    "more text, more epochs (`epochs`), or more units (`hidden`) with more dropout where the training loss is much "
+    "more text, more `epochs`, several seeds in one model (`longhand combine`), or more units (`hidden`) with more "
+    "dropout where the training loss is much "
     "lower";
 
 LanguageBaseline LanguageBaseline::fit(const tasks::LanguageModel& of, const data::Corpus& train,

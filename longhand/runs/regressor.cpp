@@ -205,12 +205,20 @@ std::optional<BaselineFindings> RegressorRun::measure_baseline(const std::string
 std::string RegressorRun::baseline_key() {
   if (measured().empty()) return "";
   tasks::TextHash hash;
-  hash.add(task_->fingerprint());
+  const data::Table* const tables[] = {&table_, &valid_table(), &measured_table()};
+  for (const data::Table* table : tables) {
+    for (const auto* columns : {&table->input, &table->target}) {
+      for (const std::vector<double>& column : *columns) {
+        hash.add({reinterpret_cast<const char*>(column.data()), column.size() * sizeof(double)});
+      }
+    }
+  }
   const tasks::RegressorOptions& options = model_->options();
-  for (const int64_t number : {options.series.window, options.series.horizon, options.season}) {
+  for (const size_t number :
+       {train_.size(), valid_.size(), measured().size(), static_cast<size_t>(options.season),
+        static_cast<size_t>(options.series.window), static_cast<size_t>(options.series.horizon)}) {
     hash.add(std::to_string(number));
   }
-  for (const std::string& name : model_->columns().inputs) hash.add(name);
   return fmt::format("{:016x}", hash.value());
 }
 

@@ -14,11 +14,12 @@ namespace {
 constexpr const char* kRidge = "ridge regression of the window";
 
 // That of the model's forecast, or the one that was fitted beside it.
-std::optional<baselines::Ridge> find_ridge(const tasks::ModelFile& file, const tasks::Regressor& model) {
-  if (model.linear()) return model.linear();
-  const std::string path = baseline_beside(file.path());
-  if (path.empty()) return std::nullopt;
-  return tasks::read_ridge(path, model);
+std::optional<baselines::Ridge> find_ridge(const tasks::ModelFile& file, const tasks::Regressor& model,
+                                           Evaluation& evaluation) {
+  std::optional<baselines::Ridge> out = model.linear();
+  if (out) return out;
+  with_baseline(file.path(), evaluation, [&](const std::string& path) { out = tasks::read_ridge(path, model); });
+  return out;
 }
 
 std::string described_gain(const tasks::Regressor& model) {
@@ -96,13 +97,14 @@ tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const da
   if (charts) observer.on_window = [&](const data::Window& window, auto forecast) { examiner.add(window, forecast); };
   const tasks::RegressionScore score = tasks::evaluate(model, table, windows, workspace, observer);
   findings.forecasts = examiner.findings();
-  if (model.has_gain()) findings.forecasts->remark = described_gain(model);
+  if (model.has_gain() && !model.is_ensemble()) findings.forecasts->remark = described_gain(model);
   return score;
 }
 
 Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources) {
   const std::unique_ptr<tasks::Regressor> model = tasks::Regressor::load(file);
-  const std::optional<baselines::Ridge> ridge = find_ridge(file, *model);
+  Evaluation out;
+  const std::optional<baselines::Ridge> ridge = find_ridge(file, *model, out);
   const std::string name = shown_name(options.data);
   const data::SeriesOptions& series = model->options().series;
   data::SeriesOptions columns = series;
@@ -118,7 +120,6 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
   options.on_found(name + ": " + table.describe());
   kernels::Context context(static_cast<int>(options.threads));
   tasks::Regressor::Workspace workspace(*model, options.engine, context);
-  Evaluation out;
   const tasks::RegressionScore score =
       examine_forecasts(*model, table, windows, workspace, options.on_done, options.examine, out.findings);
   std::optional<double> ridge_mse;

@@ -90,10 +90,9 @@ void Settings::add_training_to(OptionTable& table) {
             between(0, 1024));
   table.add("engine", engine, "implementation: fused kernels, plain reference loops, or autograd on a tape",
             one_of({"fused", "reference", "autograd"}));
-  table.add(
-      "baseline", baseline,
-      "fit a simple model to compare with (n-grams, most frequent tags or a CRF, logistic regression), which takes "
-      "at most about a minute: of large data only a part is used");
+  table.add("baseline", baseline,
+            "fit a simple model to compare with (n-grams, most frequent tags or a CRF, logistic regression, ridge "
+            "regression), which takes at most about a minute: of large data only a part is used");
 }
 
 void Settings::resolve(OptionTable& table) {

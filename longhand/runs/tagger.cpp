@@ -278,12 +278,12 @@ Evaluation evaluate_tagger(const tasks::ModelFile& file, const EvaluateOptions& 
                        format_count(static_cast<double>(score.tags.tokens)),
                        format_count(static_cast<double>(score.sentences)));
   out.findings.test = score.metrics(chunks);
-  if (const std::string beside = baseline_beside(file.path()); !beside.empty()) {
-    BaselineFindings baseline = TaggerBaseline::read(beside).measure(corpus.sentences());
+  with_baseline(file.path(), out, [&](const std::string& path) {
+    BaselineFindings baseline = TaggerBaseline::read(path).measure(corpus.sentences());
     judge(baseline, out.findings.test, kTaggerAdvice);
     lines += fmt::format("baseline        {}\n", describe(baseline));
     add_baseline(std::move(baseline), json, out);
-  }
+  });
   out.text = std::move(lines);
   out.json = json.dump();
   return out;

@@ -7,7 +7,8 @@
 namespace longhand::runs {
 
 const char* const kTaggerAdvice =
-    "pretrained word vectors (`vectors`), starting from a language model, more sentences, or `crf` for chunks";
+    "more `epochs`, characters (`hidden-characters`), `crf` for chunks, several seeds in one model (`longhand "
+    "combine`), or pretrained word vectors (`vectors`)";
 
 TaggerBaseline TaggerBaseline::fit(std::span<const data::TaggedSentence> train, data::Scheme scheme, ThreadPool& pool) {
   if (scheme == data::Scheme::kNone) {

@@ -98,7 +98,7 @@ float best_gain(Regressor& model, const data::Table& table, std::span<const data
       square += added * added;
     }
   }
-  return square > 0.0 ? static_cast<float>(std::clamp(product / square, 0.0, 1.0)) : 1.0F;
+  return square > 0.0 ? static_cast<float>(std::clamp(product / square, 0.0, 1.0)) : 0.0F;
 }
 
 std::vector<Metric> RegressionScore::metrics() const {

@@ -115,6 +115,7 @@ void check_directions(const StartingModels& from) {
 
 StartingModel StartingModel::read(const std::string& path) {
   const ModelFile file = ModelFile::read(path);
+  file.expect_one_model("start from one of the runs that it was made from");
   StartingModel out;
   out.path = path;
   if (file.task() == LanguageModel::kTask) {

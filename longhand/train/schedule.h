@@ -19,7 +19,7 @@ namespace longhand::train {
 ///               down to rate / (`start_divisor` `end_divisor`) (Smith and Topin 2018; as PyTorch has it)
 /// slanted-triangular  in a straight line from rate / `ratio` up to the rate in the first `cut_fraction` of the run,
 /// and
-///               back down to it in the rest (Howard and Ruder 2018, equation 3)
+///               back down in the rest (Howard and Ruder 2018, equation 3)
 /// Any of them begins after `warmup` updates, in which the rate grows in proportion to their number. (The epochs of
 /// step and exponential are counted from the beginning.)
 struct ScheduleOptions {
