@@ -41,7 +41,7 @@ Sentence SentenceToTag::words() const {
 }
 
 void TagWriter::write(const SentenceToTag& item, const std::vector<Tags>& taggings, std::string& out) {
-  ++sentences_;
+  if (!item.sentence.tokens.empty()) ++sentences_;
   if (options_.json) {
     if (!item.sentence.tokens.empty()) out += json(item, taggings);
     return;

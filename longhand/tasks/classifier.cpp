@@ -53,7 +53,9 @@ std::vector<std::string> ClassifierOptions::shared() {
   options.columns.add_to(table);
   options.tokens.add_to(table, false);
   options.words.add_to(table);
-  return names_of(table);
+  std::vector<std::string> out = names_of(table);
+  out.emplace_back("linear-share");
+  return out;
 }
 
 Classifier::Classifier(const ClassifierOptions& options, data::WordVocabulary vocabulary,

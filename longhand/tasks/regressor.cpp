@@ -147,7 +147,9 @@ std::vector<std::string> RegressorOptions::shared() {
   RegressorOptions options;
   OptionTable table;
   options.series.add_to(table);
-  return names_of(table);
+  std::vector<std::string> out = names_of(table);
+  out.emplace_back("residual-of");
+  return out;
 }
 
 Regressor::Regressor(const RegressorOptions& options, Columns columns)

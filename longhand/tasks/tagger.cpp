@@ -64,7 +64,7 @@ std::vector<std::string> TaggerOptions::shared() {
   options.columns.add_to(table);
   options.words.add_to(table);
   std::vector<std::string> out = names_of(table);
-  out.insert(out.end(), {"scheme", "encode"});
+  out.insert(out.end(), {"scheme", "encode", "tokenizer"});
   return out;
 }
 

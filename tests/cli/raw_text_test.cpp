@@ -1,7 +1,10 @@
 // Taggers and classifiers on texts as people write them.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <cstring>
+#include <fstream>
+#include <thread>
 
 #include "tests/cli/process.h"
 #include "tests/data/conllu_text.h"
@@ -90,6 +93,25 @@ TEST(RawText, IsTaggedWithThePlacesOfItsTokens) {
   EXPECT_EQ(std::count(wrapped.out.begin(), wrapped.out.end(), '\n'), 4) << wrapped.out;
   EXPECT_EQ(testing::text_of_conllu(run(folder, {"tag", "run", "--data", "wrapped.txt", "--to", "conllu"}).out),
             read_file(folder / "wrapped.txt"));
+}
+
+// A pipe by its name can be read once, and is recognised like standard input.
+TEST(RawText, ReadsPipesAndNumbersSentences) {
+  const TemporaryFolder folder;
+  write_file(folder / "t.conllu", treebank());
+  ASSERT_EQ(run(folder, kSmallTagger).code, 0);
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const std::string text = "She sees a dog.\nA dog sees her.\n";
+  std::thread writer([&] { std::ofstream(folder / "pipe") << text; });
+  const Result from_pipe = run(folder, {"tag", "run", "--data", "pipe"});
+  writer.join();
+  EXPECT_EQ(from_pipe.out, run(folder, {"tag", "run"}, {.input = text}).out);
+  EXPECT_NE(from_pipe.out.find("dog"), std::string::npos) << from_pipe.err;
+
+  const Words words = {"tag", "run", "--input", "sentences", "--to", "conllu"};
+  const std::string divided = run(folder, words, {.input = "\n\na dog\n\na cat\n"}).out;
+  EXPECT_NE(divided.find("# sent_id = 1\n# text = a dog\n"), std::string::npos) << divided;
+  EXPECT_NE(divided.find("# sent_id = 2\n# text = a cat\n"), std::string::npos) << divided;
 }
 
 TEST(RawText, ConlluKeepsAllButTheTags) {
