@@ -38,7 +38,7 @@ struct Option {
   std::string help;
   std::string group;  ///< the heading that help shows it under
   std::string default_text;
-  bool given = false;  ///< `set` has set it
+  bool given = false;                                  ///< `set` has set it
   std::map<std::string, std::string> former_values{};  ///< of a former name: its values, and what they are today
 
   bool is_flag() const { return std::holds_alternative<bool*>(value); }
