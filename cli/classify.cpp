@@ -2,8 +2,6 @@
 #include <fmt/core.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
@@ -51,11 +49,9 @@ class Classify {
     if (!line) return 0;
     const std::string source = shown_name(data_);
     const data::LabelledOptions& columns = model->parts().classifier->options().columns;
-    const std::string format =
-        format_ == "auto"
-            ? data::recognise_texts(data_ == "-" || !std::filesystem::is_regular_file(data_) ? *line : head(), columns,
-                                    model->output_names(), source)
-            : format_;
+    const std::string format = format_ == "auto" ? data::recognise_texts(first_lines(data_).value_or(*line), columns,
+                                                                         model->output_names(), source)
+                                                 : format_;
     if (format == "csv" || format == "tsv" || format == "json") {
       classify_all(std::move(*line), lines, columns, format);
       return 0;
@@ -76,17 +72,6 @@ class Classify {
 
  private:
   static constexpr size_t kMaxWaiting = 512;
-
-  // Whole lines from the beginning of the file.
-  std::string head() const {
-    constexpr size_t kHead = 1 << 16;
-    std::string out(kHead, '\0');
-    std::ifstream file(data_, std::ios::binary);
-    file.read(out.data(), static_cast<std::streamsize>(out.size()));
-    out.resize(static_cast<size_t>(file.gcount()));
-    if (out.size() == kHead && out.rfind('\n') != std::string::npos) out.resize(out.rfind('\n') + 1);
-    return out;
-  }
 
   // A table or an array is read to its end first.
   void classify_all(std::string text, LineStream& lines, data::LabelledOptions columns, const std::string& format) {

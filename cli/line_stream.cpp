@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "cli/sources.h"
 #include "longhand/base/error.h"
@@ -106,6 +108,17 @@ bool LineStream::would_wait() {
   if (buffer_.find_first_of("\r\n", begin) != std::string::npos) return false;
   pollfd ready{file_, POLLIN, 0};
   return ::poll(&ready, 1, 0) == 0;
+}
+
+std::optional<std::string> first_lines(const std::string& source) {
+  constexpr size_t kMost = 1 << 16;
+  if (source == "-" || !std::filesystem::is_regular_file(source)) return std::nullopt;
+  std::string out(kMost, '\0');
+  std::ifstream file(source, std::ios::binary);
+  file.read(out.data(), static_cast<std::streamsize>(out.size()));
+  out.resize(static_cast<size_t>(file.gcount()));
+  if (out.size() == kMost && out.rfind('\n') != std::string::npos) out.resize(out.rfind('\n') + 1);
+  return out;
 }
 
 }  // namespace longhand::cli

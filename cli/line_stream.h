@@ -37,4 +37,8 @@ class LineStream {
   size_t longest_;
 };
 
+/// The first lines of a file, by which it is recognised: up to 64 KiB. No value of standard input ("-") and of pipes,
+/// which can be read once.
+std::optional<std::string> first_lines(const std::string& source);
+
 }  // namespace longhand::cli

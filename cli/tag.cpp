@@ -4,7 +4,6 @@
 
 #include <deque>
 #include <filesystem>
-#include <fstream>
 
 #include "cli/command_line.h"
 #include "cli/console.h"
@@ -83,7 +82,6 @@ class Tag {
   static constexpr size_t kMaxWaiting = 512;
   static constexpr size_t kLongestLine = size_t{64} << 20;  // bytes; a text's sentences are shorter
   static constexpr size_t kLongestSentence = size_t{4} << 20;
-  static constexpr size_t kHead = 1 << 16;  // bytes by which a file is recognised
   static constexpr size_t kMostComments = 100;
   static constexpr const char* kBlanks = " \t\r\n";
 
@@ -130,25 +128,18 @@ class Tag {
     recognised_ = fmt::format("{}: {} (--input {})\n", shown_name(data_), what, input_);
   }
 
-  // Lines from the beginning: of standard input up to the first that is no comment, so that nobody waits for an answer.
+  // Lines from the beginning: of a stream up to the first that is no comment, so that nobody waits for an answer.
   std::string head_of(LineStream& lines) {
+    if (std::optional<std::string> head = first_lines(data_)) return std::move(*head);
     std::string out;
-    if (data_ == "-" || !std::filesystem::is_regular_file(data_)) {  // a pipe can be read once
-      while (ahead_.size() < kMostComments) {
-        std::optional<std::string> line = lines.next();
-        if (!line) break;
-        out += *line + "\n";
-        const bool goes_on = line->starts_with("#") || line->find_first_not_of(kBlanks) == std::string::npos;
-        ahead_.push_back({std::move(*line), lines.line_end()});
-        if (!goes_on) break;
-      }
-      return out;
+    while (ahead_.size() < kMostComments) {
+      std::optional<std::string> line = lines.next();
+      if (!line) break;
+      out += *line + "\n";
+      const bool goes_on = line->starts_with("#") || line->find_first_not_of(kBlanks) == std::string::npos;
+      ahead_.push_back({std::move(*line), lines.line_end()});
+      if (!goes_on) break;
     }
-    std::ifstream file(data_, std::ios::binary);
-    out.resize(kHead);
-    file.read(out.data(), static_cast<std::streamsize>(out.size()));
-    out.resize(static_cast<size_t>(file.gcount()));
-    if (out.size() == kHead && out.rfind('\n') != std::string::npos) out.resize(out.rfind('\n') + 1);
     return out;
   }
 

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <unordered_set>
 
+#include "longhand/baselines/even_part.h"
+
 namespace longhand::baselines {
 namespace {
 
@@ -255,13 +257,9 @@ ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* con
   max_words = std::min(max_words, kMostClassifierWork / solved);
   int64_t words = 0;
   for (const data::Words* text : texts) words += static_cast<int64_t>(text->size());
-  // Files may be sorted by class, so that texts are left out evenly.
-  const double share = std::min(1.0, static_cast<double>(max_words) / static_cast<double>(std::max<int64_t>(words, 1)));
   std::vector<const data::Words*> used;
   std::vector<int32_t> labels;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    const auto due = static_cast<size_t>(std::ceil(share * static_cast<double>(i + 1)));
-    if (used.size() >= due) continue;
+  for (const size_t i : even_part(texts.size(), static_cast<double>(words), static_cast<double>(max_words))) {
     used.push_back(texts[i]);
     labels.push_back(of_texts[i]);
   }

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "longhand/baselines/even_part.h"
 #include "longhand/baselines/linear_crf.h"
 #include "longhand/baselines/word_features.h"
 
@@ -21,12 +22,8 @@ std::vector<const data::TaggedSentence*> affordable(std::span<const data::Tagged
                                                     double most_words) {
   double words = 0.0;
   for (const data::TaggedSentence& sentence : sentences) words += static_cast<double>(sentence.words.size());
-  const double share = std::min(1.0, most_words / std::max(words, 1.0));
   std::vector<const data::TaggedSentence*> out;
-  for (size_t i = 0; i < sentences.size(); ++i) {
-    const auto due = static_cast<size_t>(std::ceil(share * static_cast<double>(i + 1)));
-    if (out.size() < due) out.push_back(&sentences[i]);
-  }
+  for (const size_t i : even_part(sentences.size(), words, most_words)) out.push_back(&sentences[i]);
   return out;
 }
 
