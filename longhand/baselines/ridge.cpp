@@ -140,24 +140,50 @@ std::optional<RidgeFit> fit_ridge(const RidgeData& data, std::span<const RidgeCh
   return best;
 }
 
-std::vector<ChosenColumn> choose_columns(const RidgeData& data, int64_t window, double min_gain) {
-  std::vector<ChosenColumn> out;
-  std::vector<size_t> chosen, left(data.names.size());
-  std::iota(left.begin(), left.end(), 0);
+double ridge_work(const RidgeData& data, size_t columns, int64_t window) {
+  const auto O = static_cast<double>(data.train.y.size()), A = static_cast<double>(data.ahead);
+  const auto C = static_cast<double>(columns);
+  const auto W = static_cast<double>(readable(window, columns, data.ahead * static_cast<int64_t>(data.train.y.size())));
+  const auto N = static_cast<double>(data.train_windows.size() + data.valid_windows.size());
+  const double n = C * W, sums = N * (C * (C + 1.0) * W + C * O * (W + A));
+  // Each penalty: Cholesky's factors, two triangular systems and the error. Halves, quarters, ... of the window add a
+  // seventh to what grows with n^3, and a third to what grows with n^2.
+  const double penalties = kLastExponent - kFirstExponent + 3.0;
+  return sums + penalties * (n * n * n / 6.0 * 8.0 / 7.0 + n * n * (2.0 * O * A + 1.0) * 4.0 / 3.0);
+}
+
+ChosenColumns choose_columns(const RidgeData& data, int64_t window, double min_gain, double most_work) {
+  ChosenColumns out{.columns = {}, .window = window};
+  std::vector<ChosenColumns::Column> left;  // with the errors when they were last tried, the smallest first
+  for (size_t c = 0; c < data.names.size(); ++c) left.push_back({c, 0.0});
+  const auto all = static_cast<double>(left.size());
+  while (out.window > 1 && all * ridge_work(data, 1, out.window) > most_work / 3.0) out.window = (out.window + 1) / 2;
+  std::vector<size_t> chosen;
   double error = std::numeric_limits<double>::infinity();
   while (!left.empty()) {
-    ChosenColumn best{.held_out_mse = std::numeric_limits<double>::infinity()};
-    for (const size_t column : left) {
-      RidgeChoice choice{.columns = chosen, .window = window};
-      choice.columns.push_back(column);
-      const auto found = fit_ridge(data, {&choice, 1});
-      if (found && found->held_out_mse < best.held_out_mse) best = {column, found->held_out_mse};
+    const double work = ridge_work(data, chosen.size() + 1, out.window), rest = most_work - out.work;
+    size_t tried = left.size();
+    if (!chosen.empty() && work * static_cast<double>(tried) > rest / 2.0) {
+      tried = std::min(tried, static_cast<size_t>(std::max(rest / 2.0 / work, 0.0)));
+      if (tried == 0 && work <= rest) tried = 1;
     }
-    if (!(best.held_out_mse < error * (1.0 - min_gain))) break;
-    error = best.held_out_mse;
-    out.push_back(best);
-    chosen.push_back(best.column);
-    left.erase(std::find(left.begin(), left.end(), best.column));
+    out.tried_all = out.tried_all && tried == left.size();
+    for (size_t i = 0; i < tried; ++i) {
+      RidgeChoice choice{.columns = chosen, .window = out.window};
+      choice.columns.push_back(left[i].column);
+      const auto found = fit_ridge(data, {&choice, 1});
+      left[i].held_out_mse = found ? found->held_out_mse : std::numeric_limits<double>::infinity();
+      out.work += work;
+      ++out.fits;
+    }
+    if (tried == 0) break;
+    std::stable_sort(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(tried),
+                     [](const auto& a, const auto& b) { return a.held_out_mse < b.held_out_mse; });
+    if (!(left[0].held_out_mse < error * (1.0 - min_gain))) break;
+    error = left[0].held_out_mse;
+    chosen.push_back(left[0].column);
+    out.columns.push_back(left[0]);
+    left.erase(left.begin());
   }
   return out;
 }

@@ -59,12 +59,29 @@ struct RidgeFit {
 /// that hold too many numbers are read in part. No value where no choice can be fitted.
 std::optional<RidgeFit> fit_ridge(const RidgeData& data, std::span<const RidgeChoice> choices);
 
+/// Multiplications that `fit_ridge` takes for one choice of `columns` columns and `window` rows, nearly.
+double ridge_work(const RidgeData& data, size_t columns, int64_t window);
+
 /// Forward selection: begins with no column, and adds the one that reduces the held-out error most, as long as it does
-/// so by `min_gain` of it. Returns the columns in the order of their addition, each with the error after it.
-struct ChosenColumn {
-  size_t column = 0;
-  double held_out_mse = 0.0;
+/// so by `min_gain` of it.
+///
+/// The work is at most `most_work`, or one fit of each column's last row where that is more. First fewer rows of a
+/// window are read: so many that the first step, which tries every column, takes a third of the work. Each later step
+/// takes at most half of what is left. Where that is too little for all columns, it tries those whose errors were
+/// smallest when they were last tried, and the selection ends where it is too little for one.
+struct ChosenColumns {
+  struct Column {
+    size_t column = 0;
+    double held_out_mse = 0.0;  ///< after it was added
+  };
+  std::vector<Column> columns;  ///< in the order of their addition
+  int64_t window = 0;           ///< rows that were read at most
+  int64_t fits = 0;
+  double work = 0.0;      ///< that they took, by `ridge_work`
+  bool tried_all = true;  ///< each step tried every column that was left, and the last one found none
 };
-std::vector<ChosenColumn> choose_columns(const RidgeData& data, int64_t window, double min_gain);
+inline constexpr double kMostSelectionWork = 3e10;  ///< some ten seconds
+ChosenColumns choose_columns(const RidgeData& data, int64_t window, double min_gain,
+                             double most_work = kMostSelectionWork);
 
 }  // namespace longhand::baselines

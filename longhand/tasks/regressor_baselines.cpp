@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "longhand/base/error.h"
+#include "longhand/base/format.h"
 #include "longhand/base/utf8.h"
 
 namespace longhand::tasks {
@@ -155,17 +156,17 @@ std::string fit_residual(Regressor& model, const RegressorData& data) {
   return out;
 }
 
-ChosenInputs choose_inputs(const RegressorData& data) {
+ChosenInputs choose_inputs(const RegressorData& data, double most_work) {
   const RidgeColumns columns(data);
   baselines::RidgeData all = columns.data();
   all.names.resize(data.columns.inputs.size());
-  const auto chosen = baselines::choose_columns(all, data.series.window, kMinGain);
-  if (chosen.empty()) {
+  const baselines::ChosenColumns chosen = baselines::choose_columns(all, data.series.window, kMinGain, most_work);
+  if (chosen.columns.empty()) {
     throw input_error("`choose-inputs`: expected windows that a ridge regression can be fitted to, found too few",
                       "give more rows, or name the inputs yourself");
   }
   ChosenInputs out;
-  for (const baselines::ChosenColumn& c : chosen) {
+  for (const auto& c : chosen.columns) {
     out.columns.push_back(c.column);
     out.description +=
         fmt::format("{}{} ({:.4g})", out.description.empty() ? "" : ", ", visible(all.names[c.column]), c.held_out_mse);
@@ -173,10 +174,16 @@ ChosenInputs choose_inputs(const RegressorData& data) {
   std::sort(out.columns.begin(), out.columns.end());
   out.description =
       "inputs that help, with the held-out error of a ridge regression (standardised) after each: " + out.description;
-  if (const size_t left = all.names.size() - chosen.size(); left > 0) {
-    out.description += fmt::format("; {} left out, since none of them reduces it by {:g} %",
-                                   left == 1 ? "1 column is" : fmt::format("{} columns are", left), 100.0 * kMinGain);
+  if (const size_t left = all.names.size() - chosen.columns.size(); left > 0) {
+    out.description += fmt::format("; {} left out, since none of {} reduces it by {:g} %",
+                                   left == 1 ? "1 column is" : fmt::format("{} columns are", left),
+                                   chosen.tried_all ? "them" : "those that were tried", 100.0 * kMinGain);
   }
+  out.description += fmt::format("; {}", format_count(chosen.fits, "regression"));
+  if (chosen.window < data.series.window) {
+    out.description += fmt::format(" on the last {} of {} rows", chosen.window, data.series.window);
+  }
+  if (!chosen.tried_all) out.description += ", of the most promising columns at each step (the work is limited)";
   return out;
 }
 

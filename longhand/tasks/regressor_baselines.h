@@ -28,12 +28,13 @@ std::optional<baselines::RidgeFit> fit_ridge(const RegressorData& data);
 /// choice. Throws an input error where there are too few windows.
 std::string fit_residual(Regressor& model, const RegressorData& data);
 
-/// The inputs that reduce the held-out error of a ridge regression, by forward selection.
+/// The inputs that reduce the held-out error of a ridge regression, by forward selection; its work is limited as
+/// baselines::choose_columns says.
 struct ChosenInputs {
   std::vector<size_t> columns;  ///< in the order of the table
   std::string description;      ///< for the user
 };
-ChosenInputs choose_inputs(const RegressorData& data);
+ChosenInputs choose_inputs(const RegressorData& data, double most_work = baselines::kMostSelectionWork);
 
 /// The score of a ridge regression that was fitted on this model's columns.
 RegressionScore evaluate_ridge(const Regressor& model, const baselines::Ridge& ridge, const data::Table& table,

@@ -161,10 +161,52 @@ TEST(Ridge, HeldOutRowsChooseColumnsAndRows) {
     error += std::pow(y - known.columns.y[0][static_cast<size_t>(row.target)], 2);
   }
   EXPECT_NEAR(found->held_out_mse, error / 90.0, 1e-6);
-  const auto chosen = choose_columns(known.data(), 8, 0.005);
-  ASSERT_FALSE(chosen.empty());
-  EXPECT_EQ(chosen.front().column, 1U);
-  EXPECT_NEAR(chosen.front().held_out_mse, found->held_out_mse, 1e-12);
+  const ChosenColumns chosen = choose_columns(known.data(), 8, 0.005);
+  ASSERT_FALSE(chosen.columns.empty());
+  EXPECT_EQ(chosen.columns.front().column, 1U);
+  EXPECT_NEAR(chosen.columns.front().held_out_mse, found->held_out_mse, 1e-12);
+  EXPECT_EQ(chosen.window, 8);
+  EXPECT_TRUE(chosen.tried_all);
+}
+
+// Of many columns, three of which make the target: whatever is left of the work, the best ones are found first.
+TEST(Ridge, ChoosesAmongManyColumnsWithinTheWork) {
+  constexpr size_t kColumns = 80;
+  Columns columns = noise(300, kColumns, 1);
+  for (size_t t = 1; t < 300; ++t) {
+    columns.y[0][t] =
+        columns.x[61][t - 1] + 0.5 * columns.x[7][t - 1] + 0.2 * columns.x[30][t - 1] + 0.05 * columns.y[0][t];
+  }
+  const auto train = windows(0, 200, 16), valid = windows(216, 280, 16);
+  RidgeData data{columns, train, columns, valid, 1, {}};
+  for (size_t c = 0; c < kColumns; ++c) data.names.push_back(std::to_string(c));
+  const ChosenColumns all = choose_columns(data, 16, 0.05, 1e12);
+  ASSERT_EQ(all.columns.size(), 3U);
+  EXPECT_EQ(all.columns[0].column, 61U);
+  EXPECT_EQ(all.columns[1].column, 7U);
+  EXPECT_EQ(all.columns[2].column, 30U);
+  EXPECT_EQ(all.fits, 80 + 79 + 78 + 77);
+  EXPECT_TRUE(all.tried_all);
+  EXPECT_EQ(all.window, 16);
+  // Less work: shorter windows, then the most promising columns alone. At last, one fit of each column.
+  for (const double share : {0.5, 0.1, 0.02}) {
+    const double most = share * all.work;
+    const ChosenColumns some = choose_columns(data, 16, 0.05, most);
+    EXPECT_LE(some.work, most);
+    EXPECT_LT(some.window, 16) << share;
+    ASSERT_FALSE(some.columns.empty());
+    EXPECT_EQ(some.columns[0].column, 61U) << share;
+    if (share > 0.05) {
+      ASSERT_GE(some.columns.size(), 2U);
+      EXPECT_EQ(some.columns[1].column, 7U);
+    }
+  }
+  const ChosenColumns least = choose_columns(data, 16, 0.05, 1.0);
+  EXPECT_EQ(least.fits, 80);
+  EXPECT_EQ(least.window, 1);
+  EXPECT_FALSE(least.tried_all);
+  ASSERT_EQ(least.columns.size(), 1U);
+  EXPECT_EQ(least.columns[0].column, 61U);
 }
 
 TEST(Ridge, WithoutHeldOutRowsTheLastTenthChooses) {
