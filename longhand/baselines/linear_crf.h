@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ struct LinearCrfOptions {
   /// What a fit may cost: iterations times words times (100 + 3 K^2), for K labels; 10^9 take about 13 seconds on a
   /// core. Of large sets only as many sentences are used, evenly spread, as allow 50 iterations.
   double budget = 3e9;
+  /// Called before each evaluation of the likelihood. What it throws ends the fit, which throws it.
+  std::function<void()> on_evaluation{};
 };
 
 class LinearCrf {

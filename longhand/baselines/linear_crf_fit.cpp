@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <memory>
 #include <numeric>
 #include <set>
 
@@ -76,6 +78,7 @@ class LinearCrfFit {
   std::vector<std::vector<int32_t>> labels_;                 // likewise
   std::vector<Batch> batches_;
   std::vector<double> scores_, d_scores_, losses_;
+  std::exception_ptr error_;  // of an evaluation
 };
 
 // Numbers features and labels.
@@ -182,6 +185,7 @@ double LinearCrfFit::batch_loss(const Batch& batch, const double* weights, doubl
 }
 
 double LinearCrfFit::loss(const double* weights, double* gradient) {
+  if (options_.on_evaluation) options_.on_evaluation();
   double sum = 0.0;
   std::fill_n(gradient, model_.weights_.size(), 0.0);
   for (const Batch& batch : batches_) sum += batch_loss(batch, weights, gradient);
@@ -198,17 +202,30 @@ void LinearCrfFit::run(int64_t iterations) {
   how.max_iterations = static_cast<int>(iterations);
   how.past = 10;
   how.delta = 1e-5;  // the loss fell by less than this share in the last ten iterations
-  const auto evaluate = [](void* self, const lbfgsfloatval_t* weights, lbfgsfloatval_t* gradient, int,
-                           lbfgsfloatval_t) { return static_cast<LinearCrfFit*>(self)->loss(weights, gradient); };
+  // No exception may pass through its C. After one, the gradient 0 ends a line search, and `go_on` the iterations.
+  const auto evaluate = [](void* self, const lbfgsfloatval_t* weights, lbfgsfloatval_t* gradient, int n,
+                           lbfgsfloatval_t) {
+    auto& fit = *static_cast<LinearCrfFit*>(self);
+    try {
+      if (!fit.error_) return fit.loss(weights, gradient);
+    } catch (...) {
+      fit.error_ = std::current_exception();
+    }
+    std::fill_n(gradient, n, 0.0);
+    return 0.0;
+  };
+  const auto go_on = [](void* self, const lbfgsfloatval_t*, const lbfgsfloatval_t*, lbfgsfloatval_t, lbfgsfloatval_t,
+                        lbfgsfloatval_t, lbfgsfloatval_t, int, int,
+                        int) { return static_cast<LinearCrfFit*>(self)->error_ ? 1 : 0; };
   // Its arrays have to be its own: it reads whole vector registers.
   const auto n = static_cast<int>(model_.weights_.size());
-  lbfgsfloatval_t* weights = ::lbfgs_malloc(n);
-  LONGHAND_CHECK(weights != nullptr);
-  std::copy(model_.weights_.begin(), model_.weights_.end(), weights);
+  const std::unique_ptr<lbfgsfloatval_t, void (*)(lbfgsfloatval_t*)> weights(::lbfgs_malloc(n), ::lbfgs_free);
+  LONGHAND_CHECK(weights);
+  std::copy(model_.weights_.begin(), model_.weights_.end(), weights.get());
   // How it ended is of no interest: the weights are the best that it found.
-  ::lbfgs(n, weights, nullptr, evaluate, nullptr, this, &how);
-  std::copy_n(weights, model_.weights_.size(), model_.weights_.begin());
-  ::lbfgs_free(weights);
+  ::lbfgs(n, weights.get(), nullptr, evaluate, go_on, this, &how);
+  if (error_) std::rethrow_exception(error_);
+  std::copy_n(weights.get(), model_.weights_.size(), model_.weights_.begin());
 }
 
 LinearCrf LinearCrf::fit(std::span<const data::TaggedSentence> sentences, data::Scheme scheme,

@@ -199,6 +199,20 @@ TEST(LinearCrf, IsTheSameOnAnyNumberOfThreads) {
   EXPECT_EQ(files[0], files[1]);
 }
 
+// The solver is in C, through which no exception may pass: it is stopped first.
+TEST(LinearCrf, StopsWhereAnEvaluationThrows) {
+  ThreadPool pool(2);
+  for (const int last : {1, 2, 7}) {
+    int evaluations = 0;
+    LinearCrfOptions options;
+    options.on_evaluation = [&] {
+      if (++evaluations == last) throw std::runtime_error("stop");
+    };
+    EXPECT_THROW(LinearCrf::fit(names(40, 3), data::Scheme::kIob2, options, pool), std::runtime_error) << last;
+    EXPECT_EQ(evaluations, last);
+  }
+}
+
 TEST(LinearCrf, WritesTheSchemeOfItsDataAndNoTagsThatBreakIt) {
   std::vector<data::TaggedSentence> sentences = names(100, 1);
   for (data::TaggedSentence& s : sentences) {
