@@ -26,6 +26,12 @@ void WordEncoderOptions::add_to(OptionTable& table) {
             "hidden units per direction of the character LSTM; 0: no characters", between(0, 65536));
 }
 
+void add_word_dropout(OptionTable& table, double& probability) {
+  table.add("word-dropout", probability,
+            "word dropout probability: in training, all that the layers read of a word is zero (Iyyer et al. 2015)",
+            between(0.0, 0.99));
+}
+
 WordEncoder::WordEncoder(const WordEncoderOptions& options, const data::WordVocabulary& vocabulary,
                          const InitOptions& init, ParameterArena& arena)
     : options_(options),

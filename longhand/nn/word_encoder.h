@@ -28,6 +28,9 @@ struct WordEncoderOptions {
   int64_t width() const { return embed + embed_shape + 2 * hidden_characters; }
 };
 
+/// The option `word-dropout` of models that read words: whether a word of a training batch is left out.
+void add_word_dropout(OptionTable& table, double& probability);
+
 struct WordWorkspace;
 
 class WordEncoder {

@@ -28,9 +28,7 @@ void ClassifierOptions::add_to(OptionTable& table) {
   tokens.add_to(table, false);
   words.add_to(table);
   encoder.add_to(table);
-  table.add("word-dropout", word_dropout,
-            "word dropout probability: in training, all that the layers read of a word is zero (Iyyer et al. 2015)",
-            between(0.0, 0.99));
+  nn::add_word_dropout(table, word_dropout);
   lstm.add_to(table);
   table.add(
       "pool", pool,

@@ -45,9 +45,7 @@ void TaggerOptions::add_to(OptionTable& table) {
   tokens.add_to(table, true);
   words.add_to(table);
   encoder.add_to(table);
-  table.add("word-dropout", word_dropout,
-            "word dropout probability: in training, all that the layers read of a word is zero (Iyyer et al. 2015)",
-            between(0.0, 0.99));
+  nn::add_word_dropout(table, word_dropout);
   lstm.add_to(table);
   table.add("crf", crf, "use a linear-chain CRF as the output layer");
   init.add_to(table);
@@ -127,6 +125,18 @@ void Tagger::initialise(uint64_t seed) {
 int32_t Tagger::find_label(const std::string& label) const {
   const auto found = std::find(labels_.begin(), labels_.end(), label);
   return found == labels_.end() ? -1 : static_cast<int32_t>(found - labels_.begin());
+}
+
+bool Tagger::is_tag(const std::string& tag) const {
+  if (find_label(tag) >= 0) return true;
+  const std::vector<std::string> one{tag};
+  const std::vector<data::Chunk> found = data::chunks(one);
+  if (scheme_ == data::Scheme::kNone || found.empty()) return false;
+  return std::any_of(labels_.begin(), labels_.end(), [&](const std::string& label) {
+    const std::vector<std::string> other{label};
+    const std::vector<data::Chunk> of_label = data::chunks(other);
+    return !of_label.empty() && of_label[0].type == found[0].type;
+  });
 }
 
 nn::OutputRows Tagger::all_rows(const data::WordBatch& batch, const float* output) {

@@ -74,6 +74,8 @@ class Tagger : public EnsembleModel<Tagger> {
   void set_tokenizer(data::Tokenizer tokenizer);
   /// The label's index, or -1.
   int32_t find_label(const std::string& label) const;
+  /// Whether it is a tag of this model; of chunks, in any scheme.
+  bool is_tag(const std::string& tag) const;
   /// Sets the embeddings of these words to pretrained vectors.
   void set_word_vectors(const data::WordVectors& vectors) { network_.set_word_vectors(vectors); }
   /// Words looked up in this model's vocabulary.
