@@ -47,6 +47,15 @@ std::vector<double> fit_binary(std::vector<feature_node*>& rows, std::vector<dou
   return out;
 }
 
+// Each class is solved for, and has weights, of its own; of two classes, one.
+int64_t solved_classes(int64_t classes) { return classes == 2 ? 1 : classes; }
+
+int64_t count_words(std::span<const data::Words* const> texts) {
+  int64_t words = 0;
+  for (const data::Words* text : texts) words += static_cast<int64_t>(text->size());
+  return words;
+}
+
 double log_loss(const LinearClassifier& model, std::span<const data::Words* const> texts,
                 std::span<const int32_t> of_texts, int64_t& right) {
   double sum = 0.0;
@@ -250,20 +259,20 @@ LinearClassifier LinearClassifier::read(const BaselineFile& file) {
   return LinearClassifier(std::move(parts));
 }
 
+std::vector<size_t> classifier_texts(std::span<const data::Words* const> texts, int64_t classes, int64_t max_words) {
+  const int64_t words = count_words(texts), most = std::min(max_words, kMostClassifierWork / solved_classes(classes));
+  return even_part(texts.size(), static_cast<double>(words), static_cast<double>(most));
+}
+
 ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* const> texts,
                                                 std::span<const int32_t> of_texts, int64_t classes, int64_t max_words) {
-  // Each class is solved for, and has weights, of its own; of two classes, one.
-  const int64_t solved = classes == 2 ? 1 : classes;
-  max_words = std::min(max_words, kMostClassifierWork / solved);
-  int64_t words = 0;
-  for (const data::Words* text : texts) words += static_cast<int64_t>(text->size());
   std::vector<const data::Words*> used;
   std::vector<int32_t> labels;
-  for (const size_t i : even_part(texts.size(), static_cast<double>(words), static_cast<double>(max_words))) {
+  for (const size_t i : classifier_texts(texts, classes, max_words)) {
     used.push_back(texts[i]);
     labels.push_back(of_texts[i]);
   }
-  words = std::min(words, max_words);
+  const int64_t solved = solved_classes(classes), words = count_words(used);
 
   // Five-fold cross-validation; one fold of a large set says enough.
   constexpr size_t kFolds = 5;

@@ -87,6 +87,9 @@ struct ChosenLinearClassifier {
 };
 inline constexpr int64_t kMostClassifierWords = 3'000'000;
 inline constexpr int64_t kMostClassifierWork = 20'000'000;
+/// These texts, by number.
+std::vector<size_t> classifier_texts(std::span<const data::Words* const> texts, int64_t classes,
+                                     int64_t max_words = kMostClassifierWords);
 ChosenLinearClassifier choose_linear_classifier(std::span<const data::Words* const> texts,
                                                 std::span<const int32_t> of_texts, int64_t classes,
                                                 int64_t max_words = kMostClassifierWords);

@@ -6,10 +6,12 @@
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/base/unicode.h"
+#include "longhand/io/file.h"
 #include "longhand/runs/registry.h"
 #include "longhand/runs/task_baselines.h"
 #include "longhand/tasks/classifier_task.h"
 #include "longhand/tasks/fingerprint.h"
+#include "longhand/tasks/linear_part.h"
 
 namespace longhand::runs {
 namespace {
@@ -40,6 +42,7 @@ class ClassifierRun : public Run {
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
   std::string baseline_advice(const BaselineFindings& /*baseline*/) const override { return kClassifierAdvice; }
+  std::optional<baselines::LinearClassifier> fitted_before() const;
 
   ClassifierSettings settings_;
   std::unique_ptr<tasks::Classifier> model_;
@@ -136,11 +139,23 @@ ClassifierRun::ClassifierRun(const ClassifierSettings& settings, Sources& source
       context_);
   settings_.training.check(*task_);
   if (options.linear_share > 0.0) {
-    linear_ = tasks::choose_linear_classifier(*model_, task_->train());
+    linear_ = tasks::choose_linear_classifier(*model_, task_->train(), fitted_before());
     model_->set_linear(linear_->model);
     describe(fmt::format("{} has a share of {} in the probabilities",
                          ClassifierBaseline::of(*linear_, task_->train().size()).name, shortest(options.linear_share)));
   }
+}
+
+// The logistic regression of a run that is resumed is in its model. Where that is gone, fitting it again gives the
+// same.
+std::optional<baselines::LinearClassifier> ClassifierRun::fitted_before() const {
+  const std::string& folder = settings_.resumed;
+  if (folder.empty() || !io::exists(train::RunFiles(folder).model)) return std::nullopt;
+  baselines::LinearClassifier out = tasks::read_linear_part(tasks::ModelFile::read(folder));
+  if (out.classes() == static_cast<int64_t>(model_->classes().size())) return out;
+  throw input_error(train::RunFiles(folder).model + ": expected a model with the classes of the training data, found " +
+                        std::to_string(out.classes()) + " classes",
+                    "resume with the data of the run, or start another run");
 }
 
 // Measures, and adds what is found.

@@ -49,7 +49,8 @@ data::Words LabelledCorpus::words(int64_t i) const {
   return out;
 }
 
-baselines::ChosenLinearClassifier choose_linear_classifier(const Classifier& model, const LabelledCorpus& train) {
+baselines::ChosenLinearClassifier choose_linear_classifier(const Classifier& model, const LabelledCorpus& train,
+                                                           std::optional<baselines::LinearClassifier> fitted) {
   std::vector<data::Words> texts;
   std::vector<int32_t> classes;
   for (int64_t i = 0; i < train.size(); ++i) {
@@ -58,7 +59,9 @@ baselines::ChosenLinearClassifier choose_linear_classifier(const Classifier& mod
   }
   std::vector<const data::Words*> pointers;
   for (const data::Words& words : texts) pointers.push_back(&words);
-  return baselines::choose_linear_classifier(pointers, classes, static_cast<int64_t>(model.classes().size()));
+  const auto K = static_cast<int64_t>(model.classes().size());
+  if (!fitted) return baselines::choose_linear_classifier(pointers, classes, K);
+  return {std::move(*fitted), static_cast<int64_t>(baselines::classifier_texts(pointers, K).size())};
 }
 
 void LabelledCorpus::count_words() {

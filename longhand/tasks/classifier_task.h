@@ -53,8 +53,11 @@ class LabelledCorpus {
   std::vector<int32_t> classes_;
 };
 
-/// Fits a logistic regression to the words of a model's training data.
-baselines::ChosenLinearClassifier choose_linear_classifier(const Classifier& model, const LabelledCorpus& train);
+/// Fits a logistic regression to the words of a model's training data; or returns the one that was fitted to them
+/// before.
+baselines::ChosenLinearClassifier choose_linear_classifier(
+    const Classifier& model, const LabelledCorpus& train,
+    std::optional<baselines::LinearClassifier> fitted = std::nullopt);
 
 struct ClassScore {
   explicit ClassScore(int64_t classes) : counts(static_cast<size_t>(classes)), K(classes) {}

@@ -27,12 +27,14 @@ Words rule(int n, Choices& choices) {
   const std::pair<const char*, const char*> optimizers[] = {
       {"sgd", "0.5"},       {"momentum", "0.1"}, {"nesterov", "0.1"}, {"adagrad", "0.03"}, {"adadelta", "1"},
       {"rmsprop", "0.003"}, {"adam", "0.005"},   {"adamw", "0.005"},  {"nadam", "0.005"},  {"asgd", "0.5"}};
-  const char* const schedules[] = {"constant", "step", "exponential", "plateau", "cosine", "inverse-sqrt", "one-cycle"};
+  const char* const schedules[] = {"constant", "step",         "exponential", "plateau",
+                                   "cosine",   "inverse-sqrt", "one-cycle",   "slanted-triangular"};
+  const char* const schedule = schedules[static_cast<size_t>(n) % std::size(schedules)];
   const auto& [optimizer, rate] = optimizers[n % 10];
-  Words words = {"--optimizer", optimizer, "--lr", rate, "--schedule", schedules[n % 7], "--seed", std::to_string(n)};
+  Words words = {"--optimizer", optimizer, "--lr", rate, "--schedule", schedule, "--seed", std::to_string(n)};
   // ASGD begins to average somewhere in the middle.
   if (std::string(optimizer) == "asgd") words = with(words, {"--average-after", "20"});
-  if (std::string(schedules[n % 7]) == "plateau") words = with(words, {"--lr-patience", "0", "--lr-threshold", "0.1"});
+  if (std::string(schedule) == "plateau") words = with(words, {"--lr-patience", "0", "--lr-threshold", "0.1"});
   words = with(words, choices.one_of({{}, {"--warmup", "7"}}));
   return with(words,
               choices.one_of({{"--batch", "8"},
@@ -84,6 +86,7 @@ Words command(const std::string& task, int n) {
   }
   if (task == "classifier") {
     words = with(words, choices.one_of({{"--pool", "attention"}, {"--class-weights", "balanced", "--layers", "2"}}));
+    if (n == 7) words = with(words, {"--linear-share", "0.4"});
     return with(words, {"--data", "lines.txt", "--hidden", "12", "--embed", "8"});
   }
   const std::vector<Words> kinds = {{"--difference"},
@@ -149,6 +152,7 @@ TEST_P(Recipes, KilledAndResumedEqualsNeverStopped) {
   EXPECT_GT(kills, 0);
   EXPECT_TRUE(contents(folder / "run/checkpoint.safetensors") == contents(folder / "whole/checkpoint.safetensors"));
   EXPECT_TRUE(read_file(folder / "run/model.safetensors") == read_file(folder / "whole/model.safetensors"));
+  EXPECT_TRUE(read_file(folder / "run/baseline.safetensors") == read_file(folder / "whole/baseline.safetensors"));
   EXPECT_EQ(metrics(folder / "run/metrics.jsonl"), metrics(folder / "whole/metrics.jsonl"));
 }
 
