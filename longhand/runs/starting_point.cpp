@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <utility>
+
 #include "longhand/base/error.h"
 #include "longhand/io/file.h"
 #include "longhand/tasks/word_vocabulary_file.h"
@@ -36,8 +38,8 @@ void StartOptions::check(const std::string& vectors) const {
 
 void follow(const StartOptions& options, bool of_language_model, OptionTable& table) {
   if (!options.any()) return;
-  const std::optional<tasks::StartingModel> forward = read_start(options.from),
-                                            reverse = read_start(options.from_reverse);
+  *options.models = {options.from, options.from_reverse, read_start(options.from), read_start(options.from_reverse)};
+  const std::optional<tasks::StartingModel>&forward = options.models->forward, &reverse = options.models->reverse;
   const tasks::StartingModels from{forward ? &*forward : nullptr, reverse ? &*reverse : nullptr};
   for (const auto& [name, value] :
        of_language_model ? tasks::options_for_language_model(from) : tasks::options_for_words(from)) {
@@ -45,6 +47,10 @@ void follow(const StartOptions& options, bool of_language_model, OptionTable& ta
     LONGHAND_CHECK(option != nullptr);
     const bool set = option->given || option->text() != option->default_text;
     if (set && option->text() != value) {
+      if (name == "bidirectional" && reverse) {
+        throw usage_error("`from-reverse`: cannot be combined with `bidirectional` false",
+                          "leave out one of the two: the model is for the reverse direction");
+      }
       throw usage_error(fmt::format("`{}`: expected {}, as in {}, found {}", name, value,
                                     forward ? options.from : options.from_reverse, option->text()),
                         fmt::format("leave `{}` out: it follows from the model", name));
@@ -59,8 +65,10 @@ StartingPoint::StartingPoint(const StartOptions& options, const std::string& res
     own_.emplace(tasks::ModelFile::read(resumed));
     return;
   }
-  forward_ = read_start(options.from);
-  reverse_ = read_start(options.from_reverse);
+  ReadModels taken = std::exchange(*options.models, {});
+  const bool has_both = taken.from == options.from && taken.from_reverse == options.from_reverse;
+  forward_ = has_both ? std::move(taken.forward) : read_start(options.from);
+  reverse_ = has_both ? std::move(taken.reverse) : read_start(options.from_reverse);
 }
 
 tasks::StartingModels StartingPoint::models() const {

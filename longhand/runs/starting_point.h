@@ -13,9 +13,17 @@
 
 namespace longhand::runs {
 
+/// Models that were read to learn which options follow from them, until a run takes them.
+struct ReadModels {
+  std::string from, from_reverse;  ///< what was read
+  std::optional<tasks::StartingModel> forward, reverse;
+};
+
 struct StartOptions {
   std::string from;          ///< a model file or the folder of a run; empty: none
   std::string from_reverse;  ///< the same, for the reverse direction
+  /// Shared with copies of these options, so that each model is read once; no option.
+  std::shared_ptr<ReadModels> models = std::make_shared<ReadModels>();
 
   bool any() const { return !from.empty() || !from_reverse.empty(); }
   /// `reverse`: whether a model for the reverse direction can be given.
@@ -24,8 +32,8 @@ struct StartOptions {
   void check(const std::string& vectors) const;
 };
 
-/// Sets the options in the table that follow from the models. Throws a usage error for one that was given another
-/// value, and what StartingModel::read throws.
+/// Reads the models, and sets the options in the table that follow from them. Throws a usage error for one that was
+/// given another value, and what StartingModel::read throws.
 void follow(const StartOptions& options, bool of_language_model, OptionTable& table);
 
 /// The models that a run starts from, or the run's own model where it is resumed: the former may be gone by then.

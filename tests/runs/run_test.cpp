@@ -2,6 +2,7 @@
 #include "longhand/runs/run.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
 #include "longhand/base/error.h"
@@ -85,6 +86,30 @@ TEST(Registry, EveryTaskTrainsMeasuresAndDescribesItself) {
     EXPECT_FALSE(evaluation.text.empty());
     EXPECT_EQ(evaluation.json.front(), '{');
   }
+}
+
+// The options that follow from a model are known before the run is made; the run then takes the model that was read.
+TEST(StartingPoint, ReadsEachModelOnce) {
+  const TemporaryFolder folder;
+  tasks::LanguageModelOptions options;
+  options.embed = 5;
+  options.lstm.hidden = 6;
+  options.text.level = "word";
+  tasks::LanguageModel model(options, data::build_vocabulary("a film and a play\n", options.text));
+  model.initialise(1);
+  const std::string path = folder / "from.safetensors";
+  model.save(path, model.parameters().values());
+  const std::unique_ptr<Settings> settings = task_rows()[0].settings();
+  OptionTable table;
+  settings->add_to(table);
+  table.set(*table.find("from"), path, "from");
+  settings->resolve(table);
+  EXPECT_EQ(table.find("hidden")->text(), "6");
+  const std::unique_ptr<Settings> copied = settings->copy();
+  std::filesystem::remove(path);
+  const StartingPoint start(copied->start, "");
+  EXPECT_NE(start.fill(model).find("from " + path), std::string::npos);
+  EXPECT_THROW(StartingPoint(settings->start, ""), Error) << "it was taken";
 }
 
 }  // namespace
