@@ -1,5 +1,5 @@
-// From a text as people write it to tokens, with their places in it. A model stores its tokenizer, and whoever gives it
-// a text (training, evaluation, the commands, the library) goes through this file.
+// Tokenizers: from a raw text to words with their places in the text. A model stores its tokenizer. Training,
+// evaluation, the commands and the library all use this file.
 #pragma once
 
 #include <cstddef>
@@ -18,29 +18,30 @@ struct Token {
   std::string word;
   size_t begin = 0;
   size_t end = 0;
-  int64_t begin_character = 0;  ///< the same two places counted in characters (code points)
+  int64_t begin_character = 0;  ///< the same two places, in characters (code points)
   int64_t end_character = 0;
-  /// Of a multiword token: number of this word and how many there are. Words that are not written in the text, such as
-  /// "de" and "le" of "du", have the place of the whole token.
+  /// For a word of a multiword token: its index among the token's words, and their number. Words that do not occur in
+  /// the text, such as "de" and "le" of "du", have the place of the whole token.
   int part = 0;
   int parts = 1;
 };
 
 /// The names of the tokenizers:
 ///
-///   space        words are between white space
-///   punctuation  the same, and punctuation marks are apart, except in abbreviations (U.S., Dr.), contractions (don't),
-///                numbers (2,500.5), compounds (twenty-one) and addresses of the web and of e-mail
+///   space        words are separated by white space
+///   punctuation  words are separated by white space, and punctuation marks are separate words, except in abbreviations
+///                (U.S., Dr.), contractions (don't), numbers (2,500.5), compounds (twenty-one), web and e-mail
+///                addresses
 ///   words        words by Unicode Standard Annex 29
-///   marks        words are between white space, and every punctuation mark is a word of its own
-///   characters   every character but white space is a word
+///   marks        words are separated by white space, and every punctuation mark is a separate word
+///   characters   every character except white space is a word
 std::vector<std::string> tokenizer_names();
 
-/// The option. Part of a model: what it is given later is treated the same.
+/// The option, which is stored in the model.
 struct TokenizerOptions {
   std::string tokenizer = "space";
 
-  /// `automatic`: "auto" is a choice, too, which training replaces.
+  /// `automatic`: allows "auto", which training replaces with the name of a tokenizer.
   void add_to(OptionTable& table, bool automatic);
 };
 
@@ -51,13 +52,13 @@ class Tokenizer {
 
   const std::string& name() const { return name_; }
   const TokenRules& rules() const { return rules_; }
-  /// Tokens in the order of the text, which do not overlap but for the words of a multiword token. No token is empty.
-  /// Takes linear time; any bytes are read.
+  /// The tokens in the order of the text. They do not overlap, except for words of a multiword token. No token is
+  /// empty. `text` may hold any bytes. Takes linear time.
   std::vector<Token> tokens(std::string_view text) const;
-  /// The words alone.
+  /// The words of these tokens.
   std::vector<std::string> words(std::string_view text) const;
-  /// The end of each sentence of a paragraph as a number of tokens, in order: the last is `tokens.size()`. `tokens` are
-  /// those of `text`.
+  /// The ends of the sentences of a paragraph: sentence i ends before token `ends[i]`, and the last end is
+  /// `tokens.size()`. `tokens` must be those of `text`.
   std::vector<size_t> sentence_ends(std::string_view text, const std::vector<Token>& tokens) const;
 
  private:
@@ -65,7 +66,7 @@ class Tokenizer {
   TokenRules rules_;
 };
 
-/// Most words of a sentence; longer ones are divided, so that memory is bounded.
+/// Maximum number of words of a sentence. Longer sentences are divided, so that memory is bounded.
 inline constexpr size_t kLongestSentence = 1000;
 
 }  // namespace longhand::data

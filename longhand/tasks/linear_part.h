@@ -1,4 +1,4 @@
-// The logistic regression of a classifier in its model file.
+// The logistic regression of a classifier (option `linear-share`) in the classifier's model file.
 #pragma once
 
 #include <vector>
@@ -9,14 +9,15 @@
 
 namespace longhand::tasks {
 
-/// How many arrays of the file are its.
+/// Number of arrays of the logistic regression in the file.
 inline constexpr size_t kLinearArrays = 2;
 
-/// What the vocabulary says of it: its options and features.
+/// The entry `linear` of the file's vocabulary: options and features of the regression.
 nlohmann::json to_json(const baselines::LinearClassifier::Parts& parts);
-/// `linear.idf` [F] and `linear.weights` [K (F + 1)]; the parts must outlive them.
+/// The arrays `linear.idf` [F] and `linear.weights` [K (F + 1)], for F features and K classes. They are views of
+/// `parts`, which must outlive them.
 std::vector<io::TensorToWrite> arrays_of(const baselines::LinearClassifier::Parts& parts);
-/// Throws an input error where the file holds no sound one for its classes.
+/// Reads the logistic regression. Throws an input error if the file has none, or if its sizes or numbers are wrong.
 baselines::LinearClassifier read_linear_part(const ModelFile& file);
 
 }  // namespace longhand::tasks
