@@ -17,6 +17,17 @@ std::string conllu_field(std::string_view text) {
   return out;
 }
 
+// White space as `# text` has it: one blank for a run of blanks, tabs and line ends; other spaces as they are.
+std::string spaces_in_text(std::string_view spaces) {
+  std::string out;
+  for (const char c : spaces) {
+    const bool plain = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    if (!plain) out += c;
+    if (plain && !out.ends_with(' ')) out += ' ';
+  }
+  return out;
+}
+
 class ConlluSentenceWriter {
  public:
   ConlluSentenceWriter(const PlacedSentence& sentence, const std::vector<std::string>& tags, int64_t id,
@@ -34,7 +45,7 @@ class ConlluSentenceWriter {
           conllu_field(std::string_view(sentence_.text)
                            .substr(tokens[i].begin - sentence_.byte, tokens[last].end - tokens[i].begin));
       text += form;
-      if (!spaces.empty() && end < tokens.size()) text += ' ';
+      if (end < tokens.size()) text += spaces_in_text(spaces);
       const std::string about = misc(i, last, spaces);
       if (parts > 1) lines += fmt::format("{}-{}\t{}\t_\t_\t_\t_\t_\t_\t_\t{}\n", i + 1, end, form, about);
       for (; i < end; ++i) lines += word(i, parts > 1 ? "_" : about);
@@ -69,9 +80,7 @@ class ConlluSentenceWriter {
   std::string word(size_t i, const std::string& about) const {
     const auto column = [&](size_t place) { return place == options_.tag_column ? conllu_field(tags_[i]) : "_"; };
     std::string last = about;
-    if (options_.tag_column == kConlluMisc) {
-      last = "NER=" + conllu_field(tags_[i]) + (about == "_" ? "" : "|" + about);
-    }
+    if (options_.tag_column == kConlluMisc) last = misc_with_tag(about, conllu_field(tags_[i]));
     return fmt::format("{}\t{}\t_\t{}\t{}\t_\t_\t_\t_\t{}\n", i + 1, conllu_field(sentence_.tokens[i].word),
                        column(kConlluUpos), column(kConlluXpos), last);
   }
@@ -83,6 +92,26 @@ class ConlluSentenceWriter {
 };
 
 }  // namespace
+
+std::string misc_with_tag(std::string_view misc, std::string_view tag) {
+  constexpr std::string_view kKey = "NER=";
+  std::string item(kKey), before, after;
+  for (const char c : tag) item += c == '|' ? std::string("\\p") : std::string(1, c);
+  bool found = false;
+  while (misc != "_" && !misc.empty()) {
+    const std::string_view part = misc.substr(0, misc.find('|'));
+    misc.remove_prefix(std::min(part.size() + 1, misc.size()));
+    if (part.starts_with(kKey)) {
+      found = true;
+      continue;
+    }
+    if (!found) before.append(part).append("|");
+    if (found) after.append("|").append(part);
+  }
+  if (found) return before + item + after;
+  if (!before.empty()) before.pop_back();
+  return item + (before.empty() ? "" : "|" + before);
+}
 
 std::string conllu_sentence(const PlacedSentence& sentence, const std::vector<std::string>& tags, int64_t id,
                             const ConlluOptions& options) {

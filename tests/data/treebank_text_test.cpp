@@ -122,6 +122,34 @@ TEST(Conllu, RestoresItsText) {
   }
 }
 
+// No-break space, next line, line separator, paragraph separator, ideographic space.
+TEST(Conllu, KeepsOtherSpacesThanBlanks) {
+  const std::string raw = "Ann\u00A0went \u2028home\u0085today .\u00A0\u00A0\nNext\u00A0line\u2029x\u3000y\n";
+  std::string file, pending;
+  std::vector<PlacedSentence> sentences;
+  for (TextPart& part : text_parts(raw, Tokenizer(), SentenceBreaks::kLines)) {
+    for (PlacedSentence& s : placed_sentences(std::move(part), nullptr, pending)) sentences.push_back(std::move(s));
+  }
+  ASSERT_EQ(sentences.size(), 2U);
+  for (const PlacedSentence& sentence : sentences) {
+    file += conllu_sentence(sentence, std::vector<std::string>(sentence.tokens.size(), "X"), 1, {});
+  }
+  EXPECT_NE(file.find("# text = Ann\u00A0went \u2028home\u0085today .\n"), std::string::npos) << file;
+  EXPECT_NE(file.find("# text = Next\u00A0line\u2029x\u3000y\n"), std::string::npos) << file;
+  EXPECT_NE(file.find("\tSpacesAfter=\\s\u2028\n"), std::string::npos) << file;
+  EXPECT_EQ(testing::text_of_conllu(file), raw) << file;
+  const TreebankText read = read_treebank_text(file, "t");
+  ASSERT_EQ(read.paragraphs.size(), 1U);
+  EXPECT_EQ(read.paragraphs[0].text + "\n", raw);
+}
+
+TEST(Conllu, TagsOfChunksAreInMisc) {
+  EXPECT_EQ(misc_with_tag("_", "B-X"), "NER=B-X");
+  EXPECT_EQ(misc_with_tag("SpaceAfter=No", "O"), "NER=O|SpaceAfter=No");
+  EXPECT_EQ(misc_with_tag("A=b|NER=B-Y|SpaceAfter=No", "I-X|Y"), "A=b|NER=I-X\\pY|SpaceAfter=No");
+  EXPECT_EQ(misc_with_tag("NER=B-Y", "O"), "NER=O");
+}
+
 TEST(Conllu, HasTenColumnsAndMultiwordTokens) {
   const Tokenizer tokenizer({.tokenizer = "punctuation"}, {.endings = {{"an't", true}}});
   std::string pending;
