@@ -25,7 +25,7 @@ class Tag {
     table_.add("input", input_,
                "input format; text: as people write it, split by the model's tokenizer; sentences: one sentence per "
                "line, words separated by spaces; columns: one word per line; auto recognises it by content, on "
-               "standard input by the first line",
+               "standard input by the first line, and says what it found",
                one_of({"auto", "text", "sentences", "columns"}));
     std::vector<std::string> breaks = data::sentence_breaks_names();
     breaks.insert(breaks.begin(), "auto");
@@ -61,6 +61,7 @@ class Tag {
     tagger_.emplace(model_, static_cast<int>(threads_));
     LineStream lines(data_, kLongestLine);
     recognise(lines);
+    check_options_of_texts();
     begin();
     while (std::optional<Line> line = next(lines)) {
       ++number_;
@@ -97,6 +98,17 @@ class Tag {
     }
   }
 
+  // Once it is known what the input is.
+  void check_options_of_texts() const {
+    const auto refuse = [&](const std::string& option, const std::string& why) {
+      throw usage_error(fmt::format("{} cannot be combined with --input {}: {}", option, input_, why),
+                        "leave it out, or give --input text if the input is a text");
+    };
+    if (input_ != "text" && given_.has("sentences"))
+      refuse("--sentences", "the input is divided into sentences already");
+    if (input_ == "columns" && offsets_ != "none") refuse("--offsets", "words in columns have no places in a text");
+  }
+
   std::optional<Line> next(LineStream& lines) {
     if (!ahead_.empty()) {
       Line line = std::move(ahead_.front());
@@ -115,7 +127,9 @@ class Tag {
     if (input_ == "auto" || (input_ == "text" && breaks_ == "auto" && data_ != "-")) {
       const std::string head = head_of(lines);
       if (input_ == "auto") {
-        const data::TextKind kind = data::recognise_text(head, tokenizer);
+        const tasks::Tagger& model = *model_->parts().tagger;
+        const data::TextKind kind =
+            data::recognise_text(head, tokenizer, [&](std::string_view tag) { return model.is_tag(std::string(tag)); });
         input_ = kind == data::TextKind::kColumns ? "columns" : kind == data::TextKind::kText ? "text" : "sentences";
       }
       if (breaks_ == "auto" && std::filesystem::is_regular_file(data_) && data::looks_wrapped(head))

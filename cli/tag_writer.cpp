@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/data/source.h"
 
@@ -72,7 +73,26 @@ void TagWriter::write_words(const SentenceToTag& item, const Tags& tagging, std:
   out += "\n";
 }
 
-// The lines as they came, with the tags: of CoNLL-U in the column that the model learned, else in one more.
+// A word's line of CoNLL-U with its tag: of chunks in MISC, else in the column that the model learned.
+std::string TagWriter::tagged_line(const std::string& line, const std::string& tag) const {
+  const std::optional<size_t> misc = options_.chunks ? reader_.misc_column() : std::nullopt;
+  const size_t column = reader_.tag_column();
+  if (options_.chunks && !misc && (reader_.names()[column] == "UPOS" || reader_.names()[column] == "XPOS")) {
+    throw input_error("CoNLL-U Plus without a column for the tags of chunks: expected MISC among its global.columns",
+                      "add the column MISC with _ in each line");
+  }
+  // A model of other columns has nothing to say of these; the first two are the ID and the word.
+  const bool foreign = (column < 2 || column >= data::kConlluMisc + 1) && !reader_.is_plus();
+  const size_t place = misc ? *misc : foreign ? data::kConlluUpos : column;
+  size_t begin = 0;
+  for (size_t c = 0; c < place; ++c) begin = line.find('\t', begin) + 1;
+  const size_t size = std::min(line.find('\t', begin), line.size()) - begin;
+  const std::string field = line.substr(begin, size);
+  return line.substr(0, begin) + (misc ? data::misc_with_tag(data::trimmed(field), tag) : tag) +
+         line.substr(begin + size);
+}
+
+// The lines as they came, with the tags: of columns that are not CoNLL-U, in one more.
 void TagWriter::write_lines(const SentenceToTag& item, const std::vector<std::string>& tags, std::string& out) const {
   size_t word = 0;
   for (size_t i = 0; i < item.lines.size(); ++i) {
@@ -85,13 +105,7 @@ void TagWriter::write_lines(const SentenceToTag& item, const std::vector<std::st
     const int64_t number = item.first_line + static_cast<int64_t>(i);
     const bool is_word = word < tags.size() && item.word_lines[word] == number;
     if (is_word && reader_.is_conllu()) {
-      // A model of other columns has nothing to say of these; the first two are the ID and the word.
-      const size_t column = reader_.tag_column();
-      const size_t place =
-          (column < 2 || column >= data::kConlluMisc + 1) && !reader_.is_plus() ? data::kConlluUpos : column;
-      size_t begin = 0;
-      for (size_t c = 0; c < place; ++c) begin = line.find('\t', begin) + 1;
-      line.replace(begin, line.find('\t', begin) - begin, visible(tags[word]));
+      line = tagged_line(line, visible(tags[word]));
     } else if (is_word || (!reader_.is_conllu() && line.starts_with(data::kDocumentStart))) {
       line.append(line.find('\t') != std::string::npos ? "\t" : " ").append(is_word ? visible(tags[word]) : "O");
     }

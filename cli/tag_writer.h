@@ -42,6 +42,7 @@ class TagWriter {
  private:
   void write_words(const SentenceToTag& item, const Tags& tagging, std::string& out) const;
   void write_lines(const SentenceToTag& item, const std::vector<std::string>& tags, std::string& out) const;
+  std::string tagged_line(const std::string& line, const std::string& tag) const;
   std::string json(const SentenceToTag& item, const std::vector<Tags>& taggings) const;
 
   Options options_;

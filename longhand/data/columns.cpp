@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "longhand/base/error.h"
 #include "longhand/base/unicode.h"
@@ -185,6 +186,12 @@ void ColumnReader::recognise(std::string_view first_token) {
   recognised_ = true;
 }
 
+std::optional<size_t> ColumnReader::misc_column() const {
+  if (!is_plus()) return conllu_ ? std::optional<size_t>(kConllUColumns - 1) : std::nullopt;
+  const auto found = std::find(names_.begin(), names_.end(), "MISC");
+  return found == names_.end() ? std::nullopt : std::optional<size_t>(found - names_.begin());
+}
+
 std::string ColumnReader::description() const {
   if (!recognised_) return "";
   std::string out = !names_.empty() && conllu_ ? "CoNLL-U Plus"
@@ -318,32 +325,57 @@ std::optional<TaggedSentence> ColumnReader::end() {
   return out;
 }
 
-bool looks_like_columns(std::string_view head) {
+namespace {
+
+// The fields of a line: between tabs if it has one, else between blanks.
+std::vector<std::string_view> fields_of(std::string_view line) {
+  const std::string_view separators = line.find('\t') != std::string_view::npos ? "\t" : " ";
+  std::vector<std::string_view> out;
+  while (true) {
+    const size_t end = std::min(line.find_first_of(separators), line.size());
+    out.push_back(trimmed(line.substr(0, end)));
+    if (end == line.size()) return out;
+    line.remove_prefix(end + 1);
+  }
+}
+
+// Whether some column after the first holds tags: the model's, or values that repeat as words hardly do.
+bool has_tags(const std::vector<std::vector<std::string_view>>& lines, bool blank_line,
+              const std::function<bool(std::string_view)>& is_tag) {
+  constexpr size_t kEnough = 8;         // lines that show whether values repeat
+  constexpr size_t kLinesPerValue = 3;  // on average; words of a text have little more than one
+  for (size_t column = 1; column < lines.front().size(); ++column) {
+    bool known = true;
+    std::set<std::string_view> values;
+    for (const auto& fields : lines) {
+      known = known && is_tag(fields[column]);
+      values.insert(fields[column]);
+    }
+    if (known || (blank_line && lines.size() >= kEnough && kLinesPerValue * values.size() <= lines.size())) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool looks_like_columns(std::string_view head, const std::function<bool(std::string_view tag)>& is_tag) {
   constexpr int kLines = 200;
   constexpr size_t kLongest = 200;  // bytes of a line without tabs
-  std::optional<size_t> tabs, blanks_in_line;
-  int lines = 0;
-  bool as_many_tabs = true, as_many_blanks = true, blank_line = false;
+  std::vector<std::vector<std::string_view>> lines;
+  bool alike = true, blank_line = false;
   for (int i = 0; i < kLines && !head.empty(); ++i) {
     const std::string_view line = take_line(head);
     if (trimmed(line).empty()) {
-      blank_line = blank_line || tabs;
+      blank_line = blank_line || !lines.empty();
       continue;
     }
     if (line.starts_with("#") || line.starts_with(kDocumentStart)) continue;
-    const auto count = [&](char c) { return static_cast<size_t>(std::count(line.begin(), line.end(), c)); };
-    if (!tabs && count('\t') + 1 == kConllUColumns && id_kind(line.substr(0, line.find('\t'))) != Id::kNone)
-      return true;
-    ++lines;
-    as_many_tabs = as_many_tabs && (!tabs || count('\t') == *tabs);
-    as_many_blanks = as_many_blanks && (!blanks_in_line || count(' ') == *blanks_in_line) && line.size() < kLongest;
-    tabs = count('\t');
-    blanks_in_line = count(' ');
+    lines.push_back(fields_of(line));
+    if (lines.size() == 1 && looks_like_conllu(lines[0])) return true;
+    const bool is_short = line.size() < kLongest || line.find('\t') != std::string_view::npos;
+    alike = alike && is_short && lines.back().size() == lines[0].size();
   }
-  if (lines < 2) return false;
-  if (*tabs > 0) return as_many_tabs;
-  // The files of the shared tasks have blank lines between sentences.
-  return blank_line && as_many_blanks && *blanks_in_line > 0;
+  return alike && lines.size() >= 2 && has_tags(lines, blank_line, is_tag);
 }
 
 ColumnFile read_columns(std::string_view text, const ColumnOptions& options, ColumnReader::Tags tags,

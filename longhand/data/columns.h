@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,6 +62,9 @@ class ColumnReader {
   bool is_plus() const { return conllu_ && !names_.empty(); }
   /// Where the options have the tags in this file, from 0; known from the first word on.
   size_t tag_column() const { return tag_; }
+  /// The column of CoNLL-U for everything else, MISC, from 0; CoNLL-U Plus may have none.
+  std::optional<size_t> misc_column() const;
+  const std::vector<std::string>& names() const { return names_; }  ///< of the columns of CoNLL-U Plus
   size_t word_column() const { return word_; }
 
  private:
@@ -89,8 +93,10 @@ class ColumnReader {
   TaggedSentence sentence_;
 };
 
-/// Whether lines from the beginning of a text are words with their columns: CoNLL-U, or short lines of as many fields.
-bool looks_like_columns(std::string_view head);
+/// Whether lines from the beginning of a text are words with their columns: CoNLL-U; or at least two short lines of
+/// equally many fields, of which one after the first holds nothing but tags that `is_tag` knows, or so few different
+/// values that they are tags rather than words (then blank lines have to separate sentences, too).
+bool looks_like_columns(std::string_view head, const std::function<bool(std::string_view tag)>& is_tag);
 
 /// All sentences of a file's text, at least one. Throws what ColumnReader throws, and an input error where the words
 /// are none: numbers that count them, or the `_` of a treebank without forms.

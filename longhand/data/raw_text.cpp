@@ -113,8 +113,9 @@ std::vector<PlacedSentence> placed_sentences(TextPart part, PlacedSentence* last
   return out;
 }
 
-TextKind recognise_text(std::string_view head, const Tokenizer& tokenizer) {
-  if (looks_like_columns(head)) return TextKind::kColumns;
+TextKind recognise_text(std::string_view head, const Tokenizer& tokenizer,
+                        const std::function<bool(std::string_view tag)>& is_tag) {
+  if (looks_like_columns(head, is_tag)) return TextKind::kColumns;
   const Tokenizer blanks;
   int64_t glued = 0, apart = 0;
   for (int i = 0; i < kLinesLookedAt && !head.empty(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -77,10 +78,11 @@ enum class TextKind {
   kSentences,  ///< a sentence a line, its words and marks between blanks
   kColumns,    ///< a word a line
 };
-/// Columns are those of CoNLL-U, or lines with as many fields each. Otherwise a mark between blanks shows sentences
-/// that are divided into words, unless more words have marks that the tokenizer takes off. Without either it is a text,
-/// unless the tokenizer knows nothing but white space.
-TextKind recognise_text(std::string_view head, const Tokenizer& tokenizer);
+/// Columns are as `looks_like_columns` finds them; `is_tag` knows the model's tags. Otherwise a mark between blanks
+/// shows sentences that are divided into words, unless more words have marks that the tokenizer takes off. Without
+/// either it is a text, unless the tokenizer knows nothing but white space.
+TextKind recognise_text(std::string_view head, const Tokenizer& tokenizer,
+                        const std::function<bool(std::string_view tag)>& is_tag);
 /// Whether the lines of a paragraph continue each other: many begin with a small letter.
 bool looks_wrapped(std::string_view head);
 

@@ -75,7 +75,8 @@ std::vector<data::TaggedSentence> read_sentences(const tasks::Tagger& model, con
                                                  const std::string& source, const MicroscopeOptions& options,
                                                  std::vector<std::string>& notes) {
   const std::string clean = data::clean_text(contents, source);
-  if (options.input == "columns" || (options.input == "auto" && data::looks_like_columns(clean))) {
+  const auto is_tag = [&](std::string_view tag) { return model.is_tag(std::string(tag)); };
+  if (options.input == "columns" || (options.input == "auto" && data::looks_like_columns(clean, is_tag))) {
     const data::ColumnOptions& columns = model.options().columns;
     try {
       return data::read_columns(clean, columns, data::ColumnReader::Tags::kWanted, source).sentences;
@@ -86,7 +87,7 @@ std::vector<data::TaggedSentence> read_sentences(const tasks::Tagger& model, con
       return out;
     }
   }
-  const bool divided = data::recognise_text(clean, model.tokenizer()) == data::TextKind::kSentences;
+  const bool divided = data::recognise_text(clean, model.tokenizer(), is_tag) == data::TextKind::kSentences;
   const data::Tokenizer blanks;
   std::vector<data::TaggedSentence> out;
   for (const data::TextPart& part :

@@ -152,6 +152,32 @@ TEST(RawText, ChunksAreEntities) {
   EXPECT_EQ(sentence["entities"][1]["end"], 17);
   const Result conllu = run(folder, {"tag", "run", "--input", "text", "--to", "conllu"}, {.input = "Anna saw Mars."});
   EXPECT_NE(conllu.out.find("NER=B-LOC|SpaceAfter=No\n"), std::string::npos) << conllu.out;
+
+  // CoNLL-U keeps its parts of speech.
+  const auto words = [](const std::vector<std::string>& misc) {
+    return "1\tAnna\tAnna\tPROPN\tNNP\t_\t0\troot\t_\t" + misc[0] + "\n2\tLee\t_\tPROPN\tNNP\t_\t_\t_\t_\t" + misc[1] +
+           "\n3\tsaw\t_\tVERB\tVBD\t_\t_\t_\t_\t" + misc[2] + "\n4\tMars\t_\tPROPN\tNNP\t_\t_\t_\t_\t" + misc[3] +
+           "\n5\t.\t_\tPUNCT\t.\t_\t_\t_\t_\t" + misc[4] + "\n\n";
+  };
+  const std::string tagged = words({"A=b|NER=X|B=c", "_", "_", "SpaceAfter=No", "_"});
+  const std::string expected = words({"A=b|NER=B-PER|B=c", "NER=I-PER", "NER=O", "NER=B-LOC|SpaceAfter=No", "NER=O"});
+  EXPECT_EQ(run(folder, {"tag", "run"}, {.input = tagged}).out, expected);
+  EXPECT_EQ(run(folder, {"tag", "run", "--to", "conllu"}, {.input = tagged}).out, expected);
+  const std::string header = "# global.columns = ID FORM UPOS";
+  const Result plus = run(folder, {"tag", "run", "--input", "columns"},
+                          {.input = header + " MISC\n1\tAnna\tPROPN\t_\n2\tLee\tPROPN\t_\n\n"});
+  EXPECT_NE(plus.out.find("2\tLee\tPROPN\tNER="), std::string::npos) << plus.out << plus.err;
+  expect_error(run(folder, {"tag", "run", "--input", "columns"}, {.input = header + "\n1\tAnna\tPROPN\n\n"}), 1,
+               "expected MISC");
+
+  // Lines of two words are columns if the second one is a tag.
+  write_file(folder / "two.txt", "Hello world\n\nGood morning\n\n");
+  const Result text = run(folder, {"tag", "run", "--data", "two.txt"});
+  EXPECT_NE(text.out.find("Hello\t"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("\nworld\t"), std::string::npos) << text.out;
+  EXPECT_EQ(text.err.find("two.txt: one word per line"), std::string::npos) << text.err;
+  write_file(folder / "known.txt", "Hello O\nMars S-LOC\n");  // in any scheme
+  EXPECT_EQ(run(folder, {"tag", "run", "--data", "known.txt"}).err, "known.txt: one word per line (--input columns)\n");
 }
 
 TEST(RawText, FaultsAreTwoLines) {
@@ -161,6 +187,14 @@ TEST(RawText, FaultsAreTwoLines) {
   expect_error(run(folder, {"tag", "run", "--json", "--to", "conllu"}), 2,
                "--json cannot be combined with --to conllu");
   expect_error(run(folder, {"tag", "run", "--to", "conllu", "--nbest", "2"}), 2, "--nbest 1");
+  expect_error(run(folder, {"tag", "run", "--input", "columns", "--offsets", "bytes"}), 2,
+               "--offsets cannot be combined with --input columns");
+  for (const char* input : {"columns", "sentences"}) {
+    expect_error(run(folder, {"tag", "run", "--input", input, "--sentences", "lines"}), 2,
+                 std::string("--sentences cannot be combined with --input ") + input);
+  }
+  // Found to be columns, too.
+  expect_error(run(folder, {"tag", "run", "--data", "t.conllu", "--offsets", "characters"}), 2, "--input columns");
   expect_error(run(folder, {"tag", "run", "--input", "text"}, {.input = "\xFF\n"}), 1,
                "standard input:1: expected UTF-8");
   expect_error(run(folder, with(kSmallTagger, {"--tokenizer", "word"})), 2, "did you mean words?");

@@ -174,12 +174,27 @@ TEST(RawText, PartsCoverTheTextAndCountItsLines) {
 
 TEST(RawText, IsRecognisedByItsMarks) {
   const Tokenizer marks({.tokenizer = "punctuation"});
+  const auto recognise_text = [](std::string_view head, const Tokenizer& tokenizer) {
+    return data::recognise_text(head, tokenizer, [](std::string_view tag) { return tag == "O" || tag == "B-X"; });
+  };
   EXPECT_EQ(recognise_text("She said: \"Go, now.\"\n", marks), TextKind::kText);
   EXPECT_EQ(recognise_text("Hello world\n", marks), TextKind::kText);
   EXPECT_EQ(recognise_text("Mr. Lee saw the U.S. - Anna , too .\n", marks), TextKind::kSentences);
   EXPECT_EQ(recognise_text("She said: \"Go.\"\n", Tokenizer()), TextKind::kSentences);
   EXPECT_EQ(recognise_text("# sent_id = 1\n1\tA\ta\tDET\t_\t_\t_\t_\t_\t_\n", marks), TextKind::kColumns);
   EXPECT_EQ(recognise_text("a O\nb B-X\n\nc O\n", marks), TextKind::kColumns);
+  EXPECT_EQ(recognise_text("a\tO\nb\tB-X\n", marks), TextKind::kColumns);
+  // Lines of equally many words are no columns.
+  EXPECT_EQ(recognise_text("Hello world\n\nGood morning\n\nTwo words\n", marks), TextKind::kText);
+  EXPECT_EQ(recognise_text("one\tHello there\ntwo\tGood morning\n", marks), TextKind::kText);
+  std::string poem, columns;
+  for (int i = 0; i < 12; ++i) {
+    const std::string number = std::to_string(i), end = i % 4 == 3 ? "\n\n" : "\n";
+    poem += "line" + number + " word" + number + end;
+    columns += "word" + number + (i % 2 == 0 ? " NN" : " VB") + end;  // tags of some other kind repeat
+  }
+  EXPECT_EQ(recognise_text(poem, marks), TextKind::kText);
+  EXPECT_EQ(recognise_text(columns, marks), TextKind::kColumns);
   EXPECT_TRUE(looks_wrapped("The cat sat on\nthe mat and was\nvery\nhappy with\nIt all.\n"));
   EXPECT_FALSE(looks_wrapped("The cat sat.\nThe dog ran.\nThe sun.\nThe moon.\nit all.\n"));
 }
