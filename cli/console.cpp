@@ -55,7 +55,7 @@ void write_text(std::string_view text) {
   write_output(terminal ? visible_lines(text) : std::string(text));
 }
 
-void write_json(std::string_view text) {
+std::string json_line(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
@@ -67,8 +67,10 @@ void write_json(std::string_view text) {
       out += text[i];
     }
   }
-  write_output(out + "\n");
+  return out + "\n";
 }
+
+void write_json(std::string_view text) { write_output(json_line(text)); }
 
 void flush_output() {
   errno = 0;

@@ -22,7 +22,8 @@ void prepare_standard_streams();
 void write_output(std::string_view text);
 /// The same for text that is not our own: where standard output is a terminal, control characters are made visible.
 void write_text(std::string_view text);
-/// The same for a line of JSON, in which no control characters are left.
+/// A line of JSON in which no control characters are left, with its newline; and writing it.
+std::string json_line(std::string_view text);
 void write_json(std::string_view text);
 /// `word` as a shell reads it back: in quotes where it needs them.
 std::string shell_word(const std::string& word);

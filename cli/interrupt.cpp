@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 
 #include "longhand/base/error.h"
 
@@ -14,6 +16,20 @@ constexpr unsigned kPatienceSeconds = 20;
 
 volatile std::sig_atomic_t signalled = 0;
 bool on_terminal = false;
+
+// What a signal handler may do: nothing but system calls on memory that is there.
+struct LastWords {
+  std::string to_output, to_error;
+
+  static void write(int file, const std::string& text) {
+    for (size_t at = 0; at < text.size();) {
+      const ssize_t n = ::write(file, text.data() + at, text.size() - at);
+      if (n <= 0 && errno != EINTR) return;
+      at += n > 0 ? static_cast<size_t>(n) : 0;
+    }
+  }
+};
+const LastWords* last_words = nullptr;
 
 void set_action(int signal, void (*handler)(int), int flags) {
   struct sigaction action {};
@@ -51,6 +67,27 @@ void end_on_interrupt() {
     struct sigaction now {};
     ::sigaction(signal, nullptr, &now);
     if (now.sa_handler != SIG_IGN) set_action(signal, SIG_DFL, 0);
+  }
+}
+
+void print_on_interrupt(const std::string& to_output, const std::string& to_error) {
+  static LastWords words;
+  std::fflush(stdout);  // the handler writes past the buffer
+  end_on_interrupt();   // while the texts change
+  words = {to_output, to_error};
+  last_words = &words;
+  for (const int signal : kSignals) {
+    struct sigaction now {};
+    ::sigaction(signal, nullptr, &now);
+    if (now.sa_handler == SIG_IGN) continue;
+    set_action(
+        signal,
+        [](int) {
+          LastWords::write(STDOUT_FILENO, last_words->to_output);
+          LastWords::write(STDERR_FILENO, last_words->to_error);
+          ::_exit(static_cast<int>(ExitCode::kInterrupted));
+        },
+        static_cast<int>(SA_RESETHAND));
   }
 }
 

@@ -1,6 +1,8 @@
 // Ctrl-C, SIGTERM and a closed terminal as a question that loops ask.
 #pragma once
 
+#include <string>
+
 namespace longhand::cli {
 
 /// From now on the first signal only answers `interrupted`, so that what is being done can be brought to a good end. A
@@ -10,5 +12,8 @@ void stop_on_interrupt();
 bool interrupted();
 /// From now on a signal ends the process at once again.
 void end_on_interrupt();
+/// From now on a signal writes these texts and ends the process with the exit code of an interruption. For a result
+/// that is complete, during work that cannot be stopped. What was printed before goes first.
+void print_on_interrupt(const std::string& to_output, const std::string& to_error);
 
 }  // namespace longhand::cli

@@ -84,6 +84,7 @@ class Train {
                                  .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
                                  .should_stop = interrupted},
                     .on_saved = end_on_interrupt,
+                    .on_result = [&](const auto& known) { print_when_interrupted(known); },
                     .on_examined =
                         [&](int64_t done, int64_t total) {
                           if (!examination) {
@@ -109,7 +110,10 @@ class Train {
           result.training.progress.step, name(), shell_word(folder_));
       return static_cast<int>(ExitCode::kInterrupted);
     }
-    report(result);
+    end_on_interrupt();
+    const Report known = report(result);
+    write_output(known.text);
+    if (!known.notes.empty()) write_message(known.notes);
     const train::Progress& p = result.training.progress;
     if (!p.has_grown()) return 0;
     flush_output();
@@ -185,48 +189,84 @@ class Train {
     throw input_error(folder_ + ": cannot create this folder: " + error.message(), "name another with --out");
   }
 
-  void report(const runs::RunResult& run) const {
+  // What is printed of a run: on standard output, and remarks on standard error.
+  struct Report {
+    std::string text;
+    std::string notes;
+  };
+
+  Report report(const runs::RunResult& run) const {
+    Report out;
+    out.text = control_.json ? json_line(json_report(run).dump()) : visible_lines(text_report(run));
+    const auto note = [&](const std::string& text) {
+      if (!text.empty()) out.notes += fmt::format("note: {}\n", with_dashes(text));
+    };
+    if (run.findings.baseline) note(run.findings.baseline->verdict);
+    if (const std::optional<runs::ColdCurve>& cold = run.findings.cold) {
+      note(runs::cold_note(cold->bands, cold->warm_nats));
+    }
+    out.notes = visible_lines(out.notes);
+    return out;
+  }
+
+  void print_when_interrupted(const runs::RunResult& run) const {
+    const Report known = report(run);
+    const bool examined = !run.findings.examined.empty();
+    print_on_interrupt(known.text, visible_lines(fmt::format(
+                                       "\ninterrupted: training is complete, and {}\n  what is missing is made by `{} "
+                                       "--resume {}`\n",
+                                       examined ? "no baseline was fitted" : "the model was not examined", name(),
+                                       shell_word(folder_))) +
+                                       known.notes);
+  }
+
+  nlohmann::ordered_json json_report(const runs::RunResult& run) const {
     const train::TrainResult& result = run.training;
     const train::Progress& p = result.progress;
-    const double speed = static_cast<double>(p.total_count) / p.seconds;
-    const train::RunFiles files(folder_);
-    if (control_.json) {
-      nlohmann::ordered_json out = {{"folder", folder_},      {"model", files.model},
-                                    {"epochs", p.epoch},      {"steps", p.step},
-                                    {"seconds", p.seconds},   {"tokens_per_second", speed},
-                                    {"train_loss", p.loss()}, {"best_epoch", result.best_epoch}};
-      if (p.has_perplexity) out["train_perplexity"] = std::exp(p.loss());
-      for (const tasks::Metric& metric : result.valid) out["valid_" + metric.name] = metric.value;
-      if (run.findings.cold) {
-        for (const tasks::Metric& metric : run.findings.cold->bands) out[metric.name] = metric.value;
-      }
-      for (const tasks::Metric& metric : run.findings.test) out["test_" + metric.name] = metric.value;
-      if (run.findings.baseline) out["baseline"] = runs::to_json(*run.findings.baseline);
-      write_json(out.dump());
-      return;
+    nlohmann::ordered_json out = {
+        {"folder", folder_},      {"model", train::RunFiles(folder_).model},
+        {"epochs", p.epoch},      {"steps", p.step},
+        {"seconds", p.seconds},   {"tokens_per_second", static_cast<double>(p.total_count) / p.seconds},
+        {"train_loss", p.loss()}, {"best_epoch", result.best_epoch}};
+    if (p.has_perplexity) out["train_perplexity"] = std::exp(p.loss());
+    for (const tasks::Metric& metric : result.valid) out["valid_" + metric.name] = metric.value;
+    if (run.findings.cold) {
+      for (const tasks::Metric& metric : run.findings.cold->bands) out[metric.name] = metric.value;
     }
-    put("{}, {}, {} in {} of training: {} {}s/s{}\n", format_count(p.epoch, "epoch"), format_count(p.step, "step"),
-        format_count(p.total_count, task_.noun), format_duration(p.seconds), format_count(speed),
-        p.has_perplexity ? "token" : task_.noun,
+    for (const tasks::Metric& metric : run.findings.test) out["test_" + metric.name] = metric.value;
+    if (run.findings.forecasts && run.findings.forecasts->gain) {
+      out["residual_gain"] = *run.findings.forecasts->gain;
+    }
+    if (run.findings.baseline) out["baseline"] = runs::to_json(*run.findings.baseline);
+    return out;
+  }
+
+  std::string text_report(const runs::RunResult& run) const {
+    const train::TrainResult& result = run.training;
+    const train::Progress& p = result.progress;
+    const train::RunFiles files(folder_);
+    std::string out = fmt::format(
+        "{}, {}, {} in {} of training: {} {}s/s{}\n", format_count(p.epoch, "epoch"), format_count(p.step, "step"),
+        format_count(p.total_count, task_.noun), format_duration(p.seconds),
+        format_count(static_cast<double>(p.total_count) / p.seconds), p.has_perplexity ? "token" : task_.noun,
         result.outcome == train::Outcome::kOutOfPatience ? " (stopped: no improvement)" : "");
+    const auto line = [&](const char* name, const std::string& text) {
+      if (!text.empty()) out += fmt::format("{:<11}{}\n", name, text);
+    };
     std::vector<tasks::Metric> training = {{"loss", p.loss()}};
     if (p.has_perplexity) training.push_back({"perplexity", std::exp(p.loss())});
-    put("training   {}, in epoch {}\n", runs::describe_metrics(training), p.epoch);
+    line("training", fmt::format("{}, in epoch {}", runs::describe_metrics(training), p.epoch));
     if (!result.valid.empty()) {
-      put("held out   {}, in epoch {}, the best\n", runs::describe_metrics(result.valid), result.best_epoch);
+      line("held out",
+           fmt::format("{}, in epoch {}, the best", runs::describe_metrics(result.valid), result.best_epoch));
     }
-    if (!run.findings.test.empty()) put("test       {}\n", runs::describe_metrics(run.findings.test));
-    const std::optional<runs::BaselineFindings>& baseline = run.findings.baseline;
-    if (baseline) put("baseline   {}\n", runs::describe(*baseline));
-    if (run.findings.forecasts && !run.findings.forecasts->remark.empty())
-      put("forecast   {}\n", run.findings.forecasts->remark);
-    const std::optional<runs::ColdCurve>& cold = run.findings.cold;
-    if (cold) put("cold start {}\n", runs::describe_cold(cold->bands));
-    put("model      {}\nreport     {}\n", visible(files.model), visible(files.report));
-    if (baseline && !baseline->verdict.empty()) say("note: {}\n", with_dashes(baseline->verdict));
-    if (!cold) return;
-    if (const std::string note = runs::cold_note(cold->bands, cold->warm_nats); !note.empty())
-      say("note: {}\n", with_dashes(note));
+    if (!run.findings.test.empty()) line("test", runs::describe_metrics(run.findings.test));
+    if (run.findings.baseline) line("baseline", runs::describe(*run.findings.baseline));
+    if (run.findings.forecasts) line("forecast", run.findings.forecasts->remark);
+    if (run.findings.cold) line("cold start ", runs::describe_cold(run.findings.cold->bands));
+    line("model", visible(files.model));
+    line("report", visible(files.report));
+    return out;
   }
 
   const runs::TaskRow& task_;

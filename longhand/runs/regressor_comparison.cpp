@@ -97,7 +97,10 @@ tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const da
   if (charts) observer.on_window = [&](const data::Window& window, auto forecast) { examiner.add(window, forecast); };
   const tasks::RegressionScore score = tasks::evaluate(model, table, windows, workspace, observer);
   findings.forecasts = examiner.findings();
-  if (model.has_gain() && !model.is_ensemble()) findings.forecasts->remark = described_gain(model);
+  if (model.has_gain() && !model.is_ensemble()) {
+    findings.forecasts->remark = described_gain(model);
+    findings.forecasts->gain = static_cast<double>(model.gain());
+  }
   return score;
 }
 
@@ -135,6 +138,7 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
                                  {"values", score.values}};
   if (score.seasonal_naive_mse) json["seasonal_naive_mse"] = *score.seasonal_naive_mse;
   if (ridge_mse) json["ridge_mse"] = *ridge_mse;
+  if (out.findings.forecasts->gain) json["residual_gain"] = *out.findings.forecasts->gain;
   out.text = regression_lines(score, ridge_mse, model->options());
   if (!out.findings.forecasts->remark.empty())
     out.text += "forecast             " + out.findings.forecasts->remark + "\n";

@@ -2,6 +2,7 @@
 // changes. pages.h shows it.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,7 +38,8 @@ struct ForecastFindings {
   /// The naive forecast: each target's last value in the window, or (with a horizon of 0) its mean in training.
   bool naive_is_mean = false;
   std::vector<TargetForecasts> targets;
-  std::string remark{};  ///< how the forecast is made, for the reader; or empty
+  std::string remark{};        ///< how the forecast is made, for the reader; or empty
+  std::optional<double> gain;  ///< of what the network adds to a simpler forecast
 };
 
 /// Gathers the findings from the windows of an evaluation.

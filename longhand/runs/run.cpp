@@ -37,6 +37,7 @@ RunResult Run::train(const TrainRequest& request) {
   write_report(folder, result.findings, request.command);
   if (interrupted) return result;
   result.findings.not_examined.clear();
+  if (request.on_result) request.on_result(result);
   examine(folder, result.findings, request.on_examined);
   if (result.findings.examined.empty()) {
     result.findings.not_examined =
@@ -50,6 +51,7 @@ RunResult Run::train(const TrainRequest& request) {
 // The report is there already, should this be interrupted.
 void Run::compare_with_baseline(const TrainRequest& request, RunResult& result) {
   if (!settings().baseline || result.findings.examined.empty()) return;
+  if (request.on_result) request.on_result(result);
   if (request.on_baseline) request.on_baseline();
   std::optional<BaselineFindings> found = measure_baseline(train::RunFiles(request.folder).baseline);
   if (!found) return;

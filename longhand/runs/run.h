@@ -27,7 +27,10 @@ struct TrainRequest {
   bool resume = false;    ///< the run in it
   std::string command{};  ///< for the report's foot
   train::Observer observer{};
-  std::function<void()> on_saved{};     ///< called once all that the run needs is in the folder
+  std::function<void()> on_saved{};  ///< called once all that the run needs is in the folder
+  /// Called with what is known of the finished model, before it is examined and again before the baseline is fitted:
+  /// for a caller that may be interrupted in between. Not called where the training was interrupted.
+  std::function<void(const RunResult&)> on_result{};
   tasks::OnDone on_examined{};          ///< progress on the data that the kept model is examined on
   std::function<void()> on_baseline{};  ///< called before the baseline is fitted
 };

@@ -52,6 +52,7 @@ TEST(Baseline, OfALanguageModelIsAnNgramModel) {
   const Result eval = run(folder, {"eval", "run", "--data", "other.txt"});
   EXPECT_NE(eval.out.find("\nbaseline            "), std::string::npos) << eval.out << eval.err;
   const Words as_json = {"eval", "run", "--data", "other.txt", "--json"};
+  EXPECT_EQ(eval.err.find("baseline: loss"), std::string::npos) << eval.err;  // the table says nats per symbol
   const nlohmann::json json = nlohmann::json::parse(run(folder, as_json).out);
   EXPECT_GT(json["baseline"]["perplexity"], 1.0);
   EXPECT_NEAR(json["baseline"]["bits_per_character"].get<double>() / json["baseline"]["nats_per_symbol"].get<double>(),
@@ -68,6 +69,35 @@ TEST(Baseline, OfALanguageModelIsAnNgramModel) {
   const Result damaged = run(folder, {"eval", "run", "--data", "other.txt"});
   EXPECT_EQ(damaged.code, 0) << damaged.err;
   EXPECT_NE(damaged.err.find("no baseline is shown"), std::string::npos) << damaged.err;
+  EXPECT_NE(run(folder, as_json).err.find("no baseline is shown"), std::string::npos);
+}
+
+// Ctrl-C while it is fitted: what the training gave is printed all the same.
+TEST(Baseline, IsSkippedWhenInterrupted) {
+  const TemporaryFolder folder;
+  std::string table = "a,value\n";
+  for (int i = 0; i < 1500; ++i) table += std::to_string(i * 7919 % 101) + "," + std::to_string(i * 104729 % 89) + "\n";
+  write_file(folder / "t.csv", table);
+  const Words words = {"train",     "regressor", "--data",  "t.csv",    "--inputs",  "a",        "--target",
+                       "value",     "--window",  "1000",    "--hidden", "1",         "--epochs", "1",
+                       "--horizon", "1",         "--batch", "64",       "--threads", "1",        "--out"};
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string out = "run" + std::to_string(signal);
+    const Result stopped = run(folder, with(words, {out, "--json"}),
+                               {.signal = signal, .said = "fitting the baseline", .milliseconds = 50});
+    EXPECT_EQ(stopped.code, 130) << stopped.err;
+    const nlohmann::json json = nlohmann::json::parse(stopped.out);
+    EXPECT_EQ(json["epochs"], 1);
+    EXPECT_TRUE(json["valid_mse"].is_number());
+    EXPECT_FALSE(json.contains("baseline"));
+    EXPECT_NE(stopped.err.find("interrupted: training is complete, and no baseline was fitted\n"), std::string::npos)
+        << stopped.err;
+    EXPECT_NE(stopped.err.find("`longhand train regressor --resume " + out + "`"), std::string::npos) << stopped.err;
+    EXPECT_FALSE(io::exists(folder / (out + "/baseline.safetensors")));
+  }
+  const Result resumed = run(folder, {"train", "regressor", "--resume", "run" + std::to_string(SIGINT), "--json"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_TRUE(nlohmann::json::parse(resumed.out).contains("baseline")) << resumed.out;
 }
 
 TEST(Baseline, IsLeftOutWhereItIsNotWanted) {

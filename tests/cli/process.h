@@ -36,6 +36,7 @@ struct Limits {
   int signal = 0;          // sent when a checkpoint of the run is on the disk
   std::string checkpoint;  // whose appearance to wait for,
   bool trained = false;    // and, if so, for a step in it,
+  std::string said;        // or for these words on standard error,
   int milliseconds = 300;  // and then so long
   rlim_t file_size = 0;    // largest file that may be written
 };
@@ -74,6 +75,9 @@ inline Result run(const TemporaryFolder& folder, std::vector<std::string> words,
   }
   if (limits.signal != 0) {
     const auto ready = [&] {
+      if (!limits.said.empty()) {
+        return io::exists(folder / "stderr") && read_file(folder / "stderr").find(limits.said) != std::string::npos;
+      }
       const std::string file = folder / limits.checkpoint;
       return io::exists(file) && (!limits.trained || steps_made(file) > 0);
     };

@@ -72,10 +72,18 @@ TEST(Regressor, LearnsWhatALineLeavesOver) {
   EXPECT_NE(train.err.find("inputs that help"), std::string::npos) << train.err;
   EXPECT_NE(train.err.find("1 column is left out"), std::string::npos) << train.err;
   EXPECT_NE(train.err.find("linear part: ridge regression on the last"), std::string::npos) << train.err;
+  EXPECT_NE(train.err.find("1 column is left out, since none of them reduces it by 0.5 %; 6 regressions\n"),
+            std::string::npos)
+      << train.err;
   EXPECT_NE(train.out.find("\nforecast   "), std::string::npos) << train.out;
+  const Result again = run(folder, with(words, {"--choose-inputs", "--overwrite", "--json"}));
+  const nlohmann::json as_json = nlohmann::json::parse(again.out);
+  EXPECT_GE(as_json["residual_gain"].get<double>(), 0.0);
+  EXPECT_LE(as_json["residual_gain"].get<double>(), 1.0);
   const nlohmann::json json = nlohmann::json::parse(run(folder, {"eval", "run", "--data", "t.csv", "--json"}).out);
   EXPECT_LT(json["ridge_mse"].get<double>(), 1e-4 * json["naive_mse"].get<double>());
   EXPECT_LT(json["mse"].get<double>(), 0.01 * json["naive_mse"].get<double>());
+  EXPECT_EQ(json["residual_gain"], as_json["residual_gain"]);
   // The column that does not help need not be there; the next value of the line is known.
   const Result info = run(folder, {"info", "run", "--json"});
   EXPECT_NE(info.out.find("half,value"), std::string::npos) << info.out;
@@ -92,6 +100,9 @@ TEST(Regressor, LearnsWhatALineLeavesOver) {
   const Result without = run(folder, {"eval", "plain", "--data", "t.csv"});
   EXPECT_EQ(without.code, 0) << without.err;
   EXPECT_NE(without.err.find("no baseline is shown"), std::string::npos) << without.err;
+  const Result noted = run(folder, {"eval", "plain", "--data", "t.csv", "--json"});
+  EXPECT_NE(noted.err.find("no baseline is shown"), std::string::npos) << noted.err;
+  EXPECT_FALSE(nlohmann::json::parse(noted.out).contains("residual_gain"));
   expect_error(run(folder, with(plain, {"--out", "no", "--choose-inputs"})), 2, "--choose-inputs");
   expect_error(run(folder, with(plain, {"--out", "no", "--difference", "--residual-of", "linear"})), 2, "--difference");
 }
