@@ -140,8 +140,8 @@ class Eval {
       write_json(evaluation.json);
     } else {
       put("{}", evaluation.text);
-      if (!evaluation.note.empty()) say("note: {}\n", with_dashes(evaluation.note));
     }
+    if (!evaluation.note.empty()) say("note: {}\n", with_dashes(evaluation.note));
   }
 
   std::string model_path_;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -13,7 +14,7 @@ namespace longhand::runs {
 namespace {
 
 std::string with_unit(const tasks::Metric& metric) {
-  if (metric.name == "loss") return fmt::format("{:.4f}", metric.value);
+  if (metric.name == "loss" || metric.name.starts_with("nats_per_")) return fmt::format("{:.4f}", metric.value);
   if (metric.more_is_better && !metric.name.ends_with("r2")) return fmt::format("{:.2f} %", metric.value);
   return metric.name == "perplexity" ? fmt::format("{:.3f}", metric.value) : fmt::format("{:.5g}", metric.value);
 }
@@ -42,18 +43,20 @@ void judge(BaselineFindings& baseline, const std::vector<tasks::Metric>& model, 
   if (baseline.metrics.empty()) return;
   const tasks::Metric& simple = baseline.metrics.front();
   const tasks::Metric* ours = tasks::find_metric(model, simple.name);
+  std::string name = simple.name;  // as tables have it: "nats per symbol"
+  std::replace(name.begin(), name.end(), '_', ' ');
   if (ours == nullptr || !std::isfinite(simple.value)) return;
   const double gained = simple.more_is_better ? ours->value - simple.value : simple.value - ours->value;
   constexpr double kRounding = 1e-4;  // of the value: a difference that is none
   if (gained > kRounding * std::abs(simple.value)) return;
   if (gained >= -kRounding * std::abs(simple.value)) {
-    baseline.verdict = fmt::format("the model is as good as the baseline: {} {}", simple.name, with_unit(*ours));
+    baseline.verdict = fmt::format("the model is as good as the baseline: {} {}", name, with_unit(*ours));
     const bool perfect = simple.more_is_better && simple.value >= (simple.name.ends_with("r2") ? 1.0 : 100.0);
     if (!perfect) baseline.verdict += "; what usually helps: " + advice;
     return;
   }
   baseline.verdict = fmt::format("the model is not better than the baseline: {} {} against {}; what usually helps: {}",
-                                 simple.name, with_unit(*ours), with_unit(simple), advice);
+                                 name, with_unit(*ours), with_unit(simple), advice);
 }
 
 nlohmann::ordered_json to_json(const BaselineFindings& baseline) {

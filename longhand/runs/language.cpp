@@ -325,13 +325,13 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   out.note = cold_note(cold.bands, score.nats_per_symbol());
   with_baseline(file.path(), out, [&](const std::string& path) {
     BaselineFindings baseline = LanguageBaseline::read(path, *model).measure(corpus);
-    judge(baseline, {{"loss", score.nats_per_symbol()}}, kLanguageAdvice);
     const double nats = baseline.metrics.front().value;
     lines += fmt::format("baseline            {:.6f} nats per symbol, perplexity {:.4f}: {}\n", nats, std::exp(nats),
                          baseline.name);
     baseline.metrics = {{"nats_per_symbol", nats},
                         {"perplexity", std::exp(nats)},
                         {"bits_per_character", score.bits_per_character() * nats / score.nats_per_symbol()}};
+    judge(baseline, out.findings.test, kLanguageAdvice);
     add_baseline(std::move(baseline), json, out);
   });
   out.text = std::move(lines);

@@ -33,6 +33,12 @@ TEST(BaselineFindings, SayWhereTheModelIsNotBetter) {
   judge(loss, {{"loss", 1.6}}, "more text");
   EXPECT_EQ(loss.verdict,
             "the model is not better than the baseline: loss 1.6000 against 1.5000; what usually helps: more text");
+  BaselineFindings nats{.name = "b", .note = {}, .measured = {}, .metrics = {{"nats_per_symbol", 1.5}}, .verdict = {}};
+  judge(nats, {{"nats_per_symbol", 1.6}}, "more text");  // under the name that the table has
+  EXPECT_EQ(
+      nats.verdict,
+      "the model is not better than the baseline: nats per symbol 1.6000 against 1.5000; what usually helps: more "
+      "text");
   judge(loss, {{"loss", 1.4}}, "more text");
   EXPECT_EQ(loss.verdict, "");
   judge(loss, {{"loss", std::nan("")}}, "more text");  // a model without a figure is not better
