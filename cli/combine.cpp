@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -13,6 +14,7 @@
 #include "longhand/base/format.h"
 #include "longhand/io/file.h"
 #include "longhand/runs/registry.h"
+#include "longhand/tasks/fingerprint.h"
 
 namespace longhand::cli {
 namespace {
@@ -22,13 +24,13 @@ using Json = nlohmann::ordered_json;
 class Combine {
  public:
   Combine() {
-    table_.add("out", out_, "model file to write");
+    table_.add("out", out_, "model file to write; required");
     table_.add("json", json_, "print the result as a JSON object");
     options_.add_to(table_);
   }
 
   void declare(const Verb& verb) {
-    verb.add_arguments("RUN", runs_, "folders of runs, or model files; an ensemble stands for its members");
+    verb.add_arguments("RUN", runs_, "two or more folders of runs, or model files; an ensemble stands for its members");
     verb.add_options(table_, given_);
   }
 
@@ -38,8 +40,13 @@ class Combine {
     size_t members = 0;
     for (const std::string& path : runs_) members += files.emplace_back(tasks::ModelFile::read(path)).members();
     check_out(files);
+    if (files.size() < 2) {
+      throw usage_error("longhand combine: expected two models or more, found one: " + files[0].path(),
+                        "give runs with other seeds too");
+    }
+    refuse_twice(files);
     const runs::TaskRow& task = runs::task_of(files.front());
-    runs::check_options(task, table_);
+    check_evaluation_options(task);
     if (options_.data == "-") {
       throw usage_error("longhand combine: expected a file or a name, found standard input",
                         "every model reads the data; write it to a file first");
@@ -67,6 +74,37 @@ class Combine {
   }
 
  private:
+  // A model that counts twice would pass unseen for two runs that agree.
+  static void refuse_twice(const std::vector<tasks::ModelFile>& files) {
+    std::map<std::string, std::string> paths;  // by what the models hold
+    for (const tasks::ModelFile& file : files) {
+      for (size_t i = 0; i < file.members(); ++i) {
+        const tasks::ModelFile member = file.member(i);
+        tasks::TextHash hash;
+        for (const auto& [name, tensor] : member.arrays()) {
+          hash.add(name);
+          hash.add(tensor->bytes);
+        }
+        const auto [at, is_new] = paths.emplace(fmt::format("{:016x}", hash.value()), file.path());
+        if (is_new) continue;
+        throw usage_error(at->second == file.path()
+                              ? file.path() + " is given, or holds a model, twice"
+                              : fmt::format("{} and {} hold the same model", at->second, file.path()),
+                          "give each model once");
+      }
+    }
+  }
+
+  void check_evaluation_options(const runs::TaskRow& task) const {
+    runs::check_options(task, table_);
+    if (!options_.data.empty()) return;
+    for (const auto& [option, text] : given_.given()) {
+      if (option->name == "out" || option->name == "json") continue;
+      throw usage_error(fmt::format("--{} does nothing without --data", option->name),
+                        "give --data FILE to measure the models, or leave it out");
+    }
+  }
+
   // Nothing but an earlier ensemble is written over, and never one that is read.
   void check_out(const std::vector<tasks::ModelFile>& files) const {
     if (out_.empty()) throw usage_error("longhand combine: expected --out, found none", "give --out FILE.safetensors");

@@ -9,6 +9,7 @@
 #include "longhand/io/config.h"
 #include "longhand/io/file.h"
 #include "longhand/tasks/language_model.h"
+#include "longhand/tasks/tagger.h"
 
 namespace longhand::runs {
 
@@ -26,11 +27,15 @@ const TaskRow& task_of(const tasks::ModelFile& file) {
 }
 
 void check_options(const TaskRow& task, const OptionTable& table) {
-  if (task.task == std::string(tasks::LanguageModel::kTask)) return;
-  for (const char* name : {"unknown", "batch", "context"}) {
+  const std::pair<const char*, const char*> uses[] = {{"unknown", tasks::LanguageModel::kTask},
+                                                      {"batch", tasks::LanguageModel::kTask},
+                                                      {"context", tasks::LanguageModel::kTask},
+                                                      {"strict", tasks::Tagger::kTask}};
+  for (const auto& [name, user] : uses) {
     const Option* option = table.find(name);
-    if (option == nullptr || option->text() == option->default_text) continue;
-    throw usage_error(fmt::format("`{}` is for language models, and this is a {}", name, task.name), "leave it out");
+    if (task.task == std::string(user) || option == nullptr || option->text() == option->default_text) continue;
+    const char* who = user == std::string(tasks::Tagger::kTask) ? "taggers" : "language models";
+    throw usage_error(fmt::format("`{}` is for {}, and this is a {}", name, who, task.name), "leave it out");
   }
 }
 

@@ -250,7 +250,7 @@ TEST(Classifier, LabelsEndBeforeACharacter) {
 TEST(Combine, MakesOneModelOfRuns) {
   const TemporaryFolder folder;
   write_file(folder / "train.txt", reviews(60, true));
-  for (const char* seed : {"1", "2", "3"}) {
+  for (const char* seed : {"1", "2", "3", "4"}) {
     ASSERT_EQ(
         run(folder, {"train", "classifier", "--data", "train.txt", "--valid-fraction", "0", "--hidden", seed, "--embed",
                      "8", "--epochs", "2", "--seed", seed, "--out", std::string("run-") + seed, "--quiet"})
@@ -276,7 +276,7 @@ TEST(Combine, MakesOneModelOfRuns) {
   EXPECT_NEAR(probability("all.safetensors"),
               (probability("run-1") + probability("run-2") + probability("run-3")) / 3.0, 1e-3);
   const nlohmann::json all = nlohmann::json::parse(
-      run(folder, {"combine", "all.safetensors", "run-1", "--out", "four.safetensors", "--data", "train.txt", "--json"})
+      run(folder, {"combine", "all.safetensors", "run-4", "--out", "four.safetensors", "--data", "train.txt", "--json"})
           .out);
   EXPECT_EQ(all["members"], 4);
   EXPECT_EQ(all["runs"].size(), 2U);
@@ -293,6 +293,14 @@ TEST(Combine, MakesOneModelOfRuns) {
                "expected one model, found an ensemble of 3");
   expect_error(run(folder, {"combine", "run-1", "run-2"}), 2, "expected --out");
   expect_error(run(folder, {"combine", "run-1", "none", "--out", "x"}), 1, "none");
+  expect_error(run(folder, {"combine", "run-1", "--out", "x"}), 2, "expected two models or more, found one");
+  expect_error(run(folder, {"combine", "run-1", "run-2", "run-1/model.safetensors", "--out", "x"}), 2, "twice");
+  expect_error(run(folder, {"combine", "all.safetensors", "run-1", "--out", "x"}), 2,
+               "all.safetensors and run-1/model.safetensors hold the same model");
+  expect_error(run(folder, {"eval", "run-1", "--data", "train.txt", "--strict"}), 2, "--strict is for taggers");
+  expect_error(run(folder, {"combine", "run-1", "run-2", "--threads", "2", "--out", "x"}), 2,
+               "--threads does nothing without --data");
+  EXPECT_NE(run(folder, {"combine", "--help"}).out.find("model file to write; required"), std::string::npos);
   expect_error(run(folder, {"combine", "run-1", "--out", "run-2/model.safetensors"}), 2, "is not an ensemble");
   expect_error(run(folder, {"combine", "all.safetensors", "--out", "all.safetensors"}), 2, "is one of the models");
   ASSERT_EQ(run(folder, {"train", "classifier", "--data", "train.txt", "--valid-fraction", "0", "--hidden", "2",
