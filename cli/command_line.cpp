@@ -69,6 +69,14 @@ Error unexpected(const CLI::App& app) {
                      fmt::format("see `{} --help`{}", full_name(verb), did_you_mean(name, known)));
 }
 
+// Of most options the last one counts. A second model to start from may be meant as one more.
+void refuse_repetition(const CLI::App& app, const std::string& name) {
+  if ((name != "from" && name != "from-reverse") || app.get_option("--" + name)->count() < 2) return;
+  throw usage_error(fmt::format("{}: expected --{} once, found it {} times", full_name(&app), name,
+                                app.get_option("--" + name)->count()),
+                    "a model starts from one model, or from one for each direction: --from and --from-reverse");
+}
+
 // Of all verbs.
 std::set<std::string>& option_names() {
   static std::set<std::string> names;
@@ -147,7 +155,11 @@ void Verb::add_options(const OptionTable& table, GivenOptions& given) const {
     } else {
       const std::string range = with_dashes(option.range());
       declared = app_.add_option_function<std::string>(
-          fmt::format("--{}", option.name), [&given, &option](const std::string& text) { given.add(option, text); },
+          fmt::format("--{}", option.name),
+          [&given, &option, &app = app_](const std::string& text) {
+            refuse_repetition(app, option.name);
+            given.add(option, text);
+          },
           range.empty() ? help : fmt::format("{} ({})", help, range));
       declared->type_name(option.default_text.empty() ? "TEXT" : fmt::format("[{}]", option.default_text));
     }

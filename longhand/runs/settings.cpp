@@ -97,7 +97,14 @@ void Settings::add_training_to(OptionTable& table) {
 
 void Settings::resolve(OptionTable& table) {
   if (!valid.empty()) valid_fraction = 0.0;
-  if (resumed.empty()) follow(start, of_language_model(), table);
+  if (!resumed.empty()) return;
+  const Option* words = table.find("vector-words");
+  if (words != nullptr && words->text() != words->default_text && !start.any() &&
+      table.find("vectors")->text().empty()) {
+    throw usage_error("`vector-words`: expected `vectors` or `from`, from which words are added, found neither",
+                      "leave it out, or give one of them");
+  }
+  follow(start, of_language_model(), table);
 }
 
 void Settings::check() const {

@@ -174,6 +174,10 @@ TEST(Transfer, RefusesOptionsThatDoNotFit) {
   refuse({"--from", "back"}, 2, "found one with --reverse");
   refuse({"--from-reverse", "ahead"}, 2, "trained with --reverse");
   refuse({"--from", "nowhere"}, 1, "nowhere");
+  refuse({"--from-reverse", "back", "--no-bidirectional"}, 2,
+         "--from-reverse: cannot be combined with --bidirectional");
+  refuse({"--vector-words", "7"}, 2, "--vector-words: expected --vectors or --from");
+  refuse({"--from", "ahead", "--from", "back"}, 2, "expected --from once, found it 2 times");
   refuse({"--from", "ahead", "--vectors", "glove.txt"}, 2, "--vectors: cannot be combined");
   refuse({"--from", "ahead", "--frozen", "layer-1"}, 2, "found 'layer-1'");
   expect_error(run(folder, language_model({"--from", "ahead", "--reverse", "--out", "run"})), 2,
