@@ -213,7 +213,7 @@ class Train {
     const Report known = report(run);
     const bool examined = !run.findings.examined.empty();
     print_on_interrupt(known.text, visible_lines(fmt::format(
-                                       "\ninterrupted: training is complete, and {}\n  what is missing is made by `{} "
+                                       "\ninterrupted: training is complete, and {}\n  complete the run with `{} "
                                        "--resume {}`\n",
                                        examined ? "no baseline was fitted" : "the model was not examined", name(),
                                        shell_word(folder_))) +

@@ -53,6 +53,7 @@ inline int64_t epochs_made(const std::string& checkpoint) {
 inline Result run(const TemporaryFolder& folder, std::vector<std::string> words, const Limits& limits = {}) {
   words.insert(words.begin(), LONGHAND_BINARY);
   write_file(folder / "stdin", limits.input);
+  write_file(folder / "stderr", "");  // not that of an earlier run
   const pid_t child = ::fork();
   if (child == 0) {
     const auto redirect = [&](const char* name, int fd, int flags) {
@@ -76,7 +77,7 @@ inline Result run(const TemporaryFolder& folder, std::vector<std::string> words,
   if (limits.signal != 0) {
     const auto ready = [&] {
       if (!limits.said.empty()) {
-        return io::exists(folder / "stderr") && read_file(folder / "stderr").find(limits.said) != std::string::npos;
+        return read_file(folder / "stderr").find(limits.said) != std::string::npos;
       }
       const std::string file = folder / limits.checkpoint;
       return io::exists(file) && (!limits.trained || steps_made(file) > 0);

@@ -172,10 +172,10 @@ TEST(RawText, ChunksAreEntities) {
 
   // Lines of two words are columns if the second one is a tag.
   write_file(folder / "two.txt", "Hello world\n\nGood morning\n\n");
-  const Result text = run(folder, {"tag", "run", "--data", "two.txt"});
-  EXPECT_NE(text.out.find("Hello\t"), std::string::npos) << text.out;
-  EXPECT_NE(text.out.find("\nworld\t"), std::string::npos) << text.out;
-  EXPECT_EQ(text.err.find("two.txt: one word per line"), std::string::npos) << text.err;
+  const Result two = run(folder, {"tag", "run", "--data", "two.txt"});
+  EXPECT_NE(two.out.find("Hello\t"), std::string::npos) << two.out;
+  EXPECT_NE(two.out.find("\nworld\t"), std::string::npos) << two.out;
+  EXPECT_EQ(two.err.find("two.txt: one word per line"), std::string::npos) << two.err;
   write_file(folder / "known.txt", "Hello O\nMars S-LOC\n");  // in any scheme
   EXPECT_EQ(run(folder, {"tag", "run", "--data", "known.txt"}).err, "known.txt: one word per line (--input columns)\n");
 }
