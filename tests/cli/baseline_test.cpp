@@ -76,10 +76,10 @@ TEST(Baseline, OfALanguageModelIsAnNgramModel) {
 TEST(Baseline, IsSkippedWhenInterrupted) {
   const TemporaryFolder folder;
   std::string table = "a,value\n";
-  for (int i = 0; i < 1500; ++i) table += std::to_string(i * 7919 % 101) + "," + std::to_string(i * 104729 % 89) + "\n";
+  for (int i = 0; i < 800; ++i) table += std::to_string(i * 7919 % 101) + "," + std::to_string(i * 104729 % 89) + "\n";
   write_file(folder / "t.csv", table);
   const Words words = {"train",     "regressor", "--data",  "t.csv",    "--inputs",  "a",        "--target",
-                       "value",     "--window",  "1000",    "--hidden", "1",         "--epochs", "1",
+                       "value",     "--window",  "500",     "--hidden", "1",         "--epochs", "1",
                        "--horizon", "1",         "--batch", "64",       "--threads", "1",        "--out"};
   for (const int signal : {SIGINT, SIGTERM}) {
     const std::string out = "run" + std::to_string(signal);
