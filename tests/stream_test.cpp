@@ -39,6 +39,15 @@ std::vector<tasks::LanguageModelOptions> language_models() {
           embedded({.hidden = 20, .layer_norm = true}, 0),
           embedded({.hidden = 17, .layers = 2}, 6, true),
           embedded({.hidden = 16, .layers = 3, .residual = true}, 4),
+          embedded({.hidden = 21,
+                    .layers = 2,
+                    .peepholes = true,
+                    .gate_clip = 2.0,
+                    .cell_clip = 0.5,
+                    .gate_activation = "hard-sigmoid"},
+                   6),
+          embedded({.hidden = 9, .layer_norm = true, .peepholes = true, .candidate_activation = "softplus"}, 5),
+          embedded({.hidden = 18, .coupled_gates = true, .output_activation = "elu:0.5"}, 0),
           embedded(tasks::kAllOptions, 8),
           embedded(tasks::kAllOptions, 0)};
 }

@@ -103,14 +103,23 @@ LstmState<T> lstm_step(const LstmVars<T>& vars, Var<T> u, const LstmState<T>& pr
   }
   const Var<T> a = add_row(add(u, recurrent), vars.bias);
   LONGHAND_CHECK(a.columns() == 4 * H);
-  const Var<T> i = sigmoid(columns(a, 0, H));
-  const Var<T> f = sigmoid(columns(a, H, H));
-  const Var<T> g = tanh(columns(a, 2 * H, H));
-  const Var<T> o = sigmoid(columns(a, 3 * H, H));
+  const LstmVariant<T>& variant = vars.variant;
+  // Gate k of i f g o, which sees `c` by peephole `p`, if by any.
+  const auto gate = [&](int64_t k, const typename LstmVariant<T>::Function& function, int64_t p, Var<T> c) {
+    Var<T> sum = columns(a, k * H, H);
+    if (vars.peepholes && p >= 0) sum = add(sum, multiply_row(c, columns(*vars.peepholes, p * H, H)));
+    if (variant.gate_clip > T(0)) sum = clip(sum, variant.gate_clip);
+    return function ? function(sum) : k == 2 ? tanh(sum) : sigmoid(sum);
+  };
+  const Var<T> i = gate(0, variant.gate, 0, prev.c);
+  const Var<T> f = variant.coupled ? complement(i) : gate(1, variant.gate, 1, prev.c);
+  const Var<T> g = gate(2, variant.candidate, -1, prev.c);
 
   Var<T> c = add(multiply(f, prev.c), multiply(i, g));
+  if (variant.cell_clip > T(0)) c = clip(c, variant.cell_clip);
+  const Var<T> o = gate(3, variant.gate, 2, c);
   const Var<T> seen = layer_norm ? add_row(multiply_row(normalise(c), *vars.gain_c), *vars.bias_c) : c;
-  Var<T> h = multiply(o, tanh(seen));
+  Var<T> h = multiply(o, variant.output ? variant.output(seen) : tanh(seen));
   if (vars.w_hr) h = matmul_transposed(h, *vars.w_hr);
 
   if (masks.zone_h) h = mix(*masks.zone_h, prev.h, h);

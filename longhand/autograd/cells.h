@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -15,6 +16,16 @@ namespace longhand::autograd {
 template <class T>
 Var<T> normalise(Var<T> v);
 
+/// How a cell differs from the standard LSTM's; a function that is empty is that one's.
+template <class T>
+struct LstmVariant {
+  using Function = std::function<Var<T>(Var<T>)>;
+  Function gate{}, candidate{}, output{};  ///< for the sigmoid of i f o, the tanh of g, and that of the cell
+  bool coupled = false;                    ///< f = 1 - i
+  T gate_clip = T(0);                      ///< bound of what the first two are applied to; 0: none
+  T cell_clip = T(0);                      ///< bound of the new cell; 0: none
+};
+
 /// An LSTM's weights, gates stacked in the order i f g o. Optional are a projection (Sak et al. 2014) and, all four or
 /// none, the gains and the bias of layer normalisation (Ba et al. 2016).
 template <class T>
@@ -25,6 +36,8 @@ struct LstmVars {
   std::optional<Var<T>> w_hr{};                ///< [P,H]
   std::optional<Var<T>> gain_ih{}, gain_hh{};  ///< [1,4H]
   std::optional<Var<T>> gain_c{}, bias_c{};    ///< [1,H]
+  std::optional<Var<T>> peepholes{};           ///< [1,3H], of i f o; i and f see the cell before, o the new one
+  LstmVariant<T> variant{};
 };
 
 /// Constants that multiply. `recurrent` is dropout on h on its way into W_hh, already scaled; `zone_h` and `zone_c` are

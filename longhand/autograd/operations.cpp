@@ -203,6 +203,25 @@ Var<T> relu(Var<T> x) {
 }
 
 template <class T>
+Var<T> negative_part(Var<T> x) {
+  return pointwise(
+      x, [](T v) { return v > T(0) ? T(0) : v; }, [](T v, T) { return v > T(0) ? T(0) : T(1); });
+}
+
+template <class T>
+Var<T> keep_from(Var<T> x, std::type_identity_t<T> least) {
+  return pointwise(
+      x, [least](T v) { return v < least ? T(0) : v; }, [least](T v, T) { return v < least ? T(0) : T(1); });
+}
+
+template <class T>
+Var<T> clip(Var<T> x, std::type_identity_t<T> most) {
+  return pointwise(
+      x, [most](T v) { return std::clamp(v, -most, most); },
+      [most](T v, T) { return std::abs(v) > most ? T(0) : T(1); });
+}
+
+template <class T>
 Var<T> exp(Var<T> x) {
   return pointwise(
       x, [](T v) { return std::exp(v); }, [](T, T y) { return y; });
@@ -277,6 +296,9 @@ template Var<float> scale(Var<float>, float);
 template Var<float> sigmoid(Var<float>);
 template Var<float> tanh(Var<float>);
 template Var<float> relu(Var<float>);
+template Var<float> negative_part(Var<float>);
+template Var<float> keep_from(Var<float>, float);
+template Var<float> clip(Var<float>, float);
 template Var<float> exp(Var<float>);
 template Var<float> log(Var<float>);
 template Var<float> rsqrt(Var<float>);
@@ -298,6 +320,9 @@ template Var<double> scale(Var<double>, double);
 template Var<double> sigmoid(Var<double>);
 template Var<double> tanh(Var<double>);
 template Var<double> relu(Var<double>);
+template Var<double> negative_part(Var<double>);
+template Var<double> keep_from(Var<double>, double);
+template Var<double> clip(Var<double>, double);
 template Var<double> exp(Var<double>);
 template Var<double> log(Var<double>);
 template Var<double> rsqrt(Var<double>);

@@ -34,7 +34,7 @@ Var<T> multiply_column(Var<T> x, Var<T> column);
 template <class T>
 Var<T> subtract_column(Var<T> x, Var<T> column);
 
-/// Each element on its own. relu has the derivative 0 at 0.
+/// Each element on its own. relu is max(x, 0), with the derivative 0 at 0.
 template <class T>
 Var<T> add_scalar(Var<T> x, std::type_identity_t<T> s);
 template <class T>
@@ -45,6 +45,15 @@ template <class T>
 Var<T> tanh(Var<T> x);
 template <class T>
 Var<T> relu(Var<T> x);
+/// min(x, 0), with the derivative 1 at 0: together with relu it is x.
+template <class T>
+Var<T> negative_part(Var<T> x);
+/// x where it is at least `least`, elsewhere 0; the derivative is 1 or 0.
+template <class T>
+Var<T> keep_from(Var<T> x, std::type_identity_t<T> least);
+/// x held within [-most, most]; the derivative is 1 within and at these bounds.
+template <class T>
+Var<T> clip(Var<T> x, std::type_identity_t<T> most);
 template <class T>
 Var<T> exp(Var<T> x);
 template <class T>

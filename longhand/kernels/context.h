@@ -35,12 +35,13 @@ struct DistinctSymbols {
 
 /// Memory of a layer during a pass that is done in pieces. It grows to the largest.
 struct LstmMemory {
-  Buffer<float> pre;         ///< the input's part of the gates: [distinct, 4, Hp] of symbols, or [T, B, 4, Hp]
-  DistinctSymbols distinct;  ///< of the batch
-  Buffer<float> carry;       ///< gradients that flow from step to step
-  Buffer<float> d_gates;     ///< gradients of W_hh r in a normalised layer
-  Buffer<float> d_cell;      ///< gradients of the normalised cell
-  Buffer<float> d_output;    ///< gradients of the projections' results
+  Buffer<float> pre;          ///< the input's part of the gates: [distinct, 4, Hp] of symbols, or [T, B, 4, Hp]
+  DistinctSymbols distinct;   ///< of the batch
+  Buffer<float> carry;        ///< gradients that flow from step to step
+  Buffer<float> d_gates;      ///< gradients of W_hh r in a normalised layer
+  Buffer<float> d_cell;       ///< gradients of the normalised cell
+  Buffer<float> d_output;     ///< gradients of the projections' results
+  Buffer<float> d_peepholes;  ///< parts of the gradients of peepholes, by step and row
 };
 
 /// Threads and scratch for one stream of kernel calls. Kernels overwrite the scratch freely; nothing in it outlives a

@@ -16,8 +16,9 @@
 //
 // Sources: Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000; projection: Sak et al. 2014;
 // layer normalisation: Ba et al. 2016; mask on the recurrent state: Gal and Ghahramani 2016; zoneout: Krueger et al.
-// 2017. N(v) = (v - mean(v)) / sqrt(variance(v) + kNormEpsilon) is taken over the four gates
-// together, and over the units of the cell.
+// 2017. LstmCell (lstm_cell.h) has the variants of the cell: other activations, bounds, coupled gates, and here
+// peepholes (Gers and Schmidhuber 2000), by which i and f see c_{t-1}, and o sees c~. N(v) = (v - mean(v)) /
+// sqrt(variance(v) + kNormEpsilon) is taken over the four gates together, and over the units of the cell.
 //
 // Row b is `lengths[b]` steps long, in any order, 0 included. Beyond its end its outputs are zero, and no work is done.
 #pragma once
@@ -25,6 +26,7 @@
 #include <cstdint>
 
 #include "longhand/kernels/context.h"
+#include "longhand/kernels/lstm_cell.h"
 
 namespace longhand::kernels {
 
@@ -56,14 +58,15 @@ struct LstmShape {
 
 template <class T>
 struct LstmParameters {
-  T* w_ih = nullptr;     ///< [4H, I]
-  T* w_hh = nullptr;     ///< [4H, R]
-  T* bias = nullptr;     ///< [4H]
-  T* w_hr = nullptr;     ///< [P, H] of a projected layer
-  T* gain_ih = nullptr;  ///< [4H] of a normalised layer, which has all four; otherwise null
-  T* gain_hh = nullptr;  ///< [4H]
-  T* gain_c = nullptr;   ///< [H]
-  T* bias_c = nullptr;   ///< [H]
+  T* w_ih = nullptr;       ///< [4H, I]
+  T* w_hh = nullptr;       ///< [4H, R]
+  T* bias = nullptr;       ///< [4H]
+  T* w_hr = nullptr;       ///< [P, H] of a projected layer
+  T* gain_ih = nullptr;    ///< [4H] of a normalised layer, which has all four; otherwise null
+  T* gain_hh = nullptr;    ///< [4H]
+  T* gain_c = nullptr;     ///< [H]
+  T* bias_c = nullptr;     ///< [H]
+  T* peepholes = nullptr;  ///< [3, H] of i f o: diagonal matrices; null: none
 };
 template <class T>
 using LstmWeights = LstmParameters<const T>;
@@ -102,11 +105,13 @@ struct LstmCache {
   T* norm_hh = nullptr;   ///< [T, B, 4, Hp] N(W_hh r); with normalisation
   T* norm_c = nullptr;    ///< [T, B, Hp] N(c~); with normalisation
   T* rstd = nullptr;      ///< [T, B, 3] 1 / sqrt(variance + epsilon) of these three; with normalisation
+  T* sums = nullptr;      ///< [T, B, 4, Hp] what the activations of i f g o are of, unclipped; where LstmCell keeps it
 };
 
 template <class T>
 struct LstmForward {
   LstmShape shape;
+  LstmCell cell;
   LstmWeights<T> weights;
   LstmInput<T> input;
   LstmMasks<T> masks;
@@ -123,6 +128,7 @@ struct LstmForward {
 template <class T>
 struct LstmBackward {
   LstmShape shape;
+  LstmCell cell;
   LstmWeights<T> weights;
   LstmInput<T> input;
   LstmMasks<T> masks;
@@ -154,6 +160,7 @@ struct PackedLstm {
   Buffer<float> gain_hh;         ///< [4, Hp]
   Buffer<float> gain_c;          ///< [Hp]
   Buffer<float> bias_c;          ///< [Hp]
+  Buffer<float> peepholes;       ///< [3, Hp]; empty: none
 };
 
 /// What a caller needs of a PackedLstm: forward alone, or backward too.
@@ -162,6 +169,12 @@ enum class PackFor { kInference, kTraining };
 /// Packs the weights; repeat it whenever they have changed. `dense` says that the input is x, not symbols.
 void pack_lstm(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, PackFor purpose,
                PackedLstm& packed, Context& context);
+
+/// Whether it is anything but the standard cell. `args` are those of a pass.
+template <class Args>
+bool is_variant(const Args& args) {
+  return !args.cell.is_standard() || args.weights.peepholes != nullptr;
+}
 
 /// The whole pass, on all threads of the context.
 void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Context& context);

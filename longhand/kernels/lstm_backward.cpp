@@ -14,6 +14,7 @@
 
 #include "longhand/kernels/gemm-inl.h"
 #include "longhand/kernels/layer_norm-inl.h"
+#include "longhand/kernels/lstm_cell_backward-inl.h"
 
 #ifndef LONGHAND_KERNELS_LSTM_BACKWARD_SHARED_
 #define LONGHAND_KERNELS_LSTM_BACKWARD_SHARED_
@@ -24,13 +25,14 @@ struct BackwardPass {
   const LstmBackward<float>& args;
   const PackedLstm& packed;
   LstmPiece piece;
-  float* dh;        // [B, Rp] what later steps send to h
-  float* dh_kept;   // [B, Rp] the part of h's gradient that zoneout hands on to the step before
-  float* dc;        // [B, Hp] what later steps send to c
-  float* dm;        // [B, Hp] gradient of m
-  float* d_hh;      // [T, B, 4, Hp] gradient of W_hh r: the gates', unless the layer is normalised
-  float* d_cell;    // [T, B, Hp] gradient of s in a normalised layer
-  float* d_output;  // [T, B, Rp] gradient of h~ in a projected layer
+  float* dh;           // [B, Rp] what later steps send to h
+  float* dh_kept;      // [B, Rp] the part of h's gradient that zoneout hands on to the step before
+  float* dc;           // [B, Hp] what later steps send to c
+  float* dm;           // [B, Hp] gradient of m
+  float* d_hh;         // [T, B, 4, Hp] gradient of W_hh r: the gates', unless the layer is normalised
+  float* d_cell;       // [T, B, Hp] gradient of s in a normalised layer
+  float* d_output;     // [T, B, Rp] gradient of h~ in a projected layer
+  float* d_peepholes;  // [T, B, 3, Hp] each row's part of the gradient of the peepholes
 };
 
 }  // namespace longhand::kernels
@@ -39,50 +41,6 @@ struct BackwardPass {
 HWY_BEFORE_NAMESPACE();
 namespace longhand::kernels::HWY_NAMESPACE {
 
-// Where one row of the batch has its operands and results in one step of the way back.
-struct CellGradientRow {
-  const float* c_prev;
-  const float* zone_c;
-  const float* dm;
-  float* gates;  // [4, Hp] activations; then the gradients of the pre-activations
-  float* dc;
-};
-
-// (4): what dm is for the output gate (25) and for s (21).
-HWY_INLINE V output_backward(V dm, V o, V s, V& da_o) {
-  const V one = hn::Set(D(), 1.0F);
-  const V tanh_s = tanh(s);
-  const V dm_o = hn::Mul(dm, o);
-  da_o = hn::Mul(hn::Mul(dm_o, tanh_s), hn::Sub(one, o));
-  return hn::Mul(dm_o, hn::NegMulAdd(tanh_s, tanh_s, one));
-}
-
-// (3): what the gradient `dc_now` of c~ is for the gates and for the cell before.
-HWY_INLINE V cell_backward(const CellGradientRow& row, int64_t u, int64_t Hp, V dc_now) {
-  const D d;
-  const V one = hn::Set(d, 1.0F);
-  float* gates = row.gates + u;
-  const V i = hn::Load(d, gates), f = hn::Load(d, gates + Hp), g = hn::Load(d, gates + 2 * Hp);
-  const V dc_i = hn::Mul(dc_now, i);
-  const V dc_f = hn::Mul(dc_now, f);
-  hn::Store(hn::Mul(hn::Mul(dc_i, g), hn::Sub(one, i)), d, gates);                                 // (22)
-  hn::Store(hn::Mul(hn::Mul(dc_f, hn::Load(d, row.c_prev + u)), hn::Sub(one, f)), d, gates + Hp);  // (23)
-  hn::Store(hn::Mul(dc_i, hn::NegMulAdd(g, g, one)), d, gates + 2 * Hp);                           // (24)
-  return dc_f;
-}
-
-// (21) (37): the new cell's gradient from the output's and from later steps', and on to the cell before.
-HWY_INLINE void cell_step_backward(const CellGradientRow& row, int64_t u, int64_t Hp, V ds) {
-  const D d;
-  const V dc = hn::Load(d, row.dc + u);
-  if (row.zone_c == nullptr) {
-    return hn::Store(cell_backward(row, u, Hp, hn::Add(ds, dc)), d, row.dc + u);
-  }
-  const V z = hn::Load(d, row.zone_c + u);
-  const V dc_prev = cell_backward(row, u, Hp, hn::MulAdd(hn::Sub(hn::Set(d, 1.0F), z), dc, ds));
-  hn::Store(hn::MulAdd(z, dc, dc_prev), d, row.dc + u);
-}
-
 CellGradientRow gradient_row(const BackwardPass& pass, int64_t t, int64_t b) {
   const LstmBackward<float>& args = pass.args;
   const int64_t B = args.shape.batch, Hp = padded(args.shape.hidden), row = t * B + b;
@@ -90,25 +48,23 @@ CellGradientRow gradient_row(const BackwardPass& pass, int64_t t, int64_t b) {
           .zone_c = args.masks.zone_c_row(row),
           .dm = pass.dm + b * Hp,
           .gates = args.cache.gates + row * 4 * Hp,
-          .dc = pass.dc + b * Hp};
+          .dc = pass.dc + b * Hp,
+          .sums = args.cache.sums != nullptr ? args.cache.sums + row * 4 * Hp : nullptr,
+          .d_peepholes = args.weights.peepholes != nullptr ? pass.d_peepholes + row * 3 * Hp : nullptr};
 }
 
-void plain_cell_backward(const BackwardPass& pass, int64_t t, int64_t b, Range units) {
-  const D d;
+template <class Gradient>
+void plain_cell_backward(const Gradient& gradient, const BackwardPass& pass, int64_t t, int64_t b, Range units) {
   const int64_t Hp = padded(pass.args.shape.hidden);
   const CellGradientRow row = gradient_row(pass, t, b);
   for (int64_t u = units.begin; u < units.end; u += lanes()) {
-    const V i = hn::Load(d, row.gates + u), f = hn::Load(d, row.gates + Hp + u);
-    const V g = hn::Load(d, row.gates + 2 * Hp + u), o = hn::Load(d, row.gates + 3 * Hp + u);
-    const V c = hn::MulAdd(f, hn::Load(d, row.c_prev + u), hn::Mul(i, g));  // c~, which zoneout may have passed over
-    V da_o;
-    const V ds = output_backward(hn::Load(d, row.dm + u), o, c, da_o);
-    hn::Store(da_o, d, row.gates + 3 * Hp + u);
-    cell_step_backward(row, u, Hp, ds);
+    const V ds = gradient.output(row, u, Hp, gradient.new_cell(row, u, Hp));
+    cell_step_backward(gradient, row, u, Hp, ds);
   }
 }
 
-void normalised_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
+template <class Gradient>
+void normalised_cell_backward(const Gradient& gradient, const BackwardPass& pass, int64_t t, int64_t b) {
   const D d;
   const LstmBackward<float>& args = pass.args;
   const int64_t H = args.shape.hidden, Hp = padded(H), at = t * args.shape.batch + b;
@@ -119,14 +75,12 @@ void normalised_cell_backward(const BackwardPass& pass, int64_t t, int64_t b) {
   for (int64_t u = 0; u < Hp; u += lanes()) {
     const V gain = hn::Load(d, pass.packed.gain_c.data() + u), bias = hn::Load(d, pass.packed.bias_c.data() + u);
     const V s = hn::MulAdd(gain, hn::Load(d, norm_c + u), bias);
-    V da_o;
-    hn::Store(output_backward(hn::Load(d, row.dm + u), hn::Load(d, row.gates + 3 * Hp + u), s, da_o), d, ds + u);
-    hn::Store(da_o, d, row.gates + 3 * Hp + u);
+    hn::Store(gradient.output(row, u, Hp, s), d, ds + u);
   }
   // (41), (39); dm has been used up, and holds the part of the gradient of c~ that comes through the output.
   float* dc_now = pass.dm + b * Hp;
   normalise_row_backward(ds, norm_c, pass.packed.gain_c.data(), rstd[2], 1, H, dc_now);
-  for (int64_t u = 0; u < Hp; u += lanes()) cell_step_backward(row, u, Hp, hn::Load(d, dc_now + u));
+  for (int64_t u = 0; u < Hp; u += lanes()) cell_step_backward(gradient, row, u, Hp, hn::Load(d, dc_now + u));
   normalise_row_backward(row.gates, args.cache.norm_hh + at * 4 * Hp, pass.packed.gain_hh.data(), rstd[1], 4, H,
                          pass.d_hh + at * 4 * Hp);  // (40), (39)
 }
@@ -197,8 +151,9 @@ void send_back(const BackwardPass& pass, int64_t t, const int32_t* rows, int64_t
 }
 
 // Step t's gradients of the gates, and of the cell before.
-void cells_backward(const BackwardPass& pass, int64_t t, const int32_t* rows, int64_t count, const Share& share,
-                    Buffer<float>& strips) {
+template <class Gradient>
+void cells_backward(const Gradient& gradient, const BackwardPass& pass, int64_t t, const int32_t* rows, int64_t count,
+                    const Share& share, Buffer<float>& strips) {
   const LstmBackward<float>& args = pass.args;
   const LstmShape& shape = args.shape;
   const int64_t B = shape.batch, Hp = padded(shape.hidden), Rp = padded(shape.outputs());
@@ -220,9 +175,9 @@ void cells_backward(const BackwardPass& pass, int64_t t, const int32_t* rows, in
   }
   for (int64_t i = 0; i < count; ++i) {
     if (args.weights.gain_ih != nullptr) {
-      normalised_cell_backward(pass, t, rows[i]);
+      normalised_cell_backward(gradient, pass, t, rows[i]);
     } else {
-      plain_cell_backward(pass, t, rows[i], projected ? Range{0, Hp} : share.units);
+      plain_cell_backward(gradient, pass, t, rows[i], projected ? Range{0, Hp} : share.units);
     }
   }
 }
@@ -250,7 +205,8 @@ void begin_rows(const BackwardPass& pass, Range units) {
 
 // Back through some steps. Each begins with what the one after it sends back, which needs the gates of all units: so
 // that members wait for one another once a step.
-void backward_steps(const BackwardPass& pass, Context& context) {
+template <class Gradient>
+void backward_steps_of(const Gradient& gradient, const BackwardPass& pass, Context& context) {
   const LstmBackward<float>& args = pass.args;
   const LstmShape& shape = args.shape;
   const Range all = pass.piece.rows, steps = pass.piece.steps;
@@ -265,7 +221,7 @@ void backward_steps(const BackwardPass& pass, Context& context) {
       const int64_t later = shape.time(shape.steps - s);
       send_back(pass, later, rows, active_rows(shape, all, later, rows), share, context.strips[0]);
     }
-    cells_backward(pass, t, rows, active_rows(shape, all, t, rows), share, context.strips[0]);
+    cells_backward(gradient, pass, t, rows, active_rows(shape, all, t, rows), share, context.strips[0]);
   }
   if (steps.end < shape.steps) return;
   const auto copy_rows = [&](const float* from, int64_t width, float* to) {
@@ -277,6 +233,13 @@ void backward_steps(const BackwardPass& pass, Context& context) {
     copy_rows(pass.dh, Rp, args.dh_first);  // (30)
   }
   if (args.dc_first != nullptr) copy_rows(pass.dc, Hp, args.dc_first);
+}
+
+void backward_steps(const BackwardPass& pass, Context& context) {
+  const LstmBackward<float>& args = pass.args;
+  if (!is_variant(args)) return backward_steps_of(StandardGradient(), pass, context);
+  const float* peepholes = args.weights.peepholes != nullptr ? pass.packed.peepholes.data() : nullptr;
+  backward_steps_of(VariantGradient{args.cell, peepholes}, pass, context);
 }
 
 }  // namespace longhand::kernels::HWY_NAMESPACE
@@ -302,7 +265,8 @@ BackwardPass make_pass(const LstmBackward<float>& args, const PackedLstm& packed
           .dm = dh + 2 * B * Rp + B * Hp,
           .d_hh = args.weights.gain_ih != nullptr ? memory.d_gates.data() : args.cache.gates,
           .d_cell = memory.d_cell.data(),
-          .d_output = memory.d_output.data()};
+          .d_output = memory.d_output.data(),
+          .d_peepholes = memory.d_peepholes.data()};
 }
 
 // (39) (40) (41): the gains' gradients, and that of W_ih x from the gates'. Returns the latter.
@@ -340,6 +304,7 @@ void lstm_backward_begin(const LstmBackward<float>& args, LstmMemory& memory) {
     memory.d_cell.resize(rows * Hp);
   }
   if (shape.projection > 0) memory.d_output.resize(rows * Rp);
+  if (args.weights.peepholes != nullptr) memory.d_peepholes.resize(rows * 3 * Hp);
 }
 
 void lstm_backward_steps(const LstmBackward<float>& args, const PackedLstm& packed, const LstmPiece& piece,
@@ -377,6 +342,9 @@ void lstm_backward_weights(const LstmBackward<float>& args, const PackedLstm& pa
   const BackwardPass pass = make_pass(args, packed, all, memory);
   const StepRows rows = step_rows(shape, context);
   add_sum(args.cache.gates, nullptr, 4, H, rows, args.gradients.bias, context);  // (29)
+  if (args.weights.peepholes != nullptr) {                                       // (80)
+    add_sum(pass.d_peepholes, nullptr, 3, H, rows, args.gradients.peepholes, context);
+  }
   const float* d_ih = normalisation_backward(pass, rows, context);
   if (shape.projection > 0) {  // (33)
     add_weight_gradients({pass.d_output, 1, R, Rp, rows.rows},

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "longhand/kernels/layer_norm.h"
 #include "longhand/kernels/lstm.h"
@@ -48,6 +49,7 @@ struct CellRow {
   const float* zone_h;
   const float* zone_c;
   float* gates;  // [4, Hp] the sums (1), then their activations
+  float* sums;   // [4, Hp] takes what the activations are applied to; null: not kept
   float* c;
   float* m;  // h itself, without a projection
 };
@@ -62,21 +64,36 @@ HWY_INLINE void store_gates(const Gates& gates, float* to, int64_t stride) {
 
 // (2) (3) (4) (36) (37): the pointwise part of the cell, from the sums in `gates`. Gate by gate, so that the processor
 // has independent functions to work on at the same time.
-void plain_cell(const CellRow& row, Range units, int64_t Hp) {
+void plain_cell(const StandardCell<>& cell, const CellRow& row, Range units, int64_t Hp) {
   const D d;
   const auto activate_all = [&](int gate) HWY_ATTR {
     float* a = row.gates + gate * Hp;
     for (int64_t u = units.begin; u < units.end; u += lanes())
-      hn::Store(activate_gate(gate, hn::Load(d, a + u)), d, a + u);
+      hn::Store(StandardCell<>::activate(gate, hn::Load(d, a + u)), d, a + u);
   };
   for (int gate = 0; gate < 4; ++gate) activate_all(gate);
   for (int64_t u = units.begin; u < units.end; u += lanes()) {
     const float* a = row.gates + u;
     const Gates gates{hn::Load(d, a), hn::Load(d, a + Hp), hn::Load(d, a + 2 * Hp), hn::Load(d, a + 3 * Hp)};
     const V c = new_cell(gates, hn::Load(d, row.c_prev + u));
-    const V m = hn::Mul(gates.o, tanh(c));
-    hn::Store(zoned(c, row.zone_c == nullptr ? nullptr : row.zone_c + u, row.c_prev + u), d, row.c + u);
-    hn::Store(zoned(m, row.zone_h == nullptr ? nullptr : row.zone_h + u, row.h_prev + u), d, row.m + u);
+    const V m = cell.output(gates.o, c, u);
+    hn::Store(zoned(c, mask_at(row.zone_c, u), row.c_prev + u), d, row.c + u);
+    hn::Store(zoned(m, mask_at(row.zone_h, u), row.h_prev + u), d, row.m + u);
+  }
+}
+
+// Another cell's, whose functions are not known beforehand.
+void plain_cell(const VariantCell& cell, const CellRow& row, Range units, int64_t Hp) {
+  const D d;
+  for (int64_t u = units.begin; u < units.end; u += lanes()) {
+    const float* from = row.gates + u;
+    V a[4] = {hn::Load(d, from), hn::Load(d, from + Hp), hn::Load(d, from + 2 * Hp), hn::Load(d, from + 3 * Hp)};
+    const NewCell now = cell.step(a, hn::Load(d, row.c_prev + u), u);
+    if (row.sums != nullptr) store_gates({a[0], a[1], a[2], a[3]}, row.sums + u, Hp);
+    store_gates(now.gates, row.gates + u, Hp);
+    const V m = cell.output(now.gates.o, now.c, u);
+    hn::Store(zoned(now.c, mask_at(row.zone_c, u), row.c_prev + u), d, row.c + u);
+    hn::Store(zoned(m, mask_at(row.zone_h, u), row.h_prev + u), d, row.m + u);
   }
 }
 
@@ -95,6 +112,7 @@ CellRow cell_row(const ForwardPass& pass, int64_t t, int64_t b) {
           .zone_h = projected ? nullptr : args.masks.zone_h_row(row),
           .zone_c = args.masks.zone_c_row(row),
           .gates = pass.cache.gates + kept * 4 * Hp,
+          .sums = pass.cache.sums != nullptr ? pass.cache.sums + kept * 4 * Hp : nullptr,
           .c = args.c + (args.keeps() ? next : b) * Hp,
           .m = projected ? pass.cache.m + kept * Hp : args.h + next * Rp};
 }
@@ -114,7 +132,8 @@ void mask_states(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_
 }
 
 // (40) (41): the pointwise part of a normalised cell, for one row, once its whole product is there.
-void normalised_cell(const ForwardPass& pass, int64_t t, int64_t b) {
+template <class Cell>
+void normalised_cell(const Cell& cell, const ForwardPass& pass, int64_t t, int64_t b) {
   const D d;
   const int64_t H = pass.args.shape.hidden, Hp = padded(H), kept = pass.kept_row(t, b);
   const CellRow row = cell_row(pass, t, b);
@@ -129,19 +148,18 @@ void normalised_cell(const ForwardPass& pass, int64_t t, int64_t b) {
       const V gain = hn::Load(d, pass.packed.gain_hh.data() + at);
       a[gate] = hn::MulAdd(gain, hn::Load(d, row.product + at), hn::Load(d, row.pre + at));
     }
-    const Gates gates = activate(a[0], a[1], a[2], a[3]);
-    const V c = new_cell(gates, hn::Load(d, row.c_prev + u));
-    store_gates(gates, row.gates + u, Hp);
-    hn::Store(c, d, norm_c + u);
-    hn::Store(zoned(c, row.zone_c == nullptr ? nullptr : row.zone_c + u, row.c_prev + u), d, row.c + u);
+    const NewCell now = cell.step(a, hn::Load(d, row.c_prev + u), u);
+    if (row.sums != nullptr) store_gates({a[0], a[1], a[2], a[3]}, row.sums + u, Hp);
+    store_gates(now.gates, row.gates + u, Hp);
+    hn::Store(now.c, d, norm_c + u);
+    hn::Store(zoned(now.c, mask_at(row.zone_c, u), row.c_prev + u), d, row.c + u);
   }
   rstd[2] = normalise_row(norm_c, 1, H, norm_c);
   for (int64_t u = 0; u < Hp; u += lanes()) {
     const V gain = hn::Load(d, pass.packed.gain_c.data() + u), bias = hn::Load(d, pass.packed.bias_c.data() + u);
     const V s = hn::MulAdd(gain, hn::Load(d, norm_c + u), bias);
-    const V m = hn::Mul(hn::Load(d, row.gates + 3 * Hp + u), tanh(s));
-    const float* zone_h = row.zone_h == nullptr ? nullptr : row.zone_h + u;
-    hn::Store(zoned(m, zone_h, row.h_prev + u), d, row.m + u);
+    const V m = cell.output(hn::Load(d, row.gates + 3 * Hp + u), s, u);
+    hn::Store(zoned(m, mask_at(row.zone_h, u), row.h_prev + u), d, row.m + u);
   }
 }
 
@@ -188,6 +206,7 @@ void clear_finished_rows(const LstmForward<float>& args, Range range, Range unit
 }
 
 // (1), on top of the input's part: W_hh r for the given rows of the batch. Of a normalised layer it is left apart.
+// Coupled gates have no use for that of f.
 void recurrent_product(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
                        Context& context) {
   const LstmShape& shape = pass.args.shape;
@@ -203,30 +222,34 @@ void recurrent_product(const ForwardPass& pass, int64_t t, const int32_t* rows, 
     }
   }
   Gemm<float> products[4];
+  size_t gates = 0;
   for (int64_t gate = 0; gate < 4; ++gate) {
-    products[gate] = {.a = masked ? pass.cache.masked_h + pass.kept_row(t, 0) * Rp : pass.args.h,
-                      .a_stride = Rp,
-                      .a_rows = masked ? rows : context.prev.data(),
-                      .c_rows = rows,
-                      .m = count,
-                      .b = &pass.packed.recurrent[gate],
-                      .accumulate = !normalised,
-                      .c = sums + gate * Hp,
-                      .c_stride = 4 * Hp};
+    if (gate == 1 && pass.args.cell.coupled) continue;
+    products[gates++] = {.a = masked ? pass.cache.masked_h + pass.kept_row(t, 0) * Rp : pass.args.h,
+                         .a_stride = Rp,
+                         .a_rows = masked ? rows : context.prev.data(),
+                         .c_rows = rows,
+                         .m = count,
+                         .b = &pass.packed.recurrent[gate],
+                         .accumulate = !normalised,
+                         .c = sums + gate * Hp,
+                         .c_stride = 4 * Hp};
   }
-  gemm_part(products, {0, count}, {units.begin / lanes(), units.end / lanes()}, context.strips[0]);
+  gemm_part(std::span(products).first(gates), {0, count}, {units.begin / lanes(), units.end / lanes()},
+            context.strips[0]);
 }
 
 // One step for the given rows of the batch, and the piece's units.
-void forward_step(const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
+template <class Cell>
+void forward_step(const Cell& cell, const ForwardPass& pass, int64_t t, const int32_t* rows, int64_t count, Range units,
                   Context& context) {
   if (pass.args.masks.recurrent != nullptr) mask_states(pass, t, rows, count);
   recurrent_product(pass, t, rows, count, units, context);
   for (int64_t i = 0; i < count; ++i) {
     if (pass.cache.norm_hh != nullptr) {
-      normalised_cell(pass, t, rows[i]);
+      normalised_cell(cell, pass, t, rows[i]);
     } else {
-      plain_cell(cell_row(pass, t, rows[i]), units, padded(pass.args.shape.hidden));
+      plain_cell(cell, cell_row(pass, t, rows[i]), units, padded(pass.args.shape.hidden));
     }
   }
   if (pass.args.shape.projection > 0) project(pass, t, rows, count, context.strips[0]);
@@ -248,7 +271,8 @@ void copy_last_states(const ForwardPass& pass, Range units) {
   }
 }
 
-void forward_steps(const ForwardPass& pass, Context& context) {
+template <class Cell>
+void forward_steps_of(const Cell& cell, const ForwardPass& pass, Context& context) {
   const LstmShape& shape = pass.args.shape;
   const LstmPiece& piece = pass.piece;
   const Range vectors = panel_range(vectors_of(shape.hidden), piece.members, piece.member);
@@ -257,10 +281,17 @@ void forward_steps(const ForwardPass& pass, Context& context) {
   for (int64_t s = piece.steps.begin; s < piece.steps.end; ++s) {
     const int64_t t = shape.time(s);
     const int64_t count = active_rows(shape, piece.rows, t, context.active.data());
-    forward_step(pass, t, context.active.data(), count, units, context);
+    forward_step(cell, pass, t, context.active.data(), count, units, context);
     clear_finished_rows(pass.args, piece.rows, units, t);
   }
   if (piece.steps.end == shape.steps) copy_last_states(pass, units);
+}
+
+void forward_steps(const ForwardPass& pass, Context& context) {
+  const LstmForward<float>& args = pass.args;
+  if (!is_variant(args)) return forward_steps_of(StandardCell<>(), pass, context);
+  const float* peepholes = args.weights.peepholes != nullptr ? pass.packed.peepholes.data() : nullptr;
+  forward_steps_of(VariantCell{args.cell, peepholes, args.shape.hidden}, pass, context);
 }
 
 }  // namespace longhand::kernels::HWY_NAMESPACE
@@ -311,6 +342,8 @@ void lstm_forward_begin(const LstmForward<float>& args, const PackedLstm& packed
                         Context& context) {
   const LstmShape& shape = args.shape;
   check_shape(shape);
+  LONGHAND_CHECK(!args.cell.coupled || args.weights.gain_ih == nullptr);
+  LONGHAND_CHECK(!args.keeps() || args.cache.sums != nullptr || !args.cell.keeps_sums());
   if (args.input.x == nullptr) {
     number_symbols(shape, args.input.symbols, memory.distinct);
     gather_columns(shape, args.weights, packed, memory.distinct, memory.pre, context);

@@ -55,6 +55,7 @@ void pack_lstm(const LstmShape& shape, const LstmWeights<float>& weights, bool d
     pack_vector(weights.gain_c, 1, H, packed.gain_c);
     pack_vector(weights.bias_c, 1, H, packed.bias_c);
   }
+  if (weights.peepholes != nullptr) pack_vector(weights.peepholes, 3, H, packed.peepholes);
   const int64_t R = shape.outputs();
   for (int64_t gate = 0; gate < 4; ++gate) {
     pack_one({.b = weights.w_hh + gate * H * R, .stride = R, .k = R, .n = H, .transposed = true},

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "longhand/base/error.h"
 #include "longhand/kernels/layer_norm.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -54,6 +55,7 @@ struct OneStep {
   float* c;
   const float* zone_h;  // of m
   const float* zone_c;
+  float* sums;  // takes the pre-activations, in the order of a row of weights, where a variant of the cell follows
 };
 
 // Vectors of weights in the bytes of a vector of floats.
@@ -280,17 +282,6 @@ void linear_step_target(const PackedLinearStep& packed, const LinearSteps& at) {
   }
 }
 
-// (2) and the tanh of (4), as exact as floats are, or fast.
-template <bool kFast>
-HWY_INLINE Gates activate_as(V a_i, V a_f, V a_g, V a_o) {
-  if constexpr (!kFast) return activate(a_i, a_f, a_g, a_o);
-  return {fast_sigmoid(a_i), fast_sigmoid(a_f), fast_tanh(a_g), fast_sigmoid(a_o)};
-}
-template <bool kFast>
-HWY_INLINE V tanh_as(V x) {
-  return kFast ? fast_tanh(x) : tanh(x);
-}
-
 // (1) for a group of panels that begins at the given one: the part of the input, for all steps, into `pre`
 // [steps, width]. The weights of a group are in the first-level cache after the first step.
 template <WeightType kType, int kPanels>
@@ -308,7 +299,17 @@ HWY_INLINE void input_group(const PackedLstmStep& packed, const LstmStep& args, 
   }
 }
 
-// (1) to (4) for a group of panels.
+// What a cell makes of the sums of units u and following: the states (3) (4) (36) (37).
+template <class Cell>
+HWY_INLINE void finish_cell(const Cell& cell, const OneStep& step, V (&a)[4], int64_t u) {
+  const D d;
+  const NewCell now = cell.step(a, hn::Load(d, step.c + u), u);
+  const V m = cell.output(now.gates.o, now.c, u);
+  hn::Store(zoned(now.c, mask_at(step.zone_c, u), step.c + u), d, step.c + u);
+  hn::Store(zoned(m, mask_at(step.zone_h, u), step.h_prev + u), d, step.m + u);
+}
+
+// (1) to (4) for a group of panels; of a variant of the cell (1) alone.
 template <WeightType kType, bool kFast, bool kStreams, int kPanels>
 HWY_INLINE void cell_group(const PackedLstmStep& packed, const OneStep& step, int64_t begin) {
   const D d;
@@ -325,14 +326,31 @@ HWY_INLINE void cell_group(const PackedLstmStep& packed, const OneStep& step, in
     w += inputs * 4 * kPanels / per_word(kType) * lane_count;
   }
   add_product<kType, kStreams>(w, step.h_prev, packed.w.rows - inputs, scales + packed.w.scales.size() / 2, a);
+  if (step.sums != nullptr) {
+#pragma GCC unroll 16
+    for (int v = 0; v < 4 * kPanels; ++v) hn::Store(a[v], d, step.sums + first + v * lane_count);
+    return;
+  }
 #pragma GCC unroll 4
   for (int p = 0; p < kPanels; ++p) {
-    const int64_t u = (begin + p) * lane_count;
-    const Gates gates = activate_as<kFast>(a[4 * p], a[4 * p + 1], a[4 * p + 2], a[4 * p + 3]);
-    const V c = new_cell(gates, hn::Load(d, step.c + u));
-    const V now = hn::Mul(gates.o, tanh_as<kFast>(c));
-    hn::Store(zoned(c, step.zone_c == nullptr ? nullptr : step.zone_c + u, step.c + u), d, step.c + u);
-    hn::Store(zoned(now, step.zone_h == nullptr ? nullptr : step.zone_h + u, step.h_prev + u), d, step.m + u);
+    V sums[4] = {a[4 * p], a[4 * p + 1], a[4 * p + 2], a[4 * p + 3]};
+    finish_cell(StandardCell<kFast>(), step, sums, (begin + p) * lane_count);
+  }
+}
+
+VariantCell variant_cell(const PackedLstmStep& packed, bool fast) {
+  return {packed.cell, packed.peepholes.size() > 0 ? packed.peepholes.data() : nullptr, packed.hidden, fast};
+}
+
+// (2) to (4) for all units of a variant of the cell.
+void variant_cells(const PackedLstmStep& packed, const OneStep& step, bool fast) {
+  const D d;
+  const VariantCell cell = variant_cell(packed, fast);
+  for (int64_t u = 0; u < packed.hidden; u += lanes()) {
+    const float* from = step.sums + 4 * u;
+    V sums[4] = {hn::Load(d, from), hn::Load(d, from + lanes()), hn::Load(d, from + 2 * lanes()),
+                 hn::Load(d, from + 3 * lanes())};
+    finish_cell(cell, step, sums, u);
   }
 }
 
@@ -359,6 +377,7 @@ void cell_groups(const PackedLstmStep& packed, const OneStep& step) {
   for_groups(packed.w, [&](int64_t begin, auto panels) HWY_ATTR {
     cell_group<kType, kFast, kStreams, decltype(panels)::value>(packed, step, begin);
   });
+  if (step.sums != nullptr) variant_cells(packed, step, kFast);
 }
 
 // W x for rows [first, first + n) of the packed ones, those of matrix `part`, as [4, Hp].
@@ -390,8 +409,8 @@ void multiply(const PackedLstmStep& packed, int64_t first, int64_t part, const f
 }
 
 // (38) (40) (41): a normalised cell.
-template <WeightType kType, bool kFast>
-void normalised_cell(const PackedLstmStep& packed, const OneStep& step, float* scratch) {
+template <WeightType kType, class Cell>
+void normalised_cell(const Cell& which, const PackedLstmStep& packed, const OneStep& step, float* scratch) {
   const D d;
   const int64_t H = packed.hidden, Hp = padded(H), dense_rows = packed.dense ? packed.inputs : 0;
   float* pre = scratch;
@@ -419,18 +438,17 @@ void normalised_cell(const PackedLstmStep& packed, const OneStep& step, float* s
       const int64_t at = gate * Hp + u;
       a[gate] = hn::MulAdd(hn::Load(d, packed.gain_hh.data() + at), hn::Load(d, product + at), hn::Load(d, input + at));
     }
-    const Gates gates = activate_as<kFast>(a[0], a[1], a[2], a[3]);
-    const V c = new_cell(gates, hn::Load(d, step.c + u));
-    hn::Store(gates.o, d, out + u);
-    hn::Store(c, d, cell + u);
-    hn::Store(zoned(c, step.zone_c == nullptr ? nullptr : step.zone_c + u, step.c + u), d, step.c + u);
+    const NewCell now = which.step(a, hn::Load(d, step.c + u), u);
+    hn::Store(now.gates.o, d, out + u);
+    hn::Store(now.c, d, cell + u);
+    hn::Store(zoned(now.c, mask_at(step.zone_c, u), step.c + u), d, step.c + u);
   }
   normalise_row(cell, 1, H, cell);
   for (int64_t u = 0; u < Hp; u += lanes()) {
     const V s =
         hn::MulAdd(hn::Load(d, packed.gain_c.data() + u), hn::Load(d, cell + u), hn::Load(d, packed.bias_c.data() + u));
-    const V now = hn::Mul(hn::Load(d, out + u), tanh_as<kFast>(s));
-    hn::Store(zoned(now, step.zone_h == nullptr ? nullptr : step.zone_h + u, step.h_prev + u), d, step.m + u);
+    const V m = which.output(hn::Load(d, out + u), s, u);
+    hn::Store(zoned(m, mask_at(step.zone_h, u), step.h_prev + u), d, step.m + u);
   }
 }
 
@@ -441,7 +459,8 @@ void lstm_step_of(const PackedLstmStep& packed, const LstmStep& args) {
   const bool projected = packed.projection > 0;
   const int64_t Rp = projected ? padded(packed.projection) : Hp;
   float* projects_from = args.scratch;
-  float* scratch = args.scratch + (projected ? Hp : 0);
+  float* sums = packed.is_variant && !packed.normalised ? args.scratch + (projected ? Hp : 0) : nullptr;
+  float* scratch = args.scratch + (projected ? Hp : 0) + (sums != nullptr ? width : 0);
   // The types that are narrower than floats are for models that are larger than the first-level cache.
   const bool streams = kType != WeightType::kFloat || packed.w.weights.size() > kResidentFloats;
   const bool inputs_first = streams && packed.dense && !packed.normalised && args.steps > 1;
@@ -460,9 +479,12 @@ void lstm_step_of(const PackedLstmStep& packed, const LstmStep& args) {
                        .m = projected ? projects_from : h,
                        .c = args.c,
                        .zone_h = projected ? nullptr : args.zone_h,
-                       .zone_c = args.zone_c};
-    if (packed.normalised) {
-      normalised_cell<kType, kFast>(packed, step, scratch);
+                       .zone_c = args.zone_c,
+                       .sums = sums};
+    if (packed.normalised && packed.is_variant) {
+      normalised_cell<kType>(variant_cell(packed, kFast), packed, step, scratch);
+    } else if (packed.normalised) {
+      normalised_cell<kType>(StandardCell<kFast>(), packed, step, scratch);
     } else if (streams) {
       cell_groups<kType, kFast, true>(packed, step);
     } else {
@@ -547,14 +569,19 @@ void pack_norm(const LstmShape& shape, const LstmWeights<float>& weights, Packed
 
 }  // namespace
 
-void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, WeightType type,
-                    PackedLstmStep& packed, Context& context) {
+void pack_lstm_step(const LstmShape& shape, const LstmCell& cell, const LstmWeights<float>& weights, bool dense,
+                    WeightType type, PackedLstmStep& packed, Context& context) {
+  LONGHAND_CHECK(!cell.coupled || weights.gain_ih == nullptr);
   packed.w.type = type;
   packed.inputs = shape.inputs;
   packed.hidden = shape.hidden;
   packed.projection = shape.projection;
   packed.dense = dense;
   packed.normalised = weights.gain_ih != nullptr;
+  packed.cell = cell;
+  packed.is_variant = !cell.is_standard() || weights.peepholes != nullptr;
+  packed.peepholes.resize(weights.peepholes != nullptr ? 3 * padded(shape.hidden) : 0);
+  if (weights.peepholes != nullptr) pad_groups(weights.peepholes, 3, shape.hidden, packed.peepholes.data());
   HWY_DYNAMIC_DISPATCH(pack_lstm_target)(shape, weights, packed);
   if (packed.normalised) pack_norm(shape, weights, packed, context);
   if (shape.projection > 0) pack_linear_step(weights.w_hr, nullptr, shape.projection, shape.hidden, type, packed.w_hr);
@@ -562,7 +589,8 @@ void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, b
 
 int64_t step_scratch(const PackedLstmStep& packed, int64_t steps) {
   const int64_t Hp = padded(packed.hidden), inputs = steps > 1 && packed.dense ? steps * packed.bias.size() : 0;
-  return (packed.projection > 0 ? Hp : 0) + (packed.normalised ? 10 * Hp : inputs);
+  const int64_t sums = packed.is_variant && !packed.normalised ? packed.bias.size() : 0;
+  return (packed.projection > 0 ? Hp : 0) + sums + (packed.normalised ? 10 * Hp : inputs);
 }
 
 void lstm_step(const PackedLstmStep& packed, const LstmStep& step) noexcept {

@@ -49,11 +49,14 @@ struct PackedLstmStep {
   Buffer<float> gain_c;   ///< [Hp]
   Buffer<float> bias_c;   ///< [Hp]
   PackedLinearStep w_hr;  ///< of a projected layer
+  LstmCell cell;
+  Buffer<float> peepholes;  ///< [3, Hp]; empty: none
+  bool is_variant = false;  ///< anything but the standard cell
 };
 
 /// Packs the weights of a layer; repeat it when they, or the SIMD target, have changed.
-void pack_lstm_step(const LstmShape& shape, const LstmWeights<float>& weights, bool dense, WeightType type,
-                    PackedLstmStep& packed, Context& context);
+void pack_lstm_step(const LstmShape& shape, const LstmCell& cell, const LstmWeights<float>& weights, bool dense,
+                    WeightType type, PackedLstmStep& packed, Context& context);
 
 struct LstmStep {
   int64_t steps = 1;

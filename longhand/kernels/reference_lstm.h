@@ -1,5 +1,6 @@
 // The textbook LSTM layer: the equations of docs/derivatives.md one after the other, row by row, for any scalar type.
-// It is the specification of lstm.h. Numbers in brackets are those of the equations.
+// It is the specification of lstm.h, and the cell itself is in reference_cell.h. Numbers in brackets are those of the
+// equations.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 
 #include "longhand/base/buffer.h"
 #include "longhand/kernels/lstm.h"
+#include "longhand/kernels/reference_cell.h"
 #include "longhand/kernels/weight_type.h"
 
 namespace longhand::kernels::reference {
@@ -25,11 +27,6 @@ struct RoundedToBf16 {
     return static_cast<T>(from_bf16(to_bf16(static_cast<float>(x))));
   }
 };
-
-template <class T>
-T sigmoid(T x) {
-  return T(1) / (T(1) + std::exp(-x));
-}
 
 /// (38) Normalises v, `groups` times H elements Hp apart, to n; returns 1 / sqrt(variance + epsilon).
 template <class T>
@@ -91,9 +88,30 @@ void multiply_backward(const T* w, const T* x, const T* dy, int64_t groups, int6
   }
 }
 
+/// Unit k of a row of sums [4, Hp].
+template <class T>
+CellUnit<T> unit_of(const T* a, int64_t k, int64_t Hp, T c_prev) {
+  return {.a = {a[k], a[Hp + k], a[2 * Hp + k], a[3 * Hp + k]}, .gate = {}, .c_prev = c_prev, .c = T(0)};
+}
+/// Unit k of a row of gates [4, Hp], with what the cache has of its sums, a row that begins at `row`.
+template <class T>
+CellUnit<T> gates_of_unit(const T* gates, const T* sums, int64_t row, int64_t k, int64_t Hp) {
+  CellUnit<T> unit{};
+  for (int64_t gate = 0; gate < 4; ++gate) {
+    unit.gate[gate] = gates[gate * Hp + k];
+    if (sums != nullptr) unit.a[gate] = sums[row + gate * Hp + k];
+  }
+  return unit;
+}
+template <class T>
+CellPeepholes<T> peepholes_of(const T* p, int64_t k, int64_t H) {
+  if (p == nullptr) return {};
+  return {p[k], p[H + k], p[2 * H + k]};
+}
+
 template <class Round = NotRounded, class T>
 void lstm_forward(const LstmForward<T>& args) {
-  const auto& [shape, weights, input, masks, h, c, cache, h_last, c_last] = args;
+  const auto& [shape, cell, weights, input, masks, h, c, cache, h_last, c_last] = args;
   const int64_t B = shape.batch, I = shape.inputs, H = shape.hidden, R = shape.outputs();
   const int64_t Hp = padded(H), Rp = padded(R);
   const bool keep = args.keeps(), normalised = weights.gain_ih != nullptr, projected = shape.projection > 0;
@@ -135,9 +153,16 @@ void lstm_forward(const LstmForward<T>& args) {
         const int64_t at = k / H * Hp + k % H;
         const T gain_ih = normalised ? weights.gain_ih[k] : T(1), gain_hh = normalised ? weights.gain_hh[k] : T(1);
         a[at] = gain_ih * u[at] + gain_hh * v[at] + weights.bias[k];  // (1)
-        a[at] = k / H == 2 ? std::tanh(a[at]) : sigmoid(a[at]);       // (2)
       }
-      for (int64_t k = 0; k < H; ++k) c_now[k] = a[Hp + k] * c_prev[k] + a[k] * a[2 * Hp + k];  // (3)
+      for (int64_t k = 0; k < H; ++k) {  // (2) (3)
+        CellUnit<T> unit = unit_of(a.data(), k, Hp, c_prev[k]);
+        cell_forward(cell, peepholes_of(weights.peepholes, k, H), unit);
+        for (int64_t gate = 0; gate < 4; ++gate) {
+          if (keep && cache.sums != nullptr) cache.sums[(row * 4 + gate) * Hp + k] = unit.a[gate];
+          a[gate * Hp + k] = unit.gate[gate];
+        }
+        c_now[k] = unit.c;
+      }
       std::copy_n(c_now.data(), H, s.data());
       if (normalised) {  // (41)
         const T rstd_c = normalise(c_now.data(), 1, H, s.data());
@@ -145,8 +170,8 @@ void lstm_forward(const LstmForward<T>& args) {
         if (keep) cache.rstd[row * 3 + 2] = rstd_c;
         for (int64_t k = 0; k < H; ++k) s[k] = weights.gain_c[k] * s[k] + weights.bias_c[k];
       }
-      for (int64_t k = 0; k < H; ++k) m[k] = a[3 * Hp + k] * std::tanh(s[k]);  // (4)
-      if (projected) {                                                         // (33)
+      for (int64_t k = 0; k < H; ++k) m[k] = cell_output(cell, a[3 * Hp + k], s[k]);  // (4)
+      if (projected) {                                                                // (33)
         multiply<Round>(weights.w_hr, m.data(), 1, R, H, h_now.data());
       } else {
         std::copy_n(m.data(), H, h_now.data());
@@ -174,13 +199,13 @@ void lstm_forward(const LstmForward<T>& args) {
 /// Back-propagation through time.
 template <class Round = NotRounded, class T>
 void lstm_backward(const LstmBackward<T>& args) {
-  const auto& [shape, weights, input, masks, h, c, cache, dh, dh_last, dc_last, dx, dx_stride, add_to_dx, gradients,
-               dh_first, dc_first] = args;
+  const auto& [shape, cell, weights, input, masks, h, c, cache, dh, dh_last, dc_last, dx, dx_stride, add_to_dx,
+               gradients, dh_first, dc_first] = args;
   const int64_t B = shape.batch, I = shape.inputs, H = shape.hidden, R = shape.outputs();
   const int64_t Hp = padded(H), Rp = padded(R);
   const bool normalised = weights.gain_ih != nullptr, projected = shape.projection > 0;
   const auto h_size = static_cast<size_t>(Rp), c_size = static_cast<size_t>(Hp);
-  std::vector<T> dh_carry(h_size), dh_now(h_size), dr(h_size), dc_carry(c_size), dm(c_size), ds(c_size), dc_now(c_size);
+  std::vector<T> dh_carry(h_size), dh_now(h_size), dr(h_size), dc_carry(c_size), dm(c_size), ds(c_size);
   std::vector<T> du(4 * c_size), dv(4 * c_size);
   for (int64_t row = 0; dx != nullptr && !add_to_dx && row < shape.steps * B; ++row) {
     std::fill_n(dx + row * dx_stride, I, T(0));
@@ -208,27 +233,32 @@ void lstm_backward(const LstmBackward<T>& args) {
         std::copy_n(dh_now.data(), H, dm.data());
       }
       T* da = gates;
+      std::vector<CellUnit<T>> units;
       for (int64_t k = 0; k < H; ++k) {
-        const T i = gates[k], f = gates[Hp + k], g = gates[2 * Hp + k], o = gates[3 * Hp + k];
-        dc_now[k] = f * c_prev[k] + i * g;  // c~, until its gradient takes its place
-        const T s = normalised ? weights.gain_c[k] * cache.norm_c[row * Hp + k] + weights.bias_c[k] : dc_now[k];
-        const T tanh_s = std::tanh(s);
-        da[3 * Hp + k] = dm[k] * tanh_s * o * (T(1) - o);  // (25)
-        ds[k] = dm[k] * o * (T(1) - tanh_s * tanh_s);      // (21)
-        if (normalised) gradients.bias_c[k] += ds[k];      // (41)
+        CellUnit<T>& unit = units.emplace_back(gates_of_unit(gates, cache.sums, row * 4 * Hp, k, Hp));
+        unit.c_prev = c_prev[k];
+        unit.c = clip(cell.cell_clip, unit.gate[1] * c_prev[k] + unit.gate[0] * unit.gate[2]);
+        const T s = normalised ? weights.gain_c[k] * cache.norm_c[row * Hp + k] + weights.bias_c[k] : unit.c;
+        cell_output_backward(cell, unit, s, dm[k], da[3 * Hp + k], ds[k]);
+        if (normalised) gradients.bias_c[k] += ds[k];  // (41)
       }
       if (normalised) {  // (41)
         normalise_backward(ds.data(), cache.norm_c + row * Hp, weights.gain_c, cache.rstd[row * 3 + 2], 1, H,
                            gradients.gain_c, ds.data());
       }
       for (int64_t k = 0; k < H; ++k) {
-        const T i = gates[k], f = gates[Hp + k], g = gates[2 * Hp + k];
+        const CellPeepholes<T> p = peepholes_of(weights.peepholes, k, H);
         const T z = zone_c != nullptr ? zone_c[k] : T(0);
-        dc_now[k] = ds[k] + (T(1) - z) * dc_carry[k];         // (21) (37)
-        da[k] = dc_now[k] * g * i * (T(1) - i);               // (22)
-        da[Hp + k] = dc_now[k] * c_prev[k] * f * (T(1) - f);  // (23)
-        da[2 * Hp + k] = dc_now[k] * i * (T(1) - g * g);      // (24)
-        dc_carry[k] = f * dc_now[k] + z * dc_carry[k];        // (21) (37)
+        const T dc = ds[k] + (T(1) - z) * dc_carry[k];  // (21) (37)
+        const CellGradient<T> d = cell_backward(cell, p, units[static_cast<size_t>(k)], da[3 * Hp + k], dc);
+        da[k] = d.da_i;
+        da[Hp + k] = d.da_f;
+        da[2 * Hp + k] = d.da_g;
+        dc_carry[k] = d.dc_prev + z * dc_carry[k];  // (21) (37)
+        if (weights.peepholes == nullptr) continue;
+        gradients.peepholes[k] += d.dp.i;
+        gradients.peepholes[H + k] += d.dp.f;
+        gradients.peepholes[2 * H + k] += d.dp.o;
       }
       for (int64_t k = 0; k < 4 * H; ++k) gradients.bias[k] += da[k / H * Hp + k % H];  // (29)
       std::copy_n(da, 4 * Hp, du.data());

@@ -119,6 +119,12 @@ HWY_INLINE V exp(V x) {
   return hn::MulAdd(e.power, e.expm1_r, e.power);
 }
 
+// e^x - 1, which loses no digits where x is small.
+HWY_INLINE V expm1(V x) {
+  const ExpParts e = exp_parts(x);
+  return hn::MulAdd(e.power, e.expm1_r, hn::Sub(e.power, hn::Set(D(), 1.0F)));
+}
+
 HWY_INLINE V sigmoid(V x) {
   const V one = hn::Set(D(), 1.0F);
   return hn::Div(one, hn::Add(one, exp(hn::Neg(x))));
@@ -127,8 +133,7 @@ HWY_INLINE V sigmoid(V x) {
 // tanh |x| = -m / (2 + m) with m = e^{-2|x|} - 1, which loses no digits where x is small.
 HWY_INLINE V tanh(V x) {
   const D d;
-  const ExpParts e = exp_parts(hn::Mul(hn::Abs(x), hn::Set(d, -2.0F)));
-  const V m = hn::MulAdd(e.power, e.expm1_r, hn::Sub(e.power, hn::Set(d, 1.0F)));
+  const V m = expm1(hn::Mul(hn::Abs(x), hn::Set(d, -2.0F)));
   return hn::CopySign(hn::Div(hn::Neg(m), hn::Add(hn::Set(d, 2.0F), m)), x);
 }
 

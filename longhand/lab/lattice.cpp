@@ -7,14 +7,39 @@
 namespace longhand::lab {
 namespace {
 
-constexpr const char* kNames[kToggles] = {
-    "layers",        "bidirectional",       "proj",           "dropout",       "dropout-input", "dropout-output",
-    "variational",   "dropout-recurrent",   "weight-drop",    "zoneout",       "zoneout-cell",  "layer-norm",
-    "residual",      "train-initial-state", "ragged lengths", "one-hot input", "given state",   "evaluation",
-    "activation-reg"};
+constexpr const char* kNames[kToggles] = {"layers",
+                                          "bidirectional",
+                                          "proj",
+                                          "dropout",
+                                          "dropout-input",
+                                          "dropout-output",
+                                          "variational",
+                                          "dropout-recurrent",
+                                          "weight-drop",
+                                          "zoneout",
+                                          "zoneout-cell",
+                                          "layer-norm",
+                                          "residual",
+                                          "train-initial-state",
+                                          "ragged lengths",
+                                          "one-hot input",
+                                          "given state",
+                                          "evaluation",
+                                          "activation-reg",
+                                          "peepholes",
+                                          "coupled-gates",
+                                          "gate-clip",
+                                          "cell-clip",
+                                          "gate-activation",
+                                          "candidate-activation",
+                                          "output-activation"};
 
 constexpr uint32_t kAll = (1U << kToggles) - 1;
 constexpr uint32_t bit(Toggle toggle) { return 1U << static_cast<uint32_t>(toggle); }
+
+constexpr uint32_t kOfTheCell = bit(Toggle::kPeepholes) | bit(Toggle::kCoupledGates) | bit(Toggle::kGateClip) |
+                                bit(Toggle::kCellClip) | bit(Toggle::kGateActivation) |
+                                bit(Toggle::kCandidateActivation) | bit(Toggle::kOutputActivation);
 
 // Nothing, each of these toggles alone, each pair, all of them, and all but one.
 std::vector<uint32_t> pairwise_sets(uint32_t all) {
@@ -59,8 +84,8 @@ std::vector<LatticePoint> pairwise_lattice() {
 }
 
 std::vector<LatticePoint> other_cells_lattice(bool every_shape) {
-  constexpr uint32_t kOfTheLstm = bit(Toggle::kProj) | bit(Toggle::kDropoutRecurrent) | bit(Toggle::kZoneout) |
-                                  bit(Toggle::kZoneoutCell) | bit(Toggle::kLayerNorm);
+  constexpr uint32_t kOfTheLstm = kOfTheCell | bit(Toggle::kProj) | bit(Toggle::kDropoutRecurrent) |
+                                  bit(Toggle::kZoneout) | bit(Toggle::kZoneoutCell) | bit(Toggle::kLayerNorm);
   std::vector<LatticePoint> points;
   for (const char* cell : {"gru", "rnn", "rnn-relu"}) {
     size_t turn = 0;
@@ -87,7 +112,8 @@ std::vector<LatticePoint> full_lattice() {
     // By parity, so that the sets with a toggle on, and those with it off, are half on the one shape and half on the
     // other.
     LatticePoint point = lattice_shapes()[1 + static_cast<size_t>(std::popcount(set) % 2)];
-    point.toggles = set | (CounterRng(11, 2, RngPlace::kSample).bits(points.size()) & kVarying);
+    const uint32_t varying = points.size() % 4 == 0 ? kVarying | kOfTheCell : kVarying;
+    point.toggles = set | (CounterRng(11, 2, RngPlace::kSample).bits(points.size()) & varying);
     points.push_back(point);
   }
   return points;

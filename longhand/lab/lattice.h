@@ -28,8 +28,16 @@ enum class Toggle {
   kGivenState,     // an initial state that is not zero
   kEvaluation,     // gradients of the model as it is used, without random masks and penalties
   kActivationReg,  // activation_reg and temporal_reg
+  // Variants of the LSTM's cell; each activation is one that the point draws.
+  kPeepholes,
+  kCoupledGates,
+  kGateClip,
+  kCellClip,
+  kGateActivation,
+  kCandidateActivation,
+  kOutputActivation,
 };
-inline constexpr int kToggles = 19;
+inline constexpr int kToggles = 26;
 
 const char* toggle_name(Toggle toggle);
 
@@ -48,7 +56,7 @@ const std::vector<LatticePoint>& lattice_shapes();
 /// LSTM layers with nothing on, each toggle alone, each pair, everything, and everything but one; on every shape.
 std::vector<LatticePoint> pairwise_lattice();
 /// The full product of the toggles that change the layers, on two small shapes in turn; the others, of use and loss,
-/// vary among the points.
+/// vary among the points, and in a quarter of them those of the cell.
 std::vector<LatticePoint> full_lattice();
 /// The other cells, with the toggles that they have a place for. The same sets of these: on every shape, or else pairs
 /// on one shape in turn, and the other sets on the second shape and on one in turn.

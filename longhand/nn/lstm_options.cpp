@@ -1,6 +1,7 @@
 #include "longhand/nn/lstm_options.h"
 
 #include "longhand/base/error.h"
+#include "longhand/nn/activation_text.h"
 
 namespace longhand::nn {
 
@@ -19,6 +20,7 @@ void LstmOptions::add_to(OptionTable& table) {
   table.add("layer-norm", layer_norm, "apply layer normalisation to the gates and the cell state (Ba et al. 2016)");
   table.add("residual", residual, "add each layer's input to its output, from the second layer on");
   table.add("train-initial-state", train_initial_state, "learn the initial state, instead of starting from zeros");
+  add_variants_to(table);
   table.add("dropout", dropout,
             "dropout probability of the first layer's input, between layers, and of the last layer's output", rate);
   table.add("dropout-input", dropout_input, "dropout probability of the first layer's input; -1: same as `dropout`",
@@ -40,6 +42,33 @@ void LstmOptions::add_to(OptionTable& table) {
             "temporal activation regularisation (TAR) coefficient: weight of the squared changes of the output between "
             "time steps in the loss",
             at_least(0.0));
+}
+
+void LstmOptions::add_variants_to(OptionTable& table) {
+  const OptionCheck bound = between(0.0, 1e30);
+  table.add("peepholes", peepholes,
+            "peephole connections: input and forget gate see the cell of the step before, the output gate the new one "
+            "(Gers and Schmidhuber 2000)");
+  table.add("coupled-gates", coupled_gates,
+            "the forget gate is 1 - the input gate, and its own weights are not used (Greff et al. 2017)");
+  table.add("gate-clip", gate_clip,
+            "bound of what the activations of gates and candidate are applied to (ONNX: clip); 0: none", bound);
+  table.add("cell-clip", cell_clip, "bound of the cell state (TensorFlow: cell_clip); 0: none", bound);
+  table.add("gate-activation", gate_activation,
+            "activation function of the gates, with constants as in hard-sigmoid:0.2:0.5 (ALPHA, BETA); one of " +
+                activation_names());
+  table.add("candidate-activation", candidate_activation, "activation function of the candidate; names as above");
+  table.add("output-activation", output_activation,
+            "activation function of the cell state in the output; names as above");
+}
+
+kernels::LstmCell LstmOptions::lstm_cell() const {
+  return {.gate = parse_activation("gate-activation", gate_activation),
+          .candidate = parse_activation("candidate-activation", candidate_activation),
+          .output = parse_activation("output-activation", output_activation),
+          .coupled = coupled_gates,
+          .gate_clip = gate_clip,
+          .cell_clip = cell_clip};
 }
 
 Cell LstmOptions::kind() const {
@@ -69,6 +98,13 @@ std::string LstmOptions::misplaced() const {
   if (dropout_recurrent > 0.0) return "dropout-recurrent";
   if (zoneout > 0.0) return "zoneout";
   if (zoneout_cell > 0.0) return "zoneout-cell";
+  if (peepholes) return "peepholes";
+  if (coupled_gates) return "coupled-gates";
+  if (gate_clip > 0.0) return "gate-clip";
+  if (cell_clip > 0.0) return "cell-clip";
+  if (gate_activation != "sigmoid") return "gate-activation";
+  if (candidate_activation != "tanh") return "candidate-activation";
+  if (output_activation != "tanh") return "output-activation";
   return "";
 }
 
@@ -76,6 +112,12 @@ void LstmOptions::check() const {
   if (const std::string name = misplaced(); !name.empty()) {
     throw usage_error("`" + name + "`: expected `cell` lstm, found `cell` " + cell,
                       "leave `" + name + "` out, or give `cell` lstm");
+  }
+  lstm_cell();
+  if (coupled_gates && layer_norm) {
+    throw usage_error("`coupled-gates`: expected no `layer-norm`, found both",
+                      "layer normalisation is over all four gates, and coupled gates have no forget gate of their own; "
+                      "leave one of the two out");
   }
   if (proj >= hidden) {
     throw usage_error(

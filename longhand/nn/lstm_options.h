@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longhand/base/options.h"
+#include "longhand/kernels/lstm_cell.h"
 
 namespace longhand::nn {
 
@@ -28,6 +29,15 @@ struct LstmOptions {
   bool residual = false;             ///< from the second layer on, add a layer's input to its output
   bool train_initial_state = false;  ///< learn where sequences begin, instead of zeros
 
+  // Variants of the LSTM's cell: kernels/lstm_cell.h says what they are.
+  bool peepholes = false;                     ///< gates see the cell (Gers and Schmidhuber 2000)
+  bool coupled_gates = false;                 ///< the forget gate is 1 - the input gate (Greff et al. 2017)
+  double gate_clip = 0.0;                     ///< bound of what gates and candidate are functions of; 0: none
+  double cell_clip = 0.0;                     ///< bound of the cell; 0: none
+  std::string gate_activation = "sigmoid";    ///< of input, forget and output gate, as activation_text.h has them
+  std::string candidate_activation = "tanh";  ///< of the candidate
+  std::string output_activation = "tanh";     ///< of the cell on its way into h
+
   // Regularisers. All are off outside of training; zoneout then takes expectations.
   double dropout = 0.0;            ///< between the layers
   double dropout_input = -1.0;     ///< on what the first layer reads, unless that is one-hot; -1: as `dropout`
@@ -43,8 +53,8 @@ struct LstmOptions {
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be combined.
   void check() const;
-  /// The first option that is on though the cell has no place for it (proj, layer_norm, dropout_recurrent, zoneout and
-  /// zoneout_cell are the LSTM's alone); empty: none.
+  /// The first option that is on though the cell has no place for it (proj, layer_norm, dropout_recurrent, zoneout,
+  /// zoneout_cell and the variants of the cell are the LSTM's alone); empty: none.
   std::string misplaced() const;
   /// What was asked for and changes nothing, as sentences for the user.
   std::vector<std::string> without_effect() const;
@@ -54,6 +64,8 @@ struct LstmOptions {
 
   Cell kind() const;
   bool is_lstm() const { return kind() == Cell::kLstm; }
+  /// Its variants but for peepholes, which are parameters. Throws a usage error for what is no activation function.
+  kernels::LstmCell lstm_cell() const;
   /// What PyTorch calls such layers, and parameters begin with: lstm, gru, or rnn for both plain layers.
   std::string layer_name() const;
   /// How many blocks of H rows the weights have.
@@ -63,6 +75,9 @@ struct LstmOptions {
   int64_t state() const { return proj > 0 ? proj : hidden; }
   /// D R: the width of a layer's output.
   int64_t outputs() const { return directions() * state(); }
+
+ private:
+  void add_variants_to(OptionTable& table);
 };
 
 }  // namespace longhand::nn

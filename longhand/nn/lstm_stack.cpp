@@ -8,9 +8,9 @@
 
 namespace longhand::nn {
 LstmStack::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
-    : options_(options), layers_(static_cast<size_t>(options.lstm.layers)) {
+    : options_(options), cell_(options.lstm.lstm_cell()), layers_(static_cast<size_t>(options.lstm.layers)) {
   const LstmOptions& lstm = options.lstm;
-  LONGHAND_CHECK(lstm.misplaced().empty());
+  LONGHAND_CHECK(lstm.misplaced().empty() && !(lstm.coupled_gates && lstm.layer_norm));
   const int64_t H = lstm.hidden, R = lstm.state(), G = lstm.gates() * H;
   for (size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
@@ -41,6 +41,8 @@ LstmStack::LstmStack(const LstmStackOptions& options, ParameterArena& arena)
         d.offsets.gain_c = declare("gain_c", {H}, constant(1.0));
         d.offsets.bias_c = declare("bias_c", {H}, constant(0.0));
       }
+      // From zeros, so that training begins with the cell as it is without them.
+      if (lstm.peepholes) d.offsets.peepholes = declare("weight_peephole", {3, H}, constant(0.0));
       if (lstm.train_initial_state) {
         d.offsets.h_0 = declare("h_0", {R}, constant(0.0));
         if (lstm.is_lstm()) d.offsets.c_0 = declare("c_0", {H}, constant(0.0));
@@ -413,7 +415,7 @@ double StackWorkspace<T>::penalty(const StackInput<T>& input) const {
 
 template <class T>
 StackActivations<T> StackWorkspace<T>::activations(size_t part, const StackInput<T>& input) const {
-  LONGHAND_CHECK(pass_ == Pass::kGradients);
+  LONGHAND_CHECK(pass_ == Pass::kGradients || (pass_ == Pass::kTraining && engine_ != Engine::kAutograd));
   const auto directions = static_cast<size_t>(options().lstm.directions());
   const Direction& d = layers_[part / directions].directions[part % directions];
   const int64_t first = d.reverse ? 0 : input.batch;  // the row of step 0 in arrays of T+1 slots
@@ -421,6 +423,7 @@ StackActivations<T> StackWorkspace<T>::activations(size_t part, const StackInput
   if (!options().lstm.is_lstm() || engine_ == Engine::kAutograd) return out;
   out.c = d.c.data() + first * padded(options().lstm.hidden);
   out.gates = d.gates.data();
+  if (stack_.cell().keeps_sums()) out.sums = d.sums.data();
   return out;
 }
 

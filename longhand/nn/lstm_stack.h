@@ -34,13 +34,13 @@ struct LstmStackOptions {
 /// Offsets of the parameters of one layer in one direction in the arena; -1 for those that the options do not call for.
 struct LstmOffsets {
   int64_t w_ih = -1, w_hh = -1, bias = -1, bias_hh = -1, w_hr = -1;
-  int64_t gain_ih = -1, gain_hh = -1, gain_c = -1, bias_c = -1;
+  int64_t gain_ih = -1, gain_hh = -1, gain_c = -1, bias_c = -1, peepholes = -1;
   int64_t h_0 = -1, c_0 = -1;
 
   template <class T>
   kernels::LstmParameters<T> view(T* base) const {
     const auto at = [base](int64_t offset) { return offset < 0 ? nullptr : base + offset; };
-    return {at(w_ih), at(w_hh), at(bias), at(w_hr), at(gain_ih), at(gain_hh), at(gain_c), at(bias_c)};
+    return {at(w_ih), at(w_hh), at(bias), at(w_hr), at(gain_ih), at(gain_hh), at(gain_c), at(bias_c), at(peepholes)};
   }
   /// Of the other cells.
   template <class T>
@@ -66,13 +66,16 @@ class LstmStack {
 
   /// Declares `lstm.weight_ih_l0`, `lstm.weight_hh_l0`, `lstm.bias_ih_l0`, `lstm.weight_hr_l0` and so on, with
   /// `_reverse` for the reverse direction, as PyTorch names them; and, where the options call for them,
-  /// `lstm.gain_ih_l0`, `gain_hh`, `gain_c`, `bias_c` and the initial `h_0`, `c_0`. The second bias of PyTorch's layers
-  /// is not a parameter here: files carry it as zeros. Layers of another cell are named `gru` or `rnn` instead; a GRU
-  /// has its second bias, `gru.bias_hh_l0`, since the reset gate tells the two apart, and none of them has `c_0`.
+  /// `lstm.gain_ih_l0`, `gain_hh`, `gain_c`, `bias_c`, `weight_peephole` [3, H] in the order i f o, and the initial
+  /// `h_0`, `c_0`. The second bias of PyTorch's layers is not a parameter here: files carry it as zeros. Layers of
+  /// another cell are named `gru` or `rnn` instead; a GRU has its second bias, `gru.bias_hh_l0`, since the reset gate
+  /// tells the two apart, and none of them has `c_0`.
   LstmStack(const LstmStackOptions& options, ParameterArena& arena);
 
   const LstmStackOptions& options() const { return options_; }
   const std::vector<Layer>& layers() const { return layers_; }
+  /// Of an LSTM.
+  const kernels::LstmCell& cell() const { return cell_; }
   /// Layers times directions.
   size_t parts() const { return layers_.size() * static_cast<size_t>(options_.lstm.directions()); }
   /// Shape of one layer in one direction over a batch.
@@ -80,6 +83,7 @@ class LstmStack {
 
  private:
   LstmStackOptions options_;
+  kernels::LstmCell cell_;
   std::vector<Layer> layers_;
 };
 
@@ -196,6 +200,7 @@ struct StackActivations {
   const T* h = nullptr;  ///< [T, B, padded(R)] outputs
   const T* c = nullptr;  ///< [T, B, padded(H)] cell states; null: the cell has none, or the engine does not keep them
   const T* gates = nullptr;  ///< [T, B, 4, padded(H)] i f g o after their activation; null likewise
+  const T* sums = nullptr;   ///< [T, B, 4, padded(H)] what these are of; null: not kept (LstmCell::keeps_sums)
 };
 
 /// The memory of a pass over a batch, forward and backward. It grows to the largest batch. The stack must outlive it.
@@ -216,8 +221,8 @@ class StackWorkspace {
   /// batch, 1 / N times this is what activation regularisation adds to the mean loss.
   double penalty(const StackInput<T>& input) const;
 
-  /// What the last forward, which was for gradients, computed in part `part` (by layer and direction); good until the
-  /// next forward or backward.
+  /// What the last forward, which was for gradients (or of a kernel's engine for training), computed in part `part` (by
+  /// layer and direction); good until the next forward or backward.
   StackActivations<T> activations(size_t part, const StackInput<T>& input) const;
 
   /// Gradients of the states of `batch` rows, in the order of StackState::arrays; see StackGradient.

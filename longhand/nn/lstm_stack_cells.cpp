@@ -36,7 +36,8 @@ kernels::LstmCache<T> StackWorkspace<T>::cache(Direction& d, int64_t rows, bool 
           .norm_ih = room(d.norm_ih, 4 * Hp, options().lstm.layer_norm && dense),
           .norm_hh = room(d.norm_hh, 4 * Hp, options().lstm.layer_norm),
           .norm_c = room(d.norm_c, Hp, options().lstm.layer_norm),
-          .rstd = room(d.rstd, 3, options().lstm.layer_norm)};
+          .rstd = room(d.rstd, 3, options().lstm.layer_norm),
+          .sums = room(d.sums, 4 * Hp, stack_.cell().keeps_sums())};
 }
 
 template <class T>
@@ -72,6 +73,7 @@ void StackWorkspace<T>::prepare_forward(Layer& layer, Direction& d, const StackW
     std::copy_n(c_state.data(), B * Hp, d.c.data() + initial * Hp);
   }
   d.forward = {.shape = layer_shape,
+               .cell = stack_.cell(),
                .weights = d.offsets.view(weights.values()),
                .input = layer_input(layer, input),
                .masks = masks(d),
@@ -116,6 +118,7 @@ void StackWorkspace<T>::prepare_backward(Layer& layer, Direction& d, const Stack
     return;
   }
   d.backward = {.shape = shape(d, input),
+                .cell = stack_.cell(),
                 .weights = d.forward.weights,
                 .input = layer_input(layer, input),
                 .masks = masks(d),

@@ -39,13 +39,14 @@ void pack_direction(const LstmStack& stack, const LstmStack::Direction& directio
 /// One layer in one direction.
 template <class T>
 struct StackWorkspace<T>::Direction : LstmStack::Direction {
-  size_t part = 0;                                               // of the stack's
-  std::optional<kernels::RecurrentCell> cell;                    // none: the LSTM
-  PackedLayer dropped;                                           // with dropped weights, for one batch
-  Buffer<T> dh_state, dc_state;                                  // [B, Rp], [B, Hp]
-  Buffer<T> h, c;                                                // [T+1, B, Rp], [T+1, B, Hp] of the last forward
-  Buffer<T> gates, masked_h, m, norm_ih, norm_hh, norm_c, rstd;  // LstmCache; gates are RecurrentForward's cache, too
-  Buffer<T> recurrent_mask, zone_h, zone_c;                      // LstmMasks, or the expectations [Rp], [Hp]
+  size_t part = 0;                             // of the stack's
+  std::optional<kernels::RecurrentCell> cell;  // none: the LSTM
+  PackedLayer dropped;                         // with dropped weights, for one batch
+  Buffer<T> dh_state, dc_state;                // [B, Rp], [B, Hp]
+  Buffer<T> h, c;                              // [T+1, B, Rp], [T+1, B, Hp] of the last forward
+  // LstmCache; gates are RecurrentForward's cache, too
+  Buffer<T> gates, masked_h, m, norm_ih, norm_hh, norm_c, rstd, sums;
+  Buffer<T> recurrent_mask, zone_h, zone_c;  // LstmMasks, or the expectations [Rp], [Hp]
   int64_t zone_h_stride = 0, zone_c_stride = 0;
   Buffer<T> weight_mask, dropped_w_hh, d_dropped_w_hh;  // [4H, R], or of as many gates as the cell has
   Buffer<T> dy;                                         // [T, B, Rp] of one of two directions

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "longhand/nn/lstm_stack_parts.h"
+#include "longhand/nn/tape_cell.h"
 
 namespace longhand::nn {
 
@@ -80,6 +81,8 @@ std::vector<Var<T>> StackWorkspace<T>::record_direction(Direction& d, const Stac
       layer.vars.gain_c = leaf(d.offsets.gain_c, 1, H);
       layer.vars.bias_c = leaf(d.offsets.bias_c, 1, H);
     }
+    if (lstm.peepholes) layer.vars.peepholes = leaf(d.offsets.peepholes, 1, 3 * H);
+    layer.vars.variant = tape_variant<T>(stack_.cell());
     if (masks(d).recurrent != nullptr) layer.recurrent_mask = step_constant(tape, d.recurrent_mask, 0, B, R);
     const auto zones = [&](const T* mask, int64_t stride, int64_t columns) {
       std::vector<Var<T>> out;

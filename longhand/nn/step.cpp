@@ -42,8 +42,8 @@ StepWeights::StepWeights(const Network& network) {
     const bool dense = !layers_.empty() || !network.stack().options().one_hot;
     Layer& layer = layers_.emplace_back();
     layer.residual = from.residual;
-    kernels::pack_lstm_step(network.stack().shape(direction, 1, 1, nullptr), at.view(values), dense,
-                            network.weight_type(), layer.lstm, context);
+    kernels::pack_lstm_step(network.stack().shape(direction, 1, 1, nullptr), network.stack().cell(), at.view(values),
+                            dense, network.weight_type(), layer.lstm, context);
     layer.h_0 = padded_copy(at.h_0 < 0 ? nullptr : values + at.h_0, lstm.state());
     layer.c_0 = padded_copy(at.c_0 < 0 ? nullptr : values + at.c_0, lstm.hidden);
     layer.zone_h = padded_constant(lstm.zoneout, lstm.state());

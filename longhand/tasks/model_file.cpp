@@ -24,9 +24,9 @@ std::string second_bias(const std::string& first) {
   return at == std::string::npos || of_gru ? "" : std::string(first).replace(at, 7, "bias_hh");
 }
 
-// What is kept in another type: the matrices of layers and embeddings.
+// What is kept in another type: the matrices of layers and embeddings; but not peepholes, three rows that are added.
 bool is_matrix(const std::string& name, const std::vector<int64_t>& shape) {
-  return shape.size() == 2 && name.find("weight") != std::string::npos;
+  return shape.size() == 2 && name.find("weight") != std::string::npos && name.find("peephole") == std::string::npos;
 }
 
 std::string scale_name(const std::string& name) { return name + ".scale"; }

@@ -81,7 +81,7 @@ void compare(const StepCase& c, const std::string& target) {
   lstm_forward(args, packed, context);
 
   PackedLstmStep step_packed;
-  pack_lstm_step(shape, weights, c.dense, c.type, step_packed, context);
+  pack_lstm_step(shape, {}, weights, c.dense, c.type, step_packed, context);
   const double tolerance = c.type == WeightType::kInt8 ? (c.normalised ? 1e-3 : 2e-6) : 0.0;
   // As single steps, and all at once.
   for (const int64_t together : {int64_t{1}, T}) {
@@ -196,7 +196,7 @@ TEST(LstmStep, FastActivationsHaveTheErrorsThatAreStated) {
       all.w_ih = w.data();
       all.w_hh = w.data();
       PackedLstmStep packed;
-      pack_lstm_step({.steps = 1, .batch = 1, .inputs = 1, .hidden = 1}, all, true, WeightType::kFloat, packed,
+      pack_lstm_step({.steps = 1, .batch = 1, .inputs = 1, .hidden = 1}, {}, all, true, WeightType::kFloat, packed,
                      context);
       Buffer<float> x(padded(1)), h(2 * padded(1)), c(padded(1)), scratch(step_scratch(packed, 1));
       c[0] = c_0;

@@ -20,7 +20,11 @@ int main() {
     const bool sampled = point.hidden == 4 && (on <= 1 || on >= kToggles - 1);
     // Where rows end, and where the last mask is, tells errors in the penalties apart.
     const bool penalised = point.hidden == 5 && on == 2 && point.on(Toggle::kActivationReg);
-    if ((sampled || penalised) && !agrees(point)) return 3;
+    // All functions that activations are drawn from, in each place.
+    const bool activated = point.hidden == 4 && on == 2 &&
+                           (point.on(Toggle::kGateActivation) || point.on(Toggle::kCandidateActivation) ||
+                            point.on(Toggle::kOutputActivation));
+    if ((sampled || penalised || activated) && !agrees(point)) return 3;
   }
   for (const LatticePoint& point : other_cells_lattice(false)) {
     if (point.hidden == 4 && std::popcount(point.toggles) != 2 && !agrees(point)) return 3;

@@ -21,7 +21,10 @@ struct Mutant {
 void PrintTo(const Mutant& mutant, std::ostream* out) { *out << mutant.from << " -> " << mutant.to; }
 
 constexpr const char* kReference = "longhand/kernels/reference_lstm.h";
+constexpr const char* kReferenceCell = "longhand/kernels/reference_cell.h";
 constexpr const char* kFused = "longhand/kernels/lstm_backward.cpp";
+constexpr const char* kFusedCell = "longhand/kernels/lstm_cell_backward-inl.h";
+constexpr const char* kFusedActivation = "longhand/kernels/activation-inl.h";
 constexpr const char* kRecurrentReference = "longhand/kernels/reference_recurrent.h";
 constexpr const char* kRecurrentFused = "longhand/kernels/recurrent_backward.cpp";
 constexpr const char* kWeights = "longhand/kernels/weight_gradients.cpp";
@@ -33,17 +36,39 @@ constexpr const char* kStackLanes = "longhand/nn/lstm_stack_lanes.cpp";
 constexpr const char* kStackTape = "longhand/nn/lstm_stack_tape.cpp";
 
 constexpr Mutant kMutants[] = {
-    {"None", kReference, "sigmoid", "sigmoid"},
+    {"None", kReference, "normalise", "normalise"},
     // The textbook backward pass.
     {"ReferenceLaterStepsLost20", kReference, "dh[row * Rp + j] + dh_carry[j]", "dh[row * Rp + j]"},
     {"ReferenceOutputLost20", kReference, "dh[row * Rp + j] + dh_carry[j]", "dh_carry[j]"},
-    {"ReferenceCellByOutput21", kReference, "dm[k] * o * (T(1) - tanh_s * tanh_s)", "dm[k] * o * (T(1) - tanh_s)"},
+    {"ReferenceCellByOutput21", kReferenceCell, "s, y, dm * unit.gate[3]", "s, y, dm"},
     {"ReferenceCellLaterLost21", kReference, "ds[k] + (T(1) - z) * dc_carry[k]", "ds[k]"},
-    {"ReferenceForgetOnTheWay21", kReference, "f * dc_now[k] + z", "dc_now[k] + z"},
-    {"ReferenceInputGate22", kReference, "dc_now[k] * g * i * (T(1) - i)", "dc_now[k] * g * i"},
-    {"ReferenceForgetGate23", kReference, "dc_now[k] * c_prev[k] * f * (T(1) - f)", "dc_now[k] * f * (T(1) - f)"},
-    {"ReferenceCandidate24", kReference, "dc_now[k] * i * (T(1) - g * g)", "dc_now[k] * i * (T(1) - g)"},
-    {"ReferenceOutputGate25", kReference, "dm[k] * tanh_s * o * (T(1) - o)", "dm[k] * tanh_s * o * o"},
+    {"ReferenceForgetOnTheWay21", kReferenceCell, "f * dc + (p.i", "dc + (p.i"},
+    {"ReferenceInputGate22", kReferenceCell, ": dc * g);", ": dc);"},
+    {"ReferenceForgetGate23", kReferenceCell, "unit, 1, dc * c_prev)", "unit, 1, dc)"},
+    {"ReferenceCandidate24", kReferenceCell, "unit, 2, dc * i)", "unit, 2, dc)"},
+    {"ReferenceOutputGate25", kReferenceCell, "unit, 3, dm * y)", "unit, 3, dm)"},
+    {"ReferenceSigmoid78", kReferenceCell, "return dy * y * (T(1) - y);", "return dy * y;"},
+    {"ReferenceTanh78", kReferenceCell, "return dy * (T(1) - y * y);", "return dy * (T(1) - y);"},
+    {"ReferenceRelu78", kReferenceCell, "return x > T(0) ? dy : T(0);", "return dy;"},
+    {"ReferenceAffine78", kReferenceCell, "return dy * alpha;", "return dy;"},
+    {"ReferenceLeakyRelu78", kReferenceCell, "x > T(0) ? dy : dy * alpha;", "x > T(0) ? dy : T(0);"},
+    {"ReferenceThresholdedRelu78", kReferenceCell, "return x < alpha ? T(0) : dy;", "return x < T(0) ? T(0) : dy;"},
+    {"ReferenceScaledTanh78", kReferenceCell, "dy * alpha * beta * (T(1)", "dy * alpha * (T(1)"},
+    {"ReferenceHardSigmoid78", kReferenceCell, "return y > T(0) && y < T(1) ? dy * alpha : T(0);",
+     "return y > T(0) ? dy * alpha : T(0);"},
+    {"ReferenceElu78", kReferenceCell, "dy * (y + alpha)", "dy * y"},
+    {"ReferenceSoftsign78", kReferenceCell, "dy / ((T(1) + std::abs(x)) * (T(1) + std::abs(x)))",
+     "dy / (T(1) + std::abs(x))"},
+    {"ReferenceSoftplus78", kReferenceCell, "return dy * sigmoid(x);", "return dy * y;"},
+    {"ReferencePeepholesOnTheWay80", kReferenceCell, "(p.i * d.da_i + p.f * d.da_f)", "p.i * d.da_i"},
+    {"ReferencePeepholeOfTheOutput80", kReferenceCell, "dc + p.o * da_o", "dc"},
+    {"ReferencePeepholes80", kReferenceCell, "da_o * clip(cell.cell_clip, before_clip)", "da_o * c_prev"},
+    {"ReferencePeepholesLost80", kReference, "gradients.peepholes[H + k] += d.dp.f;", ""},
+    {"ReferenceCoupled81", kReferenceCell, "dc * (g - c_prev)", "dc * g"},
+    {"ReferenceCoupledForgetGate81", kReferenceCell, "cell.coupled ? T(0) : gate_backward", "gate_backward"},
+    {"ReferenceGateClip82", kReferenceCell, "return clip_backward(cell.gate_clip, unit.a[k], d);", "return d;"},
+    {"ReferenceCellClip83", kReferenceCell, "clip_backward(cell.cell_clip, before_clip, dc + p.o * da_o)",
+     "dc + p.o * da_o"},
     {"ReferenceInput26", kReference, "dx[j] += Round::of(w[k * n + j]) * d", "dx[j] -= Round::of(w[k * n + j]) * d"},
     {"ReferenceWeights27and28", kReference, "dw[k * n + j] += d * Round::of(x[j])",
      "dw[k * n + j] = d * Round::of(x[j])"},
@@ -58,7 +83,7 @@ constexpr Mutant kMutants[] = {
     {"ReferenceZoneoutTaken36", kReference, "(T(1) - z) * arriving", "arriving"},
     {"ReferenceZoneoutKept36", kReference, "dh_carry[j] = z * arriving", "dh_carry[j] = T(0)"},
     {"ReferenceZoneoutCellTaken37", kReference, "(T(1) - z) * dc_carry[k]", "dc_carry[k]"},
-    {"ReferenceZoneoutCellKept37", kReference, "f * dc_now[k] + z * dc_carry[k]", "f * dc_now[k]"},
+    {"ReferenceZoneoutCellKept37", kReference, "d.dc_prev + z * dc_carry[k]", "d.dc_prev"},
     {"ReferenceNormMean39", kReference, "gain[k] * dy[at] - mean - n[at]", "gain[k] * dy[at] - n[at]"},
     {"ReferenceNormMeanN39", kReference, "- mean - n[at] * mean_n", "- mean"},
     {"ReferenceGain40", kReference, "dgain[k] += dy[at] * n[at]", "dgain[k] += dy[at]"},
@@ -68,13 +93,41 @@ constexpr Mutant kMutants[] = {
     {"FusedLaterStepsLost20", kFused, "hn::Add(hn::Load(d, above + j), hn::Load(d, later + j))",
      "hn::Load(d, above + j)"},
     {"FusedOutputLost20", kFused, "hn::Add(hn::Load(d, above + j), hn::Load(d, later + j))", "hn::Load(d, later + j)"},
-    {"FusedCellByOutput21", kFused, "hn::NegMulAdd(tanh_s, tanh_s, one)", "hn::Sub(one, tanh_s)"},
-    {"FusedCellLaterLost21", kFused, "hn::Add(ds, dc)", "ds"},
-    {"FusedForgetOnTheWay21", kFused, "return dc_f;", "return dc_now;"},
-    {"FusedInputGate22", kFused, "hn::Mul(hn::Mul(dc_i, g), hn::Sub(one, i))", "hn::Mul(dc_i, g)"},
-    {"FusedForgetGate23", kFused, "hn::Mul(dc_f, hn::Load(d, row.c_prev + u))", "dc_f"},
-    {"FusedCandidate24", kFused, "hn::NegMulAdd(g, g, one)", "hn::MulAdd(g, g, one)"},
-    {"FusedOutputGate25", kFused, "hn::Mul(dm_o, tanh_s), hn::Sub(one, o)", "hn::Mul(dm_o, tanh_s), o"},
+    {"FusedCellByOutput21", kFusedCell, "hn::NegMulAdd(tanh_s, tanh_s, one)", "hn::Sub(one, tanh_s)"},
+    {"FusedCellLaterLost21", kFusedCell, "hn::Add(ds, dc)", "ds"},
+    {"FusedForgetOnTheWay21", kFusedCell, "return dc_f;", "return dc_now;"},
+    {"FusedInputGate22", kFusedCell, "hn::Mul(hn::Mul(dc_i, g), hn::Sub(one, i))", "hn::Mul(dc_i, g)"},
+    {"FusedForgetGate23", kFusedCell, "hn::Mul(dc_f, hn::Load(d, row.c_prev + u))", "dc_f"},
+    {"FusedCandidate24", kFusedCell, "hn::NegMulAdd(g, g, one)", "hn::MulAdd(g, g, one)"},
+    {"FusedOutputGate25", kFusedCell, "hn::Mul(dm_o, tanh_s), hn::Sub(one, o)", "hn::Mul(dm_o, tanh_s), o"},
+    {"FusedSigmoid78", kFusedActivation, "hn::Mul(hn::Mul(dy, y), hn::Sub(one, y))", "hn::Mul(dy, y)"},
+    {"FusedTanh78", kFusedActivation, "hn::Mul(dy, hn::NegMulAdd(y, y, one))", "hn::Mul(dy, hn::Sub(one, y))"},
+    {"FusedRelu78", kFusedActivation, "return hn::IfThenElseZero(hn::Gt(x, zero), dy);", "return dy;"},
+    {"FusedAffine78", kFusedActivation, "return hn::Mul(dy, alpha);", "return dy;"},
+    {"FusedLeakyRelu78", kFusedActivation, "hn::IfThenElse(hn::Gt(x, zero), dy, hn::Mul(dy, alpha))",
+     "hn::IfThenElseZero(hn::Gt(x, zero), dy)"},
+    {"FusedThresholdedRelu78", kFusedActivation, "hn::IfThenZeroElse(hn::Lt(x, alpha), dy)",
+     "hn::IfThenZeroElse(hn::Lt(x, zero), dy)"},
+    {"FusedScaledTanh78", kFusedActivation, "hn::Mul(dy, hn::Mul(alpha, beta))", "hn::Mul(dy, alpha)"},
+    {"FusedHardSigmoid78", kFusedActivation, "hn::And(hn::Gt(y, zero), hn::Lt(y, one))", "hn::Gt(y, zero)"},
+    {"FusedElu78", kFusedActivation, "hn::Mul(dy, hn::Add(y, alpha))", "hn::Mul(dy, y)"},
+    {"FusedSoftsign78", kFusedActivation, "hn::Div(dy, hn::Mul(denominator, denominator))", "hn::Div(dy, denominator)"},
+    {"FusedSoftplus78", kFusedActivation, "hn::Mul(dy, sigmoid(x))", "hn::Mul(dy, y)"},
+    {"FusedVariantOutputGate25", kFusedCell, "gate(row, 3, u, Hp, o, hn::Mul(dm, y))", "gate(row, 3, u, Hp, o, dm)"},
+    {"FusedVariantForgetGate23", kFusedCell, "gate(row, 1, u, Hp, f, hn::Mul(dc_now, c_prev))",
+     "gate(row, 1, u, Hp, f, dc_now)"},
+    {"FusedPeepholeOfF80", kFusedCell, "hn::MulAdd(hn::Load(d, peepholes + Hp + u), da_f, dc_f)", "dc_f"},
+    {"FusedPeepholeOfI80", kFusedCell, "hn::MulAdd(hn::Load(d, peepholes + u), da_i, by_f)", "by_f"},
+    {"FusedPeepholeOfO80", kFusedCell, "dc_now = hn::MulAdd(hn::Load(d, peepholes + 2 * Hp + u), da_o, dc_now);", ""},
+    {"FusedPeepholeWeights80", kFusedCell, "hn::Mul(da_o, clipped(c))", "hn::Mul(da_o, c_prev)"},
+    {"FusedPeepholesLost80", kFused,
+     "add_sum(pass.d_peepholes, nullptr, 3, H, rows, args.gradients.peepholes, context);", ""},
+    {"FusedCoupled81", kFusedCell, "options.coupled ? hn::Sub(g, c_prev) : g", "g"},
+    {"FusedCoupledForgetGate81", kFusedCell, "options.coupled ? hn::Zero(d) : gate", "gate"},
+    {"FusedGateClip82", kFusedCell, "hn::Gt(hn::Abs(x), most), activation_backward",
+     "hn::Gt(x, most), activation_backward"},
+    {"FusedCellClip83", kFusedCell,
+     "hn::IfThenZeroElse(hn::Gt(hn::Abs(c), hn::Set(d, static_cast<float>(options.cell_clip))), dc_now)", "dc_now"},
     {"FusedInput26", kFused, "input_gradient_of(args, packed, d_ih)",
      "input_gradient_of(args, packed, args.cache.gates)"},
     {"FusedInputOfBothDirections26", kWeights, ".accumulate = args.add_to_dx", ".accumulate = false"},
@@ -97,8 +150,8 @@ constexpr Mutant kMutants[] = {
     {"FusedZoneoutTaken36", kFused, "hn::Store(hn::Mul(hn::Sub(hn::Set(d, 1.0F), z), dh), d, dh_now + j)",
      "hn::Store(dh, d, dh_now + j)"},
     {"FusedZoneoutKept36", kFused, "masks.zone_h != nullptr && j < Rp", "false && j < Rp"},
-    {"FusedZoneoutCellTaken37", kFused, "hn::MulAdd(hn::Sub(hn::Set(d, 1.0F), z), dc, ds)", "hn::Add(dc, ds)"},
-    {"FusedZoneoutCellKept37", kFused, "hn::MulAdd(z, dc, dc_prev)", "dc_prev"},
+    {"FusedZoneoutCellTaken37", kFusedCell, "hn::MulAdd(hn::Sub(hn::Set(d, 1.0F), z), dc, ds)", "hn::Add(dc, ds)"},
+    {"FusedZoneoutCellKept37", kFusedCell, "hn::MulAdd(z, dc, dc_prev)", "dc_prev"},
     {"FusedNormMean39", kNorm, "hn::Sub(dn, mean)", "dn"},
     {"FusedNormMeanN39", kNorm, "hn::NegMulAdd(hn::Load(d, n + k + u), mean_n, hn::Sub(dn, mean))",
      "hn::Sub(dn, mean)"},
@@ -186,9 +239,7 @@ TEST_P(Mutation, IsFoundByTheSelfTest) {
 
   // Sources that contain what was changed, and all that they define: the library's own are then never taken.
   const bool header = copy.extension() == ".h";
-  const std::string users = mutant.file == std::string(kNorm) ? "longhand/kernels/lstm_backward.cpp"
-                            : header                          ? kStackCells
-                                                              : mutant.file;
+  const std::string users = copy.string().ends_with("-inl.h") ? kFused : header ? kStackCells : mutant.file;
   const std::string unit = header ? LONGHAND_SOURCE_DIR "/" + users : copy.string();
   const std::string program = folder / "mutant";
   const std::string command =

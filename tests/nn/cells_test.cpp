@@ -332,6 +332,13 @@ TEST_P(OtherCells, RefuseWhatBelongsToTheLstm) {
   refused({.cell = cell, .dropout_recurrent = 0.1}, "dropout-recurrent");
   refused({.cell = cell, .zoneout = 0.1}, "zoneout");
   refused({.cell = cell, .zoneout_cell = 0.1}, "zoneout-cell");
+  refused({.cell = cell, .peepholes = true}, "peepholes");
+  refused({.cell = cell, .coupled_gates = true}, "coupled-gates");
+  refused({.cell = cell, .gate_clip = 1.0}, "gate-clip");
+  refused({.cell = cell, .cell_clip = 1.0}, "cell-clip");
+  refused({.cell = cell, .gate_activation = "tanh"}, "gate-activation");
+  refused({.cell = cell, .candidate_activation = "relu"}, "candidate-activation");
+  refused({.cell = cell, .output_activation = "relu"}, "output-activation");
   for (const LstmOptions& lstm : option_sets(cell)) EXPECT_NO_THROW(lstm.check());
 }
 

@@ -255,6 +255,31 @@ TEST(LanguageModel, FileRoundTripsWithTiedWeights) {
   }
 }
 
+TEST(LanguageModel, FileRoundTripsWithVariantsOfTheCell) {
+  const TemporaryFolder folder;
+  Model m({.lstm = {.hidden = 5,
+                    .peepholes = true,
+                    .coupled_gates = true,
+                    .gate_clip = 3.5,
+                    .cell_clip = 0.25,
+                    .gate_activation = "hard-sigmoid:0.16666666666666666:0.5",
+                    .output_activation = "relu"}});
+  for (float& v : m.model.parameters().values()) v += 0.125F;  // peepholes begin at zero
+  m.model.parameters_changed();
+  m.model.save(folder / "model.safetensors", m.model.parameters().values());
+  const auto loaded = LanguageModel::load(folder.string());
+  EXPECT_EQ(loaded->options().lstm.lstm_cell(), m.model.options().lstm.lstm_cell());
+  EXPECT_EQ(logits_after(*loaded, m.corpus), logits_after(m.model, m.corpus));
+  const auto tensors = io::Safetensors::read(folder / "model.safetensors").tensors();
+  EXPECT_EQ(tensors.at("lstm.weight_peephole_l0").shape, (std::vector<int64_t>{3, 5}));
+  Tampered tampered(folder / "model.safetensors");
+  tampered.set_option("gate-activation", "hard-sigmoid:1e99");
+  EXPECT_NE(tampered.error(folder / "bad").find("`gate-activation`"), std::string::npos);
+  Tampered without(folder / "model.safetensors");
+  without.set_option("peepholes", false);
+  EXPECT_NE(without.error(folder / "bad").find("weight_peephole"), std::string::npos);
+}
+
 TEST(LanguageModel, RefusesWhatNeedsAnEmbeddingWithoutOne) {
   for (const auto& [options, name] :
        {std::pair(LanguageModelOptions{.lstm = {}, .embed = 0, .tie_weights = true}, "`tie-weights`"),
