@@ -272,6 +272,7 @@ std::vector<EquationResult> check_derivatives() {
   check_options(checker);
   check_around_layers(checker);
   check_other_cells(checker);
+  check_cell_variants(checker);
   return checker.results;
 }
 

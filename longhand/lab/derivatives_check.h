@@ -143,5 +143,7 @@ void check_options(Checker& checker);
 void check_around_layers(Checker& checker);
 /// (63) to (76), in derivatives_cells.cpp.
 void check_other_cells(Checker& checker);
+/// (77) to (83) but for (79), in derivatives_variants.cpp.
+void check_cell_variants(Checker& checker);
 
 }  // namespace longhand::lab
