@@ -183,6 +183,10 @@ std::vector<NamedOptions> option_sets() {
   add("zoneout 0.1", [](O& o) { o.zoneout = 0.1; });
   add("zoneout-cell 0.1", [](O& o) { o.zoneout_cell = 0.1; });
   add("layer-norm", [](O& o) { o.layer_norm = true; });
+  add("peepholes", [](O& o) { o.peepholes = true; });
+  add("coupled-gates", [](O& o) { o.coupled_gates = true; });
+  add("gate-clip and cell-clip", [](O& o) { o.gate_clip = 5.0, o.cell_clip = 5.0; });
+  add("hard-sigmoid", [](O& o) { o.gate_activation = "hard-sigmoid"; });
   add("train-initial-state", [](O& o) { o.train_initial_state = true; });
   add("all regularisers",
       [](O& o) { o.dropout = o.dropout_recurrent = 0.3, o.weight_drop = 0.5, o.zoneout = o.zoneout_cell = 0.1; });
