@@ -17,8 +17,20 @@ namespace {
 using Options = std::vector<std::pair<std::string, std::string>>;
 
 // What layers must share to compute the same; regularisers are the user's.
-const std::vector<std::string> kLayerOptions = {
-    "cell", "hidden", "layers", "proj", "layer-norm", "residual", "train-initial-state"};
+const std::vector<std::string> kLayerOptions = {"cell",
+                                                "hidden",
+                                                "layers",
+                                                "proj",
+                                                "layer-norm",
+                                                "residual",
+                                                "train-initial-state",
+                                                "peepholes",
+                                                "coupled-gates",
+                                                "gate-clip",
+                                                "cell-clip",
+                                                "gate-activation",
+                                                "candidate-activation",
+                                                "output-activation"};
 
 template <class ModelOptions>
 void share(ModelOptions options, const std::vector<std::string>& names, Options& out) {
@@ -76,8 +88,17 @@ void check_language_model(const StartingModel& from, const char* option) {
   }
   if (!from.of_characters()) return;
   // The character LSTM of words has none of these.
-  for (const auto& [name, plain] :
-       Options{{"cell", "lstm"}, {"proj", "0"}, {"layer-norm", "false"}, {"train-initial-state", "false"}}) {
+  for (const auto& [name, plain] : Options{{"cell", "lstm"},
+                                           {"proj", "0"},
+                                           {"layer-norm", "false"},
+                                           {"train-initial-state", "false"},
+                                           {"peepholes", "false"},
+                                           {"coupled-gates", "false"},
+                                           {"gate-clip", "0"},
+                                           {"cell-clip", "0"},
+                                           {"gate-activation", "sigmoid"},
+                                           {"candidate-activation", "tanh"},
+                                           {"output-activation", "tanh"}}) {
     if (const std::string& found = value_of(from.shared, name); found != plain) {
       throw usage_error(fmt::format("`{}`: the LSTM over the characters of a word has `{}` {}, and {} has {}", option,
                                     name, plain, from.path, found),

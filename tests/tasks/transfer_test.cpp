@@ -89,6 +89,7 @@ std::vector<nn::LstmOptions> kinds_of_layers() {
   return {{.hidden = 7},
           {.hidden = 5, .layers = 3},
           {.hidden = 9, .layers = 2, .proj = 4, .layer_norm = true, .residual = true, .train_initial_state = true},
+          {.hidden = 6, .layers = 2, .peepholes = true, .cell_clip = 0.4, .gate_activation = "hard-sigmoid"},
           {.cell = "gru", .hidden = 6, .layers = 2, .train_initial_state = true},
           {.cell = "rnn-relu", .hidden = 6, .layers = 2, .residual = true}};
 }
