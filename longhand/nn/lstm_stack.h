@@ -221,8 +221,8 @@ class StackWorkspace {
   /// batch, 1 / N times this is what activation regularisation adds to the mean loss.
   double penalty(const StackInput<T>& input) const;
 
-  /// What the last forward, which was for gradients (or of a kernel's engine for training), computed in part `part` (by
-  /// layer and direction); good until the next forward or backward.
+  /// What the last forward computed in part `part` (by layer and direction); good until the next forward or backward.
+  /// It was for gradients, or for training by an engine other than the tape.
   StackActivations<T> activations(size_t part, const StackInput<T>& input) const;
 
   /// Gradients of the states of `batch` rows, in the order of StackState::arrays; see StackGradient.
