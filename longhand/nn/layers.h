@@ -2,6 +2,7 @@
 // and the tape's.
 #pragma once
 
+#include "longhand/base/arena.h"
 #include "longhand/kernels/embedding.h"
 #include "longhand/kernels/softmax.h"
 #include "longhand/nn/engine.h"
