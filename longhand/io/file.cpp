@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "longhand/base/error.h"
+#include "longhand/io/byte_stream.h"
 
 namespace longhand::io {
 namespace {
@@ -24,25 +25,9 @@ struct Descriptor {
   }
 };
 
-// Every byte, in as many calls as it takes. False with errno set where one fails.
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return true;
-}
-
 constexpr std::string_view kTemporary = ".tmp-";  // and the process
 
 constexpr size_t kMaxOfAStream = size_t{1} << 31;
-
-bool is_null(const struct stat& status) {
-  struct stat null {};
-  return ::stat("/dev/null", &null) == 0 && null.st_rdev == status.st_rdev;
-}
 
 std::string folder_of(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path().string();
@@ -67,42 +52,32 @@ bool is_folder(const std::string& path) {
 }
 
 std::string read_file(const std::string& path) {
-  const bool standard_input = path == "-";
-  const std::string name = standard_input ? "standard input" : path;
-  const auto cannot_read = [&](const std::string& remedy) {
-    return input_error(name + ": cannot be read: " + reason(),
-                       standard_input ? "name a file, or send data through a pipe" : remedy);
-  };
-  if (!standard_input && is_folder(path)) {
-    throw input_error(path + ": expected a file, found a folder", "name the file inside it");
-  }
-  const Descriptor file{standard_input ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) {
-    throw cannot_read(errno == ENOENT ? "check the name; relative names start at the current folder"
-                                      : "check its permissions");
-  }
+  InputStream file(path);
   std::string contents;
-  struct stat status {};
-  if (::fstat(file.fd, &status) != 0) throw cannot_read("check the disk");
-  // A pipe, a terminal, or nothing at all; other devices have no end.
-  const bool regular = S_ISREG(status.st_mode);
-  const bool stream = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ||
-                      (S_ISCHR(status.st_mode) && (::isatty(file.fd) == 1 || is_null(status)));
-  if (!regular && !stream) {
-    throw input_error(name + ": expected a file or a pipe, found a folder or a device", "name a file");
-  }
-  if (regular && status.st_size > 0) contents.reserve(static_cast<size_t>(status.st_size));
+  if (file.size()) contents.reserve(*file.size());
   char chunk[1 << 16];
   for (;;) {
-    const ssize_t got = ::read(file.fd, chunk, sizeof(chunk));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw cannot_read("check the disk, and try again");
+    const size_t got = file.read_some(chunk);
     if (got == 0) return contents;
-    if (!regular && contents.size() > kMaxOfAStream) {
-      throw input_error(name + ": expected at most 2 GiB from a stream, found more", "write it to a file first");
+    if (!file.size() && contents.size() > kMaxOfAStream) {
+      throw input_error(file.name() + ": expected at most 2 GiB from a stream, found more", "write it to a file first");
     }
-    contents.append(chunk, static_cast<size_t>(got));
+    contents.append(chunk, got);
   }
+}
+
+bool write_all(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+std::string temporary_beside(const std::string& path) {
+  return path + std::string(kTemporary) + std::to_string(::getpid());
 }
 
 bool is_temporary(std::string_view name) {
@@ -112,7 +87,7 @@ bool is_temporary(std::string_view name) {
 }
 
 void write_file(const std::string& path, std::span<const std::string_view> chunks) {
-  const std::string temporary = path + std::string(kTemporary) + std::to_string(::getpid());
+  const std::string temporary = temporary_beside(path);
   {
     const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644)};
     if (file.fd < 0) throw cannot_write(path, reason());

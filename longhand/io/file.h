@@ -18,8 +18,11 @@ std::string read_file(const std::string& path);
 /// no permission), and then leaves no temporary file. A process that is killed may leave one.
 void write_file(const std::string& path, std::span<const std::string_view> chunks);
 void write_file(const std::string& path, std::string_view contents);
-/// Whether a name is that of such a temporary file.
+/// The name of such a temporary file of this process, and whether a name is one.
+std::string temporary_beside(const std::string& path);
 bool is_temporary(std::string_view name);
+/// Writes every byte to a file descriptor. False, with errno set, where that fails.
+bool write_all(int file, std::string_view bytes);
 
 /// Makes a folder and those above it. Throws an input error where that fails or a file is in the way.
 void make_folder(const std::string& path);
