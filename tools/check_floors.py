@@ -13,7 +13,7 @@ FLOORS = {
     "kernels": 1, "autograd": 1, "data": 1, "io": 1,
     "nn": 2, "fetch": 2, "distributed": 2,
     "baselines": 3,
-    "tasks": 4,
+    "tasks": 4, "convert": 4,
     "train": 5,
     "runs": 6, "serve": 6,
     "face": 7,  # the headers and sources in longhand/ itself: what programs use
