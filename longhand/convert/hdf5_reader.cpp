@@ -14,10 +14,14 @@
 namespace longhand::convert {
 namespace {
 
-constexpr int kDeepestGroup5 = 64;
+constexpr int kDeepestHdf5Group = 64;
 constexpr size_t kMostNames = 100'000;  // of one group or object
-constexpr uint64_t kMostTimesLarger5 = 64;
-constexpr uint64_t kAlwaysAllowed5 = 16U << 20;
+constexpr uint64_t kLargestRatioOfHdf5 = 64;
+constexpr uint64_t kAlwaysAllowedInHdf5 = 16U << 20;
+
+constexpr const char* kUseAnother =
+    "it is truncated, altered, or written for a newer library; use an intact copy, or write it with h5py's default "
+    "libver";
 
 // An identifier of the library's, closed by the function for its kind.
 class Handle {
@@ -124,14 +128,14 @@ struct Source {
 class Hdf5Sender {
  public:
   Hdf5Sender(size_t file_size, const std::string& name, MessageWriter& out)
-      : name_(name), out_(out), bytes_left_(kMostTimesLarger5 * file_size + kAlwaysAllowed5) {}
+      : name_(name), out_(out), bytes_left_(kLargestRatioOfHdf5 * file_size + kAlwaysAllowedInHdf5) {}
 
   void send_group(hid_t group, const std::string& name, const std::string& path, int depth);
 
  private:
   [[noreturn]] void fail(const std::string& path, const std::string& problem) const {
     throw input_error(fmt::format("{}: {}: {}", name_, visible(std::string_view(path).substr(0, 200)), problem),
-                      "the file is truncated or altered; use an intact copy");
+                      kUseAnother);
   }
   void spend(uint64_t bytes, const std::string& path);
 
@@ -166,7 +170,7 @@ class Hdf5Sender {
 void Hdf5Sender::spend(uint64_t bytes, const std::string& path) {
   if (bytes > bytes_left_) {
     throw input_error(fmt::format("{}: {}: its arrays are together more than {} times larger than the file", name_,
-                                  visible(std::string_view(path).substr(0, 200)), kMostTimesLarger5),
+                                  visible(std::string_view(path).substr(0, 200)), kLargestRatioOfHdf5),
                       "the file is altered; if the arrays are really this large, save them without compression");
   }
   bytes_left_ -= bytes;
@@ -322,7 +326,7 @@ void Hdf5Sender::send_child(hid_t group, const std::string& name, const std::str
 
 void Hdf5Sender::send_group(hid_t group, const std::string& name, const std::string& path, int depth) {
   H5O_info_t info;
-  if (depth > kDeepestGroup5) fail(path, fmt::format("its groups are nested more than {} deep", kDeepestGroup5));
+  if (depth > kDeepestHdf5Group) fail(path, fmt::format("its groups are nested more than {} deep", kDeepestHdf5Group));
   if (H5Oget_info(group, &info) < 0) fail(path, "the group cannot be read");
   if (!groups_.emplace(info.fileno, info.addr).second) fail(path, "the group is reached a second time, as in a cycle");
   send_header(Hdf5Code::kGroup, name);
@@ -352,7 +356,7 @@ void send_hdf5(std::string_view bytes, const std::string& name, MessageWriter& o
   const Handle file(ready ? H5Fopen("image", H5F_ACC_RDONLY, access.id()) : -1, H5Fclose);
   const Handle root(file.good() ? H5Gopen2(file.id(), "/", H5P_DEFAULT) : -1, H5Gclose);
   if (!root.good()) {
-    throw input_error(name + ": not a valid HDF5 file", "it is truncated or altered; use an intact copy");
+    throw input_error(name + ": not an HDF5 file that the library can open", kUseAnother);
   }
   Hdf5Sender(bytes.size(), name, out).send_group(root.id(), "/", "/", 0);
 }

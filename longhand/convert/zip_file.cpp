@@ -11,8 +11,8 @@
 namespace longhand::convert {
 namespace {
 
-constexpr uint64_t kMostTimesLarger = 64;       // numbers of trained models hardly become smaller
-constexpr uint64_t kAlwaysAllowed = 16U << 20;  // arrays of zeros become a thousand times smaller
+constexpr uint64_t kLargestRatioOfZip = 64;          // numbers of trained models hardly become smaller
+constexpr uint64_t kAlwaysAllowedInZip = 16U << 20;  // arrays of zeros become a thousand times smaller
 constexpr zip_int64_t kMostEntries = 100'000;
 
 Error bad_zip(const std::string& name, const std::string& problem) {
@@ -64,7 +64,7 @@ ZipFile::ZipFile(std::string name, std::string bytes) : name_(std::move(name)), 
   archive_ = std::make_unique<Archive>(zip);
   const zip_int64_t count = zip_get_num_entries(zip, 0);
   if (count > kMostEntries) throw bad_zip(name_, fmt::format("it has {} entries", count));
-  const uint64_t limit = kMostTimesLarger * bytes_.size() + kAlwaysAllowed;
+  const uint64_t limit = kLargestRatioOfZip * bytes_.size() + kAlwaysAllowedInZip;
   uint64_t total = 0;
   for (zip_int64_t i = 0; i < count; ++i) {
     zip_stat_t stat;

@@ -9,17 +9,23 @@
 
 namespace longhand::testing {
 
-/// Makes a file in memory and fills it by `fill(file)`.
+/// Makes a file in memory, as small as the format allows, and fills it by `fill(file)`.
 template <class Fill>
 std::string hdf5_bytes(const Fill& fill) {
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fapl_core(access, 1 << 12, 0);
-  const hid_t file = H5Fcreate("made", H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  H5Pset_meta_block_size(access, 0);
+  H5Pset_small_data_block_size(access, 0);
+  const hid_t layout = H5Pcreate(H5P_FILE_CREATE);
+  H5Pset_sym_k(layout, 2, 2);
+  H5Pset_istore_k(layout, 2);
+  const hid_t file = H5Fcreate("made", H5F_ACC_TRUNC, layout, access);
   fill(file);
   H5Fflush(file, H5F_SCOPE_GLOBAL);
   std::string out(static_cast<size_t>(H5Fget_file_image(file, nullptr, 0)), '\0');
   H5Fget_file_image(file, out.data(), out.size());
   H5Fclose(file);
+  H5Pclose(layout);
   H5Pclose(access);
   return out;
 }
@@ -116,7 +122,7 @@ inline std::string cyclic_hdf5() {
 inline std::string huge_hdf5(int64_t count) {
   return hdf5_bytes([&](hid_t file) {
     const hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
-    const hsize_t chunk = 1024;
+    const hsize_t chunk = 16;
     H5Pset_chunk(plan, 1, &chunk);
     write_hdf5(file, "huge", H5T_NATIVE_FLOAT, H5T_NATIVE_FLOAT, {static_cast<hsize_t>(count)}, nullptr, plan);
     H5Pclose(plan);
