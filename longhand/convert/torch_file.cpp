@@ -78,7 +78,8 @@ TorchFile TorchFile::parse(std::string name, std::string bytes) {
 
 void TorchFile::parse_zip() {
   for (const auto& [entry, size] : zip_->entries()) {
-    const bool is_pickle = entry == kPickleEntry || entry.ends_with("/" + std::string(kPickleEntry));
+    const bool is_pickle = entry.ends_with(kPickleEntry) && (entry.size() == kPickleEntry.size() ||
+                                                             entry[entry.size() - kPickleEntry.size() - 1] == '/');
     if (!is_pickle || std::count(entry.begin(), entry.end(), '/') > 1) continue;
     if (bytes_) throw bad_torch(name_, "it has two pickles");
     folder_ = entry.substr(0, entry.size() - kPickleEntry.size());

@@ -22,8 +22,10 @@ std::string bytes_of(T value) {
 // Opcodes of Python's pickle, protocol 2.
 namespace pickle {
 
-inline std::string text(const std::string& t) { return "X" + bytes_of(static_cast<uint32_t>(t.size())) + t; }
-inline std::string integer(int32_t n) { return "J" + bytes_of(n); }
+inline std::string text(const std::string& t) {
+  return std::string("X").append(bytes_of(static_cast<uint32_t>(t.size()))).append(t);
+}
+inline std::string integer(int32_t n) { return std::string("J").append(bytes_of(n)); }
 inline std::string global(const std::string& module, const std::string& name) {
   return "c" + module + "\n" + name + "\n";
 }

@@ -92,7 +92,7 @@ TEST(Torch, FindsTheStateDictAndRemovesPrefixes) {
   const auto nested = [&](const std::string& name) {
     return torch_zip(pk::dict({{"epoch", pk::integer(3)},
                                {"optimizer", pk::dict({{"state", slot}})},
-                               {"loss", "G" + std::string("\x3f\xf0\0\0\0\0\0\0", 8)},
+                               {"loss", std::string("G\x3f\xf0\0\0\0\0\0\0", 9)},
                                {name, inner}}),
                      {{"0", kSix}});
   };
