@@ -12,7 +12,7 @@ FLOORS = {
     "base": 0,
     "kernels": 1, "autograd": 1, "data": 1, "io": 1,
     "nn": 2, "fetch": 2, "distributed": 2,
-    "baselines": 3,
+    "baselines": 3, "graph": 3,
     "tasks": 4, "convert": 4,
     "train": 5,
     "runs": 6, "serve": 6,

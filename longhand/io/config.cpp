@@ -1,7 +1,6 @@
 #include "longhand/io/config.h"
 
 #include <fmt/core.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/json_depth.h"
 #include "longhand/io/file.h"
+#include "longhand/io/toml_text.h"
 
 namespace longhand::io {
 namespace {
@@ -40,55 +40,11 @@ std::string toml_value(const Option& option) {
   return text;
 }
 
-// The line in which values, or the parts of a dotted key, are nested deeper than any recipe has them; 0 if there is
-// none. The parser and what it returns take stack for every level.
-int64_t line_nested_too_deep(std::string_view text) {
-  constexpr int kDeepest = 16;
-  int64_t line = 1;
-  int depth = 0, dots = 0;
-  for (size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
-    if (c == '"' || c == '\'') {  // a text, of one line or between three quotes
-      const bool three = text.substr(at).starts_with(std::string(3, c));
-      for (at += three ? 3 : 1; at < text.size(); ++at) {
-        if (text[at] == '\n') {
-          if (!three) break;
-          ++line;
-        }
-        if (text[at] == '\\' && c == '"') {
-          ++at;
-        } else if (text[at] == c && (!three || text.substr(at).starts_with(std::string(3, c)))) {
-          at += three ? 2 : 0;
-          break;
-        }
-      }
-      if (at < text.size() && text[at] == '\n') --at;
-      continue;
-    }
-    if (c == '#') at = std::min(text.find('\n', at), text.size()) - 1;
-    if (c == '\n') ++line;
-    if (c == '[' || c == '{') ++depth;
-    if (c == ']' || c == '}') --depth;
-    dots = c == '.' ? dots + 1 : (std::string_view("\n,=[{").find(c) != std::string_view::npos ? 0 : dots);
-    if (depth > kDeepest || dots > kDeepest) return line;
-  }
-  return 0;
-}
-
 // Calls visit(option, node, where) for each key of a TOML file.
 template <class Visit>
 void for_each_key(const std::string& path, const OptionTable& table, const Visit& visit) {
-  const std::string contents = read_file(path);
-  if (const int64_t line = line_nested_too_deep(contents); line > 0) {
-    throw usage_error(fmt::format("{}:{}: nested too deep", path, line), "write one `name = value` per line");
-  }
-  toml::table parsed;
-  try {
-    parsed = toml::parse(contents, path);
-  } catch (const toml::parse_error& e) {
-    throw usage_error(fmt::format("{}:{}: not TOML: {}", path, e.source().begin.line, e.description()),
-                      "write one `name = value` per line, with text in double quotes");
-  }
+  const toml::table parsed =
+      parse_toml(read_file(path), path, "write one `name = value` per line, with text in double quotes");
   for (const auto& [key, node] : parsed) {
     const std::string name(key.str());
     const std::string where = fmt::format("{}:{}: {}", path, node.source().begin.line, name);
