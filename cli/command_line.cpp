@@ -212,6 +212,8 @@ int run_command_line(int argc, char** argv) {
   declare_classify(longhand);
   declare_predict(longhand);
   declare_info(longhand);
+  declare_import(longhand);
+  declare_run(longhand);
   declare_data(longhand);
   declare_compare(longhand);
   declare_combine(longhand);

@@ -77,6 +77,8 @@ void declare_tag(const Verb& longhand);
 void declare_classify(const Verb& longhand);
 void declare_predict(const Verb& longhand);
 void declare_info(const Verb& longhand);
+void declare_import(const Verb& longhand);
+void declare_run(const Verb& longhand);
 void declare_data(const Verb& longhand);
 void declare_combine(const Verb& longhand);
 void declare_data_words(const Verb& data);

@@ -7,11 +7,13 @@
 
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/network_table.h"
 #include "longhand/base/format.h"
 #include "longhand/base/threads.h"
 #include "longhand/io/safetensors.h"
 #include "longhand/kernels/target.h"
 #include "longhand/runs/registry.h"
+#include "longhand/tasks/graph_file.h"
 #include "longhand/version.h"
 
 namespace longhand::cli {
@@ -54,6 +56,11 @@ struct Info {
 
   int model() const {
     const tasks::ModelFile file = tasks::ModelFile::read(model_path);
+    if (file.task() == tasks::kNetworkTask) {
+      const graph::Graph graph = tasks::read_network(file);
+      json ? print_network_json(graph) : print_network(graph, file.path());
+      return 0;
+    }
     const runs::TaskRow& task = runs::task_of(file);
     const runs::Summary summary = task.summary(file);
     const io::Safetensors arrays = io::Safetensors::read(file.path());

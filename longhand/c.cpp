@@ -174,6 +174,7 @@ longhand_task longhand_model_task(const longhand_model* model) {
     case longhand::Task::kTagger: return LONGHAND_TAGGER;
     case longhand::Task::kClassifier: return LONGHAND_CLASSIFIER;
     case longhand::Task::kRegressor: return LONGHAND_REGRESSOR;
+    case longhand::Task::kNetwork: return LONGHAND_NETWORK;
     default: return LONGHAND_LANGUAGE_MODEL;
   }
 }

@@ -46,7 +46,8 @@ typedef enum longhand_task {
   LONGHAND_LANGUAGE_MODEL = 0,
   LONGHAND_TAGGER = 1,
   LONGHAND_CLASSIFIER = 2,
-  LONGHAND_REGRESSOR = 3
+  LONGHAND_REGRESSOR = 3,
+  LONGHAND_NETWORK = 4
 } longhand_task;
 
 /* Reads a model file, or the one in a run's folder. */

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "longhand/model_parts.h"
+#include "longhand/tasks/graph_file.h"
 
 namespace longhand {
 namespace {
@@ -28,9 +29,31 @@ void name_columns(Model::Parts& parts) {
   }
 }
 
+// "name.0", "name.1", ... for each port; of one port with one number, its name.
+std::vector<std::string> numbered(const std::vector<graph::Port>& ports, const std::vector<graph::Plan::View>& views) {
+  std::vector<std::string> out;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const int64_t n = graph::count(views[i].dims);
+    for (int64_t j = 0; j < n; ++j) out.push_back(n == 1 ? ports[i].name : fmt::format("{}.{}", ports[i].name, j));
+  }
+  return out;
+}
+
+void read_layers(const tasks::ModelFile& file, Model::Parts& parts) {
+  parts.layers = std::make_shared<const graph::Network>(tasks::read_network(file), file.path());
+  const graph::Graph& graph = parts.layers->graph();
+  parts.step_shape = graph::step_shape(parts.layers);
+  const graph::Plan plan(parts.layers, {});
+  if (parts.step_shape.symbols == 0) parts.input_names = numbered(graph.inputs, plan.inputs());
+  const bool of_symbols = static_cast<int64_t>(graph.symbols.size()) == parts.step_shape.outputs;
+  parts.output_names = of_symbols ? graph.symbols : numbered(graph.outputs, plan.outputs());
+}
+
 std::unique_ptr<Model::Parts> read_parts(const tasks::ModelFile& file) {
   auto parts = std::make_unique<Model::Parts>();
-  if (file.task() == tasks::Tagger::kTask) {
+  if (file.task() == tasks::kNetworkTask) {
+    read_layers(file, *parts);
+  } else if (file.task() == tasks::Tagger::kTask) {
     parts->tagger = tasks::Tagger::load(file);
     parts->output_names = parts->tagger->labels();
   } else if (file.task() == tasks::Classifier::kTask) {
@@ -55,6 +78,7 @@ std::string_view name_of(Task task) {
     case Task::kTagger: return "tagger";
     case Task::kClassifier: return "classifier";
     case Task::kRegressor: return "regressor";
+    case Task::kNetwork: return "network";
   }
   return "";
 }
@@ -82,6 +106,7 @@ std::shared_ptr<const Model> Model::load(const std::string& path, Task task) {
     case Task::kTagger: file.expect_task(tasks::Tagger::kTask); break;
     case Task::kClassifier: file.expect_task(tasks::Classifier::kTask); break;
     case Task::kRegressor: file.expect_task(tasks::Regressor::kTask); break;
+    case Task::kNetwork: file.expect_task(tasks::kNetworkTask); break;
   }
   return std::shared_ptr<const Model>(new Model(read_parts(file)));
 }
@@ -92,16 +117,19 @@ std::shared_ptr<const Model> Model::load(std::span<const std::byte> file, const 
 }
 
 Task Model::task() const {
+  if (parts_->layers) return Task::kNetwork;
   if (parts_->tagger) return Task::kTagger;
   if (parts_->classifier) return Task::kClassifier;
   return parts_->regressor ? Task::kRegressor : Task::kLanguageModel;
 }
 
 int64_t Model::parameters() const {
+  if (parts_->layers) return parts_->layers->graph().parameters();
   return parts_->with([](const auto& model) { return model.parameter_count(); });
 }
 
 int64_t Model::members() const {
+  if (parts_->layers) return 1;
   return parts_->with([](const auto& model) { return model.members(); });
 }
 
@@ -109,10 +137,16 @@ const std::vector<std::string>& Model::input_names() const { return parts_->inpu
 const std::vector<std::string>& Model::output_names() const { return parts_->output_names; }
 
 int32_t Model::find_symbol(std::string_view symbol) const noexcept {
+  if (parts_->layers) {
+    const std::vector<std::string>& symbols = parts_->layers->graph().symbols;
+    const auto found = std::find(symbols.begin(), symbols.end(), symbol);
+    return found == symbols.end() ? -1 : static_cast<int32_t>(found - symbols.begin());
+  }
   return parts_->language_model ? parts_->language_model->vocabulary().find(symbol) : -1;
 }
 
 std::string Model::why_no_stream() const {
+  if (parts_->layers) return parts_->step_shape.why_no_steps;
   const nn::LstmOptions& lstm = parts_->network().options().lstm;
   if (members() > 1) return fmt::format("an ensemble of {} models has no single state", members());
   if (parts_->tagger || parts_->classifier) return fmt::format("a {} reads whole texts", task_name());

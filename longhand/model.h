@@ -15,9 +15,9 @@
 
 namespace longhand {
 
-enum class Task { kLanguageModel, kTagger, kClassifier, kRegressor };
+enum class Task { kLanguageModel, kTagger, kClassifier, kRegressor, kNetwork };
 
-/// "language model", "tagger", "classifier" or "regressor".
+/// "language model", "tagger", "classifier", "regressor" or "network".
 LONGHAND_API std::string_view name_of(Task task);
 
 class LONGHAND_API Model {
@@ -41,7 +41,7 @@ class LONGHAND_API Model {
   int64_t members() const;
 
   /// Whether a Stream can read it step by step: a language model or a regressor of LSTM layers in one direction
-  /// that is no ensemble.
+  /// that is no ensemble, or a network of layers that reads nothing but what came before.
   bool can_stream() const { return why_no_stream().empty(); }
   /// Why not, as a sentence; empty where it can.
   std::string why_no_stream() const;
@@ -50,11 +50,11 @@ class LONGHAND_API Model {
   /// How many numbers it writes.
   int64_t outputs() const { return static_cast<int64_t>(output_names().size()); }
   /// The numbers of a regressor's step: its input columns, and, where it predicts differences, those of its targets
-  /// that are not among them.
+  /// that are not among them. A network's are called by its inputs and their place in them: "audio.0".
   const std::vector<std::string>& input_names() const;
   /// A regressor's targets, for each step ahead; a language model's symbols; a tagger's labels; a classifier's classes.
   const std::vector<std::string>& output_names() const;
-  /// The number of a language model's symbol, or -1.
+  /// The number of a language model's or a network's symbol, or -1.
   int32_t find_symbol(std::string_view symbol) const noexcept;
 
   struct LONGHAND_LOCAL Parts;

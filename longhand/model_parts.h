@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 
+#include "longhand/graph/stepper.h"
 #include "longhand/model.h"
 #include "longhand/nn/step.h"
 #include "longhand/tasks/classifier.h"
@@ -14,17 +15,20 @@
 namespace longhand {
 
 struct LONGHAND_LOCAL Model::Parts {
-  // One of these four.
+  // One of these five.
   std::unique_ptr<const tasks::LanguageModel> language_model;
   std::unique_ptr<const tasks::Tagger> tagger;
   std::unique_ptr<const tasks::Classifier> classifier;
   std::unique_ptr<const tasks::Regressor> regressor;
+  std::shared_ptr<const graph::Network> layers;
+
+  graph::StepShape step_shape;  // of a network of layers
 
   std::vector<std::string> input_names, output_names;
   std::vector<size_t> base_inputs;   // where a regressor that reads its targets' past finds it in its input
   std::vector<float> output_scales;  // what multiplies a regressor's outputs; empty: ones
 
-  /// Calls `use` with that one.
+  /// Calls `use` with that one; not for a network of layers.
   template <class Use>
   decltype(auto) with(const Use& use) const {
     if (language_model) return use(*language_model);

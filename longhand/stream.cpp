@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "longhand/model_parts.h"
 
@@ -33,16 +34,23 @@ struct LONGHAND_LOCAL Stream::Parts {
   explicit Parts(std::shared_ptr<const Model> of)
       : model(std::move(of)),
         units(*model),
-        stepper(model->parts().step_weights()),
         symbols(model->inputs() == 0 ? static_cast<int32_t>(model->outputs()) : 0),
         inputs(model->inputs()),
         outputs(model->outputs()),
         z(nn::Stepper::kMostSteps * padded(inputs)),
-        bases(nn::Stepper::kMostSteps * outputs) {}
+        bases(nn::Stepper::kMostSteps * outputs) {
+    if (model->task() == Task::kNetwork) {
+      layers.emplace(model->parts().layers);
+      if (inputs == 0) symbols = static_cast<int32_t>(layers->shape().symbols);
+    } else {
+      stepper.emplace(model->parts().step_weights());
+    }
+  }
 
   std::shared_ptr<const Model> model;
   RegressorUnits units;
-  nn::Stepper stepper;
+  std::optional<nn::Stepper> stepper;
+  std::optional<graph::Stepper> layers;  // instead, of a network of layers
   int32_t symbols;
   int64_t inputs, outputs;
   Buffer<float> z, bases;
@@ -65,6 +73,7 @@ bool Stream::step(const float* x, float* y) noexcept { return process(x, y, 1); 
 bool Stream::process(const float* x, float* y, int64_t n) noexcept {
   Parts& p = *parts_;
   if (p.symbols > 0) return false;
+  if (p.layers) return p.layers->process(n, x, y) == n;
   const FlushDenormals flush;
   const int64_t stride = padded(p.inputs);
   while (n > 0) {
@@ -73,7 +82,7 @@ bool Stream::process(const float* x, float* y, int64_t n) noexcept {
       p.units.standardise(x + t * p.inputs, p.z.data() + t * stride);
       p.units.find_bases(x + t * p.inputs, p.bases.data() + t * p.outputs);
     }
-    p.stepper.step(steps, p.z.data(), stride, y);
+    p.stepper->step(steps, p.z.data(), stride, y);
     for (int64_t t = 0; t < steps; ++t) p.units.undo(p.bases.data() + t * p.outputs, y + t * p.outputs);
     x += steps * p.inputs;
     y += steps * p.outputs;
@@ -85,20 +94,29 @@ bool Stream::process(const float* x, float* y, int64_t n) noexcept {
 bool Stream::step(int32_t symbol, float* y) noexcept { return process(&symbol, y, 1) == 1; }
 
 int64_t Stream::process(const int32_t* symbols, float* y, int64_t n) noexcept {
+  if (parts_->layers) return parts_->symbols > 0 ? parts_->layers->process(n, symbols, y) : 0;
   int64_t known = 0;
   while (known < n && symbols[known] >= 0 && symbols[known] < parts_->symbols) ++known;
   const FlushDenormals flush;
   for (int64_t t = 0; t < known; t += nn::Stepper::kMostSteps) {
-    parts_->stepper.step(std::min(known - t, nn::Stepper::kMostSteps), symbols + t, y + t * parts_->outputs);
+    parts_->stepper->step(std::min(known - t, nn::Stepper::kMostSteps), symbols + t, y + t * parts_->outputs);
   }
   return known;
 }
 
-void Stream::reset() noexcept { parts_->stepper.reset(); }
-void Stream::use_fast_activations(bool fast) noexcept { parts_->stepper.use_fast_activations(fast); }
-int64_t Stream::state_size() const { return parts_->stepper.state_size(); }
-void Stream::get_state(float* state) const noexcept { parts_->stepper.get_state(state); }
-void Stream::set_state(const float* state) noexcept { parts_->stepper.set_state(state); }
+void Stream::reset() noexcept { parts_->layers ? parts_->layers->reset() : parts_->stepper->reset(); }
+void Stream::use_fast_activations(bool fast) noexcept {
+  if (parts_->stepper) parts_->stepper->use_fast_activations(fast);
+}
+int64_t Stream::state_size() const {
+  return parts_->layers ? parts_->layers->state_size() : parts_->stepper->state_size();
+}
+void Stream::get_state(float* state) const noexcept {
+  parts_->layers ? parts_->layers->get_state(state) : parts_->stepper->get_state(state);
+}
+void Stream::set_state(const float* state) noexcept {
+  parts_->layers ? parts_->layers->set_state(state) : parts_->stepper->set_state(state);
+}
 
 std::vector<float> Stream::state() const {
   std::vector<float> out(static_cast<size_t>(state_size()));
@@ -246,6 +264,10 @@ struct LONGHAND_LOCAL Streams::Parts {
 
 Streams::Streams(std::shared_ptr<const Model> model, int64_t capacity, Threads threads) {
   check_stream(model, -1, -1);
+  if (model->task() == Task::kNetwork) {
+    throw input_error("expected a language model or a regressor, found a network of layers",
+                      "make a Stream for each sequence");
+  }
   if (capacity < 1 || capacity > INT32_MAX) {
     throw usage_error(fmt::format("expected room for 1 to {} streams, found {}", INT32_MAX, capacity),
                       "give another capacity");

@@ -28,15 +28,16 @@ class LONGHAND_API Stream {
   int64_t inputs() const;   ///< see Model
   int64_t outputs() const;  ///< see Model
 
-  /// Reads the numbers of one step, x [inputs], and writes y [outputs]: a regressor's predictions from what it has read
-  /// so far. Both are in the units of the training data, and do not overlap. Returns false, and does nothing, where the
-  /// model reads symbols.
+  /// Reads the numbers of one step, x [inputs], and writes y [outputs]: a regressor's predictions, or a network's
+  /// outputs, from what it has read so far. Both are in the units of the training data, and do not overlap. Returns
+  /// false, and does nothing, where the model reads symbols.
   bool step(const float* x, float* y) noexcept;
   /// `n` steps in one call, with the same results: x [n, inputs], y [n, outputs].
   bool process(const float* x, float* y, int64_t n) noexcept;
 
   /// Reads a symbol, and writes the logits of the next, y [outputs]. Returns false, and does nothing, where the number
-  /// is none of the model's symbols. (Texts become symbols with Model::find_symbol.)
+  /// is none of the model's symbols (of a network, its outputs take the place of the logits). (Texts become symbols
+  /// with Model::find_symbol.)
   bool step(int32_t symbol, float* y) noexcept;
   /// Reads `n` symbols, and writes y [n, outputs]. Returns how many were read: fewer where one is none of the model's.
   int64_t process(const int32_t* symbols, float* y, int64_t n) noexcept;

@@ -8,6 +8,7 @@
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
 #include "longhand/io/file.h"
+#include "longhand/tasks/graph_file.h"
 #include "longhand/tasks/language_model.h"
 #include "longhand/tasks/tagger.h"
 
@@ -21,6 +22,10 @@ const std::vector<TaskRow>& task_rows() {
 const TaskRow& task_of(const tasks::ModelFile& file) {
   for (const TaskRow& row : task_rows()) {
     if (file.task() == row.task) return row;
+  }
+  if (file.task() == tasks::kNetworkTask) {
+    throw input_error(file.path() + ": expected a model that longhand trains, found a network of layers",
+                      "use `longhand run` or `longhand info`");
   }
   throw input_error(file.path() + ": expected a model of a known task, found a " + visible(file.task()),
                     "it was written by another program, or by a newer longhand; update");

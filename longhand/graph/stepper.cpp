@@ -1,0 +1,149 @@
+#include "longhand/graph/stepper.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "longhand/base/error.h"
+
+namespace longhand::graph {
+namespace {
+
+// How many symbols the nodes that read a port have.
+int64_t symbols_of(const Graph& graph, const std::string& port) {
+  int64_t out = std::numeric_limits<int32_t>::max();
+  for (const Node& node : graph.nodes) {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != port) continue;
+      if (node.type == "embedding") out = std::min(out, graph.arrays.at(node.weights.at("weight")).dims.front());
+      const auto classes = node.attributes.find("classes");
+      if (node.type == "one-hot" && classes != node.attributes.end()) {
+        if (const auto* n = std::get_if<int64_t>(&classes->second)) out = std::min(out, *n);
+      }
+      const bool looks_up = node.type == "Gather" && i == 1 && graph.arrays.contains(node.inputs[0]);
+      if (looks_up && !graph.arrays.at(node.inputs[0]).dims.empty()) {
+        out = std::min(out, graph.arrays.at(node.inputs[0]).dims.front());
+      }
+    }
+  }
+  return out;
+}
+
+// Whether the rows of the time steps follow one another in memory.
+bool is_by_time(const Dims& single, const Dims& many, int64_t steps) {
+  if (single.size() != many.size()) return false;
+  size_t axis = 0;
+  while (axis < single.size() && single[axis] == 1 && many[axis] == 1) ++axis;
+  if (axis == single.size() || single[axis] != 1 || many[axis] != steps) return false;
+  return std::equal(single.begin() + static_cast<int64_t>(axis) + 1, single.end(),
+                    many.begin() + static_cast<int64_t>(axis) + 1);
+}
+
+bool all_by_time(const std::vector<Plan::View>& single, const std::vector<Plan::View>& many, int64_t steps) {
+  bool out = true;
+  for (size_t i = 0; i < single.size(); ++i) out = out && is_by_time(single[i].dims, many[i].dims, steps);
+  return out;
+}
+
+StepShape shape_of(const Network& network, const Plan& plan) {
+  StepShape out;
+  const Graph& graph = network.graph();
+  int64_t ints = 0;
+  for (const Plan::View& input : plan.inputs()) {
+    (input.type == ElementType::kInt ? ints : out.inputs) += count(input.dims);
+  }
+  for (const Plan::View& output : plan.outputs()) {
+    out.outputs += count(output.dims);
+    if (output.type == ElementType::kInt) out.why_no_steps = "its output '" + output.name + "' is not of floats";
+  }
+  if (ints == 1 && out.inputs == 0) out.symbols = symbols_of(graph, plan.inputs().front().name);
+  if (ints > 0 && out.symbols == 0) out.why_no_steps = "it reads symbols or whole numbers beside other inputs";
+  if (out.why_no_steps.empty()) out.why_no_steps = plan.why_whole();
+  return out;
+}
+
+}  // namespace
+
+StepShape step_shape(const std::shared_ptr<const Network>& network) { return shape_of(*network, Plan(network, {})); }
+
+Stepper::Stepper(std::shared_ptr<const Network> network, int64_t block, Threads threads) {
+  single_.emplace(network, PlanOptions{.threads = threads});
+  shape_ = shape_of(*network, *single_);
+  LONGHAND_CHECK(shape_.why_no_steps.empty() && block >= 1);
+  const Graph& graph = network->graph();
+  const bool over_time =
+      std::all_of(graph.inputs.begin(), graph.inputs.end(), [](const Port& port) { return port.time_axis >= 0; });
+  if (block > 1 && over_time && graph.states.empty()) {
+    many_.emplace(network, PlanOptions{.steps = block, .threads = threads});
+    const bool fits = all_by_time(single_->inputs(), many_->inputs(), block) &&
+                      all_by_time(single_->outputs(), many_->outputs(), block);
+    if (!fits) many_.reset();
+  }
+  block_ = many_ ? block : 1;
+  current_ = &*single_;
+  state_size_ = single_->state_size();
+  moved_.resize(static_cast<size_t>(state_size_));
+}
+
+void Stepper::use(Plan& plan) noexcept {
+  if (current_ == &plan) return;
+  current_->get_state(0, moved_.data());
+  plan.set_state(0, moved_.data());
+  current_ = &plan;
+}
+
+bool Stepper::run(Plan& plan, int64_t steps, const float* x, const int32_t* symbols, float* y) noexcept {
+  use(plan);
+  int64_t at = 0;
+  for (const Plan::View& input : plan.inputs()) {
+    if (symbols != nullptr) {
+      std::copy_n(symbols, steps, input.ints);
+      continue;
+    }
+    const int64_t own = count(input.dims) / steps;
+    for (int64_t t = 0; t < steps; ++t) std::copy_n(x + t * shape_.inputs + at, own, input.floats + t * own);
+    at += own;
+  }
+  if (!plan.run()) return false;
+  at = 0;
+  for (const Plan::View& output : plan.outputs()) {
+    const int64_t own = count(output.dims) / steps;
+    for (int64_t t = 0; t < steps; ++t) std::copy_n(output.floats + t * own, own, y + t * shape_.outputs + at);
+    at += own;
+  }
+  return true;
+}
+
+template <class X>
+int64_t Stepper::process_all(int64_t steps, const X* x, int64_t x_stride, float* y) noexcept {
+  int64_t done = 0;
+  while (done < steps) {
+    const int64_t n = steps - done >= block_ ? block_ : 1;
+    const X* from = x + done * x_stride;
+    const float* numbers = nullptr;
+    const int32_t* symbols = nullptr;
+    if constexpr (std::is_same_v<X, float>) numbers = from;
+    if constexpr (std::is_same_v<X, int32_t>) symbols = from;
+    if (!run(n > 1 ? *many_ : *single_, n, numbers, symbols, y + done * shape_.outputs)) return done;
+    done += n;
+  }
+  return done;
+}
+
+int64_t Stepper::process(int64_t steps, const float* x, float* y) noexcept {
+  return process_all(steps, x, shape_.inputs, y);
+}
+
+int64_t Stepper::process(int64_t steps, const int32_t* symbols, float* y) noexcept {
+  int64_t known = 0;
+  while (known < steps && symbols[known] >= 0 && symbols[known] < shape_.symbols) ++known;
+  return process_all(known, symbols, 1, y);
+}
+
+void Stepper::reset() noexcept {
+  current_ = &*single_;
+  single_->reset();
+}
+void Stepper::get_state(float* to) const noexcept { current_->get_state(0, to); }
+void Stepper::set_state(const float* from) noexcept { current_->set_state(0, from); }
+
+}  // namespace longhand::graph
