@@ -15,7 +15,7 @@
 namespace longhand::graph {
 namespace {
 
-constexpr int kDeepestBranch = 4;
+constexpr int kDeepestBranch = 6;
 
 class GraphCheck {
  public:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
@@ -22,7 +23,9 @@ OrderedJson port_json(const Port& port) {
           {"time_axis", port.time_axis}};
 }
 
-OrderedJson node_json(const Node& node) {
+// Bodies of branches are in a list of their own, so that no depth of branches nests the text deeper: a body comes
+// before the one whose node has it.
+OrderedJson node_json(const Node& node, OrderedJson& bodies) {
   OrderedJson out = {{"type", node.type}, {"name", node.name}, {"inputs", node.inputs}, {"outputs", node.outputs}};
   for (const auto& [name, value] : node.attributes) {
     std::visit([&](const auto& held) { out["attributes"][name] = held; }, value);
@@ -30,8 +33,9 @@ OrderedJson node_json(const Node& node) {
   for (const auto& [role, array] : node.weights) out["weights"][role] = array;
   for (const std::vector<Node>& branch : node.branches) {
     OrderedJson nodes = OrderedJson::array();
-    for (const Node& each : branch) nodes.push_back(node_json(each));
-    out["branches"].push_back(nodes);
+    for (const Node& each : branch) nodes.push_back(node_json(each, bodies));
+    out["branches"].push_back(bodies.size());
+    bodies.push_back(std::move(nodes));
   }
   if (!node.branches.empty()) out["branch_outputs"] = node.branch_outputs;
   return out;
@@ -143,7 +147,10 @@ Port read_port(const Json& json, const std::string& path) {
   return out;
 }
 
-Node read_node(const Json& json, const std::string& path) {
+using Bodies = std::vector<std::optional<std::vector<Node>>>;
+
+// Takes each body once: those that came before.
+Node read_node(const Json& json, const std::string& path, Bodies& bodies) {
   ObjectReader reader(json, path, "node");
   Node out;
   out.type = reader.text("type");
@@ -161,18 +168,25 @@ Node read_node(const Json& json, const std::string& path) {
       out.weights.emplace(role, array.get<std::string>());
     }
   }
-  if (const Json* branches = reader.optional("branches")) {
-    if (!branches->is_array()) reader.fail("'branches', a list");
-    for (const Json& branch : *branches) {
-      if (!branch.is_array()) reader.fail("'branches', lists of nodes");
-      std::vector<Node>& nodes = out.branches.emplace_back();
-      for (const Json& each : branch) nodes.push_back(read_node(each, path));
+  if (json.contains("branches")) {
+    for (const int64_t body : reader.integers("branches")) {
+      if (body < 0 || body >= static_cast<int64_t>(bodies.size()) || !bodies[static_cast<size_t>(body)]) {
+        reader.fail("'branches', bodies before it that no other node has");
+      }
+      out.branches.push_back(std::move(*bodies[static_cast<size_t>(body)]));
+      bodies[static_cast<size_t>(body)].reset();
     }
     for (const Json& names : reader.list("branch_outputs")) {
       out.branch_outputs.push_back(reader.texts_of(names, "branch_outputs"));
     }
   }
   reader.finish();
+  return out;
+}
+
+std::vector<Node> read_nodes(const Json& list, const std::string& path, Bodies& bodies) {
+  std::vector<Node> out;
+  for (const Json& each : list) out.push_back(read_node(each, path, bodies));
   return out;
 }
 
@@ -190,7 +204,9 @@ OrderedJson to_json(const Graph& graph) {
   add_list("states", graph.states, [](const State& state) {
     return OrderedJson{{"input", state.input}, {"output", state.output}, {"initial", state.initial}};
   });
-  add_list("nodes", graph.nodes, node_json);
+  OrderedJson bodies = OrderedJson::array();
+  add_list("nodes", graph.nodes, [&](const Node& node) { return node_json(node, bodies); });
+  if (!bodies.empty()) out["bodies"] = bodies;
   out["source"] = graph.source;
   return out;
 }
@@ -209,7 +225,19 @@ Graph from_json(const Json& json, const std::string& path) {
     to.initial = state.text("initial");
     state.finish();
   }
-  for (const Json& each : reader.list("nodes")) out.nodes.push_back(read_node(each, path));
+  Bodies bodies;
+  if (const Json* all = reader.optional("bodies")) {
+    if (!all->is_array()) reader.fail("'bodies', a list");
+    for (const Json& body : *all) {
+      if (!body.is_array()) reader.fail("'bodies', lists of nodes");
+      std::vector<Node> nodes = read_nodes(body, path, bodies);
+      bodies.emplace_back(std::move(nodes));
+    }
+  }
+  out.nodes = read_nodes(reader.list("nodes"), path, bodies);
+  if (std::any_of(bodies.begin(), bodies.end(), [](const auto& body) { return body.has_value(); })) {
+    reader.fail("a node for each of its bodies");
+  }
   out.source = reader.text("source");
   reader.finish();
   return out;

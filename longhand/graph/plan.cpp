@@ -161,7 +161,8 @@ void Plan::Parts::plan_node(const Node& node) {
   ++depth;
   type->build(build);
   --depth;
-  bool constant = states.size() == state_count && !node.inputs.empty();
+  // What a branch makes was looked at where the branch's nodes were planned.
+  bool constant = states.size() == state_count && !node.inputs.empty() && node.branches.empty();
   for (size_t i = 0; i < node.inputs.size(); ++i) constant = constant && (!build.has(i) || build.in(i).constant);
   if (constant) {
     const FlushDenormals flush;
