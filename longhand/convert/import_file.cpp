@@ -1,0 +1,114 @@
+#include "longhand/convert/import_file.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/convert/audio_json.h"
+#include "longhand/convert/hdf5_file.h"
+#include "longhand/convert/keras_graph.h"
+#include "longhand/convert/onnx_graph.h"
+#include "longhand/convert/tensorflow_graph.h"
+#include "longhand/convert/torch_file.h"
+#include "longhand/convert/torch_graph.h"
+#include "longhand/convert/zip_file.h"
+#include "longhand/io/file.h"
+#include "longhand/io/safetensors.h"
+
+namespace longhand::convert {
+namespace {
+
+Imported import_torch(TorchFile file, const ImportOptions& options) {
+  StateDict state = find_state_dict(file, options.part);
+  NamedTensors tensors;
+  for (const auto& [name, array] : state.tensors)
+    tensors.emplace_back(name, to_graph_array(array, file.name() + ": " + name));
+  Imported out = state_dict_to_graph(std::move(tensors), file.name(), options);
+  if (!state.prefix.empty()) {
+    out.notes.insert(out.notes.begin(),
+                     fmt::format("every name begins with '{}', which is removed", visible(state.prefix)));
+  }
+  if (!state.place.empty()) {
+    out.notes.insert(out.notes.begin(), fmt::format("the state dict is '{}' in the file", visible(state.place)));
+  }
+  for (const std::string& other : state.others) {
+    out.notes.push_back(fmt::format("'{}' is left out: it is no tensor", visible(other)));
+  }
+  return out;
+}
+
+Imported import_safetensors(const std::string& path, std::string bytes, const ImportOptions& options) {
+  const io::Safetensors file = io::Safetensors::parse(path, std::move(bytes));
+  if (file.metadata().contains("config") && file.metadata().contains("vocabulary")) {
+    throw input_error(path + ": expected a model of another program, found one of longhand", "it can be used as it is");
+  }
+  const std::vector<std::pair<std::string_view, io::DType>> types = {
+      {"F16", io::DType::kF16}, {"BF16", io::DType::kBf16}, {"F32", io::DType::kF32}, {"F64", io::DType::kF64},
+      {"I8", io::DType::kI8},   {"I16", io::DType::kI16},   {"I32", io::DType::kI32}, {"I64", io::DType::kI64},
+      {"U8", io::DType::kU8},   {"BOOL", io::DType::kBool}};
+  NamedTensors tensors;
+  for (const auto& [name, tensor] : file.tensors()) {
+    const auto type = std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.first == tensor.dtype; });
+    if (type == types.end()) {
+      throw input_error(fmt::format("{}: '{}': expected numbers, found {}", path, visible(name), visible(tensor.dtype)),
+                        "convert it to float32 first");
+    }
+    const io::Array array{.dtype = type->second, .shape = tensor.shape, .bytes = std::string(tensor.bytes)};
+    tensors.emplace_back(name, to_graph_array(array, path + ": " + name));
+  }
+  for (const char* prefix : {"module.", "_orig_mod."}) {
+    const bool all =
+        std::all_of(tensors.begin(), tensors.end(), [&](const auto& t) { return t.first.starts_with(prefix); });
+    for (auto& [name, array] : tensors) name.erase(0, all ? std::string_view(prefix).size() : 0);
+  }
+  return state_dict_to_graph(std::move(tensors), path, options);
+}
+
+bool looks_like_json(const std::string& bytes) {
+  const size_t first = bytes.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  return first != std::string::npos && (bytes[first] == '{' || bytes[first] == '[');
+}
+
+bool looks_like_safetensors(const std::string& bytes) {
+  return bytes.size() > 9 && bytes[8] == '{' && bytes[7] == 0 && bytes[6] == 0;
+}
+
+void expect_no_onnx_options(const ImportOptions& options) {
+  if (options.values.empty() && options.dims.empty() && options.states.empty()) return;
+  throw usage_error("expected a model of ONNX for --set, --dims and --state, found another", "leave them out");
+}
+
+}  // namespace
+
+Imported import_file(const std::string& path, const ImportOptions& options) {
+  if (io::is_folder(path)) {
+    const std::string manifest = path + "/manifest.json";
+    return manifest_to_graph(manifest, io::read_file(manifest));
+  }
+  std::string bytes = io::read_file(path);
+  const bool pickle = bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
+  const bool json = looks_like_json(bytes), zip = looks_like_zip(bytes), hdf5 = looks_like_hdf5(bytes);
+  const bool safetensors = looks_like_safetensors(bytes);
+  const bool onnx = !pickle && !json && !zip && !hdf5 && !safetensors && !bytes.empty() &&
+                    (path.ends_with(".onnx") || bytes[0] == '\x08');
+  if (!onnx) expect_no_onnx_options(options);
+  if (hdf5) return keras_h5_to_graph(read_hdf5(path, bytes), path, options);
+  if (zip) {
+    const bool keras = ZipFile(path, bytes).has("config.json");
+    return keras ? keras_archive_to_graph(path, std::move(bytes), options)
+                 : import_torch(TorchFile::parse(path, std::move(bytes)), options);
+  }
+  if (pickle) return import_torch(TorchFile::parse(path, std::move(bytes)), options);
+  if (json) {
+    if (looks_like_manifest(bytes, path)) return manifest_to_graph(path, bytes);
+    return json_to_graph(bytes, path, options);
+  }
+  if (safetensors) return import_safetensors(path, std::move(bytes), options);
+  if (onnx) return onnx_to_graph(read_onnx(path), path, options);
+  throw input_error(path + ": expected a model of ONNX, PyTorch, Keras, safetensors or JSON, found something else",
+                    "docs/import.md lists what is read");
+}
+
+}  // namespace longhand::convert

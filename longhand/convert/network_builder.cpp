@@ -1,0 +1,173 @@
+#include "longhand/convert/network_builder.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+
+namespace longhand::convert {
+namespace {
+
+struct ActivationRow {
+  const char* given;
+  const char* type;
+};
+
+// As Keras, PyTorch and RTNeural call them.
+constexpr ActivationRow kActivations[] = {
+    {"relu", "relu"},
+    {"tanh", "tanh"},
+    {"sigmoid", "sigmoid"},
+    {"softmax", "softmax"},
+    {"elu", "elu"},
+    {"selu", "selu"},
+    {"softplus", "softplus"},
+    {"softsign", "softsign"},
+    {"swish", "silu"},
+    {"silu", "silu"},
+    {"exponential", "exp"},
+    {"mish", "mish"},
+    {"log_softmax", "log-softmax"},
+};
+
+}  // namespace
+
+NetworkBuilder::NetworkBuilder(std::string file) : file_(std::move(file)) { out_.graph.source = file_; }
+
+void NetworkBuilder::fail(const std::string& problem, const std::string& advice) const {
+  throw input_error(file_ + ": " + problem, advice);
+}
+
+std::string NetworkBuilder::unique(const std::string& name) {
+  const int count = ++names_[name];
+  return count == 1 ? name : unique(fmt::format("{}_{}", name, count));
+}
+
+std::string NetworkBuilder::input(const std::string& name, int64_t size) {
+  const std::string out = unique(name);
+  out_.graph.inputs.push_back({.name = out, .dims = {-1, -1, size}, .batch_axis = 0, .time_axis = 1});
+  return out;
+}
+
+std::string NetworkBuilder::rows(const std::string& name, int64_t size) {
+  const std::string out = unique(name);
+  out_.graph.inputs.push_back({.name = out, .dims = {-1, size}, .batch_axis = 0});
+  return out;
+}
+
+void NetworkBuilder::fix_steps(int64_t steps) {
+  for (graph::Port& port : out_.graph.inputs) {
+    if (port.time_axis < 0) continue;
+    port.dims[static_cast<size_t>(port.time_axis)] = steps;
+    port.time_axis = -1;
+  }
+}
+
+std::string NetworkBuilder::symbols(const std::string& name) {
+  const std::string out = unique(name);
+  out_.graph.inputs.push_back(
+      {.name = out, .type = graph::ElementType::kInt, .dims = {-1, -1}, .batch_axis = 0, .time_axis = 1});
+  return out;
+}
+
+std::string NetworkBuilder::array(const std::string& name, graph::Array array) {
+  const std::string out = unique(name);
+  out_.graph.arrays[out] = std::move(array);
+  return out;
+}
+
+std::string NetworkBuilder::add(const std::string& type, const std::string& name, std::vector<std::string> inputs,
+                                Attributes attributes, Weights weights) {
+  graph::Node node{.type = type, .name = unique(name), .inputs = std::move(inputs), .outputs = {}};
+  node.outputs = {node.name};
+  node.attributes = std::move(attributes);
+  for (auto& [role, values] : weights) {
+    const std::string called = node.name + "." + role;
+    node.weights[role] = called;
+    out_.graph.arrays[called] = std::move(values);
+  }
+  out_.graph.nodes.push_back(std::move(node));
+  return out_.graph.nodes.back().name;
+}
+
+std::string NetworkBuilder::add_second(const std::string& type, const std::string& name,
+                                       std::vector<std::string> inputs, Attributes attributes) {
+  const std::string out = add(type, name, std::move(inputs), std::move(attributes));
+  out_.graph.nodes.back().outputs = {"", out};
+  return out;
+}
+
+std::string NetworkBuilder::activation(const std::string& function, const std::string& name,
+                                       const std::string& input_name) {
+  if (function.empty() || function == "linear" || function == "identity") return input_name;
+  const auto* row = std::find_if(std::begin(kActivations), std::end(kActivations),
+                                 [&](const ActivationRow& each) { return function == each.given; });
+  if (row == std::end(kActivations)) {
+    fail(fmt::format("layer '{}': activation '{}' is not known", visible(name), visible(function)),
+         "it cannot be run; replace it with another");
+  }
+  return add(row->type, name + "." + row->given, {input_name});
+}
+
+Imported NetworkBuilder::finish(const std::vector<std::string>& outputs) {
+  for (const std::string& name : outputs) {
+    graph::Port port{.name = name, .dims = {}};
+    out_.graph.outputs.push_back(std::move(port));
+  }
+  graph::check(out_.graph, file_);
+  return std::move(out_);
+}
+
+void read_symbols(Imported& imported, const std::vector<std::string>& symbols) {
+  graph::Graph& graph = imported.graph;
+  const auto count = static_cast<int64_t>(symbols.size());
+  graph::Port* port = graph.inputs.size() == 1 ? &graph.inputs.front() : nullptr;
+  if (port == nullptr) throw usage_error("symbols: expected a network with one input, found others", "leave them out");
+  graph.symbols = symbols;
+  if (port->type == graph::ElementType::kInt) return;
+  if (port->dims.size() != 3 || port->dims.back() != count) {
+    throw usage_error(fmt::format("symbols: expected as many as the network's input has numbers, {}, found {}",
+                                  graph::shown(port->dims), count),
+                      "give each symbol once, in the order of the columns");
+  }
+  graph::Node node{.type = "one-hot", .name = "one_hot", .inputs = {"symbols"}, .outputs = {port->name}};
+  node.attributes["classes"] = count;
+  port->name = "symbols";
+  port->type = graph::ElementType::kInt;
+  port->dims = {-1, -1};
+  graph.nodes.insert(graph.nodes.begin(), std::move(node));
+  imported.notes.push_back(fmt::format("the input's {} numbers are one symbol of {}", count, count));
+}
+
+void add_keras_cell(const NetworkBuilder& builder, const std::string& layer, const KerasCell& cell,
+                    const std::string& suffix, NetworkBuilder::Weights& weights) {
+  const auto gates = static_cast<int64_t>(gates_of(cell.order).size());
+  const auto& w = cell.kernel.dims;
+  const auto& r = cell.recurrent.dims;
+  if (w.size() != 2 || r.size() != 2 || r[1] != gates * r[0] || w[1] != r[1] || r[0] < 1) {
+    builder.fail(fmt::format("layer '{}': expected kernels [I, {} H] and [H, {} H], found {} and {}", visible(layer),
+                             gates, gates, graph::shown(w), graph::shown(r)),
+                 "the file is damaged, or its cell is another");
+  }
+  weights["weight_ih" + suffix] = from_order(cell.order, transposed(cell.kernel));
+  weights["weight_hh" + suffix] = from_order(cell.order, transposed(cell.recurrent));
+  if (cell.bias.floats.empty()) return;
+  const auto biases = static_cast<int64_t>(cell.bias.floats.size());
+  const graph::Array flat = graph::array({biases}, cell.bias.floats);
+  if (biases == r[1]) {
+    weights["bias_ih" + suffix] = from_order(cell.order, flat);
+    weights["bias_hh" + suffix] = graph::array({r[1]}, std::vector<float>(static_cast<size_t>(r[1]), 0.0F));
+  } else if (biases == 2 * r[1]) {
+    weights["bias_ih" + suffix] = from_order(cell.order, rows_of(flat, 0, r[1]));
+    weights["bias_hh" + suffix] = from_order(cell.order, rows_of(flat, r[1], 2 * r[1]));
+  } else {
+    builder.fail(fmt::format("layer '{}': expected a bias of {} or {} numbers, found {}", visible(layer), r[1],
+                             2 * r[1], graph::shown(cell.bias.dims)),
+                 "the file is damaged");
+  }
+}
+
+}  // namespace longhand::convert

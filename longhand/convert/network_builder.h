@@ -1,0 +1,71 @@
+// Makes a network over sequences layer by layer, from arrays as other programs keep them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "longhand/convert/gate_order.h"
+#include "longhand/convert/imported.h"
+
+namespace longhand::convert {
+
+class NetworkBuilder {
+ public:
+  /// `file` begins the errors.
+  explicit NetworkBuilder(std::string file);
+
+  const std::string& file() const { return file_; }
+  [[noreturn]] void fail(const std::string& problem, const std::string& advice) const;
+  void note(std::string line) { out_.notes.push_back(std::move(line)); }
+
+  /// [B, T, size] numbers.
+  std::string input(const std::string& name, int64_t size);
+  /// [B, size] numbers: one row for a whole sequence.
+  std::string rows(const std::string& name, int64_t size);
+  /// [B, T] symbols.
+  std::string symbols(const std::string& name);
+
+  using Attributes = std::map<std::string, graph::Attribute>;
+  /// By role, as the node type has them.
+  using Weights = std::map<std::string, graph::Array>;
+  /// Adds a node; returns its output. A name that is taken gets a number.
+  std::string add(const std::string& type, const std::string& name, std::vector<std::string> inputs,
+                  Attributes attributes = {}, Weights weights = {});
+  /// The same, and returns its second output alone.
+  std::string add_second(const std::string& type, const std::string& name, std::vector<std::string> inputs,
+                         Attributes attributes);
+  /// Makes the inputs' steps as many as this.
+  void fix_steps(int64_t steps);
+  /// Adds a function of each number, called as Keras and others call it; "", "linear" and "identity" add nothing.
+  std::string activation(const std::string& function, const std::string& name, const std::string& input);
+
+  /// An array that nodes name as an input.
+  std::string array(const std::string& name, graph::Array array);
+
+  /// Checks the network.
+  Imported finish(const std::vector<std::string>& outputs);
+
+ private:
+  std::string unique(const std::string& name);
+
+  std::string file_;
+  Imported out_;
+  std::map<std::string, int> names_;
+};
+
+/// Puts a one-hot layer of these symbols before a network that reads rows of as many numbers; or names the symbols of
+/// one that reads symbols. Throws a usage error where their number is another.
+void read_symbols(Imported& imported, const std::vector<std::string>& symbols);
+
+/// One direction of a Keras LSTM: kernel [I, 4H], recurrent kernel [H, 4H], bias [4H], gates i f c o; or of GRU and
+/// SimpleRNN. `suffix` is "_l0" or "_l0_reverse". Adds the roles of a node. A bias of [8H] or [2, 3H] (CuDNN) is two.
+struct KerasCell {
+  GateOrder order = GateOrder::kKerasLstm;
+  graph::Array kernel, recurrent, bias;  ///< bias: without elements where there is none
+};
+/// Throws an input error naming `layer` where the shapes do not belong together.
+void add_keras_cell(const NetworkBuilder& builder, const std::string& layer, const KerasCell& cell,
+                    const std::string& suffix, NetworkBuilder::Weights& weights);
+
+}  // namespace longhand::convert

@@ -1,0 +1,221 @@
+// Which axes of an ONNX graph's inputs are of time, and which of batch: found by running it. An axis is of batch where
+// its rows, run one by one from the beginning, give what they give together; it is of time where its rows, run in parts
+// that carry the states on, give what they give together.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include "longhand/base/error.h"
+#include "longhand/base/rng.h"
+#include "longhand/convert/onnx_graph.h"
+#include "longhand/graph/plan.h"
+
+namespace longhand::convert {
+namespace {
+
+using graph::Graph;
+using graph::Plan;
+using graph::Port;
+
+constexpr int64_t kRows = 5;
+
+// Where an axis of an array lies in memory: [outer, n, inner].
+struct AxisParts {
+  int64_t outer, n, inner;
+};
+AxisParts parts_of(const graph::Dims& dims, size_t axis) {
+  return {graph::count(dims, 0, axis), dims[axis], graph::count(dims, axis + 1, dims.size())};
+}
+
+bool is_recurrent_type(const std::string& type) { return type == "LSTM" || type == "GRU" || type == "RNN"; }
+
+// Lets LSTM, GRU and RNN nodes go on where the run before ended, where nothing else gives their initial states.
+void keep_states(Graph& graph) {
+  for (graph::Node& node : graph.nodes) {
+    const auto direction = node.attributes.find("direction");
+    const bool forward = direction == node.attributes.end() || direction->second == graph::Attribute("forward");
+    const auto absent = [&](size_t i) {
+      return i >= node.inputs.size() || node.inputs[i].empty() || graph.arrays.contains(node.inputs[i]);
+    };
+    const bool has_h = node.inputs.size() > 5 && !node.inputs[5].empty();
+    const bool has_c = node.inputs.size() > 6 && !node.inputs[6].empty();
+    const bool both = node.type != "LSTM" || has_h == has_c;
+    if (is_recurrent_type(node.type) && forward && absent(5) && absent(6) && both) {
+      node.attributes["keep_state"] = int64_t{1};
+    }
+  }
+}
+
+class AxisTrial {
+ public:
+  AxisTrial(const Graph& graph, size_t axis, bool time) : axis_(axis), time_(time) {
+    Graph trial = graph;
+    for (Port& port : trial.inputs) {
+      for (int64_t& extent : port.dims) extent = extent < 0 ? 1 : extent;
+      port.batch_axis = port.time_axis = -1;
+      (time ? port.time_axis : port.batch_axis) = static_cast<int>(axis);
+      port.dims[axis] = -1;
+    }
+    if (time) {
+      keep_states(trial);
+      for (Port& port : trial.state_inputs) port.batch_axis = -1;
+      for (Port& port : trial.state_inputs) {
+        for (int64_t& extent : port.dims) extent = extent < 0 ? 1 : extent;
+      }
+    }
+    network_ = std::make_shared<const graph::Network>(std::move(trial), "the model");
+  }
+
+  // Where each output has the axis; nothing where the rows do not belong to it.
+  std::optional<std::vector<size_t>> run() {
+    const std::vector<std::vector<float>> inputs = draw_inputs();
+    Plan whole(network_, options(kRows));
+    fill(whole, inputs, 0, kRows);
+    if (!whole.run()) return std::nullopt;
+    const Plan smaller(network_, options(kRows - 1));
+    std::vector<size_t> axes;
+    for (size_t i = 0; i < whole.outputs().size(); ++i) {
+      const auto found = changed_axis(whole.outputs()[i].dims, smaller.outputs()[i].dims);
+      if (!found) return std::nullopt;
+      axes.push_back(*found);
+    }
+    Plan part(network_, options(1));
+    for (int64_t row = 0; row < kRows; ++row) {
+      if (!time_) part.reset();
+      fill(part, inputs, row, 1);
+      if (!part.run() || !same_row(whole, part, axes, row)) return std::nullopt;
+    }
+    return axes;
+  }
+
+ private:
+  graph::PlanOptions options(int64_t rows) const {
+    graph::PlanOptions out;
+    (time_ ? out.steps : out.batch) = rows;
+    return out;
+  }
+
+  std::vector<std::vector<float>> draw_inputs() const {
+    const Plan plan(network_, options(kRows));
+    std::vector<std::vector<float>> out;
+    for (const Plan::View& view : plan.inputs()) {
+      const CounterRng rng(1, 0, RngPlace::kSample, static_cast<uint32_t>(out.size()));
+      std::vector<float>& values = out.emplace_back(static_cast<size_t>(graph::count(view.dims)));
+      for (size_t i = 0; i < values.size(); ++i) {
+        const float u = 2.0F * rng.uniform(i);
+        values[i] = view.type == graph::ElementType::kFloat ? u - 1.0F : std::floor(u);
+      }
+    }
+    return out;
+  }
+
+  void fill(const Plan& plan, const std::vector<std::vector<float>>& from, int64_t begin, int64_t n) const {
+    for (size_t i = 0; i < from.size(); ++i) {
+      const Plan::View& view = plan.inputs()[i];
+      const AxisParts parts = parts_of(view.dims, axis_);
+      for (int64_t o = 0; o < parts.outer; ++o) {
+        for (int64_t k = 0; k < n * parts.inner; ++k) {
+          const float value = from[i][static_cast<size_t>((o * kRows + begin) * parts.inner + k)];
+          const int64_t to = o * n * parts.inner + k;
+          if (view.type == graph::ElementType::kFloat) {
+            view.floats[to] = value;
+          } else {
+            view.ints[to] = static_cast<int64_t>(value);
+          }
+        }
+      }
+    }
+  }
+
+  static std::optional<size_t> changed_axis(const graph::Dims& a, const graph::Dims& b) {
+    std::optional<size_t> out;
+    if (a.size() != b.size()) return out;
+    for (size_t axis = 0; axis < a.size(); ++axis) {
+      if (a[axis] == b[axis]) continue;
+      if (out || a[axis] != kRows || b[axis] != kRows - 1) return std::nullopt;
+      out = axis;
+    }
+    return out;
+  }
+
+  static bool same_row(const Plan& whole, const Plan& part, const std::vector<size_t>& axes, int64_t row) {
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const Plan::View &all = whole.outputs()[i], &one = part.outputs()[i];
+      const AxisParts parts = parts_of(all.dims, axes[i]);
+      if (all.type != graph::ElementType::kFloat) continue;
+      for (int64_t o = 0; o < parts.outer; ++o) {
+        for (int64_t k = 0; k < parts.inner; ++k) {
+          const float a = all.floats[(o * kRows + row) * parts.inner + k], b = one.floats[o * parts.inner + k];
+          if (!(std::abs(a - b) <= 1e-4F * (1.0F + std::abs(a)))) return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  size_t axis_;
+  bool time_;
+  std::shared_ptr<const graph::Network> network_;
+};
+
+// Axes of the outputs; nothing where it does not run so.
+std::optional<std::vector<size_t>> try_axis(const Graph& graph, size_t axis, bool time) {
+  try {
+    return AxisTrial(graph, axis, time).run();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void set_axis(Graph& graph, size_t axis, const std::vector<size_t>& outputs, bool time) {
+  for (Port& port : graph.inputs) (time ? port.time_axis : port.batch_axis) = static_cast<int>(axis);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    (time ? graph.outputs[i].time_axis : graph.outputs[i].batch_axis) = static_cast<int>(outputs[i]);
+  }
+}
+
+}  // namespace
+
+void recognise_axes(Graph& graph, std::vector<std::string>& notes) {
+  if (graph.inputs.empty()) return;
+  for (Port& port : graph.state_inputs) {
+    const auto open = std::count(port.dims.begin(), port.dims.end(), -1);
+    const auto first = std::find(port.dims.begin(), port.dims.end(), -1);
+    if (open == 1) port.batch_axis = static_cast<int>(first - port.dims.begin());
+  }
+  std::vector<size_t> open;
+  for (size_t axis = 0; axis < graph.inputs.front().dims.size(); ++axis) {
+    const bool everywhere = std::all_of(graph.inputs.begin(), graph.inputs.end(), [&](const Port& port) {
+      return axis < port.dims.size() && port.dims[axis] < 0;
+    });
+    if (everywhere) open.push_back(axis);
+  }
+  // An axis that the file calls that of a batch is believed.
+  const int named = graph.inputs.front().batch_axis;
+  std::vector<size_t> left;
+  for (const size_t axis : open) {
+    if (static_cast<int>(axis) == named) continue;
+    if (const auto outputs = try_axis(graph, axis, true)) {
+      set_axis(graph, axis, *outputs, true);
+      keep_states(graph);
+      notes.push_back(fmt::format("axis {} of the inputs is time: steps and blocks give what the whole gives", axis));
+      continue;
+    }
+    const auto outputs = named < 0 ? try_axis(graph, axis, false) : std::nullopt;
+    if (outputs) {
+      set_axis(graph, axis, *outputs, false);
+      notes.push_back(fmt::format("axis {} of the inputs is of a batch: its rows do not depend on one another", axis));
+    } else {
+      left.push_back(axis);
+    }
+  }
+  if (left.size() == 1 && graph.inputs.front().time_axis < 0 && graph.states.empty()) {
+    for (Port& port : graph.inputs) port.time_axis = static_cast<int>(left.front());
+    notes.push_back(fmt::format("axis {} of the inputs is time, read as a whole", left.front()));
+  }
+}
+
+}  // namespace longhand::convert

@@ -1,0 +1,269 @@
+#include "longhand/convert/verify.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/convert/json_tools.h"
+#include "longhand/convert/npz.h"
+#include "longhand/convert/number_table.h"
+#include "longhand/convert/onnx_file.h"
+#include "longhand/graph/plan.h"
+#include "longhand/io/config.h"
+#include "longhand/io/file.h"
+#include "longhand/io/npy.h"
+#include "longhand/io/wav.h"
+
+namespace longhand::convert {
+namespace {
+
+using graph::Plan;
+using graph::Port;
+
+// One symbol for each character, or, where there are none, an error.
+io::Array symbols_of(const std::string& text, const std::vector<std::string>& symbols, const std::string& where) {
+  std::vector<int64_t> out;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = at + 1;
+    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) ++end;
+    const std::string symbol = text.substr(at, end - at);
+    const auto found = std::find(symbols.begin(), symbols.end(), symbol);
+    if (found == symbols.end()) {
+      throw input_error(fmt::format("{}: expected symbols of the network, found '{}'", where, visible(symbol)),
+                        "name the symbols with --symbols, or give their numbers");
+    }
+    out.push_back(found - symbols.begin());
+    at = end;
+  }
+  return io::make_array({static_cast<int64_t>(out.size())}, std::span<const int64_t>(out));
+}
+
+io::Array json_array(const nlohmann::json& json, const std::vector<std::string>& symbols, const std::string& where) {
+  if (json.is_string()) return symbols_of(json.get<std::string>(), symbols, where);
+  const graph::Array numbers = numbers_of(json, where);
+  return io::make_array(numbers.dims, std::span<const float>(numbers.floats));
+}
+
+int64_t numbers_of_step(const Port& port, const std::string& path) {
+  int64_t each = 1;
+  for (size_t axis = 0; axis < port.dims.size(); ++axis) {
+    const auto at = static_cast<int>(axis);
+    if (port.dims[axis] < 0 && at != port.batch_axis && at != port.time_axis) {
+      throw input_error(fmt::format("{}: input '{}' {} has an extent that the model leaves open", path,
+                                    visible(port.name), graph::shown(port.dims)),
+                        "fix it with --dims");
+    }
+    if (port.dims[axis] >= 0) each *= port.dims[axis];
+  }
+  return each;
+}
+
+bool has_shape_of(const Port& port, const std::vector<int64_t>& shape) {
+  if (shape.size() != port.dims.size()) return false;
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    if (port.dims[axis] >= 0 && port.dims[axis] != shape[axis]) return false;
+  }
+  return true;
+}
+
+void fill_view(const Plan::View& view, const std::vector<double>& from, size_t at) {
+  const auto n = static_cast<size_t>(graph::count(view.dims));
+  for (size_t i = 0; i < n; ++i) {
+    if (view.type == graph::ElementType::kFloat) {
+      view.floats[i] = static_cast<float>(from[at + i]);
+    } else {
+      view.ints[i] = static_cast<int64_t>(from[at + i]);
+    }
+  }
+}
+
+class Verifier {
+ public:
+  Verifier(const graph::Graph& graph, const std::string& input_path, const std::string& expected_path)
+      : network_(std::make_shared<const graph::Network>(graph, "the model")),
+        input_path_(input_path),
+        expected_path_(expected_path) {}
+
+  using Arrays = std::vector<std::pair<std::string, io::Array>>;
+
+  // One sequence or run: an array for each input, and for each output that is expected.
+  void compare(const std::string& sequence, const std::vector<const io::Array*>& inputs,
+               const std::vector<const io::Array*>& expected) {
+    const std::vector<Port>& ports = network_->graph().inputs;
+    graph::PlanOptions options;
+    int64_t runs = 1;
+    const Port& port = ports.front();
+    const std::vector<int64_t>& shape = inputs.front()->shape;
+    if (has_shape_of(port, shape)) {
+      if (port.batch_axis >= 0) options.batch = shape[static_cast<size_t>(port.batch_axis)];
+      if (port.time_axis >= 0) options.steps = shape[static_cast<size_t>(port.time_axis)];
+      for (const Port& each : ports) options.dims[each.name] = each.dims;
+      options.dims[port.name] = shape;
+    } else {
+      const int64_t each = numbers_of_step(port, input_path_), n = inputs.front()->count();
+      if (n % each != 0 || n == 0) {
+        fail_input(fmt::format("expected steps of {} numbers for input '{}' {}, found {} numbers", each,
+                               visible(port.name), graph::shown(port.dims), n));
+      }
+      (port.time_axis >= 0 ? options.steps : runs) = n / each;
+    }
+    if (options.batch < 1 || options.steps < 1) fail_input("expected at least one step, found none");
+    Plan plan(network_, options);
+    std::vector<std::vector<double>> values;
+    for (size_t i = 0; i < ports.size(); ++i) {
+      values.push_back(io::doubles(*inputs[i], input_path_ + ": " + ports[i].name));
+      const int64_t needed = runs * graph::count(plan.inputs()[i].dims);
+      if (static_cast<int64_t>(values.back().size()) != needed) {
+        fail_input(fmt::format("expected {} numbers for input '{}', found {}", needed, visible(ports[i].name),
+                               values.back().size()));
+      }
+    }
+    std::vector<std::vector<double>> found(plan.outputs().size());
+    for (int64_t run = 0; run < runs; ++run) {
+      for (size_t i = 0; i < ports.size(); ++i) {
+        const auto size = static_cast<size_t>(graph::count(plan.inputs()[i].dims));
+        fill_view(plan.inputs()[i], values[i], static_cast<size_t>(run) * size);
+      }
+      if (!plan.run()) throw input_error(plan.fault(), "give the network what it can read");
+      for (size_t o = 0; o < found.size(); ++o) append(plan.outputs()[o], found[o]);
+    }
+    for (size_t o = 0; o < found.size(); ++o) {
+      if (o < expected.size() && expected[o] != nullptr) compare_output(sequence, o, found[o], *expected[o]);
+    }
+  }
+
+  const std::vector<Port>& outputs() const { return network_->graph().outputs; }
+  const std::vector<Port>& inputs() const { return network_->graph().inputs; }
+  const Verification& result() const { return result_; }
+  [[noreturn]] void fail_input(const std::string& problem) const {
+    throw input_error(input_path_ + ": " + problem, "give an input of this model");
+  }
+  [[noreturn]] void fail_expected(const std::string& problem) const {
+    throw input_error(expected_path_ + ": " + problem, "give what the model must answer to the input");
+  }
+
+ private:
+  static void append(const Plan::View& view, std::vector<double>& out) {
+    const int64_t n = graph::count(view.dims);
+    for (int64_t i = 0; i < n; ++i) {
+      out.push_back(view.type == graph::ElementType::kFloat ? static_cast<double>(view.floats[i])
+                                                            : static_cast<double>(view.ints[i]));
+    }
+  }
+
+  void compare_output(const std::string& sequence, size_t output, const std::vector<double>& found,
+                      const io::Array& array) {
+    const std::vector<double> expected = io::doubles(array, expected_path_);
+    if (found.size() != expected.size()) {
+      fail_expected(fmt::format("expected {} numbers for output '{}', found {}", found.size(),
+                                visible(outputs()[output].name), expected.size()));
+    }
+    result_.numbers += static_cast<int64_t>(found.size());
+    for (size_t i = 0; i < found.size(); ++i) {
+      const double size = std::max(1.0, std::abs(expected[i]));
+      const double difference = std::abs(found[i] - expected[i]) / size;
+      if (!result_.where.empty() && !(difference > result_.largest) && !std::isnan(difference)) continue;
+      if (std::isnan(result_.largest)) continue;
+      result_.largest = difference;
+      result_.expected = expected[i];
+      result_.found = found[i];
+      result_.where = sequence.empty() ? "" : sequence + " ";
+      if (outputs().size() > 1) result_.where += outputs()[output].name + " ";
+      result_.where += io::position_of(array.shape, static_cast<int64_t>(i));
+    }
+  }
+
+  std::shared_ptr<const graph::Network> network_;
+  const std::string &input_path_, &expected_path_;
+  Verification result_;
+};
+
+const io::Array* find_array(const NumberFile& file, const std::string& name) {
+  for (const auto& [key, array] : file.arrays) {
+    if (key == name) return &array;
+  }
+  return nullptr;
+}
+
+// For each port, the file's array of that name; the only array stands for the only port.
+std::vector<const io::Array*> arrays_of_ports(const NumberFile& file, const std::vector<Port>& ports) {
+  std::vector<const io::Array*> out;
+  for (const Port& port : ports) {
+    const bool alone = ports.size() == 1 && file.arrays.size() == 1;
+    out.push_back(alone ? &file.arrays.front().second : find_array(file, port.name));
+  }
+  return out;
+}
+
+}  // namespace
+
+NumberFile read_numbers(const std::string& path, const std::vector<std::string>& symbols) {
+  const auto ends = [&](const char* end) { return path.ends_with(end); };
+  NumberFile out;
+  if (ends(".npz")) {
+    out.of_ports = true;
+    out.arrays = read_npz(path);
+  } else if (ends(".npy")) {
+    out.arrays.emplace_back("", io::read_npy(path));
+  } else if (ends(".wav")) {
+    out.arrays.emplace_back("", io::read_wav(path).samples);
+  } else if (ends(".pb")) {
+    out.arrays.emplace_back("", read_onnx_tensor(path).array);
+  } else if (ends(".csv") || ends(".txt")) {
+    out.arrays.emplace_back("", read_number_table(path).numbers);
+  } else if (ends(".json")) {
+    const nlohmann::json json = io::parse_json(io::read_file(path), path);
+    if (json.is_object()) {
+      for (const auto& [name, value] : json.items()) {
+        out.arrays.emplace_back(name, json_array(value, symbols, path + ": " + visible(name)));
+      }
+    } else {
+      out.arrays.emplace_back("", json_array(json, symbols, path));
+    }
+  } else {
+    throw usage_error(path + ": expected a name that ends in .npy, .npz, .csv, .txt, .wav, .json or .pb",
+                      "write the numbers in one of these formats");
+  }
+  return out;
+}
+
+Verification verify(const graph::Graph& graph, const NumberFile& input, const NumberFile& expected,
+                    const std::string& input_path, const std::string& expected_path) {
+  Verifier verifier(graph, input_path, expected_path);
+  const bool sequences = !input.of_ports && !input.arrays.empty() && !input.arrays.front().first.empty();
+  if (!sequences) {
+    const auto inputs = arrays_of_ports(input, verifier.inputs()),
+               outputs = arrays_of_ports(expected, verifier.outputs());
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i] == nullptr) {
+        verifier.fail_input(fmt::format("expected an array '{}', found none", visible(verifier.inputs()[i].name)));
+      }
+    }
+    if (std::count(outputs.begin(), outputs.end(), nullptr) == static_cast<std::ptrdiff_t>(outputs.size())) {
+      verifier.fail_expected(fmt::format("expected an array '{}', found none", visible(verifier.outputs()[0].name)));
+    }
+    for (const auto& [name, array] : expected.arrays) {
+      const bool used = std::find(outputs.begin(), outputs.end(), &array) != outputs.end();
+      if (!used) verifier.fail_expected(fmt::format("'{}' is none of the model's outputs", visible(name)));
+    }
+    verifier.compare("", inputs, outputs);
+    return verifier.result();
+  }
+  if (verifier.inputs().size() != 1) verifier.fail_input("expected arrays for several inputs, found sequences");
+  if (input.arrays.size() != expected.arrays.size()) {
+    verifier.fail_expected(fmt::format("expected {} sequences, found {}", input.arrays.size(), expected.arrays.size()));
+  }
+  for (const auto& [name, array] : input.arrays) {
+    const io::Array* wanted = find_array(expected, name);
+    if (wanted == nullptr) verifier.fail_expected(fmt::format("expected a sequence '{}', found none", visible(name)));
+    verifier.compare(name, {&array}, {wanted});
+  }
+  return verifier.result();
+}
+
+}  // namespace longhand::convert
