@@ -180,10 +180,11 @@ Value& NodeBuild::alias(size_t output, const Value& of, const Dims& dims) {
 
 void NodeBuild::step(std::function<void()> work) { plan_.steps.push_back(std::move(work)); }
 
-std::function<void(const char*)> NodeBuild::fault() const {
-  return [plan = &plan_, name = fmt::format("node '{}' ({})", node_.name, node_.type)](const char* what) {
+std::function<void(const char*)> NodeBuild::fault() {
+  const std::string* who = &make<std::string>(fmt::format("node '{}' ({})", visible(node_.name), node_.type));
+  return [plan = &plan_, who](const char* what) {
     plan->fault = what;
-    if (plan->fault_node.size() != name.size() || plan->fault_node != name) plan->fault_node = name;
+    plan->fault_node = who;
   };
 }
 

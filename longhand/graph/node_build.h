@@ -94,7 +94,7 @@ class NodeBuild {
   /// To be done in each run, in order. It does not throw, and allocates nothing after its first call.
   void step(std::function<void()> work);
   /// For steps: ends the run as a failure.
-  std::function<void(const char*)> fault() const;
+  std::function<void(const char*)> fault();
   /// Memory that steps write.
   Buffer<float>& floats_memory(int64_t size);
   Buffer<int32_t>& ints_memory(int64_t size);

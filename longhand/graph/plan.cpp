@@ -214,7 +214,7 @@ bool Plan::run() noexcept {
 
 std::string Plan::fault() const {
   if (parts_->fault == nullptr) return "";
-  return fmt::format("{}: {}: {}", parts_->network->where(), parts_->fault_node, parts_->fault);
+  return fmt::format("{}: {}: {}", parts_->network->where(), *parts_->fault_node, parts_->fault);
 }
 
 void Plan::reset() noexcept {

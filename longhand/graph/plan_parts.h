@@ -44,7 +44,7 @@ struct Plan::Parts {
   std::string why_whole;
   bool forgets = false;
   const char* fault = nullptr;
-  std::string fault_node;
+  const std::string* fault_node = nullptr;
   int depth = 0;
 };
 
