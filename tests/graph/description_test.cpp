@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "longhand/graph/graph_json.h"
+#include "longhand/graph/node_types.h"
 #include "longhand/io/file.h"
 #include "longhand/stream.h"
 #include "longhand/tasks/graph_file.h"
@@ -29,6 +30,21 @@ units = 2
 
 std::string description_error(const std::string& text) {
   return error_of([&] { with_drawn_weights(read_description(text, "a.toml"), 1, "a.toml"); }, ExitCode::kUsage);
+}
+
+TEST(Descriptions, ThePageAboutThemIsTrue) {
+  const std::string page = io::read_file(std::string(LONGHAND_SOURCE_DIR) + "/docs/network.md");
+  for (const std::string& type : node_type_names(false))
+    EXPECT_NE(page.find("`" + type + "`"), std::string::npos) << type;
+  const size_t begin = page.find("```toml\n") + 8;
+  const Description description = read_description(page.substr(begin, page.find("```", begin) - begin), "network.md");
+  const auto of = network(with_drawn_weights(description, 1, "network.md"));
+  EXPECT_EQ(of->graph().parameters(), 309633);
+  Plan plan(of, {.steps = 3});
+  EXPECT_EQ(plan.outputs()[0].dims, (Dims{1, 3, 1}));
+  EXPECT_EQ(plan.state_size(), 64 + 2 * 128);
+  EXPECT_EQ(plan.why_whole(), "");
+  for (const float y : run(plan, std::vector<float>(3 * 512, 0.25F))) EXPECT_TRUE(y > 0.0F && y < 1.0F);
 }
 
 TEST(Descriptions, ErrorsHaveTheirLine) {

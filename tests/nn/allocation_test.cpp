@@ -10,8 +10,10 @@
 
 #include "longhand/autograd/operations.h"
 #include "longhand/autograd/tape.h"
+#include "longhand/graph/description.h"
 #include "longhand/nn/lstm_stack_parts.h"
 #include "longhand/stream.h"
+#include "longhand/tasks/graph_file.h"
 #include "longhand/tasks/regressor.h"
 #include "tests/nn/tested_stack.h"
 #include "tests/tasks/model.h"
@@ -150,6 +152,31 @@ TEST(Allocation, AStreamTakesNoneAndNoLock) {
 }
 
 // The same of numbers, with predictions of differences, which begin at the last value.
+TEST(Allocation, AStreamOfANetworkTakesNoneAndNoLock) {
+  const char* const description =
+      "[[inputs]]\nsize = 6\n[[layers]]\ntype = \"context\"\nsize = 2\n[[layers]]\ntype = \"conv1d\"\nname = \"c\"\n"
+      "units = 5\nkernel = 3\ndilation = 2\npadding = \"causal\"\n[[layers]]\ntype = \"lstm\"\nname = \"r\"\nunits = "
+      "20\n"
+      "layers = 2\n[[layers]]\ntype = \"gru\"\nname = \"g\"\nunits = 7\n[[layers]]\ntype = \"linear\"\nname = "
+      "\"o\"\nunits = 3\n"
+      "[[layers]]\ntype = \"softmax\"\n";
+  const testing::TemporaryFolder folder;
+  tasks::write_network(folder / "model", graph::with_drawn_weights(graph::read_description(description, "t"), 1, "t"));
+  const std::shared_ptr<const Model> model = Model::load(folder / "model");
+  Stream stream(model);
+  const std::vector<float> x(6 * 40, 0.5F);
+  std::vector<float> y(3 * 40), state = stream.state();
+  const int64_t before = allocations, locks_before = locks;
+  ASSERT_TRUE(stream.process(x.data(), y.data(), 40));
+  ASSERT_TRUE(stream.step(x.data(), y.data()));
+  stream.get_state(state.data());
+  stream.reset();
+  stream.set_state(state.data());
+  ASSERT_TRUE(stream.process(x.data(), y.data(), 17));
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(locks, locks_before);
+}
+
 TEST(Allocation, AStreamOfNumbersTakesNone) {
   tasks::RegressorOptions options;
   options.lstm.hidden = 40;
