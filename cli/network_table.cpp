@@ -5,36 +5,15 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 
 #include "cli/console.h"
-#include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/graph/graph_json.h"
 #include "longhand/graph/stepper.h"
 
 namespace longhand::cli {
 namespace {
-
-// The shapes of a run over as few time steps as it takes.
-struct FewestSteps {
-  std::optional<graph::Plan> plan;
-  int64_t steps = 1;
-};
-
-FewestSteps plan_few(const std::shared_ptr<const graph::Network>& network) {
-  FewestSteps out;
-  std::string problem;
-  for (; out.steps <= 4096; out.steps *= 4) {
-    try {
-      out.plan.emplace(network, graph::PlanOptions{.steps = out.steps});
-      return out;
-    } catch (const Error&) {  // too short, or its shapes are not known
-    }
-  }
-  return out;
-}
 
 // Numbers in the trained arrays that a node names, its branches' included.
 int64_t weights_of(const graph::Graph& graph, const graph::Node& node) {
@@ -75,7 +54,7 @@ std::string attribute_text(const graph::Attribute& attribute) {
 
 void print_network(const graph::Graph& graph, const std::string& path) {
   const auto network = std::make_shared<const graph::Network>(graph, path);
-  const FewestSteps few = plan_few(network);
+  const graph::FewestSteps few = graph::fewest_steps(network);
   put("network of {} layers, {} parameters\n", graph.nodes.size(),
       format_count(static_cast<double>(graph.parameters())));
   if (!graph.source.empty()) put("source  {}\n", visible(graph.source));
@@ -87,7 +66,7 @@ void print_network(const graph::Graph& graph, const std::string& path) {
   size_t name_width = 5, type_width = 4, shape_width = 5;
   std::vector<std::string> shapes;
   for (const graph::Node& node : graph.nodes) {
-    const graph::Plan::View* view = few.plan ? few.plan->find(node.outputs.front()) : nullptr;
+    const graph::Plan::View* view = few.plan.find(node.outputs.front());
     shapes.push_back(view == nullptr ? "" : graph::shown(view->dims));
     name_width = std::max(name_width, visible(node.name).size());
     type_width = std::max(type_width, node.type.size());
@@ -113,13 +92,11 @@ void print_network(const graph::Graph& graph, const std::string& path) {
   }
   put("\n");
   for (const graph::Port& port : graph.outputs) put("output  {}\n", visible(port.name));
-  if (!few.plan) return put("it cannot be run yet: the extents of its inputs are not known\n");
-  const graph::StepShape step =
-      few.steps == 1 ? graph::step_shape(network) : graph::StepShape{.why_no_steps = few.plan->why_whole()};
+  const graph::StepShape step = graph::step_shape(network);
   if (!step.why_no_steps.empty()) return put("stream  no: {}\n", step.why_no_steps);
   put("stream  {} -> {} numbers a step, {} of state\n",
       step.symbols > 0 ? fmt::format("a symbol below {}", step.symbols) : fmt::format("{} numbers", step.inputs),
-      step.outputs, few.plan->state_size());
+      step.outputs, few.plan.state_size());
 }
 
 void print_network_json(const graph::Graph& graph) {

@@ -44,7 +44,7 @@ class Run {
       throw usage_error("longhand run: expected a model file, found -", "write it to a file first");
     const tasks::ModelFile file = tasks::ModelFile::read(model_path_);
     network_ = std::make_shared<const graph::Network>(tasks::read_network(file), file.path());
-    shape_ = steps_of();
+    shape_ = graph::step_shape(network_);
     const int64_t width = shape_.symbols > 0 ? 1 : shape_.inputs;
     reader_ = RowReader::open(input_, format(input_, input_format_, "input-format"), width);
     shape_.why_no_steps.empty() ? run_steps() : run_whole();
@@ -61,27 +61,6 @@ class Run {
     if (!found.empty()) return found;
     throw usage_error(fmt::format("{}: expected a name that ends in .csv, .txt, .f32, .raw or .bin", path),
                       fmt::format("say what it is, with --{}", option));
-  }
-
-  // What a step is. Networks that need a whole sequence may need more than one step to be planned at all.
-  graph::StepShape steps_of() const {
-    try {
-      return graph::step_shape(network_);
-    } catch (const Error& e) {
-      graph::StepShape out;
-      out.why_no_steps = e.what();
-      const std::vector<graph::Port>& inputs = network_->graph().inputs;
-      for (const graph::Port& port : inputs) {
-        int64_t own = 1;
-        for (const int64_t extent : port.dims) own *= extent > 0 ? extent : 1;
-        if (port.type == graph::ElementType::kInt) out.symbols = INT32_MAX;
-        if (port.type == graph::ElementType::kFloat) out.inputs += own;
-      }
-      const bool over_time =
-          std::all_of(inputs.begin(), inputs.end(), [](const auto& port) { return port.time_axis >= 0; });
-      if (!over_time || (out.symbols > 0 && inputs.size() > 1)) throw;
-      return out;
-    }
   }
 
   void write(const float* rows, int64_t n, int64_t width) {

@@ -43,6 +43,7 @@ void read_layers(const tasks::ModelFile& file, Model::Parts& parts) {
   parts.layers = std::make_shared<const graph::Network>(tasks::read_network(file), file.path());
   const graph::Graph& graph = parts.layers->graph();
   parts.step_shape = graph::step_shape(parts.layers);
+  if (!parts.step_shape.why_no_steps.empty()) return;
   const graph::Plan plan(parts.layers, {});
   if (parts.step_shape.symbols == 0) parts.input_names = numbered(graph.inputs, plan.inputs());
   const bool of_symbols = static_cast<int64_t>(graph.symbols.size()) == parts.step_shape.outputs;

@@ -231,9 +231,14 @@ void build_onnx_conv(NodeBuild& node) {
   s.batch = x.dim(0);
   s.channels = x.dim(1);
   s.length = x.dim(2);
+  const auto first = [&](const char* name) {
+    const std::vector<int64_t> given = node.integers(name, {1});
+    if (given.size() != 1) node.fail(std::string("attribute '") + name + "': expected 1 number");
+    return given.front();
+  };
   s.groups = node.in_range("group", node.integer("group", 1), 1, 1 << 20);
-  s.stride = node.in_range("strides", node.integers("strides", {1}).front(), 1, 1 << 20);
-  s.dilation = node.in_range("dilations", node.integers("dilations", {1}).front(), 1, 1 << 20);
+  s.stride = node.in_range("strides", first("strides"), 1, 1 << 20);
+  s.dilation = node.in_range("dilations", first("dilations"), 1, 1 << 20);
   const Array& weights = node.make<Array>(array(w.dims, {w.floats, w.floats + w.size}));
   read_sizes(node, weights, s);
   const std::string automatic = node.choice("auto_pad", "NOTSET", {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"});

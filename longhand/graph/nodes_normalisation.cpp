@@ -44,8 +44,9 @@ void build_layer_norm(NodeBuild& node) {
                  node.optional_weight("weight", dims), node.optional_weight("bias", dims));
 }
 
-const float* trained_floats(NodeBuild& node, size_t input, int64_t n) {
-  if (!node.has(input)) return nullptr;
+// Null where an input that may be absent is.
+const float* trained_floats(NodeBuild& node, size_t input, int64_t n, bool optional = false) {
+  if (optional && !node.has(input)) return nullptr;
   const Value& value = node.floats(input);
   if (!value.constant || value.size != n) {
     node.fail("input " + std::to_string(input + 1) + ": expected " + std::to_string(n) + " trained numbers, found " +
@@ -58,8 +59,8 @@ void build_layer_normalization(NodeBuild& node) {
   const Value& x = node.floats(0);
   const auto axis = static_cast<size_t>(node.axis(node.integer("axis", -1), x.rank()));
   const int64_t n = count(x.dims, axis, x.dims.size());
-  add_layer_norm(node, x, n, static_cast<float>(node.number("epsilon", 1e-5)), trained_floats(node, 1, n),
-                 trained_floats(node, 2, n));
+  add_layer_norm(node, x, n, static_cast<float>(node.number("epsilon", 1e-5)), trained_floats(node, 1, n, true),
+                 trained_floats(node, 2, n, true));
 }
 
 // Trained statistics make of each channel x * scale + shift. Channels are the axis with `inner` elements after it.

@@ -1,6 +1,5 @@
 // ONNX's operators that move elements and change shapes.
 #include <algorithm>
-#include <limits>
 
 #include "longhand/graph/broadcast.h"
 #include "longhand/graph/moves.h"
@@ -29,8 +28,8 @@ std::vector<int64_t> axes_of(NodeBuild& node, size_t input, int64_t rank) {
 void build_identity(NodeBuild& node) { node.alias(0, node.in(0), node.in(0).dims); }
 
 void build_constant(NodeBuild& node) {
-  const auto found = node.network().graph().arrays.find(node.node().weights.at("value"));
-  const Value* value = node.find(found->first);
+  if (!node.has_weight("value")) node.fail("expected a value, found none");
+  const Value* value = node.find(node.node().weights.at("value"));
   node.alias(0, *value, value->dims);
 }
 
@@ -155,8 +154,9 @@ void build_slice(NodeBuild& node) {
   Dims begin(x.dims.size(), 0), step(x.dims.size(), 1), dims = x.dims;
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto axis = static_cast<size_t>(node.axis(axes[i], x.rank()));
-    const int64_t n = x.dims[axis], by = strides[i];
-    if (by == 0 || by == std::numeric_limits<int64_t>::min()) node.fail("expected a step other than 0");
+    const int64_t n = x.dims[axis];
+    if (strides[i] == 0) node.fail("expected a step other than 0");
+    const int64_t by = std::clamp(strides[i], -n - 1, n + 1);  // beyond, one element is taken all the same
     const auto limit = [&](int64_t at, int64_t least, int64_t most) {
       return std::clamp(at < 0 ? at + n : at, least, most);
     };
@@ -330,12 +330,13 @@ void build_onnx_pad(NodeBuild& node) {
 }
 
 void build_range(NodeBuild& node) {
-  const Value& from = node.ints(0);
-  const int64_t begin = node.constant_ints(0).at(0), end = node.constant_ints(1).at(0),
-                by = node.constant_ints(2).at(0);
-  if (by == 0 || from.size != 1) node.fail("expected a step other than 0");
+  for (size_t i = 0; i < 3; ++i) {
+    if (node.constant_ints(i).size() != 1) node.fail("expected one number for the start, the end and the step");
+  }
+  const int64_t begin = node.constant_ints(0)[0], end = node.constant_ints(1)[0], by = node.constant_ints(2)[0];
+  if (by == 0) node.fail("expected a step other than 0");
   constexpr int64_t kMost = int64_t{1} << 40;
-  if (std::max({std::abs(begin), std::abs(end), std::abs(by)}) > kMost) node.fail("expected a shorter range");
+  for (const int64_t number : {begin, end, by}) node.in_range("range", number, -kMost, kMost);
   const int64_t n = std::max<int64_t>((end - begin + by + (by > 0 ? -1 : 1)) / by, 0);
   Value& y = node.out(0, ElementType::kInt, {n});
   for (int64_t i = 0; i < n; ++i) y.ints[i] = begin + i * by;

@@ -44,7 +44,7 @@ bool all_by_time(const std::vector<Plan::View>& single, const std::vector<Plan::
   return out;
 }
 
-StepShape shape_of(const Network& network, const Plan& plan) {
+StepShape shape_of(const Network& network, const Plan& plan, int64_t steps = 1) {
   StepShape out;
   const Graph& graph = network.graph();
   int64_t ints = 0;
@@ -55,7 +55,8 @@ StepShape shape_of(const Network& network, const Plan& plan) {
     out.outputs += count(output.dims);
     if (output.type == ElementType::kInt) out.why_no_steps = "its output '" + output.name + "' is not of floats";
   }
-  if (ints == 1 && out.inputs == 0) out.symbols = symbols_of(graph, plan.inputs().front().name);
+  const bool only = plan.inputs().size() == 1 && ints == steps;
+  if (only) out.symbols = symbols_of(graph, plan.inputs().front().name);
   if (ints > 0 && out.symbols == 0) out.why_no_steps = "it reads symbols or whole numbers beside other inputs";
   if (out.why_no_steps.empty()) out.why_no_steps = plan.why_whole();
   return out;
@@ -63,7 +64,28 @@ StepShape shape_of(const Network& network, const Plan& plan) {
 
 }  // namespace
 
-StepShape step_shape(const std::shared_ptr<const Network>& network) { return shape_of(*network, Plan(network, {})); }
+FewestSteps fewest_steps(const std::shared_ptr<const Network>& network) {
+  constexpr int64_t kMost = 4096;
+  const int64_t elements = std::max<int64_t>(int64_t{1} << 24, 64 * network->graph().parameters());
+  for (int64_t steps = 1;; steps *= 4) {
+    try {
+      return {steps, Plan(network, {.steps = steps, .most_elements = elements})};
+    } catch (const Error&) {
+      // The error of single steps is what is wrong, if more of them are of no help.
+      if (steps >= kMost) (void)Plan(network, {.most_elements = elements});
+    }
+  }
+}
+
+StepShape step_shape(const std::shared_ptr<const Network>& network) {
+  const FewestSteps few = fewest_steps(network);
+  StepShape out = shape_of(*network, few.plan, few.steps);
+  if (few.steps == 1) return out;
+  out.inputs /= few.steps;
+  out.outputs = 0;
+  if (out.why_no_steps.empty()) out.why_no_steps = "it needs several time steps at once";
+  return out;
+}
 
 Stepper::Stepper(std::shared_ptr<const Network> network, int64_t block, Threads threads) {
   single_.emplace(network, PlanOptions{.threads = threads});

@@ -10,6 +10,14 @@
 
 namespace longhand::graph {
 
+/// The plan of the fewest steps (1, 4, 16, ... 4,096) that a network can be planned for. Throws an input error, that of
+/// a single step, where there are none.
+struct FewestSteps {
+  int64_t steps = 1;
+  Plan plan;
+};
+FewestSteps fewest_steps(const std::shared_ptr<const Network>& network);
+
 /// What a step of a network reads and writes. All inputs are one row, in order, and so are all outputs.
 struct StepShape {
   int64_t inputs = 0;   ///< numbers; 0: a symbol
@@ -18,7 +26,7 @@ struct StepShape {
   std::string
       why_no_steps;  ///< why there are none, as a sentence; then the numbers above are 0, or those of one step alone
 };
-/// Throws an input error where not even one step can be planned.
+/// Throws an input error where no number of steps can be planned.
 StepShape step_shape(const std::shared_ptr<const Network>& network);
 
 /// The state of one sequence, and the memory of its steps. Constructing it takes all memory. A network must be readable

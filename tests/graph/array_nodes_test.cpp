@@ -280,6 +280,13 @@ TEST(ArrayNodes, WhatIsNotKnownIsNamed) {
   EXPECT_NE(problem(nan).find("'c'"), std::string::npos);
   Graph large = one_node("Expand", {port("x", {1})}, {{"s", array_of_ints({3}, {1 << 20, 1 << 20, 1 << 20})}});
   EXPECT_NE(problem(large), "");
+  EXPECT_NE(problem(one_node("Constant", {}, {})), "");
+  Graph absent = one_node("InstanceNormalization", {port("x", {1, 2, 3})}, {});
+  absent.nodes[0].inputs = {"x", "", ""};
+  EXPECT_NE(problem(absent), "");
+  Graph strides = one_node("Conv", {port("x", {1, 2, 3})}, {{"w", array({1, 2, 1}, {1, 1})}},
+                           {{"strides", std::vector<int64_t>{}}});
+  EXPECT_NE(problem(strides).find("strides"), std::string::npos);
   Graph clipped = Recurrent().graph("LSTM", {{"clip", 1.0}}, {4, 4});
   EXPECT_NE(problem(clipped).find("clip"), std::string::npos);
 }

@@ -275,6 +275,9 @@ TEST(Layers, WhatReadsAheadSaysSo) {
   EXPECT_NE(step_shape(drawn(layer("2", "type = \"lstm\"\nunits = 2\nbidirectional = true\n"))).why_no_steps, "");
   EXPECT_NE(step_shape(drawn(layer("2", "type = \"pool\"\nkind = \"mean\"\n"))).why_no_steps, "");
   EXPECT_NE(step_shape(drawn(layer("2", "type = \"reverse\"\n"))).why_no_steps, "");
+  const StepShape several = step_shape(drawn(layer("2", "type = \"conv1d\"\nunits = 2\nkernel = 3\n")));
+  EXPECT_NE(several.why_no_steps, "");
+  EXPECT_EQ(several.inputs, 2);
   EXPECT_EQ(step_shape(drawn(layer("2", "type = \"lstm\"\nunits = 2\nreturn = \"last\"\n"))).why_no_steps, "");
 }
 
