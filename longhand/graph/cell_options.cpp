@@ -1,25 +1,99 @@
 #include "longhand/graph/cell_options.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace longhand::graph {
 namespace {
 
+using Kind = kernels::ActivationKind;
+
+struct OnnxActivation {
+  const char* name;  // in small letters: ONNX tells no case apart
+  bool has_alpha, has_beta;
+  kernels::Activation usual;
+};
+
+constexpr OnnxActivation kOnnxActivations[] = {
+    {"sigmoid", false, false, {Kind::kSigmoid}},
+    {"tanh", false, false, {Kind::kTanh}},
+    {"relu", false, false, {Kind::kRelu}},
+    {"softsign", false, false, {Kind::kSoftsign}},
+    {"softplus", false, false, {Kind::kSoftplus}},
+    {"leakyrelu", true, false, {Kind::kLeakyRelu, 0.01}},
+    {"elu", true, false, {Kind::kElu, 1.0}},
+    {"thresholdedrelu", true, false, {Kind::kThresholdedRelu, 1.0}},
+    {"affine", true, true, {Kind::kAffine, 1.0, 0.0}},
+    {"scaledtanh", true, true, {Kind::kScaledTanh, 1.0, 1.0}},
+    {"hardsigmoid", true, true, {Kind::kHardSigmoid, 0.2, 0.5}},
+};
+
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
+}
+
+// Constants that functions take one after the other.
+class Constants {
+ public:
+  Constants(NodeBuild& node, const char* attribute)
+      : node_(node), attribute_(attribute), values_(node.numbers(attribute)) {}
+
+  void take(bool has, double& value) {
+    if (has && next_ < values_.size()) value = values_[next_++];
+  }
+  void expect_all_taken() const {
+    if (next_ == values_.size()) return;
+    node_.fail(std::string(attribute_) + ": expected " + std::to_string(next_) +
+               " constants for these functions, found " + std::to_string(values_.size()));
+  }
+
+ private:
+  NodeBuild& node_;
+  const char* attribute_;
+  std::vector<double> values_;
+  size_t next_ = 0;
+};
+
+std::vector<kernels::Activation> read_activations(NodeBuild& node, size_t number) {
+  const std::vector<std::string> names = node.texts("activations");
+  if (names.size() != number) {
+    node.fail("activations: expected " + std::to_string(number) + " functions, found " + std::to_string(names.size()));
+  }
+  Constants alphas(node, "activation_alpha"), betas(node, "activation_beta");
+  std::vector<kernels::Activation> out;
+  for (const std::string& name : names) {
+    const auto* const found = std::find_if(std::begin(kOnnxActivations), std::end(kOnnxActivations),
+                                           [&](const OnnxActivation& each) { return each.name == lower(name); });
+    if (found == std::end(kOnnxActivations)) node.fail("activations: '" + name + "' is not known for an LSTM's cell");
+    kernels::Activation& function = out.emplace_back(found->usual);
+    alphas.take(found->has_alpha, function.alpha);
+    betas.take(found->has_beta, function.beta);
+  }
+  alphas.expect_all_taken();
+  betas.expect_all_taken();
+  return out;
 }
 
 }  // namespace
 
-void read_cell_options(NodeBuild& node, int64_t directions) {
-  const char* const usual[] = {"sigmoid", "tanh", "tanh"};
-  const std::vector<std::string> activations = node.texts("activations");
-  bool plain = activations.empty() || static_cast<int64_t>(activations.size()) == 3 * directions;
-  for (size_t i = 0; i < activations.size(); ++i) plain = plain && lower(activations[i]) == usual[i % 3];
-  if (!plain) node.fail("expected the activations sigmoid, tanh and tanh, found others");
-  if (node.number("clip", 0.0) != 0.0) node.fail("expected a cell without clipping");
-  if (node.integer("input_forget", 0) != 0) node.fail("expected a cell whose input and forget gates are not coupled");
+std::vector<kernels::LstmCell> read_cell_options(NodeBuild& node, int64_t directions) {
+  std::vector<kernels::LstmCell> out(static_cast<size_t>(directions));
+  std::vector<kernels::Activation> functions;
+  if (node.has_attribute("activations")) functions = read_activations(node, 3 * out.size());
+  const double clip = node.number("clip", 0.0);
+  if (clip < 0.0) node.fail("clip: expected a bound of 0 or more");
+  for (size_t d = 0; d < out.size(); ++d) {
+    if (!functions.empty()) {
+      out[d].gate = functions[3 * d];
+      out[d].candidate = functions[3 * d + 1];
+      out[d].output = functions[3 * d + 2];
+    }
+    out[d].gate_clip = clip;
+    out[d].coupled = node.integer("input_forget", 0) != 0;
+  }
+  return out;
 }
 
 }  // namespace longhand::graph

@@ -13,11 +13,15 @@ namespace {
 
 // One direction's weights in the kernels' order, and packed.
 struct OnnxLstmWeights {
-  std::vector<float> w_ih, w_hh, bias;
+  std::vector<float> w_ih, w_hh, bias, peepholes;
   kernels::PackedLstm packed;
   kernels::PackedLstmStep step;
 
-  kernels::LstmWeights<float> view() const { return {w_ih.data(), w_hh.data(), bias.data()}; }
+  kernels::LstmWeights<float> view() const {
+    kernels::LstmWeights<float> out = {w_ih.data(), w_hh.data(), bias.data()};
+    out.peepholes = peepholes.empty() ? nullptr : peepholes.data();
+    return out;
+  }
 };
 
 struct OnnxGruWeights {
@@ -72,15 +76,31 @@ void add_outputs(NodeBuild& node, const OnnxRecurrent& r, const std::vector<Dire
   if (cell) r.add_last(node, 2, pick<const float*>(memory, &DirectionMemory::cell));
 }
 
+// P [D, 3 H] of i o f, as the kernels have it: [3, H] of i f o. Empty: none.
+std::vector<float> peepholes_of(NodeBuild& node, const OnnxRecurrent& r, int64_t direction) {
+  if (!node.has(7)) return {};
+  const Value& p = node.floats(7);
+  const int64_t H = r.hidden;
+  if (!p.constant || p.dims != Dims{r.directions, 3 * H}) {
+    node.fail("P: expected a trained array " + shown({r.directions, 3 * H}) + ", found " + shown(p.dims));
+  }
+  std::vector<float> out;
+  for (const int64_t block : {0, 2, 1}) {
+    const float* from = p.floats + (3 * direction + block) * H;
+    out.insert(out.end(), from, from + H);
+  }
+  return out;
+}
+
 void plan_lstm(NodeBuild& node, const OnnxRecurrent& r) {
-  read_cell_options(node, r.directions);
-  if (node.has(7)) node.fail("expected a cell without peepholes");
+  const std::vector<kernels::LstmCell> cells = read_cell_options(node, r.directions);
   const std::vector<DirectionMemory> memory = memory_of(node, r);
   r.add_initial(node, 5, "h", pick<float*>(memory, &DirectionMemory::carried));
   r.add_initial(node, 6, "c", pick<float*>(memory, &DirectionMemory::cell));
   const bool steps = r.batch == 1 && r.steps <= 16 && r.lengths == nullptr;
   for (int64_t d = 0; d < r.directions; ++d) {
     const bool single = steps && !r.reverse(d);
+    const kernels::LstmCell cell = cells[static_cast<size_t>(d)];
     const auto make = [&] {
       const std::vector<int64_t> order = {0, 2, 3, 1};  // ONNX has i o f c
       auto out = std::make_shared<OnnxLstmWeights>();
@@ -89,8 +109,10 @@ void plan_lstm(NodeBuild& node, const OnnxRecurrent& r) {
       out->bias = r.b_of(d, 0, order);
       const std::vector<float> second = r.b_of(d, 1, order);
       for (size_t i = 0; i < second.size(); ++i) out->bias[i] += second[i];
+      out->peepholes = peepholes_of(node, r, d);
       if (single) {
-        kernels::pack_lstm_step(r.shape(d), out->view(), true, kernels::WeightType::kFloat, out->step, node.context());
+        kernels::pack_lstm_step(r.shape(d), cell, out->view(), true, kernels::WeightType::kFloat, out->step,
+                                node.context());
       } else {
         kernels::pack_lstm(r.shape(d), out->view(), true, kernels::PackFor::kInference, out->packed, node.context());
       }
@@ -114,6 +136,7 @@ void plan_lstm(NodeBuild& node, const OnnxRecurrent& r) {
       std::copy_n(m.carried, state, m.first);
       kernels::LstmForward<float> args;
       args.shape = shape;
+      args.cell = cell;
       args.weights = weights.view();
       args.input = {.x = x, .x_stride = shape.inputs};
       args.h = m.all;

@@ -250,9 +250,10 @@ NodeType recurrent_type(const char* name, const char* help, void (*build)(NodeBu
 
 std::vector<NodeType> recurrent_node_types() {
   NodeType lstm = recurrent_type("lstm", "LSTM layers, one above the other", build_lstm);
-  for (const char* role : {"weight_hr*", "gain_ih*", "gain_hh*", "gain_c*", "bias_c*", "c_0*"})
+  for (const char* role : {"weight_hr*", "weight_peephole*", "gain_ih*", "gain_hh*", "gain_c*", "bias_c*", "c_0*"})
     lstm.weights.push_back(role);
-  for (const char* option : {"activations", "activation_alpha", "activation_beta", "clip", "input_forget"}) {
+  for (const char* option :
+       {"activations", "activation_alpha", "activation_beta", "clip", "cell_clip", "input_forget"}) {
     lstm.attributes.push_back(option);
   }
   NodeType gru = recurrent_type("gru", "GRU layers, with the reset gate after the product", build_gru);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "longhand/graph/cell_options.h"
+#include "longhand/nn/activation_text.h"
 
 namespace longhand::graph {
 namespace {
@@ -12,9 +13,21 @@ std::string layer_suffix(size_t layer, bool reverse) {
   return "_l" + std::to_string(layer) + (reverse ? "_reverse" : "");
 }
 
+void read_variants(NodeBuild& node, nn::LstmOptions& lstm) {
+  const std::vector<kernels::LstmCell> cells = read_cell_options(node, lstm.directions());
+  if (cells.back() != cells.front()) node.fail("expected the same activations in both directions");
+  lstm.gate_activation = nn::activation_text(cells.front().gate);
+  lstm.candidate_activation = nn::activation_text(cells.front().candidate);
+  lstm.output_activation = nn::activation_text(cells.front().output);
+  lstm.gate_clip = cells.front().gate_clip;
+  lstm.cell_clip = node.number("cell_clip", 0.0);
+  lstm.coupled_gates = cells.front().coupled;
+  lstm.peepholes = node.has_weight("weight_peephole_l0");
+}
+
 void read_cell(NodeBuild& node, const std::string& cell, nn::LstmOptions& lstm) {
   lstm.cell = cell;
-  if (cell == "lstm") read_cell_options(node, lstm.directions());
+  if (cell == "lstm") read_variants(node, lstm);
   if (cell == "rnn" && node.choice("activation", "tanh", {"tanh", "relu"}) == "relu") lstm.cell = "rnn-relu";
 }
 
@@ -39,6 +52,7 @@ RecurrentOptions read_recurrent(NodeBuild& node, const Value& x, const std::stri
   }
   const std::string misplaced = lstm.misplaced();
   if (!misplaced.empty()) node.fail("has no place for " + misplaced);
+  if (lstm.coupled_gates && lstm.layer_norm) node.fail("expected coupled gates or layer normalisation, found both");
   return out;
 }
 
@@ -87,8 +101,9 @@ RecurrentSteps::RecurrentSteps(const RecurrentLayers& from) {
   for (const nn::LstmStack::Layer& layer : from.stack().layers()) {
     const nn::LstmStack::Direction& direction = layer.directions.front();
     const bool dense = !layers.empty() || !from.stack().options().one_hot;
-    kernels::pack_lstm_step(from.stack().shape(direction, 1, 1, nullptr), direction.offsets.view(from.values()), dense,
-                            kernels::WeightType::kFloat, layers.emplace_back(), context);
+    kernels::pack_lstm_step(from.stack().shape(direction, 1, 1, nullptr), from.stack().cell(),
+                            direction.offsets.view(from.values()), dense, kernels::WeightType::kFloat,
+                            layers.emplace_back(), context);
   }
 }
 
