@@ -59,7 +59,7 @@ class Run {
     if (path == "-") return "csv";
     const std::string found = format_of(path);
     if (!found.empty()) return found;
-    throw usage_error(fmt::format("{}: expected a name that ends in .csv, .txt, .f32, .raw or .bin", path),
+    throw usage_error(fmt::format("{}: expected a name that ends in .csv, .txt, .f32, .raw, .bin, .npy or .wav", path),
                       fmt::format("say what it is, with --{}", option));
   }
 

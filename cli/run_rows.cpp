@@ -2,50 +2,20 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
-#include "cli/console.h"
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
-#include "longhand/io/file.h"
+#include "longhand/io/npy.h"
+#include "longhand/io/wav.h"
 
 namespace longhand::cli {
 namespace {
-
-// A file or standard input, in pieces.
-class InputFile {
- public:
-  explicit InputFile(const std::string& path) : name_(path == "-" ? "standard input" : path) {
-    if (path == "-") {
-      file_ = stdin;
-      return;
-    }
-    if (io::is_folder(path)) throw input_error(path + ": expected a file, found a folder", "give a file");
-    file_ = std::fopen(path.c_str(), "rb");
-    if (file_ == nullptr) throw input_error(path + ": " + std::strerror(errno), "check the path and its permissions");
-  }
-  ~InputFile() {
-    if (file_ != stdin) std::fclose(file_);
-  }
-  InputFile(const InputFile&) = delete;
-  InputFile& operator=(const InputFile&) = delete;
-
-  const std::string& name() const { return name_; }
-  size_t read(char* to, size_t most) {
-    const size_t n = std::fread(to, 1, most, file_);
-    if (n < most && std::ferror(file_) != 0)
-      throw input_error(name_ + ": cannot be read", "check the disk or the pipe");
-    return n;
-  }
-
- private:
-  std::string name_;
-  std::FILE* file_ = nullptr;
-};
 
 class RawReader : public RowReader {
  public:
@@ -54,7 +24,7 @@ class RawReader : public RowReader {
   int64_t read(int64_t most, std::vector<float>& rows) override {
     const size_t before = rows.size(), row = static_cast<size_t>(width_) * sizeof(float);
     rows.resize(before + static_cast<size_t>(most * width_));
-    const size_t bytes = file_.read(reinterpret_cast<char*>(rows.data() + before), static_cast<size_t>(most) * row);
+    const size_t bytes = file_.read({reinterpret_cast<char*>(rows.data() + before), static_cast<size_t>(most) * row});
     if (bytes % row != 0) {
       throw input_error(fmt::format("{}: expected rows of {} numbers of 4 bytes, found {} bytes more", file_.name(),
                                     width_, bytes % row),
@@ -73,7 +43,7 @@ class RawReader : public RowReader {
   }
 
  private:
-  InputFile file_;
+  io::InputStream file_;
   int64_t width_, read_ = 0;
 };
 
@@ -112,7 +82,7 @@ class CsvReader : public RowReader {
       if (pending_.size() > kLongestLine) fail("expected a line of less than 64 MiB", "is it a file of text?");
       const size_t before = pending_.size();
       pending_.resize(before + 65536);
-      pending_.resize(before + file_.read(pending_.data() + before, 65536));
+      pending_.resize(before + file_.read_some({pending_.data() + before, 65536}));
       if (pending_.size() > before) continue;
       std::swap(line, pending_);
       return !line.empty();
@@ -153,72 +123,138 @@ class CsvReader : public RowReader {
       fail(fmt::format("expected {} numbers, found {}", width_, found), "write one time step a line");
   }
 
-  InputFile file_;
+  io::InputStream file_;
   int64_t width_, number_ = 0;
   std::string pending_;
   size_t at_ = 0;
 };
 
-// Standard output, or a file that is complete or not there: it grows beside its place.
-class RowsOut : public RowWriter {
+// Numbers of arrays and sounds, which become rows of `width`: rows of the file as they are, or numbers one by one, the
+// last row filled with zeros.
+class NumbersReader : public RowReader {
  public:
-  RowsOut(const std::string& path, bool text, int64_t width) : path_(path), text_(text), width_(width) {
-    if (path_ == "-") return;
-    temporary_ = path_ + ".part";
-    file_ = std::make_unique<io::AppendFile>(temporary_, 0);
-  }
-  ~RowsOut() override {
-    file_.reset();
-    if (!temporary_.empty()) std::remove(temporary_.c_str());
+  NumbersReader(const std::string& path, int64_t width) : file_(path), width_(width) {}
+
+  int64_t read(int64_t most, std::vector<float>& rows) override {
+    while (!ended_ && static_cast<int64_t>(pending_.size()) < most * width_) {
+      const std::vector<float> more = next();
+      ended_ = more.empty();
+      pending_.insert(pending_.end(), more.begin(), more.end());
+    }
+    if (ended_)
+      pending_.resize((pending_.size() + static_cast<size_t>(width_) - 1) / static_cast<size_t>(width_) *
+                      static_cast<size_t>(width_));
+    const int64_t n = std::min(most, static_cast<int64_t>(pending_.size()) / width_);
+    const auto end = pending_.begin() + n * width_;
+    if (!std::all_of(pending_.begin(), end, [](float v) { return std::isfinite(v); })) {
+      throw input_error(file_.name() + ": holds numbers that are not finite", "leave them out");
+    }
+    rows.insert(rows.end(), pending_.begin(), end);
+    pending_.erase(pending_.begin(), end);
+    return n;
   }
 
-  void write(const float* rows, int64_t n) override {
-    std::string bytes;
-    if (text_) {
-      for (int64_t i = 0; i < n * width_; ++i) {
-        fmt::format_to(std::back_inserter(bytes), "{:.9g}{}", rows[i], (i + 1) % width_ == 0 ? '\n' : ',');
-      }
-    } else {
-      bytes.assign(reinterpret_cast<const char*>(rows), static_cast<size_t>(n * width_) * sizeof(float));
-    }
-    file_ ? file_->append(bytes) : write_output(bytes);
+ protected:
+  /// The next numbers; none at the end.
+  virtual std::vector<float> next() = 0;
+  void expect_width(int64_t found) const {
+    if (found == width_) return;
+    throw input_error(fmt::format("{}: expected rows of {} numbers, found {}", file_.name(), width_, found),
+                      "give one row for each time step");
   }
 
-  void finish() override {
-    if (!file_) return;
-    file_->flush();
-    file_.reset();
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-      throw input_error(path_ + ": " + std::strerror(errno), "choose another place for the output");
-    }
-    temporary_.clear();
+  io::InputStream file_;
+  int64_t width_;
+
+ private:
+  std::vector<float> pending_;
+  bool ended_ = false;
+};
+
+// [n] numbers one by one, or [..., width] rows.
+class NpyRows : public NumbersReader {
+ public:
+  NpyRows(const std::string& path, int64_t width) : NumbersReader(path, width), array_(file_) {
+    const std::vector<int64_t>& shape = array_.header().shape;
+    if (shape.size() > 1 || width == 1) expect_width(shape.size() > 1 ? shape.back() : 1);
+    for (size_t axis = 1; axis < shape.size(); ++axis) row_ *= std::max<int64_t>(shape[axis], 1);
   }
 
  private:
-  std::string path_, temporary_;
+  std::vector<float> next() override {
+    return io::floats(array_.read(std::max<int64_t>(int64_t{65536} / row_, 1)), file_.name());
+  }
+  io::NpyReader array_;
+  int64_t row_ = 1;
+};
+
+// One channel sample by sample, or a row for the channels of each frame.
+class WavRows : public NumbersReader {
+ public:
+  WavRows(const std::string& path, int64_t width) : NumbersReader(path, width), sound_(file_) {
+    if (sound_.format().channels > 1) expect_width(sound_.format().channels);
+  }
+
+ private:
+  std::vector<float> next() override { return sound_.read(16384); }
+  io::WavReader sound_;
+};
+
+class RowsOut : public RowWriter {
+ public:
+  RowsOut(const std::string& path, const std::string& format, int64_t width)
+      : file_(path), text_(format == "csv"), width_(width) {
+    if (format == "npy") array_.emplace(file_, io::DType::kF32, std::vector<int64_t>{-1, width});
+  }
+
+  void write(const float* rows, int64_t n) override {
+    const std::string_view bytes(reinterpret_cast<const char*>(rows), static_cast<size_t>(n * width_) * sizeof(float));
+    if (array_) return array_->write(bytes);
+    if (!text_) return file_.write(bytes);
+    std::string text;
+    for (int64_t i = 0; i < n * width_; ++i) {
+      fmt::format_to(std::back_inserter(text), "{:.9g}{}", rows[i], (i + 1) % width_ == 0 ? '\n' : ',');
+    }
+    file_.write(text);
+  }
+
+  void finish() override {
+    if (array_) array_->finish();
+    file_.finish();
+  }
+
+ private:
+  io::OutputStream file_;
   bool text_;
   int64_t width_;
-  std::unique_ptr<io::AppendFile> file_;
+  std::optional<io::NpyWriter> array_;
 };
 
 }  // namespace
 
-std::vector<std::string> row_formats() { return {"auto", "csv", "raw"}; }
+std::vector<std::string> row_formats() { return {"auto", "csv", "raw", "npy", "wav"}; }
 
 std::string format_of(const std::string& path) {
   const size_t dot = path.rfind('.');
   const std::string end = dot == std::string::npos ? "" : path.substr(dot);
   if (end == ".csv" || end == ".txt" || end == ".tsv") return "csv";
+  if (end == ".npy" || end == ".wav") return end.substr(1);
   return end == ".f32" || end == ".raw" || end == ".bin" ? "raw" : "";
 }
 
 std::unique_ptr<RowReader> RowReader::open(const std::string& path, const std::string& format, int64_t width) {
   if (format == "csv") return std::make_unique<CsvReader>(path, width);
+  if (format == "npy") return std::make_unique<NpyRows>(path, width);
+  if (format == "wav") return std::make_unique<WavRows>(path, width);
   return std::make_unique<RawReader>(path, width);
 }
 
 std::unique_ptr<RowWriter> RowWriter::open(const std::string& path, const std::string& format, int64_t width) {
-  return std::make_unique<RowsOut>(path, format == "csv", width);
+  if (format == "wav") {
+    throw usage_error(path + ": expected csv, raw or npy, found wav",
+                      "write raw numbers; their sampling rate is not known");
+  }
+  return std::make_unique<RowsOut>(path, format, width);
 }
 
 }  // namespace longhand::cli

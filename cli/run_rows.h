@@ -9,9 +9,9 @@
 
 namespace longhand::cli {
 
-/// Names of formats: csv, raw (float32, little-endian).
+/// Names of formats: csv, raw (float32, little-endian), npy, and wav for input.
 std::vector<std::string> row_formats();
-/// The format of a name that ends in .csv or .txt, or in .f32, .raw or .bin; empty for another.
+/// The format of a name that ends in .csv or .txt, in .f32, .raw or .bin, in .npy or .wav; empty for another.
 std::string format_of(const std::string& path);
 
 class RowReader {
