@@ -177,7 +177,7 @@ void check_cell_variants(Checker& checker) {
   check_variant(checker, 81, "coupled gates", {.coupled = true});
   check_variant(checker, 81, "coupled, peepholes", {.coupled = true, .peepholes = 1.0});
   check_variant(checker, 82, "bounded gates", {.gate_clip = 0.4, .peepholes = 0.5});
-  check_variant(checker, 83, "bounded cell", {.cell_clip = 0.4, .peepholes = 0.5});
+  check_variant(checker, 83, "bounded cell", {.cell_clip = 0.5, .peepholes = 0.5});
 }
 
 }  // namespace longhand::lab
