@@ -103,7 +103,8 @@ LstmState<T> lstm_step(const LstmVars<T>& vars, Var<T> u, const LstmState<T>& pr
   }
   const Var<T> a = add_row(add(u, recurrent), vars.bias);
   LONGHAND_CHECK(a.columns() == 4 * H);
-  const LstmVariant<T>& variant = vars.variant;
+  const LstmVariant<T> standard;
+  const LstmVariant<T>& variant = vars.variant != nullptr ? *vars.variant : standard;
   // Gate k of i f g o, which sees `c` by peephole `p`, if by any.
   const auto gate = [&](int64_t k, const typename LstmVariant<T>::Function& function, int64_t p, Var<T> c) {
     Var<T> sum = columns(a, k * H, H);

@@ -37,7 +37,7 @@ struct LstmVars {
   std::optional<Var<T>> gain_ih{}, gain_hh{};  ///< [1,4H]
   std::optional<Var<T>> gain_c{}, bias_c{};    ///< [1,H]
   std::optional<Var<T>> peepholes{};           ///< [1,3H], of i f o; i and f see the cell before, o the new one
-  LstmVariant<T> variant{};
+  const LstmVariant<T>* variant = nullptr;     ///< null: the standard cell
 };
 
 /// Constants that multiply. `recurrent` is dropout on h on its way into W_hh, already scaled; `zone_h` and `zone_c` are

@@ -149,12 +149,13 @@ void check_variant(Checker& checker, int number, const std::string& what, Varian
   autograd::LstmVars<double> vars{tape.constant(4 * kH, kI, zeros.data()), tape.constant(4 * kH, kH, zeros.data()),
                                   leaf(tape, s.a)};
   if (s.peepholes != 0.0) vars.peepholes = leaf(tape, s.p);
-  vars.variant = nn::tape_variant<double>({.gate = s.gate,
-                                           .candidate = s.candidate,
-                                           .output = s.output,
-                                           .coupled = s.coupled,
-                                           .gate_clip = s.gate_clip,
-                                           .cell_clip = s.cell_clip});
+  const autograd::LstmVariant<double> variant = nn::tape_variant<double>({.gate = s.gate,
+                                                                          .candidate = s.candidate,
+                                                                          .output = s.output,
+                                                                          .coupled = s.coupled,
+                                                                          .gate_clip = s.gate_clip,
+                                                                          .cell_clip = s.cell_clip});
+  vars.variant = &variant;
   const Var<double> c_prev = leaf(tape, s.c_prev);
   const autograd::LstmState<double> next =
       autograd::lstm_step(vars, tape.constant(1, 4 * kH, zeros.data()), {tape.constant(1, kH, zeros.data()), c_prev});

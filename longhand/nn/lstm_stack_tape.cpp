@@ -82,7 +82,8 @@ std::vector<Var<T>> StackWorkspace<T>::record_direction(Direction& d, const Stac
       layer.vars.bias_c = leaf(d.offsets.bias_c, 1, H);
     }
     if (lstm.peepholes) layer.vars.peepholes = leaf(d.offsets.peepholes, 1, 3 * H);
-    layer.vars.variant = tape_variant<T>(stack_.cell());
+    const autograd::LstmVariant<T> variant = tape_variant<T>(stack_.cell());
+    layer.vars.variant = &variant;
     if (masks(d).recurrent != nullptr) layer.recurrent_mask = step_constant(tape, d.recurrent_mask, 0, B, R);
     const auto zones = [&](const T* mask, int64_t stride, int64_t columns) {
       std::vector<Var<T>> out;
