@@ -139,7 +139,7 @@ class KerasBuilder {
     const int64_t width = whole_of(shape.back(), 1, 1 << 20, where());
     const bool sequence = shape.size() == 3;
     const int64_t steps = sequence && shape[1].is_number() ? whole_of(shape[1], 1, 1 << 24, where()) : -1;
-    return {.name = sequence ? builder_.input(name, width) : builder_.rows(name, width),
+    return {.name = sequence ? builder_.input(name, width, steps) : builder_.rows(name, width),
             .width = width,
             .is_sequence = sequence,
             .steps = steps};
@@ -214,7 +214,8 @@ class KerasBuilder {
     KerasValue out = x;
     out.name = builder_.add("conv1d", name, {x.name}, attributes, std::move(weights));
     out.width = kernel.dims[2];
-    out.steps = -1;
+    const int64_t span = first("dilation_rate") * (kernel.dims[0] - 1) + 1;
+    out.steps = steps_after(x.steps, padding == "valid" ? span : 1, stride);
     return activated(out, text_of(config, "activation", "", where()), name);
   }
 
@@ -268,7 +269,7 @@ class KerasBuilder {
     const KerasValue& x = only_input();
     if (!x.is_sequence) return x;
     if (x.steps < 0) fail("expected a number of steps that the model fixes, found none");
-    builder_.fix_steps(x.steps);
+    builder_.fix_steps();
     return {.name = builder_.add("Flatten", name, {x.name}), .width = x.width * x.steps, .is_sequence = false};
   }
 
@@ -326,8 +327,15 @@ class KerasBuilder {
     if (padding != "valid") fail(fmt::format("expected the padding valid, found '{}'", visible(padding)));
     out.name =
         builder_.add(mean ? "avg-pool1d" : "max-pool1d", name, {out.name}, {{"kernel", kernel}, {"stride", stride}});
-    out.steps = -1;
+    out.steps = steps_after(out.steps, kernel, stride);
     return out;
+  }
+
+  // How many windows of `span` steps there are; -1 where the number of steps is not known.
+  int64_t steps_after(int64_t steps, int64_t span, int64_t stride) const {
+    if (steps < 0) return -1;
+    if (steps < span) fail(fmt::format("expected at least {} steps, found {}", span, steps), "the file is damaged");
+    return (steps - span) / stride + 1;
   }
 
   KerasValue add_recurrent(const std::string& type, const Json& config, const std::string& name) {

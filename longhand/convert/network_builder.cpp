@@ -46,8 +46,9 @@ std::string NetworkBuilder::unique(const std::string& name) {
   return count == 1 ? name : unique(fmt::format("{}_{}", name, count));
 }
 
-std::string NetworkBuilder::input(const std::string& name, int64_t size) {
+std::string NetworkBuilder::input(const std::string& name, int64_t size, int64_t steps) {
   const std::string out = unique(name);
+  if (steps > 0) steps_[out] = steps;
   out_.graph.inputs.push_back({.name = out, .dims = {-1, -1, size}, .batch_axis = 0, .time_axis = 1});
   return out;
 }
@@ -58,10 +59,11 @@ std::string NetworkBuilder::rows(const std::string& name, int64_t size) {
   return out;
 }
 
-void NetworkBuilder::fix_steps(int64_t steps) {
+void NetworkBuilder::fix_steps() {
   for (graph::Port& port : out_.graph.inputs) {
-    if (port.time_axis < 0) continue;
-    port.dims[static_cast<size_t>(port.time_axis)] = steps;
+    const auto steps = steps_.find(port.name);
+    if (port.time_axis < 0 || steps == steps_.end()) continue;
+    port.dims[static_cast<size_t>(port.time_axis)] = steps->second;
     port.time_axis = -1;
   }
 }

@@ -19,8 +19,8 @@ class NetworkBuilder {
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const;
   void note(std::string line) { out_.notes.push_back(std::move(line)); }
 
-  /// [B, T, size] numbers.
-  std::string input(const std::string& name, int64_t size);
+  /// [B, T, size] numbers; T is `steps` where the model fixes it, otherwise -1.
+  std::string input(const std::string& name, int64_t size, int64_t steps = -1);
   /// [B, size] numbers: one row for a whole sequence.
   std::string rows(const std::string& name, int64_t size);
   /// [B, T] symbols.
@@ -35,8 +35,8 @@ class NetworkBuilder {
   /// The same, and returns its second output alone.
   std::string add_second(const std::string& type, const std::string& name, std::vector<std::string> inputs,
                          Attributes attributes);
-  /// Makes the inputs' steps as many as this.
-  void fix_steps(int64_t steps);
+  /// Makes the inputs' steps as many as the model fixes, where it does.
+  void fix_steps();
   /// Adds a function of each number, called as Keras and others call it; "", "linear" and "identity" add nothing.
   std::string activation(const std::string& function, const std::string& name, const std::string& input);
 
@@ -52,6 +52,7 @@ class NetworkBuilder {
   std::string file_;
   Imported out_;
   std::map<std::string, int> names_;
+  std::map<std::string, int64_t> steps_;  // of inputs
 };
 
 /// Puts a one-hot layer of these symbols before a network that reads rows of as many numbers; or names the symbols of
