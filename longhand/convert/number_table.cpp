@@ -120,7 +120,10 @@ void write_number_rows(io::OutputStream& output, int64_t columns, std::span<cons
 
 void write_names(io::OutputStream& output, const std::vector<std::string>& names) {
   std::string text;
-  for (const std::string& one : names) text += (text.empty() ? "" : ",") + io::csv_field(one);
+  for (const std::string& one : names) {
+    if (!text.empty()) text += ',';
+    text += io::csv_field(one);
+  }
   output.write(text + "\n");
 }
 

@@ -64,7 +64,7 @@ void collect(const Pickle& values, Pickle::Id id, const std::string& place, int 
 
 std::vector<std::string> shown_places(const std::vector<Candidate>& candidates) {
   std::vector<std::string> out;
-  for (const Candidate& candidate : candidates) out.push_back("'" + visible(candidate.place) + "'");
+  for (const Candidate& candidate : candidates) out.push_back(fmt::format("'{}'", visible(candidate.place)));
   return out;
 }
 

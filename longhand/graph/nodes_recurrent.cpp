@@ -1,4 +1,6 @@
 // LSTM, GRU and plain recurrent layers over the time steps of sequences, [B, T, I] -> [B, T, D R].
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "longhand/graph/node_types.h"
@@ -106,7 +108,7 @@ void add_layer_states(NodeBuild& node, const RecurrentLayers& layers, int64_t ba
   const nn::LstmOptions& lstm = layers.lstm();
   for (size_t l = 0; l < layers.stack().layers().size(); ++l) {
     const auto [h, c] = memory(l);
-    const std::string called = node.name() + (lstm.layers > 1 ? "." + std::to_string(l) : "");
+    const std::string called = lstm.layers > 1 ? fmt::format("{}.{}", node.name(), l) : node.name();
     const int64_t R = lstm.state(), H = lstm.hidden;
     node.add_state({called + ".h", h, batch, R, padded(R), initial_state(node, "h_0", l, false, R)});
     if (c == nullptr) continue;

@@ -29,7 +29,8 @@ inline Graph one_node(const std::string& type, const std::vector<Port>& inputs, 
   for (const Port& input : inputs) node.inputs.push_back(input.name);
   for (const auto& [name, array] : arrays) node.inputs.push_back(name);
   for (size_t i = 0; i < outputs; ++i) {
-    node.outputs.push_back("y" + std::to_string(i));
+    std::string name = "y";
+    node.outputs.push_back(name += std::to_string(i));
     out.outputs.push_back({.name = node.outputs.back(), .dims = {}});
   }
   out.nodes = {node};
