@@ -198,16 +198,14 @@ void recognise_axes(Graph& graph, std::vector<std::string>& notes) {
   std::vector<size_t> left;
   for (const size_t axis : open) {
     if (static_cast<int>(axis) == named) continue;
-    if (const auto outputs = try_axis(graph, axis, true)) {
-      set_axis(graph, axis, *outputs, true);
-      keep_states(graph);
-      notes.push_back(fmt::format("axis {} of the inputs is time: steps and blocks give what the whole gives", axis));
-      continue;
-    }
-    const auto outputs = named < 0 ? try_axis(graph, axis, false) : std::nullopt;
-    if (outputs) {
+    // Rows that do not depend on one another would pass for time, too.
+    if (const auto outputs = named < 0 ? try_axis(graph, axis, false) : std::nullopt) {
       set_axis(graph, axis, *outputs, false);
       notes.push_back(fmt::format("axis {} of the inputs is of a batch: its rows do not depend on one another", axis));
+    } else if (const auto steps = try_axis(graph, axis, true)) {
+      set_axis(graph, axis, *steps, true);
+      keep_states(graph);
+      notes.push_back(fmt::format("axis {} of the inputs is time: steps and blocks give what the whole gives", axis));
     } else {
       left.push_back(axis);
     }

@@ -99,7 +99,9 @@ class Verifier {
     int64_t runs = 1;
     const Port& port = ports.front();
     const std::vector<int64_t>& shape = inputs.front()->shape;
-    if (has_shape_of(port, shape)) {
+    // Rows of a network that carries a state from run to run are its steps, not a batch.
+    const bool rows_are_steps = port.time_axis < 0 && port.batch_axis == 0 && !network_->graph().states.empty();
+    if (has_shape_of(port, shape) && !rows_are_steps) {
       if (port.batch_axis >= 0) options.batch = shape[static_cast<size_t>(port.batch_axis)];
       if (port.time_axis >= 0) options.steps = shape[static_cast<size_t>(port.time_axis)];
       for (const Port& each : ports) options.dims[each.name] = each.dims;

@@ -30,8 +30,9 @@ struct NumberFile {
 NumberFile read_numbers(const std::string& path, const std::vector<std::string>& symbols);
 
 /// Runs a network on an input. An array with the axes of the network's input is one run; of any other, the elements are
-/// one sequence, step after step (a network without an axis of time is run once for each). Sequences by name begin
-/// anew. Throws an input error where the numbers do not fit the network, or one another.
+/// one sequence, step after step (a network without an axis of time is run once for each, and so are the rows of one
+/// that carries a state from run to run). Sequences by name begin anew. Throws an input error where the numbers do not
+/// fit the network, or one another.
 Verification verify(const graph::Graph& graph, const NumberFile& input, const NumberFile& expected,
                     const std::string& input_path, const std::string& expected_path);
 

@@ -168,6 +168,9 @@ void run_case(const std::string& name, const std::vector<std::string>& inputs,
 
 TEST(ImportOnnx, CaseDefaults) { run_case("test_lstm_defaults", {"X", "W", "R"}, {"Y_h"}); }
 TEST(ImportOnnx, CaseInitialBias) { run_case("test_lstm_with_initial_bias", {"X", "W", "R", "B"}, {"Y_h"}); }
+TEST(ImportOnnx, CasePeepholes) {
+  run_case("test_lstm_with_peepholes", {"X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P"}, {"Y_h"});
+}
 TEST(ImportOnnx, CaseBatchwise) { run_case("test_lstm_batchwise", {"X", "W", "R"}, {"Y", "Y_h"}); }
 
 }  // namespace
