@@ -95,6 +95,7 @@ class AxisTrial {
   graph::PlanOptions options(int64_t rows) const {
     graph::PlanOptions out;
     (time_ ? out.steps : out.batch) = rows;
+    out.most_elements = int64_t{1} << 26;
     return out;
   }
 

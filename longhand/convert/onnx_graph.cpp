@@ -23,6 +23,9 @@ constexpr std::string_view kSilentAttributes[] = {"consumed_inputs", "is_test", 
                                                   "ratio",           "output_sequence", "saturate", "stash_type",
                                                   "storage_order",   "spatial",         "broadcast"};
 
+// Numbers of an input in one step.
+constexpr int64_t kMostInputs = 1 << 26;
+
 int64_t whole_attribute(const OnnxNode& node, std::string_view name, int64_t otherwise) {
   const OnnxAttribute* found = node.attribute(name);
   return found == nullptr ? otherwise : found->integer;
@@ -90,6 +93,14 @@ class OnnxMapper {
                         "export the model with the shapes of its inputs");
     }
     graph::Port port{.name = input.name, .type = type_of(input), .dims = dims_of(input)};
+    int64_t numbers = 1;
+    for (const int64_t extent : port.dims) {
+      numbers *= std::clamp<int64_t>(extent, 1, kMostInputs + 1);
+      if (numbers <= kMostInputs) continue;
+      throw input_error(fmt::format("{}: input '{}': expected at most {} numbers, found {}", file_, visible(input.name),
+                                    kMostInputs, graph::shown(port.dims)),
+                        "the file is damaged; export it again");
+    }
     for (size_t axis = 0; axis < input.shape.size(); ++axis) {
       const std::string& called = input.shape[axis].name;
       if (port.batch_axis < 0 && (called == "batch" || called == "batch_size" || called == "N")) {
@@ -127,7 +138,7 @@ class OnnxMapper {
     if (node.outputs.size() != 1 || node.attributes.size() != 1) fail(node, "expected one value", "export it again");
     const OnnxAttribute& a = node.attributes.front();
     graph::Array array;
-    if (a.type == OnnxAttributeType::kTensor && !a.tensors.front().is_text) {
+    if (a.type == OnnxAttributeType::kTensor && !a.tensors.empty() && !a.tensors.front().is_text) {
       array = to_graph_array(a.tensors.front().array, file_ + ": " + node.outputs.front());
     } else if (a.type == OnnxAttributeType::kReal) {
       array = graph::array({}, {a.real});
@@ -152,7 +163,8 @@ class OnnxMapper {
   }
 
   Node node_of(const OnnxNode& from) {
-    const bool known_domain = is_own(from.domain) || (from.domain == "com.microsoft" && from.op_type[0] != '\0');
+    const bool of_runtime = from.op_type == "DynamicQuantizeLSTM" || from.op_type == "Gelu";
+    const bool known_domain = is_own(from.domain) || (from.domain == "com.microsoft" && of_runtime);
     const graph::NodeType* type = known_domain ? graph::find_node_type(from.op_type) : nullptr;
     if (type == nullptr || type->of_sequences || from.op_type == "Affine") {
       fail(from, "not an operator that is known",
@@ -166,6 +178,10 @@ class OnnxMapper {
       if (out.type == "LSTM" && !used_.contains(output)) output.clear();
     }
     while (!out.inputs.empty() && out.inputs.back().empty()) out.inputs.pop_back();
+    if (out.outputs.empty() || out.inputs.size() < type->least_inputs) {
+      fail(from, fmt::format("expected at least {} inputs and an output, found fewer", type->least_inputs),
+           "the file is damaged; export it again");
+    }
     for (const OnnxAttribute& attribute : from.attributes) add_attribute(from, attribute, *type, out);
     settle_opset(from, out);
     return out;
@@ -173,7 +189,8 @@ class OnnxMapper {
 
   void add_attribute(const OnnxNode& from, const OnnxAttribute& a, const graph::NodeType& type, Node& to) {
     if (a.type == OnnxAttributeType::kGraph && type.name == std::string_view("If")) return;
-    if (type.has_weight(a.name) && a.type == OnnxAttributeType::kTensor) {
+    const bool has_tensor = a.type == OnnxAttributeType::kTensor && !a.tensors.empty() && !a.tensors.front().is_text;
+    if (type.has_weight(a.name) && has_tensor) {
       const std::string name = to.name + "." + a.name;
       add_array(name, to_graph_array(a.tensors.front().array, file_ + ": " + name));
       to.weights.emplace(a.name, name);
