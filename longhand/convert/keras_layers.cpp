@@ -8,6 +8,7 @@
 #include "longhand/convert/json_tools.h"
 #include "longhand/convert/keras_graph.h"
 #include "longhand/convert/keras_recurrent.h"
+#include "longhand/convert/keras_windows.h"
 
 namespace longhand::convert {
 namespace {
@@ -193,30 +194,9 @@ class KerasBuilder {
 
   KerasValue add_convolution(const Json& config, const std::string& name) {
     const KerasValue& x = only_input();
-    const KerasArrays& arrays = take(1, 2);
-    graph::Array kernel = arrays[0].second;
-    if (kernel.dims.size() == 4 && kernel.dims[1] == 1) kernel.dims.erase(kernel.dims.begin() + 1);  // version 1
-    if (kernel.dims.size() != 3 || !x.is_sequence) fail("expected sequences and a kernel [K, I, O]");
-    const auto first = [&](const char* key) {
-      const Json& given = config.contains(key) ? config[key] : Json(1);
-      return whole_of(given.is_array() && !given.empty() ? given.front() : given, 1, 1 << 20, where());
-    };
-    const std::string padding = text_of(config, "padding", text_of(config, "border_mode", "valid", where()), where());
-    if (text_of(config, "data_format", "channels_last", where()) != "channels_last") fail("expected channels_last");
-    const int64_t stride = config.contains("strides") ? first("strides") : first("subsample_length");
-    NetworkBuilder::Attributes attributes = {{"padding", padding}};
-    if (stride > 1) attributes["stride"] = stride;
-    if (first("dilation_rate") > 1) attributes["dilation"] = first("dilation_rate");
-    if (first("groups") > 1) attributes["groups"] = first("groups");
-    if (padding == "causal" && stride > 1) fail("expected no strides of a causal convolution");
-    NetworkBuilder::Weights weights = {{"weight", keras_kernel(kernel)}};
-    if (arrays.size() == 2) weights["bias"] = arrays[1].second;
-    KerasValue out = x;
-    out.name = builder_.add("conv1d", name, {x.name}, attributes, std::move(weights));
-    out.width = kernel.dims[2];
-    const int64_t span = first("dilation_rate") * (kernel.dims[0] - 1) + 1;
-    out.steps = steps_after(x.steps, padding == "valid" ? span : 1, stride);
-    return activated(out, text_of(config, "activation", "", where()), name);
+    const KerasLayerPlace place{.layer = name, .type = layer_->type, .config = config, .where = where()};
+    return activated(add_keras_convolution(builder_, place, x, take(1, 2)), text_of(config, "activation", "", where()),
+                     name);
   }
 
   double epsilon_of(const Json& config) const {
@@ -307,35 +287,8 @@ class KerasBuilder {
   }
 
   KerasValue add_pooling(const std::string& type, const Json& config, const std::string& name) {
-    KerasValue out = only_input();
-    if (!out.is_sequence) fail("expected a sequence, found one row", "it is damaged");
-    const bool mean = type.find("Average") != std::string::npos;
-    if (type.starts_with("Global")) {
-      if (config.contains("keepdims") && config["keepdims"] == true) fail("expected keepdims to be false");
-      out.name = builder_.add("pool", name, {out.name}, {{"kind", mean ? "mean" : "max"}});
-      out.is_sequence = false;
-      return out;
-    }
-    const auto first = [&](const char* key, const Json& otherwise) {
-      const Json& given = config.contains(key) && !config[key].is_null() ? config[key] : otherwise;
-      return whole_of(given.is_array() && !given.empty() ? given.front() : given, 1, 1 << 20, where());
-    };
-    const int64_t kernel = first("pool_size", config.contains("pool_length") ? config["pool_length"] : Json(2));
-    const int64_t stride =
-        first("strides", config.contains("stride") && !config["stride"].is_null() ? config["stride"] : Json(kernel));
-    const std::string padding = text_of(config, "padding", text_of(config, "border_mode", "valid", where()), where());
-    if (padding != "valid") fail(fmt::format("expected the padding valid, found '{}'", visible(padding)));
-    out.name =
-        builder_.add(mean ? "avg-pool1d" : "max-pool1d", name, {out.name}, {{"kernel", kernel}, {"stride", stride}});
-    out.steps = steps_after(out.steps, kernel, stride);
-    return out;
-  }
-
-  // How many windows of `span` steps there are; -1 where the number of steps is not known.
-  int64_t steps_after(int64_t steps, int64_t span, int64_t stride) const {
-    if (steps < 0) return -1;
-    if (steps < span) fail(fmt::format("expected at least {} steps, found {}", span, steps), "the file is damaged");
-    return (steps - span) / stride + 1;
+    const KerasLayerPlace place{.layer = name, .type = type, .config = config, .where = where()};
+    return add_keras_pooling(builder_, place, only_input());
   }
 
   KerasValue add_recurrent(const std::string& type, const Json& config, const std::string& name) {

@@ -280,66 +280,11 @@ class OnnxMapper {
   std::map<std::string, int> counts_;
 };
 
-void bind_inputs(graph::Graph& graph, const ImportOptions& options, std::vector<std::string>& notes) {
-  for (const auto& [name, value] : options.values) {
-    const auto port =
-        std::find_if(graph.inputs.begin(), graph.inputs.end(), [&](const graph::Port& p) { return p.name == name; });
-    if (port == graph.inputs.end()) {
-      std::vector<std::string> names;
-      for (const graph::Port& p : graph.inputs) names.push_back(p.name);
-      throw usage_error(fmt::format("expected an input '{}', found none", visible(name)),
-                        "name one of the network's inputs" + did_you_mean(name, names));
-    }
-    graph::Array array = value;
-    if (port->type == ElementType::kFloat && array.type == ElementType::kInt) {
-      array = graph::array(array.dims, {array.ints.begin(), array.ints.end()});
-    }
-    if (port->type == ElementType::kInt && array.type == ElementType::kFloat) {
-      throw usage_error(fmt::format("input '{}': expected whole numbers, found others", visible(name)), "correct them");
-    }
-    bool fits = array.dims.size() == port->dims.size();
-    for (size_t i = 0; fits && i < array.dims.size(); ++i) fits = port->dims[i] < 0 || port->dims[i] == array.dims[i];
-    const graph::Dims fixed(port->dims.size(), 1);
-    if (!fits && graph::count(array.dims) == 1) {
-      array.dims = fixed;  // one number for one number
-      fits = std::all_of(port->dims.begin(), port->dims.end(), [](int64_t d) { return d == 1 || d == -1; });
-    }
-    if (!fits) {
-      throw usage_error(fmt::format("input '{}': expected {}, found {}", visible(name), graph::shown(port->dims),
-                                    graph::shown(array.dims)),
-                        "give numbers of that shape");
-    }
-    notes.push_back(fmt::format("input '{}' is fixed", name));
-    graph::bind_input(graph, name, std::move(array));
-  }
-}
-
-void fix_dims(graph::Graph& graph, const ImportOptions& options) {
-  for (const auto& [name, dims] : options.dims) {
-    const auto port =
-        std::find_if(graph.inputs.begin(), graph.inputs.end(), [&](const graph::Port& p) { return p.name == name; });
-    if (port == graph.inputs.end() || port->dims.size() != dims.size()) {
-      throw usage_error(fmt::format("expected an input '{}' with {} axes, found none", visible(name), dims.size()),
-                        "name one of the network's inputs, and an extent for each axis");
-    }
-    for (size_t axis = 0; axis < dims.size(); ++axis) {
-      if (port->dims[axis] >= 0 && port->dims[axis] != dims[axis]) {
-        throw usage_error(fmt::format("input '{}': expected {}, found {}", visible(name), graph::shown(port->dims),
-                                      graph::shown(dims)),
-                          "change only the extents that the model leaves open (*)");
-      }
-      port->dims[axis] = dims[axis];
-      if (dims[axis] >= 0 && port->batch_axis == static_cast<int>(axis)) port->batch_axis = -1;
-    }
-  }
-}
-
 }  // namespace
 
 Imported onnx_to_graph(const OnnxModel& model, const std::string& file, const ImportOptions& options) {
   Imported out = OnnxMapper(model, file).run();
-  bind_inputs(out.graph, options, out.notes);
-  fix_dims(out.graph, options);
+  settle_inputs(out.graph, options, out.notes);
   remove_unused(out.graph, out.notes);
   recognise_cells(out.graph, out.notes);
   recognise_states(out.graph, options, out.notes);

@@ -18,6 +18,8 @@ Imported onnx_to_graph(const OnnxModel& model, const std::string& file, const Im
 
 // Parts, in files of their own.
 
+/// Makes inputs constants, and fixes open extents, as the options say.
+void settle_inputs(graph::Graph& graph, const ImportOptions& options, std::vector<std::string>& notes);
 /// Makes LSTM nodes of cells that are written out.
 void recognise_cells(graph::Graph& graph, std::vector<std::string>& notes);
 /// Removes nodes that no output and no state needs, and arrays that no node needs.
