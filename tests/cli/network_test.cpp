@@ -69,8 +69,9 @@ TEST_F(NetworkCommands, WhatIsWrongIsSaidAndLeavesNothing) {
   EXPECT_EQ(code({"run", folder / "net.toml"}), 1);
   EXPECT_FALSE(io::exists(folder / "x.csv"));
   EXPECT_FALSE(io::exists(folder / "x.csv.part"));
-  EXPECT_EQ(code({"import", "--network", folder / "net.toml"}), 2);
-  EXPECT_EQ(code({"import", folder / "model", "--network", folder / "model", "--out", folder / "y"}), 2);
+  EXPECT_EQ(code({"import", folder / "net.toml", "--out", folder / "y"}), 1);
+  EXPECT_EQ(code({"import", "--network", folder / "model", "--out", folder / "y"}), 2);
+  EXPECT_FALSE(io::exists(folder / "y"));
   EXPECT_EQ(code({"eval", folder / "model", "--data", folder / "in.csv"}), 1);
 }
 
@@ -81,10 +82,16 @@ TEST_F(NetworkCommands, InfoShowsTheLayers) {
   EXPECT_NE(info.out.find("stream  2 numbers -> 3 numbers a step, 10 of state"), std::string::npos) << info.out;
   EXPECT_EQ(nlohmann::json::parse(run(folder, {"info", folder / "model", "--json"}).out)["network"]["nodes"].size(),
             2U);
-  // The arrays of a model are those of a state dict under the same names.
-  const Result again =
-      run(folder, {"import", folder / "model", "--network", folder / "net.toml", "--out", folder / "copy"});
-  EXPECT_EQ(again.code, 0) << again.err;
+}
+
+TEST_F(NetworkCommands, ImportShowsTheLayersWithoutWritingThem) {
+  const Result shown = run(folder, {"import", "--network", folder / "net.toml"});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("network of 2 layers, 198 parameters"), std::string::npos) << shown.out;
+  const Result own = run(folder, {"import", folder / "model", "--out", folder / "copy"});
+  EXPECT_EQ(own.code, 1);
+  EXPECT_NE(own.err.find("expected a model of another program, found one of longhand"), std::string::npos) << own.err;
+  EXPECT_FALSE(io::exists(folder / "copy"));
 }
 
 }  // namespace
