@@ -121,7 +121,7 @@ class StateSearch {
         if (!states.empty() && may_be_one(input, output) && of(made, output.name) == states)
           fits.push_back(output.name);
       }
-      if (fits.size() == 1) take(input.name, fits.front());
+      if (fits.size() == 1 && leaves_ports()) take(input.name, fits.front());
     }
   }
 
@@ -134,13 +134,14 @@ class StateSearch {
       for (const Port& other : graph_.inputs) {
         if (stem(other.name) == stem(input.name)) inputs.push_back(other.name);
       }
-      if (outputs.size() == 1 && inputs.size() == 1 && graph_.inputs.size() > 1 && graph_.outputs.size() > 1) {
-        take(input.name, outputs.front());
-      }
+      if (outputs.size() == 1 && inputs.size() == 1 && leaves_ports()) take(input.name, outputs.front());
     }
   }
 
  private:
+  // Whether a network with one input and one output less still has both: the only output is no state.
+  bool leaves_ports() const { return graph_.inputs.size() > 1 && graph_.outputs.size() > 1; }
+
   const Port& find(const std::vector<Port>& ports, const std::string& name, const char* what) const {
     std::vector<std::string> names;
     for (const Port& port : ports) {

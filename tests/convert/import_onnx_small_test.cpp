@@ -28,21 +28,20 @@ std::string floats(const std::string& name, const std::vector<int>& shape, const
 std::string wholes(const std::string& name, const std::vector<int>& shape, const std::vector<int64_t>& values) {
   return proto::bytes(5, proto::tensor(name, 7, shape, proto::bytes(9, bytes_of(values))));
 }
-std::string attribute(const std::string& name, int field, int type, const std::string& value) {
-  return proto::bytes(
-      5, proto::bytes(1, name) + (field == 3 ? "" : "") + value + proto::integer(20, static_cast<uint64_t>(type)));
+std::string attribute(const std::string& name, int type, const std::string& value) {
+  return proto::bytes(5, proto::bytes(1, name) + value + proto::integer(20, static_cast<uint64_t>(type)));
 }
 std::string whole(const std::string& name, int64_t value) {
-  return attribute(name, 3, 2, proto::integer(3, static_cast<uint64_t>(value)));
+  return attribute(name, 2, proto::integer(3, static_cast<uint64_t>(value)));
 }
-std::string real(const std::string& name, float value) { return attribute(name, 2, 1, proto::real(2, value)); }
+std::string real(const std::string& name, float value) { return attribute(name, 1, proto::real(2, value)); }
 std::string list(const std::string& name, const std::vector<int64_t>& values) {
   std::string all;
   for (const int64_t value : values) all += proto::integer(8, static_cast<uint64_t>(value));
-  return attribute(name, 8, 7, all);
+  return attribute(name, 7, all);
 }
 std::string branch(const std::string& name, const std::string& graph) {
-  return attribute(name, 6, 5, proto::bytes(6, graph));
+  return attribute(name, 5, proto::bytes(6, graph));
 }
 std::string op(const std::string& type, const Texts& inputs, const Texts& outputs, const std::string& rest = "") {
   std::string fields;
@@ -134,6 +133,17 @@ TEST(SmallOnnx, StatesByNameAreTakenOrGiven) {
 }
 
 // Gates in the order o i g f, and 1 added to f before its sigmoid.
+TEST(SmallOnnx, TheOnlyOutputIsNoState) {
+  const Imported imported =
+      import_graph(op("LSTM", {"x", "w", "r", "", "", "h"}, {"", "y_h"}, whole("hidden_size", 1)) +
+                       floats("w", {1, 4, 1}, {1, 1, 1, 1}) + floats("r", {1, 4, 1}, {1, 1, 1, 1}) +
+                       in("x", {"1", "1", "1"}) + in("h", {"1", "1", "1"}) + out("y_h", {"1", "1", "1"}),
+                   14);
+  EXPECT_TRUE(imported.graph.states.empty());
+  EXPECT_EQ(imported.graph.inputs.size(), 2U);
+  EXPECT_EQ(imported.graph.outputs.size(), 1U);
+}
+
 TEST(SmallOnnx, WrittenOutCellsOfAnyOrder) {
   const std::vector<float> w = some(16, 0.1F), r = some(16, -0.12F), b = some(8, 0.05F);
   const std::string graph =
