@@ -53,7 +53,8 @@ struct LatticePoint {
 /// The shapes: 1 everywhere, and hidden sizes around the width of a vector.
 const std::vector<LatticePoint>& lattice_shapes();
 
-/// LSTM layers with nothing on, each toggle alone, each pair, everything, and everything but one; on every shape.
+/// LSTM layers with nothing on, each toggle alone, each pair, everything, and everything but one, the latter two also
+/// with the standard cell; on every shape.
 std::vector<LatticePoint> pairwise_lattice();
 /// The full product of the toggles that change the layers, on two small shapes in turn; the others, of use and loss,
 /// vary among the points, and in a quarter of them those of the cell.

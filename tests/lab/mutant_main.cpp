@@ -17,7 +17,7 @@ bool agrees(const LatticePoint& point) {
 int main() {
   for (const LatticePoint& point : pairwise_lattice()) {
     const int on = std::popcount(point.toggles);
-    const bool sampled = point.hidden == 4 && (on <= 1 || on >= kToggles - 1);
+    const bool sampled = point.hidden == 4 && on != 2;
     // Where rows end, and where the last mask is, tells errors in the penalties apart.
     const bool penalised = point.hidden == 5 && on == 2 && point.on(Toggle::kActivationReg);
     // All functions that activations are drawn from, in each place.
