@@ -5,6 +5,7 @@
 #include "longhand/data/columns.h"
 #include "longhand/data/labelled.h"
 #include "longhand/data/tokenizer.h"
+#include "longhand/data/words.h"
 
 namespace longhand::cli {
 namespace {
