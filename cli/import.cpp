@@ -167,7 +167,7 @@ class Import {
 }  // namespace
 
 void declare_import(const Verb& longhand) {
-  longhand.add_command<Import>("import", "Make a model of another program's, or of a description of layers");
+  longhand.add_command<Import>("import", "Import a model of another program, or a description of layers");
 }
 
 }  // namespace longhand::cli
