@@ -21,8 +21,9 @@ Imported nam_to_graph(const nlohmann::json& json, const std::string& file);
 /// LSTM and a dense layer, with the table `dic` from texts to symbols; all others are the last symbol.
 Imported icu_to_graph(const nlohmann::json& json, const std::string& file);
 
-/// Dispatches between these, by the members of the object, and state dicts of PyTorch ("name": lists of numbers), alone
-/// or under `state_dict` beside `model_data`, whose `skip` adds so many of the input's numbers to the output.
+/// Reads any of these formats, and recognises which by the members of the object. Also reads PyTorch's state dicts
+/// ("name": lists of numbers). A state dict may stand alone, or as `state_dict` beside `model_data`. If `model_data` has
+/// `skip` = n > 0, the first n numbers of the input are added to the output.
 Imported json_to_graph(const std::string& text, const std::string& file, const ImportOptions& options);
 
 }  // namespace longhand::convert
