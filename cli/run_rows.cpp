@@ -7,45 +7,18 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
+#include "longhand/convert/number_table.h"
 #include "longhand/io/npy.h"
+#include "longhand/io/raw_floats.h"
 #include "longhand/io/wav.h"
 
 namespace longhand::cli {
 namespace {
-
-class RawReader : public RowReader {
- public:
-  RawReader(const std::string& path, int64_t width) : file_(path), width_(width) {}
-
-  int64_t read(int64_t most, std::vector<float>& rows) override {
-    const size_t before = rows.size(), row = static_cast<size_t>(width_) * sizeof(float);
-    rows.resize(before + static_cast<size_t>(most * width_));
-    const size_t bytes = file_.read({reinterpret_cast<char*>(rows.data() + before), static_cast<size_t>(most) * row});
-    if (bytes % row != 0) {
-      throw input_error(fmt::format("{}: expected rows of {} numbers of 4 bytes, found {} bytes more", file_.name(),
-                                    width_, bytes % row),
-                        "give whole steps; pad the last with zeros");
-    }
-    const auto n = static_cast<int64_t>(bytes / row);
-    rows.resize(before + static_cast<size_t>(n * width_));
-    for (size_t i = before; i < rows.size(); ++i) {
-      if (std::isfinite(rows[i])) continue;
-      throw input_error(fmt::format("{}: number {}: expected a finite number", file_.name(),
-                                    read_ + static_cast<int64_t>(i - before)),
-                        "is it float32, little-endian?");
-    }
-    read_ += n * width_;
-    return n;
-  }
-
- private:
-  io::InputStream file_;
-  int64_t width_, read_ = 0;
-};
 
 // Numbers between commas, semicolons, tabs or spaces. A first line without a number is a header.
 class CsvReader : public RowReader {
@@ -100,6 +73,10 @@ class CsvReader : public RowReader {
   }
 
   void read_line(const std::string& line, std::vector<float>& rows) {
+    if (line.find(',') != std::string::npos && line.find_first_of(";\t") != std::string::npos) {
+      fail("expected one kind of separator, found commas beside semicolons or tabs",
+           "write decimal points instead of decimal commas");
+    }
     int64_t found = 0;
     const char *at = line.data(), *end = at + line.size();
     const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
@@ -137,7 +114,7 @@ class NumbersReader : public RowReader {
 
   int64_t read(int64_t most, std::vector<float>& rows) override {
     while (!ended_ && static_cast<int64_t>(pending_.size()) < most * width_) {
-      const std::vector<float> more = next();
+      const std::vector<float> more = next(most * width_ - static_cast<int64_t>(pending_.size()));
       ended_ = more.empty();
       pending_.insert(pending_.end(), more.begin(), more.end());
     }
@@ -155,8 +132,8 @@ class NumbersReader : public RowReader {
   }
 
  protected:
-  /// The next numbers; none at the end.
-  virtual std::vector<float> next() = 0;
+  /// Some of the next numbers, about so many: a pipe may be live, and is read no further than it must. None at the end.
+  virtual std::vector<float> next(int64_t numbers) = 0;
   void expect_width(int64_t found) const {
     if (found == width_) return;
     throw input_error(fmt::format("{}: expected rows of {} numbers, found {}", file_.name(), width_, found),
@@ -181,8 +158,8 @@ class NpyRows : public NumbersReader {
   }
 
  private:
-  std::vector<float> next() override {
-    return io::floats(array_.read(std::max<int64_t>(int64_t{65536} / row_, 1)), file_.name());
+  std::vector<float> next(int64_t numbers) override {
+    return io::floats(array_.read(std::max<int64_t>(numbers / row_, 1)), file_.name());
   }
   io::NpyReader array_;
   int64_t row_ = 1;
@@ -196,8 +173,20 @@ class WavRows : public NumbersReader {
   }
 
  private:
-  std::vector<float> next() override { return sound_.read(16384); }
+  std::vector<float> next(int64_t numbers) override {
+    return sound_.read(std::max<int64_t>(numbers / sound_.format().channels, 1));
+  }
   io::WavReader sound_;
+};
+
+class RawRows : public NumbersReader {
+ public:
+  using NumbersReader::NumbersReader;
+
+ private:
+  std::vector<float> next(int64_t numbers) override {
+    return io::read_raw_rows(file_, width_, std::max<int64_t>(numbers / width_, 1));
+  }
 };
 
 class RowsOut : public RowWriter {
@@ -208,14 +197,14 @@ class RowsOut : public RowWriter {
   }
 
   void write(const float* rows, int64_t n) override {
-    const std::string_view bytes(reinterpret_cast<const char*>(rows), static_cast<size_t>(n * width_) * sizeof(float));
-    if (array_) return array_->write(bytes);
-    if (!text_) return file_.write(bytes);
-    std::string text;
-    for (int64_t i = 0; i < n * width_; ++i) {
-      fmt::format_to(std::back_inserter(text), "{:.9g}{}", rows[i], (i + 1) % width_ == 0 ? '\n' : ',');
+    const std::span<const float> values(rows, static_cast<size_t>(n * width_));
+    if (text_) {
+      convert::write_number_rows(file_, width_, values);
+    } else if (array_) {
+      array_->write({reinterpret_cast<const char*>(rows), values.size_bytes()});
+    } else {
+      io::write_raw_floats(file_, values);
     }
-    file_.write(text);
   }
 
   void finish() override {
@@ -246,7 +235,7 @@ std::unique_ptr<RowReader> RowReader::open(const std::string& path, const std::s
   if (format == "csv") return std::make_unique<CsvReader>(path, width);
   if (format == "npy") return std::make_unique<NpyRows>(path, width);
   if (format == "wav") return std::make_unique<WavRows>(path, width);
-  return std::make_unique<RawReader>(path, width);
+  return std::make_unique<RawRows>(path, width);
 }
 
 std::unique_ptr<RowWriter> RowWriter::open(const std::string& path, const std::string& format, int64_t width) {

@@ -65,6 +65,7 @@ TEST_F(NetworkCommands, WhatIsWrongIsSaidAndLeavesNothing) {
   };
   EXPECT_EQ(code({"run", folder / "model", "--output", folder / "x.csv"}, "1,2\n3\n"), 1);
   EXPECT_EQ(code({"run", folder / "model", "--output", folder / "x.csv"}, "1,2\n3,nan\n"), 1);
+  EXPECT_EQ(code({"run", folder / "model", "--output", folder / "x.csv"}, "1;2,5\n"), 1);
   EXPECT_EQ(code({"run", folder / "model", "--output", folder / "x.unknown"}, "1,2\n"), 2);
   EXPECT_EQ(code({"run", folder / "net.toml"}), 1);
   EXPECT_FALSE(io::exists(folder / "x.csv"));

@@ -1,6 +1,5 @@
 // The readers on trained models that others made. The expected numbers are those that NumPy, h5py, onnx and Python's
 // own zipfile and pickle give.
-#include <iostream>
 #include <numeric>
 
 #include "longhand/convert/hdf5_file.h"
@@ -8,19 +7,13 @@
 #include "longhand/convert/torch_file.h"
 #include "longhand/io/file.h"
 #include "longhand/io/npy.h"
+#include "tests/convert/imported.h"
 #include "tests/testing.h"
 
 namespace longhand::convert {
 namespace {
 
 const std::string kShared = std::string(LONGHAND_SOURCE_DIR) + "/../shared/data/";
-
-// Says so where a folder of ../shared is not on this machine.
-bool is_here(const std::string& folder) {
-  if (io::exists(kShared + folder)) return true;
-  std::cout << "the files of other programs are not on this machine: " << kShared + folder << "\n";
-  return false;
-}
 
 double sum(const io::Array& array) {
   const std::vector<double> all = io::doubles(array, "array");
@@ -42,7 +35,7 @@ const io::Array& tensor(const StateDict& state, const std::string& name) {
 }
 
 TEST(RealFiles, PyTorch) {
-  if (!is_here("models/metapredict")) return;
+  if (!is_here(kShared + "models/metapredict")) return;
   const std::string folder = kShared + "models/";
   const StateDict legacy = read_state_dict(folder + "metapredict/v1.pt");
   ASSERT_EQ(legacy.tensors.size(), 10U);
@@ -65,7 +58,7 @@ TEST(RealFiles, PyTorch) {
 }
 
 TEST(RealFiles, Keras) {
-  if (!is_here("models/dtln")) return;
+  if (!is_here(kShared + "models/dtln")) return;
   const Hdf5Node file = read_hdf5(kShared + "models/dtln/model.h5");
   EXPECT_EQ(file.attribute("backend")->texts, (std::vector<std::string>{"tensorflow"}));
   EXPECT_EQ(file.attribute("keras_version")->texts, (std::vector<std::string>{"2.2.4-tf"}));
@@ -91,7 +84,7 @@ int64_t numbers(const OnnxGraph& graph) {
 }
 
 TEST(RealFiles, Onnx) {
-  if (!is_here("models/silero_vad")) return;
+  if (!is_here(kShared + "models/silero_vad")) return;
   const std::string folder = kShared + "models/";
   const OnnxModel vad = read_onnx(folder + "silero_vad/silero_vad_16k_sequence.onnx");
   EXPECT_EQ(vad.ir_version, 8);
@@ -121,7 +114,7 @@ TEST(RealFiles, Onnx) {
 }
 
 TEST(RealFiles, OnnxCases) {
-  if (!is_here("onnx_lstm")) return;
+  if (!is_here(kShared + "onnx_lstm")) return;
   const std::string folder = kShared + "onnx_lstm/";
   const auto data = [&](const std::string& name) { return read_onnx_tensor(folder + name + ".pb"); };
   EXPECT_EQ(data("test_lstm_batchwise/test_data_set_0/output_0").name, "Y");
@@ -142,7 +135,7 @@ TEST(RealFiles, OnnxCases) {
 }
 
 TEST(RealFiles, Npy) {
-  if (!is_here("models/dtln")) return;
+  if (!is_here(kShared + "models/dtln")) return;
   const auto data = [&](const std::string& name) { return io::read_npy(kShared + "models/" + name + ".npy"); };
   expect_sum(data("dtln/expected_mask"), "float32 [372, 257]", 13652.039180010557);
   expect_sum(data("dtln/expected_state1"), "float32 [1, 2, 128, 2]", -367.69091232038375);
