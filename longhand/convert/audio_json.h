@@ -22,8 +22,8 @@ Imported nam_to_graph(const nlohmann::json& json, const std::string& file);
 Imported icu_to_graph(const nlohmann::json& json, const std::string& file);
 
 /// Reads any of these formats, and recognises which by the members of the object. Also reads PyTorch's state dicts
-/// ("name": lists of numbers). A state dict may stand alone, or as `state_dict` beside `model_data`. If `model_data` has
-/// `skip` = n > 0, the first n numbers of the input are added to the output.
+/// ("name": lists of numbers). A state dict may stand alone, or as `state_dict` beside `model_data`. If `model_data`
+/// has `skip` = n > 0, the first n numbers of the input are added to the output.
 Imported json_to_graph(const std::string& text, const std::string& file, const ImportOptions& options);
 
 }  // namespace longhand::convert

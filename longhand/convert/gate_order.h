@@ -1,7 +1,7 @@
-// The orders in which formats keep the gates of recurrent cells, in one table, and the way to the order here.
+// The gate orders of all formats, in one table, and the conversion to Longhand's order.
 //
-// Here, an LSTM has the rows of its input gate, forget gate, candidate and output gate (i f g o), and a GRU those of
-// its reset gate, update gate and candidate (r z n), as PyTorch has. Everything is permuted once, when it is imported.
+// Longhand's order is PyTorch's: input gate, forget gate, candidate, output gate (i f g o) for an LSTM, and reset gate,
+// update gate, candidate (r z n) for a GRU. Weights are permuted once, when they are imported.
 #pragma once
 
 #include <string_view>

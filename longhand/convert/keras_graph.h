@@ -11,10 +11,11 @@
 
 namespace longhand::convert {
 
-/// From the stored configuration and weights. Optimizers' groups are skipped. A file of weights alone has no layers:
-/// then options.description says them, with the file's arrays under PyTorch's names (LAYER.weight_ih_l0, LAYER.weight);
-/// options.part, "lstm,dense", takes some of its layers. Every array is used; throws an input error naming `path` and
-/// the layer for what is not known.
+/// Builds a network from the stored configuration and weights. Skips the groups of optimizers.
+///
+/// A file of weights alone has no configuration. Then options.description gives the layers, and the arrays have
+/// PyTorch's names (LAYER.weight_ih_l0, LAYER.weight). options.part, such as "lstm,dense", selects some of the layers.
+/// Every array is used. Throws an input error that names `path` and the layer that is not supported.
 Imported keras_h5_to_graph(const Hdf5Node& root, const std::string& path, const ImportOptions& options = {});
 Imported keras_archive_to_graph(const std::string& path, std::string bytes, const ImportOptions& options = {});
 

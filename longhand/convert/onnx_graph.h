@@ -8,12 +8,16 @@
 
 namespace longhand::convert {
 
-/// Opsets 1 to 22 for the operators that graph has (docs/network.md). What differs between opsets is brought into one
-/// form; outputs that nobody uses and nodes that only they need are left out. Cells that are written out as products,
-/// Split, Sigmoid and Tanh become LSTM nodes. Inputs and outputs that carry a state are paired where the graph shows
-/// it: the input reaches the initial states of LSTM, GRU or RNN nodes whose last states make the output, or both have
-/// one shape and names that are alike. Throws an input error naming `file` and the node for an operator or an attribute
-/// that is not known, and a usage error for options that name no input or output.
+/// Converts a model of opset 1 to 22. docs/network.md lists the supported operators.
+///
+/// - Differences between opsets are removed: all nodes get one form.
+/// - Nodes and outputs that nothing uses are removed.
+/// - LSTM cells that were exported as products, Split, Sigmoid and Tanh become LSTM nodes.
+/// - An input and an output become a state if the input leads to the initial states of LSTM, GRU or RNN nodes and the
+///   output comes from the last states of the same nodes, or if both have the same shape and similar names.
+///
+/// Throws an input error that names `file` and the node for an unknown operator or attribute, and a usage error for
+/// options that name an unknown input or output.
 Imported onnx_to_graph(const OnnxModel& model, const std::string& file, const ImportOptions& options = {});
 
 // Parts, in files of their own.

@@ -12,11 +12,12 @@ namespace longhand::convert {
 /// Tensors by name, in the order of the file.
 using NamedTensors = std::vector<std::pair<std::string, graph::Array>>;
 
-/// What a state dict says by its names and shapes: an embedding, if any; LSTM, GRU or plain recurrent layers, one
-/// module after the other; a linear layer at each position. What stands between several linear layers it does not say,
-/// and nothing is guessed: then, and for other layers, options.description says it. Every tensor is used; throws an
-/// input error naming `file` and the tensor that has no place. BatchNorm's num_batches_tracked says nothing and is left
-/// out.
+/// Builds a network from the names and shapes of a state dict: an embedding, if there is one; LSTM, GRU or plain
+/// recurrent layers, one module after the other; a linear layer at each position.
+///
+/// A state dict does not say what stands between several linear layers. This function does not guess: such networks,
+/// and other layers, need options.description. Every tensor is used, except BatchNorm's num_batches_tracked, which has
+/// no effect. Throws an input error that names `file` and the tensor that has no place.
 Imported state_dict_to_graph(NamedTensors tensors, const std::string& file, const ImportOptions& options);
 
 }  // namespace longhand::convert

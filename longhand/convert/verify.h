@@ -1,4 +1,4 @@
-// Proof that a model was understood: what it gives on an input, beside what it must give.
+// Verification of an imported model: compares its outputs with the expected ones.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace longhand::convert {
 
-/// The largest difference between what a network gives and what it must give. Differences are absolute, and relative to
-/// the expected number where that is above 1.
+/// The largest difference between actual and expected outputs: absolute, or relative to the expected number if that is
+/// above 1.
 struct Verification {
   double largest = 0.0;
   std::string where;  ///< "s07 [3, 1]": the sequence and the place in the expected array
@@ -29,10 +29,14 @@ struct NumberFile {
 /// a character, or an object of these by name. Throws an input error for what cannot be read.
 NumberFile read_numbers(const std::string& path, const std::vector<std::string>& symbols);
 
-/// Runs a network on an input. An array with the axes of the network's input is one run; of any other, the elements are
-/// one sequence, step after step (a network without an axis of time is run once for each, and so are the rows of one
-/// that carries a state from run to run). Sequences by name begin anew. Throws an input error where the numbers do not
-/// fit the network, or one another.
+/// Runs a network on an input.
+///
+/// - An array with the same axes as the network's input is one run.
+/// - The elements of any other array are one sequence, one time step after the other. A network without a time axis
+///   runs once per time step.
+/// - Named sequences each begin with the initial state.
+///
+/// Throws an input error if the numbers do not fit the network.
 Verification verify(const graph::Graph& graph, const NumberFile& input, const NumberFile& expected,
                     const std::string& input_path, const std::string& expected_path);
 

@@ -1,4 +1,4 @@
-// What nodes say of the cell of their LSTM layers beyond its sizes. All nodes with LSTM layers read it here.
+// The cell options of LSTM nodes, beyond the sizes. All nodes with LSTM layers read them here.
 #pragma once
 
 #include <vector>
@@ -8,10 +8,14 @@
 
 namespace longhand::graph {
 
-/// The cell of each direction, as ONNX's attributes say it: `activations` (for each direction the functions of the
-/// gates, of the candidate and of the cell's output), `activation_alpha` and `activation_beta` (the constants of those
-/// functions that have them, in their order; the usual ones where there are too few), `clip` and `input_forget`. Throws
-/// an input error for a function that the kernels do not have, and for more constants than the functions take.
+/// Reads ONNX's attributes and returns the cell of each direction:
+///
+/// - `activations`: for each direction the functions of the gates, of the candidate and of the cell's output;
+/// - `activation_alpha`, `activation_beta`: constants of those functions that have them, in order; missing ones have
+///   ONNX's defaults;
+/// - `clip`, `input_forget`.
+///
+/// Throws an input error for an unsupported function, and for more constants than the functions have.
 std::vector<kernels::LstmCell> read_cell_options(NodeBuild& node, int64_t directions);
 
 }  // namespace longhand::graph

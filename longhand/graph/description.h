@@ -20,20 +20,20 @@ struct Description {
   std::set<std::string> without_bias;  ///< nodes whose description says so
 };
 
-/// Throws a usage error with `path` and line for what is no description: keys that a layer does not have, types that do
-/// not exist, names that nothing has.
+/// Throws a usage error with `path` and line for invalid TOML, unknown keys, unknown layer types, and names that do not
+/// exist.
 Description read_description(const std::string& text, const std::string& path);
 
-/// The network with the arrays of a file, each of which is used. Names are PyTorch's: `NAME.weight`, `NAME.bias`,
-/// `NAME.weight_ih_l0`, or `NAME.weight_ih` of a single layer, as of a cell; the description may give others. Throws an
-/// input error naming `file` for an array that a layer needs and the file lacks, and for one that no layer names.
+/// Builds the network from the arrays of a file. Names are PyTorch's: `NAME.weight`, `NAME.bias`, `NAME.weight_ih_l0`,
+/// or `NAME.weight_ih` for a single layer (LSTMCell); the description may give other names. Throws an input error that
+/// names `file` and the array, for a missing array and for an unused one.
 Graph with_arrays(const Description& description, std::map<std::string, Array> arrays, const std::string& file);
 
-/// The network with weights drawn as PyTorch draws them, from the sizes (`units`, `kernel`, ...) that the description
-/// then must have. The same seed gives the same weights.
+/// Builds the network with random weights, from PyTorch's default distributions. The description must then give all
+/// sizes (`units`, `kernel`, ...). The same seed gives the same weights.
 Graph with_drawn_weights(const Description& description, uint64_t seed, const std::string& path);
 
-/// Roles of the weights that a layer of a description cannot be without, and of those that it may have.
+/// The roles of required and of optional weights of a layer.
 struct LayerRoles {
   std::vector<std::string> needed, optional;
 };

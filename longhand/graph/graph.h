@@ -61,12 +61,12 @@ struct Graph {
   int64_t parameters() const;
 };
 
-/// Makes an input a constant: what an exporter left open and the importer knows, such as a sampling rate.
+/// Replaces an input with a constant, for example the sampling rate.
 void bind_input(Graph& graph, const std::string& name, Array value);
 
-/// Throws an input error, beginning with `where`, for a graph that no plan can be made of whatever the shapes are: a
-/// node of unknown type, an attribute or a weight that its type does not have, a name that is missing or there twice, a
-/// value that is used before it is made, an array that nothing uses.
+/// Checks what does not depend on shapes. Throws an input error, which begins with `where`, for a node of unknown type,
+/// an unknown attribute or weight of a node, a missing or repeated name, a value that is used before it is computed,
+/// and an unused array.
 void check(const Graph& graph, const std::string& where);
 
 }  // namespace longhand::graph

@@ -67,13 +67,13 @@ class Plan {
   /// To be read after it, and before the next.
   const std::vector<View>& outputs() const;
 
-  /// Computes the outputs, and moves the states on. Returns false where an input holds an index or a length that is out
-  /// of range; then outputs and states are undefined, and fault() says where. Allocates nothing (after the first run),
-  /// and takes no lock but those of the threads, if there are several.
+  /// Computes the outputs and updates the states. Returns false if an input contains an index or a length that is out
+  /// of range; then outputs and states are undefined, and fault() returns the reason. Allocates nothing after the first
+  /// run. Takes no lock, except in the thread pool if there are several threads.
   bool run() noexcept;
   std::string fault() const;
 
-  /// Why a sequence cannot be read in several runs, as a sentence; empty: it can.
+  /// The reason why a sequence cannot be split into several runs, as a sentence; empty if it can.
   const std::string& why_whole() const;
 
   /// Back to the beginning of sequences.

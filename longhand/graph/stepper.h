@@ -1,4 +1,4 @@
-// A network as a program uses it: one sequence, in steps of so many numbers (or a symbol) that come when they come.
+// A network on one sequence, a few time steps per call: for real-time use. A step is a row of numbers, or a symbol.
 #pragma once
 
 #include <memory>
