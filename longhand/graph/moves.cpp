@@ -13,7 +13,13 @@ struct Run {
 template <class T>
 void copy_runs(const std::vector<Run>& runs, const T* x, T fill, T* y) {
   for (const Run& run : runs) {
-    run.from < 0 ? (void)std::fill_n(y, run.n, fill) : (void)std::copy_n(x + run.from, run.n, y);
+    if (run.from < 0) {
+      std::fill_n(y, run.n, fill);
+    } else if (run.n == 1) {  // where axes change places, nearly all are
+      *y = x[run.from];
+    } else {
+      std::copy_n(x + run.from, run.n, y);
+    }
     y += run.n;
   }
 }

@@ -263,6 +263,12 @@ void build_onnx_conv(NodeBuild& node) {
   const int64_t n = s.out_length(), area = s.padded_length() * s.channels;
   Value& y = node.out(0, {s.batch, s.outputs, n});
   const Windows windows(node, s, weights, bias, node.is_trained(1) && (!node.has(2) || node.is_trained(2)));
+  if (s.length == 1 && s.padded_length() == 1) {  // one step: the channels follow one another as they are
+    node.step([=, &x, &y] {
+      for (int64_t b = 0; b < s.batch; ++b) windows.run(x.floats + b * s.channels, y.floats + b * s.outputs);
+    });
+    return;
+  }
   float* rows = node.floats_memory(area).data();
   float* outs = node.floats_memory(n * s.outputs).data();
   node.step([=, &x, &y] {

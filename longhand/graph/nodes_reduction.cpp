@@ -47,6 +47,24 @@ float reduced(Reduction reduction, float sum, float x) {
   }
 }
 
+// y [size] from x, of which `less` [size] is taken off first; null: nothing.
+void reduce_floats(Reduction r, const BroadcastLoop& loop, const Value& x, const float* less, int64_t size, float* y) {
+  std::fill_n(y, size, start_of(r));
+  if (x.size == 0) return;
+  loop.for_rows([&](int64_t n, int64_t, int64_t, int64_t to, int64_t stride, int64_t from) {
+    const float* row = x.floats + from;
+    if (stride == 0) {
+      float sum = y[to];
+      const float off = less == nullptr ? 0.0F : less[to];
+      for (int64_t i = 0; i < n; ++i) sum = reduced(r, sum, row[i] - off);
+      y[to] = sum;
+    } else {
+      for (int64_t i = 0; i < n; ++i)
+        y[to + i] = reduced(r, y[to + i], row[i] - (less == nullptr ? 0.0F : less[to + i]));
+    }
+  });
+}
+
 // The axes as an input (opset 13 or 18 and later) or an attribute; none: all, or, where the node says so, nothing.
 std::vector<bool> reduced_axes(NodeBuild& node, const Value& x) {
   std::vector<bool> out(x.dims.size(), false);
@@ -98,21 +116,22 @@ void build_reduction(NodeBuild& node) {
   Value& y = node.out(0, dims);
   const float share =
       y.size == 0 ? 0.0F : static_cast<float>(y.size) / static_cast<float>(std::max<int64_t>(x.size, 1));
-  node.step([=, &x, &y, r = row->reduction] {
-    std::fill_n(y.floats, y.size, start_of(r));
-    if (x.size > 0) {
-      loop.for_rows([&](int64_t n, int64_t, int64_t, int64_t to, int64_t stride, int64_t from) {
-        for (int64_t i = 0; i < n; ++i) {
-          float& sum = y.floats[to + i * stride];
-          sum = reduced(r, sum, x.floats[from + i]);
-        }
-      });
-    }
+  const Reduction r = row->reduction;
+  // The sum of exponentials stays in range if the largest element is taken off first.
+  float* largest = r == Reduction::kLogSumExp ? node.floats_memory(y.size).data() : nullptr;
+  if (largest != nullptr) {
+    node.step([=, &x, size = y.size] {
+      reduce_floats(Reduction::kMax, loop, x, nullptr, size, largest);
+      for (int64_t i = 0; i < size; ++i) largest[i] = std::isfinite(largest[i]) ? largest[i] : 0.0F;
+    });
+  }
+  node.step([=, &x, &y] {
+    reduce_floats(r, loop, x, largest, y.size, y.floats);
     for (int64_t i = 0; i < y.size; ++i) {
       float& v = y.floats[i];
       v = r == Reduction::kMean        ? v * share
           : r == Reduction::kL2        ? std::sqrt(v)
-          : r == Reduction::kLogSumExp ? std::log(v)
+          : r == Reduction::kLogSumExp ? std::log(v) + largest[i]
                                        : v;
     }
   });

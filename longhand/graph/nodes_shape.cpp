@@ -8,11 +8,24 @@
 namespace longhand::graph {
 namespace {
 
-void copy_part(const Value& x, int64_t from, int64_t n, Value& y, int64_t to) {
+template <class T>
+void copy_rows(const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows, int64_t n) {
+  for (int64_t row = 0; row < rows; ++row) {
+    if (n == 1) {
+      y[row * y_stride] = x[row * x_stride];
+    } else {
+      std::copy_n(x + row * x_stride, n, y + row * y_stride);
+    }
+  }
+}
+
+// Rows of n elements.
+void copy_rows(const Value& x, int64_t from, int64_t x_stride, Value& y, int64_t to, int64_t y_stride, int64_t rows,
+               int64_t n) {
   if (x.type == ElementType::kFloat) {
-    std::copy_n(x.floats + from, n, y.floats + to);
+    copy_rows(x.floats + from, x_stride, y.floats + to, y_stride, rows, n);
   } else {
-    std::copy_n(x.ints + from, n, y.ints + to);
+    copy_rows(x.ints + from, x_stride, y.ints + to, y_stride, rows, n);
   }
 }
 
@@ -200,9 +213,7 @@ void build_concat(NodeBuild& node) {
   for (size_t i = 0; i < node.inputs(); ++i) {
     const Value& x = node.in(i);
     const int64_t own = x.dims[axis] * inner;
-    node.step([&x, &y, outer, own, row, at] {
-      for (int64_t o = 0; o < outer; ++o) copy_part(x, o * own, own, y, o * row + at);
-    });
+    node.step([&x, &y, outer, own, row, at] { copy_rows(x, 0, own, y, at, row, outer, own); });
     at += own;
   }
 }
@@ -228,9 +239,7 @@ void build_split(NodeBuild& node) {
     dims[axis] = sizes[i];
     Value& y = node.out(i, x.type, dims);
     const int64_t own = sizes[i] * inner;
-    node.step([&x, &y, outer, own, row, at] {
-      for (int64_t o = 0; o < outer; ++o) copy_part(x, o * row + at, own, y, o * own);
-    });
+    node.step([&x, &y, outer, own, row, at] { copy_rows(x, at, row, y, 0, own, outer, own); });
     at += own;
   }
 }
@@ -248,7 +257,7 @@ void build_gather(NodeBuild& node) {
       for (int64_t k = 0; k < indexes.size; ++k) {
         const int64_t given = indexes.ints[k], at = given < 0 ? given + n : given;
         if (at < 0 || at >= n) return fault("an index is out of range");
-        copy_part(x, (o * n + at) * inner, inner, y, (o * indexes.size + k) * inner);
+        copy_rows(x, (o * n + at) * inner, 0, y, (o * indexes.size + k) * inner, 0, 1, inner);
       }
     }
   });

@@ -69,6 +69,11 @@ TEST(ArrayNodes, ReduceAndMultiply) {
   const std::vector<float> x = {1, 2, 3, 4, 5, 6};
   EXPECT_EQ(result(one_node("ReduceMean", {port("x", {2, 3})}, {}, {{"axes", std::vector<int64_t>{0}}}), x),
             (std::vector<float>{2.5, 3.5, 4.5}));
+  const std::vector<float> large =
+      result(one_node("ReduceLogSumExp", {port("x", {2, 2})}, {}, {{"axes", std::vector<int64_t>{-1}}}),
+             {200, 200, -INFINITY, -INFINITY});
+  EXPECT_FLOAT_EQ(large[0], 200.0F + std::log(2.0F));
+  EXPECT_EQ(large[1], -INFINITY);
   EXPECT_EQ(result(one_node("ReduceL2", {port("x", {2, 2})}, {}, {{"axes", std::vector<int64_t>{-1}}}), {3, 4, 6, 8}),
             (std::vector<float>{5, 10}));
   const std::map<std::string, Array> gemm = {{"b", array({3, 2}, {1, 0, 0, 1, 1, 1})}, {"c", array({2}, {10, 20})}};
