@@ -1,6 +1,6 @@
 #include "cli/command_line.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -118,6 +118,16 @@ void Verb::add_argument(const std::string& name, std::string& value, const std::
 
 void Verb::add_arguments(const std::string& name, std::vector<std::string>& values, const std::string& help) const {
   app_.add_option(name, values, help)->required();
+}
+
+void Verb::add_option_of(const std::string& name, const std::vector<std::string>& value_names,
+                         std::vector<std::string>& values, const std::string& help) const {
+  option_names().insert(name);
+  app_.add_option("--" + name, values, help)
+      ->type_size(static_cast<int>(value_names.size()))
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->type_name(fmt::format("{}", fmt::join(value_names, " ")));
 }
 
 void Verb::set_action(Action action) const {
@@ -243,7 +253,10 @@ int run_command_line(int argc, char** argv) {
   } catch (const CLI::ExtrasError&) {
     throw unexpected(app);
   } catch (const CLI::ArgumentMismatch& e) {
-    throw wrong(until(e.what(), ':') + ": expected a value, found none");
+    const std::string name = until(e.what(), ':');
+    const CLI::Option* option = innermost(&app)->get_option_no_throw(name);
+    const bool one = option == nullptr || option->get_items_expected_max() == 1;
+    throw wrong(name + ": expected " + (one ? "a value, found none" : option->get_type_name()));
   } catch (const CLI::RequiredError& e) {
     throw wrong("expected " + until(e.what(), ' ') + ", found none");
   } catch (const CLI::ConversionError& e) {  // --lines=maybe

@@ -49,6 +49,9 @@ class Verb {
   void add_argument(const std::string& name, std::string& value, const std::string& help, bool required) const;
   /// One or more values.
   void add_arguments(const std::string& name, std::vector<std::string>& values, const std::string& help) const;
+  /// An option that takes as many values as there are names for them.
+  void add_option_of(const std::string& name, const std::vector<std::string>& value_names,
+                     std::vector<std::string>& values, const std::string& help) const;
   /// Every option of the table. Table and `given` must outlive the parsing.
   void add_options(const OptionTable& table, GivenOptions& given) const;
   void set_action(Action action) const;

@@ -95,10 +95,8 @@ class Import {
     table_.add("set", set_, "inputs of an ONNX model that become constants: NAME=NUMBER or NAME=FILE, commas between");
     table_.add("state", state_, "inputs and outputs of an ONNX model that carry a state: INPUT=OUTPUT, commas between");
     table_.add("dims", dims_, "extents that an ONNX model leaves open: NAME=1x576, commas between; * stays open");
-    table_.add("verify", verify_, "input to run the model on: .npy, .npz, .csv, .txt, .wav, .json or .pb");
-    table_.add("expected", expected_, "what the model must answer to it, in one of these formats");
-    table_.add("tolerance", tolerance_, "largest difference from it; relative to expected numbers above 1",
-               more_than(0.0));
+    table_.add("tolerance", tolerance_,
+               "largest difference that --verify accepts; relative to expected numbers above 1", more_than(0.0));
     table_.add("seed", seed_, "seed of the weights that are drawn where no file has them", at_least(0));
   }
 
@@ -107,14 +105,13 @@ class Import {
                       "model of ONNX, PyTorch, safetensors, Keras or JSON; none: weights are drawn for --network",
                       false);
     verb.add_options(table_, given_);
+    verb.add_option_of("verify", {"INPUT", "EXPECTED"}, verify_,
+                       "run the model on a file, and write it only if its outputs are those of the other: .npy, .npz, "
+                       ".csv, .txt, .wav, .json or .pb");
   }
 
   int run() {
     given_.apply(table_);
-    if (verify_.empty() != expected_.empty()) {
-      throw usage_error("expected --verify and --expected together, found one of them",
-                        "give an input, and what the model must answer to it");
-    }
     convert::Imported imported = read();
     if (!symbols_.empty()) convert::read_symbols(imported, characters(symbols_));
     for (const std::string& note : imported.notes) put("read    {}\n", visible(note));
@@ -146,18 +143,20 @@ class Import {
   }
 
   void check(const graph::Graph& graph) const {
-    const convert::Verification found = convert::verify(graph, convert::read_numbers(verify_, graph.symbols),
-                                                        convert::read_numbers(expected_, {}), verify_, expected_);
+    const std::string &input = verify_.front(), &expected = verify_.back();
+    const convert::Verification found = convert::verify(graph, convert::read_numbers(input, graph.symbols),
+                                                        convert::read_numbers(expected, {}), input, expected);
     if (!(found.largest <= tolerance_)) {
       throw input_error(
-          fmt::format("{}: {}: expected {:.9g}, found {:.9g}: a difference of {:.3g}, above {:g}", visible(expected_),
+          fmt::format("{}: {}: expected {:.9g}, found {:.9g}: a difference of {:.3g}, above {:g}", visible(expected),
                       visible(found.where), found.expected, found.found, found.largest, tolerance_),
           "nothing is written: the model was read wrongly, or the input is not that of these outputs");
     }
     put("verify  {} numbers, largest difference {:.3g} at {}\n", found.numbers, found.largest, visible(found.where));
   }
 
-  std::string file_, network_, out_, part_, symbols_, set_, state_, dims_, verify_, expected_;
+  std::string file_, network_, out_, part_, symbols_, set_, state_, dims_;
+  std::vector<std::string> verify_;  // input and expected output
   double tolerance_ = 1e-4;
   int64_t seed_ = 1;
   OptionTable table_;

@@ -56,7 +56,7 @@ int64_t numbers_of_step(const Port& port, const std::string& path) {
     if (port.dims[axis] < 0 && at != port.batch_axis && at != port.time_axis) {
       throw input_error(fmt::format("{}: input '{}' {} has an extent that the model leaves open", path,
                                     visible(port.name), graph::shown(port.dims)),
-                        "fix it with --dims");
+                        "give it with `dims`");
     }
     if (port.dims[axis] >= 0) each *= port.dims[axis];
   }

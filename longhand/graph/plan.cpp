@@ -80,7 +80,8 @@ void Plan::Parts::add_inputs() {
       if (dims[axis] >= 0) continue;
       throw input_error(fmt::format("{}: input '{}': expected its shape to be known, found {}", network->where(),
                                     port.name, shown(port.dims)),
-                        "say the extents of its axes");
+                        fmt::format("give its extents with `dims`, such as {}={}1: * stays open", port.name,
+                                    dims.size() > 1 ? "*x" : ""));
     }
     const Value& value = add_value(port.type, dims, "input '" + port.name + "'");
     names[port.name] = &value;
