@@ -76,6 +76,25 @@ TEST_F(NetworkCommands, WhatIsWrongIsSaidAndLeavesNothing) {
   EXPECT_EQ(code({"eval", folder / "model", "--data", folder / "in.csv"}), 1);
 }
 
+TEST_F(NetworkCommands, VerifyWritesTheModelOnlyIfItsOutputsAreTheExpectedOnes) {
+  outputs_of({"--output", folder / "out.csv"});
+  const auto verify = [&](const std::string& expected, const std::string& model) {
+    return run(folder, {"import", "--network", folder / "net.toml", "--verify", folder / "in.csv", expected, "--out",
+                        folder / model});
+  };
+  const Result same = verify(folder / "out.csv", "same");
+  EXPECT_EQ(same.code, 0) << same.err;
+  EXPECT_NE(same.out.find("verify  90 numbers"), std::string::npos) << same.out;
+  EXPECT_TRUE(std::filesystem::exists(folder / "same"));
+  const std::string rows = read_file(folder / "out.csv");
+  write_file(folder / "other.csv", rows.substr(0, rows.rfind(',')) + ",7\n");
+  const Result differs = verify(folder / "other.csv", "differs");
+  EXPECT_EQ(differs.code, 1);
+  EXPECT_NE(differs.err.find("[29, 2]"), std::string::npos) << differs.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "differs"));
+  EXPECT_EQ(run(folder, {"import", "--network", folder / "net.toml", "--verify", folder / "in.csv"}).code, 2);
+}
+
 TEST_F(NetworkCommands, InfoShowsTheLayers) {
   const Result info = run(folder, {"info", folder / "model"});
   EXPECT_EQ(info.code, 0) << info.err;
