@@ -44,6 +44,8 @@ struct LstmMemory {
   Buffer<float> d_peepholes;  ///< parts of the gradients of peepholes, by step and row
 };
 
+class LstmPlan;
+
 /// Threads and scratch for one stream of kernel calls. Kernels overwrite the scratch freely; nothing in it outlives a
 /// call. Not to be shared between threads.
 struct Context {
@@ -60,6 +62,7 @@ struct Context {
   Precision precision = Precision::kFloat;  ///< of the products of passes that train
   Schedule schedule;
   LstmMemory layer;                   ///< of one whose pass is not done in the caller's pieces
+  std::shared_ptr<LstmPlan> plan;     ///< of that one; made by the first (lstm_lanes.h)
   std::vector<Buffer<float>> strips;  ///< one a thread: rows of a left operand that is transposed, or rounded
   Buffer<int32_t> active;             ///< rows of the batch still running
   PackedMatrix operands[2];           ///< the packed right operands of weights' gradients

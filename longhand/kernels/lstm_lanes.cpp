@@ -78,8 +78,13 @@ void LstmPlan::make(const LstmLanes& lanes, bool backward, const Context& contex
   }
 }
 
+LstmPlan& own_plan(Context& context) {
+  if (context.plan == nullptr) context.plan = std::make_shared<LstmPlan>();
+  return *context.plan;
+}
+
 void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Context& context) {
-  LstmPlan plan;
+  LstmPlan& plan = own_plan(context);
   plan.make({.shape = args.shape, .may_share_steps = may_share_steps(args)}, false, context);
   LstmMemory& memory = context.layer;
   lstm_forward_begin(args, packed, plan.shares_steps(), memory, context);
@@ -91,7 +96,7 @@ void lstm_forward(const LstmForward<float>& args, const PackedLstm& packed, Cont
 
 void lstm_backward(const LstmBackward<float>& args, const PackedLstm& packed, Context& context) {
   const bool inputs = args.weights.gain_ih == nullptr;
-  LstmPlan plan;
+  LstmPlan& plan = own_plan(context);
   plan.make({.shape = args.shape, .may_share_steps = may_share_steps(args)}, true, context);
   LstmMemory& memory = context.layer;
   lstm_backward_begin(args, memory);

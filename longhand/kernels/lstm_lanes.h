@@ -53,4 +53,7 @@ class LstmPlan {
   int64_t useful_threads_ = 1;
 };
 
+/// The context's own plan, which keeps its memory from call to call.
+LstmPlan& own_plan(Context& context);
+
 }  // namespace longhand::kernels

@@ -215,7 +215,7 @@ void recurrent_backward_weights(const RecurrentBackward<float>& args, const Pack
 }
 
 void recurrent_backward(const RecurrentBackward<float>& args, const PackedRecurrent& packed, Context& context) {
-  LstmPlan plan;
+  LstmPlan& plan = own_plan(context);
   plan.make({.shape = args.shape, .gates = gates_of(args.cell)}, true, context);
   recurrent_backward_begin(args, context.layer);
   plan.run(context, [&](const LstmLane&, const LstmPiece& piece, Context& alone) {

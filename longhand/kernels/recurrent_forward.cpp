@@ -197,7 +197,7 @@ void recurrent_forward_steps(const RecurrentForward<float>& args, const PackedRe
 }
 
 void recurrent_forward(const RecurrentForward<float>& args, const PackedRecurrent& packed, Context& context) {
-  LstmPlan plan;
+  LstmPlan& plan = own_plan(context);
   plan.make({.shape = args.shape, .gates = gates_of(args.cell)}, false, context);
   recurrent_forward_begin(args, packed, context.layer, context);
   plan.run(context, [&](const LstmLane&, const LstmPiece& piece, Context& alone) {

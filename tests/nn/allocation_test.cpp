@@ -11,6 +11,7 @@
 #include "longhand/autograd/operations.h"
 #include "longhand/autograd/tape.h"
 #include "longhand/graph/description.h"
+#include "longhand/graph/plan.h"
 #include "longhand/nn/lstm_stack_parts.h"
 #include "longhand/stream.h"
 #include "longhand/tasks/graph_file.h"
@@ -175,6 +176,32 @@ TEST(Allocation, AStreamOfANetworkTakesNoneAndNoLock) {
   ASSERT_TRUE(stream.process(x.data(), y.data(), 17));
   EXPECT_EQ(allocations, before);
   EXPECT_EQ(locks, locks_before);
+}
+
+// The recurrent nodes of ONNX, in steps and in blocks, also those of two directions.
+TEST(Allocation, AGraphOfOnnxsNodesTakesNone) {
+  for (const auto& [type, gates] : std::vector<std::pair<const char*, int64_t>>{{"LSTM", 4}, {"GRU", 3}, {"RNN", 1}}) {
+    for (const int64_t directions : {1, 2}) {
+      constexpr int64_t kInputs = 3, kHidden = 5;
+      graph::Graph graph;
+      graph.inputs = {{.name = "x", .dims = {-1, 1, kInputs}, .time_axis = 0}};
+      graph.arrays["w"] = graph::array({directions, gates * kHidden, kInputs},
+                                       std::vector<float>(static_cast<size_t>(directions * gates * kHidden * kInputs)));
+      graph.arrays["r"] = graph::array({directions, gates * kHidden, kHidden},
+                                       std::vector<float>(static_cast<size_t>(directions * gates * kHidden * kHidden)));
+      graph.nodes = {{.type = type, .name = "n", .inputs = {"x", "w", "r"}, .outputs = {"y"}}};
+      graph.nodes[0].attributes["direction"] = std::string(directions == 2 ? "bidirectional" : "forward");
+      if (gates == 3) graph.nodes[0].attributes["linear_before_reset"] = int64_t{1};
+      graph.outputs = {{.name = "y", .dims = {}}};
+      const auto network = std::make_shared<const graph::Network>(graph, "test");
+      for (const int64_t steps : {1, 40}) {
+        graph::Plan plan(network, {.steps = steps});
+        const int64_t before = allocations;
+        ASSERT_TRUE(plan.run());
+        EXPECT_EQ(allocations, before) << type << ", " << directions << " directions, " << steps << " steps";
+      }
+    }
+  }
 }
 
 TEST(Allocation, AStreamOfNumbersTakesNone) {
