@@ -91,7 +91,7 @@ void Plan::Parts::add_inputs() {
   for (const Port& port : network->graph().state_inputs) add(port);
 }
 
-// The nodes are planned. A state's new value is copied to where the next run reads it, after all else.
+// A state's new value is copied to where the next run reads it, after all else.
 void Plan::Parts::add_states() {
   std::vector<std::pair<const Value*, const Value*>> moves;  // to, from
   for (const State& state : network->graph().states) {
@@ -138,6 +138,15 @@ void Plan::Parts::add_outputs() {
     if (value == nullptr) {
       throw input_error(fmt::format("{}: expected an output '{}', found none", network->where(), port.name),
                         "correct the network's outputs");
+    }
+    // One that is a state's input, or that in another shape, is copied before the new state takes its place.
+    const bool is_state = std::any_of(
+        network->graph().states.begin(), network->graph().states.end(),
+        [&](const State& state) { return value->floats != nullptr && value->floats == find(state.input)->floats; });
+    if (is_state) {
+      Value& copy = add_value(value->type, value->dims, "output '" + port.name + "'");
+      steps.emplace_back([value, &copy] { std::copy_n(value->floats, value->size, copy.floats); });
+      value = &copy;
     }
     outputs.push_back(view_of(port.name, *value));
   }
@@ -189,8 +198,8 @@ Plan::Plan(std::shared_ptr<const Network> network, const PlanOptions& options)
   LONGHAND_CHECK(options.batch >= 1 && options.steps >= 0);
   p.add_inputs();
   p.plan_nodes(p.network->graph().nodes);
-  p.add_states();
   p.add_outputs();
+  p.add_states();
   for (const auto& [name, value] : p.names) p.views.emplace(name, view_of(name, *value));
   reset();
   // Kernels take their scratch memory in their first call.
