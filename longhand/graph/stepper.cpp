@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "longhand/base/error.h"
+#include "longhand/graph/steps_trial.h"
 
 namespace longhand::graph {
 namespace {
@@ -80,7 +81,10 @@ FewestSteps fewest_steps(const std::shared_ptr<const Network>& network) {
 StepShape step_shape(const std::shared_ptr<const Network>& network) {
   const FewestSteps few = fewest_steps(network);
   StepShape out = shape_of(*network, few.plan, few.steps);
-  if (few.steps == 1) return out;
+  if (few.steps == 1) {
+    if (out.why_no_steps.empty()) out.why_no_steps = why_steps_differ(network, out.symbols);
+    return out;
+  }
   out.inputs /= few.steps;
   out.outputs = 0;
   if (out.why_no_steps.empty()) out.why_no_steps = "it needs several time steps at once";

@@ -239,6 +239,42 @@ TEST(ArrayNodes, StatesAreCarriedFromRunToRun) {
   EXPECT_EQ(y[1], 102.0F);
 }
 
+TEST(ArrayNodes, AnOutputThatIsAStateShowsItAsItWas) {
+  Graph graph;  // y = what x was one run before
+  graph.inputs = {port("x", {1, 2})};
+  graph.state_inputs = {port("h", {1, 2})};
+  graph.nodes = {{.type = "Reshape",
+                  .name = "r",
+                  .inputs = {"h"},
+                  .outputs = {"y"},
+                  .attributes = {{"shape", std::vector<int64_t>{2}}}},
+                 {.type = "Identity", .name = "i", .inputs = {"x"}, .outputs = {"next"}}};
+  graph.outputs = {port("y", {}), port("h", {})};
+  graph.states = {{.input = "h", .output = "next"}};
+  Plan plan(network(graph), {});
+  EXPECT_EQ(run(plan, {1, 2}), (std::vector<float>{0, 0}));
+  EXPECT_EQ(run(plan, {3, 4}), (std::vector<float>{1, 2}));
+  EXPECT_EQ(run(plan, {5, 6}, 1), (std::vector<float>{3, 4}));
+}
+
+// What mixes time steps is not read step by step, however it does so.
+TEST(ArrayNodes, StepsMustGiveWhatTheWholeGives) {
+  Port x = port("x", {1, 2, -1});
+  x.time_axis = 2;
+  const Array kernel = array({1, 2, 3}, {1, 2, 3, 4, 5, 6});
+  const Graph conv = one_node("Conv", {x}, {{"w", kernel}}, {{"pads", std::vector<int64_t>{1, 1}}});
+  EXPECT_NE(step_shape(network(conv)).why_no_steps.find("'y0'"), std::string::npos);
+  const Graph mean = one_node("ReduceMean", {x}, {}, {{"axes", std::vector<int64_t>{2}}});
+  EXPECT_FALSE(step_shape(network(mean)).why_no_steps.empty());
+  EXPECT_EQ(step_shape(network(one_node("Tanh", {x}, {}))).why_no_steps, "");
+  const char* const last_beside_all =
+      "[[inputs]]\nsize = 2\n[[layers]]\ntype = \"tanh\"\nname = \"t\"\n[[layers]]\ntype = \"pool\"\nname = \"l\"\n"
+      "kind = \"last\"\n";
+  EXPECT_EQ(step_shape(drawn(last_beside_all)).why_no_steps, "");
+  EXPECT_FALSE(step_shape(drawn(std::string(last_beside_all) + "[[layers]]\ntype = \"add\"\nfrom = [\"t\", \"l\"]\n"))
+                   .why_no_steps.empty());
+}
+
 TEST(ArrayNodes, ShapesAreKnownBeforeARun) {
   // Reshape(x, Concat(Shape(x)[0], -1)), and a branch that a bound input chooses.
   Graph graph;
