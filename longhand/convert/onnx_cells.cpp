@@ -211,13 +211,13 @@ class CellSearch {
 
 // Which of the two products is of h: the one with H columns where the other has not, or the one whose factor is moved
 // from where c is moved from. Both have H: the one that is an earlier cell's h, or made of a state as c is.
-size_t product_of_h(const Graph& graph, const FoundCell& cell, const std::set<std::string>& cell_outputs) {
+size_t product_of_h(const Graph& graph, const GraphIndex& index, const FoundCell& cell,
+                    const std::set<std::string>& cell_outputs) {
   const int64_t H = cell.bias.dims[0] / 4;
   const bool first = cell.products[0].rows.dims[1] == H, second = cell.products[1].rows.dims[1] == H;
   if (first != second) return first ? 0 : 1;
   // The value that a chain of moves begins with.
   const auto origin = [&](std::string value) {
-    const GraphIndex index(graph);
     for (bool moved = true; moved;) {
       moved = false;
       for (const char* type : {"Squeeze", "Unsqueeze", "Slice", "Gather", "Identity", "Reshape", "Split"}) {
@@ -249,64 +249,90 @@ graph::Array with_first_axis(graph::Array array) {
   return array;
 }
 
-// The LSTM node and the moves around it, in the place of the node that made c'.
-std::vector<Node> nodes_of_cell(Graph& graph, const FoundCell& cell, size_t of_h, const std::string& name) {
-  const std::vector<size_t> to_here = cell.places;
-  const auto in_onnx = [&](const graph::Array& rows) {
-    return with_first_axis(to_order(GateOrder::kOnnxLstm, permuted(rows, to_here)));
-  };
-  graph::Array bias = cell.bias;
-  const size_t H = bias.floats.size() / 4;
-  for (size_t gate = 0; gate < 4; ++gate) {
-    for (size_t k = 0; k < H; ++k) bias.floats[cell.places[gate] * H + k] += cell.added[gate];
+// Puts the cells' LSTM nodes in the places of what made their new c and h.
+class CellWriter {
+ public:
+  explicit CellWriter(Graph& graph) : graph_(graph) {}
+
+  // The LSTM node and the moves around it.
+  std::vector<Node> nodes_of(const FoundCell& cell, size_t of_h, const std::string& name) {
+    const auto in_onnx = [&](const graph::Array& rows) {
+      return with_first_axis(to_order(GateOrder::kOnnxLstm, permuted(rows, cell.places)));
+    };
+    graph::Array bias = cell.bias;
+    const size_t H = bias.floats.size() / 4;
+    for (size_t gate = 0; gate < 4; ++gate) {
+      for (size_t k = 0; k < H; ++k) bias.floats[cell.places[gate] * H + k] += cell.added[gate];
+    }
+    bias = in_onnx(bias);
+    bias.floats.resize(8 * H, 0.0F);
+    bias.dims = {1, static_cast<int64_t>(8 * H)};
+    const std::string w = named(name + ".W", in_onnx(cell.products[1 - of_h].rows));
+    const std::string r = named(name + ".R", in_onnx(cell.products[of_h].rows));
+    const std::string b = named(name + ".B", std::move(bias));
+    const std::string axes = named(name + ".axes", graph::array_of_ints({1}, {0}));
+    const auto move = [&](const char* type, const std::string& from, const std::string& to) {
+      return Node{.type = type, .name = to + ".move", .inputs = {from, axes}, .outputs = {to}};
+    };
+    return {move("Unsqueeze", cell.products[1 - of_h].of, name + ".x"),
+            move("Unsqueeze", cell.products[of_h].of, name + ".h"),
+            move("Unsqueeze", cell.c_before, name + ".c"),
+            Node{.type = "LSTM",
+                 .name = name,
+                 .inputs = {name + ".x", w, r, b, "", name + ".h", name + ".c"},
+                 .outputs = {"", name + ".Y_h", name + ".Y_c"},
+                 .attributes = {{"hidden_size", static_cast<int64_t>(H)}}},
+            move("Squeeze", name + ".Y_h", cell.h_after),
+            move("Squeeze", name + ".Y_c", cell.c_after)};
   }
-  bias = in_onnx(bias);
-  bias.floats.resize(8 * H, 0.0F);
-  bias.dims = {1, static_cast<int64_t>(8 * H)};
-  graph.arrays[name + ".W"] = in_onnx(cell.products[1 - of_h].rows);
-  graph.arrays[name + ".R"] = in_onnx(cell.products[of_h].rows);
-  graph.arrays[name + ".B"] = std::move(bias);
-  graph.arrays[name + ".axes"] = graph::array_of_ints({1}, {0});
-  const auto move = [&](const char* type, const std::string& from, const std::string& to) {
-    return Node{.type = type, .name = to + ".move", .inputs = {from, name + ".axes"}, .outputs = {to}};
-  };
-  return {move("Unsqueeze", cell.products[1 - of_h].of, name + ".x"),
-          move("Unsqueeze", cell.products[of_h].of, name + ".h"),
-          move("Unsqueeze", cell.c_before, name + ".c"),
-          Node{.type = "LSTM",
-               .name = name,
-               .inputs = {name + ".x", name + ".W", name + ".R", name + ".B", "", name + ".h", name + ".c"},
-               .outputs = {"", name + ".Y_h", name + ".Y_c"},
-               .attributes = {{"hidden_size", static_cast<int64_t>(H)}}},
-          move("Squeeze", name + ".Y_h", cell.h_after),
-          move("Squeeze", name + ".Y_c", cell.c_after)};
-}
+
+ private:
+  // The cells of a sequence that was written out step by step have the same weights: they are kept once.
+  std::string named(const std::string& name, graph::Array array) {
+    for (const std::string& earlier : made_) {
+      const graph::Array& other = graph_.arrays.at(earlier);
+      if (other.dims == array.dims && other.floats == array.floats && other.ints == array.ints) return earlier;
+    }
+    graph_.arrays[name] = std::move(array);
+    made_.push_back(name);
+    return name;
+  }
+
+  Graph& graph_;
+  std::vector<std::string> made_;
+};
 
 }  // namespace
 
 void recognise_cells(Graph& graph, std::vector<std::string>& notes) {
+  constexpr size_t kMostNotes = 4;
   const CellSearch search(graph);
   const GraphIndex index(graph);
-  std::map<size_t, FoundCell> found;  // by the place of the node that makes c'
+  std::map<size_t, const Node*> found;  // what makes h', by the place of the node that makes c'
   std::set<std::string> outputs;
   for (const Node& node : graph.nodes) {
-    auto cell = search.find(node);
+    const auto cell = search.find(node);
     if (!cell) continue;
     outputs.insert({cell->h_after, cell->c_after});
-    found.emplace(index.place(cell->c_after), std::move(*cell));
+    found.emplace(index.place(cell->c_after), &node);
   }
-  std::vector<Node> nodes;
   std::set<std::string> replaced;
   std::vector<std::pair<size_t, std::vector<Node>>> cells;
-  for (const auto& [place, cell] : found) {
-    const size_t of_h = product_of_h(graph, cell, outputs);
+  CellWriter writer(graph);
+  for (const auto& [place, node] : found) {  // one after the other, since their weights may be large
+    const FoundCell cell = *search.find(*node);
+    const size_t of_h = product_of_h(graph, index, cell, outputs);
     if (of_h == 2) continue;
     const std::string name = fmt::format("lstm_cell_{}", cells.size() + 1);
-    notes.push_back(fmt::format("node '{}' and those before it are an LSTM cell of {} units, '{}'", cell.h_after,
-                                cell.bias.dims[0] / 4, name));
-    cells.emplace_back(place, nodes_of_cell(graph, cell, of_h, name));
+    if (cells.size() < kMostNotes) {
+      notes.push_back(fmt::format("node '{}' and those before it are an LSTM cell of {} units, '{}'", cell.h_after,
+                                  cell.bias.dims[0] / 4, name));
+    }
+    cells.emplace_back(place, writer.nodes_of(cell, of_h, name));
     replaced.insert({cell.h_after, cell.c_after});
   }
+  if (cells.size() > kMostNotes) notes.push_back(fmt::format("{} more LSTM cells", cells.size() - kMostNotes));
+  std::vector<Node> nodes;
   auto next = cells.begin();
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     if (next != cells.end() && next->first == i) {
