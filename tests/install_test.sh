@@ -46,6 +46,30 @@ test "$(wc -c <in.wav)" = 16044 && test "$(wc -c <out.wav)" = 16044
 if audio/audio effect effect.csv out2.wav 2>error; then exit 1; fi
 grep -q 'expected a WAV file' error && test ! -e out2.wav
 
+# A network that takes loud sound for speech, on a pipe.
+cat >loud.toml <<'END'
+[[inputs]]
+size = 256
+[[layers]]
+type = "abs"
+[[layers]]
+type = "reshape"
+shape = [256, 1]
+[[layers]]
+type = "pool"
+kind = "mean"
+[[layers]]
+type = "flatten"
+[[layers]]
+type = "clip"
+max = 1
+END
+"$longhand" import --network loud.toml --seed 1 --out loud >/dev/null
+cat in.wav | audio/detect_speech loud - --threshold 0.2 >output 2>error
+printf '0.000\t1.000\n' | cmp - output
+if audio/detect_speech loud in.wav --threshold 2 2>error; then exit 1; fi
+[ ! -e audio/suppress_noise ] || audio/suppress_noise --help >output
+
 # The state survives a restart: two halves give what the whole does.
 awk 'BEGIN { for (i = 0; i < 20; ++i) print 0.5 * sin(i / 7) }' >readings
 sensor/sensor effect <readings >whole

@@ -49,9 +49,8 @@ inline int64_t epochs_made(const std::string& checkpoint) {
   return nlohmann::json::parse(io::Safetensors::read(checkpoint).text("state"))["epoch"];
 }
 
-/// Runs the binary in `folder`.
-inline Result run(const TemporaryFolder& folder, std::vector<std::string> words, const Limits& limits = {}) {
-  words.insert(words.begin(), LONGHAND_BINARY);
+/// Runs a program, the first of the words, in `folder`.
+inline Result run_program(const TemporaryFolder& folder, std::vector<std::string> words, const Limits& limits = {}) {
   write_file(folder / "stdin", limits.input);
   write_file(folder / "stderr", "");  // not that of an earlier run
   const pid_t child = ::fork();
@@ -95,6 +94,12 @@ inline Result run(const TemporaryFolder& folder, std::vector<std::string> words,
   result.out = read_file(folder / "stdout");
   result.err = read_file(folder / "stderr");
   return result;
+}
+
+/// Runs the binary in `folder`.
+inline Result run(const TemporaryFolder& folder, std::vector<std::string> words, const Limits& limits = {}) {
+  words.insert(words.begin(), LONGHAND_BINARY);
+  return run_program(folder, std::move(words), limits);
 }
 
 /// An error is two lines on stderr, nothing on stdout.
