@@ -53,6 +53,20 @@ TEST_F(DetectSpeech, PrintsSecondsForFilesAndPipes) {
   EXPECT_EQ(run("detect_speech", {model, "-", "--format", "s16"}).out, "");
 }
 
+TEST_F(DetectSpeech, TheLastFrameMayBeShort) {
+  const std::string model = network("loud", 512, loudness(0, 512));
+  std::vector<float> x = sines(10 * 512 + 100, {17.0});
+  std::fill_n(x.begin(), 10 * 512, 0.5F);
+  const Result result =
+      run("detect_speech", {model, "-", "--format", "f32", "--probabilities", folder / "p"}, bytes_of(x));
+  EXPECT_EQ(result.out, "0.000\t0.326\n") << result.err;  // all 5,220 samples
+  const std::vector<float> found = lines_of(folder / "p");
+  ASSERT_EQ(found.size(), 11U);
+  double sum = 0.0;
+  for (size_t i = 10 * 512; i < x.size(); ++i) sum += std::abs(double{x[i]});
+  EXPECT_NEAR(found.back(), 1.0 / (1.0 + std::exp(20.0 - 400.0 * sum / 512.0)), 1e-5);  // zeros follow the sound
+}
+
 TEST_F(DetectSpeech, OptionsAreThoseOfTheRule) {
   const std::string model = network("loud", 512, loudness(0, 512));
   const std::string x = bytes_of(sound_in_the_middle());
