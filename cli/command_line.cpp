@@ -146,7 +146,8 @@ void Verb::set_action(Action action) const {
   });
 }
 
-void Verb::add_options(const OptionTable& table, GivenOptions& given) const {
+void Verb::add_options(const OptionTable& table, GivenOptions& given,
+                       const std::vector<std::string>& repeatable) const {
   for (const Option& option : table.options()) option_names().insert(option.name);
   for (const Option& option : table.options()) {
     const std::string help = with_dashes(option.help);
@@ -173,7 +174,11 @@ void Verb::add_options(const OptionTable& table, GivenOptions& given) const {
           range.empty() ? help : fmt::format("{} ({})", help, range));
       declared->type_name(option.default_text.empty() ? "TEXT" : fmt::format("[{}]", option.default_text));
     }
-    declared->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    if (std::find(repeatable.begin(), repeatable.end(), option.name) != repeatable.end()) {
+      declared->join('\n');
+    } else {
+      declared->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
     declared->group(option.group.empty() ? "Options" : option.group);
   }
   for (const Option& option : table.former()) {

@@ -52,8 +52,10 @@ class Verb {
   /// An option that takes as many values as there are names for them.
   void add_option_of(const std::string& name, const std::vector<std::string>& value_names,
                      std::vector<std::string>& values, const std::string& help) const;
-  /// Every option of the table. Table and `given` must outlive the parsing.
-  void add_options(const OptionTable& table, GivenOptions& given) const;
+  /// Every option of the table. Table and `given` must outlive the parsing. Of those that are given several times the
+  /// last one counts; of the `repeatable` ones each is a line of the text.
+  void add_options(const OptionTable& table, GivenOptions& given,
+                   const std::vector<std::string>& repeatable = {}) const;
   void set_action(Action action) const;
 
   /// Adds a verb whose arguments, options and action are those of a new Command, made from `arguments`: it has

@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "cli/console.h"
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/convert/number_table.h"
@@ -23,7 +24,8 @@ namespace {
 // Numbers between commas, semicolons, tabs or spaces. A first line without a number is a header.
 class CsvReader : public RowReader {
  public:
-  CsvReader(const std::string& path, int64_t width) : file_(path), width_(width) {}
+  CsvReader(const std::string& path, const RowLayout& layout)
+      : file_(path), width_(layout.width), names_(layout.names) {}
 
   int64_t read(int64_t most, std::vector<float>& rows) override {
     int64_t n = 0;
@@ -97,11 +99,14 @@ class CsvReader : public RowReader {
       if (at < end && (*at == ',' || *at == ';')) ++at;
     }
     if (found != width_)
-      fail(fmt::format("expected {} numbers, found {}", width_, found), "write one time step a line");
+      fail(fmt::format("expected {} number{}{}, found {}", width_, width_ == 1 ? "" : "s",
+                       names_.empty() ? "" : " (" + visible(names_) + ")", found),
+           "write one time step a line");
   }
 
   io::InputStream file_;
   int64_t width_, number_ = 0;
+  std::string names_;
   std::string pending_;
   size_t at_ = 0;
 };
@@ -110,7 +115,7 @@ class CsvReader : public RowReader {
 // last row filled with zeros.
 class NumbersReader : public RowReader {
  public:
-  NumbersReader(const std::string& path, int64_t width) : file_(path), width_(width) {}
+  NumbersReader(const std::string& path, const RowLayout& layout) : file_(path), width_(layout.width) {}
 
   int64_t read(int64_t most, std::vector<float>& rows) override {
     while (!ended_ && static_cast<int64_t>(pending_.size()) < most * width_) {
@@ -124,59 +129,118 @@ class NumbersReader : public RowReader {
     const int64_t n = std::min(most, static_cast<int64_t>(pending_.size()) / width_);
     const auto end = pending_.begin() + n * width_;
     if (!std::all_of(pending_.begin(), end, [](float v) { return std::isfinite(v); })) {
-      throw input_error(file_.name() + ": holds numbers that are not finite", "leave them out");
+      const auto bad = std::find_if(pending_.begin(), end, [](float v) { return !std::isfinite(v); });
+      throw input_error(fmt::format("{}: step {}: expected finite numbers, found another", file_.name(),
+                                    read_ + (bad - pending_.begin()) / width_),
+                        "leave out or fill in what is missing");
     }
     rows.insert(rows.end(), pending_.begin(), end);
     pending_.erase(pending_.begin(), end);
+    read_ += n;
     return n;
   }
 
  protected:
   /// Some of the next numbers, about so many: a pipe may be live, and is read no further than it must. None at the end.
   virtual std::vector<float> next(int64_t numbers) = 0;
-  void expect_width(int64_t found) const {
-    if (found == width_) return;
-    throw input_error(fmt::format("{}: expected rows of {} numbers, found {}", file_.name(), width_, found),
-                      "give one row for each time step");
-  }
 
   io::InputStream file_;
   int64_t width_;
 
  private:
   std::vector<float> pending_;
+  int64_t read_ = 0;
   bool ended_ = false;
 };
 
-// [n] numbers one by one, or [..., width] rows.
+// [n] numbers one by one, or [steps, numbers of a step...].
 class NpyRows : public NumbersReader {
  public:
-  NpyRows(const std::string& path, int64_t width) : NumbersReader(path, width), array_(file_) {
+  NpyRows(const std::string& path, const RowLayout& layout) : NumbersReader(path, layout), array_(file_, true) {
     const std::vector<int64_t>& shape = array_.header().shape;
-    if (shape.size() > 1 || width == 1) expect_width(shape.size() > 1 ? shape.back() : 1);
+    is_whole_ = !array_.has_rows();
     for (size_t axis = 1; axis < shape.size(); ++axis) row_ *= std::max<int64_t>(shape[axis], 1);
+    if (shape.size() < 2 || row_ == width_) return;
+    int64_t step = 1;
+    for (size_t axis = 2; axis < shape.size(); ++axis) step *= std::max<int64_t>(shape[axis], 1);
+    const bool batch = layout.sequences && step == width_;
+    is_whole_ = is_whole_ || batch;
+    if (batch || shape.back() == width_) return;
+    throw input_error(
+        fmt::format("{}: expected an array [steps, {}], found {}", file_.name(), width_, io::describe(shape)),
+        "give one row for each time step");
+  }
+
+  std::optional<io::Array> whole() override {
+    if (!is_whole_) return std::nullopt;
+    return array_.read_all();
   }
 
  private:
   std::vector<float> next(int64_t numbers) override {
+    if (array_.rows_left() == 0 && file_.size().value_or(0) > file_.position()) {
+      throw input_error(
+          fmt::format("{}: not a valid .npy file: expected {} and no more, found {} bytes after it", file_.name(),
+                      io::describe(array_.header().shape), *file_.size() - file_.position()),
+          "it is altered; write it again with numpy.save");
+    }
     return io::floats(array_.read(std::max<int64_t>(numbers / row_, 1)), file_.name());
   }
   io::NpyReader array_;
   int64_t row_ = 1;
+  bool is_whole_ = false;
 };
 
 // One channel sample by sample, or a row for the channels of each frame.
 class WavRows : public NumbersReader {
  public:
-  WavRows(const std::string& path, int64_t width) : NumbersReader(path, width), sound_(file_) {
-    if (sound_.format().channels > 1) expect_width(sound_.format().channels);
+  WavRows(const std::string& path, const RowLayout& layout) : NumbersReader(path, layout), sound_(file_) {
+    const int channels = sound_.format().channels;
+    if (channels == 1 || channels == width_) return;
+    throw input_error(fmt::format("{}: expected {}, found {} channels", file_.name(),
+                                  width_ == 1 ? "1 channel" : fmt::format("1 or {} channels", width_), channels),
+                      "mix the sound down to one channel first");
   }
+
+  std::optional<int64_t> sample_rate() const override { return sound_.format().sample_rate; }
 
  private:
   std::vector<float> next(int64_t numbers) override {
     return sound_.read(std::max<int64_t>(numbers / sound_.format().channels, 1));
   }
   io::WavReader sound_;
+};
+
+// Symbols of a text that is one sequence.
+class TextRows : public RowReader {
+ public:
+  TextRows(const std::string& path, const convert::SymbolReader& symbols) : file_(path), symbols_(symbols) {}
+
+  int64_t read(int64_t most, std::vector<float>& rows) override {
+    while (static_cast<int64_t>(pending_.size()) < most && !ended_) {
+      if (!pending_.empty() && !file_.size()) break;  // a pipe may be live
+      const size_t before = text_.size(), piece = 1 << 14;
+      text_.resize(before + piece);
+      const size_t got = file_.read_some({text_.data() + before, piece});
+      text_.resize(before + got);
+      ended_ = got == 0;
+      const std::string place = fmt::format("{}: symbol {}", file_.name(), read_ + pending_.size());
+      text_.erase(0, symbols_.read(text_, ended_, place, pending_));
+    }
+    const auto n = std::min(most, static_cast<int64_t>(pending_.size()));
+    rows.insert(rows.end(), pending_.begin(), pending_.begin() + n);
+    pending_.erase(pending_.begin(), pending_.begin() + n);
+    read_ += static_cast<size_t>(n);
+    return n;
+  }
+
+ private:
+  io::InputStream file_;
+  const convert::SymbolReader& symbols_;
+  std::string text_;  // that was not read as symbols yet
+  std::vector<int64_t> pending_;
+  size_t read_ = 0;
+  bool ended_ = false;
 };
 
 class RawRows : public NumbersReader {
@@ -191,24 +255,40 @@ class RawRows : public NumbersReader {
 
 class RowsOut : public RowWriter {
  public:
-  RowsOut(const std::string& path, const std::string& format, int64_t width)
+  RowsOut(const std::string& path, const std::string& format, int64_t width, int64_t sample_rate)
       : file_(path), text_(format == "csv"), width_(width) {
     if (format == "npy") array_.emplace(file_, io::DType::kF32, std::vector<int64_t>{-1, width});
+    if (format == "wav") {
+      const auto channels = static_cast<int>(std::min<int64_t>(width, 1 << 20));
+      sound_.emplace(file_, io::WavFormat{channels, sample_rate, io::WavEncoding::kFloat32});
+    }
   }
 
   void write(const float* rows, int64_t n) override {
     const std::span<const float> values(rows, static_cast<size_t>(n * width_));
-    if (text_) {
-      convert::write_number_rows(file_, width_, values);
-    } else if (array_) {
-      array_->write({reinterpret_cast<const char*>(rows), values.size_bytes()});
-    } else {
-      io::write_raw_floats(file_, values);
+    try {
+      if (text_) {
+        convert::write_number_rows(file_, width_, values);
+      } else if (array_) {
+        array_->write({reinterpret_cast<const char*>(rows), values.size_bytes()});
+      } else if (sound_) {
+        sound_->write(values);
+      } else {
+        io::write_raw_floats(file_, values);
+      }
+    } catch (const Error&) {
+      if (file_.reader_ended()) throw OutputEnded{};
+      throw;
     }
+  }
+
+  void begin_sequence() override {
+    if (text_) file_.write("\n");
   }
 
   void finish() override {
     if (array_) array_->finish();
+    if (sound_) sound_->finish();
     file_.finish();
   }
 
@@ -217,33 +297,43 @@ class RowsOut : public RowWriter {
   bool text_;
   int64_t width_;
   std::optional<io::NpyWriter> array_;
+  std::optional<io::WavWriter> sound_;
 };
 
 }  // namespace
 
-std::vector<std::string> row_formats() { return {"auto", "csv", "raw", "npy", "wav"}; }
+std::vector<std::string> input_formats() { return {"auto", "csv", "raw", "npy", "npz", "wav", "text", "json"}; }
+std::vector<std::string> output_formats() { return {"auto", "csv", "raw", "npy", "npz", "wav"}; }
 
 std::string format_of(const std::string& path) {
   const size_t dot = path.rfind('.');
   const std::string end = dot == std::string::npos ? "" : path.substr(dot);
   if (end == ".csv" || end == ".txt" || end == ".tsv") return "csv";
-  if (end == ".npy" || end == ".wav") return end.substr(1);
+  for (const char* each : {".npy", ".npz", ".wav", ".json"}) {
+    if (end == each) return end.substr(1);
+  }
   return end == ".f32" || end == ".raw" || end == ".bin" ? "raw" : "";
 }
 
-std::unique_ptr<RowReader> RowReader::open(const std::string& path, const std::string& format, int64_t width) {
-  if (format == "csv") return std::make_unique<CsvReader>(path, width);
-  if (format == "npy") return std::make_unique<NpyRows>(path, width);
-  if (format == "wav") return std::make_unique<WavRows>(path, width);
-  return std::make_unique<RawRows>(path, width);
+std::unique_ptr<RowReader> RowReader::open(const std::string& path, const std::string& format,
+                                           const RowLayout& layout) {
+  if (format == "csv") return std::make_unique<CsvReader>(path, layout);
+  if (format == "npy") return std::make_unique<NpyRows>(path, layout);
+  if (format == "wav") return std::make_unique<WavRows>(path, layout);
+  if (format == "text") {
+    LONGHAND_CHECK(layout.symbols != nullptr);
+    return std::make_unique<TextRows>(path, *layout.symbols);
+  }
+  return std::make_unique<RawRows>(path, layout);
 }
 
-std::unique_ptr<RowWriter> RowWriter::open(const std::string& path, const std::string& format, int64_t width) {
-  if (format == "wav") {
-    throw usage_error(path + ": expected csv, raw or npy, found wav",
-                      "write raw numbers; their sampling rate is not known");
+std::unique_ptr<RowWriter> RowWriter::open(const std::string& path, const std::string& format, int64_t width,
+                                           int64_t sample_rate) {
+  if (format == "wav" && sample_rate == 0) {
+    throw usage_error(path + ": a WAV file needs its sample rate, and the input is no sound that has one",
+                      "give it with --sample-rate");
   }
-  return std::make_unique<RowsOut>(path, format, width);
+  return std::make_unique<RowsOut>(path, format, width, sample_rate);
 }
 
 }  // namespace longhand::cli

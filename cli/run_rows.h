@@ -2,33 +2,55 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "longhand/convert/symbol_reader.h"
+#include "longhand/io/array.h"
+
 namespace longhand::cli {
 
-/// Names of formats: csv, raw (float32, little-endian), npy, and wav for input.
-std::vector<std::string> row_formats();
-/// The format of a name that ends in .csv or .txt, in .f32, .raw or .bin, in .npy or .wav; empty for another.
+/// Names of formats: csv, raw (float32, little-endian), npy, npz, wav, text and json (of input).
+std::vector<std::string> input_formats();
+std::vector<std::string> output_formats();
+/// The format of a name that ends in .csv, .txt or .tsv, in .f32, .raw or .bin, in .npy, .npz, .wav or .json; empty for
+/// another.
 std::string format_of(const std::string& path);
+
+/// What a row is.
+struct RowLayout {
+  int64_t width = 1;                               ///< numbers
+  std::string names{};                             ///< of the numbers, for errors; empty: they have none
+  bool sequences = false;                          ///< an array [sequences, steps, numbers] is several sequences
+  const convert::SymbolReader* symbols = nullptr;  ///< for texts; null: the model reads none
+};
 
 class RowReader {
  public:
-  /// `path` - is standard input. Throws an input error where the file cannot be read.
-  static std::unique_ptr<RowReader> open(const std::string& path, const std::string& format, int64_t width);
+  /// `path` - is standard input. Throws an input error where the file cannot be read. Not of npz and json.
+  static std::unique_ptr<RowReader> open(const std::string& path, const std::string& format, const RowLayout& layout);
   virtual ~RowReader() = default;
   /// Appends up to `most` rows of `width` numbers; returns how many there were, 0 at the end. Throws an input error,
   /// with the line where there are lines, for what is no number, and for a row that is too short or too long.
   virtual int64_t read(int64_t most, std::vector<float>& rows) = 0;
+  /// The input as one array, where its rows cannot be read in turn: several sequences, or Fortran order. Nothing must
+  /// have been read.
+  virtual std::optional<io::Array> whole() { return std::nullopt; }
+  /// Frames a second of sound.
+  virtual std::optional<int64_t> sample_rate() const { return std::nullopt; }
 };
 
 class RowWriter {
  public:
-  static std::unique_ptr<RowWriter> open(const std::string& path, const std::string& format, int64_t width);
+  /// `sample_rate` is that of a WAV; 0: not known. Throws a usage error where it is needed, and for npz.
+  static std::unique_ptr<RowWriter> open(const std::string& path, const std::string& format, int64_t width,
+                                         int64_t sample_rate = 0);
   virtual ~RowWriter() = default;
   virtual void write(const float* rows, int64_t n) = 0;
+  /// What follows is another sequence. In CSV, an empty line says so; other formats have no such mark.
+  virtual void begin_sequence() = 0;
   /// The file is complete. Without this, none is left behind.
   virtual void finish() = 0;
 };

@@ -5,6 +5,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/convert/zip_file.h"
+#include "longhand/io/byte_stream.h"
 #include "longhand/io/file.h"
 #include "longhand/io/npy.h"
 
@@ -40,7 +41,9 @@ void write_npz(const std::string& path, const NamedArrays& arrays) {
     }
     entries.emplace_back(name + std::string(kNpyEnding), io::npy_bytes(array));
   }
-  io::write_file(path, zip_bytes(entries));
+  io::OutputStream file(path);
+  file.write(zip_bytes(entries, Compression::kNone));
+  file.finish();
 }
 
 }  // namespace longhand::convert

@@ -13,6 +13,7 @@
 #include "longhand/convert/npz.h"
 #include "longhand/convert/number_table.h"
 #include "longhand/convert/onnx_file.h"
+#include "longhand/convert/symbol_reader.h"
 #include "longhand/graph/plan.h"
 #include "longhand/io/config.h"
 #include "longhand/io/file.h"
@@ -25,26 +26,11 @@ namespace {
 using graph::Plan;
 using graph::Port;
 
-// One symbol for each character, or, where there are none, an error.
-io::Array symbols_of(const std::string& text, const std::vector<std::string>& symbols, const std::string& where) {
-  std::vector<int64_t> out;
-  for (size_t at = 0; at < text.size();) {
-    size_t end = at + 1;
-    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) ++end;
-    const std::string symbol = text.substr(at, end - at);
-    const auto found = std::find(symbols.begin(), symbols.end(), symbol);
-    if (found == symbols.end()) {
-      throw input_error(fmt::format("{}: expected symbols of the network, found '{}'", where, visible(symbol)),
-                        "name the symbols with --symbols, or give their numbers");
-    }
-    out.push_back(found - symbols.begin());
-    at = end;
-  }
-  return io::make_array({static_cast<int64_t>(out.size())}, std::span<const int64_t>(out));
-}
-
 io::Array json_array(const nlohmann::json& json, const std::vector<std::string>& symbols, const std::string& where) {
-  if (json.is_string()) return symbols_of(json.get<std::string>(), symbols, where);
+  if (json.is_string()) {
+    const std::vector<int64_t> read = SymbolReader(symbols, where).read(json.get<std::string>(), where);
+    return io::make_array({static_cast<int64_t>(read.size())}, std::span<const int64_t>(read));
+  }
   const graph::Array numbers = numbers_of(json, where);
   return io::make_array(numbers.dims, std::span<const float>(numbers.floats));
 }
@@ -219,17 +205,24 @@ NumberFile read_numbers(const std::string& path, const std::vector<std::string>&
   } else if (ends(".csv") || ends(".txt")) {
     out.arrays.emplace_back("", read_number_table(path).numbers);
   } else if (ends(".json")) {
-    const nlohmann::json json = io::parse_json(io::read_file(path), path);
-    if (json.is_object()) {
-      for (const auto& [name, value] : json.items()) {
-        out.arrays.emplace_back(name, json_array(value, symbols, path + ": " + visible(name)));
-      }
-    } else {
-      out.arrays.emplace_back("", json_array(json, symbols, path));
-    }
+    return read_json_numbers(path, io::read_file(path), symbols);
   } else {
     throw usage_error(path + ": expected a name that ends in .npy, .npz, .csv, .txt, .wav, .json or .pb",
                       "write the numbers in one of these formats");
+  }
+  return out;
+}
+
+NumberFile read_json_numbers(const std::string& name, const std::string& text,
+                             const std::vector<std::string>& symbols) {
+  NumberFile out;
+  const nlohmann::json json = io::parse_json(text, name);
+  if (!json.is_object()) {
+    out.arrays.emplace_back("", json_array(json, symbols, name));
+    return out;
+  }
+  for (const auto& [sequence, value] : json.items()) {
+    out.arrays.emplace_back(sequence, json_array(value, symbols, name + ": " + visible(sequence)));
   }
   return out;
 }

@@ -25,9 +25,12 @@ struct NumberFile {
   std::vector<std::pair<std::string, io::Array>> arrays;
 };
 
-/// Reads .npy, .npz, .csv, .txt, .wav, .json or .pb (a tensor of ONNX). In JSON, lists of numbers, texts of one symbol
-/// a character, or an object of these by name. Throws an input error for what cannot be read.
+/// Reads .npy, .npz, .csv, .txt, .wav, .json or .pb (a tensor of ONNX). In JSON, lists of numbers, texts of
+/// symbols (SymbolReader), or an object of these by name. Throws an input error for what cannot be read.
 NumberFile read_numbers(const std::string& path, const std::vector<std::string>& symbols);
+
+/// The JSON of read_numbers, as the contents of a file, which `name` stands for in errors.
+NumberFile read_json_numbers(const std::string& name, const std::string& text, const std::vector<std::string>& symbols);
 
 /// Runs a network on an input.
 ///

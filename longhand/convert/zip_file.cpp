@@ -118,7 +118,7 @@ std::string ZipFile::read(const std::string& entry) const {
   }
 }
 
-std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& entries) {
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& entries, Compression compression) {
   zip_error_t error;
   zip_error_init(&error);
   const auto failed = [&](zip_t* zip) {
@@ -134,6 +134,7 @@ std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& en
     zip_source_free(whole.get());
     throw failed(nullptr);
   }
+  const zip_int32_t method = compression == Compression::kDeflate ? ZIP_CM_DEFLATE : ZIP_CM_STORE;
   for (const auto& [name, contents] : entries) {
     zip_source_t* source = zip_source_buffer(zip, contents.data(), contents.size(), 0);
     const zip_int64_t index = source == nullptr ? -1 : zip_file_add(zip, name.c_str(), source, ZIP_FL_ENC_UTF_8);
@@ -143,7 +144,7 @@ std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& en
     }
     // The first of January 1980, where the format's time begins.
     zip_file_set_dostime(zip, static_cast<zip_uint64_t>(index), 0, 0x21, 0);
-    zip_set_file_compression(zip, static_cast<zip_uint64_t>(index), ZIP_CM_DEFLATE, 0);
+    zip_set_file_compression(zip, static_cast<zip_uint64_t>(index), method, 0);
   }
   if (zip_close(zip) != 0) throw failed(zip);
   zip_stat_t stat;

@@ -40,8 +40,11 @@ class ZipFile {
   std::map<std::string, uint64_t> sizes_;
 };
 
-/// The bytes of an archive of these entries, names and contents, deflated. The same entries give the same bytes.
-std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& entries);
+enum class Compression { kNone, kDeflate };
+
+/// The bytes of an archive of these entries, names and contents. The same entries give the same bytes.
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& entries,
+                      Compression compression = Compression::kDeflate);
 
 /// Whether bytes begin as a zip archive does.
 bool looks_like_zip(std::string_view bytes);

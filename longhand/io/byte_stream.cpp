@@ -133,7 +133,10 @@ OutputStream::~OutputStream() {
 
 void OutputStream::write(std::string_view bytes) {
   LONGHAND_CHECK(file_ >= 0);
-  if (!write_all(file_, bytes)) throw unwritable(name_);
+  if (!write_all(file_, bytes)) {
+    reader_ended_ = errno == EPIPE;
+    throw unwritable(name_);
+  }
   position_ += bytes.size();
 }
 

@@ -65,12 +65,15 @@ class OutputStream {
 
   const std::string& name() const { return name_; }
   uint64_t position() const { return position_; }
+  /// Whether a write failed because nobody reads the pipe any more.
+  bool reader_ended() const { return reader_ended_; }
 
  private:
   std::string path_, name_;
   std::string temporary_;  // empty: written in place
   int file_ = -1;
   uint64_t position_ = 0;
+  bool reader_ended_ = false;
 };
 
 }  // namespace longhand::io

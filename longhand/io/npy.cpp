@@ -239,7 +239,7 @@ void write_npy(const std::string& path, const Array& array) {
   write_file(path, chunks);
 }
 
-NpyReader::NpyReader(InputStream& input) : input_(input) {
+NpyReader::NpyReader(InputStream& input, bool any_order) : input_(input) {
   std::string head(kPreamble, '\0');
   input.read_all_of(head, "the first bytes of a .npy file");
   std::string length(length_field(head, input.name()), '\0');
@@ -247,29 +247,49 @@ NpyReader::NpyReader(InputStream& input) : input_(input) {
   std::string text(header_length(head, length, input.name()), '\0');
   input.read_all_of(text, "the header");
   header_ = HeaderParser(text, input.name()).parse();
-  if (header_.shape.empty() || (header_.fortran_order && header_.shape.size() > 1)) {
+  if (!has_rows() && !any_order) {
     throw input_error(
         input.name() + ": expected an array in C order with at least one dimension, found " +
             (header_.shape.empty() ? "a scalar" : "one in Fortran order, which has no rows to read in turn"),
         "write it with numpy.save(file, numpy.ascontiguousarray(x))");
   }
+  if (!has_rows()) return;
   rows_left_ = header_.shape.front();
   row_bytes_ = byte_size(header_.dtype, std::span(header_.shape).subspan(1)).value_or(0);
+}
+
+bool NpyReader::has_rows() const {
+  return !header_.shape.empty() && (!header_.fortran_order || header_.shape.size() == 1);
+}
+
+// Memory grows with what is really there, not with what a header says.
+std::string NpyReader::take(uint64_t bytes) {
+  constexpr uint64_t kPiece = 1 << 24;
+  std::string out;
+  while (bytes > 0) {
+    const size_t begin = out.size();
+    const auto piece = static_cast<size_t>(std::min(bytes, kPiece));
+    out.resize(begin + piece);
+    input_.read_all_of(std::span(out).subspan(begin), "the elements of " + describe(header_.shape));
+    bytes -= piece;
+  }
+  return out;
+}
+
+Array NpyReader::read_all() {
+  Array out{header_.dtype, header_.shape, take(byte_size(header_.dtype, header_.shape).value_or(0))};
+  char more = 0;
+  if (input_.read({&more, 1}) > 0) throw bad_npy(input_.name(), "it goes on after its elements");
+  if (header_.fortran_order) out.bytes = from_fortran_order(out.bytes, out.shape, size_of(out.dtype));
+  if (header_.big_endian) swap_bytes(out.bytes, size_of(out.dtype));
+  rows_left_ = 0;
+  return out;
 }
 
 Array NpyReader::read(int64_t max) {
   Array out{header_.dtype, header_.shape, {}};
   out.shape.front() = std::clamp<int64_t>(max, 0, rows_left_);
-  // A block's size comes from the caller and the row's from the header: memory grows with what is really there.
-  constexpr uint64_t kPiece = 1 << 24;
-  uint64_t wanted = static_cast<uint64_t>(out.shape.front()) * row_bytes_;
-  while (wanted > 0) {
-    const size_t begin = out.bytes.size();
-    const auto piece = static_cast<size_t>(std::min(wanted, kPiece));
-    out.bytes.resize(begin + piece);
-    input_.read_all_of(std::span(out.bytes).subspan(begin), "the elements of " + describe(header_.shape));
-    wanted -= piece;
-  }
+  out.bytes = take(static_cast<uint64_t>(out.shape.front()) * row_bytes_);
   rows_left_ -= out.shape.front();
   if (header_.big_endian) swap_bytes(out.bytes, size_of(out.dtype));
   return out;

@@ -38,16 +38,23 @@ std::string npy_bytes(const Array& array);
 /// Reads an array in blocks of rows (the first dimension), as from a pipe.
 class NpyReader {
  public:
-  /// Reads the header. The array must be in C order with at least one dimension. `input` must outlive the reader.
-  explicit NpyReader(InputStream& input);
+  /// Reads the header. The array must be in C order with at least one dimension, unless `any_order`: others are then
+  /// for read_all(). `input` must outlive the reader.
+  explicit NpyReader(InputStream& input, bool any_order = false);
 
   const NpyHeader& header() const { return header_; }
   /// Rows that are left.
   int64_t rows_left() const { return rows_left_; }
   /// The next rows, at most `max`; an array without rows at the end. Throws an input error where bytes are missing.
   Array read(int64_t max);
+  /// The whole array, in C order, where nothing was read yet. Throws an input error where bytes are missing, or left.
+  Array read_all();
+  /// Whether it has rows to read in turn.
+  bool has_rows() const;
 
  private:
+  std::string take(uint64_t bytes);
+
   InputStream& input_;
   NpyHeader header_;
   int64_t rows_left_ = 0;

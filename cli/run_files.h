@@ -1,0 +1,64 @@
+// The inputs and outputs of `longhand run`: files that are named after them, arrays in npz and JSON, and what networks
+// answer to whole sequences.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/run_rows.h"
+#include "longhand/convert/sequences.h"
+
+namespace longhand::cli {
+
+/// A file, or - for a standard stream; `port`: the input or output that it is of, empty: of all.
+struct PortFile {
+  std::string port, path, format;
+};
+
+/// What an option says: a file, or NAME=FILE for each of `ports`, with commas between them or in an option each.
+/// `format` is what another option says of them. Throws a usage error, naming `option`, for a port that is not there or
+/// is there twice, and for a file whose format is not known.
+std::vector<PortFile> port_files(const std::string& text, const std::vector<graph::Port>& ports,
+                                 const std::string& option, const std::string& format, bool texts);
+
+/// The sequences of files that are read as a whole: npz, JSON, texts (a sequence a line), or one for each input.
+convert::Sequences read_sequences(const graph::Graph& graph, const std::vector<PortFile>& files,
+                                  const convert::SymbolReader* symbols);
+/// The sequences of a .npy array.
+convert::Sequences sequences_of(const graph::Graph& graph, io::Array array, const std::string& path);
+/// The rows of one sequence, each the numbers of all inputs.
+convert::Sequence sequence_of_rows(const graph::Graph& graph, const std::vector<float>& rows, const std::string& path);
+
+/// Writes what a network answers to sequences: rows as they come, arrays at the end.
+class AnswerWriter {
+ public:
+  /// `sample_rate` is that of a WAV; 0: not known.
+  AnswerWriter(const graph::Graph& graph, std::vector<PortFile> files, int64_t sample_rate);
+
+  void add(const convert::Sequence& sequence, std::vector<graph::Array> outputs);
+  /// `batch_axes`: of each output. Nothing is written before, but to pipes.
+  void finish(const convert::Sequences& sequences, const std::vector<int64_t>& batch_axes);
+
+ private:
+  struct Target {
+    PortFile file;
+    std::vector<size_t> outputs;  // which they are
+    std::unique_ptr<RowWriter> rows;
+    int64_t width = 0;
+  };
+
+  void add_rows(Target& target, const std::vector<graph::Array>& outputs);
+  convert::NamedArrays arrays_of(const Target& target, const convert::Sequences& sequences,
+                                 const std::vector<int64_t>& batch_axes) const;
+
+  const graph::Graph& graph_;
+  int64_t sample_rate_;
+  std::vector<Target> targets_;
+  bool keeps_ = false;                              // whether arrays are written
+  std::vector<std::string> names_;                  // of the sequences
+  std::vector<std::vector<graph::Array>> answers_;  // [outputs][sequences]
+};
+
+}  // namespace longhand::cli

@@ -1,0 +1,221 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/convert/sequences.h"
+
+namespace longhand::convert {
+namespace {
+
+using graph::Dims;
+using graph::Plan;
+using graph::Port;
+
+constexpr int64_t kSteps = 64;         // that a stepper computes at a time
+constexpr int64_t kRowsAtOnce = 1024;  // whose inputs and outputs are side by side in one row
+
+// The axes of a port that the network leaves to its caller; an output has those of the inputs where it names none.
+Port port_with_axes(const graph::Graph& graph, const Port& port) {
+  Port out = port;
+  const Port& input = graph.inputs.front();
+  if (out.batch_axis < 0 && out.time_axis < 0 && out.dims.empty()) {
+    out.batch_axis = input.batch_axis;
+    out.time_axis = input.time_axis;
+  }
+  return out;
+}
+
+// Without axis `axis`, where that is of extent 1.
+Dims without(Dims dims, int axis) {
+  if (axis >= 0 && axis < static_cast<int>(dims.size()) && dims[static_cast<size_t>(axis)] == 1) {
+    dims.erase(dims.begin() + axis);
+  }
+  return dims;
+}
+
+bool is_over_time(const graph::Graph& graph) {
+  return std::any_of(graph.inputs.begin(), graph.inputs.end(), [](const Port& port) { return port.time_axis >= 0; });
+}
+
+}  // namespace
+
+SequenceRunner::SequenceRunner(std::shared_ptr<const graph::Network> network, Threads threads)
+    : network_(std::move(network)), threads_(threads), shape_(graph::step_shape(network_)) {
+  const graph::Graph& graph = network_->graph();
+  if (!shape_.why_no_steps.empty()) return;
+  if (std::any_of(graph.inputs.begin(), graph.inputs.end(), [&](const Port& p) { return is_read_once(graph, p); })) {
+    shape_.why_no_steps = "one of its inputs is read once in a sequence";
+    return;
+  }
+  stepper_.emplace(network_, kSteps, threads);
+  const Plan one(network_, {});
+  std::optional<Plan> two;
+  if (is_over_time(graph)) two.emplace(network_, graph::PlanOptions{.steps = 2});
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const Dims& dims = one.outputs()[i].dims;
+    const bool over_time = !two || graph::count(two->outputs()[i].dims) > graph::count(dims);
+    const Port port = port_with_axes(graph, graph.outputs[i]);
+    const int last = over_time ? std::max(port.batch_axis, port.time_axis) : port.batch_axis;
+    const int first = over_time ? std::min(port.batch_axis, port.time_axis) : -1;
+    output_dims_.push_back(without(without(dims, last), first));
+    while (!two && output_dims_.back().size() > 1 && output_dims_.back().front() == 1) {
+      output_dims_.back().erase(output_dims_.back().begin());  // a row a step, as files have them
+    }
+    over_time_.push_back(over_time);
+  }
+}
+
+int64_t SequenceRunner::state_size() const { return stepper_ ? stepper_->state_size() : 0; }
+
+std::vector<std::pair<std::string, int64_t>> SequenceRunner::state_parts() const {
+  if (!stepper_) return {};
+  return stepper_->state_parts();
+}
+
+bool SequenceRunner::answers_once() const {
+  return stepper_ && std::find(over_time_.begin(), over_time_.end(), true) == over_time_.end();
+}
+
+int64_t SequenceRunner::batch_axis(size_t i) const {
+  return std::max(port_with_axes(network_->graph(), network_->graph().outputs[i]).batch_axis, 0);
+}
+
+std::vector<graph::Array> SequenceRunner::run(const Sequence& sequence, const float* state_in, float* state_out) {
+  LONGHAND_CHECK(sequence.inputs.size() == network_->graph().inputs.size() && sequence.steps >= 1);
+  return stepper_ ? run_steps(sequence, state_in, state_out) : run_plan(sequence);
+}
+
+std::vector<graph::Array> SequenceRunner::run_steps(const Sequence& sequence, const float* state_in, float* state_out) {
+  state_in == nullptr ? stepper_->reset() : stepper_->set_state(state_in);
+  std::vector<graph::Array> out;
+  for (size_t i = 0; i < output_dims_.size(); ++i) {
+    Dims dims = output_dims_[i];
+    if (over_time_[i]) dims.insert(dims.begin(), sequence.steps);
+    out.push_back(graph::array(dims, std::vector<float>(static_cast<size_t>(graph::count(dims)))));
+  }
+  std::vector<float> x, y;
+  std::vector<int32_t> symbols;
+  for (int64_t begin = 0; begin < sequence.steps; begin += kRowsAtOnce) {
+    const int64_t n = std::min(kRowsAtOnce, sequence.steps - begin);
+    y.resize(static_cast<size_t>(n * shape_.outputs));
+    int64_t done = 0;
+    if (shape_.symbols > 0) {
+      symbols.clear();
+      const int64_t* from = sequence.inputs.front().ints.data() + begin;
+      std::transform(from, from + n, std::back_inserter(symbols), [](int64_t symbol) {
+        return static_cast<int32_t>(std::clamp<int64_t>(symbol, -1, std::numeric_limits<int32_t>::max()));
+      });
+      done = stepper_->process(n, symbols.data(), y.data());
+    } else {
+      x.resize(static_cast<size_t>(n * shape_.inputs));
+      int64_t at = 0;
+      for (const graph::Array& input : sequence.inputs) {
+        const auto own = static_cast<int64_t>(input.floats.size()) / sequence.steps;
+        for (int64_t t = 0; t < n; ++t) {
+          std::copy_n(input.floats.data() + (begin + t) * own, own, x.data() + t * shape_.inputs + at);
+        }
+        at += own;
+      }
+      done = stepper_->process(n, x.data(), y.data());
+    }
+    if (done < n) {
+      throw input_error(
+          fmt::format("{}step {}: expected symbols from 0 to {}, found {}",
+                      sequence.name.empty() ? "" : visible(sequence.name) + ": ", begin + done, shape_.symbols - 1,
+                      sequence.inputs.front().ints[static_cast<size_t>(begin + done)]),
+          "give symbols of this network");
+    }
+    int64_t at = 0;
+    for (size_t i = 0; i < out.size(); ++i) {
+      const int64_t own = graph::count(output_dims_[i]);
+      for (int64_t t = over_time_[i] ? 0 : n - 1; t < n; ++t) {
+        std::copy_n(y.data() + t * shape_.outputs + at, own,
+                    out[i].floats.data() + (over_time_[i] ? (begin + t) * own : 0));
+      }
+      at += own;
+    }
+  }
+  if (state_out != nullptr) stepper_->get_state(state_out);
+  return out;
+}
+
+std::vector<graph::Array> SequenceRunner::run_plan(const Sequence& sequence) {
+  if (planned_ != sequence.steps) {
+    plan_.reset();  // its memory goes before the next takes more
+    plan_.emplace(network_, graph::PlanOptions{.steps = sequence.steps, .threads = threads_});
+  }
+  planned_ = sequence.steps;
+  plan_->reset();
+  for (size_t i = 0; i < sequence.inputs.size(); ++i) {
+    const Plan::View& view = plan_->inputs()[i];
+    const graph::Array& from = sequence.inputs[i];
+    LONGHAND_CHECK(graph::count(view.dims) == graph::count(from.dims));
+    std::copy(from.floats.begin(), from.floats.end(), view.floats);
+    std::copy(from.ints.begin(), from.ints.end(), view.ints);
+  }
+  if (!plan_->run()) {
+    throw input_error((sequence.name.empty() ? "" : visible(sequence.name) + ": ") + plan_->fault(),
+                      "give whole numbers from 0 on, below the number of symbols");
+  }
+  std::vector<graph::Array> out;
+  const graph::Graph& graph = network_->graph();
+  for (size_t i = 0; i < plan_->outputs().size(); ++i) {
+    const Plan::View& view = plan_->outputs()[i];
+    graph::Array& to = out.emplace_back();
+    to.type = view.type;
+    to.dims = without(view.dims, port_with_axes(graph, graph.outputs[i]).batch_axis);
+    const int64_t n = graph::count(view.dims);
+    if (view.type == graph::ElementType::kFloat) {
+      to.floats.assign(view.floats, view.floats + n);
+    } else {
+      to.ints.assign(view.ints, view.ints + n);
+    }
+  }
+  return out;
+}
+
+graph::Array stacked(const std::vector<graph::Array>& arrays, int64_t axis, const std::string& where) {
+  LONGHAND_CHECK(!arrays.empty());
+  Dims longest = arrays.front().dims;
+  bool fits = true;
+  for (const graph::Array& each : arrays) {
+    fits = fits && each.dims.size() == longest.size() &&
+           (longest.empty() || std::equal(longest.begin() + 1, longest.end(), each.dims.begin() + 1));
+    if (fits && !longest.empty()) longest.front() = std::max(longest.front(), each.dims.front());
+  }
+  if (!fits) {
+    throw input_error(where + ": expected outputs of one shape for all sequences, found several",
+                      "give each sequence an array of its own");
+  }
+  axis = std::min<int64_t>(axis, static_cast<int64_t>(longest.size()));
+  const auto sequences = static_cast<int64_t>(arrays.size());
+  graph::Array out{arrays.front().type, longest, {}, {}};
+  out.dims.insert(out.dims.begin() + axis, sequences);
+  const auto size = static_cast<size_t>(graph::count(out.dims));
+  const int64_t inner = graph::count(longest, static_cast<size_t>(axis), longest.size());
+  out.type == graph::ElementType::kFloat ? out.floats.resize(size) : out.ints.resize(size);
+  for (int64_t s = 0; s < sequences; ++s) {
+    const graph::Array& from = arrays[static_cast<size_t>(s)];
+    const int64_t own = graph::count(from.dims, static_cast<size_t>(axis), longest.size());
+    const int64_t outer = own == 0 ? 0 : graph::count(from.dims) / own;
+    for (int64_t o = 0; o < outer; ++o) {
+      const int64_t to = (o * sequences + s) * inner;
+      if (out.type == graph::ElementType::kFloat) {
+        std::copy_n(from.floats.data() + o * own, own, out.floats.data() + to);
+      } else {
+        std::copy_n(from.ints.data() + o * own, own, out.ints.data() + to);
+      }
+    }
+  }
+  return out;
+}
+
+io::Array to_io_array(const graph::Array& array) {
+  return array.type == graph::ElementType::kFloat ? io::make_array(array.dims, std::span<const float>(array.floats))
+                                                  : io::make_array(array.dims, std::span<const int64_t>(array.ints));
+}
+
+}  // namespace longhand::convert
