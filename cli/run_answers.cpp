@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cli/console.h"
 #include "cli/run_files.h"
+#include "cli/run_steps.h"
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
-#include "longhand/convert/zip_file.h"
 #include "longhand/io/byte_stream.h"
 #include "longhand/io/npy.h"
 
@@ -18,7 +19,12 @@ int64_t rows_of(const graph::Array& array) { return array.dims.size() < 2 ? 1 : 
 
 void write_whole(const std::string& path, const std::string& bytes) {
   io::OutputStream file(path);
-  file.write(bytes);
+  try {
+    file.write(bytes);
+  } catch (const Error&) {
+    if (file.reader_ended()) throw OutputEnded{};
+    throw;
+  }
   file.finish();
 }
 
@@ -120,7 +126,7 @@ convert::NamedArrays AnswerWriter::arrays_of(const Target& target, const convert
 void AnswerWriter::finish(const convert::Sequences& sequences, const std::vector<int64_t>& batch_axes) {
   for (const Target& target : targets_) {
     if (target.file.format == "npz") {
-      convert::write_npz(target.file.path, arrays_of(target, sequences, batch_axes));
+      write_whole(target.file.path, convert::npz_bytes(target.file.path, arrays_of(target, sequences, batch_axes)));
     } else if (target.file.format == "npy") {
       const convert::NamedArrays arrays = arrays_of(target, sequences, batch_axes);
       if (arrays.size() > 1) {
@@ -134,6 +140,90 @@ void AnswerWriter::finish(const convert::Sequences& sequences, const std::vector
   for (Target& target : targets_) {
     if (target.rows) target.rows->finish();
   }
+}
+
+namespace {
+
+// One sequence after the other.
+class AnswerRun {
+ public:
+  AnswerRun(convert::SequenceRunner& runner, const graph::Graph& graph, int64_t sequences, int64_t sample_rate,
+            const RunSettings& settings)
+      : runner_(runner), graph_(graph), settings_(settings), parts_(runner.state_parts()) {
+    const std::string& why = runner.why_no_states();
+    const bool states = !settings.state_in.empty() || !settings.state_out.empty();
+    if (!why.empty() && (settings.block > 0 || settings.each_step || states)) {
+      throw usage_error("expected a whole sequence without --block, --each-step and states: " + why,
+                        "leave --block, --each-step, --state-in and --state-out out");
+    }
+    if (!settings.state_in.empty()) first_ = read_states(settings.state_in, parts_, sequences);
+    writer_.emplace(graph, settings.outputs, sample_rate);
+  }
+
+  void next(const convert::Sequence& sequence) {
+    std::vector<float> state(static_cast<size_t>(size_of(parts_)));
+    std::vector<graph::Array> outputs;
+    try {
+      outputs = runner_.run(sequence, state_of(first_, parts_, count_.sequences), state.data());
+    } catch (const Error& e) {
+      throw Error(e.code(), fmt::format("{}: {}", settings_.input_name(), e.what()), e.advice());
+    }
+    writer_->add(sequence, std::move(outputs));
+    if (!settings_.state_out.empty()) states_.insert(states_.end(), state.begin(), state.end());
+    count_.steps += sequence.steps;
+    ++count_.sequences;
+  }
+
+  RunCount finish(const convert::Sequences& sequences) {
+    if (count_.steps == 0) return count_;
+    std::vector<int64_t> axes;
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) axes.push_back(runner_.batch_axis(i));
+    writer_->finish(sequences, axes);
+    if (!settings_.state_out.empty()) write_states(settings_.state_out, parts_, states_);
+    return count_;
+  }
+
+ private:
+  convert::SequenceRunner& runner_;
+  const graph::Graph& graph_;
+  const RunSettings& settings_;
+  StateParts parts_;
+  std::vector<float> first_, states_;  // [sequences, numbers of a state]
+  std::optional<AnswerWriter> writer_;
+  RunCount count_;
+};
+
+}  // namespace
+
+RunCount run_sequences(convert::SequenceRunner& runner, const graph::Graph& graph, const convert::Sequences& sequences,
+                       const RunSettings& settings) {
+  if (settings.sequence > 0 || settings.block > 0) {
+    throw usage_error("--sequence and --block are for rows, found arrays", "leave them out");
+  }
+  AnswerRun run(runner, graph, static_cast<int64_t>(sequences.list.size()), settings.sample_rate, settings);
+  for (const convert::Sequence& each : sequences.list) run.next(each);
+  return run.finish(sequences);
+}
+
+RunCount run_rows(convert::SequenceRunner& runner, const graph::Graph& graph, RowReader& reader,
+                  const RunSettings& settings) {
+  AnswerRun run(runner, graph, 1, settings.rate_of(&reader), settings);
+  const int64_t sequence = settings.sequence;
+  for (int64_t before = 0;;) {
+    std::vector<float> rows;
+    int64_t n = 0;
+    while (sequence == 0 || n < sequence) {
+      const int64_t got = reader.read(sequence == 0 ? 4096 : sequence - n, rows);
+      if (got == 0) break;
+      n += got;
+    }
+    if (n == 0) break;
+    before += n;
+    expect_whole_sequences(before, settings);
+    run.next(sequence_of_rows(graph, rows, settings.inputs.front().path));
+    if (sequence == 0) break;
+  }
+  return run.finish({});
 }
 
 }  // namespace longhand::cli

@@ -41,8 +41,6 @@ const graph::Port* named_port(const std::string& text, const std::vector<graph::
   return nullptr;
 }
 
-std::string shown_path(const std::string& path) { return path == "-" ? "standard input" : path; }
-
 std::string found_format(const std::string& path, const std::string& given, const std::string& option, bool texts) {
   if (given != "auto") return given;
   if (path == "-") return "csv";
@@ -54,7 +52,7 @@ std::string found_format(const std::string& path, const std::string& given, cons
 }
 
 io::Array array_of(const PortFile& file) {
-  const std::string name = shown_path(file.path);
+  const std::string name = shown_input(file.path);
   if (file.format == "npy") return io::read_npy(name, io::read_file(file.path));
   if (file.format == "csv") return convert::read_number_table(name, io::read_file(file.path)).numbers;
   if (file.format == "wav") return io::read_wav(name, io::read_file(file.path)).samples;
@@ -69,7 +67,7 @@ io::Array array_of(const PortFile& file) {
 // A sequence a line; empty ones are none.
 Sequences lines_of(const std::string& path, const convert::SymbolReader& symbols) {
   Sequences out;
-  const std::string name = shown_path(path), text = data::clean_text(io::read_file(path), name);
+  const std::string name = shown_input(path), text = data::clean_text(io::read_file(path), name);
   std::string_view rest = text;
   for (int64_t number = 1; !rest.empty(); ++number) {
     const std::string_view line = data::take_line(rest);
@@ -83,6 +81,8 @@ Sequences lines_of(const std::string& path, const convert::SymbolReader& symbols
 
 }  // namespace
 
+std::string shown_input(const std::string& path) { return path == "-" ? "standard input" : path; }
+
 std::vector<PortFile> port_files(const std::string& text, const std::vector<graph::Port>& ports,
                                  const std::string& option, const std::string& format, bool texts) {
   std::vector<std::string> names;
@@ -91,11 +91,12 @@ std::vector<PortFile> port_files(const std::string& text, const std::vector<grap
   for (const std::string& given : split(text, '\n')) {  // of an option each
     if (named_port(given, ports) == nullptr) {
       const size_t equals = given.find('=');
-      if (equals != std::string::npos && !io::exists(given) && option == "input") {
+      if (equals != std::string::npos && given.find('/') > equals && (option == "output" || !io::exists(given))) {
+        const std::string name = given.substr(0, equals);
         throw usage_error(
-            fmt::format("--{}: expected one of the {}s {}, found '{}'", option, option,
-                        visible(fmt::format("{}", fmt::join(names, ", "))), visible(given.substr(0, equals))),
-            "name a file, or write NAME=FILE" + did_you_mean(given.substr(0, equals), names));
+            fmt::format("--{}: expected one of the {}s ({}), found '{}'", option, option,
+                        visible(fmt::format("{}", fmt::join(names, ", "))), visible(name)),
+            fmt::format("write ./{} for a file of this name", visible(given)) + did_you_mean(name, names));
       }
       out.push_back({"", given, found_format(given, format, option, texts)});
       continue;
@@ -113,8 +114,9 @@ std::vector<PortFile> port_files(const std::string& text, const std::vector<grap
   for (PortFile& file : out) {
     const auto same = [&](const PortFile& other) { return other.port == file.port; };
     if (std::count_if(out.begin(), out.end(), same) > 1 || (file.port.empty() && out.size() > 1)) {
-      throw usage_error(fmt::format("--{}: expected one file, or NAME=FILE once for each of {}, found '{}'", option,
-                                    visible(fmt::format("{}", fmt::join(names, ", "))), visible(text)),
+      throw usage_error(fmt::format("--{}: expected one file, or NAME=FILE once for each {} ({}), found '{}'", option,
+                                    option, visible(fmt::format("{}", fmt::join(names, ", "))),
+                                    visible(fmt::format("{}", fmt::join(split(text, '\n'), ", ")))),
                         "leave the others out");
     }
     if (file.format.empty()) file.format = found_format(file.path, format, option, false);
@@ -125,13 +127,13 @@ std::vector<PortFile> port_files(const std::string& text, const std::vector<grap
 Sequences sequences_of(const graph::Graph& graph, io::Array array, const std::string& path) {
   NamedArrays arrays;
   arrays.emplace_back(graph.inputs.front().name, std::move(array));
-  return convert::find_sequences(graph, arrays, shown_path(path));
+  return convert::find_sequences(graph, arrays, shown_input(path));
 }
 
 Sequences read_sequences(const graph::Graph& graph, const std::vector<PortFile>& files,
                          const convert::SymbolReader* symbols) {
   const PortFile& first = files.front();
-  const std::string name = shown_path(first.path);
+  const std::string name = shown_input(first.path);
   if (first.format == "npz") {
     return convert::find_sequences(graph, convert::read_npz(name, io::read_file(first.path)), name);
   }
@@ -148,13 +150,13 @@ Sequences read_sequences(const graph::Graph& graph, const std::vector<PortFile>&
   std::string all;
   for (const PortFile& file : files) {
     arrays.emplace_back(file.port, array_of(file));
-    all += (all.empty() ? "" : ", ") + shown_path(file.path);
+    all += (all.empty() ? "" : ", ") + shown_input(file.path);
   }
   return convert::find_sequences(graph, arrays, all);
 }
 
 Sequence sequence_of_rows(const graph::Graph& graph, const std::vector<float>& rows, const std::string& path) {
-  const std::string name = shown_path(path);
+  const std::string name = shown_input(path);
   std::vector<graph::Dims> steps;
   int64_t width = 0, at = 0;
   for (const graph::Port& port : graph.inputs) {

@@ -7,15 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/run_rows.h"
+#include "cli/run_settings.h"
 #include "longhand/convert/sequences.h"
 
 namespace longhand::cli {
-
-/// A file, or - for a standard stream; `port`: the input or output that it is of, empty: of all.
-struct PortFile {
-  std::string port, path, format;
-};
 
 /// What an option says: a file, or NAME=FILE for each of `ports`, with commas between them or in an option each.
 /// `format` is what another option says of them. Throws a usage error, naming `option`, for a port that is not there or
@@ -60,5 +55,12 @@ class AnswerWriter {
   std::vector<std::string> names_;                  // of the sequences
   std::vector<std::vector<graph::Array>> answers_;  // [outputs][sequences]
 };
+
+/// Runs a network on sequences that are arrays.
+RunCount run_sequences(convert::SequenceRunner& runner, const graph::Graph& graph, const convert::Sequences& sequences,
+                       const RunSettings& settings);
+/// Runs it on rows, each sequence when it was read to its end.
+RunCount run_rows(convert::SequenceRunner& runner, const graph::Graph& graph, RowReader& reader,
+                  const RunSettings& settings);
 
 }  // namespace longhand::cli

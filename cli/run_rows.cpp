@@ -6,11 +6,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <optional>
-#include <span>
 #include <string_view>
 
-#include "cli/console.h"
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/convert/number_table.h"
@@ -158,14 +155,10 @@ class NpyRows : public NumbersReader {
  public:
   NpyRows(const std::string& path, const RowLayout& layout) : NumbersReader(path, layout), array_(file_, true) {
     const std::vector<int64_t>& shape = array_.header().shape;
-    is_whole_ = !array_.has_rows();
     for (size_t axis = 1; axis < shape.size(); ++axis) row_ *= std::max<int64_t>(shape[axis], 1);
-    if (shape.size() < 2 || row_ == width_) return;
-    int64_t step = 1;
-    for (size_t axis = 2; axis < shape.size(); ++axis) step *= std::max<int64_t>(shape[axis], 1);
-    const bool batch = layout.sequences && step == width_;
-    is_whole_ = is_whole_ || batch;
-    if (batch || shape.back() == width_) return;
+    const bool fits = shape.size() == 1 || (shape.size() > 1 && row_ == width_);
+    is_whole_ = !array_.has_rows() || (!fits && layout.arrays);
+    if (fits || is_whole_) return;
     throw input_error(
         fmt::format("{}: expected an array [steps, {}], found {}", file_.name(), width_, io::describe(shape)),
         "give one row for each time step");
@@ -253,53 +246,6 @@ class RawRows : public NumbersReader {
   }
 };
 
-class RowsOut : public RowWriter {
- public:
-  RowsOut(const std::string& path, const std::string& format, int64_t width, int64_t sample_rate)
-      : file_(path), text_(format == "csv"), width_(width) {
-    if (format == "npy") array_.emplace(file_, io::DType::kF32, std::vector<int64_t>{-1, width});
-    if (format == "wav") {
-      const auto channels = static_cast<int>(std::min<int64_t>(width, 1 << 20));
-      sound_.emplace(file_, io::WavFormat{channels, sample_rate, io::WavEncoding::kFloat32});
-    }
-  }
-
-  void write(const float* rows, int64_t n) override {
-    const std::span<const float> values(rows, static_cast<size_t>(n * width_));
-    try {
-      if (text_) {
-        convert::write_number_rows(file_, width_, values);
-      } else if (array_) {
-        array_->write({reinterpret_cast<const char*>(rows), values.size_bytes()});
-      } else if (sound_) {
-        sound_->write(values);
-      } else {
-        io::write_raw_floats(file_, values);
-      }
-    } catch (const Error&) {
-      if (file_.reader_ended()) throw OutputEnded{};
-      throw;
-    }
-  }
-
-  void begin_sequence() override {
-    if (text_) file_.write("\n");
-  }
-
-  void finish() override {
-    if (array_) array_->finish();
-    if (sound_) sound_->finish();
-    file_.finish();
-  }
-
- private:
-  io::OutputStream file_;
-  bool text_;
-  int64_t width_;
-  std::optional<io::NpyWriter> array_;
-  std::optional<io::WavWriter> sound_;
-};
-
 }  // namespace
 
 std::vector<std::string> input_formats() { return {"auto", "csv", "raw", "npy", "npz", "wav", "text", "json"}; }
@@ -325,15 +271,6 @@ std::unique_ptr<RowReader> RowReader::open(const std::string& path, const std::s
     return std::make_unique<TextRows>(path, *layout.symbols);
   }
   return std::make_unique<RawRows>(path, layout);
-}
-
-std::unique_ptr<RowWriter> RowWriter::open(const std::string& path, const std::string& format, int64_t width,
-                                           int64_t sample_rate) {
-  if (format == "wav" && sample_rate == 0) {
-    throw usage_error(path + ": a WAV file needs its sample rate, and the input is no sound that has one",
-                      "give it with --sample-rate");
-  }
-  return std::make_unique<RowsOut>(path, format, width, sample_rate);
 }
 
 }  // namespace longhand::cli

@@ -23,7 +23,7 @@ std::string format_of(const std::string& path);
 struct RowLayout {
   int64_t width = 1;                               ///< numbers
   std::string names{};                             ///< of the numbers, for errors; empty: they have none
-  bool sequences = false;                          ///< an array [sequences, steps, numbers] is several sequences
+  bool arrays = false;                             ///< an array whose rows are others is for whole()
   const convert::SymbolReader* symbols = nullptr;  ///< for texts; null: the model reads none
 };
 
@@ -36,7 +36,7 @@ class RowReader {
   /// with the line where there are lines, for what is no number, and for a row that is too short or too long.
   virtual int64_t read(int64_t most, std::vector<float>& rows) = 0;
   /// The input as one array, where its rows cannot be read in turn: several sequences, or Fortran order. Nothing must
-  /// have been read.
+  /// have been read before.
   virtual std::optional<io::Array> whole() { return std::nullopt; }
   /// Frames a second of sound.
   virtual std::optional<int64_t> sample_rate() const { return std::nullopt; }

@@ -7,7 +7,9 @@
 
 #include "longhand/base/error.h"
 #include "longhand/graph/stepper.h"
+#include "longhand/io/file.h"
 #include "longhand/io/safetensors.h"
+#include "longhand/model_parts.h"
 #include "longhand/stream.h"
 
 namespace longhand::cli {
@@ -48,6 +50,70 @@ Error wrong_state(const std::string& path, const std::string& problem) {
   return input_error(path + ": " + problem, "use a state that `longhand run --state-out` wrote for this model");
 }
 
+// Steps of one sequence after the other, to a file.
+class StepRun {
+ public:
+  StepRun(Steps& steps, int64_t outputs, int64_t sample_rate, const RunSettings& settings)
+      : steps_(steps), outputs_(outputs), sample_rate_(sample_rate), settings_(settings), parts_(steps.state_parts()) {
+    if (!settings.state_in.empty()) first_ = read_states(settings.state_in, parts_, 1);
+  }
+
+  int64_t block(int64_t otherwise) const { return settings_.block > 0 ? settings_.block : otherwise; }
+  const RunCount& count() const { return count_; }
+
+  void begin(bool mark) {
+    if (mark && writer_) writer_->begin_sequence();
+    const float* state = state_of(first_, parts_, 0);
+    state == nullptr ? steps_.reset() : steps_.set_state(state);
+    ++count_.sequences;
+  }
+
+  /// Returns how many steps were done; what follows an unknown symbol is not written.
+  template <class X>
+  int64_t next(int64_t n, const X* x) {
+    y_.resize(static_cast<size_t>(n * outputs_));
+    if (const int64_t done = steps_.process(n, x, y_.data()); done < n) return done;
+    const PortFile& file = settings_.outputs.front();
+    if (!writer_) writer_ = RowWriter::open(file.path, file.format, outputs_, sample_rate_);
+    writer_->write(y_.data(), n);
+    count_.steps += n;
+    return n;
+  }
+
+  RunCount finish() {
+    if (writer_) writer_->finish();
+    if (settings_.state_out.empty() || count_.steps == 0) return count_;
+    std::vector<float> state(static_cast<size_t>(size_of(parts_)));
+    steps_.get_state(state.data());
+    write_states(settings_.state_out, parts_, state);
+    return count_;
+  }
+
+ private:
+  Steps& steps_;
+  int64_t outputs_, sample_rate_;
+  const RunSettings& settings_;
+  StateParts parts_;
+  std::vector<float> first_, y_;
+  std::unique_ptr<RowWriter> writer_;
+  RunCount count_;
+};
+
+// Rows of one number each.
+std::vector<int32_t> symbols_of(const std::vector<float>& rows, int64_t symbols, int64_t step,
+                                const RunSettings& settings) {
+  std::vector<int32_t> out;
+  for (const float value : rows) {
+    if (!(value >= 0.0F && value < static_cast<float>(symbols) && value == std::floor(value))) {
+      throw input_error(fmt::format("{}: step {}: expected symbols from 0 to {}, found {}", settings.input_name(),
+                                    step + static_cast<int64_t>(out.size()), symbols - 1, value),
+                        "give whole numbers, or a text with --input-format text");
+    }
+    out.push_back(static_cast<int32_t>(value));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::unique_ptr<Steps> Steps::of(std::shared_ptr<const graph::Network> network, int64_t block, int threads) {
@@ -64,7 +130,7 @@ int64_t size_of(const StateParts& parts) {
   return out;
 }
 
-std::vector<float> read_states(const std::string& path, const StateParts& parts) {
+std::vector<float> read_states(const std::string& path, const StateParts& parts, int64_t most) {
   const io::Safetensors file = io::Safetensors::read(path);
   if (file.tensors().size() != parts.size()) {
     throw wrong_state(path, fmt::format("expected {} arrays, found {}", parts.size(), file.tensors().size()));
@@ -97,7 +163,17 @@ std::vector<float> read_states(const std::string& path, const StateParts& parts)
     }
     at += width;
   }
+  if (sequences > 1 && sequences != most) {
+    throw wrong_state(path, fmt::format("expected the state of one sequence{}, found those of {}",
+                                        most > 1 ? fmt::format(" or those of {}", most) : "", sequences));
+  }
   return out;
+}
+
+const float* state_of(const std::vector<float>& states, const StateParts& parts, int64_t number) {
+  if (states.empty()) return nullptr;
+  const int64_t size = size_of(parts);
+  return states.data() + (static_cast<int64_t>(states.size()) == size ? 0 : number) * size;
 }
 
 void write_states(const std::string& path, const StateParts& parts, const std::vector<float>& states) {
@@ -120,6 +196,53 @@ void write_states(const std::string& path, const StateParts& parts, const std::v
     tensors.emplace_back(parts[i].first, std::move(shape), std::span<const float>(kept[i]));
   }
   io::write_safetensors(path, {}, tensors);
+}
+
+RunCount run_steps(Steps& steps, RowReader& reader, int64_t symbols, int64_t outputs, const RunSettings& settings) {
+  StepRun run(steps, outputs, settings.rate_of(&reader), settings);
+  run.begin(false);
+  const int64_t sequence = settings.sequence, at_once = run.block(1024);
+  std::vector<float> rows;
+  while (true) {
+    const int64_t before = run.count().steps, left = sequence > 0 ? sequence - before % sequence : at_once;
+    rows.clear();
+    const int64_t n = reader.read(std::min(at_once, left), rows);
+    if (n == 0) break;
+    if (sequence > 0 && before > 0 && before % sequence == 0) run.begin(false);
+    if (symbols == 0) {
+      LONGHAND_CHECK(run.next(n, rows.data()) == n);
+    } else {
+      LONGHAND_CHECK(run.next(n, symbols_of(rows, symbols, before, settings).data()) == n);
+    }
+  }
+  expect_whole_sequences(run.count().steps, settings);
+  return run.finish();
+}
+
+RunCount run_text(Steps& steps, const Model& model, const RunSettings& settings) {
+  const tasks::LanguageModel& language_model = *model.parts().language_model;
+  const data::TextOptions& options = language_model.options().text;
+  const std::string name = settings.input_name();
+  const std::string text = data::normalise(io::read_file(settings.inputs.front().path), options, name);
+  const data::Corpus corpus = data::encode(text, options, language_model.vocabulary(), data::Unknown::kError, name);
+  StepRun run(steps, model.outputs(), settings.sample_rate, settings);
+  for (size_t s = 0; s + 1 < corpus.starts.size(); ++s) {
+    if (corpus.starts[s] == corpus.starts[s + 1]) continue;
+    run.begin(s > 0);
+    for (int64_t at = corpus.starts[s]; at < corpus.starts[s + 1];) {
+      const int64_t n = std::min(run.block(256), corpus.starts[s + 1] - at);
+      LONGHAND_CHECK(run.next(n, corpus.symbols.data() + at) == n);
+      at += n;
+    }
+  }
+  return run.finish();
+}
+
+void expect_whole_sequences(int64_t steps, const RunSettings& settings) {
+  if (settings.sequence == 0 || steps % settings.sequence == 0) return;
+  throw input_error(fmt::format("{}: expected sequences of {} steps, found {} steps more", settings.input_name(),
+                                settings.sequence, steps % settings.sequence),
+                    "give whole sequences, or another --sequence");
 }
 
 }  // namespace longhand::cli

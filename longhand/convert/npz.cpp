@@ -5,7 +5,6 @@
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/convert/zip_file.h"
-#include "longhand/io/byte_stream.h"
 #include "longhand/io/file.h"
 #include "longhand/io/npy.h"
 
@@ -31,7 +30,7 @@ NamedArrays read_npz(const std::string& name, std::string bytes) {
   return out;
 }
 
-void write_npz(const std::string& path, const NamedArrays& arrays) {
+std::string npz_bytes(const std::string& path, const NamedArrays& arrays) {
   std::vector<std::pair<std::string, std::string>> entries;
   std::set<std::string> names;
   for (const auto& [name, array] : arrays) {
@@ -41,9 +40,9 @@ void write_npz(const std::string& path, const NamedArrays& arrays) {
     }
     entries.emplace_back(name + std::string(kNpyEnding), io::npy_bytes(array));
   }
-  io::OutputStream file(path);
-  file.write(zip_bytes(entries, Compression::kNone));
-  file.finish();
+  return zip_bytes(entries, Compression::kNone);
 }
+
+void write_npz(const std::string& path, const NamedArrays& arrays) { io::write_file(path, npz_bytes(path, arrays)); }
 
 }  // namespace longhand::convert

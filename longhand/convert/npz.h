@@ -17,8 +17,9 @@ NamedArrays read_npz(const std::string& path);
 /// The same for the contents of a file, which `name` stands for in errors.
 NamedArrays read_npz(const std::string& name, std::string bytes);
 
-/// Writes a file, or to standard output where `path` is "-", without compression, as numpy.savez does. Throws an input
-/// error for a name that is empty or twice.
+/// Without compression, as numpy.savez writes them. Throws an input error for a name that is empty or twice.
 void write_npz(const std::string& path, const NamedArrays& arrays);
+/// The contents of such a file, which `name` stands for in errors.
+std::string npz_bytes(const std::string& name, const NamedArrays& arrays);
 
 }  // namespace longhand::convert

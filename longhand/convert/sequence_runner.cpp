@@ -36,10 +36,6 @@ Dims without(Dims dims, int axis) {
   return dims;
 }
 
-bool is_over_time(const graph::Graph& graph) {
-  return std::any_of(graph.inputs.begin(), graph.inputs.end(), [](const Port& port) { return port.time_axis >= 0; });
-}
-
 }  // namespace
 
 SequenceRunner::SequenceRunner(std::shared_ptr<const graph::Network> network, Threads threads)

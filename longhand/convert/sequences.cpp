@@ -15,10 +15,6 @@ using graph::Port;
 
 constexpr const char* kLengths = "lengths";
 
-bool is_over_time(const graph::Graph& graph) {
-  return std::any_of(graph.inputs.begin(), graph.inputs.end(), [](const Port& port) { return port.time_axis >= 0; });
-}
-
 // Where the axes of an array are for one input; the rest are those of a step.
 struct Axes {
   int64_t sequences = 1, steps = 1;
@@ -73,7 +69,7 @@ class SequenceFinder {
       } else if (name == kLengths) {
         lengths = &array;
       } else {
-        fail(fmt::format("expected arrays of the inputs {}, and `lengths`, found '{}' beside them", names(),
+        fail(fmt::format("expected arrays of the inputs ({}) and `lengths`, found '{}' beside them", names(),
                          visible(name)),
              "leave it out, or name arrays after sequences alone");
       }
@@ -103,7 +99,8 @@ class SequenceFinder {
       const size_t slash = name.rfind('/');
       const bool has_port = slash != std::string::npos && port_of(name.substr(slash + 1));
       if (!has_port && graph_.inputs.size() > 1) {
-        fail(fmt::format("expected arrays of the inputs {}, or of SEQUENCE/INPUT, found '{}'", names(), visible(name)));
+        fail(fmt::format("expected arrays of the inputs ({}), or of SEQUENCE/INPUT, found '{}'", names(),
+                         visible(name)));
       }
       const std::string sequence = has_port ? name.substr(0, slash) : name;
       if (by_name.empty() || by_name.back().first != sequence) by_name.emplace_back(sequence, NamedArrays());
@@ -166,8 +163,8 @@ class SequenceFinder {
     return without_ones(shape, from) == without_ones(step, 0);
   }
 
-  // In this order: one sequence; the network's own axes; numbers one by one, of one sequence or (a number a step) of
-  // several. A network without a time axis has one before all others.
+  // In this order: one sequence; the network's own axes; numbers one by one. A network without a time axis has one
+  // before all others.
   std::optional<Axes> timed_axes(size_t port_index, const std::vector<int64_t>& shape) const {
     const Port& port = graph_.inputs[port_index];
     const Dims& step = step_dims_[port_index];
@@ -180,10 +177,6 @@ class SequenceFinder {
     }
     if (port.time_axis < 0 && equal(shape, 2, step)) return Axes{shape[0], shape[1], 0, 1, false};
     if (shape.size() == 1) return Axes{1, (shape[0] + width - 1) / width, -1, 0, true};
-    if (shape.size() == 2 && width == 1 && leading) {
-      const bool time_first = port.time_axis < port.batch_axis;
-      return Axes{shape[time_first ? 1 : 0], shape[time_first ? 0 : 1], time_first ? 1 : 0, time_first ? 0 : 1, false};
-    }
     return std::nullopt;
   }
 
@@ -213,8 +206,8 @@ class SequenceFinder {
   std::vector<int64_t> lengths_of(const io::Array& array, bool batch, const Axes& first) const {
     std::vector<int64_t> out = io::integers(array, where_ + ": lengths");
     if (!batch || static_cast<int64_t>(out.size()) != first.sequences) {
-      fail(fmt::format("lengths: expected one for each sequence of a batch, {}, found {}", batch ? first.sequences : 0,
-                       out.size()),
+      fail(batch ? fmt::format("lengths: expected one for each of {} sequences, found {}", first.sequences, out.size())
+                 : "lengths: expected an array of several sequences beside them, found one sequence",
            "give arrays [sequences, steps, numbers], and as many lengths");
     }
     for (const int64_t length : out) {
@@ -275,6 +268,10 @@ class SequenceFinder {
 };
 
 }  // namespace
+
+bool is_over_time(const graph::Graph& graph) {
+  return std::any_of(graph.inputs.begin(), graph.inputs.end(), [](const Port& port) { return port.time_axis >= 0; });
+}
 
 Dims step_dims(const graph::Graph& graph, const Port& port, const std::string& where) {
   const bool timed = is_over_time(graph);

@@ -45,6 +45,8 @@ Sequences find_sequences(const graph::Graph& graph, const NamedArrays& arrays, c
 /// known.
 graph::Dims step_dims(const graph::Graph& graph, const graph::Port& port, const std::string& where);
 
+/// Whether an input has a time axis; otherwise a run is a step.
+bool is_over_time(const graph::Graph& graph);
 /// Whether an input has no time axis while another one has.
 bool is_read_once(const graph::Graph& graph, const graph::Port& port);
 
@@ -57,7 +59,8 @@ class SequenceRunner {
 
   /// An array for each output, without the axis of the batch: [steps, numbers...] over time, [numbers...] of the
   /// sequence as a whole. Begins with `state_in` (null: the network's initial state) and writes the state at the end
-  /// to `state_out` (unless null); both [state_size()], and null where there are no states. Throws an input error for symbols that the network lacks.
+  /// to `state_out` (unless null); both [state_size()], and null where there are no states. Throws an input error for
+  /// symbols that the network lacks.
   std::vector<graph::Array> run(const Sequence& sequence, const float* state_in = nullptr, float* state_out = nullptr);
 
   /// The axis of the sequences where the network itself reads several at once, of output `i`.
