@@ -14,9 +14,6 @@
 namespace longhand::cli {
 namespace {
 
-// An output over time is a row a step; another one is a row.
-int64_t rows_of(const graph::Array& array) { return array.dims.size() < 2 ? 1 : array.dims.front(); }
-
 void write_whole(const std::string& path, const std::string& bytes) {
   io::OutputStream file(path);
   try {
@@ -51,23 +48,25 @@ AnswerWriter::AnswerWriter(const graph::Graph& graph, std::vector<PortFile> file
   }
 }
 
-void AnswerWriter::add(const convert::Sequence& sequence, std::vector<graph::Array> outputs) {
+void AnswerWriter::add(const convert::Sequence& sequence, std::vector<graph::Array> outputs,
+                       const std::vector<int64_t>& rows) {
   for (Target& target : targets_) {
-    if (target.file.format != "npz" && target.file.format != "npy") add_rows(target, outputs);
+    if (target.file.format != "npz" && target.file.format != "npy") add_rows(target, outputs, rows);
   }
   names_.push_back(sequence.name);
   for (size_t i = 0; keeps_ && i < outputs.size(); ++i) answers_[i].push_back(std::move(outputs[i]));
 }
 
 // Outputs side by side.
-void AnswerWriter::add_rows(Target& target, const std::vector<graph::Array>& outputs) {
-  const int64_t rows = rows_of(outputs[target.outputs.front()]);
+void AnswerWriter::add_rows(Target& target, const std::vector<graph::Array>& outputs,
+                            const std::vector<int64_t>& rows_of) {
+  const int64_t rows = rows_of[target.outputs.front()];
   int64_t width = 0;
   for (const size_t i : target.outputs) {
-    if (rows_of(outputs[i]) != rows) {
-      throw input_error(fmt::format("{}: expected outputs of as many rows, found {} and {}", target.file.path, rows,
-                                    rows_of(outputs[i])),
-                        "write .npz, or a file for each output (--output NAME=FILE)");
+    if (rows_of[i] != rows) {
+      throw input_error(
+          fmt::format("{}: expected outputs of as many rows, found {} and {}", target.file.path, rows, rows_of[i]),
+          "write .npz, or a file for each output (--output NAME=FILE)");
     }
     width += rows == 0 ? 0 : graph::count(outputs[i].dims) / rows;
   }
@@ -168,7 +167,9 @@ class AnswerRun {
     } catch (const Error& e) {
       throw Error(e.code(), fmt::format("{}: {}", settings_.input_name(), e.what()), e.advice());
     }
-    writer_->add(sequence, std::move(outputs));
+    std::vector<int64_t> rows;
+    for (size_t i = 0; i < outputs.size(); ++i) rows.push_back(runner_.rows_of(i, outputs[i], sequence.steps));
+    writer_->add(sequence, std::move(outputs), rows);
     if (!settings_.state_out.empty()) states_.insert(states_.end(), state.begin(), state.end());
     count_.steps += sequence.steps;
     ++count_.sequences;

@@ -32,7 +32,8 @@ class AnswerWriter {
   /// `sample_rate` is that of a WAV; 0: not known.
   AnswerWriter(const graph::Graph& graph, std::vector<PortFile> files, int64_t sample_rate);
 
-  void add(const convert::Sequence& sequence, std::vector<graph::Array> outputs);
+  /// `rows`: of each output.
+  void add(const convert::Sequence& sequence, std::vector<graph::Array> outputs, const std::vector<int64_t>& rows);
   /// `batch_axes`: of each output. Nothing is written before, but to pipes.
   void finish(const convert::Sequences& sequences, const std::vector<int64_t>& batch_axes);
 
@@ -44,7 +45,7 @@ class AnswerWriter {
     int64_t width = 0;
   };
 
-  void add_rows(Target& target, const std::vector<graph::Array>& outputs);
+  void add_rows(Target& target, const std::vector<graph::Array>& outputs, const std::vector<int64_t>& rows_of);
   convert::NamedArrays arrays_of(const Target& target, const convert::Sequences& sequences,
                                  const std::vector<int64_t>& batch_axes) const;
 

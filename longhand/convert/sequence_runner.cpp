@@ -75,6 +75,12 @@ bool SequenceRunner::answers_once() const {
   return stepper_ && std::find(over_time_.begin(), over_time_.end(), true) == over_time_.end();
 }
 
+int64_t SequenceRunner::rows_of(size_t i, const graph::Array& output, int64_t steps) const {
+  if (stepper_) return over_time_[i] ? steps : 1;
+  const bool rows = output.dims.size() > 1 || (output.dims.size() == 1 && network_->graph().outputs[i].time_axis >= 0);
+  return rows ? output.dims.front() : 1;
+}
+
 int64_t SequenceRunner::batch_axis(size_t i) const {
   return std::max(port_with_axes(network_->graph(), network_->graph().outputs[i]).batch_axis, 0);
 }

@@ -65,6 +65,8 @@ class SequenceRunner {
 
   /// The axis of the sequences where the network itself reads several at once, of output `i`.
   int64_t batch_axis(size_t i) const;
+  /// Rows of an output of a sequence: one for each step, or for each of its first extent; otherwise 1.
+  int64_t rows_of(size_t i, const graph::Array& output, int64_t steps) const;
   /// Whether every output is one of the sequence as a whole, and could be had after each step, too.
   bool answers_once() const;
   /// Why there are no states to carry from one sequence to the next, as a sentence; empty where there are.
