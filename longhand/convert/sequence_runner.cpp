@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
@@ -87,7 +86,19 @@ int64_t SequenceRunner::batch_axis(size_t i) const {
 
 std::vector<graph::Array> SequenceRunner::run(const Sequence& sequence, const float* state_in, float* state_out) {
   LONGHAND_CHECK(sequence.inputs.size() == network_->graph().inputs.size() && sequence.steps >= 1);
+  if (shape_.symbols > 0) check_symbols(sequence);
   return stepper_ ? run_steps(sequence, state_in, state_out) : run_plan(sequence);
+}
+
+void SequenceRunner::check_symbols(const Sequence& sequence) const {
+  const std::vector<int64_t>& symbols = sequence.inputs.front().ints;
+  const auto bad =
+      std::find_if(symbols.begin(), symbols.end(), [&](int64_t s) { return s < 0 || s >= shape_.symbols; });
+  if (bad == symbols.end()) return;
+  throw input_error(fmt::format("{}step {}: expected symbols from 0 to {}, found {}",
+                                sequence.name.empty() ? "" : visible(sequence.name) + ": ", bad - symbols.begin(),
+                                shape_.symbols - 1, *bad),
+                    "give symbols of this network");
 }
 
 std::vector<graph::Array> SequenceRunner::run_steps(const Sequence& sequence, const float* state_in, float* state_out) {
@@ -107,9 +118,7 @@ std::vector<graph::Array> SequenceRunner::run_steps(const Sequence& sequence, co
     if (shape_.symbols > 0) {
       symbols.clear();
       const int64_t* from = sequence.inputs.front().ints.data() + begin;
-      std::transform(from, from + n, std::back_inserter(symbols), [](int64_t symbol) {
-        return static_cast<int32_t>(std::clamp<int64_t>(symbol, -1, std::numeric_limits<int32_t>::max()));
-      });
+      for (int64_t t = 0; t < n; ++t) symbols.push_back(static_cast<int32_t>(from[t]));
       done = stepper_->process(n, symbols.data(), y.data());
     } else {
       x.resize(static_cast<size_t>(n * shape_.inputs));
@@ -123,13 +132,7 @@ std::vector<graph::Array> SequenceRunner::run_steps(const Sequence& sequence, co
       }
       done = stepper_->process(n, x.data(), y.data());
     }
-    if (done < n) {
-      throw input_error(
-          fmt::format("{}step {}: expected symbols from 0 to {}, found {}",
-                      sequence.name.empty() ? "" : visible(sequence.name) + ": ", begin + done, shape_.symbols - 1,
-                      sequence.inputs.front().ints[static_cast<size_t>(begin + done)]),
-          "give symbols of this network");
-    }
+    LONGHAND_CHECK(done == n);
     int64_t at = 0;
     for (size_t i = 0; i < out.size(); ++i) {
       const int64_t own = graph::count(output_dims_[i]);

@@ -75,6 +75,7 @@ class SequenceRunner {
   std::vector<std::pair<std::string, int64_t>> state_parts() const;
 
  private:
+  void check_symbols(const Sequence& sequence) const;
   std::vector<graph::Array> run_steps(const Sequence& sequence, const float* state_in, float* state_out);
   std::vector<graph::Array> run_plan(const Sequence& sequence);
 
