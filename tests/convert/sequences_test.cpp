@@ -165,6 +165,30 @@ TEST(Sequences, AStateGoesOn) {
   }
 }
 
+// A network over time that also reads numbers once: of a speaker, for example.
+TEST(Sequences, AnInputThatIsReadOnce) {
+  graph::Description description = graph::read_description(
+      "[[inputs]]\nname = \"x\"\nsize = 2\n[[inputs]]\nname = \"y\"\nsize = 3\n[[layers]]\ntype = \"lstm\"\n"
+      "name = \"r\"\nunits = 2\nfrom = \"x\"\n[[layers]]\ntype = \"pool\"\nkind = \"last\"\nname = \"p\"\n[[layers]]\n"
+      "type = \"concat\"\nname = \"c\"\nfrom = [\"p\", \"y\"]\n",
+      "t");
+  description.graph.inputs[1].dims = {-1, 3};
+  description.graph.inputs[1].time_axis = -1;
+  const auto net = std::make_shared<const graph::Network>(graph::with_drawn_weights(description, 7, "t"), "n");
+  EXPECT_TRUE(is_read_once(net->graph(), net->graph().inputs[1]));
+  SequenceRunner runner(net);
+  EXPECT_NE(runner.why_no_states(), "");
+  const Sequences found = find_sequences(
+      net->graph(), {{"x", ramp({2, 5, 2})}, {"y", ramp({2, 3})}, {"lengths", whole_numbers({2}, {5, 4})}}, "f");
+  ASSERT_EQ(found.list.size(), 2U);
+  const std::vector<graph::Array> second = runner.run(found.list[1]);
+  EXPECT_EQ(second[0].dims, (graph::Dims{5}));
+  const std::vector<float> y = io::floats(ramp({2, 3}), "");
+  EXPECT_TRUE(std::equal(y.begin() + 3, y.end(), second[0].floats.begin() + 2));
+  EXPECT_NE(refusal(net->graph(), {{"x", ramp({2, 5, 2})}, {"y", ramp({3})}}).find("as many sequences"),
+            std::string::npos);
+}
+
 TEST(Sequences, SymbolsBeyondTheNetworksAreNamed) {
   const auto net = std::make_shared<const graph::Network>(network(kSymbols), "n");
   SequenceRunner runner(net);

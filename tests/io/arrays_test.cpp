@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <limits>
 #include <thread>
@@ -186,6 +187,39 @@ TEST(Npy, StreamsInBlocks) {
   InputStream cut("x", std::string_view(whole).substr(0, whole.size() - 3));
   NpyReader reader(cut);
   EXPECT_NE(error_of([&] { reader.read(1000); }).find("expected"), std::string::npos);
+}
+
+TEST(Npy, AStreamOfAnyOrderIsReadAsAWhole) {
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  std::string bytes = npy_bytes(make_array({2, 3}, std::span<const float>(values)));
+  bytes.replace(bytes.find("False"), 5, "True ");
+  InputStream refused("x", bytes);
+  EXPECT_NE(error_of([&] { NpyReader reader(refused); }).find("Fortran"), std::string::npos);
+  InputStream input("x", bytes);
+  NpyReader reader(input, true);
+  EXPECT_FALSE(reader.has_rows());
+  EXPECT_EQ(floats(reader.read_all(), "x"), (std::vector<float>{1, 3, 5, 2, 4, 6}));
+  const std::string scalar = npy_bytes(make_array({}, std::vector<float>{7}));
+  InputStream one("x", scalar);
+  EXPECT_EQ(floats(NpyReader(one, true).read_all(), "x"), std::vector<float>{7});
+  for (const std::string& bad : {bytes + "x", bytes.substr(0, bytes.size() - 1)}) {
+    InputStream stream("x", bad);
+    NpyReader other(stream, true);
+    EXPECT_NE(error_of([&] { other.read_all(); }), "");
+  }
+}
+
+TEST(OutputStream, SaysWhenNobodyReadsThePipe) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  OutputStream output("/proc/self/fd/" + std::to_string(ends[1]));
+  EXPECT_FALSE(output.reader_ended());
+  ::close(ends[0]);
+  ::close(ends[1]);
+  const auto before = std::signal(SIGPIPE, SIG_IGN);
+  EXPECT_NE(error_of([&] { output.write("x"); }), "");
+  std::signal(SIGPIPE, before);
+  EXPECT_TRUE(output.reader_ended());
 }
 
 TEST(OutputStream, LeavesTheOldFileUntilItIsFinished) {
