@@ -58,6 +58,7 @@ void print_network(const graph::Graph& graph, const std::string& path) {
   put("network of {} layers, {} parameters\n", graph.nodes.size(),
       format_count(static_cast<double>(graph.parameters())));
   if (!graph.source.empty()) put("source  {}\n", visible(graph.source));
+  if (graph.sample_rate > 0) put("sound   {} frames a second\n", graph.sample_rate);
   for (const graph::Port& port : graph.inputs) {
     put("input   {} {} {}\n", visible(port.name),
         port.type == graph::ElementType::kInt ? "of whole numbers" : "of numbers", graph::shown(port.dims));

@@ -31,7 +31,8 @@ class Run {
     table_.add("each-step", settings_.each_step,
                "write the outputs after each step of a network that answers once for a sequence");
     table_.add("sample-rate", settings_.sample_rate,
-               "frames a second of a WAV that is written; 0: as many as the input has", between(0, 4294967295.0));
+               "frames a second of sound, whatever the model and the input say; 0: as they say",
+               between(0, 4294967295.0));
     table_.add("state-in", settings_.state_in, "file with the state that sequences begin with");
     table_.add("state-out", settings_.state_out, "file for the state after the last step");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
@@ -66,6 +67,7 @@ class Run {
     const graph::Graph& graph = network->graph();
     const graph::StepShape shape = graph::step_shape(network);
     reads_texts_ = !graph.symbols.empty();
+    settings_.model_rate = graph.sample_rate;
     settings_.inputs = port_files(input_, graph.inputs, "input", input_format_, reads_texts_);
     settings_.outputs = port_files(output_, graph.outputs, "output", output_format_, false);
     const PortFile& first = settings_.inputs.front();
@@ -82,7 +84,7 @@ class Run {
     };
     const bool lines = first.format == "text" && !symbols->has_newline();
     if (!first.port.empty() || first.format == "npz" || first.format == "json" || lines) {
-      return whole(read_sequences(graph, settings_.inputs, layout.symbols));
+      return whole(read_sequences(graph, settings_, layout.symbols));
     }
     const std::unique_ptr<RowReader> reader = RowReader::open(first.path, first.format, layout);
     if (std::optional<io::Array> array = reader->whole()) {

@@ -201,14 +201,15 @@ RunCount run_sequences(convert::SequenceRunner& runner, const graph::Graph& grap
   if (settings.sequence > 0 || settings.block > 0) {
     throw usage_error("--sequence and --block are for rows, found arrays", "leave them out");
   }
-  AnswerRun run(runner, graph, static_cast<int64_t>(sequences.list.size()), settings.sample_rate, settings);
+  AnswerRun run(runner, graph, static_cast<int64_t>(sequences.list.size()), settings.rate_of(0, settings.input_name()),
+                settings);
   for (const convert::Sequence& each : sequences.list) run.next(each);
   return run.finish(sequences);
 }
 
 RunCount run_rows(convert::SequenceRunner& runner, const graph::Graph& graph, RowReader& reader,
                   const RunSettings& settings) {
-  AnswerRun run(runner, graph, 1, settings.rate_of(&reader), settings);
+  AnswerRun run(runner, graph, 1, settings.rate_of(reader.sample_rate().value_or(0), settings.input_name()), settings);
   const int64_t sequence = settings.sequence;
   for (int64_t before = 0;;) {
     std::vector<float> rows;

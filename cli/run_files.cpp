@@ -51,11 +51,15 @@ std::string found_format(const std::string& path, const std::string& given, cons
                     fmt::format("say what it is, with --{}-format", option));
 }
 
-io::Array array_of(const PortFile& file) {
+io::Array array_of(const PortFile& file, const RunSettings& settings) {
   const std::string name = shown_input(file.path);
   if (file.format == "npy") return io::read_npy(name, io::read_file(file.path));
   if (file.format == "csv") return convert::read_number_table(name, io::read_file(file.path)).numbers;
-  if (file.format == "wav") return io::read_wav(name, io::read_file(file.path)).samples;
+  if (file.format == "wav") {
+    io::Wav sound = io::read_wav(name, io::read_file(file.path));
+    settings.rate_of(sound.format.sample_rate, name);
+    return std::move(sound.samples);
+  }
   if (file.format == "raw") {
     const std::vector<float> numbers = io::read_raw_floats(file.path);
     return io::make_array({static_cast<int64_t>(numbers.size())}, std::span<const float>(numbers));
@@ -82,6 +86,15 @@ Sequences lines_of(const std::string& path, const convert::SymbolReader& symbols
 }  // namespace
 
 std::string shown_input(const std::string& path) { return path == "-" ? "standard input" : path; }
+
+int64_t RunSettings::rate_of(int64_t found, const std::string& path) const {
+  if (sample_rate > 0) return sample_rate;
+  if (found > 0 && model_rate > 0 && found != model_rate) {
+    throw input_error(fmt::format("{}: expected sound of {} frames a second, found {}", path, model_rate, found),
+                      fmt::format("resample it; or run the model on it as it is, with --sample-rate {}", found));
+  }
+  return found > 0 ? found : model_rate;
+}
 
 std::vector<PortFile> port_files(const std::string& text, const std::vector<graph::Port>& ports,
                                  const std::string& option, const std::string& format, bool texts) {
@@ -130,9 +143,8 @@ Sequences sequences_of(const graph::Graph& graph, io::Array array, const std::st
   return convert::find_sequences(graph, arrays, shown_input(path));
 }
 
-Sequences read_sequences(const graph::Graph& graph, const std::vector<PortFile>& files,
-                         const convert::SymbolReader* symbols) {
-  const PortFile& first = files.front();
+Sequences read_sequences(const graph::Graph& graph, const RunSettings& settings, const convert::SymbolReader* symbols) {
+  const PortFile& first = settings.inputs.front();
   const std::string name = shown_input(first.path);
   if (first.format == "npz") {
     return convert::find_sequences(graph, convert::read_npz(name, io::read_file(first.path)), name);
@@ -148,8 +160,8 @@ Sequences read_sequences(const graph::Graph& graph, const std::vector<PortFile>&
   }
   NamedArrays arrays;
   std::string all;
-  for (const PortFile& file : files) {
-    arrays.emplace_back(file.port, array_of(file));
+  for (const PortFile& file : settings.inputs) {
+    arrays.emplace_back(file.port, array_of(file, settings));
     all += (all.empty() ? "" : ", ") + shown_input(file.path);
   }
   return convert::find_sequences(graph, arrays, all);

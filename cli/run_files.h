@@ -19,7 +19,7 @@ std::vector<PortFile> port_files(const std::string& text, const std::vector<grap
                                  const std::string& option, const std::string& format, bool texts);
 
 /// The sequences of files that are read as a whole: npz, JSON, texts (a sequence a line), or one for each input.
-convert::Sequences read_sequences(const graph::Graph& graph, const std::vector<PortFile>& files,
+convert::Sequences read_sequences(const graph::Graph& graph, const RunSettings& settings,
                                   const convert::SymbolReader* symbols);
 /// The sequences of a .npy array.
 convert::Sequences sequences_of(const graph::Graph& graph, io::Array array, const std::string& path);

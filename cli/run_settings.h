@@ -22,15 +22,15 @@ struct RunSettings {
   std::string state_in, state_out;  ///< files; empty: none
   int64_t block = 0;                ///< steps at a time; 0: as many as are quick
   int64_t sequence = 0;             ///< steps of each sequence; 0: one sequence
-  int64_t sample_rate = 0;          ///< of a WAV that is written; 0: as the input
+  int64_t sample_rate = 0;          ///< of sound, whatever files and the model say; 0: as they say
+  int64_t model_rate = 0;           ///< of the sound that the model was made for; 0: not known
   int threads = 1;
   bool each_step = false;
 
   std::string input_name() const { return shown_input(inputs.front().path); }
-  /// The sample rate of what is written: the input's where none was given; 0: not known.
-  int64_t rate_of(const RowReader* reader) const {
-    return sample_rate > 0 || reader == nullptr ? sample_rate : reader->sample_rate().value_or(0);
-  }
+  /// The sample rate of what is written, where that of the input is `found` (0: it has none); 0: not known. Throws an
+  /// input error where the model was made for another one.
+  int64_t rate_of(int64_t found, const std::string& path) const;
 };
 
 /// What was read.

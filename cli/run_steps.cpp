@@ -199,7 +199,7 @@ void write_states(const std::string& path, const StateParts& parts, const std::v
 }
 
 RunCount run_steps(Steps& steps, RowReader& reader, int64_t symbols, int64_t outputs, const RunSettings& settings) {
-  StepRun run(steps, outputs, settings.rate_of(&reader), settings);
+  StepRun run(steps, outputs, settings.rate_of(reader.sample_rate().value_or(0), settings.input_name()), settings);
   run.begin(false);
   const int64_t sequence = settings.sequence, at_once = run.block(1024);
   std::vector<float> rows;

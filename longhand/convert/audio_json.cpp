@@ -209,6 +209,15 @@ Imported guitar_to_graph(const Json& json, const std::string& file, const Import
 
 Imported rtneural_to_graph(const Json& json, const std::string& file) { return RtNeural(json, file).run(); }
 
+// Whole frames a second; 0: the file does not say, as those of version 0.5.0 and before.
+int64_t sample_rate_of(const Json& json) {
+  const auto found = json.find("sample_rate");
+  if (found == json.end() || !found->is_number()) return 0;
+  const auto rate = found->get<double>();
+  return rate >= 1.0 && rate <= static_cast<double>(graph::kHighestSampleRate) ? static_cast<int64_t>(std::lround(rate))
+                                                                               : 0;
+}
+
 Imported nam_to_graph(const Json& json, const std::string& file) {
   const std::string architecture = text_of(json, "architecture", "", file);
   NetworkBuilder builder(file);
@@ -254,8 +263,9 @@ Imported nam_to_graph(const Json& json, const std::string& file) {
   last = builder.add("linear", "head", {last}, {}, {{"weight", std::move(head)}, {"bias", take(1)}});
   builder.note(fmt::format("{} LSTM layer{} of {} units with trained initial states, and a head", layers,
                            layers == 1 ? "" : "s", H));
-  if (json.contains("sample_rate")) builder.note("made for a sampling rate of " + json["sample_rate"].dump());
-  return builder.finish({last});
+  Imported out = builder.finish({last});
+  out.graph.sample_rate = sample_rate_of(json);
+  return out;
 }
 
 Imported json_to_graph(const std::string& text, const std::string& file, const ImportOptions& options) {

@@ -22,7 +22,8 @@ class DescriptionReader {
   DescriptionReader(const toml::table& table, const std::string& path) : table_(table), path_(path) {}
 
   Description run() {
-    expect_keys(table_, {"inputs", "layers", "outputs"}, "description");
+    expect_keys(table_, {"inputs", "layers", "outputs", "sample_rate"}, "description");
+    read_sample_rate();
     each_table("inputs", [&](const toml::table& input) { read_input(input); });
     if (out_.graph.inputs.empty()) fail(table_, "expected an [[inputs]] table, found none", "say what a time step is");
     each_table("layers", [&](const toml::table& layer) { read_layer(layer); });
@@ -202,6 +203,14 @@ class DescriptionReader {
       }
       out_.renamed[node.name][role] = *name;
     }
+  }
+
+  void read_sample_rate() {
+    const toml::node* rate = table_.get("sample_rate");
+    if (rate == nullptr) return;
+    out_.graph.sample_rate = rate->value_exact<int64_t>().value_or(0);
+    if (out_.graph.sample_rate >= 1 && out_.graph.sample_rate <= kHighestSampleRate) return;
+    fail(*rate, "sample_rate: expected frames a second, from 1 on", kTomlAdvice);
   }
 
   void read_outputs() {

@@ -47,6 +47,9 @@ struct State {
   std::string initial{};  ///< name of an array of the input's shape; empty: zeros
 };
 
+/// A graph's sample rate is not above this.
+inline constexpr int64_t kHighestSampleRate = int64_t{1} << 32;
+
 struct Graph {
   std::vector<Port> inputs;   ///< those that are not states
   std::vector<Port> outputs;  ///< likewise
@@ -56,6 +59,7 @@ struct Graph {
   std::map<std::string, Array> arrays;
   std::vector<std::string> symbols{};  ///< texts of the input's symbols, if it has any and they are known
   std::string source{};                ///< where it came from, for `longhand info`
+  int64_t sample_rate = 0;             ///< of the sound that it was made for, frames a second; 0: not known
 
   /// Numbers in all arrays of floats.
   int64_t parameters() const;

@@ -208,6 +208,7 @@ OrderedJson to_json(const Graph& graph) {
   add_list("nodes", graph.nodes, [&](const Node& node) { return node_json(node, bodies); });
   if (!bodies.empty()) out["bodies"] = bodies;
   out["source"] = graph.source;
+  if (graph.sample_rate > 0) out["sample_rate"] = graph.sample_rate;
   return out;
 }
 
@@ -239,6 +240,10 @@ Graph from_json(const Json& json, const std::string& path) {
     reader.fail("a node for each of its bodies");
   }
   out.source = reader.text("source");
+  if (json.contains("sample_rate")) {
+    out.sample_rate = reader.integer("sample_rate");
+    if (out.sample_rate < 1 || out.sample_rate > kHighestSampleRate) reader.fail("'sample_rate', frames a second");
+  }
   reader.finish();
   return out;
 }

@@ -179,6 +179,23 @@ TEST_F(RunCommand, Sounds) {
   EXPECT_EQ(read_file(folder / "f.wav"), read_file(folder / "o.wav"));
 }
 
+TEST_F(RunCommand, ASoundOfAnotherRateIsRefused) {
+  model("m", std::string("sample_rate = 48000\n") + kSound);
+  EXPECT_NE(run(folder, {"info", "m"}).out.find("sound   48000 frames a second\n"), std::string::npos);
+  io::write_wav(folder / "f.wav", {1, 44100, io::WavEncoding::kFloat32}, wave(30));
+  io::write_wav(folder / "g.wav", {1, 48000, io::WavEncoding::kFloat32}, wave(30));
+  refused({"m", "--input", "f.wav", "--output", "o.wav"}, 1, "expected sound of 48000 frames a second, found 44100");
+  refused({"m", "--input", "input=f.wav", "--output", "o.wav"}, 1, "expected sound of 48000 frames a second");
+  EXPECT_FALSE(io::exists(folder / "o.wav"));
+  done({"m", "--input", "f.wav", "--output", "o.wav", "--sample-rate", "44100"});
+  EXPECT_EQ(io::read_wav(folder / "o.wav").format.sample_rate, 44100);
+  done({"m", "--input", "g.wav", "--output", "p.npy"});
+  done({"m", "--input", "p.npy", "--output", "p.wav"});  // numbers are sound of the model's rate
+  EXPECT_EQ(io::read_wav(folder / "p.wav").format.sample_rate, 48000);
+  write_file(folder / "bad.toml", std::string("sample_rate = -1\n") + kSound);
+  expect_error(run(folder, {"import", "--network", "bad.toml"}), 1, "sample_rate: expected frames a second");
+}
+
 TEST_F(RunCommand, TextsOfSymbols) {
   model("m", kLetters);
   write_file(folder / "t.txt", "abc\n\nba\n");

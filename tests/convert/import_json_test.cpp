@@ -45,6 +45,7 @@ TEST(ImportJson, NamWithTrainedInitialStates) {
   const std::string base = kModels + "nam/core_example_lstm";
   if (!is_here(base + ".nam")) return;
   const Imported imported = import_file(base + ".nam");
+  EXPECT_EQ(imported.graph.sample_rate, 48000);
   EXPECT_TRUE(notes_have(imported, "1 LSTM layer of 3 units with trained initial states"));
   // The beginning of what the player was given: uniform noise, told from its outputs and a generator's first numbers.
   const std::vector<float> x = {
