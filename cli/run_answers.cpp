@@ -25,6 +25,17 @@ void write_whole(const std::string& path, const std::string& bytes) {
   file.finish();
 }
 
+// Row `t` of an output of `rows` rows.
+void append_row(const graph::Array& from, int64_t rows, int64_t t, std::vector<float>& to) {
+  const auto own = static_cast<std::ptrdiff_t>(graph::count(from.dims) / rows);
+  if (from.type == graph::ElementType::kFloat) {
+    to.insert(to.end(), from.floats.begin() + t * own, from.floats.begin() + (t + 1) * own);
+  } else {
+    std::transform(from.ints.begin() + t * own, from.ints.begin() + (t + 1) * own, std::back_inserter(to),
+                   [](int64_t value) { return static_cast<float>(value); });
+  }
+}
+
 }  // namespace
 
 AnswerWriter::AnswerWriter(const graph::Graph& graph, std::vector<PortFile> files, int64_t sample_rate)
@@ -82,18 +93,15 @@ void AnswerWriter::add_rows(Target& target, const std::vector<graph::Array>& out
                                   target.width, width),
                       "write .npz");
   }
-  std::vector<float> row(static_cast<size_t>(width));
-  for (int64_t t = 0; t < rows; ++t) {
-    float* to = row.data();
-    for (const size_t i : target.outputs) {
-      const graph::Array& from = outputs[i];
-      const int64_t own = graph::count(from.dims) / rows;
-      for (int64_t j = t * own; j < (t + 1) * own; ++j) {
-        const auto at = static_cast<size_t>(j);
-        *to++ = from.type == graph::ElementType::kFloat ? from.floats[at] : static_cast<float>(from.ints[at]);
-      }
+  constexpr int64_t kAtOnce = 1024;
+  std::vector<float> block;
+  for (int64_t begin = 0; begin < rows; begin += kAtOnce) {
+    const int64_t end = std::min(begin + kAtOnce, rows);
+    block.clear();
+    for (int64_t t = begin; t < end; ++t) {
+      for (const size_t i : target.outputs) append_row(outputs[i], rows, t, block);
     }
-    target.rows->write(row.data(), 1);
+    target.rows->write(block.data(), end - begin);
   }
 }
 
