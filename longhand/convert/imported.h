@@ -28,7 +28,8 @@ struct Imported {
 };
 
 /// Numbers as a network has them: floats of floating types, integers of all others. `name` stands for the array in
-/// errors. Throws an input error for a number that the type cannot hold, and one that is not finite.
+/// errors. Throws an input error for a number that the type cannot hold, and one that is not finite; but for masks, of
+/// infinities and zeros alone.
 graph::Array to_graph_array(const io::Array& array, const std::string& name);
 
 }  // namespace longhand::convert

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "longhand/base/error.h"
 #include "longhand/base/rng.h"
@@ -30,19 +31,37 @@ AxisParts parts_of(const graph::Dims& dims, size_t axis) {
   return {graph::count(dims, 0, axis), dims[axis], graph::count(dims, axis + 1, dims.size())};
 }
 
-bool is_recurrent_type(const std::string& type) { return type == "LSTM" || type == "GRU" || type == "RNN"; }
+bool is_recurrent_type(const std::string& type) {
+  return type == "LSTM" || type == "GRU" || type == "RNN" || type == "DynamicQuantizeLSTM";
+}
+
+// Values that are known before a run: trained arrays, shapes, and what is made of them alone. Exporters make the zeros
+// that sequences begin with so, as many as the shape of the input says.
+std::set<std::string> known_values(const Graph& graph) {
+  std::set<std::string> out;
+  for (const graph::Node& node : graph.nodes) {
+    const bool of_known = std::all_of(node.inputs.begin(), node.inputs.end(), [&](const std::string& input) {
+      return input.empty() || graph.arrays.contains(input) || out.contains(input);
+    });
+    const bool shape = node.type == "Shape" || node.type == "Size";
+    if (shape || (of_known && node.branches.empty())) out.insert(node.outputs.begin(), node.outputs.end());
+  }
+  return out;
+}
 
 // Lets LSTM, GRU and RNN nodes go on where the run before ended, where nothing else gives their initial states.
 void keep_states(Graph& graph) {
+  const std::set<std::string> known = known_values(graph);
   for (graph::Node& node : graph.nodes) {
     const auto direction = node.attributes.find("direction");
     const bool forward = direction == node.attributes.end() || direction->second == graph::Attribute("forward");
     const auto absent = [&](size_t i) {
-      return i >= node.inputs.size() || node.inputs[i].empty() || graph.arrays.contains(node.inputs[i]);
+      return i >= node.inputs.size() || node.inputs[i].empty() || graph.arrays.contains(node.inputs[i]) ||
+             known.contains(node.inputs[i]);
     };
     const bool has_h = node.inputs.size() > 5 && !node.inputs[5].empty();
     const bool has_c = node.inputs.size() > 6 && !node.inputs[6].empty();
-    const bool both = node.type != "LSTM" || has_h == has_c;
+    const bool both = (node.type != "LSTM" && node.type != "DynamicQuantizeLSTM") || has_h == has_c;
     if (is_recurrent_type(node.type) && forward && absent(5) && absent(6) && both) {
       node.attributes["keep_state"] = int64_t{1};
     }
@@ -51,10 +70,11 @@ void keep_states(Graph& graph) {
 
 class AxisTrial {
  public:
-  AxisTrial(const Graph& graph, size_t axis, bool time) : axis_(axis), time_(time) {
+  // `others`: the extents of the other open axes.
+  AxisTrial(const Graph& graph, size_t axis, bool time, int64_t others) : axis_(axis), time_(time) {
     Graph trial = graph;
     for (Port& port : trial.inputs) {
-      for (int64_t& extent : port.dims) extent = extent < 0 ? 1 : extent;
+      for (int64_t& extent : port.dims) extent = extent < 0 ? others : extent;
       port.batch_axis = port.time_axis = -1;
       (time ? port.time_axis : port.batch_axis) = static_cast<int>(axis);
       port.dims[axis] = -1;
@@ -150,7 +170,8 @@ class AxisTrial {
       for (int64_t o = 0; o < parts.outer; ++o) {
         for (int64_t k = 0; k < parts.inner; ++k) {
           const float a = all.floats[(o * kRows + row) * parts.inner + k], b = one.floats[o * parts.inner + k];
-          if (!(std::abs(a - b) <= 1e-4F * (1.0F + std::abs(a)))) return false;
+          // The kernels give the same bits, so that even what hardly shows in saturated outputs is noticed.
+          if (!(std::abs(a - b) <= 1e-6F * (1.0F + std::abs(a)))) return false;
         }
       }
     }
@@ -162,14 +183,20 @@ class AxisTrial {
   std::shared_ptr<const graph::Network> network_;
 };
 
-// Axes of the outputs; nothing where it does not run so.
+// Axes of the outputs; nothing where it does not run so. A network that pools or convolves over time needs more than
+// one step to run at all.
 std::optional<std::vector<size_t>> try_axis(const Graph& graph, size_t axis, bool time) {
-  try {
-    return AxisTrial(graph, axis, time).run();
-  } catch (const Error&) {
-    return std::nullopt;
+  constexpr int64_t kSteps = 24;
+  for (const int64_t others : time ? std::vector<int64_t>{1} : std::vector<int64_t>{1, kSteps}) {
+    try {
+      if (auto axes = AxisTrial(graph, axis, time, others).run()) return axes;
+    } catch (const Error&) {  // of shapes that do not fit
+    }
   }
+  return std::nullopt;
 }
+
+bool is_open(const Port& port, size_t axis) { return axis < port.dims.size() && port.dims[axis] < 0; }
 
 void set_axis(Graph& graph, size_t axis, const std::vector<size_t>& outputs, bool time) {
   for (Port& port : graph.inputs) (time ? port.time_axis : port.batch_axis) = static_cast<int>(axis);
@@ -189,16 +216,24 @@ void recognise_axes(Graph& graph, std::vector<std::string>& notes) {
   }
   std::vector<size_t> open;
   for (size_t axis = 0; axis < graph.inputs.front().dims.size(); ++axis) {
-    const bool everywhere = std::all_of(graph.inputs.begin(), graph.inputs.end(), [&](const Port& port) {
-      return axis < port.dims.size() && port.dims[axis] < 0;
+    // Beside sequences there may be rows of a batch without time: their lengths.
+    const bool fits = std::all_of(graph.inputs.begin(), graph.inputs.end(), [&](const Port& port) {
+      return is_open(port, axis) || (axis > 0 && port.dims.size() <= axis);
     });
-    if (everywhere) open.push_back(axis);
+    if (fits && is_open(graph.inputs.front(), axis)) open.push_back(axis);
   }
   // An axis that the file calls that of a batch is believed.
   const int named = graph.inputs.front().batch_axis;
   std::vector<size_t> left;
   for (const size_t axis : open) {
     if (static_cast<int>(axis) == named) continue;
+    const bool everywhere = std::all_of(graph.inputs.begin(), graph.inputs.end(), [&](const Port& port) {
+      return is_open(port, axis) && port.batch_axis != static_cast<int>(axis);
+    });
+    if (!everywhere) {
+      left.push_back(axis);
+      continue;
+    }
     // Rows that do not depend on one another would pass for time, too.
     if (const auto outputs = named < 0 ? try_axis(graph, axis, false) : std::nullopt) {
       set_axis(graph, axis, *outputs, false);
@@ -212,7 +247,10 @@ void recognise_axes(Graph& graph, std::vector<std::string>& notes) {
     }
   }
   if (left.size() == 1 && graph.inputs.front().time_axis < 0 && graph.states.empty()) {
-    for (Port& port : graph.inputs) port.time_axis = static_cast<int>(left.front());
+    for (Port& port : graph.inputs) {
+      const auto axis = static_cast<int>(left.front());
+      if (is_open(port, left.front()) && port.batch_axis != axis) port.time_axis = axis;
+    }
     notes.push_back(fmt::format("axis {} of the inputs is time, read as a whole", left.front()));
   }
 }

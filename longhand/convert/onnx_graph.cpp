@@ -83,6 +83,7 @@ class OnnxMapper {
                           "models that read texts cannot be run");
       }
       add_array(tensor.name, to_graph_array(tensor.array, file_ + ": " + tensor.name));
+      types_[tensor.name] = tensor.array.dtype;
     }
   }
 
@@ -103,7 +104,7 @@ class OnnxMapper {
     }
     for (size_t axis = 0; axis < input.shape.size(); ++axis) {
       const std::string& called = input.shape[axis].name;
-      if (port.batch_axis < 0 && (called == "batch" || called == "batch_size" || called == "N")) {
+      if (port.batch_axis < 0 && (called == "batch" || called == "batch_size")) {
         port.batch_axis = static_cast<int>(axis);
       }
     }
@@ -140,6 +141,7 @@ class OnnxMapper {
     graph::Array array;
     if (a.type == OnnxAttributeType::kTensor && !a.tensors.empty() && !a.tensors.front().is_text) {
       array = to_graph_array(a.tensors.front().array, file_ + ": " + node.outputs.front());
+      types_[node.outputs.front()] = a.tensors.front().array.dtype;
     } else if (a.type == OnnxAttributeType::kReal) {
       array = graph::array({}, {a.real});
     } else if (a.type == OnnxAttributeType::kInteger) {
@@ -171,11 +173,11 @@ class OnnxMapper {
            "it cannot be run; export the model without it" + did_you_mean(from.op_type, graph::node_type_names(false)));
     }
     Node out{.type = from.op_type, .name = unique_name(from), .inputs = from.inputs, .outputs = from.outputs};
-    while (!out.outputs.empty() && out.outputs.size() > 1 && !used_.contains(out.outputs.back())) {
-      out.outputs.pop_back();
-    }
+    // How many outputs there are says how many parts a Split has, and is the same in the branches of an If.
+    const bool any_number = type->most_outputs == graph::NodeType::kAny;
+    while (!any_number && out.outputs.size() > 1 && !used_.contains(out.outputs.back())) out.outputs.pop_back();
     for (std::string& output : out.outputs) {
-      if (out.type == "LSTM" && !used_.contains(output)) output.clear();
+      if ((out.type == "LSTM" || any_number) && !used_.contains(output)) output.clear();
     }
     while (!out.inputs.empty() && out.inputs.back().empty()) out.inputs.pop_back();
     if (out.outputs.empty() || out.inputs.size() < type->least_inputs) {
@@ -196,6 +198,8 @@ class OnnxMapper {
       to.weights.emplace(a.name, name);
       return;
     }
+    const bool of_broadcast = a.name == "axis" && opset_ < 7 && from.attribute("broadcast") != nullptr;
+    if (of_broadcast) return;  // see settle_opset
     if (!type.has_attribute(a.name)) {
       const bool silent =
           std::find(std::begin(kSilentAttributes), std::end(kSilentAttributes), a.name) != std::end(kSilentAttributes);
@@ -224,6 +228,9 @@ class OnnxMapper {
     }
     if (is("Dropout")) {
       to.type = "Identity";
+      if (from.inputs.size() > 2 && !from.inputs[2].empty() && !is_zero(from.inputs[2])) {
+        fail(from, "expected inference, found training_mode", "export it for inference");
+      }
       to.inputs.resize(1);
       to.attributes.clear();
       if (to.outputs.size() > 1) fail(from, "expected that its mask is not used", "export it for inference");
@@ -234,12 +241,40 @@ class OnnxMapper {
     if (is("BatchNormalization") && opset_ < 7 && whole_attribute(from, "is_test", 0) == 0) {
       fail(from, "expected the running averages of inference, found training", "export it for inference");
     }
+    if (is("BatchNormalization") && whole_attribute(from, "spatial", 1) == 0) {
+      fail(from, "expected statistics of channels, found some of every element (spatial = 0)", "it cannot be run");
+    }
     if (is("Concat") && opset_ < 4 && from.attribute("axis") == nullptr) to.attributes["axis"] = int64_t{1};
     if (opset_ < 7 && from.attribute("axis") != nullptr && from.attribute("broadcast") != nullptr) {
       fail(from, "expected arrays that fit one another from their last axis, found an axis of its own",
            "convert it to opset 7 or later");
     }
+    if (is("QuantizeLinear")) add_limits(from, to);
     if (is("If")) add_branches(from, to);
+  }
+
+  // The limits of the type that numbers are rounded to: that of the zero point, or uint8.
+  void add_limits(const OnnxNode& from, Node& to) const {
+    io::DType type = io::DType::kU8;
+    if (from.inputs.size() > 2 && !from.inputs[2].empty()) {
+      const auto found = types_.find(from.inputs[2]);
+      type = found == types_.end() ? io::DType::kF32 : found->second;
+    }
+    int64_t low = 0, high = 0;
+    switch (type) {
+      case io::DType::kU8: high = 255; break;
+      case io::DType::kI8: low = -128, high = 127; break;
+      case io::DType::kU16: high = 65535; break;
+      case io::DType::kI16: low = -32768, high = 32767; break;
+      default: fail(from, "expected a zero point of 8 or 16 bits that the file has", "it cannot be run");
+    }
+    to.attributes["low"] = low;
+    to.attributes["high"] = high;
+  }
+
+  bool is_zero(const std::string& name) const {
+    const auto found = out_.graph.arrays.find(name);
+    return found != out_.graph.arrays.end() && found->second.ints == std::vector<int64_t>{0};
   }
 
   Attribute cast_target(const OnnxNode& from) const {
@@ -277,6 +312,7 @@ class OnnxMapper {
   int64_t opset_ = 0;
   Imported out_;
   std::set<std::string> used_, names_;
+  std::map<std::string, io::DType> types_;  // of arrays, as the file has them
   std::map<std::string, int> counts_;
 };
 

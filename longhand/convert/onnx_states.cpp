@@ -71,6 +71,9 @@ bool may_be_one(const Port& input, const Port& output) {
   return true;
 }
 
+// Whether more than one extent is open: that of a batch, and another. A state is as large whatever the number of steps.
+bool has_time(const Port& port) { return std::count(port.dims.begin(), port.dims.end(), -1) > 1; }
+
 // What is left of a name without what tells an input from an output: "state" of "stateN", "h" of "h_in" and "hn".
 std::string stem(const std::string& name) {
   std::string out;
@@ -129,7 +132,8 @@ class StateSearch {
     for (const Port& input : std::vector<Port>(graph_.inputs)) {
       std::vector<std::string> outputs, inputs;
       for (const Port& output : graph_.outputs) {
-        if (may_be_one(input, output) && stem(output.name) == stem(input.name)) outputs.push_back(output.name);
+        if (!may_be_one(input, output) || has_time(input)) continue;
+        if (stem(output.name) == stem(input.name)) outputs.push_back(output.name);
       }
       for (const Port& other : graph_.inputs) {
         if (stem(other.name) == stem(input.name)) inputs.push_back(other.name);

@@ -77,6 +77,12 @@ class Verifier {
 
   using Arrays = std::vector<std::pair<std::string, io::Array>>;
 
+  // What the states of an array graph begin with, and what they must be in the end; null where nobody says.
+  void set_states(std::vector<const io::Array*> initial, std::vector<const io::Array*> final) {
+    initial_ = std::move(initial);
+    final_ = std::move(final);
+  }
+
   // One sequence or run: an array for each input, and for each output that is expected.
   void compare(const std::string& sequence, const std::vector<const io::Array*>& inputs,
                const std::vector<const io::Array*>& expected) {
@@ -86,7 +92,8 @@ class Verifier {
     const Port& port = ports.front();
     const std::vector<int64_t>& shape = inputs.front()->shape;
     // Rows of a network that carries a state from run to run are its steps, not a batch.
-    const bool rows_are_steps = port.time_axis < 0 && port.batch_axis == 0 && !network_->graph().states.empty();
+    const bool rows_are_steps = port.time_axis < 0 && port.batch_axis == 0 && !network_->graph().states.empty() &&
+                                !states_have_rows(shape.empty() ? 1 : shape[0]);
     if (has_shape_of(port, shape) && !rows_are_steps) {
       if (port.batch_axis >= 0) options.batch = shape[static_cast<size_t>(port.batch_axis)];
       if (port.time_axis >= 0) options.steps = shape[static_cast<size_t>(port.time_axis)];
@@ -111,6 +118,7 @@ class Verifier {
                                values.back().size()));
       }
     }
+    begin_states(plan);
     std::vector<std::vector<double>> found(plan.outputs().size());
     for (int64_t run = 0; run < runs; ++run) {
       for (size_t i = 0; i < ports.size(); ++i) {
@@ -121,10 +129,14 @@ class Verifier {
       for (size_t o = 0; o < found.size(); ++o) append(plan.outputs()[o], found[o]);
     }
     for (size_t o = 0; o < found.size(); ++o) {
-      if (o < expected.size() && expected[o] != nullptr) compare_output(sequence, o, found[o], *expected[o]);
+      if (o < expected.size() && expected[o] != nullptr) {
+        compare_output(sequence, outputs()[o].name, found[o], *expected[o]);
+      }
     }
+    compare_states(sequence, plan);
   }
 
+  const std::vector<graph::State>& states() const { return network_->graph().states; }
   const std::vector<Port>& outputs() const { return network_->graph().outputs; }
   const std::vector<Port>& inputs() const { return network_->graph().inputs; }
   const Verification& result() const { return result_; }
@@ -144,24 +156,57 @@ class Verifier {
     }
   }
 
-  void compare_output(const std::string& sequence, size_t output, const std::vector<double>& found,
+  // Whether a state is given for each of several sequences.
+  bool states_have_rows(int64_t rows) const {
+    for (size_t i = 0; i < initial_.size(); ++i) {
+      const Port& port = network_->graph().state_inputs[i];
+      if (initial_[i] == nullptr || port.batch_axis < 0 || rows < 2 || !has_shape_of(port, initial_[i]->shape))
+        continue;
+      if (initial_[i]->shape[static_cast<size_t>(port.batch_axis)] == rows) return true;
+    }
+    return false;
+  }
+
+  void begin_states(const Plan& plan) const {
+    for (size_t i = 0; i < initial_.size(); ++i) {
+      if (initial_[i] == nullptr) continue;
+      const Plan::View& view = *plan.find(states()[i].input);
+      const std::vector<double> values = io::doubles(*initial_[i], input_path_ + ": " + view.name);
+      if (static_cast<int64_t>(values.size()) != graph::count(view.dims)) {
+        fail_input(fmt::format("expected {} for the state '{}', found {} numbers", graph::shown(view.dims),
+                               visible(view.name), values.size()));
+      }
+      fill_view(view, values, 0);
+    }
+  }
+
+  void compare_states(const std::string& sequence, const Plan& plan) {
+    for (size_t i = 0; i < final_.size(); ++i) {
+      if (final_[i] == nullptr) continue;
+      std::vector<double> found;
+      append(*plan.find(states()[i].output), found);
+      compare_output(sequence, states()[i].output, found, *final_[i]);
+    }
+  }
+
+  void compare_output(const std::string& sequence, const std::string& name, const std::vector<double>& found,
                       const io::Array& array) {
     const std::vector<double> expected = io::doubles(array, expected_path_);
     if (found.size() != expected.size()) {
-      fail_expected(fmt::format("expected {} numbers for output '{}', found {}", found.size(),
-                                visible(outputs()[output].name), expected.size()));
+      fail_expected(
+          fmt::format("expected {} numbers for output '{}', found {}", found.size(), visible(name), expected.size()));
     }
     result_.numbers += static_cast<int64_t>(found.size());
     for (size_t i = 0; i < found.size(); ++i) {
       const double size = std::max(1.0, std::abs(expected[i]));
-      const double difference = std::abs(found[i] - expected[i]) / size;
+      const double difference = found[i] == expected[i] ? 0.0 : std::abs(found[i] - expected[i]) / size;
       if (!result_.where.empty() && !(difference > result_.largest) && !std::isnan(difference)) continue;
       if (std::isnan(result_.largest)) continue;
       result_.largest = difference;
       result_.expected = expected[i];
       result_.found = found[i];
       result_.where = sequence.empty() ? "" : sequence + " ";
-      if (outputs().size() > 1) result_.where += outputs()[output].name + " ";
+      if (outputs().size() + final_.size() > 1) result_.where += name + " ";
       result_.where += io::position_of(array.shape, static_cast<int64_t>(i));
     }
   }
@@ -169,6 +214,7 @@ class Verifier {
   std::shared_ptr<const graph::Network> network_;
   const std::string &input_path_, &expected_path_;
   Verification result_;
+  std::vector<const io::Array*> initial_, final_;  // of the states
 };
 
 const io::Array* find_array(const NumberFile& file, const std::string& name) {
@@ -239,11 +285,27 @@ Verification verify(const graph::Graph& graph, const NumberFile& input, const Nu
         verifier.fail_input(fmt::format("expected an array '{}', found none", visible(verifier.inputs()[i].name)));
       }
     }
-    if (std::count(outputs.begin(), outputs.end(), nullptr) == static_cast<std::ptrdiff_t>(outputs.size())) {
+    const bool none =
+        std::count(outputs.begin(), outputs.end(), nullptr) == static_cast<std::ptrdiff_t>(outputs.size());
+    if (none) {
       verifier.fail_expected(fmt::format("expected an array '{}', found none", visible(verifier.outputs()[0].name)));
     }
+    std::vector<const io::Array*> initial, final;
+    for (const graph::State& state : verifier.states()) {
+      initial.push_back(find_array(input, state.input));
+      final.push_back(find_array(expected, state.output));
+    }
+    const auto has = [](const std::vector<const io::Array*>& all, const io::Array& one) {
+      return std::find(all.begin(), all.end(), &one) != all.end();
+    };
+    for (const auto& [name, array] : input.arrays) {
+      if (!has(inputs, array) && !has(initial, array)) {
+        verifier.fail_input(fmt::format("'{}' is none of the model's inputs", visible(name)));
+      }
+    }
+    verifier.set_states(initial, final);
     for (const auto& [name, array] : expected.arrays) {
-      const bool used = std::find(outputs.begin(), outputs.end(), &array) != outputs.end();
+      const bool used = has(outputs, array) || has(final, array);
       if (!used) verifier.fail_expected(fmt::format("'{}' is none of the model's outputs", visible(name)));
     }
     verifier.compare("", inputs, outputs);

@@ -37,7 +37,8 @@ NumberFile read_json_numbers(const std::string& name, const std::string& text, c
 /// - An array with the same axes as the network's input is one run.
 /// - The elements of any other array are one sequence, one time step after the other. A network without a time axis
 ///   runs once per time step.
-/// - Named sequences each begin with the initial state.
+/// - Named sequences each begin with the initial state; arrays by port may give another, under the name of the state's
+///   input, and what it must be in the end, under that of its output.
 ///
 /// Throws an input error if the numbers do not fit the network.
 Verification verify(const graph::Graph& graph, const NumberFile& input, const NumberFile& expected,

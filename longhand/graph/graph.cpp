@@ -10,6 +10,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/options.h"
 #include "longhand/base/utf8.h"
+#include "longhand/graph/mask.h"
 #include "longhand/graph/node_types.h"
 
 namespace longhand::graph {
@@ -48,6 +49,7 @@ class GraphCheck {
            "the file is damaged; use an intact copy");
     }
     if (std::all_of(array.floats.begin(), array.floats.end(), [](float v) { return std::isfinite(v); })) return;
+    if (is_mask(array)) return;
     fail(fmt::format("'{}' holds values that are not finite", visible(name)),
          "the file is damaged, or its training diverged; use an intact one");
   }

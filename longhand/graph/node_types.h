@@ -42,6 +42,9 @@ std::vector<NodeType> arithmetic_node_types();
 std::vector<NodeType> shape_node_types();
 std::vector<NodeType> reduction_node_types();
 std::vector<NodeType> normalisation_node_types();
+std::vector<NodeType> einsum_node_types();
+std::vector<NodeType> index_node_types();
+std::vector<NodeType> quantised_node_types();
 std::vector<NodeType> onnx_recurrent_node_types();
 
 }  // namespace longhand::graph

@@ -17,7 +17,8 @@ enum class Operation {
   kMul,
   kDiv,
   kPow,
-  kMod,
+  kMod,   ///< with the sign of the divisor
+  kFmod,  ///< with the sign of the dividend
   kMin,
   kMax,
   kEqual,
@@ -87,7 +88,12 @@ void floats_by(Operation operation, const BroadcastLoop& l, const float* a, cons
     case Operation::kDiv: return for_pairs(l, a, b, y, [](float u, float v) { return u / v; });
     case Operation::kPow:
       return for_pairs(l, a, b, y, [](float u, float v) { return v == 2.0F ? u * u : std::pow(u, v); });
-    case Operation::kMod: return for_pairs(l, a, b, y, [](float u, float v) { return std::fmod(u, v); });
+    case Operation::kFmod: return for_pairs(l, a, b, y, [](float u, float v) { return std::fmod(u, v); });
+    case Operation::kMod:
+      return for_pairs(l, a, b, y, [](float u, float v) {
+        const float rest = std::fmod(u, v);
+        return rest != 0.0F && (rest < 0.0F) != (v < 0.0F) ? rest + v : rest;
+      });
     case Operation::kMin: return for_pairs(l, a, b, y, [](float u, float v) { return v < u ? v : u; });
     case Operation::kMax: return for_pairs(l, a, b, y, [](float u, float v) { return u < v ? v : u; });
     default: return;
@@ -104,7 +110,9 @@ void ints_by(Operation operation, const BroadcastLoop& l, const int64_t* a, cons
     case Operation::kDiv:
       return for_pairs(l, a, b, y, [](int64_t u, int64_t v) { return v == 0 || (u == kLeast && v == -1) ? 0 : u / v; });
     case Operation::kPow: return for_pairs(l, a, b, y, whole_power);
-    case Operation::kMod:  // with the sign of the divisor
+    case Operation::kFmod:
+      return for_pairs(l, a, b, y, [](int64_t u, int64_t v) { return v == 0 || v == -1 ? 0 : u % v; });
+    case Operation::kMod:
       return for_pairs(l, a, b, y, [](int64_t u, int64_t v) -> int64_t {
         if (v == 0 || v == -1) return 0;
         const int64_t rest = u % v;
@@ -171,17 +179,19 @@ void build_pair(NodeBuild& node) {
   const auto* row = std::find_if(std::begin(kOperations), std::end(kOperations),
                                  [&](const OperationRow& each) { return node.node().type == each.name; });
   LONGHAND_CHECK(row != std::end(kOperations));
+  const bool of_dividend = row->operation == Operation::kMod && node.integer("fmod", 0) != 0;
+  const Operation operation = of_dividend ? Operation::kFmod : row->operation;
   const Value *a = &node.in(0), *b = &node.in(1);
   if (a->type != b->type) {
-    if (row->operation != Operation::kPow) node.fail("expected operands of one type, found floats and integers");
+    if (operation != Operation::kPow) node.fail("expected operands of one type, found floats and integers");
     a = &as_floats(node, *a);
     b = &as_floats(node, *b);
   }
-  const bool logical = row->operation >= Operation::kAnd;
+  const bool logical = operation >= Operation::kAnd;
   if (logical && a->type != ElementType::kInt) node.fail("expected truth values, found floats");
-  const bool truth = row->operation >= Operation::kEqual;
+  const bool truth = operation >= Operation::kEqual;
   Value& y = node.out(0, truth ? ElementType::kInt : a->type, broadcast_dims(node, *a, *b));
-  add_pair_step(node, row->operation, *a, *b, y);
+  add_pair_step(node, operation, *a, *b, y);
 }
 
 // The sum, product, least, largest or mean of any number of arrays.
@@ -225,8 +235,25 @@ void build_not(NodeBuild& node) {
   });
 }
 
+void clip_ints(NodeBuild& node) {
+  const Value& x = node.ints(0);
+  const auto limit = [&](size_t input, int64_t otherwise) {
+    if (!node.has(input)) return otherwise;
+    const std::vector<int64_t> given = node.constant_ints(input);
+    if (given.size() != 1) node.fail("expected one number for each limit");
+    return given.front();
+  };
+  const int64_t low = limit(1, std::numeric_limits<int64_t>::min());
+  const int64_t high = limit(2, std::numeric_limits<int64_t>::max());
+  Value& y = node.out(0, ElementType::kInt, x.dims);
+  node.step([&x, &y, low, high] {
+    for (int64_t i = 0; i < x.size; ++i) y.ints[i] = std::min(std::max(x.ints[i], low), high);
+  });
+}
+
 // Limits as inputs (opset 11 and later), or as attributes.
 void build_clip(NodeBuild& node) {
+  if (node.in(0).type == ElementType::kInt) return clip_ints(node);
   const Value& x = node.floats(0);
   constexpr float kMost = std::numeric_limits<float>::max();
   float low = static_cast<float>(node.number("min", static_cast<double>(-kMost)));
@@ -307,7 +334,11 @@ void build_cast(NodeBuild& node) {
 
 std::vector<NodeType> arithmetic_node_types() {
   std::vector<NodeType> out;
-  for (const OperationRow& row : kOperations) out.push_back({row.name, "ONNX", 2, 2, 1, {"fmod"}, {}, build_pair});
+  for (const OperationRow& row : kOperations) {
+    const bool is_mod = row.operation == Operation::kMod;
+    out.push_back(
+        {row.name, "ONNX", 2, 2, 1, is_mod ? std::vector{"fmod"} : std::vector<const char*>(), {}, build_pair});
+  }
   for (const char* name : {"Sum", "Max", "Min", "Mean"}) {
     out.push_back({name, "ONNX", 1, NodeType::kAny, 1, {}, {}, build_several});
   }

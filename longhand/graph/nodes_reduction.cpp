@@ -10,21 +10,18 @@
 namespace longhand::graph {
 namespace {
 
-enum class Reduction { kSum, kMean, kMax, kMin, kProd, kL1, kL2, kSumSquare, kLogSumExp };
+enum class Reduction { kSum, kMean, kMax, kMin, kProd, kL1, kL2, kSumSquare, kLogSum, kLogSumExp };
 
 struct ReductionRow {
   const char* name;
   Reduction reduction;
 };
-constexpr ReductionRow kReductions[] = {{"ReduceSum", Reduction::kSum},
-                                        {"ReduceMean", Reduction::kMean},
-                                        {"ReduceMax", Reduction::kMax},
-                                        {"ReduceMin", Reduction::kMin},
-                                        {"ReduceProd", Reduction::kProd},
-                                        {"ReduceL1", Reduction::kL1},
-                                        {"ReduceL2", Reduction::kL2},
-                                        {"ReduceSumSquare", Reduction::kSumSquare},
-                                        {"ReduceLogSumExp", Reduction::kLogSumExp}};
+constexpr ReductionRow kReductions[] = {
+    {"ReduceSum", Reduction::kSum},       {"ReduceMean", Reduction::kMean},
+    {"ReduceMax", Reduction::kMax},       {"ReduceMin", Reduction::kMin},
+    {"ReduceProd", Reduction::kProd},     {"ReduceL1", Reduction::kL1},
+    {"ReduceL2", Reduction::kL2},         {"ReduceSumSquare", Reduction::kSumSquare},
+    {"ReduceLogSum", Reduction::kLogSum}, {"ReduceLogSumExp", Reduction::kLogSumExp}};
 
 float start_of(Reduction reduction) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -131,15 +128,26 @@ void build_reduction(NodeBuild& node) {
       float& v = y.floats[i];
       v = r == Reduction::kMean        ? v * share
           : r == Reduction::kL2        ? std::sqrt(v)
+          : r == Reduction::kLogSum    ? std::log(v)
           : r == Reduction::kLogSumExp ? std::log(v) + largest[i]
                                        : v;
     }
   });
 }
 
-// The first of the largest elements of an axis.
+template <class T>
+int64_t best_of(const T* x, int64_t n, int64_t stride, bool least, bool last) {
+  int64_t best = 0;
+  for (int64_t k = 1; k < n; ++k) {
+    const T now = x[k * stride], before = x[best * stride];
+    if ((least ? now < before : now > before) || (last && now == before)) best = k;
+  }
+  return best;
+}
+
+// The first (or last) of the largest elements of an axis.
 void build_argmax(NodeBuild& node) {
-  const Value& x = node.floats(0);
+  const Value& x = node.in(0);
   const auto axis = static_cast<size_t>(node.axis(node.integer("axis", 0), x.rank()));
   Dims dims = x.dims;
   if (node.integer("keepdims", 1) != 0) {
@@ -150,16 +158,12 @@ void build_argmax(NodeBuild& node) {
   const int64_t outer = count(x.dims, 0, axis), n = x.dims[axis], inner = count(x.dims, axis + 1, x.dims.size());
   if (n == 0) node.fail("expected elements, found none");
   Value& y = node.out(0, ElementType::kInt, dims);
-  const bool least = node.node().type == "ArgMin";
+  const bool least = node.node().type == "ArgMin", last = node.integer("select_last_index", 0) != 0;
   node.step([=, &x, &y] {
     for (int64_t i = 0; i < outer * inner; ++i) {
-      const float* from = x.floats + i / inner * n * inner + i % inner;
-      int64_t best = 0;
-      for (int64_t k = 1; k < n; ++k) {
-        const bool better = least ? from[k * inner] < from[best * inner] : from[k * inner] > from[best * inner];
-        if (better) best = k;
-      }
-      y.ints[i] = best;
+      const int64_t at = i / inner * n * inner + i % inner;
+      y.ints[i] = x.type == ElementType::kFloat ? best_of(x.floats + at, n, inner, least, last)
+                                                : best_of(x.ints + at, n, inner, least, last);
     }
   });
 }
@@ -241,7 +245,7 @@ std::vector<NodeType> reduction_node_types() {
     out.push_back({row.name, "ONNX", 1, 2, 1, {"axes", "keepdims", "noop_with_empty_axes"}, {}, build_reduction});
   }
   for (const char* name : {"ArgMax", "ArgMin"})
-    out.push_back({name, "ONNX", 1, 1, 1, {"axis", "keepdims"}, {}, build_argmax});
+    out.push_back({name, "ONNX", 1, 1, 1, {"axis", "keepdims", "select_last_index"}, {}, build_argmax});
   for (const char* name : {"MaxPool", "AveragePool"}) {
     out.push_back({name,
                    "ONNX, of one dimension",

@@ -1,5 +1,6 @@
 // ONNX's operators that move elements and change shapes.
 #include <algorithm>
+#include <cmath>
 
 #include "longhand/graph/broadcast.h"
 #include "longhand/graph/moves.h"
@@ -160,7 +161,9 @@ void build_slice(NodeBuild& node) {
   const std::vector<int64_t> ends = node.has(2) ? node.constant_ints(2) : node.integers("ends", {});
   std::vector<int64_t> axes = node.has(3) ? node.constant_ints(3) : node.integers("axes", {});
   const std::vector<int64_t> strides = node.has(4) ? node.constant_ints(4) : std::vector<int64_t>(starts.size(), 1);
-  for (size_t i = 0; axes.empty() && i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+  for (size_t i = axes.size(); !node.has(3) && !node.has_attribute("axes") && i < starts.size(); ++i) {
+    axes.push_back(static_cast<int64_t>(i));
+  }
   if (starts.size() != ends.size() || starts.size() != axes.size() || starts.size() != strides.size()) {
     node.fail("expected a start, an end and a step for each axis");
   }
@@ -338,7 +341,19 @@ void build_onnx_pad(NodeBuild& node) {
       fill);
 }
 
+// start, start + step, ..., before the end.
+void build_float_range(NodeBuild& node) {
+  const auto begin = static_cast<double>(node.constant_number(0, 0.0F));
+  const auto end = static_cast<double>(node.constant_number(1, 0.0F));
+  const auto by = static_cast<double>(node.constant_number(2, 1.0F));
+  const double n = std::max(std::ceil((end - begin) / by), 0.0);
+  if (by == 0.0 || !(n < 1e9)) node.fail("expected a step other than 0, and an end that it reaches");
+  Value& y = node.out(0, {static_cast<int64_t>(n)});
+  for (int64_t i = 0; i < y.size; ++i) y.floats[i] = static_cast<float>(begin + static_cast<double>(i) * by);
+}
+
 void build_range(NodeBuild& node) {
+  if (node.in(0).type == ElementType::kFloat) return build_float_range(node);
   for (size_t i = 0; i < 3; ++i) {
     if (node.constant_ints(i).size() != 1) node.fail("expected one number for the start, the end and the step");
   }

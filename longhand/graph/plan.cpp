@@ -14,6 +14,18 @@ Plan::View view_of(const std::string& name, const Value& value) {
   return {name, value.type, value.dims, value.floats, value.ints};
 }
 
+// "*x576x4" of [*, *, 4]: the first open extent may stay so.
+std::string example_extents(const Dims& dims) {
+  std::string out;
+  bool stays = dims.size() > 1;
+  for (const int64_t extent : dims) {
+    if (!out.empty()) out += 'x';
+    out += extent >= 0 ? std::to_string(extent) : stays ? "*" : "576";
+    stays = stays && extent >= 0;
+  }
+  return out;
+}
+
 }  // namespace
 
 Network::Network(Graph graph, std::string where) : graph_(std::move(graph)), where_(std::move(where)) {
@@ -80,8 +92,8 @@ void Plan::Parts::add_inputs() {
       if (dims[axis] >= 0) continue;
       throw input_error(fmt::format("{}: input '{}': expected its shape to be known, found {}", network->where(),
                                     port.name, shown(port.dims)),
-                        fmt::format("give its extents with `dims`, such as {}={}1: * stays open", port.name,
-                                    dims.size() > 1 ? "*x" : ""));
+                        fmt::format("give its extents with `dims`, such as '{}={}', where * stays open", port.name,
+                                    example_extents(port.dims)));
     }
     const Value& value = add_value(port.type, dims, "input '" + port.name + "'");
     names[port.name] = &value;

@@ -1,62 +1,9 @@
 // ONNX graphs composed here: what opsets mean otherwise, axes, states, written-out cells, and what is refused.
 #include "longhand/base/error.h"
-#include "longhand/convert/onnx_graph.h"
-#include "tests/convert/compose.h"
-#include "tests/convert/imported.h"
+#include "tests/convert/compose_onnx.h"
 
 namespace longhand::convert {
 namespace {
-
-using namespace longhand::testing;  // NOLINT
-using Texts = std::vector<std::string>;
-
-// Extents: a number, or a name.
-std::string value_info(int field, const std::string& name, const Texts& shape, int type = 1) {
-  std::string dims;
-  for (const std::string& extent : shape) {
-    const bool number = extent[0] >= '0' && extent[0] <= '9';
-    dims += proto::bytes(1, number ? proto::integer(1, std::stoull(extent)) : proto::bytes(2, extent));
-  }
-  const std::string tensor = proto::integer(1, static_cast<uint64_t>(type)) + proto::bytes(2, dims);
-  return proto::bytes(field, proto::bytes(1, name) + proto::bytes(2, proto::bytes(1, tensor)));
-}
-std::string in(const std::string& name, const Texts& shape, int type = 1) { return value_info(11, name, shape, type); }
-std::string out(const std::string& name, const Texts& shape, int type = 1) { return value_info(12, name, shape, type); }
-std::string floats(const std::string& name, const std::vector<int>& shape, const std::vector<float>& values) {
-  return proto::bytes(5, proto::tensor(name, 1, shape, proto::bytes(9, bytes_of(values))));
-}
-std::string wholes(const std::string& name, const std::vector<int>& shape, const std::vector<int64_t>& values) {
-  return proto::bytes(5, proto::tensor(name, 7, shape, proto::bytes(9, bytes_of(values))));
-}
-std::string attribute(const std::string& name, int type, const std::string& value) {
-  return proto::bytes(5, proto::bytes(1, name) + value + proto::integer(20, static_cast<uint64_t>(type)));
-}
-std::string whole(const std::string& name, int64_t value) {
-  return attribute(name, 2, proto::integer(3, static_cast<uint64_t>(value)));
-}
-std::string real(const std::string& name, float value) { return attribute(name, 1, proto::real(2, value)); }
-std::string list(const std::string& name, const std::vector<int64_t>& values) {
-  std::string all;
-  for (const int64_t value : values) all += proto::integer(8, static_cast<uint64_t>(value));
-  return attribute(name, 7, all);
-}
-std::string branch(const std::string& name, const std::string& graph) {
-  return attribute(name, 5, proto::bytes(6, graph));
-}
-std::string op(const std::string& type, const Texts& inputs, const Texts& outputs, const std::string& rest = "") {
-  std::string fields;
-  for (const std::string& each : inputs) fields += proto::bytes(1, each);
-  for (const std::string& each : outputs) fields += proto::bytes(2, each);
-  return proto::node(type, fields + proto::bytes(3, "my " + type) + rest);
-}
-
-Imported import_graph(const std::string& graph, int opset, const ImportOptions& options = {}) {
-  const std::string model = proto::integer(1, 8) + proto::bytes(7, graph) +
-                            proto::bytes(8, proto::bytes(1, "") + proto::integer(2, static_cast<uint64_t>(opset)));
-  return onnx_to_graph(read_onnx("small.onnx", model), "small.onnx", options);
-}
-
-std::vector<float> run_once(const Imported& imported, const std::vector<float>& x) { return run_whole(imported, x, 1); }
 
 TEST(SmallOnnx, SoftmaxBeforeOpset13IsOverAllThatFollows) {
   const std::string graph = op("Softmax", {"x"}, {"y"}) + in("x", {"1", "2", "2"}) + out("y", {"1", "2", "2"});
@@ -87,12 +34,6 @@ TEST(SmallOnnx, IfWithAConstantCondition) {
   };
   EXPECT_EQ(run_once(import_graph(graph(1), 15), {-1.0F, 2.0F}), (std::vector<float>{0.0F, 2.0F}));
   EXPECT_EQ(run_once(import_graph(graph(2), 15), {-1.0F, 2.0F}), (std::vector<float>{1.0F, -2.0F}));
-}
-
-std::vector<float> some(size_t n, float scale) {
-  std::vector<float> out;
-  for (size_t i = 0; i < n; ++i) out.push_back(scale * (static_cast<float>((5 * i) % 9) - 4.0F));
-  return out;
 }
 
 // X [T, B, 2]; both free.
@@ -202,15 +143,6 @@ TEST(SmallOnnx, WrittenOutCellsOfAnyOrder) {
     }
   }
   expect_close("as an LSTM", run_blocks(cell, x3, 3, 1), expected, 1e-6);
-}
-
-void expect_refused(const std::string& graph, const std::string& what, int opset = 14) {
-  try {
-    import_graph(graph, opset);
-    ADD_FAILURE() << "expected an error that names " << what;
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find(what), std::string::npos) << e.what();
-  }
 }
 
 TEST(SmallOnnx, RefusesByName) {
