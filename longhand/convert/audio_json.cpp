@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "longhand/base/error.h"
@@ -169,12 +171,26 @@ class RtNeural {
   int64_t width_ = 0;
 };
 
-// Tensors of a state dict, in the order of their names.
-NamedTensors tensors_of(const Json& object, const std::string& file) {
+// The place of each name in a text of JSON, which was parsed before; objects are sorted by their names.
+std::map<std::string, size_t> order_of_names(const std::string& text) {
+  std::map<std::string, size_t> out;
+  const auto note = [&](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::key) out.emplace(value.get<std::string>(), out.size());
+    return event != Json::parse_event_t::value;  // names alone are kept
+  };
+  [[maybe_unused]] const Json names = Json::parse(text, note);
+  return out;
+}
+
+// Tensors of a state dict, in the order of the text.
+NamedTensors tensors_of(const Json& object, const std::string& text, const std::string& file) {
   NamedTensors out;
   for (const auto& [name, value] : object.items()) {
     out.emplace_back(name, numbers_of(value, fmt::format("{}: '{}'", file, visible(name))));
   }
+  const std::map<std::string, size_t> order = order_of_names(text);
+  std::sort(out.begin(), out.end(),
+            [&](const auto& a, const auto& b) { return order.at(a.first) < order.at(b.first); });
   return out;
 }
 
@@ -188,9 +204,10 @@ bool is_state_dict(const Json& object) {
 }
 
 // The state dict of GuitarML's trainer, beside what its model is.
-Imported guitar_to_graph(const Json& json, const std::string& file, const ImportOptions& options) {
+Imported guitar_to_graph(const Json& json, const std::string& text, const std::string& file,
+                         const ImportOptions& options) {
   const Json& data = json["model_data"];
-  Imported out = state_dict_to_graph(tensors_of(json["state_dict"], file), file, options);
+  Imported out = state_dict_to_graph(tensors_of(json["state_dict"], text, file), file, options);
   const int64_t skip =
       data.is_object() && data.contains("skip") ? whole_of(data["skip"], 0, 1 << 10, file + ": skip") : 0;
   if (skip == 0 || !options.description.empty()) return out;
@@ -274,11 +291,11 @@ Imported json_to_graph(const std::string& text, const std::string& file, const I
     if (json.contains("in_shape") && json.contains("layers")) return rtneural_to_graph(json, file);
     if (json.contains("architecture") && json.contains("weights")) return nam_to_graph(json, file);
     if (json.contains("dic") && json.contains("mat1")) return icu_to_graph(json, file);
-    if (json.contains("state_dict") && json.contains("model_data")) return guitar_to_graph(json, file, options);
+    if (json.contains("state_dict") && json.contains("model_data")) return guitar_to_graph(json, text, file, options);
     if (json.contains("state_dict") && is_state_dict(json["state_dict"])) {
-      return state_dict_to_graph(tensors_of(json["state_dict"], file), file, options);
+      return state_dict_to_graph(tensors_of(json["state_dict"], text, file), file, options);
     }
-    if (is_state_dict(json)) return state_dict_to_graph(tensors_of(json, file), file, options);
+    if (is_state_dict(json)) return state_dict_to_graph(tensors_of(json, text, file), file, options);
   }
   throw input_error(file + ": expected a model of RTNeural, of PyTorch, a .nam or one of ICU, found other JSON",
                     "docs/import.md lists what is read");

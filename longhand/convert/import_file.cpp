@@ -20,12 +20,18 @@
 namespace longhand::convert {
 namespace {
 
+constexpr const char* kOneFile =
+    "save it as one file; in Python: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')";
+
 Imported import_torch(TorchFile file, const ImportOptions& options) {
   StateDict state = find_state_dict(file, options.part);
   NamedTensors tensors;
   for (const auto& [name, array] : state.tensors)
     tensors.emplace_back(name, to_graph_array(array, file.name() + ": " + name));
-  Imported out = state_dict_to_graph(std::move(tensors), file.name(), options);
+  Imported out = state_dict_to_graph(std::move(tensors), file.name(), options, NameOrder::kOfModules);
+  if (state.of_module) {
+    out.notes.insert(out.notes.begin(), "a whole module, of which the parameters are read and nothing is executed");
+  }
   if (!state.prefix.empty()) {
     out.notes.insert(out.notes.begin(),
                      fmt::format("every name begins with '{}', which is removed", visible(state.prefix)));
@@ -39,7 +45,22 @@ Imported import_torch(TorchFile file, const ImportOptions& options) {
   return out;
 }
 
+// "model-00001-of-00002.safetensors": one of the files that a large model is saved in.
+void expect_no_part(const std::string& path) {
+  constexpr std::string_view kEnding = ".safetensors";
+  constexpr size_t kDigits = 5;
+  const size_t of = path.rfind("-of-");
+  if (of == std::string::npos || of < kDigits + 1 || !path.ends_with(kEnding)) return;
+  const std::string_view whole = std::string_view(path).substr(of + 4, path.size() - of - 4 - kEnding.size());
+  const std::string_view part = std::string_view(path).substr(of - kDigits, kDigits);
+  const auto digits = [](std::string_view text) { return text.find_first_not_of("0123456789") == std::string::npos; };
+  if (path[of - kDigits - 1] != '-' || whole.size() != kDigits || !digits(part) || !digits(whole)) return;
+  if (whole == "00001") return;
+  throw input_error(path + ": expected a whole model, found one of several files of its tensors", kOneFile);
+}
+
 Imported import_safetensors(const std::string& path, std::string bytes, const ImportOptions& options) {
+  expect_no_part(path);
   const io::Safetensors file = io::Safetensors::parse(path, std::move(bytes));
   if (file.metadata().contains("config") && file.metadata().contains("vocabulary")) {
     throw input_error(path + ": expected a model of another program, found one of longhand", "it can be used as it is");
@@ -58,12 +79,15 @@ Imported import_safetensors(const std::string& path, std::string bytes, const Im
     const io::Array array{.dtype = type->second, .shape = tensor.shape, .bytes = std::string(tensor.bytes)};
     tensors.emplace_back(name, to_graph_array(array, path + ": " + name));
   }
-  for (const char* prefix : {"module.", "_orig_mod."}) {
-    const bool all =
-        std::all_of(tensors.begin(), tensors.end(), [&](const auto& t) { return t.first.starts_with(prefix); });
-    for (auto& [name, array] : tensors) name.erase(0, all ? std::string_view(prefix).size() : 0);
+  std::vector<std::string_view> names;
+  for (const auto& [name, array] : tensors) names.push_back(name);
+  const std::string prefix = usual_prefix(names);
+  for (auto& [name, array] : tensors) name.erase(0, prefix.size());
+  Imported out = state_dict_to_graph(std::move(tensors), path, options, NameOrder::kSorted);
+  if (!prefix.empty()) {
+    out.notes.insert(out.notes.begin(), fmt::format("every name begins with '{}', which is removed", visible(prefix)));
   }
-  return state_dict_to_graph(std::move(tensors), path, options);
+  return out;
 }
 
 bool looks_like_json(const std::string& bytes) {
@@ -102,6 +126,9 @@ Imported import_file(const std::string& path, const ImportOptions& options) {
   }
   if (pickle) return import_torch(TorchFile::parse(path, std::move(bytes)), options);
   if (json) {
+    if (path.ends_with(".safetensors.index.json")) {
+      throw input_error(path + ": expected a model, found an index of several files of tensors", kOneFile);
+    }
     if (looks_like_manifest(bytes, path)) return manifest_to_graph(path, bytes);
     return json_to_graph(bytes, path, options);
   }

@@ -46,10 +46,15 @@ const char* refused_opcode(unsigned char code) {
 }  // namespace
 
 const char* name_of(PickleKind kind) {
-  constexpr std::array<const char*, 15> kNames = {
-      "None",    "a truth value", "an integer", "a large integer", "a number",  "a text",   "bytes",   "a list",
-      "a tuple", "a set",         "a dict",     "a name",          "a storage", "a tensor", "an array"};
+  constexpr std::array<const char*, 16> kNames = {
+      "None",    "a truth value", "an integer", "a large integer", "a number",  "a text",   "bytes",    "a list",
+      "a tuple", "a set",         "a dict",     "a name",          "a storage", "a tensor", "an array", "an object"};
   return kNames[static_cast<size_t>(kind)];
+}
+
+std::optional<Pickle::Id> Pickle::state(Id id) const {
+  if (!is(id, PickleKind::kObject) || nodes_[id].value == 0) return std::nullopt;
+  return static_cast<Id>(nodes_[id].value - 1);
 }
 
 double Pickle::real(Id id) const {
@@ -139,6 +144,7 @@ class PickleMachine {
   // Appends to the container on the top of the stack.
   void extend(PickleKind kind, const std::vector<Id>& items) {
     const Id container = top();
+    if (p_.is(container, PickleKind::kObject)) return;  // what it holds has no use here
     if (!p_.is(container, kind) || (kind == PickleKind::kDict && items.size() % 2 != 0)) {
       fail(fmt::format("{} is filled as if it were {}", name_of(p_.kind(container)), name_of(kind)));
     }
@@ -148,8 +154,8 @@ class PickleMachine {
 
   void global(std::string_view module, std::string_view attribute) {
     const std::string whole = std::string(module) + "." + std::string(attribute);
-    if (!call_of(whole)) {
-      throw input_error(fmt::format("{}: its pickle asks for {}, which is not among the names that are known", name_,
+    if (!call_of(whole) && runs_programs(whole)) {
+      throw input_error(fmt::format("{}: its pickle asks for {}, which no model needs", name_,
                                     visible(std::string_view(whole).substr(0, 200))),
                         kSaveStateDict);
     }

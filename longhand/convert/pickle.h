@@ -1,5 +1,7 @@
 // Python's pickles as data: a small interpreter for those that PyTorch writes. It makes numbers, texts, containers,
-// arrays and descriptions of tensors, and calls nothing. An opcode or a global that it does not know is an error.
+// arrays and descriptions of tensors, and calls nothing. What other types and functions would make is an object with a
+// name and attributes, of which nothing is known. An opcode that it does not know is an error, and so are the names of
+// functions that run programs, which no model needs.
 //
 // Source: the comments of Lib/pickletools.py in CPython; protocols 2 to 5.
 #pragma once
@@ -32,7 +34,8 @@ enum class PickleKind : uint8_t {
   kGlobal,   ///< a name of a type or function; text() has "module.name"
   kStorage,  ///< index() is that of storages()
   kTensor,   ///< index() is that of tensors()
-  kArray     ///< index() is that of arrays(): of NumPy
+  kArray,    ///< index() is that of arrays(): of NumPy
+  kObject    ///< of a type or function that is not known; text() has "module.name", state() its attributes
 };
 
 /// "a list", for errors
@@ -72,6 +75,8 @@ class Pickle {
   std::string_view bytes(Id id) const { return texts_[nodes_[id].index]; }
   std::span<const Id> items(Id id) const { return lists_[nodes_[id].index]; }
   size_t index(Id id) const { return nodes_[id].index; }
+  /// The attributes of an object; nothing if there are none.
+  std::optional<Id> state(Id id) const;
   /// The last value of a dictionary with that text as key; nothing if there is none, or `id` is no dictionary.
   std::optional<Id> find(Id id, std::string_view key) const;
 

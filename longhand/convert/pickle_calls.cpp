@@ -70,6 +70,14 @@ constexpr TorchType kTorchTypes[] = {
     {"int16", "Short", DType::kI16},        {"int8", "Char", DType::kI8},       {"uint8", "Byte", DType::kU8},
     {"bool", "Bool", DType::kBool},         {"uint16", "UInt16", DType::kU16},  {"uint32", "UInt32", DType::kU32},
     {"uint64", "UInt64", DType::kU64}};
+// Modules of Python, and functions of its module builtins.
+constexpr std::string_view kProgramModules[] = {
+    "os",         "posix",     "nt",     "subprocess", "sys",  "importlib", "runpy",
+    "socket",     "shutil",    "ctypes", "pty",        "code", "commands",  "pickle",
+    "webbrowser", "posixpath", "urllib", "requests",   "http", "asyncio",   "popen2"};
+constexpr std::string_view kProgramFunctions[] = {"eval",       "exec",       "execfile", "compile", "open",
+                                                  "__import__", "globals",    "locals",   "input",   "apply",
+                                                  "vars",       "breakpoint", "delattr",  "setattr", "memoryview"};
 constexpr size_t kMostArguments = 16;
 constexpr std::string_view kTorchPrefix = "torch.", kStorageEnding = "Storage";
 
@@ -88,6 +96,16 @@ std::optional<DType> torch_dtype(std::string_view global) {
     if (storage || global == type.name) return type.dtype;
   }
   return std::nullopt;
+}
+
+bool runs_programs(std::string_view global) {
+  const std::string_view module = global.substr(0, global.find('.'));
+  if (module == "builtins" || module == "__builtin__") {
+    const std::string_view function = global.substr(module.size() + 1);
+    return std::find(std::begin(kProgramFunctions), std::end(kProgramFunctions), function) !=
+           std::end(kProgramFunctions);
+  }
+  return std::find(std::begin(kProgramModules), std::end(kProgramModules), module) != std::end(kProgramModules);
 }
 
 std::optional<PickleCall> call_of(std::string_view global) {
@@ -139,24 +157,32 @@ std::vector<int64_t> PickleCalls::integers(Id tuple, const char* what) const {
   return out;
 }
 
-// ('storage', type, key, location, count), and in older files a sixth item: of which storage this one is a view.
+// ('storage', type, key, location, count), and in older files a sixth item: of which storage this one is a view. Older
+// files have ('module', type, path, source) where a type of the user's stands.
 Pickle::Id PickleCalls::storage(Id tuple) {
   constexpr const char* kWhat = "a storage: its type, key, place and size";
   expect(p_.is(tuple, PickleKind::kTuple), kWhat);
   const std::span<const Id> items = p_.items(tuple);
+  const bool is_type = items.size() == 4 && p_.is(items[0], PickleKind::kText) && p_.text(items[0]) == "module";
+  if (is_type && p_.is(items[1], PickleKind::kGlobal)) return items[1];
   expect(items.size() == 5 || items.size() == 6, kWhat);
   expect(p_.is(items[0], PickleKind::kText) && p_.text(items[0]) == "storage", kWhat);
   expect(p_.is(items[1], PickleKind::kGlobal) && p_.is(items[2], PickleKind::kText), kWhat);
   expect(p_.is(items[4], PickleKind::kInteger) && p_.integer(items[4]) >= 0, kWhat);
   expect(items.size() == 5 || p_.is(items[5], PickleKind::kNone), "a storage that is no view of another");
   const std::string_view type = p_.text(items[1]);
+  if (!call_of(type)) fail("a tensor has the numbers of " + visible(type.substr(0, 100)) + ", which are no plain ones");
   expect(call_of(type) == PickleCall::kStorage, kWhat);
   p_.storages_.push_back({p_.text(items[2]), torch_dtype(type), p_.integer(items[4])});
   return add(PickleKind::kStorage, 0, static_cast<uint32_t>(p_.storages_.size() - 1));
 }
 
+Pickle::Id PickleCalls::object(std::string_view global) { return add_text(PickleKind::kObject, global); }
+
 Pickle::Id PickleCalls::call(Id function, Id arguments) {
+  if (p_.is(function, PickleKind::kObject)) return object(p_.text(function));
   expect(p_.is(function, PickleKind::kGlobal), "a call of a name");
+  if (!call_of(p_.text(function))) return object(p_.text(function));
   expect(p_.is(arguments, PickleKind::kTuple) && p_.items(arguments).size() <= kMostArguments, "a tuple of arguments");
   const std::string_view global = p_.text(function);
   const std::vector<Id> items(p_.items(arguments).begin(), p_.items(arguments).end());
@@ -278,6 +304,10 @@ Pickle::Id PickleCalls::encoded(std::span<const Id> arguments) {
 
 void PickleCalls::build(Id object, Id state) {
   if (p_.is(object, PickleKind::kArray)) return build_array(object, state);
+  if (p_.is(object, PickleKind::kObject)) {
+    p_.nodes_[object].value = int64_t{state} + 1;
+    return;
+  }
   const bool is_dtype = p_.is(object, PickleKind::kDict) && p_.is(state, PickleKind::kTuple);
   if (is_dtype) {  // (version, byte order, ...)
     std::vector<Id>& items = p_.lists_[p_.index(object)];

@@ -29,8 +29,11 @@ enum class PickleCall : uint8_t {
   kNumpyArray
 };
 
-/// The meaning of "module.name"; nothing for a name that is refused.
+/// The meaning of "module.name"; nothing for one that is not known.
 std::optional<PickleCall> call_of(std::string_view global);
+/// Whether a name is of Python's own functions that run programs or open files. Nothing is called, whatever its name;
+/// a file that asks for these is not a model that somebody saved.
+bool runs_programs(std::string_view global);
 /// The elements of "torch.FloatStorage" or "torch.float32"; nothing for any other name.
 std::optional<io::DType> torch_dtype(std::string_view global);
 
@@ -57,6 +60,7 @@ class PickleCalls {
   void spend(size_t bytes);
   std::vector<int64_t> integers(Id tuple, const char* what) const;
   Id dict_of(std::span<const Id> arguments);
+  Id object(std::string_view global);
   Id tensor(std::span<const Id> arguments, bool typed);
   Id encoded(std::span<const Id> arguments);
   Id numpy_scalar(std::span<const Id> arguments);

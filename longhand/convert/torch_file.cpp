@@ -78,6 +78,10 @@ TorchFile TorchFile::parse(std::string name, std::string bytes) {
 
 void TorchFile::parse_zip() {
   for (const auto& [entry, size] : zip_->entries()) {
+    if (entry == "archive_format" || entry.ends_with("/archive_format")) {
+      throw input_error(name_ + ": expected the tensors of torch.save, found a program of torch.export (.pt2)",
+                        "in Python: torch.save(torch.export.load('file').state_dict, 'weights.pt')");
+    }
     const bool is_pickle = entry.ends_with(kPickleEntry) && (entry.size() == kPickleEntry.size() ||
                                                              entry[entry.size() - kPickleEntry.size() - 1] == '/');
     if (!is_pickle || std::count(entry.begin(), entry.end(), '/') > 1) continue;

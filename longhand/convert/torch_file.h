@@ -19,7 +19,7 @@ namespace longhand::convert {
 class TorchFile {
  public:
   /// Throws an input error for a file that is truncated, altered, or of another format (TorchScript among them), and
-  /// for a pickle that asks for anything but tensors, numbers, texts and containers, which it names.
+  /// for a pickle that asks for programs to run (see pickle.h), which it names.
   static TorchFile read(const std::string& path);
   /// The same for the contents of a file, which `name` stands for in errors.
   static TorchFile parse(std::string name, std::string bytes);
@@ -53,14 +53,20 @@ class TorchFile {
 struct StateDict {
   std::vector<std::pair<std::string, io::Array>> tensors;  ///< in the order of the file
   std::vector<std::string> others;  ///< names of values in the same dictionary that are no tensors
+  bool of_module = false;           ///< the file has a whole module, whose parameters and buffers these are
   std::string place;                ///< "state_dict": where it was found in the file; empty: it is the whole file
   std::string prefix;               ///< "module.": what every name began with, and was removed; empty: nothing
 };
 
-/// Finds the state dict: the file itself, or a dictionary of tensors in it, under a usual name such as state_dict or
-/// model_state_dict, or the only one. `key` names another, with points between ("model.ema"). Dictionaries of an
-/// optimizer are left out. The prefixes module., _orig_mod., model. and net. are removed where every name has them.
-/// Throws an input error where there is none, or several and no key; it names them.
+/// Those of the prefixes module., _orig_mod., model., net. and their like that all names begin with, together.
+std::string usual_prefix(const std::vector<std::string_view>& names);
+
+/// Finds the state dict: a dictionary of tensors, or the parameters and buffers of a module, under a usual name such as
+/// state_dict or model_state_dict, the only one, or the only one with recurrent layers. Nothing else of a module is
+/// known, since its type is code. `key` names another, with points between ("model.ema"). Dictionaries of an
+/// optimizer are left out. usual_prefix() is removed from the names.
+/// Throws an input error where there is none, or several and no key; it names them. A tensor that is quantised or
+/// sparse is an error, too.
 StateDict find_state_dict(const TorchFile& file, const std::string& key = "");
 
 /// Of a file, in one step.

@@ -35,6 +35,28 @@ std::string layer_role(const std::string& role) {
   return role;
 }
 
+// "rnns.10.lstm" as its words, "rnns.lstm", and its numbers, 10.
+struct NumberedName {
+  std::string words;
+  std::vector<int> numbers;
+};
+NumberedName numbered(const std::string& name) {
+  NumberedName out;
+  for (size_t at = 0; at < name.size();) {
+    size_t end = at;
+    while (end < name.size() && end - at < 6 && name[end] >= '0' && name[end] <= '9') ++end;
+    if (end > at) {
+      out.numbers.push_back(std::stoi(name.substr(at, end - at)));
+      at = end;
+    } else if (name[at] != '_' && name[at] != '.') {
+      out.words += name[at++];
+    } else {
+      ++at;
+    }
+  }
+  return out;
+}
+
 bool is_recurrent_module(const TorchModule& m) {
   return std::any_of(m.tensors.begin(), m.tensors.end(),
                      [](const auto& t) { return t.first.starts_with("weight_hh"); });
@@ -42,20 +64,26 @@ bool is_recurrent_module(const TorchModule& m) {
 
 class TorchChain {
  public:
-  TorchChain(const NamedTensors& tensors, const std::string& file) : builder_(file) { split(tensors); }
+  TorchChain(const NamedTensors& tensors, const std::string& file, NameOrder order) : builder_(file), order_(order) {
+    split(tensors);
+  }
 
   Imported run() {
-    std::vector<const TorchModule*> recurrent, linear, tables;
+    std::vector<const TorchModule*> recurrent, linear, tables, encoders;
     for (const TorchModule& m : modules_) {
       if (is_recurrent_module(m)) {
         recurrent.push_back(&m);
       } else if (is_table(m)) {
         tables.push_back(&m);
+      } else if (is_encoder(m)) {
+        encoders.push_back(&m);
       } else {
         expect_linear(m);
         linear.push_back(&m);
       }
     }
+    auto& of_encoders = linear.empty() ? linear : tables;  // one alone is rather a linear layer without bias
+    of_encoders.insert(of_encoders.end(), encoders.begin(), encoders.end());
     if (recurrent.empty()) {
       builder_.fail("expected recurrent layers (weight_ih_l0, weight_hh_l0), found none", kDescribe);
     }
@@ -65,6 +93,8 @@ class TorchChain {
                       visible(linear[0]->name), visible(linear[1]->name)),
           kDescribe);
     }
+    recurrent = in_sequence(std::move(recurrent));
+    if (!linear.empty()) expect_after(*linear.front(), *recurrent.front(), *recurrent.back());
     begin(tables, *recurrent.front());
     for (const TorchModule* m : recurrent) add_recurrent(*m);
     for (const TorchModule* m : linear) add_linear(*m);
@@ -97,6 +127,52 @@ class TorchChain {
     const graph::Array* weight = m.find("weight");
     return m.tensors.size() == 1 && weight != nullptr && weight->dims.size() == 2 &&
            m.name.find("emb") != std::string::npos;
+  }
+
+  // A matrix without bias before the recurrent layers, with a row for each symbol: nn.Embedding, whatever its name.
+  bool is_encoder(const TorchModule& m) const {
+    const graph::Array* weight = m.find("weight");
+    if (order_ != NameOrder::kOfModules || m.tensors.size() != 1 || weight == nullptr || weight->dims.size() != 2) {
+      return false;
+    }
+    const auto next = std::find_if(modules_.begin(), modules_.end(), is_recurrent_module);
+    const graph::Array* w = next == modules_.end() || next < find(m) ? nullptr : next->find("weight_ih_l0");
+    return w != nullptr && w->dims.size() == 2 && weight->dims[1] == w->dims[1] && weight->dims[0] != w->dims[1];
+  }
+  std::vector<TorchModule>::const_iterator find(const TorchModule& m) const {
+    return modules_.begin() + (&m - modules_.data());
+  }
+
+  // Recurrent modules one above the other: their names are alike but for numbers, which are their order.
+  std::vector<const TorchModule*> in_sequence(std::vector<const TorchModule*> recurrent) const {
+    std::vector<std::pair<NumberedName, const TorchModule*>> named;
+    for (const TorchModule* m : recurrent) named.emplace_back(numbered(m->name), m);
+    for (const auto& [name, m] : named) {
+      if (name.words == named.front().first.words) continue;
+      builder_.fail(
+          fmt::format("'{}' and '{}' are recurrent layers, and a state dict does not say how they are connected",
+                      visible(named.front().second->name), visible(m->name)),
+          kDescribe);
+    }
+    std::stable_sort(named.begin(), named.end(),
+                     [](const auto& a, const auto& b) { return a.first.numbers < b.first.numbers; });
+    for (size_t i = 0; i < named.size(); ++i) recurrent[i] = named[i].second;
+    return recurrent;
+  }
+
+  // Throws where the linear layer may as well stand before the recurrent ones.
+  void expect_after(const TorchModule& linear, const TorchModule& first, const TorchModule& last) const {
+    const graph::Array *w = first.find("weight_ih_l0"), *r = last.find("weight_hh_l0"), &own = *linear.find("weight");
+    if (w == nullptr || r == nullptr || w->dims.size() != 2 || r->dims.size() != 2) return;  // an error elsewhere
+    const bool both_directions = last.find("weight_ih_l0_reverse") != nullptr;
+    const bool after = own.dims[1] == (both_directions ? 2 : 1) * r->dims[1], before = own.dims[0] == w->dims[1];
+    if (!after || !before) return;
+    if (order_ == NameOrder::kOfModules ? &linear > &first : own.dims[0] != own.dims[1]) return;
+    builder_.fail(
+        fmt::format("'{}' is a linear layer that fits before the recurrent layers and after them, and a state "
+                    "dict does not say which",
+                    visible(linear.name)),
+        kDescribe);
   }
 
   void expect_linear(const TorchModule& m) const {
@@ -182,6 +258,7 @@ class TorchChain {
   }
 
   NetworkBuilder builder_;
+  NameOrder order_;
   std::vector<TorchModule> modules_;
   std::string last_;
   int64_t width_ = 0;
@@ -189,8 +266,10 @@ class TorchChain {
 
 }  // namespace
 
-Imported state_dict_to_graph(NamedTensors tensors, const std::string& file, const ImportOptions& options) {
-  if (options.description.empty()) return TorchChain(tensors, file).run();
+Imported state_dict_to_graph(NamedTensors tensors, const std::string& file, const ImportOptions& options,
+                             NameOrder order) {
+  join_weight_norms(tensors, file);
+  if (options.description.empty()) return TorchChain(tensors, file, order).run();
   const graph::Description description = graph::read_description(options.description, options.description_path);
   std::map<std::string, graph::Array> arrays;
   for (auto& [name, array] : tensors) {

@@ -153,6 +153,7 @@ TEST(Torch, NamesWhatItRefuses) {
             }).find("TorchScript"),
             std::string::npos);
   EXPECT_NE(error_of([] { read(zip_bytes({{"m/x", "x"}})); }).find("without data.pkl"), std::string::npos);
+  EXPECT_NE(error_of([] { read(zip_bytes({{"m/archive_format", "pt2"}})); }).find("torch.export"), std::string::npos);
 }
 
 TEST(Torch, RefusesTensorsBeyondTheirStorage) {
