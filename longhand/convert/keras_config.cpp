@@ -1,7 +1,8 @@
-// Keras's configurations: which layers there are, and what each reads.
+// Keras's configurations: which layers there are, and what each call of them reads.
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <queue>
 #include <set>
 
 #include "longhand/base/error.h"
@@ -14,21 +15,46 @@ namespace {
 
 using Json = nlohmann::json;
 
-class KerasConfigReader {
- public:
-  explicit KerasConfigReader(const std::string& path) : path_(path) {}
+constexpr int kMostDepth = 16;
 
-  KerasConfig run(const Json& model) {
+bool is_model(const std::string& type) { return type == "Sequential" || type == "Model" || type == "Functional"; }
+
+// The layers of a Sequential: a list, in version 1, or a member.
+const Json* layers_of(const Json& config) {
+  if (config.is_array()) return &config;
+  const auto found = config.is_object() ? config.find("layers") : config.end();
+  return found != config.end() && found->is_array() ? &*found : nullptr;
+}
+
+// The configuration of a layer that says the shape of its model's input; null where none does.
+const Json* shape_of_input(const Json& layer, int depth = 0) {
+  const auto config = layer.is_object() ? layer.find("config") : layer.end();
+  if (depth > kMostDepth || config == layer.end()) return nullptr;
+  for (const char* key : {"batch_input_shape", "batch_shape", "input_length"}) {
+    if (config->is_object() && config->contains(key) && !(*config)[key].is_null()) return &*config;
+  }
+  if (config->is_object() && config->contains("layer")) return shape_of_input((*config)["layer"], depth + 1);
+  const Json* inner = layers_of(*config);
+  return inner == nullptr || inner->empty() ? nullptr : shape_of_input(inner->front(), depth + 1);
+}
+
+class ModelReader {
+ public:
+  ModelReader(const std::string& path, int depth) : path_(path), depth_(depth) {}
+
+  KerasModel run(const Json& model) {
+    if (depth_ > kMostDepth) fail("expected models less deep within models", "the file is damaged");
     const std::string type = text_of(model, "class_name", "", path_);
     const Json& config = member(model, "config", path_);
     if (type == "Sequential") {
-      read_sequential(config.is_array() ? config : member(config, "layers", path_));
+      read_sequential(config);
     } else if (type == "Model" || type == "Functional") {
       read_functional(config);
     } else {
       fail(fmt::format("expected a Sequential or a functional model, found '{}'", visible(type)),
            "export it as ONNX instead");
     }
+    sort_calls();
     return std::move(out_);
   }
 
@@ -41,137 +67,251 @@ class KerasConfigReader {
     KerasLayer out;
     out.type = text_of(json, "class_name", "", path_);
     out.config = member(json, "config", path_);
-    if (!out.config.is_object()) fail("expected layers with configurations, found others", "the file is damaged");
-    out.name = text_of(json, "name", text_of(out.config, "name", "", path_), path_);
+    const bool listed = out.type == "Sequential" && out.config.is_array();
+    if (!out.config.is_object() && !listed) fail("expected layers with configurations, found others", "it is damaged");
+    const std::string own = listed ? "" : text_of(out.config, "name", "", path_);
+    out.name = text_of(json, "name", own, path_);
+    if (out.name.empty() && listed) out.name = fmt::format("sequential_{}", names_.size() + 1);
     if (out.name.empty() || !names_.insert(out.name).second) {
       fail(fmt::format("expected layers with names of their own, found '{}' again", visible(out.name)),
            "the file is damaged");
     }
-    if (out.type == "Sequential" || out.type == "Model" || out.type == "Functional") {
-      fail(fmt::format("layer '{}' is a model within the model, which is not read", visible(out.name)),
-           "export it as ONNX instead");
+    const Json* inner = is_model(out.type) ? &json : nullptr;
+    if (out.type == "TimeDistributed" &&
+        is_model(text_of(member(out.config, "layer", path_), "class_name", "", path_))) {
+      inner = &out.config["layer"];
+    }
+    if (inner != nullptr) out.model = std::make_shared<KerasModel>(ModelReader(path_, depth_ + 1).run(*inner));
+    if (inner == &json) out.config = Json::object();
+    return out;
+  }
+
+  void add_input_layer(const std::string& name, const Json* config) {
+    KerasLayer input{.name = name,
+                     .type = "InputLayer",
+                     .config = config == nullptr ? Json::object() : *config,
+                     .calls = {{}},
+                     .model = nullptr};
+    out_.inputs.push_back({name, 0, 0});
+    out_.layers.push_back(std::move(input));
+  }
+
+  // The first layer may say the shape of the input, or the model.
+  void read_sequential(const Json& config) {
+    const Json* layers = layers_of(config);
+    if (layers == nullptr || layers->empty()) fail("expected layers, found none", "the file is damaged");
+    std::vector<KerasArgument> last;
+    for (const Json& json : *layers) {
+      KerasLayer layer = layer_of(json);
+      if (last.empty() && layer.type == "Merge") {
+        last = read_branches(layer.config);
+      } else if (last.empty() && layer.type == "InputLayer") {
+        out_.inputs.push_back({layer.name, 0, 0});
+      } else if (last.empty()) {
+        const Json* shape = shape_of_input(json);
+        Json built;
+        if (shape == nullptr && config.is_object() && config.contains("build_input_shape")) {
+          built["batch_input_shape"] = config["build_input_shape"];
+          shape = &built;
+        }
+        add_input_layer(layer.name + "_input", shape);
+        last = {{.tensor = out_.inputs.back(), .value = {}}};
+      }
+      layer.calls = {{.arguments = layer.type == "InputLayer" ? std::vector<KerasArgument>() : last, .named = {}}};
+      last = {{.tensor = KerasTensor{layer.name, 0, 0}, .value = {}}};
+      out_.layers.push_back(std::move(layer));
+    }
+    for (const KerasArgument& each : last) out_.outputs.push_back(*each.tensor);
+  }
+
+  // Version 1: a Merge that begins a Sequential holds the models that it joins.
+  std::vector<KerasArgument> read_branches(const Json& config) {
+    std::vector<KerasArgument> out;
+    const Json* branches = layers_of(config);
+    if (branches == nullptr || branches->empty()) fail("expected a Merge of models, found none", "it is damaged");
+    for (const Json& json : *branches) {
+      KerasLayer branch = layer_of(json);
+      add_input_layer(branch.name + "_input", shape_of_input(json));
+      branch.calls = {{.arguments = {{.tensor = out_.inputs.back(), .value = {}}}, .named = {}}};
+      out.push_back({.tensor = KerasTensor{branch.name, 0, 0}, .value = {}});
+      out_.layers.push_back(std::move(branch));
     }
     return out;
   }
 
-  // The first layer may say the shape of the input.
-  void read_sequential(const Json& layers) {
-    if (!layers.is_array() || layers.empty()) fail("expected layers, found none", "the file is damaged");
-    std::string last;
-    for (const Json& json : layers) {
-      KerasLayer layer = layer_of(json);
-      if (last.empty() && layer.type != "InputLayer") {
-        KerasLayer input{.name = layer.name + "_input", .type = "InputLayer", .config = layer.config, .inputs = {}};
-        if (layer.config.contains("layer") && !layer.config.contains("batch_input_shape")) {
-          const Json& inner = member(layer.config["layer"], "config", path_);
-          if (inner.contains("batch_input_shape")) input.config = inner;
-        }
-        last = input.name;
-        out_.layers.push_back(std::move(input));
-      }
-      if (!last.empty()) layer.inputs = {last};
-      last = layer.name;
-      out_.layers.push_back(std::move(layer));
-    }
-    out_.outputs = {last};
-  }
-
   void read_functional(const Json& config) {
-    std::vector<KerasLayer> waiting;
     const Json& layers = member(config, "layers", path_);
     if (!layers.is_array()) fail("expected layers, found others", "the file is damaged");
     for (const Json& json : layers) {
       KerasLayer layer = layer_of(json);
-      read_inbound(json, layer);
-      waiting.push_back(std::move(layer));
-    }
-    // In the order of use.
-    std::set<std::string> done;
-    while (!waiting.empty()) {
-      const size_t before = waiting.size();
-      for (auto layer = waiting.begin(); layer != waiting.end();) {
-        const bool ready = std::all_of(layer->inputs.begin(), layer->inputs.end(),
-                                       [&](const std::string& input) { return done.contains(input); });
-        if (!ready) {
-          ++layer;
-          continue;
-        }
-        done.insert(layer->name);
-        out_.layers.push_back(std::move(*layer));
-        layer = waiting.erase(layer);
+      const auto inbound = json.find("inbound_nodes");
+      if (inbound != json.end() && inbound->is_array()) {
+        for (const Json& node : *inbound) layer.calls.push_back(read_call(node));
       }
-      if (waiting.size() == before) {
-        fail(fmt::format("layer '{}' reads a layer that is not there, or itself", visible(waiting[0].name)),
-             "the file is damaged");
-      }
+      if (layer.type == "InputLayer") layer.calls = {{}};
+      out_.layers.push_back(std::move(layer));
     }
-    read_outputs(member(config, "output_layers", path_));
-  }
-
-  // [["name", 0, 0], ...], or ["name", 0, 0] of one.
-  void read_outputs(const Json& outputs) {
-    const bool one = outputs.is_array() && !outputs.empty() && outputs[0].is_string();
-    for (const Json& output : one ? Json::array({outputs}) : outputs) out_.outputs.push_back(tensor_of(output));
+    if (config.contains("input_layers")) out_.inputs = read_tensors(config["input_layers"]);
+    out_.outputs = read_tensors(member(config, "output_layers", path_));
     if (out_.outputs.empty()) fail("expected outputs, found none", "the file is damaged");
   }
 
+  // [["name", 0, 0], ...], ["name", 0, 0] of one, or an object of them.
+  std::vector<KerasTensor> read_tensors(const Json& json, int depth = 0) const {
+    std::vector<KerasTensor> out;
+    if (is_tensor(json)) return {tensor_of(json)};
+    if (depth > kMostDepth || (!json.is_array() && !json.is_object()))
+      fail("expected lists of layers", "it is damaged");
+    for (const Json& each : json) {
+      for (KerasTensor& tensor : read_tensors(each, depth + 1)) out.push_back(std::move(tensor));
+    }
+    return out;
+  }
+
+  static bool is_tensor(const Json& json) {
+    return json.is_array() && json.size() >= 3 && json[0].is_string() && json[1].is_number_integer() &&
+           json[2].is_number_integer();
+  }
+
   // ["name", which call of it, which of its outputs]
-  std::string tensor_of(const Json& tensor) const {
-    if (!tensor.is_array() || tensor.size() < 3 || !tensor[0].is_string()) {
+  KerasTensor tensor_of(const Json& json) const {
+    if (!is_tensor(json)) fail("expected layers that read layers, found others", "the file is damaged");
+    return {json[0].get<std::string>(), whole_of(json[1], 0, 1 << 20, path_), whole_of(json[2], 0, 1 << 20, path_)};
+  }
+
+  KerasCall read_call(const Json& node) const {
+    KerasCall out;
+    if (node.is_object() && node.contains("args")) {  // version 3
+      for (const Json& argument : member(node, "args", path_)) add_argument(argument, out.arguments);
+      if (!node.contains("kwargs")) return out;
+      for (const auto& [name, value] : node["kwargs"].items()) add_argument(value, out.named[name]);
+      return out;
+    }
+    const bool one = node.is_array() && !node.empty() && node.front().is_string();
+    for (const Json& argument : one ? Json::array({node}) : node) add_old_argument(argument, out);
+    return out;
+  }
+
+  static bool is_keras_tensor(const Json& json) {
+    return json.is_object() && json.contains("class_name") && json["class_name"] == "__keras_tensor__";
+  }
+  static bool has_tensor(const Json& json) {
+    if (is_keras_tensor(json)) return true;
+    return json.is_structured() && std::any_of(json.begin(), json.end(), has_tensor);
+  }
+
+  // A tensor, lists of tensors, or a value.
+  void add_argument(const Json& argument, std::vector<KerasArgument>& to) const {
+    if (is_keras_tensor(argument)) {
+      const Json& history = member(member(argument, "config", path_), "keras_history", path_);
+      to.push_back({.tensor = tensor_of(history), .value = {}});
+    } else if (argument.is_array() && has_tensor(argument)) {
+      for (const Json& each : argument) add_argument(each, to);
+    } else {
+      to.push_back({.tensor = std::nullopt, .value = argument});
+    }
+  }
+
+  // ["name", call, output, {named arguments}]; "_CONSTANT_VALUE" stands before a value.
+  void add_old_argument(const Json& argument, KerasCall& out) const {
+    if (argument.is_array() && !argument.empty() && argument[0].is_array()) {
+      for (const Json& each : argument) add_old_argument(each, out);
+      return;
+    }
+    if (!argument.is_array() || argument.size() < 3 || !argument[0].is_string()) {
       fail("expected layers that read layers, found others", "the file is damaged");
     }
-    if (tensor[1] != 0) {
-      fail(fmt::format("layer '{}' is used several times, which is not read", visible(tensor[0].get<std::string>())),
-           "export it as ONNX instead");
-    }
-    if (tensor[2] != 0) {
-      fail(fmt::format("a state of layer '{}' is used as an output, which is not read",
-                       visible(tensor[0].get<std::string>())),
-           "export it as ONNX instead");
-    }
-    return tensor[0].get<std::string>();
-  }
-
-  void read_inbound(const Json& json, KerasLayer& layer) const {
-    const auto inbound = json.find("inbound_nodes");
-    if (inbound == json.end() || !inbound->is_array() || inbound->empty()) return;
-    if (inbound->size() > 1) {
-      fail(fmt::format("layer '{}' is used several times, which is not read", visible(layer.name)),
-           "export it as ONNX instead");
-    }
-    const Json& node = inbound->front();
-    if (node.is_object()) {  // version 3
-      for (const Json& argument : member(node, "args", path_)) add_tensors(argument, layer);
+    if (argument[0] == "_CONSTANT_VALUE") {
+      out.arguments.push_back({.tensor = std::nullopt, .value = argument[2]});
     } else {
-      for (const Json& tensor : node) layer.inputs.push_back(tensor_of(tensor));
+      out.arguments.push_back({.tensor = tensor_of(argument), .value = {}});
+    }
+    if (argument.size() < 4 || !argument[3].is_object()) return;
+    for (const auto& [name, value] : argument[3].items()) {
+      const bool list = value.is_array() && !value.empty() && is_tensor(value[0]);
+      if (is_tensor(value) || list) {
+        for (KerasTensor& tensor : read_tensors(value)) {
+          out.named[name].push_back({.tensor = std::move(tensor), .value = {}});
+        }
+      } else {
+        out.named[name].push_back({.tensor = std::nullopt, .value = value});
+      }
     }
   }
 
-  void add_tensors(const Json& argument, KerasLayer& layer) const {
-    if (argument.is_array()) {
-      for (const Json& each : argument) add_tensors(each, layer);
-    } else if (argument.is_object() && text_of(argument, "class_name", "", path_) == "__keras_tensor__") {
-      layer.inputs.push_back(tensor_of(member(member(argument, "config", path_), "keras_history", path_)));
-    } else if (!argument.is_null()) {
-      fail(fmt::format("layer '{}' is called with something other than layers", visible(layer.name)),
-           "export it as ONNX instead");
+  // Each call after those that it reads; otherwise in the order of the file.
+  void sort_calls() {
+    std::map<std::pair<std::string, int64_t>, std::pair<size_t, size_t>> places;
+    for (size_t l = 0; l < out_.layers.size(); ++l) {
+      for (size_t c = 0; c < out_.layers[l].calls.size(); ++c) {
+        places[{out_.layers[l].name, static_cast<int64_t>(c)}] = {l, c};
+      }
     }
+    std::map<std::pair<size_t, size_t>, size_t> waits;
+    std::map<std::pair<size_t, size_t>, std::vector<std::pair<size_t, size_t>>> readers;
+    std::priority_queue<std::pair<size_t, size_t>, std::vector<std::pair<size_t, size_t>>, std::greater<>> ready;
+    const auto place_of = [&](const KerasTensor& tensor) {
+      const auto found = places.find({tensor.layer, tensor.call});
+      if (found == places.end()) {
+        fail(fmt::format("a layer reads '{}', which is not there", visible(tensor.layer)), "the file is damaged");
+      }
+      return found->second;
+    };
+    for (const auto& [name, place] : places) {
+      const KerasCall& call = out_.layers[place.first].calls[place.second];
+      size_t& count = waits[place];
+      const auto wait_for = [&](const std::vector<KerasArgument>& arguments) {
+        for (const KerasArgument& each : arguments) {
+          if (!each.tensor) continue;
+          readers[place_of(*each.tensor)].push_back(place);
+          ++count;
+        }
+      };
+      wait_for(call.arguments);
+      for (const auto& [key, arguments] : call.named) wait_for(arguments);
+      if (count == 0) ready.push(place);
+    }
+    while (!ready.empty()) {
+      const auto place = ready.top();
+      ready.pop();
+      out_.order.push_back(place);
+      for (const auto& reader : readers[place]) {
+        if (--waits[reader] == 0) ready.push(reader);
+      }
+    }
+    for (const auto& [name, place] : places) {
+      if (waits[place] > 0) fail(fmt::format("layer '{}' reads itself", visible(name.first)), "the file is damaged");
+    }
+    for (const KerasTensor& tensor : out_.inputs) place_of(tensor);
+    for (const KerasTensor& tensor : out_.outputs) place_of(tensor);
   }
 
   const std::string& path_;
-  KerasConfig out_;
+  int depth_;
+  KerasModel out_;
   std::set<std::string> names_;
 };
 
 }  // namespace
 
+const KerasLayer& KerasModel::layer(const std::string& name) const {
+  const auto found =
+      std::find_if(layers.begin(), layers.end(), [&](const KerasLayer& each) { return each.name == name; });
+  LONGHAND_CHECK(found != layers.end());
+  return *found;
+}
+
 KerasConfig read_keras_config(const nlohmann::json& config, const std::string& version, const std::string& path) {
-  KerasConfig out = KerasConfigReader(path).run(config);
+  KerasConfig out;
+  out.model = ModelReader(path, 0).run(config);
   out.version = version.empty() || version[0] < '2' ? 1 : version[0] - '0';
   if (out.version < 1 || out.version > 3) {
     throw input_error(fmt::format("{}: expected Keras 1 to 3, found version '{}'", path, visible(version)),
                       "save it with Keras 3");
   }
+  // tf.keras has "-tf" in its versions before 2.4, and multi-backend Keras ends with 2.3.
+  const bool later = version.size() > 2 && version[0] == '2' && (version[2] > '3' || version.find('.', 2) > 3);
+  out.of_tensorflow = out.version == 3 || version.ends_with("-tf") || later;
   return out;
 }
 

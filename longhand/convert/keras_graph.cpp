@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
 #include "longhand/convert/json_tools.h"
 #include "longhand/convert/keras_archive.h"
 #include "longhand/graph/description.h"
@@ -29,14 +30,28 @@ Imported described(const KerasWeights& weights, const std::string& path, const I
   Imported out{.graph = graph::with_arrays(description, as_torch_arrays(weights, options.part, path), path),
                .notes = {}};
   if (!options.part.empty()) out.notes.push_back(fmt::format("of the file's layers, {} alone are taken", options.part));
+  for (const graph::Node& node : out.graph.nodes) {
+    const bool one = node.weights.contains("bias_ih_l0") && !node.weights.contains("bias_hh_l0");
+    if (node.type != "gru" || !one || node.attributes.contains("reset_after")) continue;
+    throw input_error(
+        fmt::format("{}: layer '{}' has one bias: its reset gate comes before the product", path, visible(node.name)),
+        "write reset_after = false to the layer's description");
+  }
   graph::check(out.graph, path);
   return out;
+}
+
+bool is_weights_alone(const Hdf5Node& root) {
+  return root.find("layers") != nullptr || root.find("_layer_checkpoint_dependencies") != nullptr;
 }
 
 }  // namespace
 
 Imported keras_h5_to_graph(const Hdf5Node& root, const std::string& path, const ImportOptions& options) {
-  if (!options.description.empty()) return described(read_h5_weights(root, path), path, options);
+  if (!options.description.empty()) {
+    return described(is_weights_alone(root) ? read_group_weights(root, path) : read_h5_weights(root, path), path,
+                     options);
+  }
   const std::string text = text_attribute(root, "model_config");
   if (text.empty()) {
     throw input_error(path + ": expected a configuration of layers, found weights alone",
@@ -46,7 +61,9 @@ Imported keras_h5_to_graph(const Hdf5Node& root, const std::string& path, const 
   std::string version = text_attribute(root, "keras_version");
   if (version.empty() && weights != nullptr) version = text_attribute(*weights, "keras_version");
   const KerasConfig config = read_keras_config(io::parse_json(text, path + ": model_config"), version, path);
-  Imported out = build_keras(config, read_h5_weights(root, path), path);
+  KerasWeights arrays = read_h5_weights(root, path);
+  if (config.version > 1) give_to_inner_layers(config.model, arrays, path);
+  Imported out = build_keras(config, std::move(arrays), path);
   out.graph.source = fmt::format("{}, Keras {}", path, version.empty() ? "1" : version);
   note_skipped(root, out);
   return out;

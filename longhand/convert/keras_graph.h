@@ -1,8 +1,11 @@
 // Models of Keras as networks: .h5 of versions 1, 2 and 3, and .keras.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "longhand/convert/hdf5_file.h"
@@ -21,31 +24,68 @@ Imported keras_archive_to_graph(const std::string& path, std::string bytes, cons
 
 // Parts, in files of their own.
 
+/// An output of a call of a layer.
+struct KerasTensor {
+  std::string layer;
+  int64_t call = 0, output = 0;
+
+  bool operator<(const KerasTensor& other) const {
+    return std::tie(layer, call, output) < std::tie(other.layer, other.call, other.output);
+  }
+};
+
+/// What a layer is called with: a tensor, or something that the file says itself.
+struct KerasArgument {
+  std::optional<KerasTensor> tensor;
+  nlohmann::json value;
+};
+
+struct KerasCall {
+  std::vector<KerasArgument> arguments;                     ///< in order, lists of them laid out flat
+  std::map<std::string, std::vector<KerasArgument>> named;  ///< that have a name, such as initial_state
+};
+
+struct KerasModel;
+
 /// A layer of a configuration.
 struct KerasLayer {
   std::string name, type;  ///< its own name; "LSTM"
   nlohmann::json config;
-  std::vector<std::string> inputs;  ///< layers
+  std::vector<KerasCall> calls;       ///< each time that its model applies it
+  std::shared_ptr<KerasModel> model;  ///< of a layer that is a model, or holds one; otherwise null
+};
+
+struct KerasModel {
+  std::vector<KerasLayer> layers;                ///< in the order of the file
+  std::vector<std::pair<size_t, size_t>> order;  ///< layer and call, each after those that it reads
+  std::vector<KerasTensor> inputs, outputs;
+
+  const KerasLayer& layer(const std::string& name) const;
 };
 
 struct KerasConfig {
-  std::vector<KerasLayer> layers;  ///< each after those that it reads
-  std::vector<std::string> outputs;
-  int version = 2;  ///< of Keras: 1, 2 or 3
+  KerasModel model;
+  int version = 2;             ///< of Keras: 1, 2 or 3
+  bool of_tensorflow = false;  ///< tf.keras, or version 3, which followed it
 };
 
-/// Reads a Sequential or functional model. `version` is the text that the file has ("2.2.4-tf"); empty: 1.
+/// Reads a Sequential or functional model, and models within it. `version` is the text that the file has ("2.2.4-tf");
+/// empty: 1.
 KerasConfig read_keras_config(const nlohmann::json& config, const std::string& version, const std::string& path);
 
 /// The arrays of a layer in the order of Keras, and their names.
 using KerasArrays = std::vector<std::pair<std::string, graph::Array>>;
-/// By layer's name.
+/// By layer's name; of a layer within a model, "MODEL/LAYER".
 using KerasWeights = std::map<std::string, KerasArrays>;
 
-/// From model_weights, or a file of weights.
+/// From model_weights, or a file of weights; arrays of a model are together.
 KerasWeights read_h5_weights(const Hdf5Node& root, const std::string& path);
+/// Gives the arrays of models within the model to their layers, by the arrays' names.
+void give_to_inner_layers(const KerasModel& model, KerasWeights& weights, const std::string& path);
 /// From model.weights.h5 of an archive, whose groups are called by types.
 KerasWeights read_archive_weights(const Hdf5Node& root, const KerasConfig& config, const std::string& path);
+/// From a file of weights of version 3 (.weights.h5) without a configuration: layers by the groups' names.
+KerasWeights read_group_weights(const Hdf5Node& root, const std::string& path);
 /// The same arrays under PyTorch's names; `part` is a list of layers, or empty for all.
 std::map<std::string, graph::Array> as_torch_arrays(const KerasWeights& weights, const std::string& part,
                                                     const std::string& path);

@@ -1,4 +1,4 @@
-// Keras's layers as nodes.
+// Keras's models as networks: each call of a layer becomes nodes, in the order of use, also of models within models.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -6,14 +6,43 @@
 
 #include "longhand/base/utf8.h"
 #include "longhand/convert/json_tools.h"
-#include "longhand/convert/keras_graph.h"
-#include "longhand/convert/keras_recurrent.h"
-#include "longhand/convert/keras_windows.h"
+#include "longhand/convert/keras_site.h"
 
 namespace longhand::convert {
 namespace {
 
 using Json = nlohmann::json;
+
+// Calls in all models together.
+constexpr int kMostCalls = 20'000;
+
+// Whether an input of a model is symbols: an Embedding reads it, or a model within that does.
+class SymbolInputs {
+ public:
+  bool has(const KerasModel& model, const KerasTensor& input) {
+    const auto [known, fresh] = known_.try_emplace({&model, input.layer}, false);
+    if (!fresh) return known->second;
+    bool found = false;
+    for (const KerasLayer& layer : model.layers) {
+      for (const KerasCall& call : layer.calls) found = found || is_read(layer, call, input);
+    }
+    return known_[{&model, input.layer}] = found;
+  }
+
+ private:
+  bool is_read(const KerasLayer& layer, const KerasCall& call, const KerasTensor& input) {
+    for (size_t i = 0; i < call.arguments.size(); ++i) {
+      const auto& tensor = call.arguments[i].tensor;
+      if (!tensor || tensor->layer != input.layer) continue;
+      if (layer.type == "Embedding") return true;
+      const KerasModel* inner = layer.model.get();
+      if (inner != nullptr && i < inner->inputs.size() && has(*inner, inner->inputs[i])) return true;
+    }
+    return false;
+  }
+
+  std::map<std::pair<const KerasModel*, std::string>, bool> known_;
+};
 
 class KerasBuilder {
  public:
@@ -21,292 +50,256 @@ class KerasBuilder {
       : config_(config), weights_(std::move(weights)), builder_(path) {}
 
   Imported run() {
-    for (const KerasLayer& layer : config_.layers) {
-      layer_ = &layer;
-      arrays_ = weights_.contains(layer.name) ? &weights_[layer.name] : nullptr;
-      values_[layer.name] = add(layer.type, layer.config, layer.name);
-      if (arrays_ != nullptr && !arrays_->empty() && !takes_arrays_) {
-        fail(fmt::format("has {} arrays that its type does not have", arrays_->size()));
-      }
-      weights_.erase(layer.name);
-      takes_arrays_ = false;
+    KerasValues inputs;
+    SymbolInputs symbols;
+    for (const KerasTensor& input : config_.model.inputs) {
+      inputs.push_back(add_input(config_.model.layer(input.layer), symbols.has(config_.model, input)));
     }
+    const KerasValues outputs = run_model(config_.model, "", inputs);
     for (const auto& [name, arrays] : weights_) {
-      if (!arrays.empty())
-        builder_.fail(fmt::format("layer '{}' has arrays and no configuration", name), "it is damaged");
+      if (!arrays.empty() && !used_.contains(name)) {
+        builder_.fail(fmt::format("layer '{}' has arrays and no call", visible(name)), "it is damaged");
+      }
     }
-    std::vector<std::string> outputs;
-    for (const std::string& output : config_.outputs) outputs.push_back(values_.at(output).name);
-    return builder_.finish(outputs);
+    std::vector<std::string> names;
+    for (const KerasValue& output : outputs) {
+      const bool again = std::find(names.begin(), names.end(), output.name) != names.end();
+      const bool is_input =
+          std::any_of(inputs.begin(), inputs.end(), [&](const KerasValue& input) { return input.name == output.name; });
+      names.push_back(again || is_input ? builder_.add("Identity", output.name + ".output", {output.name})
+                                        : output.name);
+    }
+    return builder_.finish(names);
   }
 
  private:
-  [[noreturn]] void fail(const std::string& problem, const std::string& advice = "export it as ONNX instead") const {
-    builder_.fail(fmt::format("layer '{}' ({}): {}", visible(layer_->name), visible(layer_->type), problem), advice);
+  KerasValue add_input(const KerasLayer& layer, bool symbols) {
+    const Json& config = layer.config;
+    const std::string where = fmt::format("{}: layer '{}'", builder_.file(), visible(layer.name));
+    const auto given = [&](const char* key) { return config.contains(key) && !config[key].is_null(); };
+    const Json shape = given("batch_input_shape")        ? config["batch_input_shape"]
+                       : given("batch_shape")            ? config["batch_shape"]
+                       : config.contains("input_length") ? Json::array({nullptr, config["input_length"]})
+                                                         : Json();
+    if (!shape.is_array() || shape.size() < 2 || shape.size() > 4) {
+      builder_.fail(fmt::format("layer '{}' (InputLayer): expected an input [batch, steps, numbers], [batch, steps], "
+                                "[batch, numbers] or [batch, steps, rows, numbers], found {}",
+                                visible(layer.name), shape.dump().substr(0, 60)),
+                    "export it as ONNX instead");
+    }
+    graph::Dims dims;
+    for (size_t i = 1; i < shape.size(); ++i) {
+      dims.push_back(shape[i].is_null() ? -1 : whole_of(shape[i], 1, 1 << 24, where));
+    }
+    if (symbols && dims.size() == 1) {
+      return {.name = builder_.symbols(layer.name, dims[0]), .dims = dims, .is_symbols = true};
+    }
+    if (symbols) {
+      builder_.fail(fmt::format("layer '{}' (InputLayer): expected symbols [batch, steps], found {}",
+                                visible(layer.name), shape.dump().substr(0, 60)),
+                    "export it as ONNX instead");
+    }
+    for (size_t i = 1; i < dims.size(); ++i) {
+      if (dims[i] < 0)
+        builder_.fail(fmt::format("layer '{}': expected all sizes but the steps", visible(layer.name)),
+                      "fix them in the model");
+    }
+    if (dims.size() == 1) {
+      if (dims[0] < 0)
+        builder_.fail(fmt::format("layer '{}': expected a size, found none", visible(layer.name)),
+                      "fix it in the model");
+      return {.name = builder_.rows(layer.name, dims[0]), .dims = dims};
+    }
+    return {.name = builder_.input(layer.name, {dims.begin() + 1, dims.end()}, dims[0]), .dims = dims};
   }
-  std::string where() const { return fmt::format("{}: layer '{}'", builder_.file(), visible(layer_->name)); }
 
-  const KerasValue& input(size_t i = 0) const {
-    const auto found = i < layer_->inputs.size() ? values_.find(layer_->inputs[i]) : values_.end();
-    if (found == values_.end()) fail("expected a layer before it, found none", "the file is damaged");
+  // The outputs of a model that is called with these.
+  KerasValues run_model(const KerasModel& model, const std::string& within, const KerasValues& inputs) {
+    std::map<KerasTensor, KerasValue> values;
+    for (size_t i = 0; i < model.inputs.size(); ++i) values[model.inputs[i]] = inputs.at(i);
+    for (const auto& [l, c] : model.order) {
+      const KerasLayer& layer = model.layers[l];
+      if (values.contains({layer.name, static_cast<int64_t>(c), 0})) continue;  // an input
+      const KerasValues made = run_call(layer, layer.calls[c], within, values);
+      for (size_t o = 0; o < made.size(); ++o) {
+        values[{layer.name, static_cast<int64_t>(c), static_cast<int64_t>(o)}] = made[o];
+      }
+    }
+    KerasValues out;
+    for (const KerasTensor& tensor : model.outputs) out.push_back(value_of(values, tensor));
+    return out;
+  }
+
+  const KerasValue& value_of(const std::map<KerasTensor, KerasValue>& values, const KerasTensor& tensor) const {
+    const auto found = values.find(tensor);
+    if (found == values.end()) {
+      builder_.fail(fmt::format("layer '{}': expected an output {}, found fewer", visible(tensor.layer), tensor.output),
+                    "the file is damaged");
+    }
     return found->second;
   }
-  const KerasValue& only_input() const {
-    if (layer_->inputs.size() != 1) fail(fmt::format("expected one input, found {}", layer_->inputs.size()));
-    return input();
-  }
 
-  // The layer's arrays, as many as it must have.
-  const KerasArrays& take(size_t least, size_t most) {
-    takes_arrays_ = true;
-    if (arrays_ == nullptr || arrays_->size() < least || arrays_->size() > most) {
-      fail(fmt::format("expected {} to {} arrays, found {}", least, most, arrays_ == nullptr ? 0 : arrays_->size()),
-           "the file is damaged");
-    }
-    return *arrays_;
-  }
-
-  static bool is_silent(const std::string& type) {
-    static const std::set<std::string_view> kSilent = {"Dropout",         "SpatialDropout1D", "GaussianNoise",
-                                                       "GaussianDropout", "AlphaDropout",     "ActivityRegularization"};
-    return kSilent.contains(type);
-  }
-
-  KerasValue add(const std::string& type, const Json& config, const std::string& name) {
-    if (type == "InputLayer") return add_input(config, name);
-    if (is_silent(type)) return only_input();
-    if (type == "Embedding") return add_embedding(name);
-    if (type == "Dense") return add_dense(config, name);
-    if (type == "Activation") return activated(only_input(), text_of(config, "activation", "", where()), name);
-    if (type == "TimeDistributed") return add_time_distributed(config, name);
-    if (type == "Conv1D" || type == "Convolution1D") return add_convolution(config, name);
-    if (type == "LayerNormalization") return add_layer_norm(config, name);
-    if (type == "BatchNormalization") return add_batch_norm(config, name);
-    if (type == "Flatten") return add_flatten(name);
-    if (type == "RepeatVector") return add_repeat(config, name);
-    if (type == "Concatenate" || type == "Add" || type == "Multiply" || type == "Subtract" || type == "Maximum" ||
-        type == "Minimum" || type == "Merge") {
-      return add_merge(type, config, name);
-    }
-    if (type.find("Pooling1D") != std::string::npos) return add_pooling(type, config, name);
-    if (is_keras_recurrent(type)) return add_recurrent(type, config, name);
-    if (const auto value = add_function(type, config, name)) return *value;
-    fail("not a type of layer that is known");
-  }
-
-  std::optional<KerasValue> add_function(const std::string& type, const Json& config, const std::string& name) {
-    const auto number = [&](const char* first, const char* second, double otherwise) {
-      const Json& given = config.contains(first)    ? config[first]
-                          : config.contains(second) ? config[second]
-                                                    : Json(otherwise);
-      if (!given.is_number()) fail(fmt::format("{}: expected a number, found another", first), "it is damaged");
-      return given.get<double>();
-    };
-    KerasValue out = input();
-    if (type == "LeakyReLU") {
-      const double slope = number("negative_slope", "alpha", 0.3);
-      out.name = builder_.add("leaky-relu", name, {out.name}, {{"alpha", slope}});
-    } else if (type == "ELU") {
-      out.name = builder_.add("elu", name, {out.name}, {{"alpha", number("alpha", "alpha", 1.0)}});
-    } else if (type == "ReLU") {
-      for (const char* other : {"negative_slope", "threshold"}) {
-        if (number(other, other, 0.0) != 0.0) fail(fmt::format("expected {} = 0", other));
+  KerasValues run_call(const KerasLayer& layer, const KerasCall& call, const std::string& within,
+                       const std::map<KerasTensor, KerasValue>& values) {
+    if (++calls_ > kMostCalls) builder_.fail("expected fewer calls of layers", "the file is damaged");
+    const auto operands_of = [&](const std::vector<KerasArgument>& arguments) {
+      std::vector<KerasOperand> out;
+      for (const KerasArgument& each : arguments) {
+        KerasOperand& to = out.emplace_back();
+        to.constant = each.value;
+        if (each.tensor) to.value = value_of(values, *each.tensor);
       }
-      if (config.contains("max_value") && !config["max_value"].is_null()) fail("expected no max_value");
-      out.name = builder_.add("relu", name, {out.name});
-    } else if (type == "Softmax") {
-      if (config.contains("axis") && config["axis"] != -1) fail("expected the last axis");
-      out.name = builder_.add("softmax", name, {out.name});
-    } else {
-      return std::nullopt;
+      return out;
+    };
+    const std::string path = within + layer.name;
+    KerasSite site{.builder = builder_,
+                   .keras = config_,
+                   .name = layer.name,
+                   .type = layer.type,
+                   .config = layer.config,
+                   .operands = operands_of(call.arguments),
+                   .named = {}};
+    for (const auto& [key, arguments] : call.named) site.named[key] = operands_of(arguments);
+    bool took = false;
+    site.took_arrays = &took;
+    // Version 1 keeps the arrays of all layers side by side.
+    const bool own = weights_.contains(path) || config_.version > 1;
+    const auto arrays = weights_.find(own ? path : layer.name);
+    if (arrays != weights_.end()) site.arrays = &arrays->second;
+    builder_.set_owner(path);
+    KerasValues out = layer.model == nullptr ? run_layer(site) : run_inner_model(site, *layer.model, path);
+    builder_.set_owner("");
+    if (took) used_.insert(arrays == weights_.end() ? path : arrays->first);
+    if (!took && site.arrays != nullptr && !site.arrays->empty()) {
+      site.fail(fmt::format("has {} arrays that its type does not have", site.arrays->size()));
     }
     return out;
   }
 
-  KerasValue add_input(const Json& config, const std::string& name) {
-    const Json& shape = config.contains("batch_input_shape") ? config["batch_input_shape"]
-                        : config.contains("batch_shape")     ? config["batch_shape"]
-                        : config.contains("input_length")    ? Json::array({nullptr, nullptr})
-                                                             : Json();
-    if (!shape.is_array() || shape.size() < 2 || shape.size() > 3) {
-      fail(fmt::format("expected an input [batch, steps, numbers], [batch, steps] or [batch, numbers], found {}",
-                       shape.dump().substr(0, 60)));
+  KerasValues run_inner_model(const KerasSite& site, const KerasModel& model, const std::string& path) {
+    KerasValues inputs = site.inputs();
+    if (inputs.size() != model.inputs.size()) {
+      site.fail(fmt::format("expected {} inputs, found {}", model.inputs.size(), inputs.size()), "it is damaged");
     }
-    const bool symbols = std::any_of(config_.layers.begin(), config_.layers.end(), [&](const KerasLayer& other) {
-      return other.type == "Embedding" && !other.inputs.empty() && other.inputs.front() == name;
-    });
-    if (symbols)
-      return {.name = builder_.symbols(name), .width = 0, .is_sequence = true, .is_symbols = true, .steps = -1};
-    const int64_t width = whole_of(shape.back(), 1, 1 << 20, where());
-    const bool sequence = shape.size() == 3;
-    const int64_t steps = sequence && shape[1].is_number() ? whole_of(shape[1], 1, 1 << 24, where()) : -1;
-    return {.name = sequence ? builder_.input(name, width, steps) : builder_.rows(name, width),
-            .width = width,
-            .is_sequence = sequence,
-            .steps = steps};
+    expect_known_arguments(site);
+    if (site.type != "TimeDistributed") return run_model(model, path + "/", inputs);
+    if (inputs.size() != 1) site.fail("expected one input");
+    return {each_step(site, inputs[0], [&](const KerasValue& x) {
+      const KerasValues made = run_model(model, path + "/", {x});
+      if (made.size() != 1) site.fail("expected a model with one output");
+      return made[0];
+    })};
   }
 
-  KerasValue add_embedding(const std::string& name) {
-    const KerasValue& x = only_input();
-    const graph::Array& table = take(1, 1)[0].second;
-    if (!x.is_symbols || table.dims.size() != 2) fail("expected symbols and a table", "the file is damaged");
-    return {.name = builder_.add("embedding", name, {x.name}, {}, {{"weight", table}}),
-            .width = table.dims[1],
-            .is_sequence = true,
-            .steps = x.steps};
-  }
-
-  KerasValue activated(KerasValue value, const std::string& function, const std::string& name) {
-    if (function == "hard_sigmoid") {
-      const auto [alpha, beta] = keras_hard_sigmoid(config_.version);
-      value.name =
-          builder_.add("hard-sigmoid", name + ".hard_sigmoid", {value.name}, {{"alpha", alpha}, {"beta", beta}});
-      return value;
+  // The steps become a batch, on which the layer begins anew each time.
+  template <class Run>
+  KerasValue each_step(const KerasSite& site, const KerasValue& x, const Run& run) {
+    if (!x.is_sequence() || x.is_symbols) site.fail("expected sequences of numbers, found others");
+    const std::string mask = x.mask;
+    site.expect_steps(x);
+    const int64_t steps = x.dims[0];
+    const KerasValue apart = site.reshaped(x, {x.dims.begin() + 1, x.dims.end()}, "steps");
+    const KerasValue made = run(apart);
+    if (made.is_symbols) site.fail("expected numbers at each step");
+    for (const int64_t extent : made.dims) {
+      if (extent < 0) site.fail("expected sizes that the model fixes");
     }
-    value.name = builder_.activation(function, name, value.name);
-    return value;
-  }
-
-  KerasValue add_dense(const Json& config, const std::string& name) {
-    const KerasValue& x = only_input();
-    const KerasArrays& arrays = take(1, 2);
-    const graph::Array& kernel = arrays[0].second;
-    if (kernel.dims.size() != 2 || kernel.dims[0] != x.width) {
-      fail(fmt::format("expected a kernel of {} rows, found {}", x.width, graph::shown(kernel.dims)), "it is damaged");
-    }
-    NetworkBuilder::Weights weights = {{"weight", transposed(kernel)}};
-    if (arrays.size() == 2) weights["bias"] = arrays[1].second;
-    KerasValue out = x;
-    out.name = builder_.add("linear", name, {x.name}, {}, std::move(weights));
-    out.width = kernel.dims[1];
-    return activated(out, text_of(config, "activation", "", where()), name);
-  }
-
-  // What it holds reads the last axis alone, at each position.
-  KerasValue add_time_distributed(const Json& config, const std::string& name) {
-    const Json& inner = member(config, "layer", where());
-    const std::string type = text_of(inner, "class_name", "", where());
-    static const std::set<std::string_view> kOfPositions = {"Dense", "Activation", "Dropout", "LeakyReLU",
-                                                            "ELU",   "ReLU",       "Softmax", "LayerNormalization"};
-    if (!kOfPositions.contains(type)) fail(fmt::format("holds a '{}', which is not read", visible(type)));
-    return add(type, member(inner, "config", where()), name);
-  }
-
-  KerasValue add_convolution(const Json& config, const std::string& name) {
-    const KerasValue& x = only_input();
-    const KerasLayerPlace place{.layer = name, .type = layer_->type, .config = config, .where = where()};
-    return activated(add_keras_convolution(builder_, place, x, take(1, 2)), text_of(config, "activation", "", where()),
-                     name);
-  }
-
-  double epsilon_of(const Json& config) const {
-    const auto found = config.find("epsilon");
-    if (found == config.end()) return 1e-3;
-    if (!found->is_number()) fail("epsilon: expected a number, found another", "it is damaged");
-    return found->get<double>();
-  }
-
-  // Which of the scale and the shift there are.
-  NetworkBuilder::Weights scales_of(const Json& config, size_t others, const char* scale_key, const char* shift_key) {
-    const auto has = [&](const char* key) { return !config.contains(key) || config[key] != false; };
-    const size_t count = (has(scale_key) ? 1U : 0U) + (has(shift_key) ? 1U : 0U) + others;
-    const KerasArrays& arrays = take(count, count);
-    NetworkBuilder::Weights out;
-    size_t at = 0;
-    if (has(scale_key)) out["weight"] = arrays[at++].second;
-    if (has(shift_key)) out["bias"] = arrays[at++].second;
-    if (others == 2) {
-      out["running_mean"] = arrays[at].second;
-      out["running_var"] = arrays[at + 1].second;
-    }
+    graph::Dims dims = {steps};
+    dims.insert(dims.end(), made.dims.begin(), made.dims.end());
+    KerasValue out = site.reshaped(made, dims, "");
+    out.mask = mask;
     return out;
   }
 
-  void expect_last_axis(const Json& config, const KerasValue& x) const {
-    const auto found = config.find("axis");
-    if (found == config.end()) return;
-    const Json& axis = found->is_array() && found->size() == 1 ? found->front() : *found;
-    if (axis != -1 && axis != (x.is_sequence ? 2 : 1)) fail("expected the last axis");
-  }
-
-  KerasValue add_layer_norm(const Json& config, const std::string& name) {
-    KerasValue out = only_input();
-    expect_last_axis(config, out);
-    out.name = builder_.add("layer-norm", name, {out.name}, {{"epsilon", epsilon_of(config)}},
-                            scales_of(config, 0, "scale", "center"));
-    return out;
-  }
-
-  KerasValue add_batch_norm(const Json& config, const std::string& name) {
-    KerasValue out = only_input();
-    expect_last_axis(config, out);
-    out.name = builder_.add("batch-norm", name, {out.name}, {{"epsilon", epsilon_of(config)}},
-                            scales_of(config, 2, "scale", "center"));
-    return out;
-  }
-
-  KerasValue add_flatten(const std::string& name) {
-    const KerasValue& x = only_input();
-    if (!x.is_sequence) return x;
-    if (x.steps < 0) fail("expected a number of steps that the model fixes, found none");
-    builder_.fix_steps();
-    return {.name = builder_.add("Flatten", name, {x.name}), .width = x.width * x.steps, .is_sequence = false};
-  }
-
-  KerasValue add_repeat(const Json& config, const std::string& name) {
-    const KerasValue& x = only_input();
-    if (x.is_sequence) fail("expected one row, found a sequence", "it is damaged");
-    const int64_t n = whole_of(member(config, "n", where()), 1, 1 << 20, where());
-    const std::string axes = builder_.array(name + ".axes", graph::array_of_ints({1}, {1}));
-    const std::string shape = builder_.array(name + ".shape", graph::array_of_ints({3}, {1, n, 1}));
-    const std::string row = builder_.add("Unsqueeze", name + ".row", {x.name, axes});
-    return {.name = builder_.add("Expand", name, {row, shape}), .width = x.width, .is_sequence = true, .steps = n};
-  }
-
-  KerasValue add_merge(const std::string& type, const Json& config, const std::string& name) {
-    const std::string mode = text_of(config, "mode", "concat", where());  // of Merge, version 1
-    const bool concat = type == "Concatenate" || (type == "Merge" && mode == "concat");
-    static const std::map<std::string, const char*> kTypes = {
-        {"Add", "add"}, {"Multiply", "multiply"}, {"Subtract", "subtract"},  {"Maximum", "max"},  {"Minimum", "min"},
-        {"sum", "add"}, {"mul", "multiply"},      {"Concatenate", "concat"}, {"concat", "concat"}};
-    const auto node = kTypes.find(type == "Merge" ? mode : type);
-    if (node == kTypes.end() || layer_->inputs.size() < 2) fail("expected several layers before it, and a known mode");
-    KerasValue out = input();
-    std::vector<std::string> inputs;
-    int64_t width = 0;
-    for (size_t i = 0; i < layer_->inputs.size(); ++i) {
-      inputs.push_back(input(i).name);
-      width += input(i).width;
-      if (input(i).is_sequence != out.is_sequence) fail("expected sequences, or rows, alone");
-      if (!concat && input(i).width != out.width) fail("expected layers of one size");
+  static KerasFunction function_of(const std::string& type) {
+    for (const auto find : {find_simple_layer, find_window_layer, find_merge_layer, find_attention_layer,
+                            find_recurrent_layer, find_operation}) {
+      if (const KerasFunction found = find(type); found != nullptr) return found;
     }
-    if (concat) expect_last_axis(config, out);
-    out.name = builder_.add(node->second, name, std::move(inputs));
-    if (concat) out.width = width;
-    return out;
+    return nullptr;
   }
 
-  KerasValue add_pooling(const std::string& type, const Json& config, const std::string& name) {
-    const KerasLayerPlace place{.layer = name, .type = type, .config = config, .where = where()};
-    return add_keras_pooling(builder_, place, only_input());
+  KerasValues run_layer(KerasSite& site) {
+    if (site.type == "InputLayer") site.fail("expected one of the model's inputs, found another", "it is damaged");
+    if (site.type == "TimeDistributed") return run_time_distributed(site);
+    const KerasFunction function = function_of(site.type);
+    if (function == nullptr) {
+      site.fail("not a type of layer that is known", site.type == "Lambda"
+                                                         ? "its function is Python's: replace it with layers"
+                                                         : "export it as ONNX instead");
+    }
+    if (function != find_operation(site.type)) expect_known_arguments(site);
+    return function(site);
   }
 
-  KerasValue add_recurrent(const std::string& type, const Json& config, const std::string& name) {
-    const KerasValue& x = only_input();
-    if (!x.is_sequence || x.is_symbols) fail("expected sequences of numbers", "it is damaged");
-    takes_arrays_ = true;
-    const KerasRecurrent layer{
-        .layer = name, .type = type, .config = config, .version = config_.version, .where = where()};
-    return add_keras_recurrent(builder_, layer, x, arrays_ == nullptr ? KerasArrays() : *arrays_);
+  // What a layer is called with besides its inputs must say nothing, or be one that its function reads.
+  static void expect_known_arguments(const KerasSite& site) {
+    static const std::set<std::string> kRead = {"initial_state", "use_causal_mask", "query", "value", "key"};
+    const bool normalises = site.type == "BatchNormalization";
+    for (const auto& [key, operands] : site.named) {
+      if (kRead.contains(key) || (key == "training" && !normalises)) continue;
+      for (const KerasOperand& each : operands) {
+        const bool silent =
+            each.constant.is_null() || each.constant == false || (each.constant.is_array() && each.constant.empty());
+        if (each.value || !silent) site.fail(fmt::format("is called with '{}', which is not read", visible(key)));
+      }
+    }
+  }
+
+  KerasValues run_time_distributed(KerasSite& site) {
+    const Json& layer = member(site.config, "layer", site.where());
+    const std::string type = text_of(layer, "class_name", "", site.where());
+    KerasSite inner{.builder = builder_,
+                    .keras = config_,
+                    .name = site.name,
+                    .type = type,
+                    .config = member(layer, "config", site.where()),
+                    .operands = site.operands,
+                    .named = site.named,
+                    .arrays = site.arrays,
+                    .per_step = true,
+                    .took_arrays = site.took_arrays};
+    const KerasFunction function = function_of(type);
+    if (function == nullptr || type == "TimeDistributed") {
+      site.fail(fmt::format("holds a '{}', which is not read", visible(type)));
+    }
+    expect_known_arguments(site);
+    // What reads each row alone, or rows within frames, leaves the steps as they are.
+    static const std::set<std::string> kOfPositions = {"Dense",
+                                                       "Activation",
+                                                       "Dropout",
+                                                       "LeakyReLU",
+                                                       "ELU",
+                                                       "ReLU",
+                                                       "Softmax",
+                                                       "Flatten",
+                                                       "GaussianNoise",
+                                                       "LayerNormalization",
+                                                       "Reshape",
+                                                       "BatchNormalization",
+                                                       "Conv1D",
+                                                       "Rescaling",
+                                                       "Convolution1D",
+                                                       "MaxPooling1D",
+                                                       "AveragePooling1D",
+                                                       "Masking",
+                                                       "GlobalMaxPooling1D",
+                                                       "GlobalAveragePooling1D"};
+    if (kOfPositions.contains(type)) return function(inner);
+    inner.per_step = false;
+    return {each_step(site, site.only_input(), [&](const KerasValue& x) {
+      inner.operands = {{.value = x, .constant = {}}};
+      const KerasValues made = function(inner);
+      if (made.size() != 1) site.fail("expected a layer with one output");
+      return made[0];
+    })};
   }
 
   const KerasConfig& config_;
   KerasWeights weights_;
   NetworkBuilder builder_;
-  const KerasLayer* layer_ = nullptr;
-  const KerasArrays* arrays_ = nullptr;
-  bool takes_arrays_ = false;
-  std::map<std::string, KerasValue> values_;
+  std::set<std::string> used_;
+  int calls_ = 0;
 };
 
 }  // namespace

@@ -1,10 +1,11 @@
-#include "longhand/convert/keras_recurrent.h"
-
+// Keras's recurrent layers as nodes: the part of the importer that has most of the traps.
 #include <fmt/core.h>
 
-#include "longhand/base/error.h"
+#include <algorithm>
+
 #include "longhand/base/utf8.h"
 #include "longhand/convert/json_tools.h"
+#include "longhand/convert/keras_site.h"
 
 namespace longhand::convert {
 namespace {
@@ -13,254 +14,377 @@ using Json = nlohmann::json;
 
 struct CellFunction {
   const char* keras;
-  const char* onnx;
-  double alpha, beta;  // where ONNX's function has them
+  const char* here;
+  double alpha, beta;  // where the function has them
   bool has_alpha, has_beta;
 };
 
 constexpr CellFunction kCellFunctions[] = {
-    {"tanh", "Tanh", 0, 0, false, false},         {"sigmoid", "Sigmoid", 0, 0, false, false},
-    {"relu", "Relu", 0, 0, false, false},         {"linear", "Affine", 1.0, 0.0, true, true},
-    {"softsign", "Softsign", 0, 0, false, false}, {"softplus", "Softplus", 0, 0, false, false},
-    {"elu", "Elu", 1.0, 0, true, false},          {"hard_sigmoid", "HardSigmoid", 0, 0, true, true},
+    {"tanh", "Tanh", 0, 0, false, false},
+    {"sigmoid", "Sigmoid", 0, 0, false, false},
+    {"relu", "Relu", 0, 0, false, false},
+    {"linear", "Affine", 1.0, 0.0, true, true},
+    {"softsign", "Softsign", 0, 0, false, false},
+    {"softplus", "Softplus", 0, 0, false, false},
+    {"elu", "Elu", 1.0, 0, true, false},
+    {"hard_sigmoid", "HardSigmoid", 0, 0, true, true},
+    {"leaky_relu", "LeakyRelu", 0.2, 0, true, false},
+    {"selu", "Selu", 0, 0, false, false},
+    {"gelu", "Gelu", 0, 0, false, false},
+    {"swish", "Silu", 0, 0, false, false},
+    {"silu", "Silu", 0, 0, false, false},
+    {"mish", "Mish", 0, 0, false, false},
+    {"exponential", "Exp", 0, 0, false, false},
+    {"hard_silu", "HardSwish", 0, 0, false, false},
+    {"hard_swish", "HardSwish", 0, 0, false, false},
+};
+
+// One layer in one direction, or a cell of a stack, as it will be a node.
+struct CellLayer {
+  std::string type;  // LSTM, GRU or SimpleRNN
+  KerasCell cell;
+  bool reset_after = false;
+  std::string gates, candidate;  // functions, as Keras calls them
+  int64_t units = 0;
+
+  bool is_lstm() const { return type == "LSTM"; }
+  bool is_gru() const { return type == "GRU"; }
+  size_t states() const { return is_lstm() ? 2 : 1; }
+};
+
+// What a layer says of the order of its steps and of its outputs.
+struct LayerFlags {
+  bool returns = false, backwards = false, state = false, stateful = false, masked_zeros = false;
+};
+
+bool is_cell_layer(const std::string& type) {
+  return type == "LSTM" || type == "GRU" || type == "SimpleRNN" || type == "CuDNNLSTM" || type == "CuDNNGRU";
+}
+
+// A recurrent layer's outputs: what it returns, and then its states.
+struct Made {
+  KerasValue y;
+  KerasValues states;
 };
 
 class RecurrentBuilder {
  public:
-  RecurrentBuilder(NetworkBuilder& builder, const KerasRecurrent& layer) : builder_(builder), layer_(layer) {}
+  explicit RecurrentBuilder(const KerasSite& site) : site_(site) {}
 
-  KerasValue run(const KerasValue& x, const KerasArrays& arrays) {
-    both_ = layer_.type == "Bidirectional";
-    const Json* config = &layer_.config;
-    type_ = layer_.type;
-    if (both_) {
-      const Json& inner = member(layer_.config, "layer", layer_.where);
-      type_ = text_of(inner, "class_name", "", layer_.where);
-      config = &member(inner, "config", layer_.where);
-      read_merge();
-      check_backward_layer();
-    }
-    config_ = config;
-    read_flags();
-    const size_t each = both_ ? arrays.size() / 2 : arrays.size();
-    if (both_ && arrays.size() % 2 != 0) fail("expected as many arrays of both directions", "the file is damaged");
-    const auto part = [&](size_t begin) {
-      const auto first = arrays.begin() + static_cast<std::ptrdiff_t>(begin);
-      return KerasArrays(first, first + static_cast<std::ptrdiff_t>(each));
-    };
-    cells_ = {cell_of(part(0))};
-    if (both_) cells_.push_back(cell_of(part(each)));
-    for (const KerasCell& cell : cells_) {
-      if (cell.kernel.dims[0] != x.width) {
-        fail(fmt::format("expected a kernel of {} rows, found {}", x.width, graph::shown(cell.kernel.dims)),
-             "the file is damaged");
-      }
-    }
-    const int64_t hidden = cells_[0].recurrent.dims[0];
-    expect_units(hidden);
-    KerasValue out{
-        .name = {}, .width = (both_ && merge_ == "concat" ? 2 : 1) * hidden, .is_sequence = returns_, .steps = x.steps};
-    out.name = is_gru() && !reset_after_ ? add_gru_reset_first(x) : add_node(x);
+  KerasValues run() {
+    KerasValue x = site_.operands.empty() || !site_.operands[0].value ? site_.only_input() : *site_.operands[0].value;
+    if (x.dims.size() != 2 || x.is_symbols) site_.fail("expected sequences of numbers", "it is damaged");
+    KerasValues initial = site_.take_named("initial_state");
+    const KerasValues all = site_.inputs();
+    initial.insert(initial.end(), all.begin() + 1, all.end());
+    if (site_.type == "Bidirectional") return run_both(x, initial);
+    const LayerFlags flags = flags_of(site_.config);
+    const Made made = run_layer(site_.type, site_.config, site_.take(1, 1000), flags, x, initial, "");
+    KerasValues out = {made.y};
+    if (flags.state) out.insert(out.end(), made.states.begin(), made.states.end());
     return out;
   }
 
  private:
-  [[noreturn]] void fail(const std::string& problem, const std::string& advice) const {
-    throw input_error(fmt::format("{} ({}): {}", layer_.where, visible(layer_.type), problem), advice);
-  }
-
-  bool is_lstm() const { return type_ == "LSTM" || type_ == "CuDNNLSTM"; }
-  bool is_gru() const { return type_ == "GRU" || type_ == "CuDNNGRU"; }
-  bool flag(const char* name, bool otherwise) const {
-    const auto found = config_->find(name);
-    if (found == config_->end() || found->is_null()) return otherwise;
-    if (!found->is_boolean()) fail(fmt::format("{}: expected true or false", name), "the file is damaged");
+  bool flag(const Json& config, const char* key, bool otherwise) const {
+    const auto found = config.find(key);
+    if (found == config.end() || found->is_null()) return otherwise;
+    if (!found->is_boolean()) site_.fail(fmt::format("{}: expected true or false", key), "the file is damaged");
     return found->get<bool>();
   }
 
-  void read_merge() {
-    const auto found = layer_.config.find("merge_mode");
-    if (found != layer_.config.end() && found->is_null()) {
-      fail("expected a merge mode, found none: its outputs are two", "export it as ONNX instead");
-    }
-    merge_ = text_of(layer_.config, "merge_mode", "concat", layer_.where);
-    if (merge_ != "concat" && merge_ != "sum" && merge_ != "mul" && merge_ != "ave") {
-      fail(fmt::format("merge_mode: expected concat, sum, mul or ave, found '{}'", visible(merge_)), "it is damaged");
-    }
-  }
-
-  // Newer versions write both layers; the second must be the first, backwards.
-  void check_backward_layer() const {
-    const auto found = layer_.config.find("backward_layer");
-    if (found == layer_.config.end() || found->is_null()) return;
-    const Json &forward = member(layer_.config, "layer", layer_.where)["config"],
-               &back = member(*found, "config", layer_.where);
-    for (const char* key :
-         {"units", "activation", "recurrent_activation", "use_bias", "reset_after", "return_sequences"}) {
-      if (forward.contains(key) && back.contains(key) && forward[key] != back[key]) {
-        fail(fmt::format("expected two directions with the same {}", key), "export it as ONNX instead");
-      }
-    }
-  }
-
-  void read_flags() {
-    if (!is_keras_recurrent(type_) || type_ == "Bidirectional") {
-      fail(fmt::format("holds a '{}', which is not read", visible(type_)), "export it as ONNX instead");
-    }
-    returns_ = flag("return_sequences", false);
-    backwards_ = flag("go_backwards", false);
-    reset_after_ = flag("reset_after", type_ == "CuDNNGRU");
-    if (flag("time_major", false)) fail("expected the batch before the time, found time_major", "export it as ONNX");
-    if (both_ && backwards_) fail("expected a first direction that goes forward", "export it as ONNX instead");
-    if (flag("return_state", false)) builder_.note(fmt::format("'{}': its states are no outputs here", layer_.layer));
-    if (flag("stateful", false)) {
-      builder_.note(fmt::format("'{}' is stateful: states go on from run to run until they are reset", layer_.layer));
-    }
-  }
-
-  KerasCell cell_of(const KerasArrays& arrays) {
-    bool cudnn = false;
-    KerasCell out = keras_cell(builder_, layer_.layer, type_, arrays, cudnn);
-    if (cudnn) {
-      reset_after_ = true;
-      builder_.note(fmt::format("'{}': weights in the layout of CuDNN, two biases", layer_.layer));
-    }
-    const int64_t gates = static_cast<int64_t>(gates_of(out.order).size()), rows = gates * out.recurrent.dims[0];
-    const bool two = is_gru() && reset_after_;
-    const auto biases = static_cast<int64_t>(out.bias.floats.size());
-    if (biases != 0 && biases != (two || cudnn ? 2 : 1) * rows) {
-      fail(fmt::format("expected a bias of {} numbers, found {}", (two ? 2 : 1) * rows, graph::shown(out.bias.dims)),
-           "the file is damaged");
-    }
-    if (biases == 0 && flag("use_bias", true)) fail("expected a bias, found none", "the file is damaged");
+  LayerFlags flags_of(const Json& config) const {
+    LayerFlags out;
+    out.returns = flag(config, "return_sequences", false);
+    out.backwards = flag(config, "go_backwards", false);
+    out.state = flag(config, "return_state", false);
+    out.stateful = flag(config, "stateful", false);
+    out.masked_zeros = flag(config, "zero_output_for_mask", false);
+    if (flag(config, "time_major", false)) site_.fail("expected the batch before the time, found time_major");
     return out;
   }
 
-  void expect_units(int64_t hidden) const {
-    const char* key = config_->contains("units") ? "units" : "output_dim";
-    const int64_t units = whole_of(member(*config_, key, layer_.where), 1, 1 << 20, layer_.where);
-    if (units != hidden) fail(fmt::format("expected weights of {} units, found {}", units, hidden), "it is damaged");
+  // Both directions. The reverse outputs are turned around, so that they stand at the steps that they are of.
+  KerasValues run_both(const KerasValue& x, const KerasValues& initial) {
+    const Json& layer = member(site_.config, "layer", site_.where());
+    const auto given = site_.config.find("backward_layer");
+    const bool has_back = given != site_.config.end() && given->is_object();
+    const std::string type = text_of(layer, "class_name", "", site_.where());
+    const std::string back_type = has_back ? text_of(*given, "class_name", "", site_.where()) : type;
+    const Json& config = member(layer, "config", site_.where());
+    const Json& back_config = has_back ? member(*given, "config", site_.where()) : config;
+    LayerFlags forward = flags_of(config), back = flags_of(back_config);
+    if (!has_back) back.backwards = !forward.backwards;
+    if (site_.keras.of_tensorflow) forward.masked_zeros = back.masked_zeros = forward.returns;
+    const KerasArrays& arrays = site_.take(2, 2000);
+    const size_t first = arrays_of_first(arrays);
+    const auto part = [&](size_t begin, size_t end) {
+      return KerasArrays(arrays.begin() + static_cast<std::ptrdiff_t>(begin),
+                         arrays.begin() + static_cast<std::ptrdiff_t>(end));
+    };
+    if (initial.size() % 2 != 0) site_.fail("expected initial states of both directions");
+    const size_t half = initial.size() / 2;
+    const KerasValues h_forward(initial.begin(), initial.begin() + static_cast<std::ptrdiff_t>(half)),
+        h_back(initial.begin() + static_cast<std::ptrdiff_t>(half), initial.end());
+    const std::string merge = merge_mode();
+    if (initial.empty() && !forward.state && is_cell_layer(type) && is_cell_layer(back_type) && !merge.empty() &&
+        !forward.backwards && back.backwards) {
+      const CellLayer one = read_cell(type, config, part(0, first)),
+                      two = read_cell(back_type, back_config, part(first, arrays.size()));
+      if (are_alike(one, two)) {
+        return {run_one_node({one, two}, forward, x, {}, merge, "").y};
+      }
+    }
+    const Made a = run_layer(type, config, part(0, first), forward, x, h_forward, "forward");
+    const Made b = run_layer(back_type, back_config, part(first, arrays.size()), back, x, h_back, "backward");
+    return join(a, b, forward, merge);
   }
 
-  std::string function(const char* key, const char* old_key, const char* otherwise) const {
-    if (type_.starts_with("CuDNN")) return otherwise;
-    return text_of(*config_, key, text_of(*config_, old_key, otherwise, layer_.where), layer_.where);
+  static bool are_alike(const CellLayer& a, const CellLayer& b) {
+    return a.type == b.type && a.units == b.units && a.reset_after == b.reset_after && a.gates == b.gates &&
+           a.candidate == b.candidate && a.cell.bias.floats.empty() == b.cell.bias.floats.empty();
   }
 
-  // Functions of the gates, the input and the output of the cell, where they are not the usual ones.
-  void add_functions(NetworkBuilder::Attributes& attributes) const {
-    const std::string before_3 = layer_.version == 1 ? "hard_sigmoid" : "sigmoid";
-    const std::string gates = function("recurrent_activation", "inner_activation", before_3.c_str());
-    const std::string cell = function("activation", "activation", "tanh");
-    if (!is_lstm() && !is_gru()) {
-      if (cell != "tanh" && cell != "relu")
-        fail(fmt::format("activation '{}' is not known", visible(cell)), "it cannot be run");
-      if (cell == "relu") attributes["activation"] = "relu";
-      return;
+  // Of "bidirectional/forward_lstm/lstm_cell/kernel:0" and so on, or half of them.
+  size_t arrays_of_first(const KerasArrays& arrays) const {
+    size_t named = 0;
+    while (named < arrays.size() && arrays[named].first.find("backward") == std::string::npos) ++named;
+    if (named > 0 && named < arrays.size()) return named;
+    if (arrays.size() % 2 != 0) site_.fail("expected as many arrays of both directions", "the file is damaged");
+    return arrays.size() / 2;
+  }
+
+  std::string merge_mode() const {
+    const auto found = site_.config.find("merge_mode");
+    if (found != site_.config.end() && found->is_null()) return "";
+    const std::string merge = site_.text("merge_mode", "concat");
+    if (merge != "concat" && merge != "sum" && merge != "mul" && merge != "ave") {
+      site_.fail(fmt::format("merge_mode: expected concat, sum, mul or ave, found '{}'", visible(merge)),
+                 "it is damaged");
     }
-    if (gates == "sigmoid" && cell == "tanh") return;
-    if (is_gru()) {
-      fail(fmt::format("expected the activations sigmoid and tanh, found {} and {}", visible(gates), visible(cell)),
-           "such cells cannot be run");
+    return merge;
+  }
+
+  KerasValues join(const Made& a, Made b, const LayerFlags& flags, const std::string& merge) const {
+    if (flags.returns) b.y.name = site_.part("reverse", "reverse", {b.y.name});
+    KerasValues out;
+    if (merge.empty()) {
+      out = {a.y, b.y};
+    } else {
+      if (merge != "concat" && a.y.dims != b.y.dims) site_.fail("expected two directions of one size to merge");
+      KerasValue y = a.y;
+      y.name = site_.add(merge == "concat" ? "concat" : merge == "mul" ? "multiply" : "add", {a.y.name, b.y.name});
+      if (merge == "concat") y.dims.back() += b.y.width();
+      if (merge == "ave") y.name = site_.part("scale", "half", {y.name}, {{"scale", 0.5}});
+      out = {y};
     }
-    std::vector<std::string> names;
-    std::vector<double> alpha, beta;
-    for (size_t direction = 0; direction < cells_.size(); ++direction) {
-      for (const std::string& each : {gates, cell, cell}) add_function(each, names, alpha, beta);
+    if (!flags.state) return out;
+    out.insert(out.end(), a.states.begin(), a.states.end());
+    out.insert(out.end(), b.states.begin(), b.states.end());
+    return out;
+  }
+
+  // A layer in one direction, or an RNN of cells, one above the other.
+  Made run_layer(const std::string& type, const Json& config, const KerasArrays& arrays, const LayerFlags& flags,
+                 const KerasValue& x, const KerasValues& initial, const std::string& suffix) {
+    if (type != "RNN") {
+      if (!is_cell_layer(type)) site_.fail(fmt::format("holds a '{}', which is not read", visible(type)));
+      return run_one_node({read_cell(type, config, arrays)}, flags, x, initial, "concat", suffix);
     }
-    attributes["activations"] = names;
-    if (!alpha.empty()) attributes["activation_alpha"] = alpha;
-    if (!beta.empty()) attributes["activation_beta"] = beta;
-    builder_.note(fmt::format("'{}': gates by {}, cell by {}{}", layer_.layer, gates, cell,
-                              gates == "hard_sigmoid" ? fmt::format(" as Keras {} defines it", layer_.version) : ""));
+    std::vector<const Json*> cells = cells_of(config);
+    Made out{.y = x, .states = {}};
+    size_t at = 0, state = 0;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      const std::string cell = text_of(*cells[i], "class_name", "", site_.where());
+      const Json& cell_config = member(*cells[i], "config", site_.where());
+      static const std::map<std::string, std::string> kTypes = {
+          {"LSTMCell", "LSTM"}, {"GRUCell", "GRU"}, {"SimpleRNNCell", "SimpleRNN"}};
+      const auto found = kTypes.find(cell);
+      if (found == kTypes.end()) site_.fail(fmt::format("holds a '{}', which is not read", visible(cell)));
+      const size_t n = flag(cell_config, "use_bias", true) ? 3 : 2;
+      if (at + n > arrays.size()) site_.fail("expected arrays of each cell, found fewer", "the file is damaged");
+      const auto begin = arrays.begin() + static_cast<std::ptrdiff_t>(at);
+      const CellLayer one = read_cell(found->second, cell_config, {begin, begin + static_cast<std::ptrdiff_t>(n)});
+      at += n;
+      LayerFlags own = flags;
+      own.backwards = flags.backwards && i == 0;
+      own.returns = flags.returns || i + 1 < cells.size();
+      KerasValues h;
+      for (size_t k = 0; !initial.empty() && k < one.states(); ++k) {
+        if (state >= initial.size()) site_.fail("expected initial states of each cell, found fewer");
+        h.push_back(initial[state++]);
+      }
+      const std::string called = cells.size() == 1 ? suffix : fmt::format("{}{}", suffix, i);
+      KerasValue below = out.y;
+      if (flags.backwards && i > 0 && !x.mask.empty()) site_.fail("expected no mask of cells that go backwards");
+      below.mask = x.mask;
+      Made made = run_one_node({one}, own, below, h, "concat", called);
+      out.y = made.y;
+      out.states.insert(out.states.end(), made.states.begin(), made.states.end());
+    }
+    if (at != arrays.size()) site_.fail("expected arrays of each cell, found more", "the file is damaged");
+    return out;
+  }
+
+  std::vector<const Json*> cells_of(const Json& config) const {
+    const Json& cell = member(config, "cell", site_.where());
+    std::vector<const Json*> out;
+    if (text_of(cell, "class_name", "", site_.where()) != "StackedRNNCells") return {&cell};
+    const Json& inner = member(cell, "config", site_.where());
+    if (flag(inner, "reverse_state_order", false)) site_.fail("expected states in the order of the cells");
+    for (const Json& each : member(inner, "cells", site_.where())) out.push_back(&each);
+    if (out.empty()) site_.fail("expected cells, found none", "it is damaged");
+    return out;
+  }
+
+  CellLayer read_cell(const std::string& type, const Json& config, const KerasArrays& arrays) const {
+    const bool was_cudnn = type.starts_with("CuDNN");
+    CellLayer out;
+    out.type = was_cudnn ? type.substr(5) : type;
+    bool cudnn = false;
+    out.cell = keras_cell(site_.builder, site_.name, type, arrays, cudnn);
+    out.reset_after = flag(config, "reset_after", was_cudnn) || cudnn;
+    if (cudnn) site_.builder.note(fmt::format("'{}': weights in the layout of CuDNN, two biases", visible(site_.name)));
+    const int64_t H = out.cell.recurrent.dims[0], rows = static_cast<int64_t>(gates_of(out.cell.order).size()) * H;
+    const bool two = (out.is_gru() && out.reset_after) || cudnn;
+    const auto biases = static_cast<int64_t>(out.cell.bias.floats.size());
+    if (biases != 0 && biases != (two ? 2 : 1) * rows) {
+      site_.fail(fmt::format("expected a bias of {} numbers, found {}", (two ? 2 : 1) * rows,
+                             graph::shown(out.cell.bias.dims)),
+                 "the file is damaged");
+    }
+    if (biases == 0 && flag(config, "use_bias", true)) site_.fail("expected a bias, found none", "the file is damaged");
+    const char* key = config.contains("units") ? "units" : "output_dim";
+    out.units = whole_of(member(config, key, site_.where()), 1, 1 << 20, site_.where());
+    if (out.units != H)
+      site_.fail(fmt::format("expected weights of {} units, found {}", out.units, H), "it is damaged");
+    const std::string usual = site_.keras.version == 1 ? "hard_sigmoid" : "sigmoid";
+    out.gates = was_cudnn ? "sigmoid" : function_of(config, "recurrent_activation", "inner_activation", usual);
+    out.candidate = was_cudnn ? "tanh" : function_of(config, "activation", "activation", "tanh");
+    return out;
+  }
+
+  std::string function_of(const Json& config, const char* key, const char* old_key,
+                          const std::string& otherwise) const {
+    const std::string out = text_of(config, key, text_of(config, old_key, otherwise, site_.where()), site_.where());
+    return out.empty() ? "linear" : out;
   }
 
   void add_function(const std::string& name, std::vector<std::string>& names, std::vector<double>& alpha,
                     std::vector<double>& beta) const {
-    for (const CellFunction& row : kCellFunctions) {
-      if (name != row.keras) continue;
-      names.emplace_back(row.onnx);
-      const auto hard = keras_hard_sigmoid(layer_.version);
-      const bool is_hard = name == "hard_sigmoid";
-      if (row.has_alpha) alpha.push_back(is_hard ? hard.first : row.alpha);
-      if (row.has_beta) beta.push_back(is_hard ? hard.second : row.beta);
-      return;
+    const auto* row = std::find_if(std::begin(kCellFunctions), std::end(kCellFunctions),
+                                   [&](const CellFunction& each) { return name == each.keras; });
+    if (row == std::end(kCellFunctions)) {
+      site_.fail(fmt::format("activation '{}' is not known", visible(name)), "it cannot be run");
     }
-    fail(fmt::format("activation '{}' is not known", visible(name)), "it cannot be run");
+    names.emplace_back(row->here);
+    const auto hard = keras_hard_sigmoid(site_.keras.version);
+    const bool is_hard = name == "hard_sigmoid";
+    if (row->has_alpha) alpha.push_back(is_hard ? hard.first : row->alpha);
+    if (row->has_beta) beta.push_back(is_hard ? hard.second : row->beta);
   }
 
-  std::string add_node(const KerasValue& x) {
+  // Functions of the gates, the input and the output of the cell, where they are not the usual ones.
+  void add_functions(const std::vector<CellLayer>& layers, NetworkBuilder::Attributes& attributes) const {
+    const CellLayer& one = layers.front();
+    const bool plain = !one.is_lstm() && !one.is_gru();
+    if ((plain || one.gates == "sigmoid") && one.candidate == "tanh") return;
+    if (plain && one.candidate == "relu") return (void)(attributes["activation"] = "relu");
+    std::vector<std::string> names;
+    std::vector<double> alpha, beta;
+    for (size_t direction = 0; direction < layers.size(); ++direction) {
+      if (!plain) add_function(one.gates, names, alpha, beta);
+      add_function(one.candidate, names, alpha, beta);
+      if (one.is_lstm()) add_function(one.candidate, names, alpha, beta);
+    }
+    if (plain) {
+      attributes["activation"] = names.front();
+    } else {
+      attributes["activations"] = names;
+    }
+    if (!alpha.empty()) attributes["activation_alpha"] = alpha;
+    if (!beta.empty()) attributes["activation_beta"] = beta;
+    const bool hard = one.gates == "hard_sigmoid" && !plain;
+    site_.builder.note(fmt::format(
+        "'{}': {}cell by {}{}", visible(site_.name), plain ? "" : fmt::format("gates by {}, ", one.gates),
+        one.candidate, hard ? fmt::format("; hard_sigmoid as Keras {} defines it", site_.keras.version) : ""));
+  }
+
+  // One layer, or the two directions of one.
+  Made run_one_node(const std::vector<CellLayer>& layers, const LayerFlags& flags, const KerasValue& x,
+                    const KerasValues& initial, const std::string& merge, const std::string& suffix) const {
+    const CellLayer& one = layers.front();
+    for (const CellLayer& each : layers) {
+      if (each.cell.kernel.dims[0] == x.width()) continue;
+      site_.fail(fmt::format("expected a kernel of {} rows, found {}", x.width(), graph::shown(each.cell.kernel.dims)),
+                 "the file is damaged");
+    }
     NetworkBuilder::Attributes attributes;
     NetworkBuilder::Weights weights;
-    add_functions(attributes);
-    for (size_t d = 0; d < cells_.size(); ++d) {
-      add_keras_cell(builder_, layer_.layer, cells_[d], d == 0 ? "_l0" : "_l0_reverse", weights);
+    add_functions(layers, attributes);
+    for (size_t d = 0; d < layers.size(); ++d) {
+      add_keras_cell(site_.builder, site_.name, layers[d].cell, d == 0 ? "_l0" : "_l0_reverse", weights);
     }
-    if (both_) {
+    if (one.is_gru() && !one.reset_after) {
+      attributes["reset_after"] = int64_t{0};
+      site_.builder.note(fmt::format("'{}': the reset gate comes before the product", visible(site_.name)));
+    }
+    if (layers.size() == 2) {
       attributes["bidirectional"] = int64_t{1};
-      if (merge_ != "concat") attributes["merge"] = merge_;
+      if (merge != "concat") attributes["merge"] = merge;
     }
-    if (backwards_) attributes["go_backwards"] = int64_t{1};
-    if (!returns_) attributes["return"] = "last";
-    return builder_.add(is_lstm()  ? "lstm"
-                        : is_gru() ? "gru"
-                                   : "rnn",
-                        layer_.layer, {x.name}, attributes, std::move(weights));
+    if (flags.backwards && layers.size() == 1) attributes["go_backwards"] = int64_t{1};
+    if (!flags.returns) attributes["return"] = "last";
+    if (flags.masked_zeros && !x.mask.empty()) attributes["masked_outputs"] = "zeros";
+    std::vector<std::string> inputs = {x.name, x.mask};
+    add_initial(one, initial, inputs);
+    while (inputs.back().empty()) inputs.pop_back();
+    const char* type = one.is_lstm() ? "lstm" : one.is_gru() ? "gru" : "rnn";
+    Made out;
+    out.y = x;
+    out.y.name = suffix.empty()
+                     ? site_.add(type, std::move(inputs), std::move(attributes), std::move(weights))
+                     : site_.part(type, suffix, std::move(inputs), std::move(attributes), std::move(weights));
+    out.y.dims = {(layers.size() == 2 && merge == "concat" ? 2 : 1) * one.units};
+    if (flags.returns) out.y.dims.insert(out.y.dims.begin(), x.dims[0]);
+    if (!flags.returns || flags.backwards) out.y.mask.clear();
+    if (flags.returns && flags.backwards) out.y.mask = x.mask;
+    if (flags.stateful) {
+      site_.builder.keep_state();
+      site_.builder.note(
+          fmt::format("'{}' is stateful: states go on from run to run until they are reset", visible(site_.name)));
+    }
+    if (!flags.state) return out;
+    for (size_t i = 0; i < one.states(); ++i) {
+      const std::string name =
+          fmt::format("{}{}{}.{}", site_.name, suffix.empty() ? "" : ".", suffix, i == 0 ? "h" : "c");
+      out.states.push_back({.name = site_.builder.add_output(1 + i, name), .dims = {one.units}});
+    }
+    return out;
   }
 
-  // A GRU whose reset gate comes before the product, which ONNX's operator has: gates z r h as in Keras.
-  std::string add_gru_reset_first(const KerasValue& x) {
-    NetworkBuilder::Attributes functions;
-    add_functions(functions);
-    if (merge_ != "concat")
-      fail(fmt::format("expected the merge mode concat, found '{}'", merge_), "export it as ONNX");
-    const auto D = static_cast<int64_t>(cells_.size()), H = cells_[0].recurrent.dims[0];
-    std::vector<float> w, r, b;
-    for (const KerasCell& cell : cells_) {
-      const graph::Array rows = transposed(cell.kernel), recurrent = transposed(cell.recurrent);
-      w.insert(w.end(), rows.floats.begin(), rows.floats.end());
-      r.insert(r.end(), recurrent.floats.begin(), recurrent.floats.end());
-      std::vector<float> bias = cell.bias.floats;
-      bias.resize(static_cast<size_t>(6 * H), 0.0F);
-      b.insert(b.end(), bias.begin(), bias.end());
+  void add_initial(const CellLayer& one, const KerasValues& initial, std::vector<std::string>& inputs) const {
+    if (initial.empty()) return;
+    if (initial.size() != one.states()) {
+      site_.fail(fmt::format("expected {} initial states, found {}", one.states(), initial.size()));
     }
-    const std::string name = layer_.layer;
-    const std::vector<std::string> inputs = {x.name, builder_.array(name + ".W", graph::array({D, 3 * H, x.width}, w)),
-                                             builder_.array(name + ".R", graph::array({D, 3 * H, H}, r)),
-                                             builder_.array(name + ".B", graph::array({D, 6 * H}, b))};
-    NetworkBuilder::Attributes attributes = {{"layout", int64_t{1}}, {"hidden_size", H}};
-    attributes["direction"] = both_ ? "bidirectional" : backwards_ ? "reverse" : "forward";
-    if (!both_ && !backwards_) attributes["keep_state"] = int64_t{1};
-    builder_.note(fmt::format("'{}': the reset gate comes before the product", name));
-    if (!returns_)
-      return builder_.add("Flatten", name + ".last", {builder_.add_second("GRU", name, inputs, attributes)});
-    const std::string y = builder_.add("GRU", name, inputs, attributes);
-    const std::string rows = builder_.add("flatten", name + ".rows", {y});
-    return backwards_ ? builder_.add("reverse", name + ".reverse", {rows}) : rows;
+    for (const KerasValue& state : initial) {
+      if (state.dims != graph::Dims{one.units} || state.is_symbols) {
+        site_.fail(fmt::format("expected initial states of {} numbers, found {}", one.units, graph::shown(state.dims)));
+      }
+      inputs.push_back(state.name);
+    }
   }
 
-  NetworkBuilder& builder_;
-  const KerasRecurrent& layer_;
-  const Json* config_ = nullptr;
-  std::string type_, merge_ = "concat";
-  bool both_ = false, returns_ = false, backwards_ = false, reset_after_ = false;
-  std::vector<KerasCell> cells_;
+  const KerasSite& site_;
 };
+
+KerasValues add_recurrent(const KerasSite& site) { return RecurrentBuilder(site).run(); }
 
 }  // namespace
 
-bool is_keras_recurrent(const std::string& type) {
-  return type == "LSTM" || type == "GRU" || type == "SimpleRNN" || type == "CuDNNLSTM" || type == "CuDNNGRU" ||
-         type == "Bidirectional";
-}
-
-std::pair<double, double> keras_hard_sigmoid(int version) {
-  return version < 3 ? std::pair(0.2, 0.5) : std::pair(1.0 / 6.0, 0.5);
-}
-
-KerasValue add_keras_recurrent(NetworkBuilder& builder, const KerasRecurrent& layer, const KerasValue& x,
-                               const KerasArrays& arrays) {
-  return RecurrentBuilder(builder, layer).run(x, arrays);
+KerasFunction find_recurrent_layer(const std::string& type) {
+  return is_cell_layer(type) || type == "Bidirectional" || type == "RNN" ? add_recurrent : nullptr;
 }
 
 }  // namespace longhand::convert

@@ -53,6 +53,14 @@ std::string NetworkBuilder::input(const std::string& name, int64_t size, int64_t
   return out;
 }
 
+std::string NetworkBuilder::input(const std::string& name, const graph::Dims& of_step, int64_t steps) {
+  const std::string out = input(name, of_step.back(), steps);
+  graph::Dims& dims = out_.graph.inputs.back().dims;
+  dims = {-1, -1};
+  dims.insert(dims.end(), of_step.begin(), of_step.end());
+  return out;
+}
+
 std::string NetworkBuilder::rows(const std::string& name, int64_t size) {
   const std::string out = unique(name);
   out_.graph.inputs.push_back({.name = out, .dims = {-1, size}, .batch_axis = 0});
@@ -60,6 +68,7 @@ std::string NetworkBuilder::rows(const std::string& name, int64_t size) {
 }
 
 void NetworkBuilder::fix_steps() {
+  fixed_ = true;
   for (graph::Port& port : out_.graph.inputs) {
     const auto steps = steps_.find(port.name);
     if (port.time_axis < 0 || steps == steps_.end()) continue;
@@ -68,16 +77,39 @@ void NetworkBuilder::fix_steps() {
   }
 }
 
-std::string NetworkBuilder::symbols(const std::string& name) {
+// A run is a whole sequence then.
+void NetworkBuilder::begin_runs_anew() {
+  for (graph::Node& node : out_.graph.nodes) {
+    const bool recurrent = node.type == "lstm" || node.type == "gru" || node.type == "rnn";
+    if (recurrent && !stateful_.contains(node.name)) node.attributes["carry"] = int64_t{0};
+    const auto padding = node.attributes.find("padding");
+    if (node.type != "conv1d" || padding == node.attributes.end() || padding->second != graph::Attribute("causal")) {
+      continue;
+    }
+    const auto dilation = node.attributes.find("dilation");
+    const int64_t width = out_.graph.arrays.at(node.weights.at("weight")).dims.at(2);
+    const int64_t left = (width - 1) * (dilation == node.attributes.end() ? 1 : std::get<int64_t>(dilation->second));
+    padding->second = std::vector<int64_t>{left, 0};
+  }
+}
+
+std::string NetworkBuilder::symbols(const std::string& name, int64_t steps) {
   const std::string out = unique(name);
+  if (steps > 0) steps_[out] = steps;
   out_.graph.inputs.push_back(
       {.name = out, .type = graph::ElementType::kInt, .dims = {-1, -1}, .batch_axis = 0, .time_axis = 1});
   return out;
 }
 
-std::string NetworkBuilder::array(const std::string& name, graph::Array array) {
+std::string NetworkBuilder::array(const std::string& name, graph::Array array) { return store(name, std::move(array)); }
+
+// Where its owner has an array of that name already, this is the same one again.
+std::string NetworkBuilder::store(const std::string& name, graph::Array array) {
+  std::string* known = owner_.empty() ? nullptr : &owned_[{owner_, name}];
+  if (known != nullptr && !known->empty()) return *known;
   const std::string out = unique(name);
   out_.graph.arrays[out] = std::move(array);
+  if (known != nullptr) *known = out;
   return out;
 }
 
@@ -87,18 +119,17 @@ std::string NetworkBuilder::add(const std::string& type, const std::string& name
   node.outputs = {node.name};
   node.attributes = std::move(attributes);
   for (auto& [role, values] : weights) {
-    const std::string called = node.name + "." + role;
-    node.weights[role] = called;
-    out_.graph.arrays[called] = std::move(values);
+    node.weights[role] = store(name + "." + role, std::move(values));
   }
   out_.graph.nodes.push_back(std::move(node));
   return out_.graph.nodes.back().name;
 }
 
-std::string NetworkBuilder::add_second(const std::string& type, const std::string& name,
-                                       std::vector<std::string> inputs, Attributes attributes) {
-  const std::string out = add(type, name, std::move(inputs), std::move(attributes));
-  out_.graph.nodes.back().outputs = {"", out};
+std::string NetworkBuilder::add_output(size_t output, const std::string& name) {
+  const std::string out = unique(name);
+  std::vector<std::string>& outputs = out_.graph.nodes.back().outputs;
+  outputs.resize(std::max(outputs.size(), output + 1));
+  outputs[output] = out;
   return out;
 }
 
@@ -115,6 +146,7 @@ std::string NetworkBuilder::activation(const std::string& function, const std::s
 }
 
 Imported NetworkBuilder::finish(const std::vector<std::string>& outputs) {
+  if (fixed_) begin_runs_anew();
   for (const std::string& name : outputs) {
     graph::Port port{.name = name, .dims = {}};
     out_.graph.outputs.push_back(std::move(port));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,12 +20,13 @@ class NetworkBuilder {
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const;
   void note(std::string line) { out_.notes.push_back(std::move(line)); }
 
-  /// [B, T, size] numbers; T is `steps` where the model fixes it, otherwise -1.
+  /// [B, T, size] numbers, or [B, T, ...]; T is `steps` where the model fixes it, otherwise -1.
   std::string input(const std::string& name, int64_t size, int64_t steps = -1);
+  std::string input(const std::string& name, const graph::Dims& of_step, int64_t steps);
   /// [B, size] numbers: one row for a whole sequence.
   std::string rows(const std::string& name, int64_t size);
-  /// [B, T] symbols.
-  std::string symbols(const std::string& name);
+  /// [B, T] symbols; T as above.
+  std::string symbols(const std::string& name, int64_t steps = -1);
 
   using Attributes = std::map<std::string, graph::Attribute>;
   /// By role, as the node type has them.
@@ -32,11 +34,16 @@ class NetworkBuilder {
   /// Adds a node; returns its output. A name that is taken gets a number.
   std::string add(const std::string& type, const std::string& name, std::vector<std::string> inputs,
                   Attributes attributes = {}, Weights weights = {});
-  /// The same, and returns its second output alone.
-  std::string add_second(const std::string& type, const std::string& name, std::vector<std::string> inputs,
-                         Attributes attributes);
-  /// Makes the inputs' steps as many as the model fixes, where it does.
+  /// Gives the node that was added last another output beside its first; returns it.
+  std::string add_output(size_t output, const std::string& name);
+  /// Nodes and arrays that are added from now on are of this layer: what it has already is taken again, where a name of
+  /// it comes again. Empty: of none.
+  void set_owner(const std::string& layer) { owner_ = layer; }
+  /// Makes the inputs' steps as many as the model fixes, where it does. Runs are then whole sequences, each of which
+  /// begins anew, except in stateful layers.
   void fix_steps();
+  /// The node that was added last keeps its state from run to run, whatever the steps.
+  void keep_state() { stateful_.insert(out_.graph.nodes.back().name); }
   /// Adds a function of each number, called as Keras and others call it; "", "linear" and "identity" add nothing.
   std::string activation(const std::string& function, const std::string& name, const std::string& input);
 
@@ -52,7 +59,14 @@ class NetworkBuilder {
   std::string file_;
   Imported out_;
   std::map<std::string, int> names_;
+  std::string store(const std::string& name, graph::Array array);
+  void begin_runs_anew();
+
   std::map<std::string, int64_t> steps_;  // of inputs
+  bool fixed_ = false;
+  std::set<std::string> stateful_;  // nodes
+  std::string owner_;
+  std::map<std::pair<std::string, std::string>, std::string> owned_;  // by layer and name: arrays
 };
 
 /// Puts a one-hot layer of these symbols before a network that reads rows of as many numbers; or names the symbols of

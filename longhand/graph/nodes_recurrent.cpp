@@ -3,98 +3,13 @@
 
 #include <algorithm>
 
+#include "longhand/graph/general_cells.h"
 #include "longhand/graph/node_types.h"
+#include "longhand/graph/recurrent_frame.h"
 #include "longhand/graph/recurrent_layers.h"
 
 namespace longhand::graph {
 namespace {
-
-// How a layer's two directions become one output.
-enum class Merge { kConcat, kSum, kMul, kAve };
-
-// What a recurrent node does besides its layers.
-struct RecurrentFrame {
-  int64_t batch = 0, steps = 0, inputs = 0;
-  int64_t state = 0;       // R
-  int64_t directions = 1;  // D
-  bool backwards = false;  // reads the sequence from its end, and writes what it makes in that order
-  bool last = false;       // the last outputs alone
-  Merge merge = Merge::kConcat;
-
-  int64_t width() const { return directions * state; }
-  int64_t outputs() const { return merge == Merge::kConcat ? width() : state; }
-};
-
-void merge_row(const RecurrentFrame& f, const float* forward, const float* reverse, float* y) {
-  std::copy_n(forward, f.state, y);
-  if (f.directions == 1) return;
-  if (f.merge == Merge::kConcat) {
-    std::copy_n(reverse, f.state, y + f.state);
-    return;
-  }
-  for (int64_t j = 0; j < f.state; ++j) {
-    y[j] = f.merge == Merge::kMul   ? y[j] * reverse[j]
-           : f.merge == Merge::kSum ? y[j] + reverse[j]
-                                    : 0.5F * (y[j] + reverse[j]);
-  }
-}
-
-// From h, whose row of time t and sequence b begins at h(t, b), to [B, T, outputs] or [B, outputs].
-template <class Row>
-void write_outputs(const RecurrentFrame& f, const Row& h, float* y) {
-  for (int64_t b = 0; b < f.batch; ++b) {
-    if (f.last) {
-      merge_row(f, h(f.steps - 1, b), h(0, b) + f.state, y + b * f.outputs());
-      continue;
-    }
-    for (int64_t t = 0; t < f.steps; ++t) {
-      merge_row(f, h(t, b), h(t, b) + f.state, y + (b * f.steps + t) * f.outputs());
-    }
-  }
-}
-
-// [B, T] symbols in the order of work, [T, B]; returns whether all are below `most`.
-bool order_symbols(const RecurrentFrame& f, const int64_t* from, int64_t most, int32_t* to) {
-  bool known = true;
-  for (int64_t b = 0; b < f.batch; ++b) {
-    for (int64_t t = 0; t < f.steps; ++t) {
-      const int64_t s = from[b * f.steps + (f.backwards ? f.steps - 1 - t : t)];
-      known = known && s >= 0 && s < most;
-      to[t * f.batch + b] = static_cast<int32_t>(s);
-    }
-  }
-  return known;
-}
-
-void order_rows(const RecurrentFrame& f, const float* from, float* to) {
-  for (int64_t b = 0; b < f.batch; ++b) {
-    for (int64_t t = 0; t < f.steps; ++t) {
-      const int64_t source = f.backwards ? f.steps - 1 - t : t;
-      std::copy_n(from + (b * f.steps + source) * f.inputs, f.inputs, to + (t * f.batch + b) * f.inputs);
-    }
-  }
-}
-
-// The input as the layers read it.
-struct RecurrentInput {
-  const float* x = nullptr;
-  const int32_t* symbols = nullptr;
-};
-
-// Adds the step that orders the input, if it is not in order.
-RecurrentInput add_input(NodeBuild& node, const RecurrentFrame& f, const Value& x) {
-  if (x.symbols != nullptr) {
-    int32_t* symbols = node.ints_memory(f.batch * f.steps).data();
-    node.step([f, &x, symbols, fault = node.fault()] {
-      if (!order_symbols(f, x.symbols->ints, f.inputs, symbols)) fault("a symbol is none of its classes");
-    });
-    return {nullptr, symbols};
-  }
-  if (f.batch == 1 && !f.backwards) return {x.floats, nullptr};
-  float* rows = node.floats_memory(x.size).data();
-  node.step([f, &x, rows] { order_rows(f, x.floats, rows); });
-  return {rows, nullptr};
-}
 
 // The trained initial state of a layer and direction; empty: zeros.
 std::vector<float> initial_state(NodeBuild& node, const char* which, size_t layer, bool reverse, int64_t width) {
@@ -157,73 +72,161 @@ void build_single_steps(NodeBuild& node, const RecurrentFrame& f, const Recurren
       below = own.sum != nullptr ? own.sum : outputs;
       stride = Rp;
     }
-    write_outputs(
-        f, [&](int64_t t, int64_t) { return below + t * Rp; }, y.floats);
+    write_outputs(f, below, Rp, y.floats);
     for (const LayerMemory& own : memory) std::copy_n(own.h + T * Rp, Rp, own.h);
   });
 }
 
-// Everything else: sequences side by side, both directions, and cells that have no kernel for single steps.
-void build_passes(NodeBuild& node, const RecurrentFrame& f, const RecurrentLayers& layers, const Value& x, Value& y) {
+// The rows of the state of one layer and direction, what they begin with, and which output they become.
+struct StateRows {
+  float* rows;
+  int64_t width;
+  std::vector<float> initial;  // trained; empty: zeros
+  size_t port;                 // 0: h, 1: c
+  int64_t direction;
+};
+
+// Each run begins anew: with states that are inputs (h_0 is input 2, c_0 is input 3, [B, D R] and [B, D H]), with
+// trained ones, or zeros.
+void add_begin(NodeBuild& node, const RecurrentFrame& f, const std::vector<StateRows>& states) {
+  for (const StateRows& state : states) {
+    const Value* given = node.has(2 + state.port) ? &node.floats(2 + state.port) : nullptr;
+    const int64_t all = f.directions * state.width;
+    if (given != nullptr && given->dims != Dims{f.batch, all}) {
+      node.fail("expected an initial state " + shown({f.batch, all}) + ", found " + shown(given->dims));
+    }
+    node.step([given, state, all, batch = f.batch] {
+      for (int64_t b = 0; b < batch; ++b) {
+        float* to = state.rows + b * padded(state.width);
+        std::fill_n(to, padded(state.width), 0.0F);
+        if (given != nullptr) {
+          std::copy_n(given->floats + b * all + state.direction * state.width, state.width, to);
+        } else {
+          std::copy(state.initial.begin(), state.initial.end(), to);
+        }
+      }
+    });
+  }
+}
+
+// Outputs 1 and 2: the last states, [B, D R] and [B, D H].
+void add_state_outputs(NodeBuild& node, const RecurrentFrame& f, const std::vector<StateRows>& states) {
+  for (size_t port = 0; port < 2; ++port) {
+    if (!node.wants(1 + port)) continue;
+    Value* y = nullptr;
+    for (const StateRows& state : states) {
+      if (state.port != port) continue;
+      const int64_t all = f.directions * state.width;
+      if (y == nullptr) y = &node.out(1 + port, {f.batch, all});
+      node.step([y, state, all, batch = f.batch] {
+        for (int64_t b = 0; b < batch; ++b) {
+          std::copy_n(state.rows + b * padded(state.width), state.width,
+                      y->floats + b * all + state.direction * state.width);
+        }
+      });
+    }
+    if (y == nullptr) node.fail("expected outputs that its cell has, found a cell state");
+  }
+}
+
+// A masked layer that goes on from run to run: what its outputs were before.
+const float* add_before(NodeBuild& node, const RecurrentFrame& f, const float* rows) {
+  if (f.mask == nullptr || f.fresh) return nullptr;
+  const int64_t n = f.batch * padded(f.state);
+  float* before = node.floats_memory(n).data();
+  node.step([=] { std::copy_n(rows, n, before); });
+  return before;
+}
+
+// Sequences side by side, both directions, and cells that have no kernel for single steps.
+void build_passes(NodeBuild& node, RecurrentFrame f, const RecurrentLayers& layers, const Value& x, Value& y) {
   auto& state = node.make<nn::StackState<float>>(layers.stack());
   auto& workspace = node.make<nn::StackWorkspace<float>>(layers.stack());
   state.resize(f.batch);
   const nn::LstmOptions& lstm = layers.lstm();
-  if (lstm.bidirectional) {
-    // Each run begins anew: what the reverse direction knows is of the end.
-    std::vector<std::pair<Buffer<float>*, std::vector<float>>> initials;
-    for (size_t part = 0; part < layers.stack().parts(); ++part) {
-      const size_t layer = part / 2;
-      initials.emplace_back(&state.h(part), initial_state(node, "h_0", layer, part % 2 == 1, lstm.state()));
-      if (!lstm.is_lstm()) continue;
-      initials.emplace_back(&state.c(part), initial_state(node, "c_0", layer, part % 2 == 1, lstm.hidden));
-    }
-    node.step([initials, batch = f.batch] {
-      for (const auto& [rows, initial] : initials) {
-        rows->fill(0.0F);
-        for (int64_t b = 0; b < batch; ++b) {
-          std::copy(initial.begin(), initial.end(), rows->data() + b * padded(static_cast<int64_t>(initial.size())));
-        }
-      }
-    });
+  std::vector<StateRows> states;
+  for (size_t part = 0; part < layers.stack().parts(); ++part) {
+    const auto D = static_cast<size_t>(f.directions);
+    const bool reverse = part % D == 1;
+    const auto add = [&](const char* which, float* rows, int64_t width, size_t port) {
+      states.push_back({rows, width, initial_state(node, which, part / D, reverse, width), port, reverse ? 1 : 0});
+    };
+    add("h_0", state.h(part).data(), lstm.state(), 0);
+    if (lstm.is_lstm()) add("c_0", state.c(part).data(), lstm.hidden, 1);
+  }
+  if (layers.stack().layers().size() > 1 && (node.has(2) || node.wants(1) || node.wants(2))) {
+    node.fail("expected one layer with states as inputs or outputs", "make each layer a node of its own");
+  }
+  if (f.fresh) {
+    add_begin(node, f, states);
   } else {
     add_layer_states(node, layers, f.batch, [&](size_t l) {
       return std::pair(state.h(l).data(), lstm.is_lstm() ? state.c(l).data() : nullptr);
     });
   }
+  f.before = add_before(node, f, state.h(layers.stack().parts() - 1).data());
   const RecurrentInput input = add_input(node, f, x);
   node.step([=, &layers, &state, &workspace, &y, &context = node.context()] {
-    const float* h = workspace.forward(
-        layers.weights(), state,
-        {.steps = f.steps, .batch = f.batch, .x = input.x, .x_stride = f.inputs, .symbols = input.symbols},
-        nn::Pass::kInference, nn::Engine::kFused, context);
-    const int64_t stride = padded(f.width());
-    write_outputs(
-        f, [&](int64_t t, int64_t b) { return h + (t * f.batch + b) * stride; }, y.floats);
+    const float* h = workspace.forward(layers.weights(), state,
+                                       {.steps = f.steps,
+                                        .batch = f.batch,
+                                        .lengths = f.lengths,
+                                        .x = input.x,
+                                        .x_stride = f.inputs,
+                                        .symbols = input.symbols},
+                                       nn::Pass::kInference, nn::Engine::kFused, context);
+    write_outputs(f, h, padded(f.width()), y.floats);
   });
+  add_state_outputs(node, f, states);
+}
+
+void build_general(NodeBuild& node, const std::vector<GeneralCell>& cells, const Value& x) {
+  const int64_t D = static_cast<int64_t>(cells.size()), G = cells.front().gates();
+  const int64_t H = node.weight("weight_hh_l0", {-1, -1}).dims[0] / G;
+  if (H < 1) node.fail("weight_hh_l0: expected rows for each gate, found none");
+  RecurrentFrame f = read_frame(node, x, H, D);
+  Value& y = node.out(0, f.last ? Dims{f.batch, f.outputs()} : Dims{f.batch, f.steps, f.outputs()});
+  auto& layer = node.make<GeneralLayer>(node, cells, f.inputs, H, f.steps, f.batch);
+  std::vector<StateRows> states;
+  for (size_t d = 0; d < cells.size(); ++d) {
+    const auto direction = static_cast<int64_t>(d);
+    states.push_back({layer.h(d), H, initial_state(node, "h_0", 0, d == 1, H), 0, direction});
+    if (layer.c(d) != nullptr)
+      states.push_back({layer.c(d), H, initial_state(node, "c_0", 0, d == 1, H), 1, direction});
+  }
+  if (f.fresh) {
+    add_begin(node, f, states);
+  } else {
+    for (const StateRows& state : states) {
+      const std::string called = node.name() + (state.port == 0 ? ".h" : ".c");
+      node.add_state({called, state.rows, f.batch, H, padded(H), state.initial});
+    }
+  }
+  f.before = add_before(node, f, layer.h(0));
+  if (x.symbols != nullptr && f.mask == nullptr)
+    node.fail("expected rows of numbers, found symbols", "use an embedding");
+  const RecurrentInput input = add_input(node, f, x);
+  node.step([=, &layer, &y] { write_outputs(f, layer.run(input.x, f.lengths), layer.stride(), y.floats); });
+  add_state_outputs(node, f, states);
 }
 
 void build_recurrent(NodeBuild& node, const std::string& cell) {
   const Value& x = node.floats(0);
   if (x.rank() != 3) node.fail("expected [B, T, C], found " + shown(x.dims));
-  const RecurrentOptions options = read_recurrent(node, x, cell);
-  RecurrentFrame f{.batch = x.dim(0), .steps = x.dim(1), .inputs = x.last(), .state = options.lstm.state()};
-  f.directions = options.lstm.directions();
-  f.backwards = node.integer("go_backwards", 0) != 0;
-  f.last = node.choice("return", "sequences", {"sequences", "last"}) == "last";
-  const std::string merge = node.choice("merge", "concat", {"concat", "sum", "mul", "ave"});
-  f.merge = merge == "sum" ? Merge::kSum : merge == "mul" ? Merge::kMul : merge == "ave" ? Merge::kAve : Merge::kConcat;
-  if (f.merge != Merge::kConcat && (options.lstm.layers > 1 || !options.lstm.bidirectional)) {
-    node.fail("expected one bidirectional layer for merge = \"" + merge + "\"", "make each layer a node of its own");
+  const int64_t directions = node.integer("bidirectional", 0) != 0 ? 2 : 1;
+  if (const auto general = read_general_cells(node, cell, directions)) return build_general(node, *general, x);
+  RecurrentOptions options = read_recurrent(node, x, cell);
+  options.one_hot = options.one_hot && !node.has(1);
+  const RecurrentFrame f = read_frame(node, x, options.lstm.state(), options.lstm.directions());
+  if (f.merge != Merge::kConcat && options.lstm.layers > 1) {
+    node.fail("expected one bidirectional layer to merge", "make each layer a node of its own");
   }
-  if (f.steps == 0 || f.batch == 0) node.fail("expected at least one time step of one sequence");
-  if (options.lstm.bidirectional) node.needs_whole("is bidirectional");
-  if (f.backwards) node.needs_whole("reads sequences from their end");
   Value& y = node.out(0, f.last ? Dims{f.batch, f.outputs()} : Dims{f.batch, f.steps, f.outputs()});
   const RecurrentLayers& layers = node.shared<RecurrentLayers>(
       options.one_hot ? "symbols" : "numbers", [&] { return std::make_shared<RecurrentLayers>(node, options); });
   constexpr int64_t kMostSteps = 16;  // beyond that, the products of many steps at once are faster
-  if (f.batch == 1 && f.steps <= kMostSteps && options.lstm.is_lstm() && !options.lstm.bidirectional) {
+  const bool plain = f.mask == nullptr && !f.fresh && !node.wants(1) && !node.wants(2);
+  if (plain && f.batch == 1 && f.steps <= kMostSteps && options.lstm.is_lstm()) {
     build_single_steps(node, f, layers, x, y);
   } else {
     build_passes(node, f, layers, x, y);
@@ -238,10 +241,10 @@ NodeType recurrent_type(const char* name, const char* help, void (*build)(NodeBu
   NodeType out{name,
                help,
                1,
-               1,
-               1,
+               4,
+               3,
                {"units", "layers", "bidirectional", "projection", "layer_norm", "residual", "go_backwards", "merge",
-                "return", "initial_state"},
+                "return", "initial_state", "carry", "masked_outputs"},
                {"weight_ih*", "weight_hh*", "bias_ih*", "bias_hh*", "h_0*"},
                build,
                true};
@@ -258,9 +261,12 @@ std::vector<NodeType> recurrent_node_types() {
        {"activations", "activation_alpha", "activation_beta", "clip", "cell_clip", "input_forget"}) {
     lstm.attributes.push_back(option);
   }
-  NodeType gru = recurrent_type("gru", "GRU layers, with the reset gate after the product", build_gru);
+  NodeType gru = recurrent_type("gru", "GRU layers", build_gru);
+  for (const char* option : {"activations", "activation_alpha", "activation_beta", "reset_after"}) {
+    gru.attributes.push_back(option);
+  }
   NodeType rnn = recurrent_type("rnn", "plain recurrent layers", build_rnn);
-  rnn.attributes.push_back("activation");
+  for (const char* option : {"activation", "activation_alpha", "activation_beta"}) rnn.attributes.push_back(option);
   return {lstm, gru, rnn};
 }
 

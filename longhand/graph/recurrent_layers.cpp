@@ -28,7 +28,7 @@ void read_variants(NodeBuild& node, nn::LstmOptions& lstm) {
 void read_cell(NodeBuild& node, const std::string& cell, nn::LstmOptions& lstm) {
   lstm.cell = cell;
   if (cell == "lstm") read_variants(node, lstm);
-  if (cell == "rnn" && node.choice("activation", "tanh", {"tanh", "relu"}) == "relu") lstm.cell = "rnn-relu";
+  if (cell == "rnn" && node.text("activation", "tanh") == "relu") lstm.cell = "rnn-relu";
 }
 
 }  // namespace
