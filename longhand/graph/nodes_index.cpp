@@ -21,7 +21,7 @@ AxisLayout layout_of(const Dims& dims, size_t axis) {
 }
 
 // Indexes, their number of classes, and the values off and on.
-void build_one_hot(NodeBuild& node) {
+void build_onnx_one_hot(NodeBuild& node) {
   const Value &indexes = node.in(0), &values = node.in(2);
   const Value& depth = node.in(1);
   if (!depth.constant || depth.size != 1 || !values.constant || values.size != 2) {
@@ -243,7 +243,7 @@ void build_is_nan(NodeBuild& node) {
 
 std::vector<NodeType> index_node_types() {
   return {
-      {"OneHot", "ONNX", 3, 3, 1, {"axis"}, {}, build_one_hot},
+      {"OneHot", "ONNX", 3, 3, 1, {"axis"}, {}, build_onnx_one_hot},
       {"ScatterElements", "ONNX", 3, 3, 1, {"axis", "reduction"}, {}, build_scatter_elements},
       {"GatherElements", "ONNX", 2, 2, 1, {"axis"}, {}, build_gather_elements},
       {"CumSum", "ONNX", 2, 2, 1, {"exclusive", "reverse"}, {}, build_cumulative_sum},

@@ -136,7 +136,7 @@ TEST_F(RunCommand, AFileForEachInputAndOutput) {
   done({"m", "--input", "both.npz", "--output", "o=o.npy,r=r.csv"});
   EXPECT_EQ(io::read_npy(folder / "o.npy").shape, (std::vector<int64_t>{6, 2}));
   const std::string first = together.out.substr(0, together.out.find('\n')), r = read_file(folder / "r.csv");
-  EXPECT_TRUE(first.ends_with("," + r.substr(0, r.find('\n')))) << first << "\n" << r;
+  EXPECT_TRUE(first.ends_with(fmt::format(",{}", r.substr(0, r.find('\n'))))) << first << "\n" << r;
   refused({"m", "--input", "x=x.npy"}, 1, "expected an array 'y'");
   refused({"m", "--input", "z=x.npy"}, 2, "expected one of the inputs (x, y), found 'z'");
   refused({"m", "--input", "x=x.npy", "--input", "x=y.npy"}, 2, "once for each input");
