@@ -27,8 +27,9 @@ OrderedJson port_json(const Port& port) {
 // before the one whose node has it.
 OrderedJson node_json(const Node& node, OrderedJson& bodies) {
   OrderedJson out = {{"type", node.type}, {"name", node.name}, {"inputs", node.inputs}, {"outputs", node.outputs}};
-  for (const auto& [name, value] : node.attributes) {
-    std::visit([&](const auto& held) { out["attributes"][name] = held; }, value);
+  for (const auto& attribute : node.attributes) {
+    OrderedJson& to = out["attributes"][attribute.first];
+    std::visit([&](const auto& held) { to = held; }, attribute.second);
   }
   for (const auto& [role, array] : node.weights) out["weights"][role] = array;
   for (const std::vector<Node>& branch : node.branches) {
