@@ -199,9 +199,28 @@ void build_triangle(NodeBuild& node) {
   });
 }
 
+template <class T>
+void take_top(const AxisLayout& l, int64_t k, bool largest, const T* x, std::vector<int64_t>& order, T* y,
+              int64_t* places) {
+  for (int64_t i = 0; i < l.outer * l.inner; ++i) {
+    const T* from = x + i / l.inner * l.n * l.inner + i % l.inner;
+    std::iota(order.begin(), order.end(), 0);
+    std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
+      const T u = from[a * l.inner], v = from[b * l.inner];
+      if (u < v || v < u) return largest ? v < u : u < v;
+      return a < b;
+    });
+    for (int64_t j = 0; j < k; ++j) {
+      const int64_t to = (i / l.inner * k + j) * l.inner + i % l.inner, best = order[static_cast<size_t>(j)];
+      y[to] = from[best * l.inner];
+      places[to] = best;
+    }
+  }
+}
+
 // The k largest (or least) elements of an axis and their places, in order; of equal ones the first.
 void build_top(NodeBuild& node) {
-  const Value& x = node.floats(0);
+  const Value& x = node.in(0);
   const std::vector<int64_t> given = node.has(1) ? node.constant_ints(1) : node.integers("k", {});
   const auto axis = static_cast<size_t>(node.axis(node.integer("axis", -1), x.rank()));
   const AxisLayout l = layout_of(x.dims, axis);
@@ -209,24 +228,15 @@ void build_top(NodeBuild& node) {
   const int64_t k = node.in_range("k", given[0], 0, l.n);
   Dims dims = x.dims;
   dims[axis] = k;
-  Value& y = node.out(0, dims);
+  Value& y = node.out(0, x.type, dims);
   Value& places = node.out(1, ElementType::kInt, dims);
   std::vector<int64_t>& order = node.make<std::vector<int64_t>>(static_cast<size_t>(l.n));
   const bool largest = node.integer("largest", 1) != 0;
   node.step([=, &x, &y, &places, &order] {
-    for (int64_t i = 0; i < l.outer * l.inner; ++i) {
-      const float* from = x.floats + i / l.inner * l.n * l.inner + i % l.inner;
-      std::iota(order.begin(), order.end(), 0);
-      std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
-        const float u = from[a * l.inner], v = from[b * l.inner];
-        if (u != v) return largest ? u > v : u < v;
-        return a < b;
-      });
-      for (int64_t j = 0; j < k; ++j) {
-        const int64_t to = (i / l.inner * k + j) * l.inner + i % l.inner, best = order[static_cast<size_t>(j)];
-        y.floats[to] = from[best * l.inner];
-        places.ints[to] = best;
-      }
+    if (x.type == ElementType::kFloat) {
+      take_top(l, k, largest, x.floats, order, y.floats, places.ints);
+    } else {
+      take_top(l, k, largest, x.ints, order, y.ints, places.ints);
     }
   });
 }

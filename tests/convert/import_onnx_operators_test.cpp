@@ -92,6 +92,10 @@ TEST(OnnxOperators, Indexes) {
   const std::string two =
       op("TopK", {"x", "k"}, {"v", "y"}, whole("axis", 1)) + wholes("k", {1}, {2}) + out("y", {"2", "2"}, 7);
   EXPECT_EQ(ints(two), (std::vector<int64_t>{0, 2, 1, 2}));
+  // Lengths are sorted, too.
+  const std::string lengths = op("TopK", {"n", "k"}, {"v", "y"}) + wholes("k", {1}, {3}) + in("n", {"3"}, 7);
+  EXPECT_EQ(run_ints(import_graph(lengths + out("y", {"3"}, 7), 13), {4, 11, 8}), (std::vector<int64_t>{1, 2, 0}));
+  EXPECT_EQ(run_ints(import_graph(lengths + out("v", {"3"}, 7), 13), {4, 11, 8}), (std::vector<int64_t>{11, 8, 4}));
   const auto reals = [&](const std::string& graph) { return run_once(import_graph(graph + matrix, 13), x); };
   EXPECT_EQ(reals(op("GatherElements", {"x", "i"}, {"y"}, whole("axis", 1)) + wholes("i", {2, 1}, {-2, 0}) +
                   out("y", {"2", "1"})),
