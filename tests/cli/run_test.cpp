@@ -193,7 +193,7 @@ TEST_F(RunCommand, ASoundOfAnotherRateIsRefused) {
   done({"m", "--input", "p.npy", "--output", "p.wav"});  // numbers are sound of the model's rate
   EXPECT_EQ(io::read_wav(folder / "p.wav").format.sample_rate, 48000);
   write_file(folder / "bad.toml", std::string("sample_rate = -1\n") + kSound);
-  expect_error(run(folder, {"import", "--network", "bad.toml"}), 1, "sample_rate: expected frames a second");
+  expect_error(run(folder, {"import", "--network", "bad.toml"}), 2, "sample_rate: expected frames a second");
 }
 
 TEST_F(RunCommand, TextsOfSymbols) {
