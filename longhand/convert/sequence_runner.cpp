@@ -35,14 +35,72 @@ Dims without(Dims dims, int axis) {
   return dims;
 }
 
+// An array as [outer, steps, inner] about an axis.
+struct AxisParts {
+  int64_t outer = 1, steps = 1, inner = 1;
+};
+
+AxisParts parts_of(const Dims& dims, int axis) {
+  if (axis < 0) return {.inner = graph::count(dims)};
+  const auto at = static_cast<size_t>(axis);
+  return {graph::count(dims, 0, at), dims[at], graph::count(dims, at + 1, dims.size())};
+}
+
+// Moves the axis to the front, or from there to its place.
+template <class T>
+void move_axis(const AxisParts& at, const T* from, T* to, bool to_front) {
+  for (int64_t o = 0; o < at.outer; ++o) {
+    for (int64_t t = 0; t < at.steps; ++t) {
+      const int64_t in_place = (o * at.steps + t) * at.inner, in_front = (t * at.outer + o) * at.inner;
+      std::copy_n(from + (to_front ? in_place : in_front), at.inner, to + (to_front ? in_front : in_place));
+    }
+  }
+}
+
+// The axis of an output that becomes longer with the sequence; -1: none, or more than one.
+int growing_axis(const Dims& shorter, const Dims& longer) {
+  int out = -1;
+  if (shorter.size() != longer.size()) return out;
+  for (size_t axis = 0; axis < longer.size(); ++axis) {
+    if (longer[axis] == shorter[axis]) continue;
+    if (out >= 0) return -1;
+    out = static_cast<int>(axis);
+  }
+  return out;
+}
+
+// Of all outputs.
+std::vector<int> time_axes(const std::shared_ptr<const graph::Network>& network) {
+  std::vector<int> out(network->graph().outputs.size(), -1);
+  if (!is_over_time(network->graph())) return out;
+  const graph::FewestSteps few = graph::fewest_steps(network);
+  for (int64_t steps = few.steps + 1; steps <= 4 * few.steps; ++steps) {
+    try {
+      const Plan longer(network, {.steps = steps});
+      bool grows = true;
+      for (size_t i = 0; i < out.size(); ++i) {
+        out[i] = growing_axis(few.plan.outputs()[i].dims, longer.outputs()[i].dims);
+        grows = grows && out[i] >= 0;
+      }
+      if (grows) return out;
+    } catch (const Error&) {  // not of so many steps
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 SequenceRunner::SequenceRunner(std::shared_ptr<const graph::Network> network, Threads threads)
     : network_(std::move(network)), threads_(threads), shape_(graph::step_shape(network_)) {
   const graph::Graph& graph = network_->graph();
-  if (!shape_.why_no_steps.empty()) return;
+  if (!shape_.why_no_steps.empty()) {
+    time_axes_ = time_axes(network_);
+    return;
+  }
   if (std::any_of(graph.inputs.begin(), graph.inputs.end(), [&](const Port& p) { return is_read_once(graph, p); })) {
     shape_.why_no_steps = "one of its inputs is read once in a sequence";
+    time_axes_ = time_axes(network_);
     return;
   }
   stepper_.emplace(network_, kSteps, threads);
@@ -76,7 +134,7 @@ bool SequenceRunner::answers_once() const {
 
 int64_t SequenceRunner::rows_of(size_t i, const graph::Array& output, int64_t steps) const {
   if (stepper_) return over_time_[i] ? steps : 1;
-  const bool rows = output.dims.size() > 1 || (output.dims.size() == 1 && network_->graph().outputs[i].time_axis >= 0);
+  const bool rows = output.dims.size() > 1 || (output.dims.size() == 1 && time_axes_[i] >= 0);
   return rows ? output.dims.front() : 1;
 }
 
@@ -87,7 +145,12 @@ int64_t SequenceRunner::batch_axis(size_t i) const {
 std::vector<graph::Array> SequenceRunner::run(const Sequence& sequence, const float* state_in, float* state_out) {
   LONGHAND_CHECK(sequence.inputs.size() == network_->graph().inputs.size() && sequence.steps >= 1);
   if (shape_.symbols > 0) check_symbols(sequence);
-  return stepper_ ? run_steps(sequence, state_in, state_out) : run_plan(sequence);
+  if (stepper_) return run_steps(sequence, state_in, state_out);
+  if (sequence.steps > 1 && !is_over_time(network_->graph())) {
+    throw input_error(fmt::format("expected one run of the network, found {}", sequence.steps),
+                      "it has no axis of time: give an array of each run its own file, or several in .npz");
+  }
+  return run_plan(sequence);
 }
 
 void SequenceRunner::check_symbols(const Sequence& sequence) const {
@@ -154,30 +217,38 @@ std::vector<graph::Array> SequenceRunner::run_plan(const Sequence& sequence) {
   }
   planned_ = sequence.steps;
   plan_->reset();
+  const graph::Graph& graph = network_->graph();
   for (size_t i = 0; i < sequence.inputs.size(); ++i) {
     const Plan::View& view = plan_->inputs()[i];
     const graph::Array& from = sequence.inputs[i];
     LONGHAND_CHECK(graph::count(view.dims) == graph::count(from.dims));
-    std::copy(from.floats.begin(), from.floats.end(), view.floats);
-    std::copy(from.ints.begin(), from.ints.end(), view.ints);
+    const AxisParts at = parts_of(view.dims, graph.inputs[i].time_axis);
+    view.type == graph::ElementType::kFloat ? move_axis(at, from.floats.data(), view.floats, false)
+                                            : move_axis(at, from.ints.data(), view.ints, false);
   }
   if (!plan_->run()) {
     throw input_error((sequence.name.empty() ? "" : visible(sequence.name) + ": ") + plan_->fault(),
                       "give whole numbers from 0 on, below the number of symbols");
   }
   std::vector<graph::Array> out;
-  const graph::Graph& graph = network_->graph();
   for (size_t i = 0; i < plan_->outputs().size(); ++i) {
     const Plan::View& view = plan_->outputs()[i];
     graph::Array& to = out.emplace_back();
     to.type = view.type;
-    to.dims = without(view.dims, port_with_axes(graph, graph.outputs[i]).batch_axis);
-    const int64_t n = graph::count(view.dims);
-    if (view.type == graph::ElementType::kFloat) {
-      to.floats.assign(view.floats, view.floats + n);
-    } else {
-      to.ints.assign(view.ints, view.ints + n);
+    to.dims = view.dims;
+    const int time = time_axes_[i];
+    const AxisParts at = parts_of(view.dims, time);
+    const auto n = static_cast<size_t>(graph::count(view.dims));
+    view.type == graph::ElementType::kFloat ? to.floats.resize(n) : to.ints.resize(n);
+    view.type == graph::ElementType::kFloat ? move_axis(at, view.floats, to.floats.data(), true)
+                                            : move_axis(at, view.ints, to.ints.data(), true);
+    int batch = port_with_axes(graph, graph.outputs[i]).batch_axis;
+    if (time >= 0) {
+      std::rotate(to.dims.begin(), to.dims.begin() + time, to.dims.begin() + time + 1);
+      batch += batch < time && batch >= 0 ? 1 : 0;
     }
+    to.dims = without(to.dims, batch);
+    while (time >= 0 && to.dims.size() > 2 && to.dims[1] == 1) to.dims.erase(to.dims.begin() + 1);
   }
   return out;
 }

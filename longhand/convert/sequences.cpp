@@ -164,17 +164,17 @@ class SequenceFinder {
   }
 
   // In this order: one sequence; the network's own axes; numbers one by one. A network without a time axis has one
-  // before all others.
+  // before all others, and an array of one run is one step.
   std::optional<Axes> timed_axes(size_t port_index, const std::vector<int64_t>& shape) const {
     const Port& port = graph_.inputs[port_index];
     const Dims& step = step_dims_[port_index];
     const int64_t width = std::max<int64_t>(graph::count(step), 1);
     if (equal(shape, 1, step)) return Axes{1, shape[0], -1, 0, false};
-    const bool leading = std::max(port.time_axis, port.batch_axis) == 1 && port.time_axis + port.batch_axis == 1;
-    if (leading && shape.size() == port.dims.size() && has_fixed(port, shape)) {
-      return Axes{shape[static_cast<size_t>(port.batch_axis)], shape[static_cast<size_t>(port.time_axis)],
-                  port.batch_axis, port.time_axis, false};
+    if (port.time_axis >= 0 && shape.size() == port.dims.size() && has_fixed(port, shape)) {
+      const int64_t sequences = port.batch_axis < 0 ? 1 : shape[static_cast<size_t>(port.batch_axis)];
+      return Axes{sequences, shape[static_cast<size_t>(port.time_axis)], port.batch_axis, port.time_axis, false};
     }
+    if (port.time_axis < 0 && equal(shape, 0, step)) return Axes{1, 1, -1, 0, true};
     if (port.time_axis < 0 && equal(shape, 2, step)) return Axes{shape[0], shape[1], 0, 1, false};
     if (shape.size() == 1) return Axes{1, (shape[0] + width - 1) / width, -1, 0, true};
     return std::nullopt;
@@ -224,7 +224,8 @@ class SequenceFinder {
     const Dims& step = step_dims_[port_index];
     Dims dims = step;
     if (axes.time_axis >= 0) dims.insert(dims.begin(), steps);
-    const io::Array own = axes.batch_axis < 0 ? array : part_of(array, axes, sequence);
+    const bool as_it_is = axes.flat || (axes.batch_axis < 0 && axes.time_axis <= 0);
+    const io::Array own = as_it_is ? array : part_of(array, axes, sequence);
     const std::string name = where_ + ": " + visible(port.name);
     graph::Array out{port.type, dims, {}, {}};
     const auto size = static_cast<size_t>(graph::count(dims));
@@ -243,20 +244,33 @@ class SequenceFinder {
     return out;
   }
 
-  // The rows of one sequence of several, [steps, numbers of a step].
+  // One sequence, [steps, numbers of a step], of an array with these axes.
   static io::Array part_of(const io::Array& array, const Axes& axes, int64_t sequence) {
-    int64_t numbers = 1;
-    for (size_t axis = 0; axis < array.shape.size(); ++axis) {
+    std::vector<int64_t> steps_of = {0};  // offsets of the numbers of a step, in elements
+    int64_t stride = 1, of_time = 0, of_batch = 0;
+    for (size_t axis = array.shape.size(); axis-- > 0;) {
       const auto at = static_cast<int>(axis);
-      if (at != axes.batch_axis && at != axes.time_axis) numbers *= array.shape[axis];
+      if (at == axes.batch_axis) {
+        of_batch = stride;
+      } else if (at == axes.time_axis) {
+        of_time = stride;
+      } else {
+        std::vector<int64_t> more;
+        for (int64_t k = 0; k < array.shape[axis]; ++k) {
+          for (const int64_t offset : steps_of) more.push_back(k * stride + offset);
+        }
+        steps_of = std::move(more);
+      }
+      stride *= array.shape[axis];
     }
     const int64_t steps = axes.time_axis < 0 ? 1 : axes.steps;
-    const bool batch_first = axes.time_axis < 0 || axes.batch_axis < axes.time_axis;
-    const auto bytes = static_cast<size_t>(numbers) * io::size_of(array.dtype);
-    io::Array out{array.dtype, {steps, numbers}, {}};
+    const size_t size = io::size_of(array.dtype);
+    io::Array out{array.dtype, {steps, static_cast<int64_t>(steps_of.size())}, {}};
+    out.bytes.reserve(static_cast<size_t>(steps) * steps_of.size() * size);
     for (int64_t t = 0; t < steps; ++t) {
-      const int64_t row = batch_first ? sequence * steps + t : t * axes.sequences + sequence;
-      out.bytes.append(array.bytes, static_cast<size_t>(row) * bytes, bytes);
+      for (const int64_t offset : steps_of) {
+        out.bytes.append(array.bytes, static_cast<size_t>(sequence * of_batch + t * of_time + offset) * size, size);
+      }
     }
     return out;
   }

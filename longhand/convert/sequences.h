@@ -86,6 +86,7 @@ class SequenceRunner {
   std::vector<graph::Dims> output_dims_;   // of a step of each output
   std::vector<bool> over_time_;            // whether each output has a row for each step
   std::optional<graph::Plan> plan_;        // otherwise
+  std::vector<int> time_axes_;             // of its outputs; -1: none
   int64_t planned_ = -1;                   // steps of the plan
 };
 

@@ -59,7 +59,10 @@ StepShape shape_of(const Network& network, const Plan& plan, int64_t steps = 1) 
   const bool only = plan.inputs().size() == 1 && ints == steps;
   if (only) out.symbols = symbols_of(graph, plan.inputs().front().name);
   if (ints > 0 && out.symbols == 0) out.why_no_steps = "it reads symbols or whole numbers beside other inputs";
-  if (out.why_no_steps.empty()) out.why_no_steps = plan.why_whole();
+  // Where no input has an axis of time, a run is a step, whatever is in it.
+  const bool over_time =
+      std::any_of(graph.inputs.begin(), graph.inputs.end(), [](const Port& port) { return port.time_axis >= 0; });
+  if (out.why_no_steps.empty() && over_time) out.why_no_steps = plan.why_whole();
   return out;
 }
 
