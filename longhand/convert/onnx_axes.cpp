@@ -89,12 +89,10 @@ class AxisTrial {
     network_ = std::make_shared<const graph::Network>(std::move(trial), "the model");
   }
 
-  // Where each output has the axis; nothing where the rows do not belong to it.
+  // Where each output has the axis; nothing where the rows do not belong to it, or where no output shows whether they
+  // do.
   std::optional<std::vector<size_t>> run() {
-    const std::vector<std::vector<float>> inputs = draw_inputs();
-    Plan whole(network_, options(kRows));
-    fill(whole, inputs, 0, kRows);
-    if (!whole.run()) return std::nullopt;
+    Plan whole(network_, options(kRows)), part(network_, options(1));
     const Plan smaller(network_, options(kRows - 1));
     std::vector<size_t> axes;
     for (size_t i = 0; i < whole.outputs().size(); ++i) {
@@ -102,13 +100,22 @@ class AxisTrial {
       if (!found) return std::nullopt;
       axes.push_back(*found);
     }
-    Plan part(network_, options(1));
-    for (int64_t row = 0; row < kRows; ++row) {
-      if (!time_) part.reset();
-      fill(part, inputs, row, 1);
-      if (!part.run() || !same_row(whole, part, axes, row)) return std::nullopt;
+    bool shows = false;
+    for (const float scale : {1.0F, 1000.0F}) {  // models may be of numbers of any size
+      const std::vector<std::vector<float>> inputs = draw_inputs(scale);
+      whole.reset();
+      part.reset();
+      fill(whole, inputs, 0, kRows);
+      if (!whole.run()) return std::nullopt;
+      const std::vector<float> spreads = spreads_of(whole);
+      shows = shows || std::any_of(spreads.begin(), spreads.end(), [](float spread) { return spread != 0.0F; });
+      for (int64_t row = 0; row < kRows; ++row) {
+        if (!time_) part.reset();
+        fill(part, inputs, row, 1);
+        if (!part.run() || !same_row(whole, part, axes, spreads, row)) return std::nullopt;
+      }
     }
-    return axes;
+    return shows ? std::optional(axes) : std::nullopt;
   }
 
  private:
@@ -119,7 +126,7 @@ class AxisTrial {
     return out;
   }
 
-  std::vector<std::vector<float>> draw_inputs() const {
+  std::vector<std::vector<float>> draw_inputs(float scale) const {
     const Plan plan(network_, options(kRows));
     std::vector<std::vector<float>> out;
     for (const Plan::View& view : plan.inputs()) {
@@ -127,7 +134,7 @@ class AxisTrial {
       std::vector<float>& values = out.emplace_back(static_cast<size_t>(graph::count(view.dims)));
       for (size_t i = 0; i < values.size(); ++i) {
         const float u = 2.0F * rng.uniform(i);
-        values[i] = view.type == graph::ElementType::kFloat ? u - 1.0F : std::floor(u);
+        values[i] = view.type == graph::ElementType::kFloat ? scale * (u - 1.0F) : std::floor(u);
       }
     }
     return out;
@@ -162,16 +169,35 @@ class AxisTrial {
     return out;
   }
 
-  static bool same_row(const Plan& whole, const Plan& part, const std::vector<size_t>& axes, int64_t row) {
+  // By how much the numbers of each output differ among themselves; infinite: they are integers, or not finite.
+  static std::vector<float> spreads_of(const Plan& plan) {
+    std::vector<float> out;
+    for (const Plan::View& view : plan.outputs()) {
+      float least = INFINITY, most = -INFINITY;
+      for (int64_t i = 0; view.type == graph::ElementType::kFloat && i < graph::count(view.dims); ++i) {
+        least = std::min(least, view.floats[i]);
+        most = std::max(most, view.floats[i]);
+      }
+      out.push_back(least > most ? INFINITY : most - least);
+    }
+    return out;
+  }
+
+  // The kernels give the same bits whatever the number of rows, so that even what hardly shows is noticed.
+  static bool same_row(const Plan& whole, const Plan& part, const std::vector<size_t>& axes,
+                       const std::vector<float>& spreads, int64_t row) {
     for (size_t i = 0; i < axes.size(); ++i) {
       const Plan::View &all = whole.outputs()[i], &one = part.outputs()[i];
       const AxisParts parts = parts_of(all.dims, axes[i]);
-      if (all.type != graph::ElementType::kFloat) continue;
       for (int64_t o = 0; o < parts.outer; ++o) {
         for (int64_t k = 0; k < parts.inner; ++k) {
-          const float a = all.floats[(o * kRows + row) * parts.inner + k], b = one.floats[o * parts.inner + k];
-          // The kernels give the same bits, so that even what hardly shows in saturated outputs is noticed.
-          if (!(std::abs(a - b) <= 1e-6F * (1.0F + std::abs(a)))) return false;
+          const int64_t at = (o * kRows + row) * parts.inner + k, own = o * parts.inner + k;
+          if (all.type != graph::ElementType::kFloat) {
+            if (all.ints[at] != one.ints[own]) return false;
+            continue;
+          }
+          const float a = all.floats[at], b = one.floats[own];
+          if (std::isfinite(a) && !(std::abs(a - b) <= 1e-5F * spreads[i] + 1e-7F * std::abs(a))) return false;
         }
       }
     }
@@ -235,7 +261,8 @@ void recognise_axes(Graph& graph, std::vector<std::string>& notes) {
       continue;
     }
     // Rows that do not depend on one another would pass for time, too.
-    if (const auto outputs = named < 0 ? try_axis(graph, axis, false) : std::nullopt) {
+    const bool may_be_batch = graph.inputs.front().batch_axis < 0;
+    if (const auto outputs = may_be_batch ? try_axis(graph, axis, false) : std::nullopt) {
       set_axis(graph, axis, *outputs, false);
       notes.push_back(fmt::format("axis {} of the inputs is of a batch: its rows do not depend on one another", axis));
     } else if (const auto steps = try_axis(graph, axis, true)) {
