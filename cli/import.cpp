@@ -93,7 +93,8 @@ class Import {
     table_.add("part", part_, "which part of a file: a state dict of several, or layers of a file of Keras's weights");
     table_.add("symbols", symbols_, "symbols that the input's numbers stand for, a character each");
     table_.add("set", set_, "inputs of an ONNX model that become constants: NAME=NUMBER or NAME=FILE, commas between");
-    table_.add("state", state_, "inputs and outputs of an ONNX model that carry a state: INPUT=OUTPUT, commas between");
+    table_.add("state", state_,
+               "inputs and outputs of an ONNX model that carry a state: INPUT=OUTPUT, commas between; or none");
     table_.add("dims", dims_, "extents that an ONNX model leaves open: NAME=1x576, commas between; * stays open");
     table_.add("tolerance", tolerance_,
                "largest difference that --verify accepts; relative to expected numbers above 1", more_than(0.0));
@@ -136,7 +137,8 @@ class Import {
       const graph::Description description = graph::read_description(options.description, network_);
       return {.graph = graph::with_drawn_weights(description, static_cast<uint64_t>(seed_), network_), .notes = {}};
     }
-    options.states = pairs_of(state_, "state");
+    options.no_states = state_ == "none";
+    if (!options.no_states) options.states = pairs_of(state_, "state");
     for (const auto& [name, value] : pairs_of(set_, "set")) options.values[name] = value_of(value);
     for (const auto& [name, value] : pairs_of(dims_, "dims")) options.dims[name] = dims_of(value);
     return convert::import_file(file_, options);

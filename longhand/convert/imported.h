@@ -15,7 +15,9 @@ namespace longhand::convert {
 struct ImportOptions {
   std::map<std::string, graph::Array> values{};               ///< inputs that become constants
   std::map<std::string, graph::Dims> dims{};                  ///< extents of inputs that the file leaves open
-  std::vector<std::pair<std::string, std::string>> states{};  ///< pairs of an input and the output that goes back in
+  std::vector<std::pair<std::string, std::string>> states{};  ///< of ONNX: inputs and the outputs that go back in;
+                                                              ///< empty: those that are recognised
+  bool no_states = false;                                     ///< none, whatever is recognised
   std::string description{};                                  ///< of the layers, in TOML
   std::string description_path{};                             ///< where it is, for errors
   std::string part{};                                         ///< of a file with several state dicts: which

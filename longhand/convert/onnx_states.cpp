@@ -64,7 +64,8 @@ std::map<std::string, ReachedStates> states_made(const Graph& graph) {
 }
 
 bool may_be_one(const Port& input, const Port& output) {
-  if (input.type != output.type || input.dims.size() != output.dims.size() || input.dims.empty()) return false;
+  const bool floats = input.type == graph::ElementType::kFloat && output.type == graph::ElementType::kFloat;
+  if (!floats || input.dims.size() != output.dims.size() || input.dims.empty()) return false;
   for (size_t axis = 0; axis < input.dims.size(); ++axis) {
     if (input.dims[axis] >= 0 && output.dims[axis] >= 0 && input.dims[axis] != output.dims[axis]) return false;
   }
@@ -92,6 +93,13 @@ std::string stem(const std::string& name) {
     }
   }
   return out;
+}
+
+// Names of what a model reads and writes at each step.
+bool names_data(const std::string& name) {
+  constexpr std::string_view kNames[] = {"audio",   "sound", "signal", "speech", "wave",   "frame", "frames", "x",
+                                         "samples", "data",  "mic",    "image",  "tokens", "y",     "mel"};
+  return std::find(std::begin(kNames), std::end(kNames), stem(name)) != std::end(kNames);
 }
 
 class StateSearch {
@@ -128,17 +136,27 @@ class StateSearch {
     }
   }
 
+  // Where every input or every output would be a state, names alone do not tell which are.
   void take_by_names() {
-    for (const Port& input : std::vector<Port>(graph_.inputs)) {
+    std::vector<std::pair<std::string, std::string>> pairs;
+    for (const Port& input : graph_.inputs) {
       std::vector<std::string> outputs, inputs;
       for (const Port& output : graph_.outputs) {
-        if (!may_be_one(input, output) || has_time(input)) continue;
+        if (!may_be_one(input, output) || has_time(input) || names_data(input.name)) continue;
         if (stem(output.name) == stem(input.name)) outputs.push_back(output.name);
       }
       for (const Port& other : graph_.inputs) {
         if (stem(other.name) == stem(input.name)) inputs.push_back(other.name);
       }
-      if (outputs.size() == 1 && inputs.size() == 1 && leaves_ports()) take(input.name, outputs.front());
+      if (outputs.size() == 1 && inputs.size() == 1) pairs.emplace_back(input.name, outputs.front());
+    }
+    if (pairs.empty()) return;
+    if (pairs.size() < graph_.inputs.size() && pairs.size() < graph_.outputs.size()) {
+      for (const auto& [input, output] : pairs) take(input, output);
+    } else if (pairs.size() > 1) {
+      notes_.push_back(
+          fmt::format("no state was told by its name: '{}' and '{}' could both be one (--state says which)",
+                      pairs[0].first, pairs[1].first));
     }
   }
 
@@ -190,7 +208,8 @@ std::string listed(const std::vector<std::string>& names) {
 
 void recognise_states(Graph& graph, const ImportOptions& options, std::vector<std::string>& notes) {
   StateSearch search(graph, notes);
-  search.take_given(options.states);
+  if (options.no_states) return;
+  if (!options.states.empty()) return search.take_given(options.states);
   search.take_by_nodes();
   search.take_by_names();
 }
