@@ -57,6 +57,53 @@ TEST(SmallOnnx, AxesAreFoundByRunning) {
   EXPECT_TRUE(notes_have(reverse, "axis 0 of the inputs is time, read as a whole"));
 }
 
+// Whose outputs hardly change with inputs near 1, since it was made for large ones.
+TEST(SmallOnnx, AnAxisOfTimeIsNoBatchHoweverLittleShows) {
+  const std::string small = op("LSTM", {"x", "w", "r"}, {"y"}, whole("hidden_size", 2)) + in("x", {"n", "1", "2"}) +
+                            out("y", {"n", "1", "1", "2"}) + floats("w", {1, 8, 2}, some(16, 1e-7F)) +
+                            floats("r", {1, 8, 2}, some(16, 0.15F));
+  EXPECT_TRUE(notes_have(import_graph(small, 14), "axis 0 of the inputs is time: steps"));
+  const std::string saturated = op("LSTM", {"x", "w", "r"}, {"h"}, whole("hidden_size", 2)) +
+                                op("Squeeze", {"h", "axes"}, {"s"}) + op("MatMul", {"s", "o"}, {"m"}) +
+                                op("Add", {"m", "b"}, {"a"}) + op("Sigmoid", {"a"}, {"y"}) + in("x", {"n", "1", "2"}) +
+                                out("y", {"n", "1", "1"}) + floats("w", {1, 8, 2}, some(16, 0.1F)) +
+                                floats("r", {1, 8, 2}, some(16, 0.15F)) + floats("o", {2, 1}, {1.0F, -1.0F}) +
+                                floats("b", {1}, {-11.0F}) + wholes("axes", {1}, {1});
+  EXPECT_TRUE(notes_have(import_graph(saturated, 14), "axis 0 of the inputs is time: steps"));
+}
+
+TEST(SmallOnnx, TwoAxesOfIndependentRowsAreABatchAndTime) {
+  const std::string graph = op("MatMul", {"x", "w"}, {"y"}) + in("x", {"a", "b", "2"}) + out("y", {"a", "b", "2"}) +
+                            floats("w", {2, 2}, {1, 2, 3, 4});
+  const Imported imported = import_graph(graph, 14);
+  EXPECT_EQ(imported.graph.inputs[0].batch_axis, 0);
+  EXPECT_EQ(imported.graph.inputs[0].time_axis, 1);
+}
+
+TEST(SmallOnnx, SoundAndCountersAreNoStates) {
+  const auto graph = [](const Texts& inputs, const Texts& outputs, int type) {
+    std::string all;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      all += op("Add", {inputs[i], inputs[1 - i]}, {outputs[i]}) + in(inputs[i], {"2"}, type) +
+             out(outputs[i], {"2"}, type);
+    }
+    return all;
+  };
+  const Imported sound = import_graph(graph({"audio_in", "buf_in"}, {"audio_out", "buf_out"}, 1), 14);
+  EXPECT_TRUE(notes_have(sound, "output 'buf_out' [2] is the state that input 'buf_in' begins with"));
+  EXPECT_EQ(sound.graph.inputs[0].name, "audio_in");
+  const Imported unclear = import_graph(graph({"p_in", "q_in"}, {"p_out", "q_out"}, 1), 14);
+  EXPECT_TRUE(notes_have(unclear, "'p_in' and 'q_in' could both be one (--state says which)"));
+  EXPECT_TRUE(unclear.graph.states.empty());
+  EXPECT_TRUE(import_graph(graph({"p", "n_in"}, {"s", "n_out"}, 7), 14).graph.states.empty());
+  ImportOptions options;
+  options.states = {{"q_in", "q_out"}};
+  EXPECT_EQ(import_graph(graph({"p_in", "q_in"}, {"p_out", "q_out"}, 1), 14, options).graph.states.size(), 1U);
+  options = {.no_states = true};
+  EXPECT_TRUE(
+      import_graph(graph({"audio_in", "buf_in"}, {"audio_out", "buf_out"}, 1), 14, options).graph.states.empty());
+}
+
 TEST(SmallOnnx, StatesByNameAreTakenOrGiven) {
   const std::string graph = op("Add", {"x", "memory_in"}, {"memory_out"}) + op("Neg", {"memory_out"}, {"y"}) +
                             in("x", {"2"}) + in("memory_in", {"2"}) + out("y", {"2"}) + out("memory_out", {"2"});

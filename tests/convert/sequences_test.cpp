@@ -46,6 +46,52 @@ std::string refusal(const graph::Graph& graph, const NamedArrays& arrays) {
   return error_of([&] { find_sequences(graph, arrays, "f"); });
 }
 
+// [1, C, T], as convolutions have it: rows of time steps are turned, and arrays of the network's own axes taken as
+// they are.
+TEST(Sequences, TimeMayBeTheLastAxis) {
+  graph::Graph graph;
+  graph.inputs = {{.name = "x", .dims = {1, 2, -1}, .time_axis = 2}};
+  graph.arrays["w"] = graph::array({1, 2, 3}, {1, 2, 3, 4, 5, 6});
+  graph.nodes = {{.type = "Conv", .name = "c", .inputs = {"x", "w"}, .outputs = {"y"}}};
+  graph.nodes[0].attributes["pads"] = std::vector<int64_t>{1, 1};
+  graph.outputs = {{.name = "y", .dims = {}}};
+  SequenceRunner runner(std::make_shared<const graph::Network>(graph, "t"));
+  EXPECT_FALSE(runner.why_no_states().empty());
+  const io::Array rows = io::make_array({4, 2}, std::vector<float>{1, 10, 2, 20, 3, 30, 4, 40});
+  const io::Array own = io::make_array({1, 2, 4}, std::vector<float>{1, 2, 3, 4, 10, 20, 30, 40});
+  for (const io::Array& array : {rows, own}) {
+    const Sequences found = find_sequences(graph, {{"x", array}}, "f");
+    ASSERT_EQ(found.list.size(), 1U);
+    EXPECT_EQ(found.list[0].steps, 4);
+    const std::vector<graph::Array> y = runner.run(found.list[0]);
+    EXPECT_EQ(y[0].dims, (graph::Dims{4, 1}));
+    EXPECT_EQ(y[0].floats, (std::vector<float>{178, 334, 490, 331}));
+    EXPECT_EQ(runner.rows_of(0, y[0], 4), 4);
+  }
+}
+
+// Without an axis of time, a run is a step, also of layers that read both ways.
+TEST(Sequences, WindowsOfAFixedSizeAreRunOneByOne) {
+  graph::Graph graph;
+  graph.inputs = {{.name = "x", .dims = {3, 1, 2}}};
+  graph.arrays["w"] = graph::array({2, 4, 2}, std::vector<float>(16, 0.25F));
+  graph.arrays["r"] = graph::array({2, 4, 1}, std::vector<float>(8, 0.5F));
+  graph.nodes = {{.type = "LSTM", .name = "l", .inputs = {"x", "w", "r"}, .outputs = {"y"}}};
+  graph.nodes[0].attributes["direction"] = std::string("bidirectional");
+  graph.outputs = {{.name = "y", .dims = {}}};
+  SequenceRunner runner(std::make_shared<const graph::Network>(graph, "t"));
+  const auto answer = [&](std::vector<int64_t> shape, const std::vector<float>& values) {
+    return runner.run(find_sequences(graph, {{"x", io::make_array(std::move(shape), values)}}, "f").list[0])[0].floats;
+  };
+  const std::vector<float> a = {1, 2, 3, 4, 5, 6}, b = {-1, 0, 2, -3, 1, 1};
+  std::vector<float> both = a, apart = answer({3, 1, 2}, a);
+  both.insert(both.end(), b.begin(), b.end());
+  const std::vector<float> second = answer({3, 1, 2}, b);
+  apart.insert(apart.end(), second.begin(), second.end());
+  EXPECT_EQ(answer({2, 3, 1, 2}, both), apart);
+  EXPECT_EQ(answer({12}, both), apart);
+}
+
 TEST(Sequences, OneArrayIsOneSequenceOrABatch) {
   const graph::Graph graph = network(kCausal);
   const Sequences one = find_sequences(graph, {{"any", ramp({5, 2})}}, "f");
