@@ -97,7 +97,10 @@ class Import {
                "inputs and outputs of an ONNX model that carry a state: INPUT=OUTPUT, commas between; or none");
     table_.add("dims", dims_, "extents that an ONNX model leaves open: NAME=1x576, commas between; * stays open");
     table_.add("tolerance", tolerance_,
-               "largest difference that --verify accepts; relative to expected numbers above 1", more_than(0.0));
+               "largest difference that --verify accepts, relative to expected numbers above 1, or, if all are "
+               "smaller, to the "
+               "largest",
+               more_than(0.0));
     table_.add("seed", seed_, "seed of the weights that are drawn where no file has them", at_least(0));
   }
 

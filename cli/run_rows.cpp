@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
@@ -18,7 +19,7 @@
 namespace longhand::cli {
 namespace {
 
-// Numbers between commas, semicolons, tabs or spaces. A first line without a number is a header.
+// Numbers between commas, semicolons, tabs or spaces. A first row without a number is a header.
 class CsvReader : public RowReader {
  public:
   CsvReader(const std::string& path, const RowLayout& layout)
@@ -29,8 +30,10 @@ class CsvReader : public RowReader {
     std::string line;
     while (n < most && next_line(line)) {
       ++number_;
+      if (number_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      if (number_ == 1 && is_header(line)) continue;
+      const bool first = !std::exchange(has_begun_, true);
+      if (first && is_header(line)) continue;
       read_line(line, rows);
       ++n;
     }
@@ -65,10 +68,19 @@ class CsvReader : public RowReader {
     throw input_error(fmt::format("{}:{}: {}", file_.name(), number_, problem), advice);
   }
 
-  static bool is_header(const std::string& line) {
-    const size_t at = line.find_first_not_of(" \t\"+-");
-    return at != std::string::npos && std::strchr("0123456789.,;", line[at]) == nullptr && line[at] != 'i' &&
-           line[at] != 'n';
+  static bool is_header(std::string_view line) {
+    constexpr std::string_view kBetween = " \t\r,;\"";
+    while (true) {
+      line.remove_prefix(std::min(line.find_first_not_of(kBetween), line.size()));
+      if (line.empty()) return true;
+      const std::string_view field = line.substr(0, line.find_first_of(kBetween));
+      const bool sign = field.front() == '+' || field.front() == '-';
+      float value = 0.0F;
+      const char* end = field.data() + field.size();
+      const auto [after, error] = std::from_chars(field.data() + (sign ? 1 : 0), end, value);
+      if (error == std::errc() && after == end) return false;
+      line.remove_prefix(field.size());
+    }
   }
 
   void read_line(const std::string& line, std::vector<float>& rows) {
@@ -91,6 +103,11 @@ class CsvReader : public RowReader {
       }
       rows.push_back(value);
       ++found;
+      if (after < end && !is_space(*after) && *after != ',' && *after != ';') {
+        const std::string_view rest(at, static_cast<size_t>(end - at));
+        fail(fmt::format("expected a number, found '{}'", visible(rest.substr(0, rest.find_first_of(" \t\r,;")))),
+             "write numbers with a decimal point, and commas between them");
+      }
       at = after;
       while (at < end && is_space(*at)) ++at;
       if (at < end && (*at == ',' || *at == ';')) ++at;
@@ -103,6 +120,7 @@ class CsvReader : public RowReader {
 
   io::InputStream file_;
   int64_t width_, number_ = 0;
+  bool has_begun_ = false;  // a row was read, or a header
   std::string names_;
   std::string pending_;
   size_t at_ = 0;

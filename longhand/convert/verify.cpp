@@ -197,8 +197,11 @@ class Verifier {
           fmt::format("expected {} numbers for output '{}', found {}", found.size(), visible(name), expected.size()));
     }
     result_.numbers += static_cast<int64_t>(found.size());
+    double least_size = 0.0;  // outputs may all be small
+    for (const double number : expected) least_size = std::max(least_size, std::abs(number));
+    least_size = least_size > 0.0 ? std::min(least_size, 1.0) : 1.0;
     for (size_t i = 0; i < found.size(); ++i) {
-      const double size = std::max(1.0, std::abs(expected[i]));
+      const double size = std::max(least_size, std::abs(expected[i]));
       const double difference = found[i] == expected[i] ? 0.0 : std::abs(found[i] - expected[i]) / size;
       if (!result_.where.empty() && !(difference > result_.largest) && !std::isnan(difference)) continue;
       if (std::isnan(result_.largest)) continue;

@@ -10,8 +10,8 @@
 
 namespace longhand::convert {
 
-/// The largest difference between actual and expected outputs: absolute, or relative to the expected number if that is
-/// above 1.
+/// The largest difference between actual and expected outputs: relative to the expected number if that is above 1,
+/// otherwise absolute, and, of an output whose expected numbers are all below 1, relative to the largest of them.
 struct Verification {
   double largest = 0.0;
   std::string where;  ///< "s07 [3, 1]": the sequence and the place in the expected array

@@ -233,6 +233,21 @@ TEST_F(RunCommand, HostileAndEmptyInputsLeaveNothing) {
   refused({"m", "--output", "none/o.npz", "--input-format", "npz"}, 1, "cannot be written", npz_file);
 }
 
+TEST_F(RunCommand, TablesAreReadAsOthersWriteThem) {
+  model("m", kSound);
+  const std::string plain = done({"m"}, "1\n2\n").out;
+  for (const char* text : {"\xEF\xBB\xBF"
+                           "1\n2\n",
+                           "in1\n1\n2\n", "name\n1\n2\n", "\n\nx\n1\n2\n", "\"i\"\r\n+1\r\n2 \r\n"}) {
+    EXPECT_EQ(done({"m"}, text).out, plain) << text;
+  }
+  refused({"m"}, 1, "expected a number, found '1.2.3'", "1.2.3\n");
+  refused({"m"}, 1, "expected a number, found '2020-01-02'", "2020-01-02\n");
+  refused({"m"}, 1, "expected a finite number, found 'nan'", "nan\n");
+  refused({"m"}, 1, "expected at least one step", "foo\n");
+  refused({"m"}, 1, ":2: expected a finite number, found 'foo'", "1\nfoo\n");
+}
+
 TEST_F(RunCommand, ALivePipeIsAnsweredAtOnceAndItsEndIsNoError) {
   model("m", kSound);
   const auto shell = [&](const std::string& script) {
