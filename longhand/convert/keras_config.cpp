@@ -46,6 +46,7 @@ class ModelReader {
     if (depth_ > kMostDepth) fail("expected models less deep within models", "the file is damaged");
     const std::string type = text_of(model, "class_name", "", path_);
     const Json& config = member(model, "config", path_);
+    out_.is_sequential = type == "Sequential";
     if (type == "Sequential") {
       read_sequential(config);
     } else if (type == "Model" || type == "Functional") {
@@ -153,6 +154,7 @@ class ModelReader {
     }
     if (config.contains("input_layers")) out_.inputs = read_tensors(config["input_layers"]);
     out_.outputs = read_tensors(member(config, "output_layers", path_));
+    count_calls_of_models();
     if (out_.outputs.empty()) fail("expected outputs, found none", "the file is damaged");
   }
 
@@ -227,7 +229,9 @@ class ModelReader {
       out.arguments.push_back({.tensor = tensor_of(argument), .value = {}});
     }
     if (argument.size() < 4 || !argument[3].is_object()) return;
+    // Each tensor of a call says them again.
     for (const auto& [name, value] : argument[3].items()) {
+      if (!out.named[name].empty()) continue;
       const bool list = value.is_array() && !value.empty() && is_tensor(value[0]);
       if (is_tensor(value) || list) {
         for (KerasTensor& tensor : read_tensors(value)) {
@@ -237,6 +241,46 @@ class ModelReader {
         out.named[name].push_back({.tensor = std::nullopt, .value = value});
       }
     }
+  }
+
+  template <class Change>
+  void for_tensors(const Change& change) {
+    for (KerasLayer& layer : out_.layers) {
+      for (KerasCall& call : layer.calls) {
+        for (KerasArgument& each : call.arguments) {
+          if (each.tensor) change(*each.tensor);
+        }
+        for (auto& [name, arguments] : call.named) {
+          for (KerasArgument& each : arguments) {
+            if (each.tensor) change(*each.tensor);
+          }
+        }
+      }
+    }
+    for (KerasTensor& tensor : out_.outputs) change(tensor);
+  }
+
+  // Versions 1 and 2 count, of a model within, that it was made as its call 0, where it has an Input.
+  void count_calls_of_models() {
+    std::map<std::string, std::pair<int64_t, int64_t>> used;  // least and most
+    for_tensors([&](const KerasTensor& tensor) {
+      const auto [found, fresh] = used.try_emplace(tensor.layer, tensor.call, tensor.call);
+      found->second = {std::min(found->second.first, tensor.call), std::max(found->second.second, tensor.call)};
+    });
+    std::set<std::string> later;
+    for (const KerasLayer& layer : out_.layers) {
+      const auto found = used.find(layer.name);
+      const auto calls = static_cast<int64_t>(layer.calls.size());
+      if (layer.model == nullptr || layer.type == "TimeDistributed" || found == used.end()) continue;
+      const auto [least, most] = found->second;
+      if (least == 0 || calls == 0) continue;
+      if (most != calls) {
+        fail(fmt::format("expected each of {} calls of the model '{}' to be read", calls, visible(layer.name)),
+             "export it as ONNX instead");
+      }
+      later.insert(layer.name);
+    }
+    for_tensors([&](KerasTensor& tensor) { tensor.call -= later.contains(tensor.layer) ? 1 : 0; });
   }
 
   // Each call after those that it reads; otherwise in the order of the file.

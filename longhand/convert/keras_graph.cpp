@@ -63,6 +63,7 @@ Imported keras_h5_to_graph(const Hdf5Node& root, const std::string& path, const 
   const KerasConfig config = read_keras_config(io::parse_json(text, path + ": model_config"), version, path);
   KerasWeights arrays = read_h5_weights(root, path);
   if (config.version > 1) give_to_inner_layers(config.model, arrays, path);
+  if (config.version == 1) give_to_old_layers(config.model, arrays);
   Imported out = build_keras(config, std::move(arrays), path);
   out.graph.source = fmt::format("{}, Keras {}", path, version.empty() ? "1" : version);
   note_skipped(root, out);

@@ -59,6 +59,7 @@ struct KerasModel {
   std::vector<KerasLayer> layers;                ///< in the order of the file
   std::vector<std::pair<size_t, size_t>> order;  ///< layer and call, each after those that it reads
   std::vector<KerasTensor> inputs, outputs;
+  bool is_sequential = false;
 
   const KerasLayer& layer(const std::string& name) const;
 };
@@ -82,6 +83,8 @@ using KerasWeights = std::map<std::string, KerasArrays>;
 KerasWeights read_h5_weights(const Hdf5Node& root, const std::string& path);
 /// Gives the arrays of models within the model to their layers, by the arrays' names.
 void give_to_inner_layers(const KerasModel& model, KerasWeights& weights, const std::string& path);
+/// The same for version 1, whose arrays are called "LAYER_W_i:0" and so on: to layers by their own names.
+void give_to_old_layers(const KerasModel& model, KerasWeights& weights);
 /// From model.weights.h5 of an archive, whose groups are called by types.
 KerasWeights read_archive_weights(const Hdf5Node& root, const KerasConfig& config, const std::string& path);
 /// From a file of weights of version 3 (.weights.h5) without a configuration: layers by the groups' names.

@@ -50,6 +50,7 @@ class KerasBuilder {
       : config_(config), weights_(std::move(weights)), builder_(path) {}
 
   Imported run() {
+    expect_known_types(config_.model);
     KerasValues inputs;
     SymbolInputs symbols;
     for (const KerasTensor& input : config_.model.inputs) {
@@ -73,6 +74,53 @@ class KerasBuilder {
   }
 
  private:
+  // All of them first: what no network can have is named before what is wrong with its inputs.
+  void expect_known_types(const KerasModel& model) const {
+    for (const KerasLayer& layer : model.layers) {
+      if (layer.model != nullptr) {
+        expect_known_types(*layer.model);
+      } else if (layer.type != "InputLayer" && layer.type != "TimeDistributed" && function_of(layer.type) == nullptr) {
+        builder_.fail(
+            fmt::format("layer '{}' ({}): not a type of layer that is known", visible(layer.name), visible(layer.type)),
+            layer.type == "Lambda" ? "its function is Python's: replace it with layers" : "export it as ONNX instead");
+      }
+    }
+  }
+
+  // Of a Sequential that does not say the shape of its input: from the arrays of the first layer that has some.
+  Json guessed_shape(const KerasLayer& input) {
+    static const std::set<std::string> kSilent = {
+        "Dropout",      "SpatialDropout1D", "GaussianNoise", "GaussianDropout",
+        "AlphaDropout", "Activation",       "LeakyReLU",     "ELU",
+        "ReLU",         "Masking"};
+    bool sequence = false;
+    int64_t width = -1;
+    if (!config_.model.is_sequential) return {};
+    for (const KerasLayer& layer : config_.model.layers) {
+      const auto arrays = weights_.find(layer.name);
+      const bool windows = find_window_layer(layer.type) != nullptr,
+                 cells = find_recurrent_layer(layer.type) != nullptr;
+      if (layer.name == input.name || kSilent.contains(layer.type)) {
+        sequence = sequence || layer.type == "Masking" || layer.type == "SpatialDropout1D";
+        continue;
+      }
+      if (width < 0) {
+        if (layer.model != nullptr || arrays == weights_.end() || arrays->second.empty()) return {};
+        const graph::Dims& dims = arrays->second[0].second.dims;
+        if (layer.type == "Embedding") return Json::array({nullptr, nullptr});
+        if (dims.empty()) return {};
+        width = windows && dims.size() > 1 ? dims[1] : dims[0];
+      }
+      sequence = sequence || windows || cells || layer.type == "TimeDistributed";
+      if (layer.type == "Flatten" || layer.type == "Reshape" || layer.type == "RepeatVector") return {};
+      if (sequence) break;
+    }
+    if (width < 1) return {};
+    builder_.note(fmt::format("the file does not say the shape of the input: by its weights, {} of {} numbers",
+                              sequence ? "sequences" : "rows", width));
+    return sequence ? Json::array({nullptr, nullptr, width}) : Json::array({nullptr, width});
+  }
+
   KerasValue add_input(const KerasLayer& layer, bool symbols) {
     const Json& config = layer.config;
     const std::string where = fmt::format("{}: layer '{}'", builder_.file(), visible(layer.name));
@@ -80,7 +128,7 @@ class KerasBuilder {
     const Json shape = given("batch_input_shape")        ? config["batch_input_shape"]
                        : given("batch_shape")            ? config["batch_shape"]
                        : config.contains("input_length") ? Json::array({nullptr, config["input_length"]})
-                                                         : Json();
+                                                         : guessed_shape(layer);
     if (!shape.is_array() || shape.size() < 2 || shape.size() > 4) {
       builder_.fail(fmt::format("layer '{}' (InputLayer): expected an input [batch, steps, numbers], [batch, steps], "
                                 "[batch, numbers] or [batch, steps, rows, numbers], found {}",
@@ -115,12 +163,14 @@ class KerasBuilder {
 
   // The outputs of a model that is called with these.
   KerasValues run_model(const KerasModel& model, const std::string& within, const KerasValues& inputs) {
+    // Functional models of version 3 have what makes masks among their layers, and say which call has which.
+    const bool says_masks = config_.version == 3 && !model.is_sequential;
     std::map<KerasTensor, KerasValue> values;
     for (size_t i = 0; i < model.inputs.size(); ++i) values[model.inputs[i]] = inputs.at(i);
     for (const auto& [l, c] : model.order) {
       const KerasLayer& layer = model.layers[l];
       if (values.contains({layer.name, static_cast<int64_t>(c), 0})) continue;  // an input
-      const KerasValues made = run_call(layer, layer.calls[c], within, values);
+      const KerasValues made = run_call(layer, layer.calls[c], within, values, says_masks);
       for (size_t o = 0; o < made.size(); ++o) {
         values[{layer.name, static_cast<int64_t>(c), static_cast<int64_t>(o)}] = made[o];
       }
@@ -140,7 +190,7 @@ class KerasBuilder {
   }
 
   KerasValues run_call(const KerasLayer& layer, const KerasCall& call, const std::string& within,
-                       const std::map<KerasTensor, KerasValue>& values) {
+                       const std::map<KerasTensor, KerasValue>& values, bool says_masks) {
     if (++calls_ > kMostCalls) builder_.fail("expected fewer calls of layers", "the file is damaged");
     const auto operands_of = [&](const std::vector<KerasArgument>& arguments) {
       std::vector<KerasOperand> out;
@@ -160,6 +210,7 @@ class KerasBuilder {
                    .operands = operands_of(call.arguments),
                    .named = {}};
     for (const auto& [key, arguments] : call.named) site.named[key] = operands_of(arguments);
+    read_masks(site, says_masks);
     bool took = false;
     site.took_arrays = &took;
     // Version 1 keeps the arrays of all layers side by side.
@@ -174,6 +225,27 @@ class KerasBuilder {
       site.fail(fmt::format("has {} arrays that its type does not have", site.arrays->size()));
     }
     return out;
+  }
+
+  // A call may say the masks of its inputs itself.
+  static void read_masks(KerasSite& site, bool alone) {
+    for (KerasOperand& each : site.operands) {
+      if (alone && each.value) each.value->mask.clear();
+    }
+    const auto named = site.named.find("mask");
+    if (named == site.named.end()) return;
+    std::vector<KerasOperand>& masks = named->second;
+    const bool has =
+        std::any_of(masks.begin(), masks.end(), [](const KerasOperand& each) { return each.value.has_value(); });
+    if (!has) return;
+    for (size_t i = 0; i < masks.size(); ++i) {
+      if (!masks[i].value) continue;
+      const bool fits = i < site.operands.size() && site.operands[i].value && masks[i].value->is_symbols &&
+                        masks[i].value->dims.size() == 1;
+      if (!fits) site.fail("expected masks of its inputs' steps");
+      site.operands[i].value->mask = masks[i].value->name;
+    }
+    site.named.erase(named);
   }
 
   KerasValues run_inner_model(const KerasSite& site, const KerasModel& model, const std::string& path) {
@@ -223,11 +295,6 @@ class KerasBuilder {
     if (site.type == "InputLayer") site.fail("expected one of the model's inputs, found another", "it is damaged");
     if (site.type == "TimeDistributed") return run_time_distributed(site);
     const KerasFunction function = function_of(site.type);
-    if (function == nullptr) {
-      site.fail("not a type of layer that is known", site.type == "Lambda"
-                                                         ? "its function is Python's: replace it with layers"
-                                                         : "export it as ONNX instead");
-    }
     if (function != find_operation(site.type)) expect_known_arguments(site);
     return function(site);
   }

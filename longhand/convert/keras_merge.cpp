@@ -84,7 +84,9 @@ KerasValues add_concatenate(const KerasSite& site) {
   std::vector<std::string> names = {out.name};
   for (size_t i = 1; i < all.size(); ++i) {
     KerasValue other = all[i];
-    if (other.dims.size() != out.dims.size() || other.is_symbols) site.fail("expected sequences, or rows, alone");
+    if (other.dims.size() != out.dims.size() || other.is_symbols != out.is_symbols) {
+      site.fail("expected sequences, or rows, alone");
+    }
     if (axis + 1 != rank && (out.dims[at] < 0 || other.dims[at] < 0)) {
       site.expect_steps(out);
       site.expect_steps(other);
@@ -137,7 +139,12 @@ KerasValues add_dot(const KerasSite& site) {
   const int64_t a_size = all[0].dims[static_cast<size_t>(axes[0] - 1)],
                 b_size = all[1].dims[static_cast<size_t>(axes[1] - 1)];
   if (a_size != b_size) site.fail(fmt::format("expected axes of one size, found {} and {}", a_size, b_size));
-  if (a_size < 0) site.expect_steps(all[0]);
+  // The steps become the width of what follows.
+  const bool open = std::any_of(all.begin(), all.end(), [](const KerasValue& x) { return x.dims[0] < 0; });
+  if (a_size < 0 || !open) {
+    site.expect_steps(all[0]);
+    site.expect_steps(all[1]);
+  }
   std::string a = all[0].name, b = all[1].name;
   if (site.flag("normalize", false)) {
     a = unit_rows(site, a, axes[0]);

@@ -223,8 +223,60 @@ KerasValues add_concat(const KerasSite& site) {
   return find_merge_layer("Concatenate")(merge);
 }
 
+// Truth values, of which masks are made.
+KerasValues add_truth(const KerasSite& site, const std::string& function) {
+  expect_names(site, {"y", "name", "axis"});
+  const std::vector<KerasOperand> all = operands_of(site, {"y"});
+  if (all.empty() || !all[0].value) site.fail("expected a layer before it, found none");
+  KerasValue x = *all[0].value;
+  if (function == "converttotensor") return {x};
+  x.mask.clear();
+  const bool was_symbols = x.is_symbols;
+  x.is_symbols = true;
+  if (function == "notequal" || function == "not_equal") {
+    if (all.size() != 2 || !all[1].constant.is_number()) site.fail("expected a number to compare with");
+    const double number = all[1].constant.get<double>();
+    const std::string other = was_symbols ? site.whole("number", {static_cast<int64_t>(number)})
+                                          : site.numbers("number", {1}, {static_cast<float>(number)});
+    x.name = site.add("Not", {site.part("Equal", "same", {x.name, other})});
+  } else if (function == "zeroslike" || function == "oneslike") {
+    x.name = site.part("Equal", "ones", {x.name, x.name});
+    if (function == "zeroslike") x.name = site.add("Not", {x.name});
+  } else if (function == "logicalnot" || function == "logical_not") {
+    x.name = site.add("Not", {x.name});
+  } else if (function == "expanddims") {
+    const Json axis = setting(site, "axis");
+    if (!axis.is_null() && axis != -1) site.fail("expected the last axis");
+    x.name = site.add("Unsqueeze", {x.name, site.whole("axes", {-1})});
+    x.dims.push_back(1);
+  } else if (function == "any") {
+    if (setting(site, "axis") != -1 || x.dims.size() < 2) site.fail("expected the last axis");
+    const std::string number = site.part("Cast", "number", {x.name}, {{"to", "float"}});
+    const std::string most =
+        site.part("ReduceMax", "most", {number, site.whole("axes", {-1})}, {{"keepdims", int64_t{0}}});
+    x.name = site.add("Cast", {most}, {{"to", "bool"}});
+    x.dims.pop_back();
+  } else {
+    if (all.size() != 2 || !all[1].value || !all[1].value->is_symbols || !was_symbols)
+      site.fail("expected truth values");
+    x.name = site.add(function.ends_with("or") ? "Or" : "And", {x.name, all[1].value->name});
+    for (size_t i = 0; i < x.dims.size() && i < all[1].value->dims.size(); ++i) {
+      if (x.dims[i] == 1) x.dims[i] = all[1].value->dims[i];
+    }
+  }
+  return {x};
+}
+
+bool is_truth(const std::string& function) {
+  static const std::array<const char*, 13> kNames = {
+      "notequal", "not_equal", "zeroslike",  "oneslike",   "logicalnot",  "logical_not",    "expanddims",
+      "any",      "logicalor", "logical_or", "logicaland", "logical_and", "converttotensor"};
+  return std::find(kNames.begin(), kNames.end(), function) != kNames.end();
+}
+
 KerasValues add_operation(const KerasSite& site) {
   const std::string function = function_of(site);
+  if (is_truth(function)) return add_truth(site, function);
   if (const char* node = node_named(kPairs, function)) return add_pair(site, node);
   if (const char* node = node_named(kSingles, function)) return add_single(site, node);
   if (const char* node = node_named(kReductions, function)) return add_reduction(site, node);

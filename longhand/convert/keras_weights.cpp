@@ -232,6 +232,24 @@ void give_to_inner_layers(const KerasModel& model, KerasWeights& weights, const 
   }
 }
 
+void give_to_old_layers(const KerasModel& model, KerasWeights& weights) {
+  std::multimap<std::string, std::string> layers;
+  list_layers(model, "", layers);
+  KerasWeights out;
+  for (auto& [group, arrays] : weights) {
+    for (auto& [name, array] : arrays) {
+      // The longest name that the array's begins with.
+      std::string to;
+      for (size_t end = name.rfind('_'); !layers.contains(group) && end != std::string::npos && end > 0 && to.empty();
+           end = name.rfind('_', end - 1)) {
+        if (layers.contains(name.substr(0, end))) to = name.substr(0, end);
+      }
+      out[to.empty() ? group : to].emplace_back(name, std::move(array));
+    }
+  }
+  weights = std::move(out);
+}
+
 KerasWeights read_archive_weights(const Hdf5Node& root, const KerasConfig& config, const std::string& path) {
   KerasWeights out;
   collect_model(root, config.model, path, "", out);

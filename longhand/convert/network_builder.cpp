@@ -105,7 +105,7 @@ std::string NetworkBuilder::array(const std::string& name, graph::Array array) {
 
 // Where its owner has an array of that name already, this is the same one again.
 std::string NetworkBuilder::store(const std::string& name, graph::Array array) {
-  std::string* known = owner_.empty() ? nullptr : &owned_[{owner_, name}];
+  std::string* known = owner_.empty() ? nullptr : &owned_[{owner_, fmt::format("{} {}", name, seen_[name]++)}];
   if (known != nullptr && !known->empty()) return *known;
   const std::string out = unique(name);
   out_.graph.arrays[out] = std::move(array);
@@ -145,12 +145,33 @@ std::string NetworkBuilder::activation(const std::string& function, const std::s
   return add(row->type, name + "." + row->given, {input_name});
 }
 
+// Nodes that no output needs, and their arrays.
+void NetworkBuilder::leave_out_unused() {
+  std::set<std::string> needed;
+  for (const graph::Port& port : out_.graph.outputs) needed.insert(port.name);
+  std::vector<graph::Node> kept;
+  for (auto node = out_.graph.nodes.rbegin(); node != out_.graph.nodes.rend(); ++node) {
+    const bool used = std::any_of(node->outputs.begin(), node->outputs.end(),
+                                  [&](const std::string& each) { return needed.contains(each); });
+    if (!used) {
+      if (!node->weights.empty()) note(fmt::format("'{}' is left out: no output needs it", visible(node->name)));
+      continue;
+    }
+    for (const std::string& input : node->inputs) needed.insert(input);
+    for (const auto& [role, array] : node->weights) needed.insert(array);
+    kept.push_back(std::move(*node));
+  }
+  out_.graph.nodes.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
+  std::erase_if(out_.graph.arrays, [&](const auto& array) { return !needed.contains(array.first); });
+}
+
 Imported NetworkBuilder::finish(const std::vector<std::string>& outputs) {
   if (fixed_) begin_runs_anew();
   for (const std::string& name : outputs) {
     graph::Port port{.name = name, .dims = {}};
     out_.graph.outputs.push_back(std::move(port));
   }
+  leave_out_unused();
   graph::check(out_.graph, file_);
   return std::move(out_);
 }

@@ -38,7 +38,10 @@ class NetworkBuilder {
   std::string add_output(size_t output, const std::string& name);
   /// Nodes and arrays that are added from now on are of this layer: what it has already is taken again, where a name of
   /// it comes again. Empty: of none.
-  void set_owner(const std::string& layer) { owner_ = layer; }
+  void set_owner(const std::string& layer) {
+    owner_ = layer;
+    seen_.clear();
+  }
   /// Makes the inputs' steps as many as the model fixes, where it does. Runs are then whole sequences, each of which
   /// begins anew, except in stateful layers.
   void fix_steps();
@@ -65,7 +68,10 @@ class NetworkBuilder {
   std::map<std::string, int64_t> steps_;  // of inputs
   bool fixed_ = false;
   std::set<std::string> stateful_;  // nodes
+  void leave_out_unused();
+
   std::string owner_;
+  std::map<std::string, int> seen_;                                   // names of arrays in this call of the owner
   std::map<std::pair<std::string, std::string>, std::string> owned_;  // by layer and name: arrays
 };
 
