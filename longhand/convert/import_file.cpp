@@ -71,7 +71,8 @@ Imported import_safetensors(const std::string& path, std::string bytes, const Im
       {"U8", io::DType::kU8},   {"BOOL", io::DType::kBool}};
   NamedTensors tensors;
   for (const auto& [name, tensor] : file.tensors()) {
-    const auto type = std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.first == tensor.dtype; });
+    const auto type =
+        std::find_if(types.begin(), types.end(), [&tensor = tensor](const auto& t) { return t.first == tensor.dtype; });
     if (type == types.end()) {
       throw input_error(fmt::format("{}: '{}': expected numbers, found {}", path, visible(name), visible(tensor.dtype)),
                         "convert it to float32 first");

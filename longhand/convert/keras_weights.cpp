@@ -314,7 +314,7 @@ std::map<std::string, graph::Array> as_torch_arrays(const KerasWeights& weights,
     const auto put = [&, name = layer](const std::string& role, graph::Array array) {
       out[name + "." + role] = std::move(array);
     };
-    const auto named = [&](size_t i, std::string_view what) {
+    const auto named = [&, &arrays = arrays](size_t i, std::string_view what) {
       return i < arrays.size() && arrays[i].first.find(what) != std::string::npos;
     };
     const graph::Array& first = arrays[0].second;

@@ -13,10 +13,13 @@ namespace {
 
 using graph::ElementType;
 
+std::vector<graph::Port>::iterator find_port(graph::Graph& graph, const std::string& name) {
+  return std::find_if(graph.inputs.begin(), graph.inputs.end(), [&](const graph::Port& p) { return p.name == name; });
+}
+
 void bind_inputs(graph::Graph& graph, const ImportOptions& options, std::vector<std::string>& notes) {
   for (const auto& [name, value] : options.values) {
-    const auto port =
-        std::find_if(graph.inputs.begin(), graph.inputs.end(), [&](const graph::Port& p) { return p.name == name; });
+    const auto port = find_port(graph, name);
     if (port == graph.inputs.end()) {
       std::vector<std::string> names;
       for (const graph::Port& p : graph.inputs) names.push_back(p.name);
@@ -49,8 +52,7 @@ void bind_inputs(graph::Graph& graph, const ImportOptions& options, std::vector<
 
 void fix_dims(graph::Graph& graph, const ImportOptions& options) {
   for (const auto& [name, dims] : options.dims) {
-    const auto port =
-        std::find_if(graph.inputs.begin(), graph.inputs.end(), [&](const graph::Port& p) { return p.name == name; });
+    const auto port = find_port(graph, name);
     if (port == graph.inputs.end() || port->dims.size() != dims.size()) {
       throw usage_error(fmt::format("expected an input '{}' with {} axes, found none", visible(name), dims.size()),
                         "name one of the network's inputs, and an extent for each axis");
