@@ -74,11 +74,12 @@ class CsvReader : public RowReader {
       line.remove_prefix(std::min(line.find_first_not_of(kBetween), line.size()));
       if (line.empty()) return true;
       const std::string_view field = line.substr(0, line.find_first_of(kBetween));
-      const bool sign = field.front() == '+' || field.front() == '-';
+      const bool sign = field.size() > 1 && (field.front() == '+' || field.front() == '-');
       float value = 0.0F;
       const char* end = field.data() + field.size();
       const auto [after, error] = std::from_chars(field.data() + (sign ? 1 : 0), end, value);
-      if (error == std::errc() && after == end) return false;
+      const bool as_number = field[sign ? 1 : 0] >= '0' && field[sign ? 1 : 0] <= '9';
+      if (error == std::errc() && (after == end || as_number)) return false;
       line.remove_prefix(field.size());
     }
   }
