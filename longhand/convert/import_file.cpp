@@ -100,9 +100,18 @@ bool looks_like_safetensors(const std::string& bytes) {
   return bytes.size() > 9 && bytes[8] == '{' && bytes[7] == 0 && bytes[6] == 0;
 }
 
-void expect_no_onnx_options(const ImportOptions& options) {
-  if (options.values.empty() && options.dims.empty() && options.states.empty()) return;
-  throw usage_error("expected a model of ONNX for --set, --dims and --state, found another", "leave them out");
+// An option that a format has no use for would be left out of account.
+void refuse_options(const ImportOptions& options, bool onnx, bool describes, bool has_parts) {
+  if (!onnx && !(options.values.empty() && options.dims.empty() && options.states.empty() && !options.no_states)) {
+    throw usage_error("expected a model of ONNX for --set, --dims and --state, found another", "leave them out");
+  }
+  if (!describes && !options.description.empty()) {
+    throw usage_error("expected a file of weights alone for --network, found a model that says what its layers are",
+                      "leave it out");
+  }
+  if (!has_parts && !options.part.empty()) {
+    throw usage_error("expected a file of PyTorch or weights of Keras for --part, found another", "leave it out");
+  }
 }
 
 }  // namespace
@@ -110,6 +119,11 @@ void expect_no_onnx_options(const ImportOptions& options) {
 Imported import_file(const std::string& path, const ImportOptions& options) {
   if (io::is_folder(path)) {
     const std::string manifest = path + "/manifest.json";
+    if (!io::exists(manifest)) {
+      throw input_error(path + ": expected a model file, or a folder with a manifest.json, found a folder without one",
+                        "name the file inside it");
+    }
+    refuse_options(options, false, false, false);
     return manifest_to_graph(manifest, io::read_file(manifest));
   }
   std::string bytes = io::read_file(path);
@@ -118,7 +132,7 @@ Imported import_file(const std::string& path, const ImportOptions& options) {
   const bool safetensors = looks_like_safetensors(bytes);
   const bool onnx = !pickle && !json && !zip && !hdf5 && !safetensors && !bytes.empty() &&
                     (path.ends_with(".onnx") || bytes[0] == '\x08');
-  if (!onnx) expect_no_onnx_options(options);
+  refuse_options(options, onnx, !onnx, pickle || zip || hdf5);
   if (hdf5) return keras_h5_to_graph(read_hdf5(path, bytes), path, options);
   if (zip) {
     const bool keras = ZipFile(path, bytes).has("config.json");

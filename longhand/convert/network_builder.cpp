@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <set>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
+#include "longhand/graph/stepper.h"
 
 namespace longhand::convert {
 namespace {
@@ -181,12 +184,23 @@ void read_symbols(Imported& imported, const std::vector<std::string>& symbols) {
   const auto count = static_cast<int64_t>(symbols.size());
   graph::Port* port = graph.inputs.size() == 1 ? &graph.inputs.front() : nullptr;
   if (port == nullptr) throw usage_error("symbols: expected a network with one input, found others", "leave them out");
+  if (const std::set<std::string> different(symbols.begin(), symbols.end()); different.size() != symbols.size()) {
+    throw usage_error("symbols: expected each symbol once, found one several times", "give each once, in their order");
+  }
+  if (port->type == graph::ElementType::kInt) {
+    const int64_t known = graph::symbols_of(graph, port->name);
+    if (known < std::numeric_limits<int32_t>::max() && known != count) {
+      throw usage_error(fmt::format("symbols: expected as many as the model's table has, {}, found {}", known, count),
+                        "give each symbol once, in the order of the table");
+    }
+    graph.symbols = symbols;
+    return;
+  }
   graph.symbols = symbols;
-  if (port->type == graph::ElementType::kInt) return;
   if (port->dims.size() != 3 || port->dims.back() != count) {
-    throw usage_error(fmt::format("symbols: expected as many as the network's input has numbers, {}, found {}",
-                                  graph::shown(port->dims), count),
-                      "give each symbol once, in the order of the columns");
+    throw usage_error(fmt::format("symbols: expected an input [batch, time, {}] for as many symbols, found {}", count,
+                                  graph::shown(port->dims)),
+                      "give each symbol once, in the order of the columns; leave them out where the input is numbers");
   }
   graph::Node node{.type = "one-hot", .name = "one_hot", .inputs = {"symbols"}, .outputs = {port->name}};
   node.attributes["classes"] = count;

@@ -53,9 +53,14 @@ void bind_inputs(graph::Graph& graph, const ImportOptions& options, std::vector<
 void fix_dims(graph::Graph& graph, const ImportOptions& options) {
   for (const auto& [name, dims] : options.dims) {
     const auto port = find_port(graph, name);
-    if (port == graph.inputs.end() || port->dims.size() != dims.size()) {
-      throw usage_error(fmt::format("expected an input '{}' with {} axes, found none", visible(name), dims.size()),
-                        "name one of the network's inputs, and an extent for each axis");
+    if (port == graph.inputs.end()) {
+      throw usage_error(fmt::format("expected an input '{}', found none", visible(name)),
+                        "name one of the network's inputs");
+    }
+    if (port->dims.size() != dims.size()) {
+      throw usage_error(fmt::format("input '{}': expected {} extents, of {}, found {}", visible(name),
+                                    port->dims.size(), graph::shown(port->dims), graph::shown(dims)),
+                        "give one for each axis, and * for one that stays open");
     }
     for (size_t axis = 0; axis < dims.size(); ++axis) {
       if (port->dims[axis] >= 0 && port->dims[axis] != dims[axis]) {

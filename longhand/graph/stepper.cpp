@@ -9,26 +9,6 @@
 namespace longhand::graph {
 namespace {
 
-// How many symbols the nodes that read a port have.
-int64_t symbols_of(const Graph& graph, const std::string& port) {
-  int64_t out = std::numeric_limits<int32_t>::max();
-  for (const Node& node : graph.nodes) {
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (node.inputs[i] != port) continue;
-      if (node.type == "embedding") out = std::min(out, graph.arrays.at(node.weights.at("weight")).dims.front());
-      const auto classes = node.attributes.find("classes");
-      if (node.type == "one-hot" && classes != node.attributes.end()) {
-        if (const auto* n = std::get_if<int64_t>(&classes->second)) out = std::min(out, *n);
-      }
-      const bool looks_up = node.type == "Gather" && i == 1 && graph.arrays.contains(node.inputs[0]);
-      if (looks_up && !graph.arrays.at(node.inputs[0]).dims.empty()) {
-        out = std::min(out, graph.arrays.at(node.inputs[0]).dims.front());
-      }
-    }
-  }
-  return out;
-}
-
 // Whether the rows of the time steps follow one another in memory.
 bool is_by_time(const Dims& single, const Dims& many, int64_t steps) {
   if (single.size() != many.size()) return false;
@@ -67,6 +47,27 @@ StepShape shape_of(const Network& network, const Plan& plan, int64_t steps = 1) 
 }
 
 }  // namespace
+
+int64_t symbols_of(const Graph& graph, const std::string& port) {
+  int64_t out = std::numeric_limits<int32_t>::max();
+  for (const Node& node : graph.nodes) {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != port) continue;
+      if (node.type == "embedding") out = std::min(out, graph.arrays.at(node.weights.at("weight")).dims.front());
+      const auto classes = node.attributes.find("classes");
+      if (node.type == "one-hot" && classes != node.attributes.end()) {
+        if (const auto* n = std::get_if<int64_t>(&classes->second)) out = std::min(out, *n);
+      }
+      const auto axis = node.attributes.find("axis");
+      const bool of_rows = axis == node.attributes.end() || axis->second == Attribute(int64_t{0});
+      const bool looks_up = node.type == "Gather" && i == 1 && of_rows && graph.arrays.contains(node.inputs[0]);
+      if (looks_up && !graph.arrays.at(node.inputs[0]).dims.empty()) {
+        out = std::min(out, graph.arrays.at(node.inputs[0]).dims.front());
+      }
+    }
+  }
+  return out;
+}
 
 FewestSteps fewest_steps(const std::shared_ptr<const Network>& network) {
   constexpr int64_t kMost = 4096;

@@ -18,6 +18,10 @@ struct FewestSteps {
 };
 FewestSteps fewest_steps(const std::shared_ptr<const Network>& network);
 
+/// How many symbols the nodes that read an input have: rows of an embedding, classes of one-hot rows. 2^31 - 1 where
+/// none of them says.
+int64_t symbols_of(const Graph& graph, const std::string& port);
+
 /// What a step of a network reads and writes. All inputs are one row, in order, and so are all outputs.
 struct StepShape {
   int64_t inputs = 0;   ///< numbers; 0: a symbol

@@ -36,7 +36,9 @@ std::string folder_of(const std::string& path) {
 
 Error cannot_write(const std::string& path, const std::string& why) {
   return input_error(path + ": cannot be written: " + why,
-                     "free some space or choose another place; what was saved before is intact");
+                     is_folder(folder_of(path))
+                         ? "free some space or choose another place; what was saved before is intact"
+                         : "make the folder first, or choose another");
 }
 
 }  // namespace

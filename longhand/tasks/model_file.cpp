@@ -66,7 +66,17 @@ void write_model(const std::string& path, const std::string& task, const OptionT
 }
 
 ModelFile ModelFile::read(const std::string& path) {
-  return ModelFile(io::Safetensors::read(io::is_folder(path) ? path + "/model.safetensors" : path));
+  const std::string file = io::is_folder(path) ? path + "/model.safetensors" : path;
+  try {
+    return ModelFile(io::Safetensors::read(file));
+  } catch (const Error&) {
+    for (const char* other : {".onnx", ".pt", ".pth", ".ckpt", ".h5", ".hdf5", ".keras", ".nam", ".json"}) {
+      if (!path.ends_with(other) || !io::exists(path)) continue;
+      throw input_error(fmt::format("{}: expected a model of Longhand, found a file of another program", path),
+                        "import it first: longhand import FILE --out MODEL");
+    }
+    throw;
+  }
 }
 
 ModelFile ModelFile::parse(const std::string& name, std::string contents) {
