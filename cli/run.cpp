@@ -93,7 +93,9 @@ class Run {
     if (shape.why_no_steps.empty() && !writes_arrays()) {
       if (!settings_.each_step) runner.emplace(network, settings_.threads);
       if (settings_.each_step || !runner->answers_once()) {
-        const auto steps = Steps::of(network, settings_.block > 0 ? settings_.block : 64, settings_.threads);
+        const int64_t block = settings_.block > 0 ? settings_.block : graph::steps_at_once(shape, 64);
+        if (settings_.block == 0) settings_.block = graph::steps_at_once(shape, 1024);
+        const auto steps = Steps::of(network, block, settings_.threads);
         return run_steps(*steps, *reader, shape.symbols, shape.outputs, settings_);
       }
     }

@@ -103,7 +103,7 @@ SequenceRunner::SequenceRunner(std::shared_ptr<const graph::Network> network, Th
     time_axes_ = time_axes(network_);
     return;
   }
-  stepper_.emplace(network_, kSteps, threads);
+  stepper_.emplace(network_, graph::steps_at_once(shape_, kSteps), threads);
   const Plan one(network_, {});
   std::optional<Plan> two;
   if (is_over_time(graph)) two.emplace(network_, graph::PlanOptions{.steps = 2});
@@ -174,8 +174,9 @@ std::vector<graph::Array> SequenceRunner::run_steps(const Sequence& sequence, co
   }
   std::vector<float> x, y;
   std::vector<int32_t> symbols;
-  for (int64_t begin = 0; begin < sequence.steps; begin += kRowsAtOnce) {
-    const int64_t n = std::min(kRowsAtOnce, sequence.steps - begin);
+  const int64_t at_once = graph::steps_at_once(shape_, kRowsAtOnce);
+  for (int64_t begin = 0; begin < sequence.steps; begin += at_once) {
+    const int64_t n = std::min(at_once, sequence.steps - begin);
     y.resize(static_cast<size_t>(n * shape_.outputs));
     int64_t done = 0;
     if (shape_.symbols > 0) {

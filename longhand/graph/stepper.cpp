@@ -82,6 +82,11 @@ FewestSteps fewest_steps(const std::shared_ptr<const Network>& network) {
   }
 }
 
+int64_t steps_at_once(const StepShape& shape, int64_t most) {
+  constexpr int64_t kNumbers = int64_t{1} << 22;
+  return std::clamp<int64_t>(kNumbers / std::max<int64_t>(shape.inputs + shape.outputs, 1), 1, most);
+}
+
 StepShape step_shape(const std::shared_ptr<const Network>& network) {
   const FewestSteps few = fewest_steps(network);
   StepShape out = shape_of(*network, few.plan, few.steps);

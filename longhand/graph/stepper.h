@@ -30,6 +30,8 @@ struct StepShape {
   std::string
       why_no_steps;  ///< why there are none, as a sentence; then the numbers above are 0, or those of one step alone
 };
+/// `most`, or fewer where a step has so many numbers that they would take much memory.
+int64_t steps_at_once(const StepShape& shape, int64_t most);
 /// Throws an input error where no number of steps can be planned.
 StepShape step_shape(const std::shared_ptr<const Network>& network);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "longhand/base/error.h"
@@ -25,8 +26,15 @@ std::vector<float> read_raw_floats(const std::string& name, std::string_view byt
 
 std::vector<float> read_raw_rows(InputStream& input, int64_t columns, int64_t max_rows) {
   LONGHAND_CHECK(columns > 0 && max_rows > 0);
-  std::vector<float> out(static_cast<size_t>(columns * max_rows));
-  const size_t got = input.read({reinterpret_cast<char*>(out.data()), out.size() * sizeof(float)});
+  constexpr size_t kAtOnce = size_t{1} << 20;  // memory is taken as numbers come
+  const auto wanted = static_cast<size_t>(columns * max_rows);
+  std::vector<float> out;
+  size_t got = 0;
+  while (got == out.size() * sizeof(float) && out.size() < wanted) {
+    const size_t before = out.size();
+    out.resize(std::min(wanted, before + kAtOnce));
+    got += input.read({reinterpret_cast<char*>(out.data() + before), (out.size() - before) * sizeof(float)});
+  }
   const size_t row = static_cast<size_t>(columns) * sizeof(float);
   if (got % row != 0) {
     throw input_error(fmt::format("{}: expected rows of {} float32 numbers ({} bytes), found {} bytes more at byte {}",
