@@ -39,6 +39,7 @@ std::vector<NodeType> recurrent_node_types();
 std::vector<NodeType> sequence_node_types();
 std::vector<NodeType> activation_node_types();
 std::vector<NodeType> arithmetic_node_types();
+std::vector<NodeType> move_node_types();
 std::vector<NodeType> shape_node_types();
 std::vector<NodeType> reduction_node_types();
 std::vector<NodeType> normalisation_node_types();
