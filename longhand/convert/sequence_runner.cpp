@@ -16,13 +16,27 @@ using graph::Port;
 constexpr int64_t kSteps = 64;         // that a stepper computes at a time
 constexpr int64_t kRowsAtOnce = 1024;  // whose inputs and outputs are side by side in one row
 
-// The axes of a port that the network leaves to its caller; an output has those of the inputs where it names none.
-Port port_with_axes(const graph::Graph& graph, const Port& port) {
-  Port out = port;
-  const Port& input = graph.inputs.front();
-  if (out.batch_axis < 0 && out.time_axis < 0 && out.dims.empty()) {
-    out.batch_axis = input.batch_axis;
-    out.time_axis = input.time_axis;
+// The axis that grew from 1 to 2, or -1.
+int grown_axis(const Dims& one, const Dims& two) {
+  if (one.size() != two.size()) return -1;
+  const auto found = std::mismatch(one.begin(), one.end(), two.begin());
+  const bool grew = found.first != one.end() && *found.first == 1 && *found.second == 2 &&
+                    std::equal(found.first + 1, one.end(), found.second + 1);
+  return grew ? static_cast<int>(found.first - one.begin()) : -1;
+}
+
+// The axis of the sequences in each output, found by planning one and two of them; -1: none.
+std::vector<int> batch_axes_of(const std::shared_ptr<const graph::Network>& network) {
+  const graph::Graph& graph = network->graph();
+  std::vector<int> out(graph.outputs.size(), -1);
+  if (std::all_of(graph.inputs.begin(), graph.inputs.end(), [](const Port& port) { return port.batch_axis < 0; })) {
+    return out;
+  }
+  const graph::FewestSteps few = graph::fewest_steps(network);
+  try {
+    const Plan two(network, {.batch = 2, .steps = few.steps});
+    for (size_t i = 0; i < out.size(); ++i) out[i] = grown_axis(few.plan.outputs()[i].dims, two.outputs()[i].dims);
+  } catch (const Error&) {  // it reads one sequence alone: an operator counts on it
   }
   return out;
 }
@@ -92,7 +106,10 @@ std::vector<int> time_axes(const std::shared_ptr<const graph::Network>& network)
 }  // namespace
 
 SequenceRunner::SequenceRunner(std::shared_ptr<const graph::Network> network, Threads threads)
-    : network_(std::move(network)), threads_(threads), shape_(graph::step_shape(network_)) {
+    : network_(std::move(network)),
+      threads_(threads),
+      shape_(graph::step_shape(network_)),
+      batch_axes_(batch_axes_of(network_)) {
   const graph::Graph& graph = network_->graph();
   if (!shape_.why_no_steps.empty()) {
     time_axes_ = time_axes(network_);
@@ -110,10 +127,9 @@ SequenceRunner::SequenceRunner(std::shared_ptr<const graph::Network> network, Th
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     const Dims& dims = one.outputs()[i].dims;
     const bool over_time = !two || graph::count(two->outputs()[i].dims) > graph::count(dims);
-    const Port port = port_with_axes(graph, graph.outputs[i]);
-    const int last = over_time ? std::max(port.batch_axis, port.time_axis) : port.batch_axis;
-    const int first = over_time ? std::min(port.batch_axis, port.time_axis) : -1;
-    output_dims_.push_back(without(without(dims, last), first));
+    const int time_axis = two ? grown_axis(dims, two->outputs()[i].dims) : -1;
+    output_dims_.push_back(
+        without(without(dims, std::max(batch_axes_[i], time_axis)), std::min(batch_axes_[i], time_axis)));
     while (!two && output_dims_.back().size() > 1 && output_dims_.back().front() == 1) {
       output_dims_.back().erase(output_dims_.back().begin());  // a row a step, as files have them
     }
@@ -138,9 +154,7 @@ int64_t SequenceRunner::rows_of(size_t i, const graph::Array& output, int64_t st
   return rows ? output.dims.front() : 1;
 }
 
-int64_t SequenceRunner::batch_axis(size_t i) const {
-  return std::max(port_with_axes(network_->graph(), network_->graph().outputs[i]).batch_axis, 0);
-}
+int64_t SequenceRunner::batch_axis(size_t i) const { return std::max(batch_axes_[i], 0); }
 
 std::vector<graph::Array> SequenceRunner::run(const Sequence& sequence, const float* state_in, float* state_out) {
   LONGHAND_CHECK(sequence.inputs.size() == network_->graph().inputs.size() && sequence.steps >= 1);
@@ -243,7 +257,7 @@ std::vector<graph::Array> SequenceRunner::run_plan(const Sequence& sequence) {
     view.type == graph::ElementType::kFloat ? to.floats.resize(n) : to.ints.resize(n);
     view.type == graph::ElementType::kFloat ? move_axis(at, view.floats, to.floats.data(), true)
                                             : move_axis(at, view.ints, to.ints.data(), true);
-    int batch = port_with_axes(graph, graph.outputs[i]).batch_axis;
+    int batch = batch_axes_[i];
     if (time >= 0) {
       std::rotate(to.dims.begin(), to.dims.begin() + time, to.dims.begin() + time + 1);
       batch += batch < time && batch >= 0 ? 1 : 0;

@@ -83,6 +83,7 @@ class SequenceRunner {
   Threads threads_;
   graph::StepShape shape_;
   std::optional<graph::Stepper> stepper_;  // where it is read in blocks
+  std::vector<int> batch_axes_;            // the axis of the sequences in each output; -1: none
   std::vector<graph::Dims> output_dims_;   // of a step of each output
   std::vector<bool> over_time_;            // whether each output has a row for each step
   std::optional<graph::Plan> plan_;        // otherwise

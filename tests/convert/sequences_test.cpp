@@ -211,6 +211,44 @@ TEST(Sequences, AStateGoesOn) {
   }
 }
 
+// As ONNX has them: sequences as the second axis, and a batch of one that is part of the shape.
+TEST(Sequences, OtherAxes) {
+  graph::Description description = graph::read_description(kBoth, "t");
+  description.graph.inputs[0].dims = {1, -1, 2};
+  description.graph.inputs[0].batch_axis = -1;
+  const auto one = std::make_shared<const graph::Network>(graph::with_drawn_weights(description, 7, "t"), "n");
+  SequenceRunner runner(one);
+  const Sequences found = find_sequences(one->graph(), {{"x", ramp({1, 5, 2})}}, "f");
+  EXPECT_EQ(found.list[0].steps, 5);
+  EXPECT_FALSE(found.batch);
+  const std::vector<graph::Array> answers = runner.run(found.list[0]);
+  EXPECT_EQ(answers[0].dims, (graph::Dims{5, 6}));
+  EXPECT_EQ(runner.rows_of(0, answers[0], 5), 5);
+  EXPECT_EQ(find_sequences(one->graph(), {{"x", ramp({5, 2})}}, "f").list[0].inputs[0].floats,
+            found.list[0].inputs[0].floats);
+  EXPECT_NE(refusal(one->graph(), {{"x", ramp({2, 5, 2})}}), "");
+
+  graph::Graph turned;  // [T, B, 2] -> [T, B, 2]
+  turned.inputs = {{.name = "x", .dims = {-1, -1, 2}, .batch_axis = 1, .time_axis = 0}};
+  turned.outputs = {{.name = "y", .dims = {}}};
+  turned.nodes = {{.type = "Abs", .name = "y", .inputs = {"x"}, .outputs = {"y"}}};
+  const auto second = std::make_shared<const graph::Network>(turned, "n");
+  SequenceRunner other(second);
+  const Sequences batch = find_sequences(turned, {{"x", ramp({3, 4, 2})}}, "f");
+  ASSERT_EQ(batch.list.size(), 4U);
+  EXPECT_EQ(batch.list[0].steps, 3);
+  std::vector<graph::Array> outputs;
+  for (const Sequence& each : batch.list) {
+    outputs.push_back(other.run(each)[0]);
+    EXPECT_EQ(outputs.back().dims, (graph::Dims{3, 2}));
+  }
+  std::vector<float> expected = io::floats(ramp({3, 4, 2}), "");
+  for (float& value : expected) value = std::abs(value);
+  const graph::Array together = stacked(outputs, other.batch_axis(0), "f");
+  EXPECT_EQ(together.dims, (graph::Dims{3, 4, 2}));
+  EXPECT_EQ(together.floats, expected);
+}
+
 // A network over time that also reads numbers once: of a speaker, for example.
 TEST(Sequences, AnInputThatIsReadOnce) {
   graph::Description description = graph::read_description(
