@@ -21,7 +21,8 @@ class Run {
   Run() {
     table_.add("input", input_, "file, or - for standard input; of a network with several inputs NAME=FILE for each");
     table_.add("output", output_, "file, or - for standard output; or NAME=FILE for each output of a network");
-    table_.add("input-format", input_format_, "what the input is; auto: by the end of its name, csv on a pipe",
+    table_.add("input-format", input_format_,
+               "what the input is; auto: by the end of its name; on a pipe csv, or a language model's text",
                one_of(input_formats()));
     table_.add("output-format", output_format_, "what the output is; auto: by the end of its name, csv on a pipe",
                one_of(output_formats()));
@@ -33,6 +34,8 @@ class Run {
     table_.add("sample-rate", settings_.sample_rate,
                "frames a second of sound, whatever the model and the input say; 0: as they say",
                between(0, 4294967295.0));
+    table_.add("unknown", settings_.unknown, "treatment of symbols of a text that a language model does not know",
+               one_of({"error", "skip", "unk"}));
     table_.add("state-in", settings_.state_in, "file with the state that sequences begin with");
     table_.add("state-out", settings_.state_out, "file for the state after the last step");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));

@@ -24,6 +24,7 @@ struct RunSettings {
   int64_t sequence = 0;             ///< steps of each sequence; 0: one sequence
   int64_t sample_rate = 0;          ///< of sound, whatever files and the model say; 0: as they say
   int64_t model_rate = 0;           ///< of the sound that the model was made for; 0: not known
+  std::string unknown = "error";    ///< what becomes of symbols that a language model does not know
   int threads = 1;
   bool each_step = false;
 

@@ -224,7 +224,8 @@ RunCount run_text(Steps& steps, const Model& model, const RunSettings& settings)
   const data::TextOptions& options = language_model.options().text;
   const std::string name = settings.input_name();
   const std::string text = data::normalise(io::read_file(settings.inputs.front().path), options, name);
-  const data::Corpus corpus = data::encode(text, options, language_model.vocabulary(), data::Unknown::kError, name);
+  const data::Corpus corpus =
+      data::encode(text, options, language_model.vocabulary(), data::parse_unknown(settings.unknown), name);
   StepRun run(steps, model.outputs(), settings.sample_rate, settings);
   for (size_t s = 0; s + 1 < corpus.starts.size(); ++s) {
     if (corpus.starts[s] == corpus.starts[s + 1]) continue;

@@ -282,6 +282,8 @@ TEST_F(RunCommand, ModelsThatLonghandTrained) {
   EXPECT_EQ(done({"lm", "--block", "1"}, text).out, out);
   const std::string first = done({"lm", "--state-out", "s"}, text.substr(0, 10)).out;
   EXPECT_EQ(first + done({"lm", "--state-in", "s"}, text.substr(10)).out, out);
+  refused({"lm"}, 1, "does not know the symbol", "the \xE2\x82\xAC mill");
+  EXPECT_EQ(done({"lm", "--unknown", "skip"}, "\xE2\x82\xAC" + text).out, out);
   refused({"lm", "--input", "tale.txt", "--output", "x.npz"}, 2, "expected csv, raw or npy for a language model");
   std::string table = "a,b,t\n", inputs = "a,b\n";
   for (int i = 0; i < 80; ++i) {
