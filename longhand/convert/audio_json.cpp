@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
@@ -32,7 +33,9 @@ class RtNeural {
       builder_.fail("expected in_shape and layers, found others", "it is no model of RTNeural");
     }
     width_ = whole_of(shape.back(), 1, kMostUnits, builder_.file() + ": in_shape");
-    const std::string input = last_ = builder_.input("input", width_);
+    last_ = builder_.input("input", width_);
+    last_ = scaled("in_gain", last_);
+    const std::string input = last_;
     const int64_t inputs = width_;
     for (size_t i = 0; i < layers.size(); ++i) add_layer(layers[i], i);
     finish_gains(input, inputs);
@@ -119,17 +122,20 @@ class RtNeural {
   }
 
   void add_convolution(const Json& layer, const std::vector<graph::Array>& weights, const std::string& activation) {
-    expect(!weights.empty() && weights.size() <= 2 && weights[0].dims.size() == 3 && weights[0].dims[1] == width_,
-           fmt::format("a kernel [width, {}, outputs] and a bias", width_));
+    const int64_t groups = layer.contains("groups") ? whole_of(layer["groups"], 1, kMostUnits, where_) : 1;
+    expect(!weights.empty() && weights.size() <= 2 && weights[0].dims.size() == 3 &&
+               weights[0].dims[1] * groups == width_ && weights[0].dims[2] % groups == 0,
+           fmt::format("a kernel [width, {} / groups, outputs] and a bias", width_));
     const Json& given = layer.contains("dilation") ? layer["dilation"] : Json(1);
     const int64_t dilation = whole_of(given.is_array() && !given.empty() ? given.front() : given, 1, 1 << 20, where_);
-    if (layer.contains("groups")) expect(layer["groups"] == 1, "one group");
     const int64_t O = weights[0].dims[2];
     NetworkBuilder::Weights by_role = {{"weight", keras_kernel(weights[0])}};
     if (weights.size() == 2) by_role["bias"] = graph::array({O}, weights[1].floats);
     expect(weights.size() == 1 || static_cast<int64_t>(weights[1].floats.size()) == O, "a bias for each output");
     width_ = O;
-    last_ = builder_.add("conv1d", name_, {last_}, {{"padding", "causal"}, {"dilation", dilation}}, std::move(by_role));
+    NetworkBuilder::Attributes attributes = {{"padding", "causal"}, {"dilation", dilation}};
+    if (groups > 1) attributes["groups"] = groups;
+    last_ = builder_.add("conv1d", name_, {last_}, attributes, std::move(by_role));
     last_ = builder_.activation(activation, name_, last_);
   }
 
@@ -144,22 +150,31 @@ class RtNeural {
     last_ = builder_.add("batch-norm", name_, {last_}, {{"epsilon", epsilon.get<double>()}}, std::move(by_role));
   }
 
-  // Members that some programs add: the input added to the output, and gains in decibels.
+  // A gain in decibels that some programs add.
+  std::string scaled(const char* key, const std::string& x) {
+    if (!json_.contains(key) || json_[key] == 0) return x;
+    const Json& gain = json_[key];
+    if (!gain.is_number() || std::abs(gain.get<double>()) > 200.0) {
+      builder_.fail(fmt::format("{}: expected decibels, found {}", key, gain.dump().substr(0, 40)), "it is damaged");
+    }
+    builder_.note(fmt::format("{}: {} decibels", key, gain.get<double>()));
+    return builder_.add("scale", key, {x}, {{"scale", std::pow(10.0, gain.get<double>() / 20.0)}});
+  }
+
+  // Members that some programs add: the input, after its gain, added to the output, and the output's gain.
   void finish_gains(const std::string& input, int64_t inputs) {
-    for (const auto& [key, value] : json_.items()) {
-      if (key == "in_shape" || key == "layers") continue;
-      if (key == "in_skip") {
-        where_ = builder_.file() + ": in_skip";
-        if (whole_of(value, 0, kMostUnits, where_) == 0) continue;
+    if (json_.contains("in_skip")) {
+      where_ = builder_.file() + ": in_skip";
+      if (whole_of(json_["in_skip"], 0, kMostUnits, where_) != 0) {
         expect(inputs == width_, "as many outputs as inputs");
         last_ = builder_.add("add", "skip", {last_, input});
         builder_.note("the input is added to the output (in_skip)");
-      } else if (key == "in_gain" || key == "out_gain") {
-        if (!value.is_number() || value != 0) {
-          builder_.fail(fmt::format("{}: expected 0 decibels, found {}", key, value.dump().substr(0, 40)),
-                        "scale the sound yourself, and remove it");
-        }
-      } else {
+      }
+    }
+    last_ = scaled("out_gain", last_);
+    for (const auto& [key, value] : json_.items()) {
+      static const std::set<std::string> kRead = {"in_shape", "layers", "in_skip", "in_gain", "out_gain"};
+      if (!kRead.contains(key)) {
         builder_.note(fmt::format("'{}' is left out: it says nothing of the layers", visible(key)));
       }
     }

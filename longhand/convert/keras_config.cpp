@@ -2,7 +2,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <queue>
 #include <set>
 
 #include "longhand/base/error.h"
@@ -15,7 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMostDepth = 16;
+constexpr int kMostDepth = 16;  // of lists within lists; JSON is read no deeper
 
 bool is_model(const std::string& type) { return type == "Sequential" || type == "Model" || type == "Functional"; }
 
@@ -40,10 +39,9 @@ const Json* shape_of_input(const Json& layer, int depth = 0) {
 
 class ModelReader {
  public:
-  ModelReader(const std::string& path, int depth) : path_(path), depth_(depth) {}
+  explicit ModelReader(const std::string& path) : path_(path) {}
 
   KerasModel run(const Json& model) {
-    if (depth_ > kMostDepth) fail("expected models less deep within models", "the file is damaged");
     const std::string type = text_of(model, "class_name", "", path_);
     const Json& config = member(model, "config", path_);
     out_.is_sequential = type == "Sequential";
@@ -55,7 +53,7 @@ class ModelReader {
       fail(fmt::format("expected a Sequential or a functional model, found '{}'", visible(type)),
            "export it as ONNX instead");
     }
-    sort_calls();
+    sort_keras_calls(out_, path_);
     return std::move(out_);
   }
 
@@ -82,7 +80,7 @@ class ModelReader {
         is_model(text_of(member(out.config, "layer", path_), "class_name", "", path_))) {
       inner = &out.config["layer"];
     }
-    if (inner != nullptr) out.model = std::make_shared<KerasModel>(ModelReader(path_, depth_ + 1).run(*inner));
+    if (inner != nullptr) out.model = std::make_shared<KerasModel>(ModelReader(path_).run(*inner));
     if (inner == &json) out.config = Json::object();
     return out;
   }
@@ -283,55 +281,7 @@ class ModelReader {
     for_tensors([&](KerasTensor& tensor) { tensor.call -= later.contains(tensor.layer) ? 1 : 0; });
   }
 
-  // Each call after those that it reads; otherwise in the order of the file.
-  void sort_calls() {
-    std::map<std::pair<std::string, int64_t>, std::pair<size_t, size_t>> places;
-    for (size_t l = 0; l < out_.layers.size(); ++l) {
-      for (size_t c = 0; c < out_.layers[l].calls.size(); ++c) {
-        places[{out_.layers[l].name, static_cast<int64_t>(c)}] = {l, c};
-      }
-    }
-    std::map<std::pair<size_t, size_t>, size_t> waits;
-    std::map<std::pair<size_t, size_t>, std::vector<std::pair<size_t, size_t>>> readers;
-    std::priority_queue<std::pair<size_t, size_t>, std::vector<std::pair<size_t, size_t>>, std::greater<>> ready;
-    const auto place_of = [&](const KerasTensor& tensor) {
-      const auto found = places.find({tensor.layer, tensor.call});
-      if (found == places.end()) {
-        fail(fmt::format("a layer reads '{}', which is not there", visible(tensor.layer)), "the file is damaged");
-      }
-      return found->second;
-    };
-    for (const auto& [name, place] : places) {
-      const KerasCall& call = out_.layers[place.first].calls[place.second];
-      size_t& count = waits[place];
-      const auto wait_for = [&](const std::vector<KerasArgument>& arguments) {
-        for (const KerasArgument& each : arguments) {
-          if (!each.tensor) continue;
-          readers[place_of(*each.tensor)].push_back(place);
-          ++count;
-        }
-      };
-      wait_for(call.arguments);
-      for (const auto& [key, arguments] : call.named) wait_for(arguments);
-      if (count == 0) ready.push(place);
-    }
-    while (!ready.empty()) {
-      const auto place = ready.top();
-      ready.pop();
-      out_.order.push_back(place);
-      for (const auto& reader : readers[place]) {
-        if (--waits[reader] == 0) ready.push(reader);
-      }
-    }
-    for (const auto& [name, place] : places) {
-      if (waits[place] > 0) fail(fmt::format("layer '{}' reads itself", visible(name.first)), "the file is damaged");
-    }
-    for (const KerasTensor& tensor : out_.inputs) place_of(tensor);
-    for (const KerasTensor& tensor : out_.outputs) place_of(tensor);
-  }
-
   const std::string& path_;
-  int depth_;
   KerasModel out_;
   std::set<std::string> names_;
 };
@@ -347,7 +297,7 @@ const KerasLayer& KerasModel::layer(const std::string& name) const {
 
 KerasConfig read_keras_config(const nlohmann::json& config, const std::string& version, const std::string& path) {
   KerasConfig out;
-  out.model = ModelReader(path, 0).run(config);
+  out.model = ModelReader(path).run(config);
   out.version = version.empty() || version[0] < '2' ? 1 : version[0] - '0';
   if (out.version < 1 || out.version > 3) {
     throw input_error(fmt::format("{}: expected Keras 1 to 3, found version '{}'", path, visible(version)),

@@ -74,10 +74,21 @@ struct KerasConfig {
 /// empty: 1.
 KerasConfig read_keras_config(const nlohmann::json& config, const std::string& version, const std::string& path);
 
+/// Fills model.order: each call after those that it reads; otherwise in the order of the file. Throws an input error
+/// for calls that are not there, and for layers that read themselves.
+void sort_keras_calls(KerasModel& model, const std::string& path);
+
 /// The arrays of a layer in the order of Keras, and their names.
 using KerasArrays = std::vector<std::pair<std::string, graph::Array>>;
 /// By layer's name; of a layer within a model, "MODEL/LAYER".
 using KerasWeights = std::map<std::string, KerasArrays>;
+
+/// A dataset's numbers. Throws an input error, which begins with `where`, for anything else.
+graph::Array keras_array(const Hdf5Node& node, const std::string& where);
+/// Datasets of a group and those within it, without the states of random numbers.
+size_t count_keras_arrays(const Hdf5Node& node);
+/// A member that is an object; otherwise an empty one.
+const nlohmann::json& keras_member(const nlohmann::json& config, const char* key);
 
 /// From model_weights, or a file of weights; arrays of a model are together.
 KerasWeights read_h5_weights(const Hdf5Node& root, const std::string& path);

@@ -16,34 +16,6 @@ using Json = nlohmann::json;
 // Calls in all models together.
 constexpr int kMostCalls = 20'000;
 
-// Whether an input of a model is symbols: an Embedding reads it, or a model within that does.
-class SymbolInputs {
- public:
-  bool has(const KerasModel& model, const KerasTensor& input) {
-    const auto [known, fresh] = known_.try_emplace({&model, input.layer}, false);
-    if (!fresh) return known->second;
-    bool found = false;
-    for (const KerasLayer& layer : model.layers) {
-      for (const KerasCall& call : layer.calls) found = found || is_read(layer, call, input);
-    }
-    return known_[{&model, input.layer}] = found;
-  }
-
- private:
-  bool is_read(const KerasLayer& layer, const KerasCall& call, const KerasTensor& input) {
-    for (size_t i = 0; i < call.arguments.size(); ++i) {
-      const auto& tensor = call.arguments[i].tensor;
-      if (!tensor || tensor->layer != input.layer) continue;
-      if (layer.type == "Embedding") return true;
-      const KerasModel* inner = layer.model.get();
-      if (inner != nullptr && i < inner->inputs.size() && has(*inner, inner->inputs[i])) return true;
-    }
-    return false;
-  }
-
-  std::map<std::pair<const KerasModel*, std::string>, bool> known_;
-};
-
 class KerasBuilder {
  public:
   KerasBuilder(const KerasConfig& config, KerasWeights weights, const std::string& path)
@@ -51,11 +23,7 @@ class KerasBuilder {
 
   Imported run() {
     expect_known_types(config_.model);
-    KerasValues inputs;
-    SymbolInputs symbols;
-    for (const KerasTensor& input : config_.model.inputs) {
-      inputs.push_back(add_input(config_.model.layer(input.layer), symbols.has(config_.model, input)));
-    }
+    const KerasValues inputs = add_keras_inputs(builder_, config_, weights_);
     const KerasValues outputs = run_model(config_.model, "", inputs);
     for (const auto& [name, arrays] : weights_) {
       if (!arrays.empty() && !used_.contains(name)) {
@@ -87,90 +55,14 @@ class KerasBuilder {
     }
   }
 
-  // Of a Sequential that does not say the shape of its input: from the arrays of the first layer that has some.
-  Json guessed_shape(const KerasLayer& input) {
-    static const std::set<std::string> kSilent = {
-        "Dropout",      "SpatialDropout1D", "GaussianNoise", "GaussianDropout",
-        "AlphaDropout", "Activation",       "LeakyReLU",     "ELU",
-        "ReLU",         "Masking"};
-    bool sequence = false;
-    int64_t width = -1;
-    if (!config_.model.is_sequential) return {};
-    for (const KerasLayer& layer : config_.model.layers) {
-      const auto arrays = weights_.find(layer.name);
-      const bool windows = find_window_layer(layer.type) != nullptr,
-                 cells = find_recurrent_layer(layer.type) != nullptr;
-      if (layer.name == input.name || kSilent.contains(layer.type)) {
-        sequence = sequence || layer.type == "Masking" || layer.type == "SpatialDropout1D";
-        continue;
-      }
-      if (width < 0) {
-        if (layer.model != nullptr || arrays == weights_.end() || arrays->second.empty()) return {};
-        const graph::Dims& dims = arrays->second[0].second.dims;
-        if (layer.type == "Embedding") return Json::array({nullptr, nullptr});
-        if (dims.empty()) return {};
-        width = windows && dims.size() > 1 ? dims[1] : dims[0];
-      }
-      sequence = sequence || windows || cells || layer.type == "TimeDistributed";
-      if (layer.type == "Flatten" || layer.type == "Reshape" || layer.type == "RepeatVector") return {};
-      if (sequence) break;
-    }
-    if (width < 1) return {};
-    builder_.note(fmt::format("the file does not say the shape of the input: by its weights, {} of {} numbers",
-                              sequence ? "sequences" : "rows", width));
-    return sequence ? Json::array({nullptr, nullptr, width}) : Json::array({nullptr, width});
-  }
-
-  KerasValue add_input(const KerasLayer& layer, bool symbols) {
-    const Json& config = layer.config;
-    const std::string where = fmt::format("{}: layer '{}'", builder_.file(), visible(layer.name));
-    const auto given = [&](const char* key) { return config.contains(key) && !config[key].is_null(); };
-    const Json shape = given("batch_input_shape")        ? config["batch_input_shape"]
-                       : given("batch_shape")            ? config["batch_shape"]
-                       : config.contains("input_length") ? Json::array({nullptr, config["input_length"]})
-                                                         : guessed_shape(layer);
-    if (!shape.is_array() || shape.size() < 2 || shape.size() > 4) {
-      builder_.fail(fmt::format("layer '{}' (InputLayer): expected an input [batch, steps, numbers], [batch, steps], "
-                                "[batch, numbers] or [batch, steps, rows, numbers], found {}",
-                                visible(layer.name), shape.dump().substr(0, 60)),
-                    "export it as ONNX instead");
-    }
-    graph::Dims dims;
-    for (size_t i = 1; i < shape.size(); ++i) {
-      dims.push_back(shape[i].is_null() ? -1 : whole_of(shape[i], 1, 1 << 24, where));
-    }
-    if (symbols && dims.size() == 1) {
-      return {.name = builder_.symbols(layer.name, dims[0]), .dims = dims, .is_symbols = true};
-    }
-    if (symbols) {
-      builder_.fail(fmt::format("layer '{}' (InputLayer): expected symbols [batch, steps], found {}",
-                                visible(layer.name), shape.dump().substr(0, 60)),
-                    "export it as ONNX instead");
-    }
-    for (size_t i = 1; i < dims.size(); ++i) {
-      if (dims[i] < 0)
-        builder_.fail(fmt::format("layer '{}': expected all sizes but the steps", visible(layer.name)),
-                      "fix them in the model");
-    }
-    if (dims.size() == 1) {
-      if (dims[0] < 0)
-        builder_.fail(fmt::format("layer '{}': expected a size, found none", visible(layer.name)),
-                      "fix it in the model");
-      return {.name = builder_.rows(layer.name, dims[0]), .dims = dims};
-    }
-    return {.name = builder_.input(layer.name, {dims.begin() + 1, dims.end()}, dims[0]), .dims = dims};
-  }
-
   // The outputs of a model that is called with these.
   KerasValues run_model(const KerasModel& model, const std::string& within, const KerasValues& inputs) {
-    // Functional models of version 3 have what makes masks among their layers, and say which call has which.
-    const bool says_masks = config_.version == 3 && !model.is_sequential;
     std::map<KerasTensor, KerasValue> values;
     for (size_t i = 0; i < model.inputs.size(); ++i) values[model.inputs[i]] = inputs.at(i);
     for (const auto& [l, c] : model.order) {
       const KerasLayer& layer = model.layers[l];
       if (values.contains({layer.name, static_cast<int64_t>(c), 0})) continue;  // an input
-      const KerasValues made = run_call(layer, layer.calls[c], within, values, says_masks);
+      const KerasValues made = run_call(layer, layer.calls[c], within, values);
       for (size_t o = 0; o < made.size(); ++o) {
         values[{layer.name, static_cast<int64_t>(c), static_cast<int64_t>(o)}] = made[o];
       }
@@ -190,7 +82,7 @@ class KerasBuilder {
   }
 
   KerasValues run_call(const KerasLayer& layer, const KerasCall& call, const std::string& within,
-                       const std::map<KerasTensor, KerasValue>& values, bool says_masks) {
+                       const std::map<KerasTensor, KerasValue>& values) {
     if (++calls_ > kMostCalls) builder_.fail("expected fewer calls of layers", "the file is damaged");
     const auto operands_of = [&](const std::vector<KerasArgument>& arguments) {
       std::vector<KerasOperand> out;
@@ -210,7 +102,7 @@ class KerasBuilder {
                    .operands = operands_of(call.arguments),
                    .named = {}};
     for (const auto& [key, arguments] : call.named) site.named[key] = operands_of(arguments);
-    read_masks(site, says_masks);
+    read_masks(site);
     bool took = false;
     site.took_arrays = &took;
     // Version 1 keeps the arrays of all layers side by side.
@@ -227,10 +119,12 @@ class KerasBuilder {
     return out;
   }
 
-  // A call may say the masks of its inputs itself.
-  static void read_masks(KerasSite& site, bool alone) {
-    for (KerasOperand& each : site.operands) {
-      if (alone && each.value) each.value->mask.clear();
+  // A call may say the masks of its inputs itself. In version 3, a layer that is given initial states has no other.
+  static void read_masks(KerasSite& site) {
+    if (site.keras.version == 3 && !site.take_named("initial_state").empty()) {
+      for (KerasOperand& each : site.operands) {
+        if (each.value) each.value->mask.clear();
+      }
     }
     const auto named = site.named.find("mask");
     if (named == site.named.end()) return;
@@ -284,8 +178,8 @@ class KerasBuilder {
   }
 
   static KerasFunction function_of(const std::string& type) {
-    for (const auto find : {find_simple_layer, find_window_layer, find_merge_layer, find_attention_layer,
-                            find_recurrent_layer, find_operation}) {
+    for (const auto find : {find_simple_layer, find_normalisation_layer, find_window_layer, find_merge_layer,
+                            find_attention_layer, find_recurrent_layer, find_operation}) {
       if (const KerasFunction found = find(type); found != nullptr) return found;
     }
     return nullptr;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "longhand/base/utf8.h"
 #include "longhand/convert/json_tools.h"
@@ -289,20 +290,23 @@ KerasValues add_operation(const KerasSite& site) {
 }  // namespace
 
 KerasFunction find_operation(const std::string& type) {
-  static const std::array<const char*, 26> kTypes = {"TFOpLambda", "SlicingOpLambda",
-                                                     "GetItem",    "TrueDivide",
-                                                     "Divide",     "Mean",
-                                                     "Sum",        "Max",
-                                                     "Min",        "Relu",
-                                                     "Sigmoid",    "Tanh",
-                                                     "Exp",        "Log",
-                                                     "Sqrt",       "Abs",
-                                                     "Absolute",   "Negative",
-                                                     "Softplus",   "Silu",
-                                                     "Elu",        "Softsign",
-                                                     "Power",      "Sub",
-                                                     "Mul",        "Pow"};
-  return std::find(kTypes.begin(), kTypes.end(), type) == kTypes.end() ? nullptr : add_operation;
+  static const std::set<std::string> kTypes = {"TFOpLambda", "SlicingOpLambda",
+                                               "GetItem",    "TrueDivide",
+                                               "Divide",     "Mean",
+                                               "Sum",        "Max",
+                                               "Min",        "Relu",
+                                               "Sigmoid",    "Tanh",
+                                               "Exp",        "Log",
+                                               "Sqrt",       "Abs",
+                                               "Absolute",   "Negative",
+                                               "Softplus",   "Silu",
+                                               "Elu",        "Softsign",
+                                               "Power",      "NotEqual",
+                                               "ZerosLike",  "OnesLike",
+                                               "LogicalNot", "LogicalOr",
+                                               "LogicalAnd", "ExpandDims",
+                                               "Any",        "ConvertToTensor"};
+  return kTypes.contains(type) ? add_operation : nullptr;
 }
 
 bool is_scalar_operation(const KerasSite& site) {

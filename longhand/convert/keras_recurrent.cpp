@@ -5,61 +5,17 @@
 
 #include "longhand/base/utf8.h"
 #include "longhand/convert/json_tools.h"
-#include "longhand/convert/keras_site.h"
+#include "longhand/convert/keras_cell_layer.h"
 
 namespace longhand::convert {
 namespace {
 
 using Json = nlohmann::json;
 
-struct CellFunction {
-  const char* keras;
-  const char* here;
-  double alpha, beta;  // where the function has them
-  bool has_alpha, has_beta;
-};
-
-constexpr CellFunction kCellFunctions[] = {
-    {"tanh", "Tanh", 0, 0, false, false},
-    {"sigmoid", "Sigmoid", 0, 0, false, false},
-    {"relu", "Relu", 0, 0, false, false},
-    {"linear", "Affine", 1.0, 0.0, true, true},
-    {"softsign", "Softsign", 0, 0, false, false},
-    {"softplus", "Softplus", 0, 0, false, false},
-    {"elu", "Elu", 1.0, 0, true, false},
-    {"hard_sigmoid", "HardSigmoid", 0, 0, true, true},
-    {"leaky_relu", "LeakyRelu", 0.2, 0, true, false},
-    {"selu", "Selu", 0, 0, false, false},
-    {"gelu", "Gelu", 0, 0, false, false},
-    {"swish", "Silu", 0, 0, false, false},
-    {"silu", "Silu", 0, 0, false, false},
-    {"mish", "Mish", 0, 0, false, false},
-    {"exponential", "Exp", 0, 0, false, false},
-    {"hard_silu", "HardSwish", 0, 0, false, false},
-    {"hard_swish", "HardSwish", 0, 0, false, false},
-};
-
-// One layer in one direction, or a cell of a stack, as it will be a node.
-struct CellLayer {
-  std::string type;  // LSTM, GRU or SimpleRNN
-  KerasCell cell;
-  bool reset_after = false;
-  std::string gates, candidate;  // functions, as Keras calls them
-  int64_t units = 0;
-
-  bool is_lstm() const { return type == "LSTM"; }
-  bool is_gru() const { return type == "GRU"; }
-  size_t states() const { return is_lstm() ? 2 : 1; }
-};
-
 // What a layer says of the order of its steps and of its outputs.
 struct LayerFlags {
   bool returns = false, backwards = false, state = false, stateful = false, masked_zeros = false;
 };
-
-bool is_cell_layer(const std::string& type) {
-  return type == "LSTM" || type == "GRU" || type == "SimpleRNN" || type == "CuDNNLSTM" || type == "CuDNNGRU";
-}
 
 // A recurrent layer's outputs: what it returns, and then its states.
 struct Made {
@@ -129,8 +85,8 @@ class RecurrentBuilder {
     const std::string merge = merge_mode();
     if (initial.empty() && !forward.state && is_cell_layer(type) && is_cell_layer(back_type) && !merge.empty() &&
         !forward.backwards && back.backwards) {
-      const CellLayer one = read_cell(type, config, part(0, first)),
-                      two = read_cell(back_type, back_config, part(first, arrays.size()));
+      const CellLayer one = read_cell_layer(site_, type, config, part(0, first)),
+                      two = read_cell_layer(site_, back_type, back_config, part(first, arrays.size()));
       if (are_alike(one, two)) {
         return {run_one_node({one, two}, forward, x, {}, merge, "").y};
       }
@@ -189,7 +145,7 @@ class RecurrentBuilder {
                  const KerasValue& x, const KerasValues& initial, const std::string& suffix) {
     if (type != "RNN") {
       if (!is_cell_layer(type)) site_.fail(fmt::format("holds a '{}', which is not read", visible(type)));
-      return run_one_node({read_cell(type, config, arrays)}, flags, x, initial, "concat", suffix);
+      return run_one_node({read_cell_layer(site_, type, config, arrays)}, flags, x, initial, "concat", suffix);
     }
     std::vector<const Json*> cells = cells_of(config);
     Made out{.y = x, .states = {}};
@@ -204,7 +160,8 @@ class RecurrentBuilder {
       const size_t n = flag(cell_config, "use_bias", true) ? 3 : 2;
       if (at + n > arrays.size()) site_.fail("expected arrays of each cell, found fewer", "the file is damaged");
       const auto begin = arrays.begin() + static_cast<std::ptrdiff_t>(at);
-      const CellLayer one = read_cell(found->second, cell_config, {begin, begin + static_cast<std::ptrdiff_t>(n)});
+      const CellLayer one =
+          read_cell_layer(site_, found->second, cell_config, {begin, begin + static_cast<std::ptrdiff_t>(n)});
       at += n;
       LayerFlags own = flags;
       own.backwards = flags.backwards && i == 0;
@@ -237,79 +194,6 @@ class RecurrentBuilder {
     return out;
   }
 
-  CellLayer read_cell(const std::string& type, const Json& config, const KerasArrays& arrays) const {
-    const bool was_cudnn = type.starts_with("CuDNN");
-    CellLayer out;
-    out.type = was_cudnn ? type.substr(5) : type;
-    bool cudnn = false;
-    out.cell = keras_cell(site_.builder, site_.name, type, arrays, cudnn);
-    out.reset_after = flag(config, "reset_after", was_cudnn) || cudnn;
-    if (cudnn) site_.builder.note(fmt::format("'{}': weights in the layout of CuDNN, two biases", visible(site_.name)));
-    const int64_t H = out.cell.recurrent.dims[0], rows = static_cast<int64_t>(gates_of(out.cell.order).size()) * H;
-    const bool two = (out.is_gru() && out.reset_after) || cudnn;
-    const auto biases = static_cast<int64_t>(out.cell.bias.floats.size());
-    if (biases != 0 && biases != (two ? 2 : 1) * rows) {
-      site_.fail(fmt::format("expected a bias of {} numbers, found {}", (two ? 2 : 1) * rows,
-                             graph::shown(out.cell.bias.dims)),
-                 "the file is damaged");
-    }
-    if (biases == 0 && flag(config, "use_bias", true)) site_.fail("expected a bias, found none", "the file is damaged");
-    const char* key = config.contains("units") ? "units" : "output_dim";
-    out.units = whole_of(member(config, key, site_.where()), 1, 1 << 20, site_.where());
-    if (out.units != H)
-      site_.fail(fmt::format("expected weights of {} units, found {}", out.units, H), "it is damaged");
-    const std::string usual = site_.keras.version == 1 ? "hard_sigmoid" : "sigmoid";
-    out.gates = was_cudnn ? "sigmoid" : function_of(config, "recurrent_activation", "inner_activation", usual);
-    out.candidate = was_cudnn ? "tanh" : function_of(config, "activation", "activation", "tanh");
-    return out;
-  }
-
-  std::string function_of(const Json& config, const char* key, const char* old_key,
-                          const std::string& otherwise) const {
-    const std::string out = text_of(config, key, text_of(config, old_key, otherwise, site_.where()), site_.where());
-    return out.empty() ? "linear" : out;
-  }
-
-  void add_function(const std::string& name, std::vector<std::string>& names, std::vector<double>& alpha,
-                    std::vector<double>& beta) const {
-    const auto* row = std::find_if(std::begin(kCellFunctions), std::end(kCellFunctions),
-                                   [&](const CellFunction& each) { return name == each.keras; });
-    if (row == std::end(kCellFunctions)) {
-      site_.fail(fmt::format("activation '{}' is not known", visible(name)), "it cannot be run");
-    }
-    names.emplace_back(row->here);
-    const auto hard = keras_hard_sigmoid(site_.keras.version);
-    const bool is_hard = name == "hard_sigmoid";
-    if (row->has_alpha) alpha.push_back(is_hard ? hard.first : row->alpha);
-    if (row->has_beta) beta.push_back(is_hard ? hard.second : row->beta);
-  }
-
-  // Functions of the gates, the input and the output of the cell, where they are not the usual ones.
-  void add_functions(const std::vector<CellLayer>& layers, NetworkBuilder::Attributes& attributes) const {
-    const CellLayer& one = layers.front();
-    const bool plain = !one.is_lstm() && !one.is_gru();
-    if ((plain || one.gates == "sigmoid") && one.candidate == "tanh") return;
-    if (plain && one.candidate == "relu") return (void)(attributes["activation"] = "relu");
-    std::vector<std::string> names;
-    std::vector<double> alpha, beta;
-    for (size_t direction = 0; direction < layers.size(); ++direction) {
-      if (!plain) add_function(one.gates, names, alpha, beta);
-      add_function(one.candidate, names, alpha, beta);
-      if (one.is_lstm()) add_function(one.candidate, names, alpha, beta);
-    }
-    if (plain) {
-      attributes["activation"] = names.front();
-    } else {
-      attributes["activations"] = names;
-    }
-    if (!alpha.empty()) attributes["activation_alpha"] = alpha;
-    if (!beta.empty()) attributes["activation_beta"] = beta;
-    const bool hard = one.gates == "hard_sigmoid" && !plain;
-    site_.builder.note(fmt::format(
-        "'{}': {}cell by {}{}", visible(site_.name), plain ? "" : fmt::format("gates by {}, ", one.gates),
-        one.candidate, hard ? fmt::format("; hard_sigmoid as Keras {} defines it", site_.keras.version) : ""));
-  }
-
   // One layer, or the two directions of one.
   Made run_one_node(const std::vector<CellLayer>& layers, const LayerFlags& flags, const KerasValue& x,
                     const KerasValues& initial, const std::string& merge, const std::string& suffix) const {
@@ -321,7 +205,7 @@ class RecurrentBuilder {
     }
     NetworkBuilder::Attributes attributes;
     NetworkBuilder::Weights weights;
-    add_functions(layers, attributes);
+    add_cell_functions(site_, layers, attributes);
     for (size_t d = 0; d < layers.size(); ++d) {
       add_keras_cell(site_.builder, site_.name, layers[d].cell, d == 0 ? "_l0" : "_l0_reverse", weights);
     }

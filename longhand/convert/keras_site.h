@@ -85,11 +85,15 @@ class KerasSite {
 /// The functions of types, each in the file that its name says.
 using KerasFunction = KerasValues (*)(const KerasSite& site);
 KerasFunction find_simple_layer(const std::string& type);
+KerasFunction find_normalisation_layer(const std::string& type);
 KerasFunction find_window_layer(const std::string& type);
 KerasFunction find_merge_layer(const std::string& type);
 KerasFunction find_attention_layer(const std::string& type);
 KerasFunction find_recurrent_layer(const std::string& type);
 KerasFunction find_operation(const std::string& type);
+
+/// Adds the inputs of the whole model, in order. Throws an input error that names one whose shape cannot be read.
+KerasValues add_keras_inputs(NetworkBuilder& builder, const KerasConfig& keras, const KerasWeights& weights);
 
 /// Whether a merge layer is an operation of version 3 with a number in it, and that operation.
 bool is_scalar_operation(const KerasSite& site);

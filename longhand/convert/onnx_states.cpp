@@ -198,7 +198,7 @@ void collect_inputs(const Node& node, std::set<std::string>& used) {
   }
 }
 
-std::string listed(const std::vector<std::string>& names) {
+std::string joined_names(const std::vector<std::string>& names) {
   std::string out;
   for (size_t i = 0; i < names.size() && i < 4; ++i) out += (i == 0 ? "'" : ", '") + names[i] + "'";
   return names.size() > 4 ? fmt::format("{} and {} more", out, names.size() - 4) : out;
@@ -239,7 +239,7 @@ void remove_unused(Graph& graph, std::vector<std::string>& notes) {
   for (const Port& input : graph.inputs) {
     if (!used.contains(input.name)) notes.push_back(fmt::format("input '{}' is not used by any output", input.name));
   }
-  if (!unused.empty()) notes.push_back("no output needs " + listed(unused) + ": left out");
+  if (!unused.empty()) notes.push_back("no output needs " + joined_names(unused) + ": left out");
 }
 
 }  // namespace longhand::convert

@@ -97,8 +97,10 @@ class Verifier {
     if (has_shape_of(port, shape) && !rows_are_steps) {
       if (port.batch_axis >= 0) options.batch = shape[static_cast<size_t>(port.batch_axis)];
       if (port.time_axis >= 0) options.steps = shape[static_cast<size_t>(port.time_axis)];
-      for (const Port& each : ports) options.dims[each.name] = each.dims;
-      options.dims[port.name] = shape;
+      // Inputs may have different numbers of steps.
+      for (size_t i = 0; i < ports.size(); ++i) {
+        if (has_shape_of(ports[i], inputs[i]->shape)) options.dims[ports[i].name] = inputs[i]->shape;
+      }
     } else {
       const int64_t each = numbers_of_step(port, input_path_), n = inputs.front()->count();
       if (n % each != 0 || n == 0) {

@@ -33,7 +33,10 @@ std::string hdf5_bytes(const Fill& fill) {
 inline void write_hdf5(hid_t where, const char* name, hid_t stored, hid_t type, std::vector<hsize_t> shape,
                        const void* data, hid_t plan = H5P_DEFAULT) {
   const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
-  const hid_t set = H5Dcreate2(where, name, stored, space, H5P_DEFAULT, plan, H5P_DEFAULT);
+  const hid_t groups = H5Pcreate(H5P_LINK_CREATE);  // those that the name goes through
+  H5Pset_create_intermediate_group(groups, 1);
+  const hid_t set = H5Dcreate2(where, name, stored, space, groups, plan, H5P_DEFAULT);
+  H5Pclose(groups);
   if (data != nullptr) H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
   H5Dclose(set);
   H5Sclose(space);

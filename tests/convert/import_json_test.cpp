@@ -127,12 +127,23 @@ TEST(ImportJson, HostileTextsAreRefused) {
   expect_refused(R"({"in_shape": [1], "layers": [{"type": "dense", "weights": [[["x"]], [1]]}]})", "finite numbers");
   expect_refused(R"({"in_shape": [1], "layers": [{"type": "dense", "weights": [[[1e99]], [1]]}]})", "finite numbers");
   expect_refused(R"({"in_shape": [1], "layers": [{"type": "dense", "weights": [[[1, 2], [3]], [1]]}]})", "lists of 2");
-  expect_refused(small_model(R"(, "in_gain": 3)"), "0 decibels");
+  expect_refused(small_model(R"(, "in_gain": "3")"), "expected decibels");
   expect_refused(R"({"architecture": "WaveNet", "config": {}, "weights": []})", "found 'WaveNet'");
   expect_refused(R"({"architecture": "LSTM", "config": {"input_size": 1, "hidden_size": 4096, "num_layers": 4096},
                      "weights": [1]})",
                  "expected");
   expect_refused(R"({"dic": {"a": 0}, "mat1": {"dim": [9, 9], "data": [1]}})", "as dim says");
+}
+
+// g_out (g_in x + f(g_in x)), gains in decibels.
+TEST(ImportJson, GainsAroundAModel) {
+  const std::string layers = R"({"in_shape": [null, null, 1], "layers": [{"type": "dense", "activation": "",
+    "shape": [null, null, 1], "weights": [[[3]], [0.5]]}])";
+  const Imported imported = json_to_graph(layers + R"(, "in_skip": 1, "in_gain": 20, "out_gain": -20})", "m.json", {});
+  expect_close("gains", run_whole(imported, {0.25F, -1.0F}, 2), {1.05F, -3.95F}, 1e-6);
+  EXPECT_TRUE(notes_have(imported, "in_gain: 20 decibels"));
+  const Imported after = json_to_graph(layers + R"(, "in_skip": 0, "out_gain": 20})", "m.json", {});
+  expect_close("gain", run_whole(after, {0.25F}, 1), {12.5F}, 1e-5);
 }
 
 }  // namespace
