@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMostDepth = 16;  // of lists within lists; JSON is read no deeper
+constexpr int kMostDepth = 16;  // of lists within lists, and of models whose input has no shape
 
 bool is_model(const std::string& type) { return type == "Sequential" || type == "Model" || type == "Functional"; }
 

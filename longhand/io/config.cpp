@@ -71,7 +71,7 @@ void set_scalar(OptionTable& table, const Option& option, const toml::node& node
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& path) {
-  constexpr int kDeepest = 16;
+  constexpr int kDeepest = 64;  // models within models, in configurations of Keras, are nested 20 deep and more
   std::vector<std::set<std::string>> names;
   std::string problem;
   const auto callback = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
