@@ -25,11 +25,9 @@ std::string masked_scores(const KerasSite& site, std::string scores, const Keras
   if (!site.is_on("use_causal_mask") && !site.flag("causal", false)) return scores;
   site.expect_steps(q);
   site.expect_steps(v);
-  const int64_t Tq = q.dims[0], Tv = v.dims[0];
-  if (Tq > 4096 || Tv > 4096) site.fail("expected at most 4096 steps with a causal mask");
-  std::vector<float> later;
-  for (int64_t i = 0; i < Tq * Tv; ++i) later.push_back(i / Tv >= i % Tv ? 0.0F : 1e9F);
-  return site.part("Sub", "causal", {scores, site.numbers("later", {Tq, Tv}, std::move(later))});
+  const std::string later = site.builder.made_array(
+      "later", q.dims[0], v.dims[0], [](int64_t row, int64_t column) { return row >= column ? 0.0F : 1e9F; });
+  return site.part("Sub", "causal", {scores, later});
 }
 
 // Queries, values and keys [B, T, C].

@@ -148,6 +148,12 @@ std::string NetworkBuilder::activation(const std::string& function, const std::s
   return add(row->type, name + "." + row->given, {input_name});
 }
 
+void NetworkBuilder::spend(int64_t rows, int64_t columns) {
+  constexpr int64_t kMost = 1 << 22;
+  made_numbers_ += rows > kMost || columns > kMost ? kMost + 1 : rows * columns;
+  if (made_numbers_ > kMost) fail("expected attention over fewer steps", "shorten the model's windows");
+}
+
 // Nodes that no output needs, and their arrays.
 void NetworkBuilder::leave_out_unused() {
   std::set<std::string> needed;

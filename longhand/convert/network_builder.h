@@ -52,6 +52,19 @@ class NetworkBuilder {
 
   /// An array that nodes name as an input.
   std::string array(const std::string& name, graph::Array array);
+  /// One that the file does not have, floats [rows, columns] by make(row, column); the same one for the same name and
+  /// shape. Throws an input error where such arrays become large.
+  template <class Make>
+  std::string made_array(const std::string& name, int64_t rows, int64_t columns, const Make& make) {
+    std::string& known = made_[name + " " + graph::shown({rows, columns})];
+    if (!known.empty()) return known;
+    spend(rows, columns);
+    std::vector<float> values;
+    for (int64_t i = 0; i < rows * columns; ++i) values.push_back(make(i / columns, i % columns));
+    known = unique(name);
+    out_.graph.arrays[known] = graph::array({rows, columns}, std::move(values));
+    return known;
+  }
 
   /// Checks the network.
   Imported finish(const std::vector<std::string>& outputs);
@@ -69,7 +82,10 @@ class NetworkBuilder {
   bool fixed_ = false;
   std::set<std::string> stateful_;  // nodes
   void leave_out_unused();
+  void spend(int64_t rows, int64_t columns);
 
+  std::map<std::string, std::string> made_;
+  int64_t made_numbers_ = 0;
   std::string owner_;
   std::map<std::string, int> seen_;                                   // names of arrays in this call of the owner
   std::map<std::pair<std::string, std::string>, std::string> owned_;  // by layer and name: arrays
