@@ -79,9 +79,13 @@ std::string escape_controls(std::string_view text, bool lines) {
     auto byte = static_cast<unsigned char>(text[i]);
     const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
     const bool second_set = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F
-    const bool control = byte < 0x20 || byte == 0x7F || second_set;
+    char32_t ignored = 0;
+    const bool stray = !lines && byte >= 0x80 && decode_utf8(text, i, ignored) == 0;  // lines may be parts of a text
+    const bool control = byte < 0x20 || byte == 0x7F || second_set || stray;
     if (!control || (lines && (byte == '\n' || byte == '\t'))) {
-      out += text[i];
+      const size_t length = lines || byte < 0x80 ? 1 : decode_utf8(text, i, ignored);
+      out.append(text, i, length);
+      i += length - 1;
     } else if (byte == '\n' || byte == '\r' || byte == '\t') {
       out += byte == '\n' ? "\\n" : byte == '\r' ? "\\r" : "\\t";
     } else {

@@ -20,10 +20,10 @@ size_t find_invalid_utf8(std::string_view text);
 /// Appends the one to four bytes of a code point.
 void append_utf8(char32_t code_point, std::string& out);
 
-/// `text` with each control character written as \n, \r, \t or \xNN. What a file or a model says must neither steer a
-/// terminal nor pass for a line or a field of ours.
+/// `text` with control characters, and bytes that are no UTF-8, written as \n, \r, \t or \xNN. What a file or a model
+/// says must neither steer a terminal nor pass for a line or a field of ours.
 std::string visible(std::string_view text);
-/// The same, but that newlines and tabs stay.
+/// The same of control characters alone, but that newlines and tabs stay.
 std::string visible_lines(std::string_view text);
 
 }  // namespace longhand

@@ -94,7 +94,8 @@ TEST(Utf8, TheNextCharacterIsAlwaysFurther) {
 
 TEST(Utf8, ControlCharactersAreMadeVisible) {
   EXPECT_EQ(visible("a\x1b[31m\n\t\r\x7f\xc2\x9b\u00e9"), "a\\x1B[31m\\n\\t\\r\\x7F\\x9B\u00e9");
-  EXPECT_EQ(visible_lines("a\n\tb\r"), "a\n\tb\\r");
+  EXPECT_EQ(visible("\u00e9\xC3 \xFFx\xE4\xB8"), "\u00e9\\xC3 \\xFFx\\xE4\\xB8");  // bytes that are no UTF-8
+  EXPECT_EQ(visible_lines("a\n\tb\r\xC3"), "a\n\tb\\r\xC3");
 }
 
 TEST(Unicode, CaseComesFromItsTables) {
