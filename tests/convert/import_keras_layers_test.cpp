@@ -2,6 +2,7 @@
 // that are used again. The numbers of the arrays are those of the formula; the expected ones are what the Keras named
 // in each test gives with them.
 #include "longhand/base/error.h"
+#include "longhand/convert/verify.h"
 #include "longhand/convert/zip_file.h"
 #include "tests/convert/compose_keras.h"
 #include "tests/convert/imported.h"
@@ -180,6 +181,17 @@ TEST(ImportKerasLayers, EncoderAndDecoder) {
     expect_close("cell", values(plan.outputs().at(1)), {0.31401321F, -0.35850504F}, 3e-7);
     plan.reset();
   }
+  // Inputs of different lengths, as --verify compares them.
+  const auto array = [](std::vector<int64_t> shape, std::span<const float> numbers) {
+    return io::make_array(std::move(shape), numbers);
+  };
+  const std::vector<float> cell = {0.31401321F, -0.35850504F};
+  const NumberFile inputs{.of_ports = true,
+                          .arrays = {{"e", array({1, 4, 2}, x)}, {"d", array({1, 3, 2}, std::span(x).first(6))}}};
+  const NumberFile outputs{.of_ports = true, .arrays = {{"dec.c", array({1, 2}, cell)}}};
+  const Verification found = verify(imported.graph, inputs, outputs, "inputs", "outputs");
+  EXPECT_EQ(found.numbers, 2);
+  EXPECT_LE(found.largest, 3e-7);
 }
 
 // tf.keras 2.15: a model that is called twice, whose calls are counted from 1; its weights are there once.
