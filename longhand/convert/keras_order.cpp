@@ -35,7 +35,8 @@ void sort_keras_calls(KerasModel& model, const std::string& path) {
     }
     return found->second;
   };
-  for (const auto& [name, place] : places) {
+  for (const auto& named : places) {
+    const auto& place = named.second;
     const KerasCall& call = model.layers[place.first].calls[place.second];
     size_t& count = waits[place];
     const auto wait_for = [&](const std::vector<KerasArgument>& arguments) {

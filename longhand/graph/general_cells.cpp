@@ -50,7 +50,8 @@ std::vector<GeneralCell::Activation> read_functions(NodeBuild& node, const std::
   for (const std::string& name : names) {
     const CellFunction* row = find_cell_function(name);
     if (row == nullptr) node.fail("activations: '" + name + "' is not known for a cell");
-    GeneralCell::Activation& to = out.emplace_back(row->function, row->alpha, row->beta);
+    out.push_back({row->function, row->alpha, row->beta});
+    GeneralCell::Activation& to = out.back();
     if (row->has_alpha && alpha < alphas.size()) to.alpha = static_cast<float>(alphas[alpha++]);
     if (row->has_beta && beta < betas.size()) to.beta = static_cast<float>(betas[beta++]);
   }
