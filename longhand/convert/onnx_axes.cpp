@@ -4,32 +4,19 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <optional>
 #include <set>
 
 #include "longhand/base/error.h"
-#include "longhand/base/rng.h"
 #include "longhand/convert/onnx_graph.h"
-#include "longhand/graph/plan.h"
+#include "longhand/graph/rows_trial.h"
 
 namespace longhand::convert {
 namespace {
 
 using graph::Graph;
-using graph::Plan;
 using graph::Port;
-
-constexpr int64_t kRows = 5;
-
-// Where an axis of an array lies in memory: [outer, n, inner].
-struct AxisParts {
-  int64_t outer, n, inner;
-};
-AxisParts parts_of(const graph::Dims& dims, size_t axis) {
-  return {graph::count(dims, 0, axis), dims[axis], graph::count(dims, axis + 1, dims.size())};
-}
 
 bool is_recurrent_type(const std::string& type) {
   return type == "LSTM" || type == "GRU" || type == "RNN" || type == "DynamicQuantizeLSTM";
@@ -68,166 +55,48 @@ void keep_states(Graph& graph) {
   }
 }
 
-class AxisTrial {
- public:
-  // `others`: the extents of the other open axes.
-  AxisTrial(const Graph& graph, size_t axis, bool time, int64_t others) : axis_(axis), time_(time) {
-    Graph trial = graph;
-    for (Port& port : trial.inputs) {
-      for (int64_t& extent : port.dims) extent = extent < 0 ? others : extent;
-      port.batch_axis = port.time_axis = -1;
-      (time ? port.time_axis : port.batch_axis) = static_cast<int>(axis);
-      port.dims[axis] = -1;
-    }
-    if (time) {
-      keep_states(trial);
-      for (Port& port : trial.state_inputs) port.batch_axis = -1;
-      for (Port& port : trial.state_inputs) {
-        for (int64_t& extent : port.dims) extent = extent < 0 ? 1 : extent;
-      }
-    }
-    network_ = std::make_shared<const graph::Network>(std::move(trial), "the model");
+// The graph with one open axis alone; the others have extents of `others`.
+std::shared_ptr<const graph::Network> with_one_axis(const Graph& graph, size_t axis, bool time, int64_t others) {
+  Graph trial = graph;
+  for (Port& port : trial.inputs) {
+    for (int64_t& extent : port.dims) extent = extent < 0 ? others : extent;
+    port.batch_axis = port.time_axis = -1;
+    (time ? port.time_axis : port.batch_axis) = static_cast<int>(axis);
+    port.dims[axis] = -1;
   }
-
-  // Where each output has the axis; nothing where the rows do not belong to it, or where no output shows whether they
-  // do.
-  std::optional<std::vector<size_t>> run() {
-    Plan whole(network_, options(kRows)), part(network_, options(1));
-    const Plan smaller(network_, options(kRows - 1));
-    std::vector<size_t> axes;
-    for (size_t i = 0; i < whole.outputs().size(); ++i) {
-      const auto found = changed_axis(whole.outputs()[i].dims, smaller.outputs()[i].dims);
-      if (!found) return std::nullopt;
-      axes.push_back(*found);
-    }
-    bool shows = false;
-    for (const float scale : {1.0F, 1000.0F}) {  // models may be of numbers of any size
-      const std::vector<std::vector<float>> inputs = draw_inputs(scale);
-      whole.reset();
-      part.reset();
-      fill(whole, inputs, 0, kRows);
-      if (!whole.run()) return std::nullopt;
-      const std::vector<float> spreads = spreads_of(whole);
-      shows = shows || std::any_of(spreads.begin(), spreads.end(), [](float spread) { return spread != 0.0F; });
-      for (int64_t row = 0; row < kRows; ++row) {
-        if (!time_) part.reset();
-        fill(part, inputs, row, 1);
-        if (!part.run() || !same_row(whole, part, axes, spreads, row)) return std::nullopt;
-      }
-    }
-    return shows ? std::optional(axes) : std::nullopt;
-  }
-
- private:
-  graph::PlanOptions options(int64_t rows) const {
-    graph::PlanOptions out;
-    (time_ ? out.steps : out.batch) = rows;
-    out.most_elements = int64_t{1} << 26;
-    return out;
-  }
-
-  std::vector<std::vector<float>> draw_inputs(float scale) const {
-    const Plan plan(network_, options(kRows));
-    std::vector<std::vector<float>> out;
-    for (const Plan::View& view : plan.inputs()) {
-      const CounterRng rng(1, 0, RngPlace::kSample, static_cast<uint32_t>(out.size()));
-      std::vector<float>& values = out.emplace_back(static_cast<size_t>(graph::count(view.dims)));
-      for (size_t i = 0; i < values.size(); ++i) {
-        const float u = 2.0F * rng.uniform(i);
-        values[i] = view.type == graph::ElementType::kFloat ? scale * (u - 1.0F) : std::floor(u);
-      }
-    }
-    return out;
-  }
-
-  void fill(const Plan& plan, const std::vector<std::vector<float>>& from, int64_t begin, int64_t n) const {
-    for (size_t i = 0; i < from.size(); ++i) {
-      const Plan::View& view = plan.inputs()[i];
-      const AxisParts parts = parts_of(view.dims, axis_);
-      for (int64_t o = 0; o < parts.outer; ++o) {
-        for (int64_t k = 0; k < n * parts.inner; ++k) {
-          const float value = from[i][static_cast<size_t>((o * kRows + begin) * parts.inner + k)];
-          const int64_t to = o * n * parts.inner + k;
-          if (view.type == graph::ElementType::kFloat) {
-            view.floats[to] = value;
-          } else {
-            view.ints[to] = static_cast<int64_t>(value);
-          }
-        }
-      }
+  if (time) {
+    keep_states(trial);
+    for (Port& port : trial.state_inputs) {
+      port.batch_axis = -1;
+      for (int64_t& extent : port.dims) extent = extent < 0 ? 1 : extent;
     }
   }
+  return std::make_shared<const graph::Network>(std::move(trial), "the model");
+}
 
-  static std::optional<size_t> changed_axis(const graph::Dims& a, const graph::Dims& b) {
-    std::optional<size_t> out;
-    if (a.size() != b.size()) return out;
-    for (size_t axis = 0; axis < a.size(); ++axis) {
-      if (a[axis] == b[axis]) continue;
-      if (out || a[axis] != kRows || b[axis] != kRows - 1) return std::nullopt;
-      out = axis;
-    }
-    return out;
-  }
-
-  // By how much the numbers of each output differ among themselves; infinite: they are integers, or not finite.
-  static std::vector<float> spreads_of(const Plan& plan) {
-    std::vector<float> out;
-    for (const Plan::View& view : plan.outputs()) {
-      float least = INFINITY, most = -INFINITY;
-      for (int64_t i = 0; view.type == graph::ElementType::kFloat && i < graph::count(view.dims); ++i) {
-        least = std::min(least, view.floats[i]);
-        most = std::max(most, view.floats[i]);
-      }
-      out.push_back(least > most ? INFINITY : most - least);
-    }
-    return out;
-  }
-
-  // The kernels give the same bits whatever the number of rows, so that even what hardly shows is noticed.
-  static bool same_row(const Plan& whole, const Plan& part, const std::vector<size_t>& axes,
-                       const std::vector<float>& spreads, int64_t row) {
-    for (size_t i = 0; i < axes.size(); ++i) {
-      const Plan::View &all = whole.outputs()[i], &one = part.outputs()[i];
-      const AxisParts parts = parts_of(all.dims, axes[i]);
-      for (int64_t o = 0; o < parts.outer; ++o) {
-        for (int64_t k = 0; k < parts.inner; ++k) {
-          const int64_t at = (o * kRows + row) * parts.inner + k, own = o * parts.inner + k;
-          if (all.type != graph::ElementType::kFloat) {
-            if (all.ints[at] != one.ints[own]) return false;
-            continue;
-          }
-          const float a = all.floats[at], b = one.floats[own];
-          if (std::isfinite(a) && !(std::abs(a - b) <= 1e-5F * spreads[i] + 1e-7F * std::abs(a))) return false;
-        }
-      }
-    }
-    return true;
-  }
-
-  size_t axis_;
-  bool time_;
-  std::shared_ptr<const graph::Network> network_;
-};
-
-// Axes of the outputs; nothing where it does not run so. A network that pools or convolves over time needs more than
-// one step to run at all.
-std::optional<std::vector<size_t>> try_axis(const Graph& graph, size_t axis, bool time) {
-  constexpr int64_t kSteps = 24;
+// Where each output has the axis; nothing where its rows do not belong to it, or where no output shows whether they do.
+// A network that pools or convolves over time needs more than one step to run at all.
+std::optional<std::vector<int>> try_axis(const Graph& graph, size_t axis, bool time) {
+  constexpr int64_t kRows = 5, kSteps = 24;
   for (const int64_t others : time ? std::vector<int64_t>{1} : std::vector<int64_t>{1, kSteps}) {
+    graph::RowsTrial trial;
     try {
-      if (auto axes = AxisTrial(graph, axis, time, others).run()) return axes;
-    } catch (const Error&) {  // of shapes that do not fit
+      trial = graph::try_rows(with_one_axis(graph, axis, time, others),
+                              time ? graph::RowsOf::kTime : graph::RowsOf::kBatch, kRows);
+    } catch (const Error&) {  // a graph that cannot be run is named when all of it is checked
     }
+    const bool all_have_rows = std::none_of(trial.axes.begin(), trial.axes.end(), [](int at) { return at < 0; });
+    if (trial.ran && trial.different.empty() && trial.shows && all_have_rows) return trial.axes;
   }
   return std::nullopt;
 }
 
 bool is_open(const Port& port, size_t axis) { return axis < port.dims.size() && port.dims[axis] < 0; }
 
-void set_axis(Graph& graph, size_t axis, const std::vector<size_t>& outputs, bool time) {
+void set_axis(Graph& graph, size_t axis, const std::vector<int>& outputs, bool time) {
   for (Port& port : graph.inputs) (time ? port.time_axis : port.batch_axis) = static_cast<int>(axis);
   for (size_t i = 0; i < outputs.size(); ++i) {
-    (time ? graph.outputs[i].time_axis : graph.outputs[i].batch_axis) = static_cast<int>(outputs[i]);
+    (time ? graph.outputs[i].time_axis : graph.outputs[i].batch_axis) = outputs[i];
   }
 }
 

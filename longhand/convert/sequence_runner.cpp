@@ -16,15 +16,6 @@ using graph::Port;
 constexpr int64_t kSteps = 64;         // that a stepper computes at a time
 constexpr int64_t kRowsAtOnce = 1024;  // whose inputs and outputs are side by side in one row
 
-// The axis that grew from 1 to 2, or -1.
-int grown_axis(const Dims& one, const Dims& two) {
-  if (one.size() != two.size()) return -1;
-  const auto found = std::mismatch(one.begin(), one.end(), two.begin());
-  const bool grew = found.first != one.end() && *found.first == 1 && *found.second == 2 &&
-                    std::equal(found.first + 1, one.end(), found.second + 1);
-  return grew ? static_cast<int>(found.first - one.begin()) : -1;
-}
-
 // The axis of the sequences in each output, found by planning one and two of them; -1: none.
 std::vector<int> batch_axes_of(const std::shared_ptr<const graph::Network>& network) {
   const graph::Graph& graph = network->graph();
@@ -35,7 +26,8 @@ std::vector<int> batch_axes_of(const std::shared_ptr<const graph::Network>& netw
   const graph::FewestSteps few = graph::fewest_steps(network);
   try {
     const Plan two(network, {.batch = 2, .steps = few.steps});
-    for (size_t i = 0; i < out.size(); ++i) out[i] = grown_axis(few.plan.outputs()[i].dims, two.outputs()[i].dims);
+    for (size_t i = 0; i < out.size(); ++i)
+      out[i] = graph::changed_axis(few.plan.outputs()[i].dims, two.outputs()[i].dims);
   } catch (const Error&) {  // it reads one sequence alone: an operator counts on it
   }
   return out;
@@ -49,41 +41,18 @@ Dims without(Dims dims, int axis) {
   return dims;
 }
 
-// An array as [outer, steps, inner] about an axis.
-struct AxisParts {
-  int64_t outer = 1, steps = 1, inner = 1;
-};
-
-AxisParts parts_of(const Dims& dims, int axis) {
-  if (axis < 0) return {.inner = graph::count(dims)};
-  const auto at = static_cast<size_t>(axis);
-  return {graph::count(dims, 0, at), dims[at], graph::count(dims, at + 1, dims.size())};
-}
-
 // Moves the axis to the front, or from there to its place.
 template <class T>
-void move_axis(const AxisParts& at, const T* from, T* to, bool to_front) {
+void move_axis(const graph::AxisParts& at, const T* from, T* to, bool to_front) {
   for (int64_t o = 0; o < at.outer; ++o) {
-    for (int64_t t = 0; t < at.steps; ++t) {
-      const int64_t in_place = (o * at.steps + t) * at.inner, in_front = (t * at.outer + o) * at.inner;
+    for (int64_t t = 0; t < at.extent; ++t) {
+      const int64_t in_place = (o * at.extent + t) * at.inner, in_front = (t * at.outer + o) * at.inner;
       std::copy_n(from + (to_front ? in_place : in_front), at.inner, to + (to_front ? in_front : in_place));
     }
   }
 }
 
-// The axis of an output that becomes longer with the sequence; -1: none, or more than one.
-int growing_axis(const Dims& shorter, const Dims& longer) {
-  int out = -1;
-  if (shorter.size() != longer.size()) return out;
-  for (size_t axis = 0; axis < longer.size(); ++axis) {
-    if (longer[axis] == shorter[axis]) continue;
-    if (out >= 0) return -1;
-    out = static_cast<int>(axis);
-  }
-  return out;
-}
-
-// Of all outputs.
+// The axis that becomes longer with the sequence in each output; -1: none, or more than one.
 std::vector<int> time_axes(const std::shared_ptr<const graph::Network>& network) {
   std::vector<int> out(network->graph().outputs.size(), -1);
   if (!is_over_time(network->graph())) return out;
@@ -93,7 +62,7 @@ std::vector<int> time_axes(const std::shared_ptr<const graph::Network>& network)
       const Plan longer(network, {.steps = steps});
       bool grows = true;
       for (size_t i = 0; i < out.size(); ++i) {
-        out[i] = growing_axis(few.plan.outputs()[i].dims, longer.outputs()[i].dims);
+        out[i] = graph::changed_axis(few.plan.outputs()[i].dims, longer.outputs()[i].dims);
         grows = grows && out[i] >= 0;
       }
       if (grows) return out;
@@ -127,7 +96,7 @@ SequenceRunner::SequenceRunner(std::shared_ptr<const graph::Network> network, Th
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     const Dims& dims = one.outputs()[i].dims;
     const bool over_time = !two || graph::count(two->outputs()[i].dims) > graph::count(dims);
-    const int time_axis = two ? grown_axis(dims, two->outputs()[i].dims) : -1;
+    const int time_axis = two ? graph::changed_axis(dims, two->outputs()[i].dims) : -1;
     output_dims_.push_back(
         without(without(dims, std::max(batch_axes_[i], time_axis)), std::min(batch_axes_[i], time_axis)));
     while (!two && output_dims_.back().size() > 1 && output_dims_.back().front() == 1) {
@@ -237,7 +206,7 @@ std::vector<graph::Array> SequenceRunner::run_plan(const Sequence& sequence) {
     const Plan::View& view = plan_->inputs()[i];
     const graph::Array& from = sequence.inputs[i];
     LONGHAND_CHECK(graph::count(view.dims) == graph::count(from.dims));
-    const AxisParts at = parts_of(view.dims, graph.inputs[i].time_axis);
+    const graph::AxisParts at = graph::parts_of(view.dims, graph.inputs[i].time_axis);
     view.type == graph::ElementType::kFloat ? move_axis(at, from.floats.data(), view.floats, false)
                                             : move_axis(at, from.ints.data(), view.ints, false);
   }
@@ -252,7 +221,7 @@ std::vector<graph::Array> SequenceRunner::run_plan(const Sequence& sequence) {
     to.type = view.type;
     to.dims = view.dims;
     const int time = time_axes_[i];
-    const AxisParts at = parts_of(view.dims, time);
+    const graph::AxisParts at = graph::parts_of(view.dims, time);
     const auto n = static_cast<size_t>(graph::count(view.dims));
     view.type == graph::ElementType::kFloat ? to.floats.resize(n) : to.ints.resize(n);
     view.type == graph::ElementType::kFloat ? move_axis(at, view.floats, to.floats.data(), true)

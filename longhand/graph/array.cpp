@@ -23,6 +23,22 @@ int64_t count(const Dims& dims, size_t begin, size_t end) {
   return out;
 }
 
+AxisParts parts_of(const Dims& dims, int64_t axis) {
+  if (axis < 0) return {.inner = count(dims)};
+  const auto at = static_cast<size_t>(axis);
+  return {count(dims, 0, at), dims[at], count(dims, at + 1, dims.size())};
+}
+
+int changed_axis(const Dims& a, const Dims& b) {
+  int out = -1;
+  for (size_t axis = 0; axis < a.size() && a.size() == b.size(); ++axis) {
+    if (a[axis] == b[axis]) continue;
+    if (out >= 0) return -1;
+    out = static_cast<int>(axis);
+  }
+  return out;
+}
+
 std::string shown(const Dims& dims) {
   std::string out = "[";
   for (const int64_t extent : dims) {

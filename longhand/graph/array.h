@@ -24,6 +24,15 @@ int64_t count(const Dims& dims, size_t begin, size_t end);
 /// "[1, 5, 3]", with * for -1.
 std::string shown(const Dims& dims);
 
+/// How an axis lies in an array in memory: [outer, extent, inner].
+struct AxisParts {
+  int64_t outer = 1, extent = 1, inner = 1;
+};
+/// Of axis -1, which stands for none, an extent of 1 around everything.
+AxisParts parts_of(const Dims& dims, int64_t axis);
+/// The only axis in which two arrays of one rank differ; -1: none, or more than one.
+int changed_axis(const Dims& a, const Dims& b);
+
 /// Row-major.
 struct Array {
   ElementType type = ElementType::kFloat;

@@ -12,14 +12,6 @@
 namespace longhand::graph {
 namespace {
 
-// An axis of an array in memory: [outer, n, inner].
-struct AxisLayout {
-  int64_t outer, n, inner;
-};
-AxisLayout layout_of(const Dims& dims, size_t axis) {
-  return {count(dims, 0, axis), dims[axis], count(dims, axis + 1, dims.size())};
-}
-
 // Indexes, their number of classes, and the values off and on.
 void build_onnx_one_hot(NodeBuild& node) {
   const Value &indexes = node.in(0), &values = node.in(2);
@@ -33,7 +25,7 @@ void build_onnx_one_hot(NodeBuild& node) {
   Dims dims = indexes.dims;
   dims.insert(dims.begin() + static_cast<int64_t>(axis), n);
   Value& y = node.out(0, values.type, dims);
-  const AxisLayout l = layout_of(dims, axis);
+  const AxisParts l = parts_of(dims, static_cast<int64_t>(axis));
   node.step([=, &indexes, &values, &y] {
     if (y.type == ElementType::kFloat) {
       std::fill_n(y.floats, y.size, values.floats[0]);
@@ -128,12 +120,12 @@ void build_gather_elements(NodeBuild& node) {
 
 // The sum of all elements of an axis up to each.
 template <class T>
-void running_sums(const AxisLayout& l, bool exclusive, bool reverse, const T* x, T* y) {
+void running_sums(const AxisParts& l, bool exclusive, bool reverse, const T* x, T* y) {
   for (int64_t i = 0; i < l.outer * l.inner; ++i) {
-    const int64_t base = i / l.inner * l.n * l.inner + i % l.inner;
+    const int64_t base = i / l.inner * l.extent * l.inner + i % l.inner;
     T sum{};
-    for (int64_t k = 0; k < l.n; ++k) {
-      const int64_t at = base + (reverse ? l.n - 1 - k : k) * l.inner;
+    for (int64_t k = 0; k < l.extent; ++k) {
+      const int64_t at = base + (reverse ? l.extent - 1 - k : k) * l.inner;
       const T own = x[at];
       y[at] = exclusive ? sum : static_cast<T>(sum + own);
       sum = static_cast<T>(sum + own);
@@ -145,7 +137,7 @@ void build_cumulative_sum(NodeBuild& node) {
   const Value& x = node.in(0);
   const std::vector<int64_t> axes = node.constant_ints(1);
   if (axes.size() != 1) node.fail("expected one axis");
-  const AxisLayout l = layout_of(x.dims, static_cast<size_t>(node.axis(axes[0], x.rank())));
+  const AxisParts l = parts_of(x.dims, node.axis(axes[0], x.rank()));
   const bool exclusive = node.integer("exclusive", 0) != 0, reverse = node.integer("reverse", 0) != 0;
   Value& y = node.out(0, x.type, x.dims);
   node.step([=, &x, &y] {
@@ -200,10 +192,10 @@ void build_triangle(NodeBuild& node) {
 }
 
 template <class T>
-void take_top(const AxisLayout& l, int64_t k, bool largest, const T* x, std::vector<int64_t>& order, T* y,
+void take_top(const AxisParts& l, int64_t k, bool largest, const T* x, std::vector<int64_t>& order, T* y,
               int64_t* places) {
   for (int64_t i = 0; i < l.outer * l.inner; ++i) {
-    const T* from = x + i / l.inner * l.n * l.inner + i % l.inner;
+    const T* from = x + i / l.inner * l.extent * l.inner + i % l.inner;
     std::iota(order.begin(), order.end(), 0);
     std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
       const T u = from[a * l.inner], v = from[b * l.inner];
@@ -223,14 +215,14 @@ void build_top(NodeBuild& node) {
   const Value& x = node.in(0);
   const std::vector<int64_t> given = node.has(1) ? node.constant_ints(1) : node.integers("k", {});
   const auto axis = static_cast<size_t>(node.axis(node.integer("axis", -1), x.rank()));
-  const AxisLayout l = layout_of(x.dims, axis);
+  const AxisParts l = parts_of(x.dims, static_cast<int64_t>(axis));
   if (given.size() != 1) node.fail("expected one number k");
-  const int64_t k = node.in_range("k", given[0], 0, l.n);
+  const int64_t k = node.in_range("k", given[0], 0, l.extent);
   Dims dims = x.dims;
   dims[axis] = k;
   Value& y = node.out(0, x.type, dims);
   Value& places = node.out(1, ElementType::kInt, dims);
-  std::vector<int64_t>& order = node.make<std::vector<int64_t>>(static_cast<size_t>(l.n));
+  std::vector<int64_t>& order = node.make<std::vector<int64_t>>(static_cast<size_t>(l.extent));
   const bool largest = node.integer("largest", 1) != 0;
   node.step([=, &x, &y, &places, &order] {
     if (x.type == ElementType::kFloat) {

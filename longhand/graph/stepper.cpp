@@ -4,19 +4,17 @@
 #include <limits>
 
 #include "longhand/base/error.h"
-#include "longhand/graph/steps_trial.h"
+#include "longhand/base/utf8.h"
+#include "longhand/graph/rows_trial.h"
 
 namespace longhand::graph {
 namespace {
 
 // Whether the rows of the time steps follow one another in memory.
 bool is_by_time(const Dims& single, const Dims& many, int64_t steps) {
-  if (single.size() != many.size()) return false;
-  size_t axis = 0;
-  while (axis < single.size() && single[axis] == 1 && many[axis] == 1) ++axis;
-  if (axis == single.size() || single[axis] != 1 || many[axis] != steps) return false;
-  return std::equal(single.begin() + static_cast<int64_t>(axis) + 1, single.end(),
-                    many.begin() + static_cast<int64_t>(axis) + 1);
+  const int axis = changed_axis(single, many);
+  const auto at = static_cast<size_t>(axis);
+  return axis >= 0 && single[at] == 1 && many[at] == steps && parts_of(many, axis).outer == 1;
 }
 
 bool all_by_time(const std::vector<Plan::View>& single, const std::vector<Plan::View>& many, int64_t steps) {
@@ -44,6 +42,22 @@ StepShape shape_of(const Network& network, const Plan& plan, int64_t steps = 1) 
       std::any_of(graph.inputs.begin(), graph.inputs.end(), [](const Port& port) { return port.time_axis >= 0; });
   if (out.why_no_steps.empty() && over_time) out.why_no_steps = plan.why_whole();
   return out;
+}
+
+// As a sentence; empty where a short sequence in steps gives what it gives as a whole, or where none can be planned.
+std::string why_steps_differ(const std::shared_ptr<const Network>& network) {
+  const std::vector<Port>& inputs = network->graph().inputs;
+  const bool over_time = !inputs.empty() && std::all_of(inputs.begin(), inputs.end(),
+                                                        [](const Port& port) { return port.time_axis >= 0; });
+  for (const int64_t steps : {6, 4, 2}) {
+    const RowsTrial trial = over_time ? try_rows(network, RowsOf::kTime, steps) : RowsTrial();
+    if (!trial.ran) continue;
+    if (trial.different.empty()) return "";
+    return (trial.other_rows ? "it has not one row for each time step in its output '"
+                             : "step by step it gives another than for the whole sequence in its output '") +
+           visible(trial.different) + "'";
+  }
+  return "";
 }
 
 }  // namespace
@@ -91,7 +105,7 @@ StepShape step_shape(const std::shared_ptr<const Network>& network) {
   const FewestSteps few = fewest_steps(network);
   StepShape out = shape_of(*network, few.plan, few.steps);
   if (few.steps == 1) {
-    if (out.why_no_steps.empty()) out.why_no_steps = why_steps_differ(network, out.symbols);
+    if (out.why_no_steps.empty()) out.why_no_steps = why_steps_differ(network);
     return out;
   }
   out.inputs /= few.steps;
