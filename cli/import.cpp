@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "cli/network_table.h"
 #include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
 #include "longhand/convert/import_file.h"
 #include "longhand/convert/network_builder.h"
 #include "longhand/convert/onnx_file.h"
@@ -75,12 +76,9 @@ graph::Array value_of(const std::string& text) {
 // Each character of a text, as UTF-8.
 std::vector<std::string> characters(const std::string& text) {
   std::vector<std::string> out;
-  for (const char c : text) {
-    if (!out.empty() && (static_cast<unsigned char>(c) & 0xC0U) == 0x80U) {
-      out.back() += c;
-    } else {
-      out.emplace_back(1, c);
-    }
+  char32_t ignored = 0;
+  for (size_t at = 0; at < text.size(); at += out.back().size()) {
+    out.push_back(text.substr(at, next_character(text, at, ignored)));
   }
   return out;
 }

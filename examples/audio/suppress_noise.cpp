@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <iostream>
 
+#include "program.h"
 #include "sound.h"
 #include "suppressor.h"
 
@@ -86,17 +86,9 @@ void run(const Settings& settings) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
   Settings settings;
   CLI::App app("Removes noise from speech at 16 kHz");
   add_options(app, settings);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;  // 0: --help
-  }
-  run(settings);
-} catch (const longhand::Error& e) {
-  std::cerr << "error: " << e.what() << "\n  " << e.advice() << "\n";
-  return static_cast<int>(e.code());
+  return sound::run_program(app, argc, argv, [&] { run(settings); });
 }

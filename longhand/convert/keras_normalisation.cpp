@@ -101,7 +101,7 @@ KerasValues add_unit_norm(const KerasSite& site) {
   return {x};
 }
 
-const std::map<std::string, KerasFunction> kNormalisation = {
+const KerasTable kNormalisation = {
     {"LayerNormalization", add_layer_norm}, {"BatchNormalization", add_batch_norm},
     {"Normalization", add_normalization},   {"Rescaling", add_rescaling},
     {"UnitNormalization", add_unit_norm},
@@ -109,9 +109,6 @@ const std::map<std::string, KerasFunction> kNormalisation = {
 
 }  // namespace
 
-KerasFunction find_normalisation_layer(const std::string& type) {
-  const auto found = kNormalisation.find(type);
-  return found == kNormalisation.end() ? nullptr : found->second;
-}
+KerasFunction find_normalisation_layer(const std::string& type) { return find_in(kNormalisation, type); }
 
 }  // namespace longhand::convert

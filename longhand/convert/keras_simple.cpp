@@ -202,7 +202,7 @@ KerasValues add_repeat(const KerasSite& site) {
   return {{.name = site.add("Expand", {row, site.whole("shape", {1, n, 1})}), .dims = {n, x.width()}}};
 }
 
-const std::map<std::string, KerasFunction> kSimple = {
+const KerasTable kSimple = {
     {"Dropout", add_silent},
     {"SpatialDropout1D", add_silent},
     {"GaussianNoise", add_silent},
@@ -229,9 +229,6 @@ const std::map<std::string, KerasFunction> kSimple = {
 
 }  // namespace
 
-KerasFunction find_simple_layer(const std::string& type) {
-  const auto found = kSimple.find(type);
-  return found == kSimple.end() ? nullptr : found->second;
-}
+KerasFunction find_simple_layer(const std::string& type) { return find_in(kSimple, type); }
 
 }  // namespace longhand::convert

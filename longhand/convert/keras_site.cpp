@@ -155,4 +155,9 @@ std::pair<double, double> keras_hard_sigmoid(int version) {
   return version < 3 ? std::pair(0.2, 0.5) : std::pair(1.0 / 6.0, 0.5);
 }
 
+KerasFunction find_in(const KerasTable& table, const std::string& type) {
+  const auto found = table.find(type);
+  return found == table.end() ? nullptr : found->second;
+}
+
 }  // namespace longhand::convert

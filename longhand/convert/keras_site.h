@@ -84,6 +84,9 @@ class KerasSite {
 
 /// The functions of types, each in the file that its name says.
 using KerasFunction = KerasValues (*)(const KerasSite& site);
+using KerasTable = std::map<std::string, KerasFunction>;
+/// Null where the table has no such type.
+KerasFunction find_in(const KerasTable& table, const std::string& type);
 KerasFunction find_simple_layer(const std::string& type);
 KerasFunction find_normalisation_layer(const std::string& type);
 KerasFunction find_window_layer(const std::string& type);

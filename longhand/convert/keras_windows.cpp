@@ -170,10 +170,16 @@ KerasValues add_zero_padding(const KerasSite& site) {
   return {x};
 }
 
-KerasValues add_cropping(const KerasSite& site) {
+// For layers that change the number of steps.
+KerasValue only_sequence(const KerasSite& site) {
   KerasValue x = site.only_input();
   if (site.per_step) site.fail("expected time steps");
   window_axis(site, x);
+  return x;
+}
+
+KerasValues add_cropping(const KerasSite& site) {
+  KerasValue x = only_sequence(site);
   const auto [left, right] = sides_of(site, "cropping");
   site.expect_steps(x);
   if (left + right >= x.dims[0]) site.fail("expected steps that are left", "it is damaged");
@@ -187,9 +193,7 @@ KerasValues add_cropping(const KerasSite& site) {
 
 // Each step `size` times.
 KerasValues add_upsampling(const KerasSite& site) {
-  KerasValue x = site.only_input();
-  if (site.per_step) site.fail("expected time steps");
-  window_axis(site, x);
+  KerasValue x = only_sequence(site);
   const int64_t size = site.first(site.config.contains("size") ? "size" : "length", 2);
   site.expect_steps(x);
   const std::string apart = site.part("Unsqueeze", "apart", {x.name, site.whole("axes", {2})});
@@ -199,7 +203,7 @@ KerasValues add_upsampling(const KerasSite& site) {
   return {site.reshaped(out, {x.dims[0] * size, x.width()}, "")};
 }
 
-const std::map<std::string, KerasFunction> kWindows = {
+const KerasTable kWindows = {
     {"Conv1D", add_convolution},
     {"Convolution1D", add_convolution},
     {"DepthwiseConv1D", add_depthwise},
@@ -215,9 +219,6 @@ const std::map<std::string, KerasFunction> kWindows = {
 
 }  // namespace
 
-KerasFunction find_window_layer(const std::string& type) {
-  const auto found = kWindows.find(type);
-  return found == kWindows.end() ? nullptr : found->second;
-}
+KerasFunction find_window_layer(const std::string& type) { return find_in(kWindows, type); }
 
 }  // namespace longhand::convert

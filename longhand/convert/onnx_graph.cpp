@@ -35,8 +35,7 @@ class OnnxMapper {
  public:
   OnnxMapper(const OnnxModel& model, const std::string& file) : model_(model), file_(file) {
     const auto own = model.opsets.find("");
-    const auto other = model.opsets.find("ai.onnx");
-    opset_ = own != model.opsets.end() ? own->second : other != model.opsets.end() ? other->second : 1;
+    opset_ = own != model.opsets.end() ? own->second : 1;
   }
 
   Imported run() {
@@ -124,7 +123,7 @@ class OnnxMapper {
   std::vector<Node> nodes_of(const OnnxGraph& from) {
     std::vector<Node> out;
     for (const OnnxNode& node : from.nodes) {
-      if (node.op_type == "Constant" && is_own(node.domain)) {
+      if (node.op_type == "Constant" && node.domain.empty()) {
         add_constant(node);
       } else {
         out.push_back(node_of(node));
@@ -132,8 +131,6 @@ class OnnxMapper {
     }
     return out;
   }
-
-  static bool is_own(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
   void add_constant(const OnnxNode& node) {
     if (node.outputs.size() != 1 || node.attributes.size() != 1) fail(node, "expected one value", "export it again");
@@ -166,7 +163,7 @@ class OnnxMapper {
 
   Node node_of(const OnnxNode& from) {
     const bool of_runtime = from.op_type == "DynamicQuantizeLSTM" || from.op_type == "Gelu";
-    const bool known_domain = is_own(from.domain) || (from.domain == "com.microsoft" && of_runtime);
+    const bool known_domain = from.domain.empty() || (from.domain == "com.microsoft" && of_runtime);
     const graph::NodeType* type = known_domain ? graph::find_node_type(from.op_type) : nullptr;
     if (type == nullptr || type->of_sequences || from.op_type == "Affine") {
       fail(from, "not an operator that is known",

@@ -25,9 +25,7 @@ struct ConvolutionSizes {
 enum class Padding { kZeros, kReflect, kEdge };
 
 Padding padding_named(const std::string& name) {
-  return name == "reflect"                       ? Padding::kReflect
-         : name == "edge" || name == "replicate" ? Padding::kEdge
-                                                 : Padding::kZeros;
+  return name == "reflect" ? Padding::kReflect : name == "replicate" ? Padding::kEdge : Padding::kZeros;
 }
 
 // Fills a [left + L + right, C] whose middle is there.

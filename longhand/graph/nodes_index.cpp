@@ -62,58 +62,67 @@ std::vector<int64_t> places_of(const Dims& dims, const Dims& of_indexes, size_t 
   return out;
 }
 
-// The axis of a node on elements by index; throws unless `indexes` fits `x`.
-size_t element_axis(const NodeBuild& node, const Value& x, const Value& indexes) {
-  if (x.rank() != indexes.rank() || x.dims.empty()) node.fail("expected indexes with as many axes as the array");
-  const auto axis = static_cast<size_t>(node.axis(node.integer("axis", 0), x.rank()));
-  for (size_t i = 0; i < x.dims.size(); ++i) {
-    if (i != axis && indexes.dims[i] > x.dims[i]) node.fail("expected indexes that fit " + shown(x.dims));
+// Elements of x that indexes along an axis name: x[indexes[i][j]][j], for axis 0.
+class IndexedElements {
+ public:
+  // Throws unless `indexes` fits `x`.
+  IndexedElements(NodeBuild& node, const Value& x, const Value& indexes) : indexes_(indexes) {
+    if (x.rank() != indexes.rank() || x.dims.empty()) node.fail("expected indexes with as many axes as the array");
+    const auto axis = static_cast<size_t>(node.axis(node.integer("axis", 0), x.rank()));
+    for (size_t i = 0; i < x.dims.size(); ++i) {
+      if (i != axis && indexes.dims[i] > x.dims[i]) node.fail("expected indexes that fit " + shown(x.dims));
+    }
+    along_ = parts_of(x.dims, static_cast<int64_t>(axis));
+    base_ = &node.make<std::vector<int64_t>>(places_of(x.dims, indexes.dims, axis));
   }
-  return axis;
+
+  // Where the element of index `i` is; -1: out of range.
+  int64_t place(int64_t i) const {
+    const int64_t given = indexes_.ints[i], k = given < 0 ? given + along_.extent : given;
+    return k < 0 || k >= along_.extent ? -1 : (*base_)[static_cast<size_t>(i)] + k * along_.inner;
+  }
+
+ private:
+  const Value& indexes_;
+  AxisParts along_;
+  const std::vector<int64_t>* base_ = nullptr;
+};
+
+void copy_element(const Value& x, int64_t from, Value& y, int64_t to) {
+  if (x.type == ElementType::kFloat) {
+    y.floats[to] = x.floats[from];
+  } else {
+    y.ints[to] = x.ints[from];
+  }
 }
 
 // y = x, but y[indexes[i][j]][j] = updates[i][j], for axis 0.
 void build_scatter_elements(NodeBuild& node) {
   const Value &x = node.in(0), &indexes = node.ints(1), &updates = node.in(2);
   node.choice("reduction", "none", {"none"});
-  const size_t axis = element_axis(node, x, indexes);
+  const IndexedElements elements(node, x, indexes);
   if (updates.dims != indexes.dims || updates.type != x.type) node.fail("expected an update for each index");
   Value& y = node.out(0, x.type, x.dims);
-  const int64_t n = x.dims[axis], stride = count(x.dims, axis + 1, x.dims.size());
-  const std::vector<int64_t>& base = node.make<std::vector<int64_t>>(places_of(x.dims, indexes.dims, axis));
-  node.step([=, &x, &indexes, &updates, &y, &base, fault = node.fault()] {
+  node.step([=, &x, &updates, &y, fault = node.fault()] {
     if (x.type == ElementType::kFloat) std::copy_n(x.floats, x.size, y.floats);
     if (x.type == ElementType::kInt) std::copy_n(x.ints, x.size, y.ints);
-    for (int64_t i = 0; i < indexes.size; ++i) {
-      const int64_t given = indexes.ints[i], k = given < 0 ? given + n : given;
-      if (k < 0 || k >= n) return fault("an index is out of range");
-      const int64_t to = base[static_cast<size_t>(i)] + k * stride;
-      if (x.type == ElementType::kFloat) {
-        y.floats[to] = updates.floats[i];
-      } else {
-        y.ints[to] = updates.ints[i];
-      }
+    for (int64_t i = 0; i < updates.size; ++i) {
+      const int64_t to = elements.place(i);
+      if (to < 0) return fault("an index is out of range");
+      copy_element(updates, i, y, to);
     }
   });
 }
 
-// y[i][j] = x[indexes[i][j]][j], for axis 0.
 void build_gather_elements(NodeBuild& node) {
   const Value &x = node.in(0), &indexes = node.ints(1);
-  const size_t axis = element_axis(node, x, indexes);
+  const IndexedElements elements(node, x, indexes);
   Value& y = node.out(0, x.type, indexes.dims);
-  const int64_t n = x.dims[axis], stride = count(x.dims, axis + 1, x.dims.size());
-  const std::vector<int64_t>& base = node.make<std::vector<int64_t>>(places_of(x.dims, indexes.dims, axis));
-  node.step([=, &x, &indexes, &y, &base, fault = node.fault()] {
-    for (int64_t i = 0; i < indexes.size; ++i) {
-      const int64_t given = indexes.ints[i], k = given < 0 ? given + n : given;
-      if (k < 0 || k >= n) return fault("an index is out of range");
-      const int64_t from = base[static_cast<size_t>(i)] + k * stride;
-      if (x.type == ElementType::kFloat) {
-        y.floats[i] = x.floats[from];
-      } else {
-        y.ints[i] = x.ints[from];
-      }
+  node.step([=, &x, &y, fault = node.fault()] {
+    for (int64_t i = 0; i < y.size; ++i) {
+      const int64_t from = elements.place(i);
+      if (from < 0) return fault("an index is out of range");
+      copy_element(x, from, y, i);
     }
   });
 }
