@@ -3,7 +3,7 @@
 # Where there is no apt-get, lists them and stops.
 set -eu
 
-packages="cmake ninja-build g++ libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libutf8proc-dev liblinear-dev liblbfgs-dev libcurl4-openssl-dev libssl-dev libzip-dev libhdf5-dev libkissfft-dev libgtest-dev"
+packages="cmake ninja-build g++ libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libutf8proc-dev liblinear-dev liblbfgs-dev libcurl4-openssl-dev libssl-dev libzip-dev libhdf5-dev libkissfft-dev libopenmpi-dev openmpi-bin libgtest-dev"
 
 # The thorough tests also build with clang, for its fuzzer.
 [ "${1:-}" != thorough ] || packages="$packages clang"
