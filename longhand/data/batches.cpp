@@ -78,8 +78,8 @@ void Batches::plan_moving_stream() {
   add_windows(0, group_, 0);
 }
 
-// Rows that are reset at the start of a window.
-void Batches::draw_resets(const Window& window, Batch& batch) const {
+// Which of the rows are reset at the start of a window: a draw for each, whatever rows are asked for with it.
+void Batches::draw_resets(const Window& window, Range rows, Batch& batch) const {
   batch.resets.clear();
   if (lines_ || !options_.shuffle || stream_.reset == 0.0) return;
   const Row& row = rows_[static_cast<size_t>(window.first_row)];
@@ -87,7 +87,7 @@ void Batches::draw_resets(const Window& window, Batch& batch) const {
   const double p = stream_.reset_at((static_cast<double>(epoch_) + in_epoch) / static_cast<double>(stream_.epochs));
   const CounterRng rng = batch_rng(options_.seed, epoch_);
   const int64_t first_draw = 2 + window.offset * group_ + window.first_row;
-  for (int64_t b = 0; b < window.rows; ++b) {
+  for (int64_t b = rows.begin; b < rows.end; ++b) {
     batch.resets.push_back(static_cast<double>(rng.uniform(static_cast<uint64_t>(first_draw + b))) < p ? 1 : 0);
   }
 }
@@ -145,21 +145,22 @@ void Batches::add_windows(int64_t first_row, int64_t rows, int64_t offset) {
   }
 }
 
-void Batches::get(int64_t update, int64_t part, Batch& batch) const {
+void Batches::get(int64_t update, int64_t part, Shard shard, Batch& batch) const {
   const Window& window = windows_[static_cast<size_t>(updates_[static_cast<size_t>(update)].first_window + part)];
+  const Range rows = shard.rows(window.rows);
   batch.slot = window.slot;
   batch.steps = window.steps;
-  batch.rows = window.rows;
+  batch.rows = rows.size();
   batch.fresh = begins_anew_ && window.offset == 0;
-  draw_resets(window, batch);
+  draw_resets(window, rows, batch);
   batch.symbols = 0;
   batch.ragged = batch.last_only = false;
-  batch.inputs.assign(static_cast<size_t>(window.steps * window.rows), 0);
-  batch.targets.assign(static_cast<size_t>(window.steps * window.rows), 0);
-  batch.lengths.resize(static_cast<size_t>(window.rows));
-  batch.places.resize(static_cast<size_t>(window.rows));
-  for (int64_t b = 0; b < window.rows; ++b) {
-    const Row& row = rows_[static_cast<size_t>(window.first_row + b)];
+  batch.inputs.assign(static_cast<size_t>(window.steps * batch.rows), 0);
+  batch.targets.assign(static_cast<size_t>(window.steps * batch.rows), 0);
+  batch.lengths.resize(static_cast<size_t>(batch.rows));
+  batch.places.resize(static_cast<size_t>(batch.rows));
+  for (int64_t b = 0; b < batch.rows; ++b) {
+    const Row& row = rows_[static_cast<size_t>(window.first_row + rows.begin + b)];
     const int64_t length = std::clamp<int64_t>(row.length - window.offset, 0, window.steps);
     batch.lengths[static_cast<size_t>(b)] = static_cast<int32_t>(length);
     batch.ragged = batch.ragged || length < window.steps;
@@ -170,8 +171,8 @@ void Batches::get(int64_t update, int64_t part, Batch& batch) const {
     batch.places[static_cast<size_t>(b)] = at % ring;
     for (int64_t t = 0; t < length; ++t, ++at) {
       const int32_t* symbol = corpus_.symbols.data() + at % ring;
-      batch.inputs[static_cast<size_t>(t * window.rows + b)] = symbol[0];
-      batch.targets[static_cast<size_t>(t * window.rows + b)] = symbol[1];
+      batch.inputs[static_cast<size_t>(t * batch.rows + b)] = symbol[0];
+      batch.targets[static_cast<size_t>(t * batch.rows + b)] = symbol[1];
     }
   }
 }

@@ -72,8 +72,11 @@ class Batches {
   int64_t size() const { return static_cast<int64_t>(updates_.size()); }
   int64_t parts(int64_t update) const { return updates_[static_cast<size_t>(update)].parts; }
   int64_t symbols(int64_t update) const { return updates_[static_cast<size_t>(update)].symbols; }
-  void get(int64_t update, int64_t part, Batch& batch) const;
+  void get(int64_t update, int64_t part, Batch& batch) const { get(update, part, Shard{}, batch); }
   void get(int64_t update, Batch& batch) const { get(update, 0, batch); }  ///< where every update has one part
+  /// Only the rows of a shard of the part, with the same steps, slot and resets as the whole part has. It may have no
+  /// rows, or only rows that have ended.
+  void get(int64_t update, int64_t part, Shard shard, Batch& batch) const;
   /// Sequences in an update of this epoch; of a whole corpus, those side by side.
   int64_t rows() const { return group_; }
   /// Whether an epoch may continue with the state of the previous one.
@@ -100,7 +103,7 @@ class Batches {
   void plan_stream(const CounterRng& rng);
   void plan_moving_stream();
   int64_t steps_before(int64_t epoch) const;
-  void draw_resets(const Window& window, Batch& batch) const;
+  void draw_resets(const Window& window, Range rows, Batch& batch) const;
   void plan_lines(const CounterRng& rng);
   int64_t longest(int64_t first_row, int64_t rows) const;
   int64_t symbols(const Window& window) const;

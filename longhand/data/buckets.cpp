@@ -72,10 +72,11 @@ int64_t Buckets::parts(int64_t update) const {
   return (n + batch_ - 1) / batch_;
 }
 
-std::span<const int64_t> Buckets::part(int64_t update, int64_t part) const {
+std::span<const int64_t> Buckets::part(int64_t update, int64_t part, Shard shard) const {
   const std::span<const int64_t> all = updates_[static_cast<size_t>(update)];
   const size_t begin = static_cast<size_t>(part * batch_);
-  return all.subspan(begin, std::min(static_cast<size_t>(batch_), all.size() - begin));
+  const Range own = shard.rows(static_cast<int64_t>(std::min(static_cast<size_t>(batch_), all.size() - begin)));
+  return all.subspan(begin + static_cast<size_t>(own.begin), static_cast<size_t>(own.size()));
 }
 
 }  // namespace longhand::data

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longhand/base/rng.h"
+#include "longhand/base/threads.h"
 
 namespace longhand::data {
 
@@ -21,6 +22,15 @@ struct GroupOptions {
 
   /// `batch` in that epoch, between 1 and `max` (or what it was in the beginning, if that is more).
   int64_t batch_in(int64_t epoch, int64_t max) const;
+};
+
+/// One of several shares of the rows of a part, for instance of one process of several.
+struct Shard {
+  int64_t index = 0;
+  int64_t of = 1;
+
+  /// Its rows among `rows` of a part: even shares, some empty where there are fewer rows than shards.
+  Range rows(int64_t rows) const { return {rows * index / of, rows * (index + 1) / of}; }
 };
 
 /// The random numbers of an epoch's batches.
@@ -45,8 +55,8 @@ class Buckets {
   void begin_epoch(int64_t epoch);
   int64_t size() const { return static_cast<int64_t>(updates_.size()); }
   int64_t parts(int64_t update) const;
-  /// The sequences of a part, longest first.
-  std::span<const int64_t> part(int64_t update, int64_t part) const;
+  /// The sequences of a part, longest first; those of a shard of it.
+  std::span<const int64_t> part(int64_t update, int64_t part, Shard shard = {}) const;
   /// All sequences of an update.
   std::span<const int64_t> update(int64_t update) const { return updates_[static_cast<size_t>(update)]; }
   /// Sequences in an update of this epoch; of the whole set, those side by side.

@@ -414,6 +414,66 @@ TEST(Batches, ResetRowsWithTheGivenProbability) {
   EXPECT_EQ((StreamOptions{.reset = 0.5}).reset_at(1.0), 0.0);
 }
 
+// The columns of the shards of each part, beside each other, are the part; draws of resets included.
+void expect_shards_make_parts(const Batches& batches, int64_t shards) {
+  Batch whole, share;
+  for (int64_t i = 0; i < batches.size(); ++i) {
+    for (int64_t part = 0; part < batches.parts(i); ++part) {
+      batches.get(i, part, whole);
+      int64_t first = 0, symbols = 0;
+      bool ragged = false;
+      for (int64_t s = 0; s < shards; ++s) {
+        batches.get(i, part, {s, shards}, share);
+        EXPECT_EQ(share.slot, whole.slot);
+        EXPECT_EQ(share.steps, whole.steps);
+        EXPECT_EQ(share.fresh, whole.fresh);
+        ASSERT_LE(first + share.rows, whole.rows);
+        EXPECT_EQ(share.resets.size(), whole.resets.empty() ? 0U : static_cast<size_t>(share.rows));
+        for (int64_t b = 0; b < share.rows; ++b) {
+          const auto own = static_cast<size_t>(b), all = static_cast<size_t>(first + b);
+          EXPECT_EQ(share.lengths[own], whole.lengths[all]);
+          EXPECT_EQ(share.places[own], whole.places[all]);
+          if (!whole.resets.empty()) {
+            EXPECT_EQ(share.resets[own], whole.resets[all]);
+          }
+          for (int64_t t = 0; t < whole.steps; ++t) {
+            const auto at = static_cast<size_t>(t * share.rows + b);
+            const auto there = static_cast<size_t>(t * whole.rows + first + b);
+            ASSERT_EQ(share.inputs[at], whole.inputs[there]);
+            ASSERT_EQ(share.targets[at], whole.targets[there]);
+          }
+        }
+        first += share.rows;
+        symbols += share.symbols;
+        ragged = ragged || share.ragged;
+      }
+      EXPECT_EQ(first, whole.rows);
+      EXPECT_EQ(symbols, whole.symbols);
+      EXPECT_EQ(ragged, whole.ragged);
+    }
+  }
+}
+
+TEST(Batches, ShardsMakeThePart) {
+  const Corpus corpus = stream(1031);
+  for (const int64_t shards : {1, 2, 3, 9}) {
+    Batches rows(corpus, false, 7, {.batch = 7, .accumulate = 2, .seed = 3}, {.moving = true, .reset = 0.5});
+    for (const int64_t epoch : {0, 3}) {
+      rows.begin_epoch(epoch);
+      expect_shards_make_parts(rows, shards);
+    }
+    const Corpus lines = distinct_lines(50);
+    expect_shards_make_parts(Batches(lines, true, 9, {.batch = 7, .accumulate = 3, .seed = 3}), shards);
+  }
+  // Fewer rows than shards: some are empty.
+  const Batches few(corpus, false, 7, {.batch = 2});
+  Batch batch;
+  few.get(0, 0, {0, 3}, batch);
+  EXPECT_EQ(batch.rows, 0);
+  EXPECT_EQ(batch.symbols, 0);
+  EXPECT_TRUE(batch.inputs.empty());
+}
+
 TEST(ColdStarts, BeginAtEvenlySpreadPlaces) {
   const Corpus corpus = stream(1001);
   const ColdStarts passages(corpus, 100, 90);

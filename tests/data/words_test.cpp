@@ -123,5 +123,23 @@ TEST(Buckets, ReadEverySequenceOncePerEpochInBatchesOfSimilarLength) {
   EXPECT_EQ(whole.parts(0), 5);
 }
 
+TEST(Buckets, ShardsMakeThePart) {
+  std::vector<int64_t> lengths;
+  for (int64_t i = 0; i < 203; ++i) lengths.push_back(1 + i * 7 % 50);
+  const Buckets buckets(lengths, {.batch = 4, .accumulate = 2, .seed = 5});
+  for (int64_t u = 0; u < buckets.size(); ++u) {
+    for (int64_t p = 0; p < buckets.parts(u); ++p) {
+      for (const int64_t shards : {1, 3, 5}) {
+        std::vector<int64_t> together;
+        for (int64_t s = 0; s < shards; ++s) {
+          for (const int64_t i : buckets.part(u, p, {s, shards})) together.push_back(i);
+        }
+        const auto part = buckets.part(u, p);
+        EXPECT_EQ(together, std::vector<int64_t>(part.begin(), part.end()));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace longhand::data
