@@ -8,6 +8,7 @@
 #include <set>
 
 #include "cli/console.h"
+#include "cli/together.h"
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/version.h"
@@ -271,6 +272,8 @@ int run_command_line(int argc, char** argv) {
     throw wrong(until(e.what(), '\n'));
   }
   if (!action) throw wrong("no command was given");
+  const std::string verb = app.get_subcommands().front()->get_name();
+  if (verb != "train" && verb != "compare") check_single_process("longhand " + verb);
   try {
     return action();
   } catch (const std::bad_alloc&) {

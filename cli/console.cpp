@@ -15,6 +15,18 @@
 namespace longhand::cli {
 namespace {
 
+bool is_silent = false;
+
+// What is wrong in a long line is in its beginning.
+std::string shortened(const std::string& text) {
+  constexpr size_t kLongest = 2000;
+  std::string out = visible(text);
+  if (out.size() <= kLongest) return out;
+  size_t end = kLongest;
+  while ((static_cast<unsigned char>(out[end]) & 0xC0U) == 0x80) --end;  // within a character
+  return out.substr(0, end) + "...";
+}
+
 [[noreturn]] void fail_output(int error) {
   if (error == EPIPE) throw OutputEnded();
   throw input_error(
@@ -45,7 +57,15 @@ std::string shell_word(const std::string& word) {
   return out + "'";
 }
 
+void be_silent(bool silent) { is_silent = silent; }
+
+void say_error(const std::string& problem, const std::string& advice) {
+  if (!is_silent) std::fflush(stdout);
+  say("error: {}\n  {}\n", shortened(problem), shortened(advice));
+}
+
 void write_output(std::string_view text) {
+  if (is_silent) return;
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output(errno);
 }
@@ -78,6 +98,7 @@ void flush_output() {
 }
 
 void write_message(std::string_view text) {
+  if (is_silent) return;
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
   std::clearerr(stderr);

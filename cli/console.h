@@ -27,6 +27,10 @@ std::string json_line(std::string_view text);
 void write_json(std::string_view text);
 /// `word` as a shell reads it back: in quotes where it needs them.
 std::string shell_word(const std::string& word);
+/// From now on this process prints nothing, since another prints the same; or prints again.
+void be_silent(bool silent);
+/// Prints an error and what to do about it, in two lines.
+void say_error(const std::string& problem, const std::string& advice);
 /// Flushes the buffer; throws the same.
 void flush_output();
 /// Writes to standard error. Failures are ignored: the work continues.

@@ -10,6 +10,7 @@
 #include "cli/network_table.h"
 #include "longhand/base/format.h"
 #include "longhand/base/threads.h"
+#include "longhand/distributed/mpi.h"
 #include "longhand/io/safetensors.h"
 #include "longhand/kernels/target.h"
 #include "longhand/runs/registry.h"
@@ -43,7 +44,8 @@ struct Info {
                                           {"simd", kernels::simd_target()},
                                           {"simd_targets", kernels::simd_targets()},
                                           {"bf16_native", kernels::bf16_is_native()},
-                                          {"threads", available_threads()}};
+                                          {"threads", available_threads()},
+                                          {"mpi", distributed::mpi_version()}};
       write_json(out.dump());
       return 0;
     }
@@ -51,6 +53,8 @@ struct Info {
     put("SIMD       {} (of {})\n", kernels::simd_target(), fmt::join(kernels::simd_targets(), ", "));
     put("bf16       {}\n", kernels::bf16_is_native() ? "native (AVX512-BF16)" : "emulated");
     put("threads    {}\n", available_threads());
+    const std::string mpi = distributed::mpi_version();
+    put("MPI        {}\n", mpi.empty() ? "none: one process at a time" : mpi);
     return 0;
   }
 

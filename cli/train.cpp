@@ -12,8 +12,11 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/sources.h"
+#include "cli/together.h"
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
+#include "longhand/distributed/collectives.h"
+#include "longhand/distributed/mpi.h"
 #include "longhand/io/config.h"
 #include "longhand/io/folder_lock.h"
 #include "longhand/runs/registry.h"
@@ -54,25 +57,21 @@ class Train {
   }
 
   int run() {
-    read_options();
-    settings_->check();
-    if (control_.resume.empty()) {
-      check_out();
-    } else {
-      train::check_fixed_options(folder_, runs::fixed_options(settings_table_));
-    }
-    for (const std::string& note : settings_->notes(settings_table_)) {
-      if (!control_.quiet) say("note: {}\n", with_dashes(note));
-    }
-    if (const train::RunFiles files(folder_); !control_.resume.empty() && !io::exists(files.metrics)) {
-      say("note: {} is gone; metrics and report begin where training resumes\n", files.metrics);
-    }
+    return run_together([&](distributed::Communicator& ranks) { return run_on(ranks); });
+  }
+
+ private:
+  int run_on(distributed::Communicator& ranks) {
+    std::unique_ptr<runs::Run> run;
     runs::Sources from = sources();
-    const std::unique_ptr<runs::Run> run = task_.run(*settings_, from);
-    if (!run->description().empty() && !control_.quiet) say("{}\n", with_dashes(run->description()));
-    prepare_folder();
-    const io::FolderLock lock(folder_);
-    if (control_.resume.empty()) train::remove_run(folder_);
+    distributed::do_together(ranks, [&] { run = make_run(from, ranks); });
+    std::optional<io::FolderLock> lock;
+    distributed::do_together(ranks, [&] {
+      if (!ranks.is_first()) return;
+      prepare_folder();
+      lock.emplace(folder_);
+      if (control_.resume.empty()) train::remove_run(folder_);
+    });
     ProgressDisplay display(control_.quiet);
     stop_on_interrupt();
     std::optional<WorkProgress> examination;  // its clock starts when the examination does
@@ -83,6 +82,7 @@ class Train {
                     .observer = {.on_step = [&](const auto& p) { display.on_step(p); },
                                  .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
                                  .should_stop = interrupted},
+                    .ranks = &ranks,
                     .on_saved = end_on_interrupt,
                     .on_result = [&](const auto& known) { print_when_interrupted(known); },
                     .on_examined =
@@ -111,20 +111,48 @@ class Train {
       return static_cast<int>(ExitCode::kInterrupted);
     }
     end_on_interrupt();
+    return ranks.is_first() ? show(result) : 0;
+  }
+
+  int show(const runs::RunResult& result) const {
     const Report known = report(result);
     write_output(known.text);
     if (!known.notes.empty()) write_message(known.notes);
     const train::Progress& p = result.training.progress;
     if (!p.has_grown()) return 0;
     flush_output();
-    throw input_error(
-        fmt::format("the training diverged: its loss grew from {:.4g} to {:.4g}", p.first_loss, p.loss()),
-        fmt::format("use a lower --lr (now {}) or a lower --clip-norm above 0 (now {}; 0: no clipping)",
-                    settings_->training.optimizer.learning_rate, settings_->training.optimizer.clip_norm));
+    say_error(fmt::format("the training diverged: its loss grew from {:.4g} to {:.4g}", p.first_loss, p.loss()),
+              fmt::format("use a lower --lr (now {}) or a lower --clip-norm above 0 (now {}; 0: no clipping)",
+                          settings_->training.optimizer.learning_rate, settings_->training.optimizer.clip_norm));
+    return static_cast<int>(ExitCode::kInput);
   }
 
- private:
   std::string name() const { return std::string("longhand train ") + task_.verb; }
+
+  // Reads options and data, and writes nothing.
+  std::unique_ptr<runs::Run> make_run(runs::Sources& from, const distributed::Communicator& ranks) {
+    settings_->ranks = distributed::launched_ranks();
+    read_options();
+    settings_->check();
+    if (ranks.size() > 1 && settings_->data == "-") {
+      throw usage_error(name() + ": --data -: expected a file, since every process reads the data",
+                        "write the data to a file that all of them see");
+    }
+    if (control_.resume.empty()) {
+      check_out();
+    } else {
+      train::check_fixed_options(folder_, runs::fixed_options(settings_table_));
+    }
+    for (const std::string& note : settings_->notes(settings_table_)) {
+      if (!control_.quiet) say("note: {}\n", with_dashes(note));
+    }
+    if (const train::RunFiles files(folder_); !control_.resume.empty() && !io::exists(files.metrics)) {
+      say("note: {} is gone; metrics and report begin where training resumes\n", files.metrics);
+    }
+    std::unique_ptr<runs::Run> run = task_.run(*settings_, from);
+    if (!run->description().empty() && !control_.quiet) say("{}\n", with_dashes(run->description()));
+    return run;
+  }
 
   void read_options() {
     given_control_.apply(control_table_);
@@ -237,6 +265,14 @@ class Train {
     if (run.findings.forecasts && run.findings.forecasts->gain) {
       out["residual_gain"] = *run.findings.forecasts->gain;
     }
+    if (p.exchanges > 0) {
+      const auto steps = static_cast<double>(p.exchanges);
+      out["processes"] = {{"count", p.ranks},
+                          {"bytes_per_step", p.exchanged_bytes / steps},
+                          {"exchange_seconds_per_step", p.exchange_seconds / steps},
+                          {"waited_seconds_per_step", p.waited_seconds / steps},
+                          {"seconds_per_step", p.exchanging_seconds / steps}};
+    }
     if (run.findings.baseline) out["baseline"] = runs::to_json(*run.findings.baseline);
     return out;
   }
@@ -264,9 +300,21 @@ class Train {
     if (run.findings.baseline) line("baseline", runs::describe(*run.findings.baseline));
     if (run.findings.forecasts) line("forecast", run.findings.forecasts->remark);
     if (run.findings.cold) line("cold start ", runs::describe_cold(run.findings.cold->bands));
+    if (p.exchanges > 0) line("processes", describe_exchange(p));
     line("model", visible(files.model));
     line("report", visible(files.report));
     return out;
+  }
+
+  // How much of the time goes into communication.
+  static std::string describe_exchange(const train::Progress& p) {
+    const auto steps = static_cast<double>(p.exchanges);
+    const double computed = p.exchanging_seconds - p.waited_seconds;
+    return fmt::format(
+        "{}: {:.1f} MB sent by each in {:.1f} ms a step, of which it waited {:.1f} ms; communication to "
+        "computation {:.3f}",
+        p.ranks, p.exchanged_bytes / 1e6 / steps, 1e3 * p.exchange_seconds / steps, 1e3 * p.waited_seconds / steps,
+        p.waited_seconds / computed);
   }
 
   const runs::TaskRow& task_;

@@ -48,6 +48,14 @@ void ParameterArena::touch(size_t index, int64_t row) {
   }
 }
 
+std::vector<ParameterArena::Row> ParameterArena::touched_rows() const {
+  std::vector<Row> out;
+  for (const SparseRows& sparse : sparse_) {
+    for (const int64_t row : sparse.rows) out.push_back({sparse.parameter, row});
+  }
+  return out;
+}
+
 std::span<const Range> ParameterArena::touched() {
   if (!touched_.empty()) return touched_;
   const auto add = [&](int64_t begin, int64_t end) {

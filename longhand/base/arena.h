@@ -47,14 +47,30 @@ class ParameterArena {
   bool is_frozen_at(int64_t offset) const;
   /// Says that this row of a parameter may get a gradient; of one that is not sparse all rows may.
   void touch(size_t index, int64_t row);
+  /// One row of a sparse parameter.
+  struct Row {
+    size_t parameter;
+    int64_t row;
+  };
+  bool is_sparse() const { return !sparse_.empty(); }
+  /// The rows that are touched.
+  std::vector<Row> touched_rows() const;
   /// The stretches of the arrays in which gradients may differ from zero, in order.
   std::span<const Range> touched();
   /// Makes no row touched, once all gradients are zero again.
   void forget_touched();
+  /// Is told during a backward pass how far it is: nothing will be added to the gradients at `offset` and above. Null:
+  /// nobody is.
+  void set_observer(std::function<void(int64_t offset)> on_final) { on_final_ = std::move(on_final); }
+  void say_final(int64_t offset) const {
+    if (on_final_) on_final_(offset);
+  }
   /// Runs every initialiser; the result depends on `seed` and on the order of declaration alone.
   void initialise(uint64_t seed);
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
+  /// Length of the arrays: of all parameters declared so far, with their padding.
+  int64_t extent() const { return extent_; }
   std::span<float> values() { return values_.span(); }
   std::span<const float> values() const { return values_.span(); }
   std::span<float> gradients() { return gradients_.span(); }
@@ -81,6 +97,7 @@ class ParameterArena {
   int64_t extent_ = 0;
   Buffer<float> values_;
   Buffer<float> gradients_;
+  std::function<void(int64_t)> on_final_;
 };
 
 }  // namespace longhand

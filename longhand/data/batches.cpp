@@ -98,7 +98,8 @@ void Batches::plan_lines(const CounterRng& rng) {
     const auto i = static_cast<size_t>(s);
     lengths.push_back(corpus_.starts[i + 1] - corpus_.starts[i] - 1);
   }
-  const Grouped grouped = group_by_length(lengths, group_, options_.shuffle, rng);
+  Grouped grouped = group_by_length(lengths, group_, options_.shuffle, rng);
+  deal_to_shards(grouped, group_, batch_, options_.shards);
   for (const int64_t s : grouped.order) {
     rows_.push_back({corpus_.starts[static_cast<size_t>(s)], lengths[static_cast<size_t>(s)]});
   }

@@ -43,6 +43,26 @@ Grouped group_by_length(std::span<const int64_t> lengths, int64_t group, bool sh
   return out;
 }
 
+void deal_to_shards(Grouped& grouped, int64_t group, int64_t batch, int64_t shards) {
+  if (shards == 1) return;
+  const auto n = static_cast<int64_t>(grouped.order.size());
+  std::vector<int64_t> dealt(grouped.order.size());
+  for (int64_t first = 0; first < n; first += group) {
+    for (int64_t begin = first; begin < std::min(n, first + group); begin += batch) {
+      const int64_t rows = std::min({batch, first + group - begin, n - begin});
+      int64_t next = begin;
+      for (int64_t round = 0; next < begin + rows; ++round) {
+        for (Shard shard{0, shards}; shard.index < shards; ++shard.index) {
+          const Range own = shard.rows(rows);
+          if (round < own.size())
+            dealt[static_cast<size_t>(begin + own.begin + round)] = grouped.order[static_cast<size_t>(next++)];
+        }
+      }
+    }
+  }
+  grouped.order = std::move(dealt);
+}
+
 Buckets::Buckets(std::vector<int64_t> lengths, const GroupOptions& options)
     : lengths_(std::move(lengths)), options_(options) {
   LONGHAND_CHECK(options.batch > 0 && options.accumulate > 0);
@@ -56,6 +76,7 @@ void Buckets::begin_epoch(int64_t epoch) {
   updates_.clear();
   if (all == 0) return;
   Grouped grouped = group_by_length(lengths_, group_, options_.shuffle, batch_rng(options_.seed, epoch));
+  deal_to_shards(grouped, group_, batch_, options_.shards);
   order_ = std::move(grouped.order);
   const std::span<const int64_t> order(order_);
   if (options_.whole) {

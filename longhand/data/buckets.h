@@ -19,6 +19,7 @@ struct GroupOptions {
   double factor = 1.0;
   bool shuffle = true;  ///< draw an order for each epoch; false for evaluation
   uint64_t seed = 0;
+  int64_t shards = 1;  ///< of a batch, whose gradients are computed apart
 
   /// `batch` in that epoch, between 1 and `max` (or what it was in the beginning, if that is more).
   int64_t batch_in(int64_t epoch, int64_t max) const;
@@ -46,6 +47,9 @@ struct Grouped {
 /// shuffled), groups them, and shuffles the groups.
 Grouped group_by_length(std::span<const int64_t> lengths, int64_t group, bool shuffle, const CounterRng& rng);
 
+/// Deals the sequences of each batch, longest first, to its shards in turn, so that all have as much to do.
+void deal_to_shards(Grouped& grouped, int64_t group, int64_t batch, int64_t shards);
+
 /// The updates of an epoch over sequences that are each read in one go.
 class Buckets {
  public:
@@ -55,7 +59,7 @@ class Buckets {
   void begin_epoch(int64_t epoch);
   int64_t size() const { return static_cast<int64_t>(updates_.size()); }
   int64_t parts(int64_t update) const;
-  /// The sequences of a part, longest first; those of a shard of it.
+  /// The sequences of a shard of a part, longest first.
   std::span<const int64_t> part(int64_t update, int64_t part, Shard shard = {}) const;
   /// All sequences of an update.
   std::span<const int64_t> update(int64_t update) const { return updates_[static_cast<size_t>(update)]; }

@@ -5,8 +5,6 @@
 #include <cstring>
 #include <optional>
 
-#include "longhand/base/error.h"
-
 namespace longhand::distributed {
 namespace {
 
@@ -112,7 +110,7 @@ void do_together(Communicator& ranks, const std::function<void()>& work) {
   std::string what = failed->substr(1, middle - 1);
   const bool everywhere = std::all_of(all.begin(), all.end(), [&](const std::string& text) { return text == *failed; });
   if (!everywhere) what = describe(ranks, static_cast<int>(failed - all.begin())) + ": " + what;
-  throw Error(static_cast<ExitCode>((*failed)[0]), what, failed->substr(middle + 1));
+  throw AgreedError(static_cast<ExitCode>((*failed)[0]), what, failed->substr(middle + 1));
 }
 
 }  // namespace longhand::distributed

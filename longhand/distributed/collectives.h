@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longhand/base/buffer.h"
+#include "longhand/base/error.h"
 #include "longhand/distributed/communicator.h"
 
 namespace longhand::distributed {
@@ -21,8 +22,15 @@ std::vector<std::string> all_gather(const std::string& own, Communicator& ranks)
 /// Copies arrays of the rank `owner` to the first one, where they get their sizes.
 void send_to_first(std::span<Buffer<float>* const> arrays, int owner, Communicator& ranks);
 
-/// Does some work on every rank. Where it throws an Error on any, all throw the error of the lowest such rank, with the
-/// rank's name and host before it unless all have the same.
+/// An error that all ranks throw together.
+class AgreedError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Does some work on every rank. Where it throws an Error on any, all throw an AgreedError: that of the lowest such
+/// rank, with the rank's name and host before it unless all have the same. One process by itself throws what was
+/// thrown.
 void do_together(Communicator& ranks, const std::function<void()>& work);
 
 }  // namespace longhand::distributed

@@ -37,7 +37,7 @@ class Communicator {
   virtual int waiting() = 0;
 
   /// Ends the processes of all ranks with this exit code, without a word.
-  [[noreturn]] virtual void abort(int code) = 0;
+  virtual void abort(int code) = 0;
 
   bool is_first() const { return rank() == 0; }
 };
@@ -50,7 +50,7 @@ class Alone final : public Communicator {
   const std::string& host(int rank) const override;
   void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override;
   int waiting() override { return -1; }
-  [[noreturn]] void abort(int code) override;
+  void abort(int code) override;
 };
 
 /// "rank 2 (host b)"

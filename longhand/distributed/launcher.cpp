@@ -1,18 +1,28 @@
 // What launchers tell their processes, with or without MPI.
 #include <cstdlib>
+#include <initializer_list>
 
 #include "longhand/distributed/mpi.h"
 
 namespace longhand::distributed {
 
-int launched_ranks() {
-  // Of Open MPI; of MPICH and its relatives, which Slurm's own launcher follows; of MVAPICH.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"}) {
+namespace {
+
+// The first of these variables of the environment that is a number above 0; else 0.
+int number_in(std::initializer_list<const char*> names) {
+  for (const char* name : names) {
     const char* text = std::getenv(name);
-    const int size = text != nullptr ? std::atoi(text) : 0;
-    if (size > 0) return size;
+    const int number = text != nullptr ? std::atoi(text) : 0;
+    if (number > 0) return number;
   }
   return 0;
 }
+
+}  // namespace
+
+// Of Open MPI; of MPICH and its relatives, which Slurm's own launcher follows; of MVAPICH.
+int launched_ranks() { return number_in({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"}); }
+
+int launched_rank() { return number_in({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}); }
 
 }  // namespace longhand::distributed

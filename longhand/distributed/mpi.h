@@ -13,6 +13,8 @@ std::string mpi_version();
 /// How many ranks a launcher says that it has started, of which this process is one; 0: no launcher started it. Does
 /// not start MPI.
 int launched_ranks();
+/// The number that a launcher has given this process; 0 without one.
+int launched_rank();
 
 /// Joins the other ranks; once in a process. One process by itself where no launcher started it. When the communicator
 /// is destroyed, the process waits for the others. Throws a usage error where a launcher started several processes of a

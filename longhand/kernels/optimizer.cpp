@@ -13,15 +13,16 @@
 #define LONGHAND_KERNELS_OPTIMIZER_SHARED_
 namespace longhand::kernels {
 
-// Cuts stretches into pieces of limited size, whatever the number of threads, and returns the number of elements.
+// Cuts stretches at multiples of kNormPiece, whatever the number of threads, and returns the number of elements.
 static int64_t cut(std::span<const Range> where, Context& context) {
-  constexpr int64_t kLargest = 4096;
   context.pieces.clear();
   int64_t n = 0;
   for (const Range& range : where) {
     n += range.size();
-    for (int64_t begin = range.begin; begin < range.end; begin += kLargest) {
-      context.pieces.push_back({begin, std::min(range.end, begin + kLargest)});
+    for (int64_t begin = range.begin; begin < range.end;) {
+      const int64_t end = std::min(range.end, (begin / kNormPiece + 1) * kNormPiece);
+      context.pieces.push_back({begin, end});
+      begin = end;
     }
   }
   return n;
@@ -132,6 +133,12 @@ void clear_target(float* values, std::span<const Range> where, Context& context)
                   [&](int64_t j, int64_t left) HWY_ATTR { store_n(hn::Zero(D()), values + j, left); });
 }
 
+void add_target(const float* x, std::span<const Range> where, float* y, Context& context) {
+  for_each_vector(cut(where, context), context, [&](int64_t j, int64_t left) HWY_ATTR {
+    store_n(hn::Add(load_n(x + j, left), load_n(y + j, left)), y + j, left);
+  });
+}
+
 void clip_target(float* values, std::span<const Range> where, float limit, Context& context) {
   const V max = hn::Set(D(), limit), min = hn::Set(D(), -limit);
   for_each_vector(cut(where, context), context, [&](int64_t j, int64_t left) HWY_ATTR {
@@ -139,10 +146,9 @@ void clip_target(float* values, std::span<const Range> where, float limit, Conte
   });
 }
 
-void average_target(float* average, const float* w, int64_t n, float share, Context& context) {
+void average_target(float* average, const float* w, std::span<const Range> where, float share, Context& context) {
   const V part = hn::Set(D(), share);
-  const Range all{0, n};
-  for_each_vector(cut({&all, 1}, context), context,
+  for_each_vector(cut(where, context), context,
                   [&](int64_t j, int64_t left) HWY_ATTR { follow(average + j, load_n(w + j, left), part, left); });
 }
 
@@ -180,16 +186,25 @@ HWY_AFTER_NAMESPACE();
 namespace longhand::kernels {
 
 HWY_EXPORT(update_target);
+HWY_EXPORT(add_target);
 HWY_EXPORT(clear_target);
 HWY_EXPORT(clip_target);
 HWY_EXPORT(average_target);
 HWY_EXPORT(squared_norm_target);
 
-double squared_norm(const float* values, std::span<const Range> where, Context& context) {
+std::span<const double> squared_norms(const float* values, std::span<const Range> where, Context& context) {
   HWY_DYNAMIC_DISPATCH(squared_norm_target)(values, where, context);
+  return context.partial.span();
+}
+
+double squared_norm(const float* values, std::span<const Range> where, Context& context) {
   double sum = 0.0;
-  for (int64_t b = 0; b < context.partial.size(); ++b) sum += context.partial[b];
+  for (const double piece : squared_norms(values, where, context)) sum += piece;
   return sum;
+}
+
+void add_values(const float* x, std::span<const Range> where, float* y, Context& context) {
+  HWY_DYNAMIC_DISPATCH(add_target)(x, where, y, context);
 }
 
 void clear_values(float* values, std::span<const Range> where, Context& context) {
@@ -204,8 +219,8 @@ void update_parameters(const ParameterUpdate<float>& args, Context& context) {
   HWY_DYNAMIC_DISPATCH(update_target)(args, context);
 }
 
-void update_average(float* average, const float* w, int64_t n, float share, Context& context) {
-  HWY_DYNAMIC_DISPATCH(average_target)(average, w, n, share, context);
+void update_average(float* average, const float* w, std::span<const Range> where, float share, Context& context) {
+  HWY_DYNAMIC_DISPATCH(average_target)(average, w, where, share, context);
 }
 
 }  // namespace longhand::kernels

@@ -43,17 +43,23 @@ struct ParameterUpdate {
   T d_rate = T(0);
 };
 
+/// Sums of squares are of pieces that end at multiples of so many elements, and are added in order.
+inline constexpr int64_t kNormPiece = 4096;
+/// The sum of each piece, good until the context is used again.
+std::span<const double> squared_norms(const float* values, std::span<const Range> where, Context& context);
 /// Sum of squares in double, the same for any number of threads.
 double squared_norm(const float* values, std::span<const Range> where, Context& context);
 inline double squared_norm(const float* values, int64_t n, Context& context) {
   const Range all{0, n};
   return squared_norm(values, {&all, 1}, context);
 }
+/// y = x + y
+void add_values(const float* x, std::span<const Range> where, float* y, Context& context);
 void clear_values(float* values, std::span<const Range> where, Context& context);
 /// Brings each value into -limit .. limit.
 void clip_values(float* values, std::span<const Range> where, float limit, Context& context);
 void update_parameters(const ParameterUpdate<float>& args, Context& context);
-/// average += share (w - average), for n elements.
-void update_average(float* average, const float* w, int64_t n, float share, Context& context);
+/// average += share (w - average)
+void update_average(float* average, const float* w, std::span<const Range> where, float share, Context& context);
 
 }  // namespace longhand::kernels

@@ -482,6 +482,10 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
     }
     dy = layer.dx;
   }
+  const auto finish = [&](size_t layer) {
+    for (Direction& d : layers_[layer].directions) finish_gradients(d, input, gradients);
+    if (gradient.on_layer) gradient.on_layer(layer);
+  };
   // A normalised layer has the gradient of its input only when it has done all steps.
   const bool one_by_one = engine == Engine::kReference || options().lstm.bidirectional || options().lstm.layer_norm;
   const size_t at_once = one_by_one ? 1 : layers_.size() - first;
@@ -493,15 +497,13 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
       }
     }
     if (engine == Engine::kFused) {
-      backward_lanes(end - 1, at_once, weights, input, context);
+      backward_lanes(end - 1, at_once, weights, input, finish, context);
       continue;
     }
     Layer& layer = layers_[end - 1];
     for (Direction& d : layer.directions) d.run_reference_backward();
     leave(layer, input, whole(input, layer.inputs), context.pool);
-  }
-  for (size_t l = first; l < layers_.size(); ++l) {
-    for (Direction& d : layers_[l].directions) finish_gradients(d, input, gradients);
+    finish(end - 1);
   }
 }
 

@@ -6,6 +6,7 @@
 // T steps, B rows, I inputs, H units, R = P or H, D directions; every array's rows are padded to cache lines.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -192,6 +193,9 @@ struct StackGradient {
   bool states = false;
   /// The gradients are also those of this times penalty().
   T penalty_scale = T(0);
+  /// Called when the gradients of a layer's parameters are complete, from the last layer down. (A tape has all at its
+  /// end.)
+  std::function<void(size_t layer)> on_layer{};
 };
 
 /// What a forward pass computed in one layer and direction. R = P or H.
@@ -273,7 +277,7 @@ class StackWorkspace {
   void prepare_backward(Layer& layer, Direction& direction, const StackInput<T>& input, const T* dy, bool states,
                         T* gradients);
   void backward_lanes(size_t last, size_t count, const StackWeights<T>& weights, const StackInput<T>& input,
-                      kernels::Context& context);
+                      const std::function<void(size_t layer)>& finish, kernels::Context& context);
   void leave(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);
   void finish_gradients(Direction& direction, const StackInput<T>& input, T* gradients);
   const T* record(const StackInput<T>& input, StackState<T>& state, const T* values);

@@ -42,6 +42,7 @@ Network::Network(const NetworkOptions& options)
               .init = options.init},
              arena_) {
   options_.vocabulary = nullptr;
+  layers_end_ = arena_.extent();
 }
 
 int64_t Network::inputs() const {
@@ -170,11 +171,15 @@ GradientPass Network::begin_training(const GradientPass& pass, int64_t predicted
   if (out.scale == 0.0F) out.scale = 1.0F / static_cast<float>(predicted);
   if (out.penalty_scale == 0.0F) out.penalty_scale = 1.0F / static_cast<float>(steps);
   arena_.allocate_gradients();
-  if (!out.add) {
-    kernels::clear_values(arena_.gradients().data(), arena_.touched(), workspace.context);
-    arena_.forget_touched();
-  }
+  if (!out.add) clear_gradients(workspace.context);
+  workspace.ends_update = out.last;
   return out;
+}
+
+void Network::clear_gradients(kernels::Context& context) {
+  arena_.allocate_gradients();
+  kernels::clear_values(arena_.gradients().data(), arena_.touched(), context);
+  arena_.forget_touched();
 }
 
 size_t Network::first_trained_layer() const {
@@ -194,12 +199,18 @@ void Network::backward(const NetworkInput& input, const float* d_output, float p
   const int64_t rows = input.steps * input.rows, stride = padded(inputs());
   if (wants_dx) workspace.dx.resize(rows * stride);
   const float* x = words_ ? workspace.words->x.data() : has_embedding() ? workspace.x.data() : input.x;
+  // Parameters are declared from the input to the output, whose gradients are complete.
+  const auto say_final = [&](int64_t offset) {
+    if (workspace.ends_update) arena_.say_final(offset);
+  };
+  say_final(layers_end_);
   workspace.stack.backward(weights_, stack_input(input, x),
                            {.d_output = d_output,
                             .dx = wants_dx ? workspace.dx.data() : nullptr,
                             .dx_stride = stride,
                             .first_layer = first,
-                            .penalty_scale = penalty_scale},
+                            .penalty_scale = penalty_scale,
+                            .on_layer = [&](size_t l) { say_final(stack_.layers()[l].directions[0].offsets.w_ih); }},
                            workspace.engine, arena_.gradients().data(), workspace.context);
   if (!wants_dx) return;
   if (words_) {

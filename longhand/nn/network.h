@@ -50,6 +50,7 @@ struct NetworkWorkspace : OutputWorkspace {
   std::optional<WordWorkspace> words;
   Buffer<float> x, dx, symbol_mask, word_mask;
   Buffer<int32_t> rows;
+  bool ends_update = true;  ///< no later pass adds to the gradients of the present one
 };
 
 class Network {
@@ -103,6 +104,8 @@ class Network {
   /// unless the pass adds to them. Returns the pass with its defaults filled in, where `predicted` things are predicted
   /// and all sequences together have `steps` steps.
   GradientPass begin_training(const GradientPass& pass, int64_t predicted, int64_t steps, NetworkWorkspace& workspace);
+  /// Makes all gradients zero.
+  void clear_gradients(kernels::Context& context);
   /// After a forward with the same input, which was not for inference: adds to the gradients what follows from
   /// `d_output`, the gradient of what that returned. See StackGradient for `penalty_scale`.
   void backward(const NetworkInput& input, const float* d_output, float penalty_scale, NetworkWorkspace& workspace);
@@ -125,6 +128,7 @@ class Network {
   size_t embedding_ = 0;
   std::optional<WordEncoder> words_;
   LstmStack stack_;
+  int64_t layers_end_ = 0;  // offset in the arena
   StackWeights<float> weights_{stack_};
   std::optional<OutputLayer> output_;
 };

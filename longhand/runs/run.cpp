@@ -23,11 +23,14 @@ RunResult Run::train(const TrainRequest& request) {
   OptionTable table;
   settings().add_to(table);
   const std::string& folder = request.folder;
-  train::Trainer trainer(task(), settings().training, folder, context_, request.observer, fixed_options(table));
+  train::Trainer trainer(task(), settings().training, folder, context_, request.observer, fixed_options(table),
+                         {.shards = settings().groups().shards, .ranks = request.ranks});
   if (request.resume) trainer.resume();
+  const bool is_first = request.ranks == nullptr || request.ranks->is_first();
   RunResult result{.training = {}, .was_complete = request.resume && trainer.complete(), .findings = {}};
-  io::write_file(train::RunFiles(folder).config, io::to_toml(table));
+  if (is_first) io::write_file(train::RunFiles(folder).config, io::to_toml(table));
   result.training = trainer.run();
+  if (!is_first) return result;
   if (request.on_saved) request.on_saved();
   result.findings = look(folder, result.training);
   const bool interrupted = result.training.outcome == train::Outcome::kInterrupted;

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <bit>
 #include <set>
 
 #include "longhand/base/error.h"
@@ -14,6 +15,9 @@ namespace {
 
 // With batch all, number of sequences read in parallel.
 constexpr int64_t kWholeSetRows = 32;
+// Shards of a batch on several processes, unless there are more processes: so 1 to 8 of them give the same bits.
+constexpr int64_t kUsualShards = 8;
+constexpr int64_t kMostShards = 4096;
 
 // Options that only some rules and schedules read.
 struct Use {
@@ -67,6 +71,15 @@ void Settings::add_batches_to(OptionTable& table) {
   table.add("batch-multiply", batch_multiply, "factor of each increase of the batch size; 1: no increase",
             at_least(1.0));
   table.add("batch-divide", batch_divide, "divisor of each decrease of the batch size; 1: no decrease", at_least(1.0));
+  OptionCheck parts = between(1, kMostShards);
+  parts.also = 0.0;
+  parts.also_called = "auto";
+  table.add(
+      "shards", shards,
+      "number of parts of a batch whose gradients are computed one by one and added in a fixed order, a power of "
+      "two; any number of processes up to it gives the same bits; auto: 1, but with mpirun 8, or as many as there "
+      "are processes",
+      parts);
 }
 
 void Settings::add_sparse_to(OptionTable& table) {
@@ -97,6 +110,7 @@ void Settings::add_training_to(OptionTable& table) {
 
 void Settings::resolve(OptionTable& table) {
   if (!valid.empty()) valid_fraction = 0.0;
+  if (shards == 0) shards = ranks == 0 || !resumed.empty() ? 1 : usual_shards();
   if (!resumed.empty()) return;
   const Option* words = table.find("vector-words");
   if (words != nullptr && words->text() != words->default_text && !start.any() &&
@@ -107,7 +121,29 @@ void Settings::resolve(OptionTable& table) {
   follow(start, of_language_model(), table);
 }
 
+// No more than sequences, where that is enough for all processes.
+int64_t Settings::usual_shards() const {
+  const auto least = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(1, ranks))));
+  const auto most = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows())));
+  return std::clamp(kUsualShards, least, std::max(least, most));
+}
+
 void Settings::check() const {
+  if (shards > 0 && !std::has_single_bit(static_cast<uint64_t>(shards))) {
+    throw usage_error(fmt::format("`shards`: expected a power of two, found {}", shards),
+                      fmt::format("use {} or {}", std::bit_floor(static_cast<uint64_t>(shards)),
+                                  std::bit_ceil(static_cast<uint64_t>(shards))));
+  }
+  if (shards > rows()) {
+    throw usage_error(
+        fmt::format("`shards`: expected at most {}, the number of sequences in a batch, found {}", rows(), shards),
+        "use fewer shards and processes, or a larger `batch`");
+  }
+  if (shards > 0 && shards < ranks) {
+    throw usage_error(fmt::format("`shards`: expected at least {}, the number of processes, found {}", ranks, shards),
+                      resumed.empty() ? "use more shards, or fewer processes"
+                                      : "use fewer processes: a resumed run keeps its shards");
+  }
   if (used_engine() != nn::Engine::kFused && used_precision() != kernels::Precision::kFloat) {
     throw usage_error("`precision` bf16: expected `engine` fused, found " + engine,
                       "only the fused kernels round to bf16");
@@ -168,13 +204,16 @@ std::string Settings::describe_dense_updates(int64_t rows, int64_t width) const 
       format_count(static_cast<double>(rows)), bytes / 1'000'000);
 }
 
+int64_t Settings::rows() const { return batch > 0 ? batch : kWholeSetRows; }
+
 data::GroupOptions Settings::groups() const {
-  return {.batch = batch > 0 ? batch : kWholeSetRows,
+  return {.batch = rows(),
           .accumulate = accumulate,
           .whole = batch == 0,
           .every = batch_every,
           .factor = batch_multiply / batch_divide,
-          .seed = seed_number()};
+          .seed = seed_number(),
+          .shards = std::max<int64_t>(1, shards)};
 }
 
 bool is_free(const std::string& option) {

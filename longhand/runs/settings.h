@@ -25,6 +25,7 @@ class Settings {
   double valid_fraction = 0.1;
   int64_t batch = 32;  ///< 0: the whole set
   int64_t accumulate = 1;
+  int64_t shards = 0;  ///< of a batch; 0: resolve() chooses
   int64_t batch_every = 0;
   double batch_multiply = 1.0;
   double batch_divide = 1.0;
@@ -38,6 +39,7 @@ class Settings {
   train::TrainOptions training;
   StartOptions start;
   Executor* executor = nullptr;  ///< a host's threads, in place of `threads`; no option
+  int ranks = 0;                 ///< processes that a launcher started for this training; 0: none did; no option
   std::string resumed;           ///< folder of the run that is resumed; no option
 
   virtual std::unique_ptr<Settings> copy() const = 0;
@@ -50,8 +52,9 @@ class Settings {
   virtual std::vector<std::string> notes(const OptionTable& table) const;
   /// What updates of a large embedding [rows, width] cost without `sparse_embedding`: nothing, or a line for the user.
   std::string describe_dense_updates(int64_t rows, int64_t width) const;
-  /// Call it once all options of `table` are set: validation data make `valid_fraction` 0, and options that follow from
-  /// the models that a new run starts from are set. Throws a usage error where one was given another value.
+  /// Call it once all options of `table` are set: validation data make `valid_fraction` 0, `shards` of 0 becomes 1 or
+  /// what suits several processes, and options that follow from the models that a new run starts from are set. Throws a
+  /// usage error where one was given another value.
   void resolve(OptionTable& table);
   /// Sets what an earlier version did that did not have the option, for the settings of a run that it wrote.
   virtual void set_earlier_defaults() {}
@@ -63,6 +66,11 @@ class Settings {
     return precision == "bf16" ? kernels::Precision::kBf16 : kernels::Precision::kFloat;
   }
   nn::Engine used_engine() const { return nn::parse_engine(engine); }
+
+ private:
+  /// Sequences of a batch.
+  int64_t rows() const;
+  int64_t usual_shards() const;
 
  protected:
   Settings() = default;

@@ -194,21 +194,28 @@ ClassifierTask::ClassifierTask(Classifier& model, std::vector<data::LabelledText
   for (float& weight : weights_) weight = all / (weight * static_cast<float>(weights_.size()));
 }
 
-StepResult ClassifierTask::train_step(int64_t index, uint64_t step) {
-  StepResult result{0.0, static_cast<int64_t>(buckets_.update(index).size())};
+StepResult ClassifierTask::train_shard(int64_t index, uint64_t step, data::Shard shard) {
+  nn::UpdateShard update{.seed = options_.groups.seed,
+                         .step = step,
+                         .count = static_cast<int64_t>(buckets_.update(index).size()),
+                         .parts = buckets_.parts(index),
+                         .shard = shard,
+                         .smoothing = options_.label_smoothing};
   double weight = 0.0;  // of the update's texts
-  int64_t words = 0;
   for (const int64_t i : buckets_.update(index)) {
-    words += train_.length(i);
+    update.steps += train_.length(i);
     weight += weights_.empty() ? 1.0 : static_cast<double>(weights_[static_cast<size_t>(train_.class_of(i))]);
   }
-  for (int64_t part = 0; part < buckets_.parts(index); ++part) {
-    nn::GradientPass pass =
-        nn::pass_of_part(options_.groups.seed, step, part, result.count, words, options_.label_smoothing);
+  StepResult result;
+  model_.clear_gradients(workspace_.context);
+  for (int64_t part = 0; part < update.parts; ++part) {
+    const std::span<const int64_t> texts = buckets_.part(index, part, shard);
+    if (texts.empty()) continue;
+    nn::GradientPass pass = nn::pass_of_part(update, part);
     pass.scale = static_cast<float>(1.0 / weight);
-    train_.get(buckets_.part(index, part),
-               {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);
+    train_.get(texts, {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);
     result.loss_sum += model_.train(batch_, weights_, pass, workspace_);
+    result.count += static_cast<int64_t>(texts.size());
   }
   return result;
 }

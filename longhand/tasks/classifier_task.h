@@ -112,13 +112,11 @@ class ClassifierTask final : public Task {
   void begin_epoch(int64_t epoch) override { buckets_.begin_epoch(epoch); }
   int64_t steps() const override { return buckets_.size(); }
   int64_t batch() const override { return buckets_.rows(); }
-  StepResult train_step(int64_t index, uint64_t step) override;
+  StepResult train_shard(int64_t index, uint64_t step, data::Shard shard) override;
   bool has_validation() const override { return valid_.size() > 0; }
   const LabelledCorpus& train() const { return train_; }
   const LabelledCorpus& valid() const { return valid_; }
   std::vector<Metric> validate() override;
-  std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override { return {}; }
-  bool carried_state_fits(int64_t /*index*/) override { return true; }
   std::string fingerprint() const override;
   void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
 

@@ -40,6 +40,7 @@ std::string described(const data::GroupOptions& groups, Options options) {
   std::string out =
       fmt::format(", batch {}, whole {}, accumulate {}, batch-every {}, batch-factor {}, seed {}", groups.batch,
                   groups.whole, groups.accumulate, groups.every, groups.factor, groups.seed);
+  if (groups.shards > 1) out += fmt::format(", shards {}", groups.shards);
   OptionTable table;
   options.add_to(table);
   for (const Option& option : table.options()) out += fmt::format(", {} {}", option.name, option.text());

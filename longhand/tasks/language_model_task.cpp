@@ -30,17 +30,26 @@ LanguageModelTask::LanguageModelTask(LanguageModel& model, data::Corpus train, d
       valid_(std::move(valid)),
       options_(options),
       batches_(train_, model.options().text.lines, options.bptt, options.groups, options.stream) {
-  for (int64_t slot = 0; slot < options.groups.accumulate; ++slot) states_.push_back(model_.new_state());
+  const int64_t states = options.groups.accumulate * options.groups.shards;
+  for (int64_t i = 0; i < states; ++i) states_.push_back(model_.new_state());
 }
 
-StepResult LanguageModelTask::train_step(int64_t index, uint64_t step) {
+StepResult LanguageModelTask::train_shard(int64_t index, uint64_t step, data::Shard shard) {
   const int64_t symbols = batches_.symbols(index);
-  StepResult result{0.0, symbols};
-  for (int64_t part = 0; part < batches_.parts(index); ++part) {
-    batches_.get(index, part, batch_);
-    const nn::GradientPass pass =
-        nn::pass_of_part(options_.groups.seed, step, part, symbols, symbols, options_.label_smoothing);
-    result.loss_sum += model_.train(batch_, states_[static_cast<size_t>(batch_.slot)], pass, workspace_);
+  const nn::UpdateShard update{.seed = options_.groups.seed,
+                               .step = step,
+                               .count = symbols,
+                               .steps = symbols,
+                               .parts = batches_.parts(index),
+                               .shard = shard,
+                               .smoothing = options_.label_smoothing};
+  StepResult result;
+  model_.clear_gradients(workspace_.context);
+  for (int64_t part = 0; part < update.parts; ++part) {
+    batches_.get(index, part, shard, batch_);
+    if (batch_.symbols == 0) continue;
+    result.loss_sum += model_.train(batch_, state(batch_.slot, shard), nn::pass_of_part(update, part), workspace_);
+    result.count += batch_.symbols;
   }
   return result;
 }
@@ -84,10 +93,13 @@ std::vector<Metric> LanguageModelTask::measure_training() {
   return model_.evaluate_cold(train_, places, turn, workspace_).metrics();
 }
 
-std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_state() {
+std::vector<std::pair<std::string, Buffer<float>*>> LanguageModelTask::carried_state(data::Shard shard) {
   std::vector<std::pair<std::string, Buffer<float>*>> out;
-  for (nn::StackState<float>& state : states_) {
-    for (Buffer<float>* array : state.arrays()) out.emplace_back(fmt::format("state.{}", out.size()), array);
+  const std::string prefix = shard.of > 1 ? fmt::format("shard.{}.", shard.index) : "";
+  for (int64_t slot = 0; slot < options_.groups.accumulate; ++slot) {
+    for (Buffer<float>* array : state(slot, shard).arrays()) {
+      out.emplace_back(fmt::format("{}state.{}", prefix, out.size()), array);
+    }
   }
   return out;
 }
@@ -96,11 +108,14 @@ bool LanguageModelTask::carried_state_fits(int64_t index) {
   const bool ended = index >= batches_.size();
   if (ended && !batches_.goes_on()) return true;  // the next epoch begins with a new state
   const int64_t update = std::min(index, batches_.size() - 1);
-  for (int64_t part = 0; part < batches_.parts(update); ++part) {
-    batches_.get(update, part, batch_);
-    const bool fits = (batch_.fresh && !ended) || states_[static_cast<size_t>(batch_.slot)].fits(batch_.rows);
-    if (!fits) return false;
-    if (options_.groups.whole) break;  // the parts follow one another
+  // With batch all, the parts follow one another.
+  const int64_t parts = options_.groups.whole ? 1 : batches_.parts(update);
+  for (data::Shard shard{0, options_.groups.shards}; shard.index < shard.of; ++shard.index) {
+    for (int64_t part = 0; part < parts; ++part) {
+      batches_.get(update, part, shard, batch_);
+      const bool needed = batch_.symbols > 0 && (!batch_.fresh || ended);
+      if (needed && !state(batch_.slot, shard).fits(batch_.rows)) return false;
+    }
   }
   return true;
 }

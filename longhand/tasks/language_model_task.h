@@ -43,7 +43,7 @@ class LanguageModelTask final : public Task {
   }
   int64_t steps() const override { return batches_.size(); }
   int64_t batch() const override { return batches_.rows(); }
-  StepResult train_step(int64_t index, uint64_t step) override;
+  StepResult train_shard(int64_t index, uint64_t step, data::Shard shard) override;
   const data::Corpus& train() const { return train_; }
   const data::Corpus& valid() const { return valid_; }
   /// The corpus for evaluation: the held-out one, or the training corpus without validation data.
@@ -52,7 +52,7 @@ class LanguageModelTask final : public Task {
   bool has_validation() const override { return !valid_.symbols.empty(); }
   std::vector<Metric> validate() override;
   std::vector<Metric> measure_training() override;
-  std::vector<std::pair<std::string, Buffer<float>*>> carried_state() override;
+  std::vector<std::pair<std::string, Buffer<float>*>> carried_state(data::Shard shard) override;
   bool carried_state_fits(int64_t index) override;
   std::string fingerprint() const override;
   void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
@@ -66,7 +66,10 @@ class LanguageModelTask final : public Task {
   data::Batches batches_;
   data::Batch batch_;
   int64_t epoch_ = 0;
-  std::vector<LanguageModel::State> states_;  // of each part of a group
+  LanguageModel::State& state(int64_t slot, data::Shard shard) {
+    return states_[static_cast<size_t>(slot * shard.of + shard.index)];
+  }
+  std::vector<LanguageModel::State> states_;  // of each part of a group, and of each shard of it
 };
 
 }  // namespace longhand::tasks

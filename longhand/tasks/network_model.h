@@ -14,6 +14,7 @@ class NetworkModel {
   void parameters_changed() { network_.parameters_changed(); }
   /// Draws the parameters' values, and packs them.
   void initialise(uint64_t seed) { network_.initialise(seed); }
+  void clear_gradients(kernels::Context& context) { network_.clear_gradients(context); }
   void use_sparse_embedding() { network_.use_sparse_embedding(); }
   /// Packs the weights, unless that is done: before the constant functions are called with the fused engine.
   void pack(kernels::Context& context) { network_.pack(nn::Pass::kInference, context); }

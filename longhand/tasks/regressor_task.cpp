@@ -179,16 +179,22 @@ RegressorTask::RegressorTask(Regressor& model, const data::Table& table, std::ve
           }(),
           options.groups) {}
 
-StepResult RegressorTask::train_step(int64_t index, uint64_t step) {
-  StepResult result{0.0, static_cast<int64_t>(buckets_.update(index).size())};
-  int64_t rows = 0;
-  for (const int64_t i : buckets_.update(index)) rows += train_[static_cast<size_t>(i)].length;
-  for (int64_t part = 0; part < buckets_.parts(index); ++part) {
+StepResult RegressorTask::train_shard(int64_t index, uint64_t step, data::Shard shard) {
+  nn::UpdateShard update{.seed = options_.groups.seed,
+                         .step = step,
+                         .count = static_cast<int64_t>(buckets_.update(index).size()),
+                         .parts = buckets_.parts(index),
+                         .shard = shard};
+  for (const int64_t i : buckets_.update(index)) update.steps += train_[static_cast<size_t>(i)].length;
+  StepResult result;
+  model_.clear_gradients(workspace_.context);
+  for (int64_t part = 0; part < update.parts; ++part) {
     std::vector<data::Window> windows;
-    for (const int64_t i : buckets_.part(index, part)) windows.push_back(train_[static_cast<size_t>(i)]);
+    for (const int64_t i : buckets_.part(index, part, shard)) windows.push_back(train_[static_cast<size_t>(i)]);
+    if (windows.empty()) continue;
     model_.get(table_, windows, true, batch_);
-    const nn::GradientPass pass = nn::pass_of_part(options_.groups.seed, step, part, result.count, rows, 0.0);
-    result.loss_sum += model_.train(batch_, pass, workspace_);
+    result.loss_sum += model_.train(batch_, nn::pass_of_part(update, part), workspace_);
+    result.count += static_cast<int64_t>(windows.size());
   }
   return result;
 }

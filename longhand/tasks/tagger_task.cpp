@@ -164,14 +164,24 @@ TaggerTask::TaggerTask(Tagger& model, std::vector<data::TaggedSentence> train, s
   }
 }
 
-StepResult TaggerTask::train_step(int64_t index, uint64_t step) {
-  StepResult result{0.0, train_.words(buckets_.update(index))};
-  for (int64_t part = 0; part < buckets_.parts(index); ++part) {
-    const nn::GradientPass pass =
-        nn::pass_of_part(options_.groups.seed, step, part, result.count, result.count, options_.label_smoothing);
-    train_.get(buckets_.part(index, part),
-               {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);
+StepResult TaggerTask::train_shard(int64_t index, uint64_t step, data::Shard shard) {
+  const int64_t words = train_.words(buckets_.update(index));
+  const nn::UpdateShard update{.seed = options_.groups.seed,
+                               .step = step,
+                               .count = words,
+                               .steps = words,
+                               .parts = buckets_.parts(index),
+                               .shard = shard,
+                               .smoothing = options_.label_smoothing};
+  StepResult result;
+  model_.clear_gradients(workspace_.context);
+  for (int64_t part = 0; part < update.parts; ++part) {
+    const std::span<const int64_t> sentences = buckets_.part(index, part, shard);
+    if (sentences.empty()) continue;
+    const nn::GradientPass pass = nn::pass_of_part(update, part);
+    train_.get(sentences, {.rate = options_.unknown_rate, .seed = pass.masks.seed, .step = pass.masks.step}, batch_);
     result.loss_sum += model_.train(batch_, pass, workspace_);
+    result.count += train_.words(sentences);
   }
   return result;
 }

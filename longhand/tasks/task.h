@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "longhand/base/arena.h"
+#include "longhand/data/buckets.h"
 
 namespace longhand::tasks {
 
@@ -54,7 +55,10 @@ class Task {
   virtual int64_t batch() const = 0;
   /// Forward and backward for one step: overwrites the gradients with those of the mean loss. `step` counts from the
   /// start of the training and keys the random numbers.
-  virtual StepResult train_step(int64_t index, uint64_t step) = 0;
+  StepResult train_step(int64_t index, uint64_t step) { return train_shard(index, step, {}); }
+  /// The same for a shard of each of the step's batches: its part of that mean. Over the shards, gradients, losses and
+  /// counts sum up to those of the step, but for rounding and for other masks.
+  virtual StepResult train_shard(int64_t index, uint64_t step, data::Shard shard) = 0;
 
   /// Whether the exponential of the loss is a perplexity.
   virtual bool has_perplexity() const { return false; }
@@ -65,11 +69,11 @@ class Task {
   /// Measures the model on the training data, where nothing is held out. Only between epochs.
   virtual std::vector<Metric> measure_training() { return {}; }
 
-  /// Arrays that, with the parameters, make the next step: states carried from batch to batch.
-  virtual std::vector<std::pair<std::string, Buffer<float>*>> carried_state() = 0;
+  /// Arrays that, with the parameters, make the next step of a shard: states carried from batch to batch.
+  virtual std::vector<std::pair<std::string, Buffer<float>*>> carried_state(data::Shard /*shard*/) { return {}; }
   /// Whether the carried state, as read from a checkpoint, is one from which step `index` of the planned epoch can go
   /// on.
-  virtual bool carried_state_fits(int64_t index) = 0;
+  virtual bool carried_state_fits(int64_t /*index*/) { return true; }
   /// A text that is the same for the same data, model and batches, so that a run is resumed on nothing else.
   virtual std::string fingerprint() const = 0;
   /// Writes a model file with the given parameter values (in the arena's layout).

@@ -130,16 +130,15 @@ double Optimizer::nesterov_product(int64_t since, int64_t steps) {
   return known.product;
 }
 
-void Optimizer::update(std::span<float> values, std::span<float> gradients, std::span<const RatedPart> parts,
-                       double norm, double rate, int64_t step, kernels::Context& context) {
-  if (options_.clip_value > 0.0) {
-    double squares = 0.0;
-    for (const RatedPart& part : parts) {
-      kernels::clip_values(gradients.data(), part.where, static_cast<float>(options_.clip_value), context);
-      squares += kernels::squared_norm(gradients.data(), part.where, context);
-    }
-    norm = std::sqrt(squares);
-  }
+bool Optimizer::clip_values(std::span<float> gradients, std::span<const Range> where, kernels::Context& context) const {
+  if (options_.clip_value == 0.0) return false;
+  kernels::clip_values(gradients.data(), where, static_cast<float>(options_.clip_value), context);
+  return true;
+}
+
+void Optimizer::update(std::span<float> values, std::span<const float> gradients, std::span<const RatedPart> parts,
+                       std::span<const Range> averaged, double norm, double rate, int64_t step,
+                       kernels::Context& context) {
   const double scale = options_.clip_norm > 0.0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1.0;
   if (asgd_ && options_.average_after >= 0 && averaging_since_ < 0 && step >= options_.average_after) {
     begin_averaging(options_.average_after, values);
@@ -149,13 +148,21 @@ void Optimizer::update(std::span<float> values, std::span<float> gradients, std:
     update_part(values, gradients, part, scale, part.factor * rate, step - part.since, context);
   }
   if (averaging_since_ < 0) return;
-  const auto n = static_cast<int64_t>(values.size());
-  kernels::update_average(averages_.data(), values.data(), n, static_cast<float>(average_share(step)), context);
+  kernels::update_average(averages_.data(), values.data(), averaged, static_cast<float>(average_share(step)), context);
+}
+
+void Optimizer::update(std::span<float> values, std::span<float> gradients, double norm, double rate, int64_t step,
+                       kernels::Context& context) {
+  const RatedPart all{.where = std::vector<Range>{{0, static_cast<int64_t>(values.size())}}};
+  if (clip_values(gradients, all.where, context)) {
+    norm = std::sqrt(kernels::squared_norm(gradients.data(), all.where, context));
+  }
+  update(values, gradients, {&all, 1}, all.where, norm, rate, step, context);
 }
 
 // `step` counts from the part's first.
-void Optimizer::update_part(std::span<float> values, std::span<float> gradients, const RatedPart& part, double scale,
-                            double rate, int64_t step, kernels::Context& context) {
+void Optimizer::update_part(std::span<float> values, std::span<const float> gradients, const RatedPart& part,
+                            double scale, double rate, int64_t step, kernels::Context& context) {
   double l2 = options_.l2, keep = 1.0 - rate * options_.weight_decay;
   if (asgd_ && options_.asgd_lambda > 0.0) {
     rate /= std::pow(1.0 + options_.asgd_lambda * rate * static_cast<double>(step), 0.75);

@@ -56,16 +56,16 @@ class Optimizer {
   /// For `n` parameters.
   Optimizer(const OptimizerOptions& options, int64_t n);
 
-  /// Updates `values` from `gradients`, whose norm is `norm`, with learning rate `rate`, at step 0, 1, ... Clipping by
-  /// value changes the gradients. Elsewhere than in the stretches `where` there are no gradients, and weights and what
-  /// is remembered of them stay as they are.
-  void update(std::span<float> values, std::span<float> gradients, std::span<const RatedPart> parts, double norm,
-              double rate, int64_t step, kernels::Context& context);
+  /// Clips the gradients in these stretches by value, if the options say so, and returns whether they do.
+  bool clip_values(std::span<float> gradients, std::span<const Range> where, kernels::Context& context) const;
+  /// Updates `values` from `gradients`, whose norm is `norm`, with learning rate `rate`, at step 0, 1, ... Elsewhere
+  /// than in the stretches of the parts there are no gradients, and weights and what is remembered of them stay as they
+  /// are; but the average is of all weights in the stretches `averaged`.
+  void update(std::span<float> values, std::span<const float> gradients, std::span<const RatedPart> parts,
+              std::span<const Range> averaged, double norm, double rate, int64_t step, kernels::Context& context);
+  /// The same for all weights, after clipping by value.
   void update(std::span<float> values, std::span<float> gradients, double norm, double rate, int64_t step,
-              kernels::Context& context) {
-    const RatedPart all{.where = std::vector<Range>{{0, static_cast<int64_t>(values.size())}}};
-    update(values, gradients, {&all, 1}, norm, rate, step, context);
-  }
+              kernels::Context& context);
 
   /// Whether swa is to begin now that this share of the run is done.
   bool starts_averaging(double done) const;
@@ -86,7 +86,7 @@ class Optimizer {
   double nesterov_momentum(int64_t t) const;
   double average_share(int64_t step) const;
   double nesterov_product(int64_t since, int64_t steps);
-  void update_part(std::span<float> values, std::span<float> gradients, const RatedPart& part, double scale,
+  void update_part(std::span<float> values, std::span<const float> gradients, const RatedPart& part, double scale,
                    double rate, int64_t step, kernels::Context& context);
 
   OptimizerOptions options_;

@@ -3,16 +3,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <sstream>
 
 #include "longhand/base/error.h"
-#include "longhand/io/config.h"
-#include "longhand/io/safetensors.h"
+#include "longhand/distributed/collectives.h"
 
 namespace longhand::train {
 namespace {
@@ -24,50 +21,21 @@ double seconds_since(Clock::time_point start) {
   return std::max(0.0, std::chrono::duration<double>(Clock::now() - start).count());
 }
 
-constexpr const char* kBest = "best";  // the checkpoint's tensor of the weights of the best evaluation so far
-
-Error damaged_checkpoint(const std::string& path) {
-  return input_error(path + ": expected a checkpoint of this version, found something else",
-                     "use a run of this version of longhand, or start the run again");
-}
-
-void check_finite(std::span<const float> values, const std::string& name, const std::string& path) {
-  if (std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) return;
-  throw input_error(fmt::format("{}: expected finite numbers in '{}', found NaN or infinity", path, name),
-                    "the training had diverged, or the file was altered; start the run again, with a lower `lr`");
-}
-
-void check_checksum(const io::Safetensors& file, const std::string& path) {
-  if (!file.metadata().contains("crc32c")) return;  // written before 0.2
-  std::vector<std::string_view> in_order;
-  for (const auto& [name, tensor] : file.tensors()) in_order.push_back(tensor.bytes);
-  std::sort(in_order.begin(), in_order.end(), [](auto a, auto b) { return a.data() < b.data(); });
-  uint32_t sum = io::crc32c(file.text("state"));
-  for (const std::string_view bytes : in_order) sum = io::crc32c(bytes, sum);
-  if (fmt::format("{:08x}", sum) == file.text("crc32c")) return;
-  throw input_error(path + ": its content does not match its checksum",
-                    "it is damaged; use a copy, or start the run again");
-}
-
 }  // namespace
 
-// While it lives, the parameters are the averaged ones, if there are any.
-class Trainer::Averaged {
- public:
-  explicit Averaged(Trainer& trainer) : trainer_(trainer) { swap(); }
-  ~Averaged() { swap(); }
-  Averaged(const Averaged&) = delete;
-  Averaged& operator=(const Averaged&) = delete;
+// On several ranks, each keeps the averages of the weights that it updates.
+Trainer::Averaged::Averaged(Trainer& trainer) : trainer_(trainer) {
+  const std::span<float> averages = trainer.optimizer_.averages();
+  if (!averages.empty()) trainer.parallel_.share(averages);
+  swap();
+}
 
- private:
-  void swap() {
-    const std::span<float> averages = trainer_.optimizer_.averages();
-    if (averages.empty()) return;
-    std::swap_ranges(averages.begin(), averages.end(), trainer_.task_.parameters().values().begin());
-    trainer_.task_.parameters_changed();
-  }
-  Trainer& trainer_;
-};
+void Trainer::Averaged::swap() {
+  const std::span<float> averages = trainer_.optimizer_.averages();
+  if (averages.empty()) return;
+  std::swap_ranges(averages.begin(), averages.end(), trainer_.task_.parameters().values().begin());
+  trainer_.task_.parameters_changed();
+}
 
 void TrainOptions::add_to(OptionTable& table) {
   table.add("epochs", epochs, "number of passes over the training data", at_least(1));
@@ -94,7 +62,7 @@ void TrainOptions::check(tasks::Task& task) const {
 }
 
 Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::string& folder, kernels::Context& context,
-                 Observer observer, FixedOptions fixed)
+                 Observer observer, FixedOptions fixed, const Division& division)
     : task_(task),
       options_(options),
       files_(folder),
@@ -102,47 +70,57 @@ Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::stri
       observer_(std::move(observer)),
       fixed_(std::move(fixed)),
       fingerprint_(task.fingerprint()),
+      parallel_(task, division, context),
       optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size())),
       schedule_(options.schedule, options.optimizer.learning_rate),
       layers_(options.layers, task.parameters()) {
   progress_.epochs = options.epochs;
   progress_.has_perplexity = task.has_perplexity();
+  progress_.ranks = parallel_.size();
   options.check(task);
+  check_alike();
+}
+
+// That all ranks train the same model on the same data.
+void Trainer::check_alike() {
+  if (parallel_.size() == 1) return;
+  const std::vector<std::string> all = distributed::all_gather(fingerprint_, parallel_.ranks());
+  for (size_t r = 1; r < all.size(); ++r) {
+    if (all[r] == all[0]) continue;
+    throw distributed::AgreedError(ExitCode::kInput,
+                                   distributed::describe(parallel_.ranks(), static_cast<int>(r)) +
+                                       ": it has other data or another model than rank 0: " + first_difference(all[0], all[r]),
+                                   "give all processes the same files and options");
+  }
 }
 
 TrainResult Trainer::run() {
-  metrics_ = std::make_unique<io::LineWriter>(files_.metrics, static_cast<size_t>(metrics_bytes_));
-  if (options_.tensorboard) {
-    events_ = std::make_unique<io::EventWriter>(files_.events, static_cast<size_t>(events_bytes_));
+  if (parallel_.is_first()) {
+    metrics_ = std::make_unique<io::LineWriter>(files_.metrics, static_cast<size_t>(metrics_bytes_));
+    if (options_.tensorboard) {
+      events_ = std::make_unique<io::EventWriter>(files_.events, static_cast<size_t>(events_bytes_));
+    }
   }
   // A place that cannot be written is found before any time is spent.
   if (!resumed_) write_checkpoint();
-  auto last_checkpoint = Clock::now();
+  saved_at_ = Clock::now();
   Outcome outcome = Outcome::kFinished;
   const auto out_of_patience = [&] { return options_.patience > 0 && evaluations_since_best_ >= options_.patience; };
 
   while (outcome == Outcome::kFinished && !out_of_patience()) {
-    if (progress_.index == progress_.steps_in_epoch) {  // between epochs
+    if (progress_.index == progress_.steps_in_epoch) {
       if (progress_.epoch >= options_.epochs) break;
-      task_.begin_epoch(progress_.epoch);
-      layers_.begin_epoch(progress_.epoch, progress_.step);
-      ++progress_.epoch;
-      progress_.steps_in_epoch = task_.steps();
-      progress_.batch = task_.batch();
-      progress_.index = 0;
-      progress_.loss_sum = progress_.norm_sum = 0.0;
-      progress_.count = 0;
-      epoch_seconds_ = 0.0;
+      begin_epoch();
     }
-    if (observer_.should_stop && observer_.should_stop()) {
+    if (stop_ || (parallel_.size() == 1 && wants_to_stop())) {
       outcome = Outcome::kInterrupted;
       break;
     }
     step();
     if (progress_.index == progress_.steps_in_epoch) end_epoch();
-    if (seconds_since(last_checkpoint) >= options_.checkpoint_seconds) {
+    if (save_ || (parallel_.size() == 1 && wants_to_save())) {
       write_checkpoint();
-      last_checkpoint = Clock::now();
+      saved_at_ = Clock::now();
     }
   }
   if (outcome == Outcome::kFinished && out_of_patience()) outcome = Outcome::kOutOfPatience;
@@ -150,37 +128,70 @@ TrainResult Trainer::run() {
   return {outcome, progress_, best_valid_, best_epoch_};
 }
 
+bool Trainer::wants_to_save() const { return seconds_since(saved_at_) >= options_.checkpoint_seconds; }
+
+void Trainer::begin_epoch() {
+  task_.begin_epoch(progress_.epoch);
+  layers_.begin_epoch(progress_.epoch, progress_.step);
+  ++progress_.epoch;
+  progress_.steps_in_epoch = task_.steps();
+  progress_.batch = task_.batch();
+  progress_.index = 0;
+  progress_.loss_sum = progress_.norm_sum = 0.0;
+  progress_.count = 0;
+  epoch_seconds_ = 0.0;
+}
+
 void Trainer::step() {
   const auto start = Clock::now();
-  const tasks::StepResult result = task_.train_step(progress_.index, static_cast<uint64_t>(progress_.step));
-  ParameterArena& parameters = task_.parameters();
-  const std::span<float> gradients = parameters.gradients();
-  const std::span<const Range> where = parameters.touched();
-  const double norm = std::sqrt(kernels::squared_norm(gradients.data(), where, context_));
-  if (!std::isfinite(result.loss_sum)) throw diverged("loss");
-  if (!std::isfinite(norm)) throw diverged("gradient");
-  const auto epochs_done = static_cast<double>(progress_.epoch - 1) +
-                           static_cast<double>(progress_.index) / static_cast<double>(progress_.steps_in_epoch);
-  const double done = epochs_done / static_cast<double>(options_.epochs);
-  progress_.learning_rate = schedule_.rate({.step = progress_.step, .epoch = progress_.epoch - 1, .done = done});
-  if (optimizer_.starts_averaging(done)) optimizer_.begin_averaging(progress_.step, parameters.values());
-  optimizer_.update(parameters.values(), gradients, layers_.parts(where), norm, progress_.learning_rate, progress_.step,
-                    context_);
-  task_.parameters_changed();
+  parallel_.compute(progress_.index, static_cast<uint64_t>(progress_.step));
+  // On several ranks what the first one's clock and any one's user want is agreed on once a step.
+  const bool several = parallel_.size() > 1;
+  const AgreedStep agreed = parallel_.agree(several && wants_to_stop(), several && wants_to_save());
+  stop_ = agreed.stop;
+  save_ = agreed.save;
+  if (!std::isfinite(agreed.result.loss_sum)) throw diverged("loss");
+  if (!std::isfinite(agreed.norm)) throw diverged("gradient");
+  update(agreed);
+  const tasks::StepResult& result = agreed.result;
   if (progress_.step == 0 && result.count > 0) {
     progress_.first_loss = result.loss_sum / static_cast<double>(result.count);
   }
   ++progress_.step;
   ++progress_.index;
   progress_.loss_sum += result.loss_sum;
-  progress_.norm_sum += norm;
+  progress_.norm_sum += agreed.norm;
   progress_.count += result.count;
   progress_.total_count += result.count;
   const double seconds = seconds_since(start);
   progress_.seconds += seconds;
   epoch_seconds_ += seconds;
   progress_.tokens_per_second = static_cast<double>(progress_.count) / epoch_seconds_;
-  if (observer_.on_step) observer_.on_step(progress_);
+  if (const GradientExchange* exchange = parallel_.exchange()) {
+    ++progress_.exchanges;
+    progress_.exchanging_seconds += seconds;
+    progress_.exchange_seconds = exchange->seconds();
+    progress_.waited_seconds = exchange->waited();
+    progress_.exchanged_bytes = static_cast<double>(exchange->bytes());
+  }
+  if (parallel_.is_first() && observer_.on_step) observer_.on_step(progress_);
+}
+
+// Each rank updates what it owns.
+void Trainer::update(const AgreedStep& agreed) {
+  ParameterArena& parameters = task_.parameters();
+  const std::span<float> values = parameters.values(), gradients = parameters.gradients();
+  const auto epochs_done = static_cast<double>(progress_.epoch - 1) +
+                           static_cast<double>(progress_.index) / static_cast<double>(progress_.steps_in_epoch);
+  const double done = epochs_done / static_cast<double>(options_.epochs);
+  progress_.learning_rate = schedule_.rate({.step = progress_.step, .epoch = progress_.epoch - 1, .done = done});
+  if (optimizer_.starts_averaging(done)) optimizer_.begin_averaging(progress_.step, values);
+  const bool clipped = optimizer_.clip_values(gradients, parallel_.own(), context_);
+  const double norm = clipped ? parallel_.norm() : agreed.norm;
+  optimizer_.update(values, gradients, layers_.parts(parallel_.own()), parallel_.owned(), norm, progress_.learning_rate,
+                    progress_.step, context_);
+  parallel_.share_values();
+  task_.parameters_changed();
 }
 
 Divergence Trainer::diverged(const std::string& what) const {
@@ -192,12 +203,36 @@ Divergence Trainer::diverged(const std::string& what) const {
                   options_.optimizer.learning_rate, options_.optimizer.clip_norm));
 }
 
+// What the first rank measures, on all. Measuring may set parameters that no gradient moves: they go to all, too.
+std::vector<tasks::Metric> Trainer::measure() {
+  const Averaged averaged(*this);
+  std::vector<tasks::Metric> metrics;
+  std::string text;
+  if (parallel_.is_first()) {
+    metrics = task_.has_validation() ? task_.validate() : task_.measure_training();
+    if (parallel_.size() == 1) return metrics;
+    nlohmann::json all = nlohmann::json::array();
+    // As bits, since JSON has no NaN.
+    for (const auto& [name, value, more] : metrics) all.push_back({name, std::bit_cast<uint64_t>(value), more});
+    text = all.dump();
+  }
+  distributed::broadcast(text, parallel_.ranks());
+  if (!parallel_.is_first()) {
+    for (const nlohmann::json& m : nlohmann::json::parse(text)) {
+      metrics.push_back({m.at(0), std::bit_cast<double>(m.at(1).get<uint64_t>()), m.at(2)});
+    }
+  }
+  distributed::broadcast(std::as_writable_bytes(task_.parameters().values()), parallel_.ranks());
+  task_.parameters_changed();
+  return metrics;
+}
+
 void Trainer::end_epoch() {
   Evaluation evaluation{progress_, {}, {}, false};
   double loss = progress_.loss();
+  std::vector<tasks::Metric> metrics = measure();
   if (task_.has_validation()) {
-    const Averaged averaged(*this);
-    evaluation.valid = task_.validate();
+    evaluation.valid = std::move(metrics);
     loss = tasks::find_metric(evaluation.valid, "loss")->value;
     if (!std::isfinite(loss)) throw diverged("held-out loss");
     const tasks::Metric& first = evaluation.valid.front();
@@ -208,14 +243,10 @@ void Trainer::end_epoch() {
       best_score_ = score;
       best_valid_ = evaluation.valid;
       best_epoch_ = progress_.epoch;
-      const std::span<const float> values = task_.parameters().values();
-      best_values_.resize(static_cast<int64_t>(values.size()));
-      std::copy(values.begin(), values.end(), best_values_.data());
-      best_unsaved_ = true;
+      keep_best();
     }
   } else {
-    const Averaged averaged(*this);
-    evaluation.train = task_.measure_training();
+    evaluation.train = std::move(metrics);
   }
   schedule_.observe(loss);
   if (optimizer_.waits_for_trigger()) {
@@ -224,11 +255,21 @@ void Trainer::end_epoch() {
       optimizer_.begin_averaging(progress_.step, task_.parameters().values());
     }
   }
+  if (!parallel_.is_first()) return;
   const std::string line = metrics_line(evaluation);
   metrics_->write(line);
   metrics_bytes_ = static_cast<int64_t>(metrics_->bytes());
   if (events_) write_events(evaluation);
   if (observer_.on_evaluation) observer_.on_evaluation(evaluation);
+}
+
+// For the first rank to write.
+void Trainer::keep_best() {
+  const Averaged averaged(*this);
+  const std::span<const float> values = task_.parameters().values();
+  best_values_.resize(static_cast<int64_t>(values.size()));
+  std::copy(values.begin(), values.end(), best_values_.data());
+  best_unsaved_ = true;
 }
 
 void Trainer::write_events(const Evaluation& evaluation) {
@@ -263,260 +304,6 @@ std::string Trainer::metrics_line(const Evaluation& evaluation) const {
   for (const tasks::Metric& metric : evaluation.train) line["train_" + metric.name] = metric.value;
   for (const tasks::Metric& metric : evaluation.valid) line["valid_" + metric.name] = metric.value;
   return line.dump();
-}
-
-// The model goes first: a crash between the two leaves a model that the resumed run will write again.
-void Trainer::write_checkpoint() {
-  const ParameterArena& parameters = task_.parameters();
-  const std::span<const float> now = parameters.values();
-  if (!std::isfinite(kernels::squared_norm(now.data(), static_cast<int64_t>(now.size()), context_))) {
-    throw diverged("sum of the squared weights");  // the last update has never been tried
-  }
-  if (metrics_) metrics_->flush();
-  if (events_) events_->flush();
-  if (best_unsaved_) {
-    task_.save_model(files_.model, best_values_.span());
-    best_unsaved_ = false;
-  } else if (!best_score_) {  // the last is the best there is
-    const Averaged averaged(*this);
-    task_.save_model(files_.model, parameters.values());
-  }
-
-  nlohmann::ordered_json best = nullptr;
-  if (best_score_) {
-    best = {{"score", *best_score_}, {"epoch", best_epoch_}, {"evaluations_since", evaluations_since_best_}};
-    for (const tasks::Metric& metric : best_valid_) {
-      best["metrics"].push_back({metric.name, metric.value, metric.more_is_better});
-    }
-  }
-  const Progress& p = progress_;
-  const Schedule::State& rate = schedule_.state();
-  const nlohmann::ordered_json state = {{"format", 3},
-                                        {"fingerprint", fingerprint_},
-                                        {"options", fixed_},
-                                        {"epoch", p.epoch},
-                                        {"step", p.step},
-                                        {"index", p.index},
-                                        {"loss_sum", p.loss_sum},
-                                        {"norm_sum", p.norm_sum},
-                                        {"count", p.count},
-                                        {"total_count", p.total_count},
-                                        {"seconds", p.seconds},
-                                        {"epoch_seconds", epoch_seconds_},
-                                        {"metrics_bytes", metrics_bytes_},
-                                        {"events_bytes", events_bytes_},
-                                        {"learning_rate", p.learning_rate},
-                                        {"first_loss", p.first_loss},
-                                        {"optimizer", options_.optimizer.optimizer},
-                                        {"schedule",
-                                         {{"epochs", options_.epochs},
-                                          {"scale", rate.scale},
-                                          {"best", rate.best},
-                                          {"bad", rate.bad},
-                                          {"cooling", rate.cooling},
-                                          {"warm_at", rate.warm_at}}},
-                                        {"averaging_since", optimizer_.averaging_since()},
-                                        {"thawed", layers_.thawed()},
-                                        {"losses", losses_},
-                                        {"best", best}};
-  std::vector<io::TensorToWrite> tensors;
-  const auto add = [&](const std::string& name, std::span<const float> values) {
-    tensors.push_back({name, {static_cast<int64_t>(values.size())}, values});
-  };
-  add("values", parameters.values());
-  for (const auto& [name, buffer] : optimizer_.state()) add(name, buffer->span());
-  for (const auto& [name, buffer] : task_.carried_state()) add(name, buffer->span());
-  if (best_values_.size() > 0) add(kBest, best_values_.span());
-  const std::string text = state.dump();
-  uint32_t sum = io::crc32c(text);
-  for (const io::TensorToWrite& tensor : tensors) sum = io::crc32c(tensor.bytes, sum);
-  io::write_safetensors(files_.checkpoint, {{"state", text}, {"crc32c", fmt::format("{:08x}", sum)}}, tensors);
-}
-
-static void check_fixed(const nlohmann::json& state, const FixedOptions& options, const std::string& path) {
-  if (!state.contains("options")) return;  // written before 0.2
-  const auto before = state.at("options").get<FixedOptions>();
-  for (const auto& [name, value] : options) {
-    const auto found = before.find(name);
-    if (found == before.end() || found->second == value) continue;
-    throw input_error(fmt::format("{}: expected `{}` {}, as at the start of the run, found {}", path, name,
-                                  found->second.empty() ? "(empty)" : found->second, value.empty() ? "(empty)" : value),
-                      "restore it in config.toml, or start another run");
-  }
-}
-
-void remove_run(const std::string& folder) {
-  std::error_code ignored;
-  const RunFiles old(folder);
-  for (const std::string& file : {old.checkpoint, old.model, old.metrics, old.events, old.report, old.baseline}) {
-    std::filesystem::remove(file, ignored);
-  }
-}
-
-void check_fixed_options(const std::string& folder, const FixedOptions& options) {
-  const std::string path = RunFiles(folder).checkpoint;
-  try {
-    const io::Safetensors file = io::Safetensors::read(path);
-    check_checksum(file, path);
-    check_fixed(io::parse_json(file.text("state"), path), options, path);
-  } catch (const nlohmann::json::exception&) {
-    throw damaged_checkpoint(path);
-  }
-}
-
-// Fingerprints are lists with commas; says where two begin to differ.
-static std::string first_difference(const std::string& expected, const std::string& found) {
-  std::istringstream a(expected), b(found);
-  std::string item_a, item_b;
-  while (item_a == item_b) {
-    const bool more_a = !std::getline(a, item_a, ',').fail(), more_b = !std::getline(b, item_b, ',').fail();
-    if (!more_a || !more_b) return "their descriptions differ";
-  }
-  const auto trimmed = [](const std::string& item) {
-    const size_t begin = item.find_first_not_of(' ');
-    return begin == std::string::npos ? "nothing" : item.substr(begin);
-  };
-  return "expected " + trimmed(item_a) + ", found " + trimmed(item_b);
-}
-
-// Whether two fingerprints differ in nothing but options that the older one does not name, since there were none.
-static bool differs_by_new_options(const std::string& now, const std::string& then) {
-  const auto items = [](const std::string& list) {
-    std::set<std::string> out;
-    std::istringstream in(list);
-    for (std::string item; std::getline(in, item, ',');) out.insert(item);
-    return out;
-  };
-  const auto name = [](const std::string& item) { return item.substr(0, item.rfind(' ')); };
-  const std::set<std::string> newer = items(now), older = items(then);
-  std::set<std::string> known;
-  for (const std::string& item : older) known.insert(name(item));
-  return std::includes(newer.begin(), newer.end(), older.begin(), older.end()) &&
-         std::none_of(newer.begin(), newer.end(),
-                      [&](const std::string& item) { return !older.contains(item) && known.contains(name(item)); });
-}
-
-// What is in the file up to where the checkpoint was written must be lines of metrics: the report is made of them.
-static void check_metrics(const std::string& path, int64_t bytes) {
-  if (!io::exists(path)) return;
-  const std::string all = io::read_file(path);
-  std::istringstream lines(all.substr(0, static_cast<size_t>(bytes)));
-  int64_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    const nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
-    if (row.is_object() && row.contains("epoch")) continue;
-    throw input_error(fmt::format("{}:{}: expected an evaluation, found something else", path, number),
-                      "fix or remove the file, then resume; only the report uses it");
-  }
-}
-
-void Trainer::resume() {
-  const std::string& path = files_.checkpoint;
-  const io::Safetensors file = io::Safetensors::read(path);
-  const Error damaged = damaged_checkpoint(path);
-  const auto load = [&](const std::string& name, Buffer<float>& out) {
-    const auto found = file.tensors().find(name);
-    if (found == file.tensors().end() || found->second.shape.size() != 1) throw damaged;
-    if (out.size() > 0 && out.size() != found->second.shape[0]) throw damaged;
-    out.resize(found->second.shape[0]);
-    file.copy_floats(name, found->second.shape, out.span());
-    check_finite(out.span(), name, path);
-  };
-  try {
-    const nlohmann::json state = io::parse_json(file.text("state"), path);
-    if (state.at("format") != 3) throw damaged;
-    check_checksum(file, path);
-    check_fixed(state, fixed_, path);
-    const std::string fingerprint = state.at("fingerprint");
-    const bool is_old = !file.metadata().contains("crc32c");  // written before 0.2
-    if (fingerprint != fingerprint_ && !(is_old && differs_by_new_options(fingerprint_, fingerprint))) {
-      throw input_error(
-          path + ": it belongs to other data or another model: " + first_difference(fingerprint_, fingerprint),
-          "resume with the data and options of the run, or start another run");
-    }
-    const std::string optimizer = state.at("optimizer");
-    if (optimizer != options_.optimizer.optimizer) {
-      throw input_error(fmt::format("{}: expected a run with `optimizer` {}, found one with {}", path,
-                                    options_.optimizer.optimizer, optimizer),
-                        "resume with the options of the run, or start another run");
-    }
-    const auto count_in = [&](const nlohmann::json& object, const char* name) {
-      const nlohmann::json& value = object.at(name);
-      if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{1} << 62) throw damaged;
-      return value.get<int64_t>();
-    };
-    const auto count = [&](const char* name) { return count_in(state, name); };
-    const auto duration = [&](const char* name) {
-      const double seconds = state.at(name);
-      if (!(seconds >= 0.0 && std::isfinite(seconds))) throw damaged;
-      return seconds;
-    };
-    progress_.epoch = count("epoch");
-    progress_.step = count("step");
-    progress_.index = count("index");
-    progress_.loss_sum = state.at("loss_sum");
-    progress_.norm_sum = state.at("norm_sum");
-    progress_.count = count("count");
-    progress_.total_count = count("total_count");
-    progress_.seconds = duration("seconds");
-    epoch_seconds_ = duration("epoch_seconds");
-    metrics_bytes_ = count("metrics_bytes");
-    events_bytes_ = count("events_bytes");
-    progress_.learning_rate = state.at("learning_rate");
-    progress_.first_loss = state.value("first_loss", 0.0);
-    const nlohmann::json& rate = state.at("schedule");
-    schedule_.set_state({.scale = rate.at("scale"),
-                         .best = rate.at("best"),
-                         .bad = count_in(rate, "bad"),
-                         .cooling = count_in(rate, "cooling"),
-                         .warm_at = rate.at("warm_at")},
-                        count_in(rate, "epochs"), options_.epochs);
-    const Schedule::State& s = schedule_.state();
-    const bool sound = s.scale > 0.0 && s.scale <= 1.0 && s.warm_at >= 0.0 && s.warm_at < 1.0;
-    if (!sound) throw damaged;
-    const int64_t since = state.at("averaging_since");
-    if (since < -1 || since > progress_.step || (since >= 0 && !options_.optimizer.keeps_average())) throw damaged;
-    optimizer_.set_averaging_since(since);
-    losses_ = state.at("losses").get<std::vector<double>>();
-    if (state.contains("thawed") &&  // written before 0.3 without it
-        !layers_.set_thawed(state.at("thawed").get<std::vector<int64_t>>(), progress_.step)) {
-      throw damaged;
-    }
-    if (const nlohmann::json& best = state.at("best"); !best.is_null()) {
-      best_score_ = best.at("score").get<double>();
-      best_epoch_ = count_in(best, "epoch");
-      evaluations_since_best_ = count_in(best, "evaluations_since");
-      for (const auto& metric : best.at("metrics")) best_valid_.push_back({metric.at(0), metric.at(1), metric.at(2)});
-    }
-  } catch (const nlohmann::json::exception&) {
-    throw damaged;
-  }
-  check_metrics(files_.metrics, metrics_bytes_);
-  const std::span<float> values = task_.parameters().values();
-  file.copy_floats("values", {static_cast<int64_t>(values.size())}, values);
-  check_finite(values, "values", path);
-  task_.parameters_changed();
-  for (const auto& [name, buffer] : optimizer_.state()) load(name, *buffer);
-  for (const auto& [name, buffer] : task_.carried_state()) load(name, *buffer);
-  if (file.tensors().contains(kBest)) {
-    best_values_.resize(static_cast<int64_t>(values.size()));
-    load(kBest, best_values_);
-    best_unsaved_ = !io::exists(files_.model);
-  }
-  if (progress_.epoch > 0) {
-    task_.begin_epoch(progress_.epoch - 1);
-    layers_.begin_epoch(progress_.epoch - 1, progress_.step);
-    progress_.steps_in_epoch = task_.steps();
-    progress_.batch = task_.batch();
-  }
-  if (progress_.epoch > options_.epochs) {
-    throw usage_error(fmt::format("`epochs`: expected at least {}, the epoch that the run is in, found {}",
-                                  progress_.epoch, options_.epochs),
-                      "give a larger one, or none");
-  }
-  if (progress_.index > progress_.steps_in_epoch || !task_.carried_state_fits(progress_.index)) throw damaged;
-  resumed_ = true;
 }
 
 }  // namespace longhand::train

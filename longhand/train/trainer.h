@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -9,8 +10,10 @@
 
 #include "longhand/base/error.h"
 #include "longhand/io/file.h"
+#include "longhand/io/safetensors.h"
 #include "longhand/io/tensorboard.h"
 #include "longhand/tasks/task.h"
+#include "longhand/train/data_parallel.h"
 #include "longhand/train/layer_groups.h"
 #include "longhand/train/optimizer.h"
 #include "longhand/train/schedule.h"
@@ -70,6 +73,12 @@ struct Progress {
   double seconds = 0.0;            ///< spent on training steps since the run began
   double tokens_per_second = 0.0;  ///< in this epoch so far
   bool has_perplexity = false;     ///< the exponential of the loss is one
+  int ranks = 1;                   ///< processes that train together
+  double exchange_seconds = 0.0;   ///< in which these sent and received, in this process's life
+  double waited_seconds = 0.0;     ///< of them, those in which nothing was computed
+  double exchanged_bytes = 0.0;    ///< sent by this process
+  double exchanging_seconds = 0.0;  ///< of the steps that these are of, from begin to end
+  int64_t exchanges = 0;            ///< and their number
 
   double first_loss = 0.0;  ///< of the first step, per symbol
 
@@ -110,12 +119,16 @@ using FixedOptions = std::map<std::string, std::string>;
 /// Takes no memory of the size that the options say.
 void check_fixed_options(const std::string& folder, const FixedOptions& options);
 
+/// Where the descriptions of two trainings begin to differ.
+std::string first_difference(const std::string& expected, const std::string& found);
+
 class Trainer {
  public:
   /// `folder` receives model, checkpoint and metrics; it must exist. `fixed` goes into the checkpoint. Throws what
-  /// TrainOptions::check throws.
+  /// TrainOptions::check throws. Of several ranks, all make the same calls; the first alone writes and measures, and
+  /// calls the observer, but each may want to stop.
   Trainer(tasks::Task& task, const TrainOptions& options, const std::string& folder, kernels::Context& context,
-          Observer observer, FixedOptions fixed = {});
+          Observer observer, FixedOptions fixed = {}, const Division& division = {});
 
   /// Continues from the folder's checkpoint. Throws an input error where it is damaged, or belongs to other data or
   /// other options.
@@ -130,11 +143,32 @@ class Trainer {
   TrainResult run();
 
  private:
-  class Averaged;
+  /// While it lives, the parameters are the averaged ones, if there are any.
+  class Averaged {
+   public:
+    explicit Averaged(Trainer& trainer);
+    ~Averaged() { swap(); }
+    Averaged(const Averaged&) = delete;
+    Averaged& operator=(const Averaged&) = delete;
+
+   private:
+    void swap();
+    Trainer& trainer_;
+  };
+  void check_alike();
+  void begin_epoch();
   void step();
+  void update(const AgreedStep& agreed);
+  bool wants_to_stop() const { return observer_.should_stop && observer_.should_stop(); }
+  bool wants_to_save() const;
+  std::vector<tasks::Metric> measure();
+  void keep_best();
   void end_epoch();
   void write_events(const Evaluation& evaluation);
   void write_checkpoint();
+  void write_files();
+  void read_state(const io::Safetensors& file);
+  void read_arrays(const io::Safetensors& file);
   Divergence diverged(const std::string& what) const;
   std::string metrics_line(const Evaluation& evaluation) const;
 
@@ -145,6 +179,7 @@ class Trainer {
   Observer observer_;
   FixedOptions fixed_;
   std::string fingerprint_;  // of the task: all its data is hashed, so once
+  DataParallel parallel_;
   Optimizer optimizer_;
   Schedule schedule_;
   LayerGroups layers_;
@@ -163,6 +198,8 @@ class Trainer {
   Buffer<float> best_values_;
   bool best_unsaved_ = false;
   bool resumed_ = false;
+  bool stop_ = false, save_ = false;  // as all ranks have agreed
+  std::chrono::steady_clock::time_point saved_at_;
 };
 
 }  // namespace longhand::train

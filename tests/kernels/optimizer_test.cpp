@@ -183,7 +183,8 @@ TEST(Optimizer, MovesTheAverageOnEveryTarget) {
       for (const int threads : {1, 3}) {
         Context context(threads);
         auto actual = original;
-        update_average(actual.data(), w.data(), n, 0.25F, context);
+        const Range all{0, n};
+        update_average(actual.data(), w.data(), {&all, 1}, 0.25F, context);
         if (threads == 1) one = actual;
         EXPECT_EQ(actual, one) << n;
         // Three operations on values up to 2.

@@ -145,7 +145,7 @@ TEST(Optimizer, UpdatesTheRowsThatOccurAsSparseAdamDoes) {
                   gradients.begin() + static_cast<std::ptrdiff_t>(where.back().begin));
     }
     const RatedPart part{.where = where};
-    optimizer.update(w, gradients, {&part, 1}, 0.0, 0.1, static_cast<int64_t>(t), context);
+    optimizer.update(w, gradients, {&part, 1}, part.where, 0.0, 0.1, static_cast<int64_t>(t), context);
   }
   for (size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(static_cast<double>(w[i]), expected[i], 1e-6) << i;
 }
@@ -228,13 +228,14 @@ TEST(Optimizer, AveragesTheWeightsOfAnyRule) {
       std::vector<double> expected(w.begin(), w.end());
       // All elements are averaged, those too that stay.
       const RatedPart rows{.where = {{3, 7}, {12, 16}}};
+      const Range all{0, 20};
       for (int64_t t = 0; t < 12; ++t) {
         const double done = static_cast<double>(t) / 12.0;
         EXPECT_EQ(optimizer.starts_averaging(done), average == "swa" && t == 3);
         if (optimizer.starts_averaging(done)) optimizer.begin_averaging(t, w);
         std::vector<float> gradient(gradients.begin() + 20 * t, gradients.begin() + 20 * (t + 1)), copy = gradient;
-        optimizer.update(w, gradient, {&rows, 1}, norm_of(gradient), 0.1, t, context);
-        plain.update(same, copy, {&rows, 1}, norm_of(copy), 0.1, t, context);
+        optimizer.update(w, gradient, {&rows, 1}, {&all, 1}, norm_of(gradient), 0.1, t, context);
+        plain.update(same, copy, {&rows, 1}, {&all, 1}, norm_of(copy), 0.1, t, context);
         EXPECT_EQ(w, same);
         const auto n = static_cast<double>(t);
         const double share = average == "ema" ? 1.0 - std::min(0.4, (1.0 + n) / (10.0 + n)) : 1.0 / (n - 2.0);

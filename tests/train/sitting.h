@@ -34,7 +34,8 @@ inline std::string some_verse(size_t lines = 40) {
 
 /// One sitting: a fresh model on fresh threads, as a process would have them. Stops after `stop_after` updates in all.
 inline TrainResult sitting(const Recipe& recipe, const std::string& folder, bool resume, int threads,
-                           int64_t stop_after = INT64_MAX, const std::function<void(const Progress&)>& on_step = {}) {
+                           int64_t stop_after = INT64_MAX, const std::function<void(const Progress&)>& on_step = {},
+                           distributed::Communicator* ranks = nullptr) {
   const data::TextOptions& text = recipe.model.text;
   const data::Vocabulary vocabulary = data::build_vocabulary(recipe.text, text);
   tasks::LanguageModel model(recipe.model, vocabulary);
@@ -54,7 +55,8 @@ inline TrainResult sitting(const Recipe& recipe, const std::string& folder, bool
                          if (on_step) on_step(p);
                        },
                    .on_evaluation = {},
-                   .should_stop = [&] { return steps >= stop_after; }});
+                   .should_stop = [&] { return steps >= stop_after; }},
+                  {}, {.shards = recipe.how.groups.shards, .ranks = ranks});
   if (resume) trainer.resume();
   return trainer.run();
 }
