@@ -125,7 +125,7 @@ TEST(LayerGroups, AGroupThatIsThawedTakesTheStepsOfANewRun) {
       std::vector<float> gradients = {0.5F, 0.1F * static_cast<float>(step)};
       std::vector<RatedPart> parts = {{.where = {{0, 1}}}, {.factor = 0.5, .since = 4}};
       if (step >= 4) parts[1].where.push_back({1, 2});
-      of_late.update(late, gradients, parts, 0.0, 0.1, step, context);
+      of_late.update(late, gradients, parts, {}, 0.0, 0.1, step, context);
       if (step < 4) {
         EXPECT_EQ(late[1], 1.0F) << rule;
         continue;
