@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
+#include <thread>
+
 #include "cli/command_line.h"
 #include "cli/console.h"
 #include "longhand/base/error.h"
@@ -20,6 +23,12 @@ int end_all(distributed::Communicator& ranks, const std::string& problem, const 
   return static_cast<int>(code);
 }
 
+// All ranks have this one. It is printed before they part: a launcher ends all when the first of them has failed.
+int end_together(const Error& e) {
+  say_error(with_dashes(e.what()), with_dashes(e.advice()));
+  return static_cast<int>(e.code());
+}
+
 }  // namespace
 
 int run_together(const std::function<int(distributed::Communicator& ranks)>& command) {
@@ -27,13 +36,15 @@ int run_together(const std::function<int(distributed::Communicator& ranks)>& com
   if (ranks->size() == 1) return command(*ranks);
   be_silent(!ranks->is_first());
   try {
-    return command(*ranks);
-  } catch (const distributed::AgreedError&) {
-    throw;
-  } catch (const train::Divergence&) {
-    throw;
+    const int code = command(*ranks);
+    flush_output();
+    return code;
   } catch (const OutputEnded&) {
-    throw;
+    return 0;
+  } catch (const distributed::AgreedError& e) {
+    return end_together(e);
+  } catch (const train::Divergence& e) {
+    return end_together(e);
   } catch (const Error& e) {
     return end_all(*ranks, with_dashes(e.what()), with_dashes(e.advice()), e.code());
   } catch (const std::bad_alloc&) {
@@ -42,6 +53,10 @@ int run_together(const std::function<int(distributed::Communicator& ranks)>& com
     return end_all(*ranks, e.what(), "this is a defect of longhand; please report it with the command line",
                    ExitCode::kInput);
   }
+}
+
+void let_the_first_speak() {
+  if (distributed::launched_rank() > 0) std::this_thread::sleep_for(std::chrono::seconds(1));
 }
 
 void check_single_process(const std::string& command) {

@@ -139,7 +139,7 @@ TEST(Ranks, AllThrowWhereTheFirstCannotResume) {
 TEST(Ranks, AllThrowWhereATrainingDiverges) {
   const testing::TemporaryFolder folder;
   Recipe how = recipe(4);
-  how.training.optimizer = {.optimizer = "sgd", .learning_rate = 1e30, .clip_norm = 0.0};
+  how.training.optimizer = {.optimizer = "sgd", .learning_rate = 3e38, .clip_norm = 0.0};
   on_ranks(2, [&](distributed::Communicator& ranks) {
     EXPECT_THROW(sitting(how, folder.string(), false, 1, INT64_MAX, {}, &ranks), Divergence);
   });
