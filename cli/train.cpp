@@ -132,6 +132,7 @@ class Train {
   // Reads options and data, and writes nothing.
   std::unique_ptr<runs::Run> make_run(runs::Sources& from, const distributed::Communicator& ranks) {
     settings_->ranks = distributed::launched_ranks();
+    settings_->ranks_here = distributed::launched_here();
     read_options();
     settings_->check();
     if (ranks.size() > 1 && settings_->data == "-") {

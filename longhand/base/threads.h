@@ -26,6 +26,8 @@ Range split(int64_t n, int parts, int part, int64_t grain = 1);
 
 /// The processors this process may use, at least 1.
 int available_threads();
+/// Those of the machine.
+int all_processors();
 
 /// Sets the processor to flush denormal results and operands to zero for as long as it lives, on this thread.
 /// Decaying states would otherwise slow the arithmetic a hundredfold.

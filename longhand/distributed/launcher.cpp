@@ -1,4 +1,5 @@
 // What launchers tell their processes, with or without MPI.
+#include <algorithm>
 #include <cstdlib>
 #include <initializer_list>
 
@@ -22,6 +23,10 @@ int number_in(std::initializer_list<const char*> names) {
 
 // Of Open MPI; of MPICH and its relatives, which Slurm's own launcher follows; of MVAPICH.
 int launched_ranks() { return number_in({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"}); }
+
+int launched_here() {
+  return std::max(1, number_in({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE"}));
+}
 
 int launched_rank() { return number_in({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}); }
 

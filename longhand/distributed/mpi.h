@@ -15,6 +15,8 @@ std::string mpi_version();
 int launched_ranks();
 /// The number that a launcher has given this process; 0 without one.
 int launched_rank();
+/// How many of the ranks are on this machine; 1 where a launcher does not say.
+int launched_here();
 
 /// Joins the other ranks; once in a process. One process by itself where no launcher started it. When the communicator
 /// is destroyed, the process waits for the others. Throws a usage error where a launcher started several processes of a

@@ -204,6 +204,13 @@ std::string Settings::describe_dense_updates(int64_t rows, int64_t width) const 
       format_count(static_cast<double>(rows)), bytes / 1'000'000);
 }
 
+// Processes of one machine each take their share of it, unless they may only use less.
+Threads Settings::used_threads() const {
+  if (executor != nullptr) return *executor;
+  if (threads > 0 || ranks_here == 1) return static_cast<int>(threads);
+  return std::clamp(all_processors() / ranks_here, 1, available_threads());
+}
+
 int64_t Settings::rows() const { return batch > 0 ? batch : kWholeSetRows; }
 
 data::GroupOptions Settings::groups() const {

@@ -40,6 +40,7 @@ class Settings {
   StartOptions start;
   Executor* executor = nullptr;  ///< a host's threads, in place of `threads`; no option
   int ranks = 0;                 ///< processes that a launcher started for this training; 0: none did; no option
+  int ranks_here = 1;            ///< and of them, those on this machine, which share its processors; no option
   std::string resumed;           ///< folder of the run that is resumed; no option
 
   virtual std::unique_ptr<Settings> copy() const = 0;
@@ -60,7 +61,7 @@ class Settings {
   virtual void set_earlier_defaults() {}
 
   data::GroupOptions groups() const;
-  Threads used_threads() const { return executor != nullptr ? Threads(*executor) : Threads(static_cast<int>(threads)); }
+  Threads used_threads() const;
   uint64_t seed_number() const { return static_cast<uint64_t>(seed); }
   kernels::Precision used_precision() const {
     return precision == "bf16" ? kernels::Precision::kBf16 : kernels::Precision::kFloat;
