@@ -9,16 +9,18 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/compare_progress.h"
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/machine.h"
-#include "cli/progress.h"
 #include "cli/sources.h"
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
+#include "longhand/base/threads.h"
 #include "longhand/io/config.h"
 #include "longhand/io/picture.h"
 #include "longhand/lab/comparison_page.h"
+#include "longhand/lab/local_workers.h"
 #include "longhand/lab/variant_runs.h"
 #include "longhand/tasks/language_model.h"
 #include "longhand/version.h"
@@ -31,6 +33,7 @@ struct CompareControl {
   int64_t seeds = 3;
   std::string config;
   std::string out;
+  int64_t jobs = 1;
   bool quiet = false;
   bool json = false;
   bool markdown = false;
@@ -42,6 +45,10 @@ struct CompareControl {
     table.add("seeds", seeds, "number of seeds per variant, counted from --seed", between(1, 1000));
     table.add("config", config, "TOML file of options for all variants; command-line options override it");
     table.add("out", out, "folder for the runs and results; by default runs/compare-SET, or named after the grid file");
+    table.add("jobs", jobs,
+              "number of runs at the same time, each in a process of its own; without `threads`, each has its share of "
+              "the processors",
+              between(1, 1024));
     table.add("quiet", quiet, "print no progress");
     table.add("json", json, "print the result as a JSON object");
     table.add("pictures", pictures, "write each plot as an SVG file, too");
@@ -78,24 +85,17 @@ class Compare {
     }
     if (set.name != "engines" && set.name != "grid") settings_->check();  // in these, a variant may fix it
     runs::Sources from = sources();
-    ProgressDisplay display(control_.quiet || ::isatty(STDERR_FILENO) == 0);
-    lab::VariantRuns all(task_, *settings_, from,
-                         {.folder = control_.out,
-                          .seeds = control_.seeds,
-                          .search_rates = set.searches_rate && !rate_given_,
-                          .settings_rate = rate_given_,
-                          .process = {.training = {.on_step = [&](const auto& p) { display.on_step(p); },
-                                                   .on_evaluation = [&](const auto& e) { display.on_evaluation(e); },
-                                                   .should_stop = interrupted},
-                                      .on_saved =
-                                          [&] {
-                                            display.clear();
-                                            end_on_interrupt();
-                                          },
-                                      .interrupted = interrupted},
-                          .on_run = [&](const auto&... run) {
-                            if (!control_.quiet) show(run...);
-                          }});
+    const lab::ComparedTask shared{task_, *settings_, from};
+    CompareProgress progress(control_.quiet);
+    const lab::RunHooks process{.interrupted = interrupted, .on_saved = end_on_interrupt};
+    lab::VariantRuns all(shared, {.folder = control_.out,
+                                  .seeds = control_.seeds,
+                                  .search_rates = set.searches_rate && !rate_given_,
+                                  .settings_rate = rate_given_,
+                                  .process = process,
+                                  .on_run = [&](const auto&... run) { progress.on_run(run...); },
+                                  .on_retry = [&](const auto&... run) { progress.on_retry(run...); },
+                                  .on_state = [&](const auto& state) { progress.on_state(state); }});
     all.check_data();
     io::make_folder(control_.out);
     stop_on_interrupt();
@@ -110,7 +110,9 @@ class Compare {
                                   .published = {},
                                   .variants = {}};
     if (of_language_models()) comparison.published = set.published;
-    comparison.variants = all.run(set.variants);
+    lab::LocalWorkers workers(shared, {.jobs = control_.jobs, .threads = threads_of_a_run(), .hooks = process});
+    comparison.variants = all.run(set.variants, workers);
+    progress.clear();
     comparison.baselines = all.baselines();
     for (lab::ComparedVariant& variant : comparison.variants) {
       for (lab::ComparedRun& run : variant.runs) run.failure = with_dashes(run.failure);
@@ -185,6 +187,17 @@ class Compare {
     return chosen;
   }
 
+  // With several runs at a time, each has its share of the processors.
+  int64_t threads_of_a_run() const {
+    if (control_.jobs == 1 || settings_->threads > 0) return 0;
+    const int64_t processors = available_threads(), threads = std::max<int64_t>(1, processors / control_.jobs);
+    if (!control_.quiet) {
+      say("{} at a time, each with {} of {}\n", format_count(control_.jobs, "run"), format_count(threads, "thread"),
+          format_count(processors, "processor"));
+    }
+    return threads;
+  }
+
   bool of_language_models() const { return task_.task == std::string_view(tasks::LanguageModel::kTask); }
   std::string name() const {
     return of_language_models() ? "longhand compare" : std::string("longhand compare ") + task_.verb;
@@ -201,23 +214,6 @@ class Compare {
       if (option.name == "data" || option.text() != option.default_text) out.emplace_back(option.name, option.text());
     }
     return out;
-  }
-
-  static void show(const lab::Variant& variant, const runs::Settings& settings, const lab::ComparedOutcome& outcome) {
-    const lab::ComparedRun& run = outcome.run;
-    std::string what = with_dashes(run.failure);
-    if (run.failure.empty()) {
-      const auto number = [](double loss) {
-        return loss < 1e4 ? fmt::format("{:.4f}", loss) : fmt::format("{:.3e}", loss);
-      };
-      what = "loss " + number(run.train_loss);
-      if (run.valid_loss) what += ", held out " + number(*run.valid_loss);
-      what += fmt::format(", {}", format_duration(run.seconds));
-    }
-    const std::string rate = "lr " + fmt::format("{}", settings.training.optimizer.learning_rate);
-    const bool said = variant.name.find("lr ") != std::string::npos;
-    say("{}{}, seed {}: {}{}\n", variant.name, said ? "" : ", " + rate, run.seed, what,
-        outcome.was_done ? " (reused)" : "");
   }
 
   void write(const lab::RunComparison& comparison) const {

@@ -1,40 +1,45 @@
-// One run of a comparison, in a process of its own: so that its memory is its own, a crash is a row in the table, and
-// nothing of one run is left for the next.
+// One run of a comparison, as the process does it that was started for it alone: so that its memory is its own, a crash
+// is a row in the table, and nothing of one run is left for the next.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "longhand/lab/comparison.h"
+#include "longhand/lab/run_workers.h"
 #include "longhand/runs/registry.h"
 
 namespace longhand::lab {
 
-struct ComparedOutcome {
-  ComparedRun run;
-  bool was_done = false;                  ///< found on the disk
-  int64_t units = 0, distinct_units = 0;  ///< of the first layer, after training
-  std::string baseline_key{};             ///< what the baseline is made of (runs::Run::baseline_key); empty: none
+/// What all runs of a comparison share. The members that are references must outlive it.
+struct ComparedTask {
+  const runs::TaskRow& task;
+  const runs::Settings& settings;
+  runs::Sources& sources;
 };
 
-/// What happens beside the training, in the process that is named.
-struct ProcessObserver {
-  train::Observer training;           ///< in the run's
-  std::function<void()> on_saved;     ///< in the run's, once all that it needs is in its folder
-  std::function<bool()> interrupted;  ///< in the caller's: then the run is interrupted, too
+/// What happens beside the training. All may be null.
+struct RunHooks {
+  std::function<bool()> interrupted;  ///< in the process of the run and in that of the worker
+  std::function<void()> on_saved{};   ///< once all that the run needs is in its folder
+  std::function<void(const RunPosition&)> on_step{};
 };
 
-/// Trains with these settings in `folder`, resumes an interrupted run there, or reads a finished one: for
-/// the same `key`, a text that says all that the run is made of. A divergence is a result, too; what failed for another
-/// reason is tried again the next time. Throws an input error for a folder with another run, and where no process can
-/// be started.
-ComparedOutcome run_in_process(const runs::TaskRow& task, const runs::Settings& settings, runs::Sources& sources,
-                               const std::string& folder, const std::string& key, const ProcessObserver& observer);
+/// The settings of a run. Throws a usage error for a value that an option refuses.
+std::unique_ptr<runs::Settings> settings_of(const runs::Settings& shared, const RunOrder& order);
 
-/// Fits the baseline of the data that these settings name, in a process of its own, without training, or reads what
-/// was found there before: a file of JSON. Nothing where the task has none, or nothing is held out, or it failed.
-std::optional<ComparedBaseline> baseline_in_process(const runs::TaskRow& task, const runs::Settings& settings,
-                                                    runs::Sources& sources, const std::string& path,
-                                                    const ProcessObserver& observer);
+/// Trains with these settings in the order's folder, or resumes the run there, and writes result.json. Returns the exit
+/// code of the process; where it is `kRunFailed`, the reason is in failure.txt. A divergence is a result, too.
+int train_here(const ComparedTask& shared, const RunOrder& order, int64_t threads, const RunHooks& hooks);
+inline constexpr int kRunFailed = 3;
+std::string failure_path(const std::string& folder);
+
+/// Fits the baseline of the data that these settings name, without training, and writes its figures to `path`: an
+/// empty object where the task has none, or nothing is held out.
+int measure_here(const runs::TaskRow& task, const runs::Settings& settings, runs::Sources& sources,
+                 const std::string& path, const RunHooks& hooks);
+/// Reads them; nothing where they are not there, or the object is empty.
+std::optional<ComparedBaseline> read_baseline(const std::string& path);
 
 }  // namespace longhand::lab

@@ -3,12 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
+#include <chrono>
+#include <thread>
 
 #include "longhand/base/error.h"
 #include "longhand/fetch/sha256.h"
 #include "longhand/io/config.h"
 #include "longhand/io/file.h"
+#include "longhand/lab/run_process.h"
 #include "longhand/version.h"
 
 namespace longhand::lab {
@@ -24,29 +26,61 @@ std::string slug(const std::string& name) {
   return out;
 }
 
-// "0.0003", where the shortest text would be 3e-04.
-std::string decimal(double value) { return fmt::format("{}", value); }
+template <class Plan>
+std::vector<ComparedVariant> results_of(const std::vector<std::unique_ptr<Plan>>& plans) {
+  std::vector<ComparedVariant> out;
+  for (const std::unique_ptr<Plan>& plan : plans) out.push_back(plan->result());
+  return out;
+}
 
-// Infinite where the run failed, so that any other is better.
-double score_of(const ComparedRun& run) {
-  double value = run.valid_loss.value_or(run.train_loss);
-  if (run.valid_measure) value = run.measure.more_is_better ? -*run.valid_measure : *run.valid_measure;
-  return run.failure.empty() && std::isfinite(value) ? value : HUGE_VAL;
+template <class Plan>
+std::vector<RunPlan*> pointers(const std::vector<std::unique_ptr<Plan>>& plans) {
+  std::vector<RunPlan*> out;
+  for (const std::unique_ptr<Plan>& plan : plans) out.push_back(plan.get());
+  return out;
 }
 
 }  // namespace
 
 void VariantRuns::check_data() {
-  for (const std::string& source : {settings_.data, settings_.valid}) data_mark(source);
+  for (const std::string& source : {shared_.settings.data, shared_.settings.valid}) data_mark(source);
 }
 
-std::vector<ComparedVariant> VariantRuns::run(const std::vector<Variant>& variants) {
+std::vector<ComparedVariant> VariantRuns::run(const std::vector<Variant>& variants, RunWorkers& workers) {
+  for (const Variant& variant : variants) names_.push_back(variant.name);
   std::vector<ComparedVariant> out;
-  for (const Variant& variant : variants) {
-    if (interrupted()) break;
-    out.push_back(options_.search_rates ? at_its_rate(variant) : all_seeds(variant));
+  const auto carry_out = [&]<class Plan>(std::vector<std::unique_ptr<Plan>> plans) {
+    schedule(pointers(plans), workers);
+    out = results_of(plans);
+  };
+  if (options_.search_rates) {
+    std::vector<std::unique_ptr<RatePlan>> plans;
+    for (const Variant& variant : variants) plans.push_back(std::make_unique<RatePlan>(variant, options_.seeds));
+    carry_out(std::move(plans));
+  } else {
+    std::vector<std::unique_ptr<SeedsPlan>> plans;
+    for (Variant variant : variants) {
+      if (options_.settings_rate) std::erase_if(variant.options, [](const auto& each) { return each.first == "lr"; });
+      plans.push_back(std::make_unique<SeedsPlan>(std::move(variant), options_.seeds));
+    }
+    carry_out(std::move(plans));
   }
+  if (interrupted()) std::erase_if(out, [](const ComparedVariant& variant) { return variant.runs.empty(); });
   return out;
+}
+
+void VariantRuns::schedule(const std::vector<RunPlan*>& plans, RunWorkers& workers) {
+  RunScheduler scheduler(workers, {.prepare = [this](const RunRequest& request) { return prepare(request); },
+                                   .interrupted = options_.process.interrupted,
+                                   .on_run = [this](const auto& run, const auto& outcome) { heard(run, outcome); },
+                                   .on_retry =
+                                       [this](const PreparedRun& run, const std::string& failure) {
+                                         if (options_.on_retry)
+                                           options_.on_retry(run.request.variant, *run.settings, failure);
+                                       },
+                                   .on_state = options_.on_state,
+                                   .pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(5)); }});
+  scheduler.run(plans);
 }
 
 // Tells one content from another of the same name.
@@ -57,98 +91,67 @@ std::string VariantRuns::data_mark(const std::string& source) {
                       "every run reads the data; write it to a file first");
   }
   const auto [mark, is_new] = data_marks_.try_emplace(source);
-  if (is_new) mark->second = fetch::sha256((sources_.*task_.read)(source));
+  if (is_new) mark->second = fetch::sha256((shared_.sources.*shared_.task.read)(source));
   return mark->second;
 }
 
-ComparedOutcome VariantRuns::one(const Variant& variant, int64_t seed) {
-  const std::unique_ptr<runs::Settings> settings = settings_.copy();
-  OptionTable table;
-  settings->add_to(table);
-  for (const auto& [name, value] : variant.options) {
-    table.set(*table.find(name), value, variant.name + ": " + name);
-  }
-  settings->seed += seed;
-  settings->baseline = false;  // one for all
-  ComparedOutcome outcome;
+PreparedRun VariantRuns::prepare(const RunRequest& request) {
+  PreparedRun run{.request = request};
+  RunOrder& order = run.order;
+  order.options = request.variant.options;
+  order.seed = shared_.settings.seed + request.seed;
+  order.until_epoch = request.until_epoch;
+  std::shared_ptr<runs::Settings> settings = settings_of(shared_.settings, order);
+  run.settings = settings;
   try {
+    OptionTable table;
+    settings->add_to(table);
     // All that the run is made of: so that it is found again, and never taken for another.
-    const std::string key = fmt::format("longhand {} {} data {} valid {}\n{}", LONGHAND_VERSION, task_.verb,
-                                        data_mark(settings->data), data_mark(settings->valid), io::to_toml(table));
-    const std::string folder = fmt::format("{}/runs/{}-seed{}-{}", options_.folder, slug(variant.name), settings->seed,
-                                           fetch::sha256(key).substr(0, 12));
-    outcome = run_in_process(task_, *settings, sources_, folder, key, options_.process);
+    order.key = fmt::format("longhand {} {} data {} valid {}\n{}", LONGHAND_VERSION, shared_.task.verb,
+                            data_mark(settings->data), data_mark(settings->valid), io::to_toml(table));
+    order.folder = fmt::format("{}/runs/{}-seed{}-{}", options_.folder, slug(request.variant.name), settings->seed,
+                               fetch::sha256(order.key).substr(0, 12));
+    run.known = find_outcome(order);
   } catch (const Error& e) {  // a text of this variant that is not there
     if (e.code() == ExitCode::kUsage) throw;
-    outcome.run.seed = settings->seed;
-    outcome.run.failure = e.what();
+    run.known.emplace();
+    run.known->run.seed = settings->seed;
+    run.known->run.failure = e.what();
   }
+  return run;
+}
+
+void VariantRuns::heard(const PreparedRun& run, const ComparedOutcome& outcome) {
+  const Variant& variant = run.request.variant;
   any_done_ = any_done_ || outcome.run.failure.empty();
   if (outcome.run.failure.empty() && !outcome.baseline_key.empty()) {
     SameData& same = same_data_[outcome.baseline_key];
-    if (same.settings == nullptr) same.settings = settings->copy();
-    if (same.variants.empty() || same.variants.back() != variant.name) same.variants.push_back(variant.name);
+    if (same.settings == nullptr) same.settings = run.settings;
+    same.variants.insert(variant.name);
   }
-  if (options_.on_run) options_.on_run(variant, *settings, outcome);
-  return outcome;
+  if (options_.on_run) options_.on_run(variant, *run.settings, outcome);
 }
 
 std::vector<ComparedBaseline> VariantRuns::baselines() {
   std::vector<ComparedBaseline> out;
-  if (!settings_.baseline || same_data_.empty()) return out;
+  if (!shared_.settings.baseline || same_data_.empty()) return out;
   io::make_folder(options_.folder + "/baselines");
   for (const auto& [key, same] : same_data_) {
     if (interrupted()) break;
-    std::optional<ComparedBaseline> found = baseline_in_process(
-        task_, *same.settings, sources_, options_.folder + "/baselines/" + key + ".json", options_.process);
+    const std::string path = options_.folder + "/baselines/" + key + ".json";
+    if (!io::exists(path)) {
+      wait_for_process(start_process([&, settings = same.settings] {
+                         return measure_here(shared_.task, *settings, shared_.sources, path, options_.process);
+                       }),
+                       options_.process.interrupted);
+    }
+    std::optional<ComparedBaseline> found = read_baseline(path);
     if (!found) continue;
-    found->variants = same.variants;
+    for (const std::string& name : names_) {  // not in the order in which the runs ended
+      if (same.variants.contains(name)) found->variants.push_back(name);
+    }
     out.push_back(std::move(*found));
   }
-  return out;
-}
-
-ComparedVariant VariantRuns::all_seeds(Variant variant) {
-  if (options_.settings_rate) std::erase_if(variant.options, [](const auto& option) { return option.first == "lr"; });
-  ComparedVariant out{.name = variant.name, .options = variant.options, .note = {}, .runs = {}};
-  for (int64_t seed = 0; seed < options_.seeds && !interrupted(); ++seed) {
-    const ComparedOutcome outcome = one(variant, seed);
-    if (interrupted() && !outcome.run.failure.empty()) break;  // it is resumed the next time
-    out.runs.push_back(outcome.run);
-    if (outcome.distinct_units < outcome.units) {
-      out.note = fmt::format("{} hidden units with only {} distinct weight vector{}", outcome.units,
-                             outcome.distinct_units, outcome.distinct_units == 1 ? "" : "s");
-    }
-  }
-  return out;
-}
-
-// Climbs the ladder of rates with the first seed until both neighbours are worse, then trains the other seeds.
-ComparedVariant VariantRuns::at_its_rate(Variant variant) {
-  const auto rate = std::find_if(variant.options.begin(), variant.options.end(),
-                                 [](const auto& option) { return option.first == "lr"; });
-  std::map<int, double> scores;
-  const auto try_rung = [&](int rung) {
-    if (scores.contains(rung) || interrupted()) return;
-    rate->second = decimal(ladder_rate(rung));
-    scores[rung] = score_of(one(variant, 0).run);
-  };
-  constexpr int kMaxSteps = 8;
-  int best = nearest_rung(std::stod(rate->second));
-  for (int step = 0; step < kMaxSteps && !interrupted(); ++step) {
-    for (const int rung : {best, best + 1, best - 1}) try_rung(rung);
-    const int before = best;
-    for (const auto& [rung, loss] : scores) {
-      if (loss < scores[best]) best = rung;
-    }
-    if (best == before) break;
-  }
-  rate->second = decimal(ladder_rate(best));
-  ComparedVariant out = all_seeds(variant);
-  if (scores[best] == HUGE_VAL) return out;
-  std::string tried;
-  for (const auto& [rung, loss] : scores) tried += (tried.empty() ? "" : ", ") + decimal(ladder_rate(rung));
-  out.note = fmt::format("lr {}, the best of {} with the first seed", rate->second, tried);
   return out;
 }
 

@@ -29,11 +29,12 @@ RunResult Run::train(const TrainRequest& request) {
   const bool is_first = request.ranks == nullptr || request.ranks->is_first();
   RunResult result{.training = {}, .was_complete = request.resume && trainer.complete(), .findings = {}};
   if (is_first) io::write_file(train::RunFiles(folder).config, io::to_toml(table));
-  result.training = trainer.run();
+  result.training = trainer.run(request.until_epoch);
   if (!is_first) return result;
   if (request.on_saved) request.on_saved();
   result.findings = look(folder, result.training);
-  const bool interrupted = result.training.outcome == train::Outcome::kInterrupted;
+  const train::Outcome outcome = result.training.outcome;
+  const bool interrupted = outcome == train::Outcome::kInterrupted || outcome == train::Outcome::kPaused;
   // There is a report, should what follows fail.
   result.findings.not_examined = interrupted ? "The run was interrupted: its model is examined once it is complete."
                                              : "The examination of the model was not completed.";

@@ -25,12 +25,13 @@ struct RunResult {
 struct TrainRequest {
   std::string folder;     ///< exists
   bool resume = false;    ///< the run in it
+  int64_t until_epoch{};  ///< pause at the end of this epoch; 0: go on to the last
   std::string command{};  ///< for the report's foot
   train::Observer observer{};
   distributed::Communicator* ranks = nullptr;  ///< several processes, all of which call `train`; null: one
   std::function<void()> on_saved{};  ///< called once all that the run needs is in the folder
   /// Called with what is known of the finished model, before it is examined and again before the baseline is fitted:
-  /// for a caller that may be interrupted in between. Not called where the training was interrupted.
+  /// for a caller that may be interrupted in between. Not called where the training was interrupted or paused.
   std::function<void(const RunResult&)> on_result{};
   tasks::OnDone on_examined{};          ///< progress on the data that the kept model is examined on
   std::function<void()> on_baseline{};  ///< called before the baseline is fitted
@@ -54,8 +55,8 @@ class Run {
   const std::string& description() const { return description_; }
   const ParameterArena& parameters() { return task().parameters(); }
 
-  /// Trains, and writes model, configuration and report. A run that was interrupted is not tested. Of several ranks,
-  /// the first writes, and alone calls what the request has to be called; the others return when the training is done.
+  /// Trains, and writes model, configuration and report. A run that was interrupted or paused is not tested. Of
+  /// several ranks, the first writes, and alone calls what the request has to be called; the others return when the training is done.
   RunResult train(const TrainRequest& request);
 
  protected:

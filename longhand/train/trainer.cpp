@@ -94,7 +94,7 @@ void Trainer::check_alike() {
   }
 }
 
-TrainResult Trainer::run() {
+TrainResult Trainer::run(int64_t until_epoch) {
   if (parallel_.is_first()) {
     metrics_ = std::make_unique<io::LineWriter>(files_.metrics, static_cast<size_t>(metrics_bytes_));
     if (options_.tensorboard) {
@@ -110,6 +110,10 @@ TrainResult Trainer::run() {
   while (outcome == Outcome::kFinished && !out_of_patience()) {
     if (progress_.index == progress_.steps_in_epoch) {
       if (progress_.epoch >= options_.epochs) break;
+      if (until_epoch > 0 && progress_.epoch >= until_epoch) {
+        outcome = Outcome::kPaused;
+        break;
+      }
       begin_epoch();
     }
     if (stop_ || (parallel_.size() == 1 && wants_to_stop())) {

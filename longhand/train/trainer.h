@@ -103,7 +103,7 @@ struct Observer {
   std::function<bool()> should_stop;
 };
 
-enum class Outcome { kFinished, kOutOfPatience, kInterrupted };
+enum class Outcome { kFinished, kOutOfPatience, kInterrupted, kPaused };
 
 struct TrainResult {
   Outcome outcome = Outcome::kFinished;
@@ -139,8 +139,9 @@ class Trainer {
   /// Trains until the epochs are done, patience is out or the observer says stop; in each case the model and the
   /// checkpoint are on disk. The model is the best by the task's first metric, else the last; where weights are
   /// averaged, it is their average that is measured and kept. A loss or gradient that is not finite throws a Divergence
-  /// before it can touch a weight, and leaves the last checkpoint as it was.
-  TrainResult run();
+  /// before it can touch a weight, and leaves the last checkpoint as it was. Pauses at the end of epoch `until_epoch`,
+  /// if that is above 0 and below the epochs asked for: a resumed run goes on from there.
+  TrainResult run(int64_t until_epoch = 0);
 
  private:
   /// While it lives, the parameters are the averaged ones, if there are any.
