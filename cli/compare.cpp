@@ -9,52 +9,27 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/compare_control.h"
 #include "cli/compare_progress.h"
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/machine.h"
 #include "cli/sources.h"
+#include "cli/together.h"
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
-#include "longhand/base/threads.h"
+#include "longhand/distributed/collectives.h"
 #include "longhand/io/config.h"
 #include "longhand/io/picture.h"
 #include "longhand/lab/comparison_page.h"
-#include "longhand/lab/local_workers.h"
+#include "longhand/lab/rank_workers.h"
+#include "longhand/lab/search.h"
 #include "longhand/lab/variant_runs.h"
 #include "longhand/tasks/language_model.h"
 #include "longhand/version.h"
 
 namespace longhand::cli {
 namespace {
-
-struct CompareControl {
-  std::string grid;
-  int64_t seeds = 3;
-  std::string config;
-  std::string out;
-  int64_t jobs = 1;
-  bool quiet = false;
-  bool json = false;
-  bool markdown = false;
-  bool pictures = false;
-
-  void add_to(OptionTable& table) {
-    table.begin_group("Comparing");
-    table.add("grid", grid, "TOML file of options with lists of values; every combination is trained");
-    table.add("seeds", seeds, "number of seeds per variant, counted from --seed", between(1, 1000));
-    table.add("config", config, "TOML file of options for all variants; command-line options override it");
-    table.add("out", out, "folder for the runs and results; by default runs/compare-SET, or named after the grid file");
-    table.add("jobs", jobs,
-              "number of runs at the same time, each in a process of its own; without `threads`, each has its share of "
-              "the processors",
-              between(1, 1024));
-    table.add("quiet", quiet, "print no progress");
-    table.add("json", json, "print the result as a JSON object");
-    table.add("pictures", pictures, "write each plot as an SVG file, too");
-    table.add("markdown", markdown, "print the table in Markdown");
-  }
-};
 
 int columns() {
   winsize size{};
@@ -79,53 +54,88 @@ class Compare {
   }
 
   int run() {
-    const lab::CompareSet set = read_options();
+    return run_together([&](distributed::Communicator& ranks) { return run_on(ranks); });
+  }
+
+ private:
+  int run_on(distributed::Communicator& ranks) {
+    lab::CompareSet set;
+    distributed::do_together(ranks, [&] { set = read_options(); });
     for (const std::string& note : settings_->notes(settings_table_)) {
       if (!control_.quiet) say("note: {}\n", with_dashes(note));
     }
-    if (set.name != "engines" && set.name != "grid") settings_->check();  // in these, a variant may fix it
     runs::Sources from = sources();
     const lab::ComparedTask shared{task_, *settings_, from};
-    CompareProgress progress(control_.quiet);
     const lab::RunHooks process{.interrupted = interrupted, .on_saved = end_on_interrupt};
-    lab::VariantRuns all(shared, {.folder = control_.out,
-                                  .seeds = control_.seeds,
-                                  .search_rates = set.searches_rate && !rate_given_,
-                                  .settings_rate = rate_given_,
-                                  .process = process,
-                                  .on_run = [&](const auto&... run) { progress.on_run(run...); },
-                                  .on_retry = [&](const auto&... run) { progress.on_retry(run...); },
-                                  .on_state = [&](const auto& state) { progress.on_state(state); }});
-    all.check_data();
-    io::make_folder(control_.out);
+    lab::LocalWorkers own(shared, {.jobs = control_.jobs, .threads = threads_of_a_run(ranks), .hooks = process});
+    std::optional<lab::RankWorkers> on_all;
+    CompareProgress progress(control_.quiet);
+    lab::VariantRunsOptions options{.folder = control_.out,
+                                    .seeds = control_.seeds,
+                                    .search_rates = set.searches_rate && !rate_given_,
+                                    .settings_rate = rate_given_,
+                                    .rungs = rungs_,
+                                    .halving_factor = control_.halving_factor,
+                                    .by_rank = control_.searches(),
+                                    .process = process,
+                                    .on_run = [&](const auto&... run) { progress.on_run(run...); },
+                                    .on_retry = [&](const auto&... run) { progress.on_retry(run...); },
+                                    .on_state = [&](const auto& state) { progress.on_state(state); }};
+    const auto stopped = [&] { return interrupted() || (on_all && on_all->is_interrupted()); };
+    options.process.interrupted = stopped;
+    lab::VariantRuns all(shared, std::move(options));
+    check_data(all, ranks);
+    lab::check_shared_folder(ranks, control_.out);
     stop_on_interrupt();
-    const std::string at_one_rate =
-        fmt::format("Optimizers at the learning rate {}", settings_->training.optimizer.learning_rate);
-    lab::RunComparison comparison{.title = rate_given_ ? at_one_rate : set.title,
-                                  .command = command(set),
-                                  .machine = machine(),
-                                  .noun = of_language_models() ? "token" : task_.noun,
-                                  .has_perplexity = of_language_models(),
-                                  .common = common_options(),
-                                  .published = {},
-                                  .variants = {}};
-    if (of_language_models()) comparison.published = set.published;
-    lab::LocalWorkers workers(shared, {.jobs = control_.jobs, .threads = threads_of_a_run(), .hooks = process});
-    comparison.variants = all.run(set.variants, workers);
+    if (!ranks.is_first()) {
+      lab::serve_runs(ranks, own, interrupted);
+      return 0;
+    }
+    if (ranks.size() > 1) on_all.emplace(ranks, own);
+    lab::RunComparison comparison = empty_comparison(set);
+    comparison.variants = all.run(set.variants, on_all ? static_cast<lab::RunWorkers&>(*on_all) : own);
     progress.clear();
     comparison.baselines = all.baselines();
     for (lab::ComparedVariant& variant : comparison.variants) {
       for (lab::ComparedRun& run : variant.runs) run.failure = with_dashes(run.failure);
     }
     write(comparison);
-    if (interrupted()) {
+    if (stopped()) {
       say("interrupted; run the same command again to continue\n");
       return static_cast<int>(ExitCode::kInterrupted);
     }
     return all.any_done() ? 0 : static_cast<int>(ExitCode::kInput);
   }
 
- private:
+  // Every rank reads the data, once: they must be the same.
+  static void check_data(lab::VariantRuns& all, distributed::Communicator& ranks) {
+    std::string mark;
+    distributed::do_together(ranks, [&] { mark = all.check_data(); });
+    std::string first = mark;
+    distributed::broadcast(first, ranks);
+    distributed::do_together(ranks, [&] {
+      if (mark == first) return;
+      throw input_error("expected the version of longhand and the data of rank 0, found others",
+                        "give all hosts the same binary and the same files");
+    });
+  }
+
+  lab::RunComparison empty_comparison(const lab::CompareSet& set) const {
+    const std::string at_one_rate =
+        fmt::format("Optimizers at the learning rate {}", settings_->training.optimizer.learning_rate);
+    lab::RunComparison out{.title = rate_given_ ? at_one_rate : set.title,
+                           .command = command(set),
+                           .machine = machine(),
+                           .noun = of_language_models() ? "token" : task_.noun,
+                           .has_perplexity = of_language_models(),
+                           .common = common_options(),
+                           .published = {},
+                           .variants = {}};
+    if (of_language_models()) out.published = set.published;
+    out.search = summary_of(control_, rungs_);
+    return out;
+  }
+
   // What varies cannot also be given.
   void refuse_what_varies(const lab::CompareSet& set) const {
     for (const auto& [option, text] : given_settings_.given()) {
@@ -169,12 +179,19 @@ class Compare {
     }
     std::vector<std::string> from_file;
     if (!control_.config.empty()) from_file = io::read_toml(control_.config, settings_table_);
-    if (!control_.grid.empty()) chosen = lab::grid_set(control_.grid, io::read_grid(control_.grid, settings_table_));
+    check_search(control_, given_control_, name());
+    if (!control_.grid.empty()) chosen = set_of_grid(control_, settings_table_);
+    if (control_.searches() && !given_control_.has("seeds")) control_.seeds = 1;
     given_settings_.apply(settings_table_);
     rate_given_ = given_settings_.has("lr") || std::find(from_file.begin(), from_file.end(), "lr") != from_file.end();
     if (settings_->data.empty()) throw usage_error(name() + ": expected --data, found none", task_.example);
     settings_->resolve(settings_table_);
     refuse_what_varies(chosen);
+    if (control_.halves()) {
+      rungs_ =
+          lab::rung_epochs(settings_->training.epochs, control_.trials, control_.halving_factor, control_.first_epochs);
+    }
+    if (chosen.name != "engines" && chosen.name != "grid") settings_->check();  // in these, a variant may fix it
     rate_given_ = rate_given_ && chosen.searches_rate;
     if (control_.out.empty()) {
       const std::string name =
@@ -188,12 +205,14 @@ class Compare {
   }
 
   // With several runs at a time, each has its share of the processors.
-  int64_t threads_of_a_run() const {
-    if (control_.jobs == 1 || settings_->threads > 0) return 0;
-    const int64_t processors = available_threads(), threads = std::max<int64_t>(1, processors / control_.jobs);
+  int64_t threads_of_a_run(distributed::Communicator& ranks) const {
+    const int64_t processors = lab::own_processors(ranks), at_a_time = control_.jobs * ranks.size();
+    if (at_a_time == 1 || settings_->threads > 0) return 0;
+    const int64_t threads = std::max<int64_t>(1, processors / control_.jobs);
     if (!control_.quiet) {
-      say("{} at a time, each with {} of {}\n", format_count(control_.jobs, "run"), format_count(threads, "thread"),
-          format_count(processors, "processor"));
+      const std::string where =
+          ranks.size() == 1 ? "" : fmt::format(" ({} on each of {} ranks)", control_.jobs, ranks.size());
+      say("{} at a time{}, each with {}\n", format_count(at_a_time, "run"), where, format_count(threads, "thread"));
     }
     return threads;
   }
@@ -237,6 +256,7 @@ class Compare {
   std::unique_ptr<runs::Settings> settings_;
   CompareControl control_;
   OptionTable settings_table_, control_table_;
+  std::vector<int64_t> rungs_;  // of halving, in epochs
   GivenOptions given_settings_, given_control_;
   bool rate_given_ = false;  // in a set that would search for one
 };

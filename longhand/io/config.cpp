@@ -10,19 +10,10 @@
 #include "longhand/base/error.h"
 #include "longhand/base/json_depth.h"
 #include "longhand/io/file.h"
-#include "longhand/io/toml_text.h"
+#include "longhand/io/toml_options.h"
 
 namespace longhand::io {
 namespace {
-
-// The value as the command line would give it; nothing for tables, arrays and dates.
-std::optional<std::string> scalar_text(const toml::node& node) {
-  if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
-  if (const auto integer = node.value_exact<int64_t>()) return std::to_string(*integer);
-  if (const auto number = node.value_exact<double>()) return shortest(*number);
-  if (const auto text = node.value_exact<std::string>()) return *text;
-  return std::nullopt;
-}
 
 std::string toml_text(const std::string& text) {
   std::ostringstream out;
@@ -40,23 +31,14 @@ std::string toml_value(const Option& option) {
   return text;
 }
 
-// Calls visit(option, node, where) for each key of a TOML file.
-template <class Visit>
-void for_each_key(const std::string& path, const OptionTable& table, const Visit& visit) {
-  const toml::table parsed =
-      parse_toml(read_file(path), path, "write one `name = value` per line, with text in double quotes");
-  for (const auto& [key, node] : parsed) {
-    const std::string name(key.str());
-    const std::string where = fmt::format("{}:{}: {}", path, node.source().begin.line, name);
-    const Option* option = table.find(name);
-    if (option == nullptr) {
-      std::vector<std::string> known;
-      for (const Option& each : table.options()) known.push_back(each.name);
-      throw usage_error(where + ": not an option that can be set in a file",
-                        "remove it or correct it" + did_you_mean(name, known));
-    }
-    visit(*option, node, where);
-  }
+}  // namespace
+
+std::optional<std::string> scalar_text(const toml::node& node) {
+  if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
+  if (const auto integer = node.value_exact<int64_t>()) return std::to_string(*integer);
+  if (const auto number = node.value_exact<double>()) return shortest(*number);
+  if (const auto text = node.value_exact<std::string>()) return *text;
+  return std::nullopt;
 }
 
 void set_scalar(OptionTable& table, const Option& option, const toml::node& node, const std::string& where) {
@@ -67,8 +49,6 @@ void set_scalar(OptionTable& table, const Option& option, const toml::node& node
   }
   table.set(option, *text, where);
 }
-
-}  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& path) {
   constexpr int kDeepest = 64;  // models within models, in configurations of Keras, are nested 20 deep and more
@@ -107,28 +87,6 @@ std::vector<std::string> read_toml(const std::string& path, OptionTable& table) 
     names.push_back(table.today(option).name);
   });
   return names;
-}
-
-std::vector<GridAxis> read_grid(const std::string& path, OptionTable& table) {
-  std::vector<std::pair<int64_t, GridAxis>> axes;  // by line: the parser has its keys in alphabetic order
-  for_each_key(path, table, [&](const Option& option, const toml::node& node, const std::string& where) {
-    if (!node.is_array()) return set_scalar(table, option, node, where);
-    const std::string before = option.text();
-    GridAxis axis{table.today(option).name, {}};
-    for (const toml::node& element : *node.as_array()) {
-      set_scalar(table, option, element, where);
-      axis.values.push_back(option.text());
-    }
-    if (axis.values.empty()) {
-      throw usage_error(where + ": expected a list of values, found an empty one", "give some, or remove the line");
-    }
-    table.set(table.today(option), before, where);
-    axes.emplace_back(node.source().begin.line, std::move(axis));
-  });
-  std::stable_sort(axes.begin(), axes.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<GridAxis> out;
-  for (auto& [line, axis] : axes) out.push_back(std::move(axis));
-  return out;
 }
 
 std::string to_toml(const OptionTable& table) {

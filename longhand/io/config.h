@@ -13,16 +13,6 @@ namespace longhand::io {
 /// file and line for a key that no option has (with the nearest that one has), or a value that its option refuses.
 std::vector<std::string> read_toml(const std::string& path, OptionTable& table);
 
-/// An option that takes several values in turn.
-struct GridAxis {
-  std::string option;
-  std::vector<std::string> values;
-};
-
-/// Reads the same, but a value may be a list: those options are not set, and returned in the order of the file. Throws
-/// likewise, for every value of a list, too.
-std::vector<GridAxis> read_grid(const std::string& path, OptionTable& table);
-
 /// Every option with its present value, its help as a comment above it. The text reads back to the same values.
 std::string to_toml(const OptionTable& table);
 

@@ -1,7 +1,10 @@
 #include "longhand/lab/compare_sets.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
+#include "longhand/base/error.h"
 #include "longhand/base/options.h"
 #include "longhand/base/utf8.h"
 
@@ -63,15 +66,23 @@ const std::vector<CompareSet>& compare_sets() {
   return kSets;
 }
 
+void add_option(Variant& variant, const std::string& option, const std::string& value) {
+  variant.name += (variant.name.empty() ? "" : ", ") + option + " " + visible(value);
+  variant.options.emplace_back(option, value);
+}
+
 CompareSet grid_set(const std::string& path, const std::vector<io::GridAxis>& axes) {
   CompareSet set{.name = "grid", .title = "Every combination of " + path, .variants = {{}}};
   for (const io::GridAxis& axis : axes) {
+    if (axis.values.size() > static_cast<size_t>(kMaxVariants) / set.variants.size()) {
+      throw usage_error(fmt::format("{}: expected at most {} combinations, found more", path, kMaxVariants),
+                        "draw some of them with --search random");
+    }
     std::vector<Variant> product;
     for (const Variant& variant : set.variants) {
       for (const std::string& value : axis.values) {
         Variant longer = variant;
-        longer.name += (longer.name.empty() ? "" : ", ") + axis.option + " " + visible(value);
-        longer.options.emplace_back(axis.option, value);
+        add_option(longer, axis.option, value);
         product.push_back(std::move(longer));
       }
     }

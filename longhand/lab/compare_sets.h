@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "longhand/io/config.h"
+#include "longhand/io/grid.h"
 #include "longhand/lab/comparison.h"
 
 namespace longhand::lab {
@@ -27,7 +27,11 @@ struct CompareSet {
 
 const std::vector<CompareSet>& compare_sets();
 
-/// Every combination of the axes' values.
+/// A variant with one option more, in its name, too.
+void add_option(Variant& variant, const std::string& option, const std::string& value);
+
+inline constexpr int64_t kMaxVariants = 100'000;
+/// Every combination of the axes' values. Throws a usage error for more than `kMaxVariants`.
 CompareSet grid_set(const std::string& path, const std::vector<io::GridAxis>& axes);
 
 /// The learning rates of a search, from small to large: 1 and 3 times the powers of ten; the 0-th is 1.

@@ -61,7 +61,27 @@ Json summary(const ComparedVariant& variant, const RunComparison& comparison) {
   return out;
 }
 
-Json run_json(const ComparedRun& run, bool perplexities) {
+Json rungs_json(const ComparedVariant& variant) {
+  Json out = Json::array();
+  for (const ComparedRung& rung : variant.rungs) {
+    out.push_back({{"epochs", rung.epochs}, {"rank", rung.rank}, {"of", rung.of}});
+  }
+  return out;
+}
+
+Json search_json(const SearchSummary& search) {
+  Json out = {{"method", search.method}, {"trials", search.trials}, {"seed", search.seed}};
+  if (search.factor > 0) {
+    out["factor"] = search.factor;
+    out["rung_epochs"] = search.rung_epochs;
+  }
+  return out;
+}
+
+// Of a run that did not fail.
+const char* status_of(const ComparedVariant& variant) { return variant.stopped_after > 0 ? "stopped" : "done"; }
+
+Json run_json(const ComparedVariant& variant, const ComparedRun& run, bool perplexities) {
   if (!run.failure.empty()) return {{"seed", run.seed}, {"status", "failed"}, {"failure", text(run.failure)}};
   Json curve = Json::array();
   for (const CurvePoint& point : run.curve) {
@@ -71,7 +91,7 @@ Json run_json(const ComparedRun& run, bool perplexities) {
                      {"valid_loss", number(point.valid_loss)}});
   }
   Json out = {{"seed", run.seed},
-              {"status", "done"},
+              {"status", status_of(variant)},
               {"train_loss", number(run.train_loss)},
               {"valid_loss", number(run.valid_loss)}};
   if (perplexities) {
@@ -101,7 +121,7 @@ std::string csv_line(const ComparedVariant& variant, const ComparedRun& run, boo
       perplexities ? fmt::format("{},{},{},{}", run.train_loss, std::exp(run.train_loss), csv_number(run.valid_loss),
                                  csv_number(perplexity(run.valid_loss)))
                    : fmt::format("{},{},{}", run.train_loss, csv_number(run.valid_loss), csv_number(run.valid_measure));
-  return start + fmt::format("done,{},{},{},{},{},{},{},\n", measures,
+  return start + fmt::format("{},{},{},{},{},{},{},{},\n", status_of(variant), measures,
                              run.valid_loss ? fmt::format("{}", run.best_epoch) : "", run.epochs, run.tokens_per_second,
                              run.seconds, run.memory_mib, run.parameters);
 }
@@ -126,12 +146,15 @@ nlohmann::ordered_json to_json(const RunComparison& comparison) {
   }
   for (const ComparedVariant& variant : comparison.variants) {
     Json runs = Json::array();
-    for (const ComparedRun& run : variant.runs) runs.push_back(run_json(run, comparison.has_perplexity));
+    for (const ComparedRun& run : variant.runs) runs.push_back(run_json(variant, run, comparison.has_perplexity));
     variants.push_back({{"name", text(variant.name)},
                         {"options", options_json(variant.options)},
                         {"note", text(variant.note)},
                         {"summary", summary(variant, comparison)},
                         {"runs", std::move(runs)}});
+    if (variant.rungs.empty()) continue;
+    variants.back()["rungs"] = rungs_json(variant);
+    variants.back()["stopped_after"] = variant.stopped_after > 0 ? Json(variant.stopped_after) : Json(nullptr);
   }
   Json baselines = Json::array();
   for (const ComparedBaseline& baseline : comparison.baselines) {
@@ -145,10 +168,12 @@ nlohmann::ordered_json to_json(const RunComparison& comparison) {
     }
     baselines.push_back(std::move(row));
   }
-  return {{"title", text(comparison.title)},     {"command", text(comparison.command)},
-          {"machine", text(comparison.machine)}, {"common", options_json(comparison.common)},
-          {"published", std::move(published)},   {"variants", std::move(variants)},
-          {"baselines", std::move(baselines)}};
+  Json out = {{"title", text(comparison.title)},     {"command", text(comparison.command)},
+              {"machine", text(comparison.machine)}, {"common", options_json(comparison.common)},
+              {"published", std::move(published)},   {"variants", std::move(variants)},
+              {"baselines", std::move(baselines)}};
+  if (comparison.search) out["search"] = search_json(*comparison.search);
+  return out;
 }
 
 std::string to_csv(const RunComparison& comparison) {

@@ -43,12 +43,30 @@ struct ComparedRun {
   std::vector<CurvePoint> curve;
 };
 
+/// How a trial of successive halving was judged on one of its rungs.
+struct ComparedRung {
+  int64_t epochs = 0;  ///< at the end of which
+  int64_t rank = 0;    ///< 1 is the best
+  int64_t of = 0;      ///< trials on the rung
+};
+
 /// A set of options under a name, and its runs, which differ in the seed alone.
 struct ComparedVariant {
   std::string name;
   std::vector<std::pair<std::string, std::string>> options;  ///< those that differ from the common ones
   std::string note;                                          ///< a remark to stand below the name
   std::vector<ComparedRun> runs;
+  std::vector<ComparedRung> rungs{};  ///< of successive halving
+  int64_t stopped_after = 0;          ///< epochs after which it was stopped, since others were better; 0: it was not
+};
+
+/// How the variants were chosen, where not all combinations were tried.
+struct SearchSummary {
+  std::string method;  ///< random or halving
+  int64_t trials = 0;
+  int64_t seed = 0;
+  int64_t factor = 0;                  ///< of halving
+  std::vector<int64_t> rung_epochs{};  ///< likewise
 };
 
 /// Figures from elsewhere, shown above ours and marked as published, on other machines. Zero is one that is not known.
@@ -77,6 +95,7 @@ struct RunComparison {
   std::vector<PublishedRow> published;
   std::vector<ComparedVariant> variants;
   std::vector<ComparedBaseline> baselines{};  ///< one for each data set
+  std::optional<SearchSummary> search{};      ///< then the variants are in the order of their rank
 };
 
 /// What several seeds gave.

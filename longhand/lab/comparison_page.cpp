@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "longhand/io/chart.h"
+#include "longhand/lab/comparison_search.h"
 #include "longhand/lab/comparison_table.h"
 
 namespace longhand::lab {
@@ -31,6 +32,9 @@ small { display: block; color: var(--soft); font-weight: 400; font-size: .75rem;
 .options dt { color: var(--ink); font-weight: 600; font-size: .9rem; } .options dd { margin: .2rem 0 0; font-size: .85rem; }
 code { font-family: ui-monospace, monospace; font-size: .95em; white-space: pre-wrap; }
 )css";
+
+// Of a search, only the curves of the first are drawn thick and in the key.
+constexpr size_t kDrawnThick = 8;
 
 // One loss of a run; infinity where it has none, so that it sorts last.
 double loss_of(const ComparedRun& run, bool held_out) {
@@ -69,9 +73,10 @@ io::Chart loss_chart(const RunComparison& comparison, bool held_out, double Curv
   for (size_t i = 0; i < comparison.variants.size(); ++i) {
     const ComparedVariant& variant = comparison.variants[i];
     const ComparedRun* stands_for = middle_run(variant, held_out);
+    const bool among_many = comparison.search && i >= kDrawnThick;
     for (const ComparedRun* run : finished(variant)) {
-      const bool faint = run != stands_for;
-      const std::string seed = faint ? fmt::format(", seed {}", run->seed) : "";
+      const bool faint = run != stands_for || among_many;
+      const std::string seed = run != stands_for ? fmt::format(", seed {}", run->seed) : "";
       (faint ? chart.curves : middle)
           .push_back({one_line(variant.name) + seed, static_cast<int>(i), points(*run, held_out, x), faint});
     }
@@ -151,8 +156,10 @@ std::string variants_html(const RunComparison& comparison) {
 
 std::vector<io::Chart> comparison_charts(const RunComparison& comparison) {
   const bool held_out = has_valid_loss(comparison);
-  return {loss_chart(comparison, held_out, &CurvePoint::epoch, "epoch"),
-          loss_chart(comparison, held_out, &CurvePoint::seconds, "seconds of training")};
+  std::vector<io::Chart> out = {loss_chart(comparison, held_out, &CurvePoint::epoch, "epoch"),
+                                loss_chart(comparison, held_out, &CurvePoint::seconds, "seconds of training")};
+  for (io::Chart& chart : search_charts(comparison)) out.push_back(std::move(chart));
+  return out;
 }
 
 std::string comparison_page(const RunComparison& comparison) {
@@ -161,7 +168,7 @@ std::string comparison_page(const RunComparison& comparison) {
   if (comparison.variants.empty() && comparison.published.empty()) {
     html += "<p>There is nothing to compare.</p>\n";
   } else {
-    html += table_html(make_table(comparison)) + charts(comparison);
+    html += table_html(make_table(comparison)) + rungs_html(comparison) + charts(comparison);
   }
   if (!comparison.variants.empty()) html += variants_html(comparison);
   if (!comparison.common.empty()) {

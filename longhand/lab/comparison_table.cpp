@@ -69,7 +69,18 @@ std::string measure_text(const Measure& measure, double value) {
   return per_cent ? fmt::format("{:.2f} %", value) : fmt::format("{:.4g}", value);
 }
 
-TableRow row_of(const ComparedVariant& variant, bool held_out, bool perplexity, const Measure& measure) {
+bool halved(const RunComparison& comparison) { return comparison.search && comparison.search->factor > 0; }
+
+// Epochs reached. All runs of a variant are on the same rung; one may have run out of patience.
+TableCell epochs_cell(const ComparedVariant& variant) {
+  int64_t most = 0;
+  for (const ComparedRun* run : finished(variant)) most = std::max(most, run->epochs);
+  return {fmt::format("{}{}", most, variant.stopped_after > 0 ? ", stopped" : ""), ""};
+}
+
+TableRow row_of(const ComparedVariant& variant, const RunComparison& comparison, bool held_out,
+                const Measure& measure) {
+  const bool perplexity = comparison.has_perplexity;
   TableRow row{.name = one_line(variant.name), .cells = {}, .remark = remark_on(variant)};
   if (finished(variant).empty()) return row;
   const std::vector<double> train = figures(variant, &ComparedRun::train_loss), valid = valid_losses(variant);
@@ -80,6 +91,7 @@ TableRow row_of(const ComparedVariant& variant, bool held_out, bool perplexity, 
   } else if (held_out && measure.name != "loss") {
     row.cells.push_back(cell(valid_measures(variant), [&](double value) { return measure_text(measure, value); }));
   }
+  if (halved(comparison)) row.cells.push_back(epochs_cell(variant));
   row.cells.push_back(cell(figures(variant, &ComparedRun::tokens_per_second), count_text));
   row.cells.push_back(cell(figures(variant, &ComparedRun::seconds), time_text));
   row.cells.push_back(cell(figures(variant, &ComparedRun::memory_mib), count_text));
@@ -108,7 +120,7 @@ TableRow row_of(const ComparedBaseline& baseline, const RunComparison& compariso
   } else if (measure.name != "loss") {
     add(baseline.valid_measure, [&](double value) { return measure_text(measure, value); });
   }
-  row.cells.insert(row.cells.end(), 3, {kNothing, ""});
+  row.cells.insert(row.cells.end(), halved(comparison) ? 4 : 3, {kNothing, ""});
   if (comparison.baselines.size() > 1) {
     for (const std::string& name : baseline.variants) {
       row.remark += (row.remark.empty() ? "with the data of " : ", ") + one_line(name);
@@ -127,7 +139,7 @@ const ComparedVariant* best_of(const RunComparison& comparison, bool held_out, c
         spread(held_out ? valid_measures(variant) : figures(variant, &ComparedRun::train_loss)).median;
     const double score = measure.more_is_better ? -median : median;
     with_figures += finished(variant).empty() ? 0 : 1;
-    if (score < best_score) {
+    if (variant.stopped_after == 0 && score < best_score) {
       best_score = score;
       best = &variant;
     }
@@ -224,12 +236,13 @@ ComparisonTable make_table(const RunComparison& comparison) {
   } else if (held_out && measure.name != "loss") {
     table.columns.push_back({"held-out", measure.name});
   }
+  if (halved(comparison)) table.columns.push_back({"", "epochs"});
   table.columns.insert(table.columns.end(), {{"", comparison.noun + "s/s"}, {"", "time"}, {"", "MiB"}});
   for (const PublishedRow& published : comparison.published) table.rows.push_back(row_of(published, held_out));
   const ComparedVariant* best = best_of(comparison, held_out, measure);
   bool several = false;
   for (const ComparedVariant& variant : comparison.variants) {
-    table.rows.push_back(row_of(variant, held_out, perplexity, measure));
+    table.rows.push_back(row_of(variant, comparison, held_out, measure));
     table.rows.back().best = &variant == best;
     several = several || finished(variant).size() > 1;
   }
@@ -241,6 +254,12 @@ ComparisonTable make_table(const RunComparison& comparison) {
                                       held_out ? "held-out" : "training", measure.name));
   }
   table.notes.push_back("time: training only; MiB: peak memory of the process");
+  if (halved(comparison)) {
+    table.notes.push_back(
+        fmt::format("after {} epochs the best of each {} trials went on, and the others were stopped",
+                    fmt::join(comparison.search->rung_epochs.begin(), comparison.search->rung_epochs.end() - 1, ", "),
+                    comparison.search->factor));
+  }
   if (const std::string lost = lost_to_baseline(comparison, measure); !lost.empty()) table.notes.push_back(lost);
   if (several) table.notes.push_back("median over the seeds, and range from the lowest to the highest");
   if (!comparison.published.empty()) {

@@ -13,13 +13,32 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "longhand/base/error.h"
 #include "longhand/io/file.h"
 #include "longhand/lab/compared_run.h"
 
+extern char** environ;
+
 namespace longhand::lab {
+namespace {
+
+// What a launcher of MPI says is for the process that it started.
+void forget_launcher() {
+  std::vector<std::string> names;
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
+    const std::string_view entry(*each);
+    for (const std::string_view start : {"OMPI_", "PMIX_", "PMI_", "MV2_"}) {
+      if (entry.starts_with(start)) names.emplace_back(entry.substr(0, entry.find('=')));
+    }
+  }
+  for (const std::string& name : names) ::unsetenv(name.c_str());
+}
+
+}  // namespace
 
 pid_t start_process(const std::function<int()>& what) {
   ::signal(SIGCHLD, SIG_DFL);  // ignored, it would leave nothing to wait for
@@ -35,6 +54,7 @@ pid_t start_process(const std::function<int()>& what) {
 #ifdef __linux__
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
+  forget_launcher();
   int code = kRunFailed;
   try {
     if (::getppid() == parent) code = what();

@@ -11,6 +11,7 @@
 #include "longhand/io/config.h"
 #include "longhand/io/file.h"
 #include "longhand/lab/run_process.h"
+#include "longhand/lab/search.h"
 #include "longhand/version.h"
 
 namespace longhand::lab {
@@ -42,8 +43,10 @@ std::vector<RunPlan*> pointers(const std::vector<std::unique_ptr<Plan>>& plans) 
 
 }  // namespace
 
-void VariantRuns::check_data() {
-  for (const std::string& source : {shared_.settings.data, shared_.settings.valid}) data_mark(source);
+std::string VariantRuns::check_data() {
+  std::string out = LONGHAND_VERSION;
+  for (const std::string& source : {shared_.settings.data, shared_.settings.valid}) out += " " + data_mark(source);
+  return out;
 }
 
 std::vector<ComparedVariant> VariantRuns::run(const std::vector<Variant>& variants, RunWorkers& workers) {
@@ -53,7 +56,11 @@ std::vector<ComparedVariant> VariantRuns::run(const std::vector<Variant>& varian
     schedule(pointers(plans), workers);
     out = results_of(plans);
   };
-  if (options_.search_rates) {
+  if (!options_.rungs.empty()) {
+    HalvingPlan plan(variants, options_.seeds, options_.rungs, options_.halving_factor);
+    schedule({&plan}, workers);
+    out = plan.result();
+  } else if (options_.search_rates) {
     std::vector<std::unique_ptr<RatePlan>> plans;
     for (const Variant& variant : variants) plans.push_back(std::make_unique<RatePlan>(variant, options_.seeds));
     carry_out(std::move(plans));
@@ -65,6 +72,7 @@ std::vector<ComparedVariant> VariantRuns::run(const std::vector<Variant>& varian
     }
     carry_out(std::move(plans));
   }
+  if (options_.by_rank && options_.rungs.empty()) sort_by_score(out);
   if (interrupted()) std::erase_if(out, [](const ComparedVariant& variant) { return variant.runs.empty(); });
   return out;
 }

@@ -14,10 +14,13 @@
 namespace longhand::lab {
 
 struct VariantRunsOptions {
-  std::string folder;          ///< the runs' folders are below it
-  int64_t seeds = 3;           ///< of each variant, counted from the settings' own
-  bool search_rates = false;   ///< find each variant's learning rate with its first seed
-  bool settings_rate = false;  ///< the settings' learning rate replaces the variants' own
+  std::string folder;            ///< the runs' folders are below it
+  int64_t seeds = 3;             ///< of each variant, counted from the settings' own
+  bool search_rates = false;     ///< find each variant's learning rate with its first seed
+  bool settings_rate = false;    ///< the settings' learning rate replaces the variants' own
+  std::vector<int64_t> rungs{};  ///< of successive halving, in epochs; empty: all variants are trained to the end
+  int64_t halving_factor = 3;
+  bool by_rank = false;  ///< of a search: the best variant first
   RunHooks process{};
   /// Called after each run, with its settings.
   std::function<void(const Variant&, const runs::Settings&, const ComparedOutcome&)> on_run{};
@@ -31,9 +34,9 @@ class VariantRuns {
   /// `shared` must outlive it.
   VariantRuns(const ComparedTask& shared, VariantRunsOptions options) : shared_(shared), options_(std::move(options)) {}
 
-  /// Reads the data once. Throws input errors for what is not there, and a usage error for standard input, which cannot
-  /// be read twice.
-  void check_data();
+  /// Reads the data once, and returns a text that differs where they, or the version, are others. Throws input errors
+  /// for what is not there, and a usage error for standard input, which cannot be read twice.
+  std::string check_data();
   /// Has the workers run all variants, until `process.interrupted` says stop. Runs that are in the folder are used
   /// again. The result does not depend on how many workers there are, but for times.
   std::vector<ComparedVariant> run(const std::vector<Variant>& variants, RunWorkers& workers);

@@ -29,7 +29,7 @@ struct TrainRequest {
   std::string command{};  ///< for the report's foot
   train::Observer observer{};
   distributed::Communicator* ranks = nullptr;  ///< several processes, all of which call `train`; null: one
-  std::function<void()> on_saved{};  ///< called once all that the run needs is in the folder
+  std::function<void()> on_saved{};            ///< called once all that the run needs is in the folder
   /// Called with what is known of the finished model, before it is examined and again before the baseline is fitted:
   /// for a caller that may be interrupted in between. Not called where the training was interrupted or paused.
   std::function<void(const RunResult&)> on_result{};
@@ -56,7 +56,8 @@ class Run {
   const ParameterArena& parameters() { return task().parameters(); }
 
   /// Trains, and writes model, configuration and report. A run that was interrupted or paused is not tested. Of
-  /// several ranks, the first writes, and alone calls what the request has to be called; the others return when the training is done.
+  /// several ranks, the first writes, and alone calls what the request has to be called; the others return when the
+  /// training is done.
   RunResult train(const TrainRequest& request);
 
  protected:
