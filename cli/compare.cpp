@@ -115,8 +115,8 @@ class Compare {
     distributed::broadcast(first, ranks);
     distributed::do_together(ranks, [&] {
       if (mark == first) return;
-      throw input_error("expected the version of longhand and the data of rank 0, found others",
-                        "give all hosts the same binary and the same files");
+      throw input_error("expected the options, the data and the version of rank 0, found others",
+                        "give all ranks the same command, the same files and the same binary");
     });
   }
 

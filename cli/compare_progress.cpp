@@ -71,6 +71,7 @@ void CompareProgress::on_retry(const lab::Variant& variant, const runs::Settings
 }
 
 void CompareProgress::on_state(const lab::SchedulerState& state) {
+  if (!line_.terminal() && !state.seconds_left) return;  // nothing to say that stays true
   if (line_.quiet() || !line_.due(line_.terminal() ? 0.2 : 15.0)) return;
   line_.show(describe(state));
 }

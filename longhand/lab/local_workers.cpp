@@ -35,9 +35,13 @@ RunReport report_of(int64_t id, int status, const std::string& folder, const rus
   out.interrupted = WIFEXITED(status) && WEXITSTATUS(status) == static_cast<int>(ExitCode::kInterrupted);
   out.died = WIFSIGNALED(status);
   if (!out.failure.empty()) return out;
-  add_memory(folder, usage);
-  out.result = text_of(result_path(folder));
-  out.metrics = text_of(train::RunFiles(folder).metrics);
+  try {
+    add_memory(folder, usage);
+    out.result = text_of(result_path(folder));
+    out.metrics = text_of(train::RunFiles(folder).metrics);
+  } catch (const std::exception& e) {  // a disk that is full, a file that somebody has removed
+    out.failure = e.what();
+  }
   return out;
 }
 

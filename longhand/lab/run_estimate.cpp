@@ -69,24 +69,17 @@ double time_to_finish(const std::vector<PlanLoad>& plans, int64_t workers) {
 }
 
 void RunSpeeds::saw(int64_t id, const std::string& variant, double work, double seconds) {
-  if (work > 0.0) seen_[variant][id] = {work, seconds};
+  if (work <= 0.0) return;
+  Seen& run = runs_[id];
+  for (Seen* sum : {&variants_[variant], &all_}) sum->add(work - run.work, seconds - run.seconds);
+  run = {work, seconds};
 }
 
 std::optional<double> RunSpeeds::seconds_for(const std::string& variant, double work) const {
-  Seen sum;
-  const auto add = [&](const std::map<int64_t, Seen>& runs) {
-    for (const auto& [id, seen] : runs) {
-      sum.work += seen.work;
-      sum.seconds += seen.seconds;
-    }
-  };
-  if (const auto found = seen_.find(variant); found != seen_.end()) {
-    add(found->second);
-  } else {
-    for (const auto& [name, runs] : seen_) add(runs);
-  }
-  if (sum.work <= 0.0) return std::nullopt;
-  return sum.seconds / sum.work * work;
+  const auto found = variants_.find(variant);
+  const Seen& seen = found != variants_.end() ? found->second : all_;
+  if (seen.work <= 0.0) return std::nullopt;
+  return seen.seconds / seen.work * work;
 }
 
 }  // namespace longhand::lab

@@ -31,8 +31,14 @@ class RunSpeeds {
  private:
   struct Seen {
     double work = 0.0, seconds = 0.0;
+    void add(double more_work, double more_seconds) {
+      work += more_work;
+      seconds += more_seconds;
+    }
   };
-  std::map<std::string, std::map<int64_t, Seen>> seen_;
+  std::map<int64_t, Seen> runs_;
+  std::map<std::string, Seen> variants_;
+  Seen all_;
 };
 
 }  // namespace longhand::lab

@@ -54,6 +54,10 @@ void RunScheduler::open_round(PlanState& state) {
   state.round = state.plan->next();
   state.outstanding = state.round.size();
   for (size_t i = 0; i < state.round.size(); ++i) state.waiting.push_back(i);
+  waiting_ -= state.later;
+  state.later = 0;
+  for (const std::vector<double>& round : state.plan->later()) state.later += static_cast<int64_t>(round.size());
+  waiting_ += state.later + static_cast<int64_t>(state.outstanding);
 }
 
 // Gives what waits to the workers that are free. Returns whether any run was begun or found.
@@ -82,10 +86,12 @@ bool RunScheduler::hand_out() {
 bool RunScheduler::begin(size_t plan, size_t index) {
   PreparedRun run = hooks_.prepare(plans_[plan].round[index]);
   if (run.known) {
+    --waiting_;
     deliver(plan, index, run, *run.known);
     return true;
   }
   if (folders_.contains(run.order.folder) || !workers_.start(next_id_, run.order)) return false;
+  --waiting_;
   folders_.insert(run.order.folder);
   running_.emplace(next_id_++, Running{std::move(run), plan, index, Clock::now()});
   return true;
@@ -111,6 +117,7 @@ void RunScheduler::collect(const RunReport& report) {
   const bool died = report.died || report.interrupted;   // somebody else may have ended it
   if (died && retried_.emplace(ended.plan, ended.index).second) {
     plans_[ended.plan].waiting.push_back(ended.index);
+    ++waiting_;
     if (hooks_.on_retry) hooks_.on_retry(ended.run, report.failure);
     return;
   }
@@ -122,11 +129,7 @@ void RunScheduler::collect(const RunReport& report) {
 
 void RunScheduler::tell() {
   if (!hooks_.on_state) return;
-  SchedulerState state{.done = done_, .workers = workers_.size()};
-  for (const PlanState& plan : plans_) {
-    state.waiting += static_cast<int64_t>(plan.waiting.size());
-    for (const std::vector<double>& round : plan.plan->later()) state.waiting += static_cast<int64_t>(round.size());
-  }
+  SchedulerState state{.done = done_, .waiting = waiting_, .workers = workers_.size()};
   const auto positions = workers_.running();
   for (const auto& [id, position] : positions) {
     const auto found = running_.find(id);

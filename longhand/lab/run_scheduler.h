@@ -58,6 +58,7 @@ class RunScheduler {
     std::vector<RunRequest> round{};
     std::deque<size_t> waiting{};
     size_t outstanding = 0;  // of the round, waiting or running
+    int64_t later = 0;       // runs of later rounds
   };
   struct Running {
     PreparedRun run;
@@ -84,6 +85,7 @@ class RunScheduler {
   std::set<std::pair<size_t, size_t>> retried_;  // of the present rounds
   int64_t next_id_ = 0;
   int64_t done_ = 0;
+  int64_t waiting_ = 0;  // runs of present and later rounds of all plans that have not begun
   RunSpeeds speeds_;
   std::optional<double> seconds_left_;
   Clock::time_point estimated_{};

@@ -44,7 +44,10 @@ std::vector<RunPlan*> pointers(const std::vector<std::unique_ptr<Plan>>& plans) 
 }  // namespace
 
 std::string VariantRuns::check_data() {
-  std::string out = LONGHAND_VERSION;
+  const std::unique_ptr<runs::Settings> settings = shared_.settings.copy();
+  OptionTable table;
+  settings->add_to(table);
+  std::string out = LONGHAND_VERSION + ("\n" + io::to_toml(table));
   for (const std::string& source : {shared_.settings.data, shared_.settings.valid}) out += " " + data_mark(source);
   return out;
 }

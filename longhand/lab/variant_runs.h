@@ -34,8 +34,8 @@ class VariantRuns {
   /// `shared` must outlive it.
   VariantRuns(const ComparedTask& shared, VariantRunsOptions options) : shared_(shared), options_(std::move(options)) {}
 
-  /// Reads the data once, and returns a text that differs where they, or the version, are others. Throws input errors
-  /// for what is not there, and a usage error for standard input, which cannot be read twice.
+  /// Reads the data once, and returns a text that differs where they, the settings or the version are others. Throws
+  /// input errors for what is not there, and a usage error for standard input, which cannot be read twice.
   std::string check_data();
   /// Has the workers run all variants, until `process.interrupted` says stop. Runs that are in the folder are used
   /// again. The result does not depend on how many workers there are, but for times.

@@ -3,12 +3,15 @@
 
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
+#include "longhand/io/grid.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace longhand::fuzz {
 
 std::vector<std::string> seeds() {
-  return {"hidden = 12\nname = \"a\"\nrate = 1e-3\non = true\n", "hidden = [1, 2, 3]\n", "{\"a\": [1, {\"b\": null}]}"};
+  return {"hidden = 12\nname = \"a\"\nrate = 1e-3\non = true\n", "hidden = [1, 2, 3]\n",
+          "hidden = {min = 2, max = 8, step = 2}\nrate = {min = 1e-3, max = 1.0, scale = \"log\"}\n",
+          "{\"a\": [1, {\"b\": null}]}"};
 }
 
 void read(std::string_view bytes) {
@@ -27,7 +30,11 @@ void read(std::string_view bytes) {
   } catch (const Error&) {
   }
   try {
-    io::read_grid(file.path(), table);
+    for (const io::GridAxis& axis : io::read_grid(file.path(), table)) {
+      if (!axis.range) continue;
+      for (const double place : {0.0, 0.5, 0.999999}) axis.range->at(place);
+      axis.range->value(axis.range->count() - 1);
+    }
   } catch (const Error&) {
   }
   io::parse_json(bytes, "input");
