@@ -12,8 +12,9 @@ constexpr const char* kRangeAdvice = "write {min = 0.1, max = 0.5}, with scale =
 
 double round_to(double value, double unit) {
   // Through a division where the unit is below 1: its inverse is exact, and so is the decimal that comes out.
-  return unit < 1.0 ? std::round(value * std::round(1.0 / unit)) / std::round(1.0 / unit)
-                    : std::round(value / unit) * unit;
+  const double inverse = std::round(1.0 / unit);
+  const double out = unit < 1.0 ? std::round(value * inverse) / inverse : std::round(value / unit) * unit;
+  return std::isfinite(out) ? out : value;  // of the smallest and the largest numbers that there are
 }
 
 // The power of ten that is at most `value`.
@@ -71,6 +72,10 @@ class RangeReader {
   double bound(const char* key) const {
     const double value = number(key);
     set_scalar(table_, option_, *node_.get(key), fmt::format("{}: {}", where_, key));
+    if (std::holds_alternative<int64_t*>(option_.value) && std::abs(value) > 0x1p53) {
+      throw usage_error(fmt::format("{}: {}: expected an integer of at most 2^53, found {}", where_, key, value),
+                        kRangeAdvice);
+    }
     return value;
   }
 
@@ -136,7 +141,7 @@ std::string GridRange::value(int64_t index) const {
 }
 
 std::string GridRange::at(double place) const {
-  if (!logarithmic && (step > 0.0 || whole)) {
+  if (!logarithmic && count() < kMany) {
     const int64_t n = count();
     return value(std::min(n - 1, static_cast<int64_t>(place * static_cast<double>(n))));
   }
