@@ -1,21 +1,9 @@
 #include "longhand/io/tensorboard.h"
 
-#include <array>
 #include <bit>
 
 namespace longhand::io {
 namespace {
-
-// What is left of each byte after division by the polynomial, bits reversed.
-constexpr std::array<uint32_t, 256> kRemainders = [] {
-  std::array<uint32_t, 256> remainders{};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t rest = byte;
-    for (int bit = 0; bit < 8; ++bit) rest = (rest >> 1) ^ ((rest & 1) != 0 ? 0x82F63B78U : 0U);
-    remainders[byte] = rest;
-  }
-  return remainders;
-}();
 
 // A CRC over data that itself holds CRCs says little, so the format rotates and shifts those that it stores.
 uint32_t masked_crc32c(std::string_view bytes) { return std::rotr(crc32c(bytes), 15) + 0xA282EAD8U; }
@@ -55,12 +43,6 @@ std::string record(const std::string& data) {
 }
 
 }  // namespace
-
-uint32_t crc32c(std::string_view bytes, uint32_t before) {
-  uint32_t crc = ~before;
-  for (const char c : bytes) crc = crc >> 8 ^ kRemainders[(crc ^ static_cast<unsigned char>(c)) & 0xFF];
-  return ~crc;
-}
 
 EventWriter::EventWriter(std::string path, size_t keep_bytes) : file_(std::move(path), keep_bytes) {}
 

@@ -11,12 +11,12 @@
 #include <string_view>
 #include <utility>
 
+#include "longhand/base/crc32c.h"
 #include "longhand/io/file.h"
 
 namespace longhand::io {
 
-/// The cyclic redundancy check with Castagnoli's polynomial, as in RFC 3720; `before`: of what comes before the bytes.
-uint32_t crc32c(std::string_view bytes, uint32_t before = 0);
+using longhand::crc32c;
 
 /// An event file that grows by whole records. TensorBoard reads it where its name contains "tfevents".
 class EventWriter {
