@@ -86,10 +86,9 @@ double Ngram::nats(const data::Corpus& corpus, int64_t max, int64_t& counted) co
   History history(*this);
   for (int64_t s = 0; s < corpus.sequences(); ++s) {
     history.begin();
-    const auto begin = static_cast<size_t>(corpus.starts[static_cast<size_t>(s)]);
-    const auto end = static_cast<size_t>(corpus.starts[static_cast<size_t>(s) + 1]);
-    for (size_t i = begin; i < end; ++i) {
-      const double p = history.next(corpus.symbols[i]);
+    const int64_t begin = corpus.starts[static_cast<size_t>(s)], end = corpus.starts[static_cast<size_t>(s) + 1];
+    for (int64_t i = begin; i < end; ++i) {
+      const double p = history.next(corpus.symbols[static_cast<size_t>(i)]);
       if (i == begin) continue;
       sum -= std::log(p);
       if (++counted == max) return sum;

@@ -72,7 +72,7 @@ class Ngram {
   std::vector<Level> levels_;
 };
 
-/// The model of exactly this order. The corpus has at most 2^31 - 2 symbols.
+/// The model of exactly this order. The corpus is in memory, and has at most 2^31 - 2 symbols.
 Ngram fit_ngram(const data::Corpus& corpus, int64_t symbols, int64_t order);
 
 /// Counts longer and longer n-grams, up to `max_order`, as long as that predicts `held_out` better (of which the

@@ -9,7 +9,7 @@ namespace longhand::baselines {
 
 class NgramCounts {
  public:
-  // Counts single symbols. The corpus must outlive this.
+  // Counts single symbols. The corpus is in memory, and must outlive this.
   NgramCounts(const data::Corpus& corpus, int64_t symbols);
 
   // Adds n-grams of one symbol more.
@@ -23,29 +23,31 @@ class NgramCounts {
   // Calls what(i) for every place where an n-gram of `length` symbols begins.
   template <class What>
   void for_each_place(int64_t length, const What& what) const {
-    for (size_t s = 0; s + 1 < corpus_.starts.size(); ++s) {
-      for (int64_t i = corpus_.starts[s]; i + length <= corpus_.starts[s + 1]; ++i) what(static_cast<size_t>(i));
+    for (size_t s = 0; s + 1 < starts_.size(); ++s) {
+      for (int64_t i = starts_[s]; i + length <= starts_[s + 1]; ++i) what(static_cast<size_t>(i));
     }
   }
   std::vector<int32_t> sorted_places(int64_t length) const;
   void count_predecessors(const std::vector<int32_t>& firsts);
 
-  const data::Corpus& corpus_;
+  const std::vector<int32_t>& symbols_;
+  const std::vector<int64_t>& starts_;
   Ngram model_;
   std::vector<int32_t> nodes_;        // at each place: the node of the longest n-gram counted that begins there
   std::vector<int32_t> occurrences_;  // of the second highest order, before they were replaced
 };
 
-NgramCounts::NgramCounts(const data::Corpus& corpus, int64_t symbols) : corpus_(corpus), nodes_(corpus.symbols) {
+NgramCounts::NgramCounts(const data::Corpus& corpus, int64_t symbols)
+    : symbols_(corpus.symbols.memory()), starts_(corpus.starts.memory()), nodes_(symbols_) {
   LONGHAND_CHECK(symbols > 0);
-  LONGHAND_CHECK(corpus.symbols.size() < static_cast<size_t>(std::numeric_limits<int32_t>::max()) - 1);
+  LONGHAND_CHECK(symbols_.size() < static_cast<size_t>(std::numeric_limits<int32_t>::max()) - 1);
   Ngram::Level level;
   level.begin = {0, static_cast<int32_t>(symbols)};
   level.symbols.resize(static_cast<size_t>(symbols));
   for (size_t v = 0; v < level.symbols.size(); ++v) level.symbols[v] = static_cast<int32_t>(v);
   level.counts.assign(level.symbols.size(), 0);
   // The first symbol of a sequence is not predicted.
-  for_each_place(2, [&](size_t i) { ++level.counts[static_cast<size_t>(corpus.symbols[i + 1])]; });
+  for_each_place(2, [&](size_t i) { ++level.counts[static_cast<size_t>(symbols_[i + 1])]; });
   level.smooth();
   model_.levels_.push_back(std::move(level));
 }
@@ -65,7 +67,7 @@ std::vector<int32_t> NgramCounts::sorted_places(int64_t length) const {
   };
   std::vector<int32_t> places;
   for_each_place(length, [&](size_t i) { places.push_back(static_cast<int32_t>(i)); });
-  places = sort(places, static_cast<size_t>(model_.symbols()), [&](size_t i) { return corpus_.symbols[i + last]; });
+  places = sort(places, static_cast<size_t>(model_.symbols()), [&](size_t i) { return symbols_[i + last]; });
   return sort(places, model_.levels_.back().symbols.size(), [&](size_t i) { return nodes_[i]; });
 }
 
@@ -80,10 +82,10 @@ void NgramCounts::lengthen() {
   for (const int32_t place : places) {
     const auto i = static_cast<size_t>(place);
     const bool is_new = firsts.empty() || nodes_[static_cast<size_t>(firsts.back())] != nodes_[i] ||
-                        level.symbols.back() != corpus_.symbols[i + last];
+                        level.symbols.back() != symbols_[i + last];
     if (is_new) {
       firsts.push_back(place);
-      level.symbols.push_back(corpus_.symbols[i + last]);
+      level.symbols.push_back(symbols_[i + last]);
       level.counts.push_back(0);
       ++level.begin[static_cast<size_t>(nodes_[i]) + 1];
     }
@@ -104,9 +106,9 @@ void NgramCounts::count_predecessors(const std::vector<int32_t>& firsts) {
   occurrences_ = std::exchange(level.counts, std::vector<int32_t>(level.symbols.size(), 0));
   for (const int32_t place : firsts) ++level.counts[static_cast<size_t>(nodes_[static_cast<size_t>(place) + 1])];
   const int64_t length = model_.order();
-  for (size_t s = 0; length > 1 && s + 1 < corpus_.starts.size(); ++s) {
-    if (corpus_.starts[s] + length > corpus_.starts[s + 1]) continue;
-    ++level.counts[static_cast<size_t>(nodes_[static_cast<size_t>(corpus_.starts[s])])];
+  for (size_t s = 0; length > 1 && s + 1 < starts_.size(); ++s) {
+    if (starts_[s] + length > starts_[s + 1]) continue;
+    ++level.counts[static_cast<size_t>(nodes_[static_cast<size_t>(starts_[s])])];
   }
   level.smooth();
 }

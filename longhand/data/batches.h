@@ -1,6 +1,7 @@
 // Symbol streams and lines cut into the batches of truncated back-propagation through time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -66,12 +67,13 @@ class Batches {
   Batches(const Corpus& corpus, bool lines, int64_t bptt, const GroupOptions& options,
           const StreamOptions& stream = {});
 
-  /// Plans an epoch; the plan depends on the seed and the epoch alone.
+  /// Plans an epoch; the plan depends on the seed and the epoch alone. Of a stream it takes 16 bytes a row, of lines
+  /// 8 bytes a line and 40 a group.
   void begin_epoch(int64_t epoch);
   /// Updates in the epoch, the parts of one, and the targets in all of them.
-  int64_t size() const { return static_cast<int64_t>(updates_.size()); }
-  int64_t parts(int64_t update) const { return updates_[static_cast<size_t>(update)].parts; }
-  int64_t symbols(int64_t update) const { return updates_[static_cast<size_t>(update)].symbols; }
+  int64_t size() const { return options_.whole ? std::min<int64_t>(windows(), 1) : windows(); }
+  int64_t parts(int64_t update) const;
+  int64_t symbols(int64_t update) const;
   void get(int64_t update, int64_t part, Batch& batch) const { get(update, part, Shard{}, batch); }
   void get(int64_t update, Batch& batch) const { get(update, 0, batch); }  ///< where every update has one part
   /// Only the rows of a shard of the part, with the same steps, slot and resets as the whole part has. It may have no
@@ -87,28 +89,40 @@ class Batches {
     int64_t start;   // of its first input
     int64_t length;  // in targets
   };
-  struct Window {
+  // The rows of an update that are read side by side, from one end to the other.
+  struct Group {
     int64_t first_row;
     int64_t rows;
+    int64_t length;  // of its longest row
+    int64_t first;   // steps of its first window, where that was drawn; else 0
+  };
+  // A stretch of time steps of a group.
+  struct Window {
+    Group group;
     int64_t offset;
     int64_t steps;
-    int64_t slot;
   };
-  struct Update {
-    int64_t first_window;
-    int64_t parts;
-    int64_t symbols;
+  // Some rows of a window.
+  struct Part {
+    Window window;
+    int64_t begin;  // first row, in the group
+    int64_t rows;
   };
   int64_t batch_in(int64_t epoch) const;
   void plan_stream(const CounterRng& rng);
   void plan_moving_stream();
-  int64_t steps_before(int64_t epoch) const;
-  void draw_resets(const Window& window, Range rows, Batch& batch) const;
   void plan_lines(const CounterRng& rng);
-  int64_t longest(int64_t first_row, int64_t rows) const;
-  int64_t symbols(const Window& window) const;
-  void add_update(int64_t first_row, int64_t rows, int64_t offset, int64_t steps);
-  void add_windows(int64_t first_row, int64_t rows, int64_t offset);
+  int64_t steps_before(int64_t epoch) const;
+  void draw_resets(const Part& part, Range rows, Batch& batch) const;
+  Row row(int64_t number) const;
+  int64_t line_length(int64_t line) const;
+  int64_t windows() const { return groups_.empty() ? 0 : windows_before_.back(); }
+  int64_t windows_of(const Group& group) const;
+  void add_group(const Group& group);
+  Window window(int64_t number) const;
+  int64_t parts_of(const Window& window) const;
+  int64_t symbols_of(const Window& window, int64_t begin, int64_t rows) const;
+  Part part(int64_t update, int64_t number) const;
 
   const Corpus& corpus_;
   bool lines_;
@@ -118,10 +132,11 @@ class Batches {
   int64_t batch_ = 0;  // rows of a part, in this epoch
   int64_t group_ = 0;  // rows of an update
   int64_t epoch_ = 0;
-  bool begins_anew_ = true;  // this epoch, with a zero state
-  std::vector<Row> rows_;
-  std::vector<Window> windows_;
-  std::vector<Update> updates_;
+  bool begins_anew_ = true;     // this epoch, with a zero state
+  std::vector<Row> rows_;       // of a stream
+  std::vector<int64_t> order_;  // of lines: a line for each row
+  std::vector<Group> groups_;
+  std::vector<int64_t> windows_before_;  // of each group, and in all
 };
 
 /// Batches in which each target is a row of its own, with at most `context` symbols before it: what a model makes of
@@ -131,7 +146,7 @@ class ContextBatches {
   /// `context` is at least 1; `max` of 0: all.
   ContextBatches(const Corpus& corpus, int64_t context, int64_t max);
 
-  int64_t targets() const { return static_cast<int64_t>(targets_.size()); }
+  int64_t targets() const { return chosen_; }
   int64_t size() const { return (targets() + kRows - 1) / kRows; }
   void get(int64_t index, Batch& batch) const;
 
@@ -141,8 +156,12 @@ class ContextBatches {
     int64_t first;  // symbol of its context
     int64_t at;
   };
+  Target target(int64_t number) const;
+
   const Corpus& corpus_;
-  std::vector<Target> targets_;
+  int64_t context_;
+  int64_t all_;
+  int64_t chosen_;
 };
 
 /// Passages of a corpus that are each read from a cold start: the state is zero at the first symbol, wherever in the

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "longhand/base/error.h"
 
@@ -12,6 +14,30 @@ namespace {
 // Fisher and Yates' shuffle with numbers first .. first + n of the generator.
 void shuffle(std::vector<int64_t>& items, const CounterRng& rng, uint64_t first) {
   for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[rng.below(first + i, i)]);
+}
+
+// Sorts each `pool` items by length, longest first; equal ones keep their order.
+void sort_pools(std::vector<int64_t>& items, const std::function<int64_t(int64_t)>& length_of, int64_t pool) {
+  std::vector<std::pair<int64_t, int64_t>> sorted;  // length, item: each length is looked up once
+  const auto n = static_cast<int64_t>(items.size());
+  for (int64_t begin = 0; begin < n; begin += pool) {
+    const auto first = items.begin() + begin, last = items.begin() + std::min(n, begin + pool);
+    sorted.clear();
+    for (auto item = first; item != last; ++item) sorted.emplace_back(length_of(*item), *item);
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::transform(sorted.begin(), sorted.end(), first, [](const auto& each) { return each.second; });
+  }
+}
+
+// All of them likewise, by counting, so that nothing but their order takes memory.
+std::vector<int64_t> sorted_by_length(int64_t n, const std::function<int64_t(int64_t)>& length_of) {
+  std::map<int64_t, int64_t, std::greater<>> place_of;  // of each length: how many there are, then where the next goes
+  for (int64_t i = 0; i < n; ++i) ++place_of[length_of(i)];
+  int64_t place = 0;
+  for (auto& [length, count] : place_of) place += std::exchange(count, place);
+  std::vector<int64_t> out(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) out[static_cast<size_t>(place_of[length_of(i)]++)] = i;
+  return out;
 }
 
 }  // namespace
@@ -24,19 +50,17 @@ int64_t GroupOptions::batch_in(int64_t epoch, int64_t max) const {
 
 CounterRng batch_rng(uint64_t seed, int64_t epoch) { return {seed, static_cast<uint64_t>(epoch), RngPlace::kBatches}; }
 
-Grouped group_by_length(std::span<const int64_t> lengths, int64_t group, bool shuffled, const CounterRng& rng) {
-  const auto n = static_cast<int64_t>(lengths.size());
+Grouped group_by_length(int64_t n, const std::function<int64_t(int64_t)>& length_of, int64_t group, bool shuffled,
+                        const CounterRng& rng) {
   Grouped out;
-  out.order.resize(lengths.size());
-  std::iota(out.order.begin(), out.order.end(), 0);
-  if (shuffled) shuffle(out.order, rng, 0);
-  // Sequences of like length waste no work on each other, and too many sorted together would no longer be shuffled.
-  const int64_t pool = shuffled ? 16 * group : std::max<int64_t>(n, 1);
-  for (int64_t begin = 0; begin < n; begin += pool) {
-    const auto end = out.order.begin() + std::min(n, begin + pool);
-    std::stable_sort(out.order.begin() + begin, end, [&](int64_t a, int64_t b) {
-      return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
-    });
+  if (shuffled) {
+    out.order.resize(static_cast<size_t>(n));
+    std::iota(out.order.begin(), out.order.end(), 0);
+    shuffle(out.order, rng, 0);
+    // Sequences of like length waste no work on each other, and too many sorted together would no longer be shuffled.
+    sort_pools(out.order, length_of, 16 * group);
+  } else {
+    out.order = sorted_by_length(n, length_of);
   }
   for (int64_t begin = 0; begin < n; begin += group) out.first_of.push_back(begin);
   if (shuffled) shuffle(out.first_of, rng, static_cast<uint64_t>(n) + 1);
@@ -75,7 +99,9 @@ void Buckets::begin_epoch(int64_t epoch) {
   group_ = std::min(all, options_.whole ? batch_ : batch_ * options_.accumulate);
   updates_.clear();
   if (all == 0) return;
-  Grouped grouped = group_by_length(lengths_, group_, options_.shuffle, batch_rng(options_.seed, epoch));
+  Grouped grouped = group_by_length(
+      all, [this](int64_t i) { return lengths_[static_cast<size_t>(i)]; }, group_, options_.shuffle,
+      batch_rng(options_.seed, epoch));
   deal_to_shards(grouped, group_, batch_, options_.shards);
   order_ = std::move(grouped.order);
   const std::span<const int64_t> order(order_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -45,7 +46,9 @@ struct Grouped {
 
 /// Shuffles sequences, sorts them by length, longest first, within some groups' worth (all of them where nothing is
 /// shuffled), groups them, and shuffles the groups.
-Grouped group_by_length(std::span<const int64_t> lengths, int64_t group, bool shuffle, const CounterRng& rng);
+/// `length_of(i)` is asked for each once or twice; 8 bytes a sequence are needed, and no more than a few for a group.
+Grouped group_by_length(int64_t n, const std::function<int64_t(int64_t)>& length_of, int64_t group, bool shuffle,
+                        const CounterRng& rng);
 
 /// Deals the sequences of each batch, longest first, to its shards in turn, so that all have as much to do.
 void deal_to_shards(Grouped& grouped, int64_t group, int64_t batch, int64_t shards);

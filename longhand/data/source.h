@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace longhand::data {
 
@@ -12,6 +13,30 @@ namespace longhand::data {
 /// as one newline. Throws an input error naming `source` and the line for zero bytes, UTF-16, and bytes that are no
 /// UTF-8. Takes linear time.
 std::string clean_text(std::string_view text, const std::string& source);
+
+/// How far a text has been read: counts since its beginning.
+struct TextPlace {
+  int64_t bytes = 0;
+  int64_t newlines = 0;
+  int64_t returns = 0;
+};
+
+/// The same of a text that comes in pieces, which may be cut anywhere.
+class TextCleaner {
+ public:
+  explicit TextCleaner(std::string source) : source_(std::move(source)) {}
+  /// Appends to `out` what the pieces so far give: whole characters and line ends; the rest is kept for the next piece.
+  void push(std::string_view piece, std::string& out);
+  /// Appends the rest.
+  void finish(std::string& out);
+
+ private:
+  void clean(std::string_view piece, std::string& out);
+
+  std::string source_;
+  std::string kept_;  // of earlier pieces
+  TextPlace read_;    // of what was cleaned
+};
 
 /// The same for one line of a stream, without its newline; `number` is the line's.
 std::string clean_line(std::string_view line, const std::string& source, int64_t number);

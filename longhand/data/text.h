@@ -2,6 +2,7 @@
 // that language models are trained on.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "longhand/base/options.h"
+#include "longhand/data/integers.h"
 
 namespace longhand::data {
 
@@ -34,7 +36,7 @@ inline constexpr std::string_view kEnd = "<eos>";
 /// in the order of their bytes).
 class Vocabulary {
  public:
-  Vocabulary() = default;
+  Vocabulary() { bytes_.fill(-1); }
   explicit Vocabulary(std::vector<std::string> symbols);
 
   int64_t size() const { return static_cast<int64_t>(symbols_.size()); }
@@ -42,6 +44,8 @@ class Vocabulary {
   const std::string& symbol(int32_t index) const { return symbols_[static_cast<size_t>(index)]; }
   /// The index of a symbol, or -1.
   int32_t find(std::string_view symbol) const;
+
+  bool operator==(const Vocabulary& other) const { return symbols_ == other.symbols_; }
 
   nlohmann::json to_json() const;
   /// Throws an input error naming `path` where the object is not a vocabulary.
@@ -54,6 +58,7 @@ class Vocabulary {
   };
   std::vector<std::string> symbols_;
   std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> index_;
+  std::array<int32_t, 256> bytes_;  // the same of symbols of one byte, which most of a text are
 };
 
 /// The text as clean_text (source.h) gives it, in lower case and reduced to letters as the options ask. At level byte
@@ -66,12 +71,13 @@ std::string normalise(std::string_view text, const TextOptions& options, const s
 /// <bos> and <eos> with `lines`.
 Vocabulary build_vocabulary(std::string_view text, const TextOptions& options, bool unknown = false);
 
-/// A text as symbol numbers. With `lines` it is a row of sequences, each from <bos> to <eos>; otherwise one sequence.
+/// A text as symbol numbers, in memory or in a mapped file. With `lines` it is a row of sequences, each from <bos> to
+/// <eos>; otherwise one sequence.
 struct Corpus {
-  std::vector<int32_t> symbols;
-  std::vector<int64_t> starts{0};  ///< where each sequence begins, and the end of the last
+  Symbols symbols;
+  Integers<int64_t> starts{0};  ///< where each sequence begins, and the end of the last
   /// Number of characters of the symbol that each <unk> replaces, in order.
-  std::vector<int32_t> unknown_lengths;
+  Integers<int32_t> unknown_lengths;
   int64_t skipped = 0;  ///< symbols that the vocabulary lacks and that were left out
 
   int64_t sequences() const { return static_cast<int64_t>(starts.size()) - 1; }

@@ -120,7 +120,7 @@ OutputStream::OutputStream(std::string path) : path_(std::move(path)), name_(pat
     file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
   } else {
     temporary_ = temporary_beside(path_);
-    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    file_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
   }
   if (file_ < 0) throw unwritable(name_);
 }
@@ -144,6 +144,17 @@ void OutputStream::rewrite(uint64_t position, std::string_view bytes) {
   LONGHAND_CHECK(can_rewrite() && position + bytes.size() <= position_);
   const ssize_t written = ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(position));
   if (written != static_cast<ssize_t>(bytes.size())) throw unwritable(name_);
+}
+
+void OutputStream::read_back(uint64_t position, std::span<char> out) const {
+  LONGHAND_CHECK(can_rewrite() && position + out.size() <= position_);
+  while (!out.empty()) {
+    const ssize_t got = ::pread(file_, out.data(), out.size(), static_cast<off_t>(position));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) throw unreadable(name_, "check the disk, and try again");
+    position += static_cast<uint64_t>(got);
+    out = out.subspan(static_cast<size_t>(got));
+  }
 }
 
 void OutputStream::finish() {

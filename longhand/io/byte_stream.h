@@ -60,6 +60,8 @@ class OutputStream {
   bool can_rewrite() const { return !temporary_.empty(); }
   /// Changes bytes that were written before.
   void rewrite(uint64_t position, std::string_view bytes);
+  /// Reads bytes that were written before, where they can be changed.
+  void read_back(uint64_t position, std::span<char> out) const;
   /// Flushes, and puts a file in its place. Nothing can be written afterwards.
   void finish();
 

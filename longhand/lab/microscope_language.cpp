@@ -77,7 +77,8 @@ struct LanguageSubject {
 
   // The starts of sequences after `position`.
   int64_t next_start(int64_t position) const {
-    return *std::upper_bound(corpus.starts.begin(), corpus.starts.end(), position);
+    const std::vector<int64_t>& starts = corpus.starts.memory();
+    return *std::upper_bound(starts.begin(), starts.end(), position);
   }
 
   void read(int64_t begin, int64_t end, const float* y, ModelOutputs& out) {
@@ -156,7 +157,7 @@ data::Corpus read_corpus(const tasks::LanguageModel& model, const std::string& c
 
 ShownText shown_text_of(const tasks::LanguageModel& model, const data::Corpus& corpus) {
   const data::Vocabulary& vocabulary = model.vocabulary();
-  ShownText out{.symbols = corpus.symbols, .starts = corpus.starts, .spaced = model.options().text.level == "word"};
+  ShownText out{.symbols = corpus.symbols.copy(), .starts = corpus.starts.copy(), .spaced = model.options().text.level == "word"};
   for (int32_t s = 0; s < vocabulary.size(); ++s) {
     const std::string& symbol = vocabulary.symbol(s);
     const bool ends = symbol == "\n" || symbol == data::kEnd;
@@ -205,7 +206,7 @@ Subject language_model_subject(const tasks::ModelFile& file, const std::string& 
     subject->measure(decision, rows, y, scores, d_y);
   };
   out.decide = [subject](int64_t position, int64_t most, const ModelOutputs&) {
-    const std::vector<int64_t>& starts = subject->corpus.starts;
+    const std::vector<int64_t>& starts = subject->corpus.starts.memory();
     const int64_t start = *(std::upper_bound(starts.begin(), starts.end(), position) - 1);
     const int64_t begin = std::max(start, position - most);
     return Decision{position, begin, position, begin, position, subject->symbol(position)};

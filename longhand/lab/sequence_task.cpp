@@ -30,7 +30,7 @@ class TextTask : public SequenceTask {
     const std::string clean = data::normalise(text, options, source);
     const data::Vocabulary vocabulary = data::build_vocabulary(clean, options);
     kinds_ = vocabulary.size();
-    symbols_ = data::encode(clean, options, vocabulary, data::Unknown::kUnk, source).symbols;
+    symbols_ = data::encode(clean, options, vocabulary, data::Unknown::kUnk, source).symbols.memory();
     training_ = static_cast<int64_t>(symbols_.size()) * 9 / 10;
     const int64_t longest = std::max(window, before + 1), size = static_cast<int64_t>(symbols_.size());
     if (size - training_ < longest + 2) {

@@ -6,6 +6,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
+#include "longhand/runs/language_text.h"
 #include "longhand/runs/registry.h"
 #include "longhand/runs/task_baselines.h"
 #include "longhand/tasks/fingerprint.h"
@@ -45,8 +46,8 @@ class LanguageRun : public Run {
   Findings look(const std::string& folder, const train::TrainResult& result) override;
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
   std::string baseline_advice(const BaselineFindings& /*baseline*/) const override { return kLanguageAdvice; }
-  data::Corpus other_text(const std::string& normalised, const std::string& source);
-  data::Corpus held_out(data::Corpus& corpus, const std::string& valid_text);
+  data::Corpus other_text(LanguageText& text);
+  data::Corpus held_out(data::Corpus& corpus, LanguageText* valid_text);
   void check_size(const data::Corpus& corpus) const;
 
   LanguageSettings settings_;
@@ -112,28 +113,25 @@ std::vector<std::string> LanguageSettings::notes(const OptionTable& table) const
 
 LanguageRun::LanguageRun(const LanguageSettings& settings, Sources& sources) : Run(settings), settings_(settings) {
   settings_.check();
-  const data::TextOptions& text = settings_.model.text;
-  const std::string raw = data::normalise(sources.text(settings_.data), text, settings_.data);
-  const std::string_view used = data::truncate(raw, text, settings_.max_tokens);
-  data::Vocabulary vocabulary = data::build_vocabulary(used, text);
-  const auto load = [&](const std::string& source) {
-    return source.empty() ? std::string() : data::normalise(sources.text(source), text, shown_name(source));
+  const PrepareOptions how{.text = settings_.model.text, .max_tokens = settings_.max_tokens};
+  LanguageText text(settings_.data, how, true, sources);
+  std::unique_ptr<LanguageText> valid_text, test_text;
+  const auto open = [&](const std::string& source) {
+    const PrepareOptions whole{.text = settings_.model.text};
+    return source.empty() ? nullptr : std::make_unique<LanguageText>(source, whole, false, sources);
   };
-  const std::string valid_text = load(settings_.valid), test_text = load(settings_.test);
-  for (const std::string* other : {&valid_text, &test_text}) {
-    if (vocabulary.find(data::kUnknown) >= 0) break;
-    const data::Corpus known = data::encode(*other, text, vocabulary, data::Unknown::kSkip, "");
-    if (known.skipped > 0) vocabulary = data::build_vocabulary(used, text, true);
+  valid_text = open(settings_.valid);
+  test_text = open(settings_.test);
+  data::Vocabulary vocabulary = text.vocabulary(false);
+  for (LanguageText* other : {valid_text.get(), test_text.get()}) {
+    if (other == nullptr || vocabulary.find(data::kUnknown) >= 0) continue;
+    if (other->has_unknown(vocabulary)) vocabulary = text.vocabulary(true);
   }
-  const int64_t special = (vocabulary.find(data::kUnknown) >= 0 ? 1 : 0) + (text.lines ? 2 : 0);
-  if (vocabulary.size() <= special && text.min_count > 1) {
-    throw input_error(fmt::format("{}: no symbol occurs {} times", settings_.data, text.min_count),
-                      "give a smaller `min-count`, or a longer text");
-  }
+  check_vocabulary(vocabulary, settings_.model.text, text.name());
   model_ = std::make_unique<tasks::LanguageModel>(settings_.model, std::move(vocabulary));
-  data::Corpus corpus = data::encode(used, text, model_->vocabulary(), data::Unknown::kUnk, settings_.data);
-  data::Corpus valid = held_out(corpus, valid_text);
-  if (!settings_.test.empty()) test_ = other_text(test_text, shown_name(settings_.test));
+  data::Corpus corpus = text.corpus(model_->vocabulary());
+  data::Corpus valid = held_out(corpus, valid_text.get());
+  if (test_text) test_ = other_text(*test_text);
   check_size(corpus);
   model_->initialise(settings_.seed_number());
   describe(StartingPoint(settings_.start, settings_.resumed).fill(*model_));
@@ -164,24 +162,28 @@ void LanguageRun::examine(const std::string& folder, Findings& findings, const t
   tasks::EvaluateOptions options =
       tasks::evaluation_while_training(*kept, corpus, settings_.groups().batch, settings_.bptt);
   options.on_done = on_done;
-  LineExaminer lines(*kept, corpus);
-  const bool whole = options.max == 0;
-  if (whole) options.on_symbol = [&](int64_t place, double nats) { lines.add(place, nats); };
+  const bool whole = options.max == 0 && corpus.targets() <= LineExaminer::kMostTargets;
+  std::optional<LineExaminer> lines;
+  if (whole) {
+    lines.emplace(*kept, corpus);
+    options.on_symbol = [&](int64_t place, double nats) { lines->add(place, nats); };
+  }
   if (tested || whole) {
     const tasks::LanguageScore score = kept->evaluate(corpus, options, workspace);
     if (tested) findings.test = {{"loss", score.nats_per_symbol()}, {"perplexity", score.perplexity()}};
   }
   if (whole) {
-    findings.lines = lines.findings();
+    findings.lines = lines->findings();
     return;
   }
-  // Each symbol has a context of its own to read, so that only some can be read in a row.
-  const data::Corpus some = beginning_of(corpus, options.max);
+  // Each symbol has a context of its own to read, so that only some can be read in a row; or the text is large.
+  const data::Corpus some = beginning_of(corpus, options.max > 0 ? options.max : LineExaminer::kMostTargets);
   LineExaminer first_lines(*kept, some);
   options.max = 0;
   options.on_symbol = [&](int64_t place, double nats) { first_lines.add(place, nats); };
   kept->evaluate(some, options, workspace);
   findings.lines = first_lines.findings();
+  findings.lines->of = corpus.targets();
 }
 
 std::optional<BaselineFindings> LanguageRun::measure_baseline(const std::string& path) {
@@ -194,38 +196,47 @@ std::optional<BaselineFindings> LanguageRun::measure_baseline(const std::string&
   return out;
 }
 
+// Their bytes; of those in a file, what is the same where they are.
+template <class T>
+void add_to(tasks::TextHash& hash, const data::Integers<T>& numbers) {
+  if (numbers.in_memory()) {
+    const std::vector<T>& all = numbers.memory();
+    hash.add({reinterpret_cast<const char*>(all.data()), all.size() * sizeof(T)});
+    return;
+  }
+  const auto place = numbers.identity();
+  hash.add(fmt::format("{:016x} {} {} {}", place.content, place.at, place.width, numbers.size()));
+}
+
 std::string LanguageRun::baseline_key() {
   if (test_.symbols.empty() && !task_->has_validation()) return "";
   tasks::TextHash hash;
   for (int32_t v = 0; v < model_->vocabulary().size(); ++v) hash.add(model_->vocabulary().symbol(v));
   for (const data::Corpus* corpus :
        std::initializer_list<const data::Corpus*>{&task_->train(), &task_->valid(), &test_}) {
-    const auto bytes = [](const auto& numbers) {
-      return std::string_view(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(numbers[0]));
-    };
-    hash.add(bytes(corpus->symbols));
-    hash.add(bytes(corpus->starts));
+    add_to(hash, corpus->symbols);
+    add_to(hash, corpus->starts);
   }
   return fmt::format("ngram-{:016x}", hash.value());
 }
 
 // A text with the vocabulary of the training text.
-data::Corpus LanguageRun::other_text(const std::string& normalised, const std::string& source) {
-  data::Corpus corpus =
-      data::encode(normalised, settings_.model.text, model_->vocabulary(), data::Unknown::kUnk, source);
+data::Corpus LanguageRun::other_text(LanguageText& text) {
+  data::Corpus corpus = text.corpus(model_->vocabulary());
   if (const auto unknown = static_cast<int64_t>(corpus.unknown_lengths.size()); unknown > 0) {
-    description_ += fmt::format("{}{}: {} of {} are not in the training text and are read as <unk>",
-                                description_.empty() ? "" : "\n", source, format_count(static_cast<double>(unknown)),
-                                format_count(static_cast<int64_t>(corpus.symbols.size()), "symbol"));
+    description_ +=
+        fmt::format("{}{}: {} of {} are not in the training text and are read as <unk>",
+                    description_.empty() ? "" : "\n", text.name(), format_count(static_cast<double>(unknown)),
+                    format_count(static_cast<int64_t>(corpus.symbols.size()), "symbol"));
   }
   if (corpus.targets() < 1) {
-    throw input_error(source + ": expected at least 2 symbols to evaluate on, found fewer", "give a longer text");
+    throw input_error(text.name() + ": expected at least 2 symbols to evaluate on, found fewer", "give a longer text");
   }
   return corpus;
 }
 
-data::Corpus LanguageRun::held_out(data::Corpus& corpus, const std::string& valid_text) {
-  if (!settings_.valid.empty()) return other_text(valid_text, shown_name(settings_.valid));
+data::Corpus LanguageRun::held_out(data::Corpus& corpus, LanguageText* valid_text) {
+  if (valid_text != nullptr) return other_text(*valid_text);
   if (settings_.valid_fraction == 0.0) return {};
   data::Corpus valid =
       data::split_off(corpus, settings_.valid_fraction, settings_.model.text.lines, settings_.model.text.reverse);
@@ -268,8 +279,8 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   }
   const data::TextOptions& text = model->options().text;
   const std::string name = shown_name(options.data);
-  const data::Corpus corpus = data::encode(data::normalise(sources.text(options.data), text, name), text,
-                                           model->vocabulary(), data::parse_unknown(options.unknown), name);
+  LanguageText source(options.data, {.text = text, .unknown = options.unknown}, false, sources);
+  const data::Corpus corpus = source.corpus(model->vocabulary());
   if (corpus.targets() < 1) {
     throw input_error(
         fmt::format("{}: too short to evaluate on: expected at least 2 symbols, found {}", name, corpus.symbols.size()),
@@ -281,8 +292,11 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   tasks::LanguageModel::Workspace workspace(*model, options.engine, context);
   tasks::EvaluateOptions how{.rows = rows, .context = options.context, .on_done = options.on_done};
   std::optional<LineExaminer> examiner;
+  const int64_t shown = std::min(corpus.targets(), LineExaminer::kMostTargets);
+  const data::Corpus beginning =
+      options.examine && shown < corpus.targets() ? beginning_of(corpus, shown) : data::Corpus();
   if (options.examine) {
-    examiner.emplace(*model, corpus);
+    examiner.emplace(*model, beginning.symbols.empty() ? corpus : beginning);
     how.on_symbol = [&](int64_t place, double nats) { examiner->add(place, nats); };
   }
   const tasks::LanguageScore score = model->evaluate(corpus, how, workspace);
@@ -296,6 +310,7 @@ Evaluation evaluate_language_model(const tasks::ModelFile& file, const EvaluateO
   }
   if (examiner) {
     out.findings.lines = examiner->findings();
+    out.findings.lines->of = corpus.targets();
     if (model->why_not_generate().empty()) out.findings.samples = samples_of(*model, prompts_from(*model, corpus));
   }
   out.findings.test = {{"nats_per_symbol", score.nats_per_symbol()},
@@ -349,7 +364,7 @@ TaskRow language_model_row() {
           .noun = "symbol",
           .example = "give `data` FILE, or try `data` tale",
           .settings = new_settings<LanguageSettings>,
-          .read = &Sources::text,
+          .read = &Sources::text_mark,
           .run = new_run<LanguageRun, LanguageSettings>,
           .evaluate = evaluate_language_model,
           .summary = summary_of<tasks::LanguageModel>,

@@ -12,13 +12,17 @@ namespace {
 
 constexpr int64_t kLongestOfCharacters = 10, kLongestOfWords = 6;
 
-// Whole sequences of a corpus, or of a corpus of one its beginning.
+// Whole sequences of a corpus, or of a corpus of one its beginning; in memory.
 data::Corpus first_symbols(const data::Corpus& corpus, int64_t most) {
+  size_t sequences = 0;
+  for (size_t end = corpus.starts.size(); end - sequences > 1;) {
+    const size_t middle = sequences + (end - sequences) / 2;
+    (corpus.starts[middle] <= most ? sequences : end) = middle;
+  }
   data::Corpus out;
-  const auto end = std::upper_bound(corpus.starts.begin(), corpus.starts.end(), most) - 1;
-  out.starts.assign(corpus.starts.begin(), end + 1);
+  out.starts = corpus.starts.copy(0, sequences + 1);
   if (out.starts.size() == 1) out.starts.push_back(std::min(most, corpus.starts[1]));
-  out.symbols.assign(corpus.symbols.begin(), corpus.symbols.begin() + static_cast<std::ptrdiff_t>(out.starts.back()));
+  out.symbols = corpus.symbols.copy(0, static_cast<size_t>(out.starts.back()));
   return out;
 }
 
@@ -43,9 +47,12 @@ LanguageBaseline LanguageBaseline::fit(const tasks::LanguageModel& of, const dat
   LanguageBaseline out;
   const data::Corpus* counted = &train;
   data::Corpus beginning;
-  if (static_cast<int64_t>(train.symbols.size()) > most) {
+  const bool too_many = static_cast<int64_t>(train.symbols.size()) > most;
+  if (too_many || !train.symbols.in_memory()) {
     beginning = first_symbols(train, most);
     counted = &beginning;
+  }
+  if (too_many) {
     out.note = fmt::format("counted in the first {} of {}", format_count(static_cast<double>(beginning.symbols.size())),
                            format_count(static_cast<int64_t>(train.symbols.size()), "symbol"));
   }
@@ -84,9 +91,15 @@ LanguageBaseline LanguageBaseline::read(const std::string& path, const tasks::La
 
 BaselineFindings LanguageBaseline::measure(const data::Corpus& corpus) const {
   int64_t symbols = 0;
-  const double nats = model.nats(corpus, 0, symbols) / static_cast<double>(std::max<int64_t>(corpus.targets(), 1));
+  const double sum = model.nats(corpus, kMostSymbols, symbols);
+  const double nats = sum / static_cast<double>(std::max<int64_t>(symbols, 1));
+  std::string remark = note;
+  if (symbols < corpus.targets()) {
+    remark += fmt::format("{}measured on the first {} of {}", note.empty() ? "" : ", ",
+                          format_count(static_cast<double>(symbols)), format_count(corpus.targets(), "symbol"));
+  }
   return {.name = name,
-          .note = note,
+          .note = remark,
           .measured = {},
           .metrics = {{"loss", nats}, {"perplexity", std::exp(nats)}},
           .verdict = {}};

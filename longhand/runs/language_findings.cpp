@@ -129,7 +129,8 @@ data::Corpus beginning_of(const data::Corpus& corpus, int64_t targets) {
   for (int64_t s = 0; s < corpus.sequences() && targets > 0; ++s) {
     const int64_t begin = corpus.starts[static_cast<size_t>(s)];
     const int64_t end = std::min(corpus.starts[static_cast<size_t>(s) + 1], begin + targets + 1);
-    out.symbols.insert(out.symbols.end(), corpus.symbols.begin() + begin, corpus.symbols.begin() + end);
+    const std::vector<int32_t> line = corpus.symbols.copy(static_cast<size_t>(begin), static_cast<size_t>(end));
+    out.symbols.memory().insert(out.symbols.memory().end(), line.begin(), line.end());
     out.starts.push_back(static_cast<int64_t>(out.symbols.size()));
     targets -= end - begin - 1;
   }

@@ -39,6 +39,7 @@ struct SurprisingLine {
 
 struct LineFindings {
   int64_t symbols = 0;                ///< that were predicted
+  int64_t of = 0;                     ///< of so many in the text; 0: of as many
   double nats = 0.0;                  ///< their mean
   bool words = false;                 ///< symbols are words
   int64_t shortest = 0;               ///< symbols of the lines that were considered
@@ -50,12 +51,16 @@ struct LineFindings {
 class LineExaminer {
  public:
   static constexpr size_t kMostLines = 12;
+  /// What is kept takes 4 bytes a symbol: of a text with more targets only the beginning is examined.
+  static constexpr int64_t kMostTargets = int64_t{1} << 24;
 
   /// Both must outlive this.
   LineExaminer(const tasks::LanguageModel& model, const data::Corpus& corpus);
 
-  /// The symbol at this place of the corpus; in any order.
-  void add(int64_t place, double nats) { nats_[static_cast<size_t>(place)] = static_cast<float>(nats); }
+  /// The symbol at this place of the corpus; in any order. Nothing where the corpus has no such place.
+  void add(int64_t place, double nats) {
+    if (static_cast<size_t>(place) < nats_.size()) nats_[static_cast<size_t>(place)] = static_cast<float>(nats);
+  }
   LineFindings findings() const;
 
  private:

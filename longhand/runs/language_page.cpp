@@ -71,7 +71,12 @@ std::string page_of(const LineFindings& findings) {
       "<h2>Most surprising lines</h2><p>Lines of at least {} {}s with the highest mean loss, of {}; the mean of the "
       "text "
       "is {:.2f} nats. Lines of more than {} are divided.</p>\n",
-      findings.shortest, noun, format_count(findings.symbols, noun), findings.nats, findings.longest);
+      findings.shortest, noun,
+      findings.of > findings.symbols
+          ? fmt::format("the first {} of {}", format_count(static_cast<double>(findings.symbols)),
+                        format_count(findings.of, noun))
+          : format_count(findings.symbols, noun),
+      findings.nats, findings.longest);
   const Shades& shades = findings.words ? kWordShades : kSymbolShades;
   html += legend(shades, noun) + "<ol class=cards>\n";
   for (const SurprisingLine& line : findings.lines) html += most_surprising(line, shades, noun);

@@ -9,6 +9,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/kernels/target.h"
+#include "longhand/runs/language_text.h"
 
 namespace longhand::runs {
 namespace {
@@ -118,6 +119,7 @@ void Settings::resolve(OptionTable& table) {
     throw usage_error("`vector-words`: expected `vectors` or `from`, from which words are added, found neither",
                       "leave it out, or give one of them");
   }
+  if (of_language_model()) follow_prepared(data, table);
   follow(start, of_language_model(), table);
 }
 

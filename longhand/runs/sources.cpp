@@ -8,7 +8,10 @@
 #include "longhand/base/options.h"
 #include "longhand/data/builtin.h"
 #include "longhand/data/generators.h"
+#include "longhand/io/byte_stream.h"
 #include "longhand/io/file.h"
+#include "longhand/runs/prepare.h"
+#include "longhand/runs/prepared_format.h"
 
 namespace longhand::runs {
 namespace {
@@ -18,6 +21,10 @@ bool is_file(const std::string& source) { return source == "-" || (io::exists(so
 
 std::string read(const std::string& path, const std::string& source, const char* expected, const char* advice) {
   std::string bytes = io::read_file(path);
+  if (PreparedText::begins_one(bytes)) {
+    throw input_error(shown_name(source) + ": is a text prepared for `longhand train lm`, not a text",
+                      "give the text that it was prepared from");
+  }
   if (bytes.empty()) throw input_error(shown_name(source) + ": expected " + expected, advice);
   return bytes;
 }
@@ -40,6 +47,29 @@ bool Sources::use_builtin(const std::string& source, bool is_builtin) {
 std::string Sources::file(const std::string& source) {
   if (const auto added = added_.find(source); added != added_.end()) return added->second;
   return read(found(source).value_or(source), source, "data, found an empty file", "give a file that is not empty");
+}
+
+std::optional<std::string> Sources::text_path(const std::string& source) {
+  if (added_.contains(source) || source == "-") return std::nullopt;
+  if (use_builtin(source, data::find_builtin(source) != nullptr)) return std::nullopt;
+  if (const std::optional<std::string> path = found(source)) return path;
+  return is_file(source) ? std::optional(source) : std::nullopt;
+}
+
+std::string Sources::text_mark(const std::string& source) {
+  const std::optional<std::string> path = text_path(source);
+  const bool prepared = path && PreparedText::is_one(*path);
+  if (!prepared && (!path || source_of(*path, source).bytes < kLarge)) return text(source);
+  io::InputStream file(*path);
+  std::string block(size_t{1} << 20, '\0');
+  if (prepared) {  // its header has the checksums of all
+    return block.substr(0, file.read(std::span(block).first(static_cast<size_t>(kPage))));
+  }
+  uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
+  while (const size_t got = file.read(block)) {
+    for (size_t i = 0; i < got; ++i) hash = (hash ^ static_cast<unsigned char>(block[i])) * 0x100000001b3U;
+  }
+  return fmt::format("{} bytes, {:016x}", file.position(), hash);
 }
 
 std::string Sources::table(const std::string& source) {

@@ -23,6 +23,24 @@ class Sources {
   Sources(Find find, std::function<void(const std::string&)> on_note)
       : find_(std::move(find)), on_note_(std::move(on_note)) {}
 
+  /// Progress of reading a large text, in bytes, and whether to go on. `on_end` is called when that is over. Without
+  /// them, nobody is asked.
+  using OnRead = std::function<bool(const std::string& name, int64_t done, int64_t total)>;
+  void set_on_read(OnRead on_read, std::function<void()> on_end) {
+    on_read_ = std::move(on_read);
+    on_read_end_ = std::move(on_end);
+  }
+  bool on_read(const std::string& name, int64_t done, int64_t total) const {
+    return !on_read_ || on_read_(name, done, total);
+  }
+  void end_reading() const {
+    if (on_read_end_) on_read_end_();
+  }
+  /// Tells the user.
+  void note(const std::string& text) const {
+    if (on_note_) on_note_(text);
+  }
+
   /// From now on `name` stands for these bytes.
   void add(const std::string& name, std::string bytes) { added_[name] = std::move(bytes); }
 
@@ -31,6 +49,13 @@ class Sources {
   std::string file(const std::string& source);
   /// The same, or a built-in text by its name.
   std::string text(const std::string& source);
+  /// Texts in files from this size on are not read into memory, where that can be avoided.
+  static constexpr int64_t kLarge = int64_t{64} << 20;
+
+  /// The path of the file that a text is in; nothing for standard input, a built-in text, and one that was added.
+  std::optional<std::string> text_path(const std::string& source);
+  /// The same as `text`; of a large or prepared one something short that is the same for the same text.
+  std::string text_mark(const std::string& source);
   /// The same, or a built-in table by its name.
   std::string table(const std::string& source);
 
@@ -42,6 +67,8 @@ class Sources {
   Find find_;
   std::function<void(const std::string&)> on_note_;
   std::set<std::string> noted_;
+  OnRead on_read_;
+  std::function<void()> on_read_end_;
 };
 
 /// What to call a source in a message.

@@ -30,7 +30,7 @@ struct LanguageBaseline {
   /// Throws an input error for a file that is damaged, or belongs to a model with another vocabulary.
   static LanguageBaseline read(const std::string& path, const tasks::LanguageModel& of);
   void write(const std::string& path, const tasks::LanguageModel& of) const;
-  /// loss, perplexity
+  /// loss, perplexity; of at most kMostSymbols
   BaselineFindings measure(const data::Corpus& corpus) const;
 };
 

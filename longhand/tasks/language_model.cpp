@@ -264,23 +264,25 @@ int64_t LanguageModel::characters(const data::Corpus& corpus) const {
   for (int32_t s = 0; s < vocabulary_.size(); ++s) {
     lengths.push_back(s == end ? 1 : data::characters(vocabulary_.symbol(s)));
   }
-  int64_t total = 0;
-  size_t unknowns = 0;
-  for (int64_t s = 0; s < corpus.sequences(); ++s) {
-    const int64_t start = corpus.starts[static_cast<size_t>(s)];
-    for (int64_t i = start; i < corpus.starts[static_cast<size_t>(s) + 1]; ++i) {
-      const int32_t symbol = corpus.symbols[static_cast<size_t>(i)];
+  int64_t total = 0, at = 0, next_start = 0;
+  size_t unknowns = 0, sequence = 0;
+  int32_t before = -1;
+  corpus.symbols.for_each_piece([&](std::span<const int32_t> piece) {
+    for (const int32_t symbol : piece) {
       int64_t length = lengths[static_cast<size_t>(symbol)];
       if (symbol == unknown) {
         length = unknowns < corpus.unknown_lengths.size() ? corpus.unknown_lengths[unknowns] : 1;
         ++unknowns;
       }
-      if (i == start) continue;
-      const int32_t before = corpus.symbols[static_cast<size_t>(i) - 1];
-      const bool line_begins = (before == end && end >= 0) || (before == begin && begin >= 0);
-      total += length + (words && symbol != end && !line_begins ? 1 : 0);
+      if (at++ == next_start) {  // not predicted
+        next_start = corpus.starts[++sequence];
+      } else {
+        const bool line_begins = (before == end && end >= 0) || (before == begin && begin >= 0);
+        total += length + (words && symbol != end && !line_begins ? 1 : 0);
+      }
+      before = symbol;
     }
-  }
+  });
   return total;
 }
 

@@ -10,14 +10,25 @@ namespace longhand::tasks {
 namespace {
 
 // FNV-1a over the symbols' bytes.
-uint64_t hash(uint64_t seed, const std::vector<int32_t>& symbols) {
+uint64_t hash(uint64_t seed, const data::Symbols& symbols) {
   uint64_t h = seed ^ 0xcbf29ce484222325U;
-  for (const int32_t symbol : symbols) {
-    for (int shift = 0; shift < 32; shift += 8) {
-      h = (h ^ ((static_cast<uint32_t>(symbol) >> shift) & 0xFFU)) * 0x100000001b3U;
+  symbols.for_each_piece([&](std::span<const int32_t> piece) {
+    for (const int32_t symbol : piece) {
+      for (int shift = 0; shift < 32; shift += 8) {
+        h = (h ^ ((static_cast<uint32_t>(symbol) >> shift) & 0xFFU)) * 0x100000001b3U;
+      }
     }
-  }
+  });
   return h;
+}
+
+// The same in no time where they are in a file: over its checksums, and where in it they are.
+uint64_t quick_hash(uint64_t seed, const data::Symbols& symbols) {
+  if (symbols.in_memory()) return hash(seed, symbols);
+  TextHash out;
+  const data::Symbols::Identity place = symbols.identity();
+  out.add(fmt::format("{} {:016x} {} {}", seed, place.content, place.at, place.width));
+  return out.value();
 }
 
 }  // namespace
@@ -120,7 +131,16 @@ bool LanguageModelTask::carried_state_fits(int64_t index) {
   return true;
 }
 
-std::string LanguageModelTask::fingerprint() const {
+std::string LanguageModelTask::fingerprint() const { return fingerprint(quick_hash); }
+
+// The same symbols in memory and in a file have different fingerprints, of which the former takes time.
+std::string LanguageModelTask::fingerprint_like(const std::string& other) const {
+  const bool mapped = !train_.symbols.in_memory() || !valid_.symbols.in_memory();
+  const std::string quick = fingerprint();
+  return mapped && other != quick ? fingerprint(hash) : quick;
+}
+
+std::string LanguageModelTask::fingerprint(uint64_t (*hash_of)(uint64_t seed, const data::Symbols& symbols)) const {
   std::vector<int32_t> bytes;
   for (int32_t s = 0; s < model_.vocabulary().size(); ++s) {
     for (const char c : model_.vocabulary().symbol(s)) bytes.push_back(static_cast<unsigned char>(c));
@@ -133,9 +153,9 @@ std::string LanguageModelTask::fingerprint() const {
   return fmt::format(
       "{} training symbols ({:016x}), {} held-out symbols ({:016x}), alphabet {:016x}, {} parameters, bptt {}, "
       "label-smoothing {}{}{}",
-      train_.symbols.size(), hash(0, train_.symbols), valid_.symbols.size(), hash(1, valid_.symbols), hash(2, bytes),
-      model_.parameters().count(), options_.bptt, options_.label_smoothing, stream,
-      described(options_.groups, model_.options()));
+      train_.symbols.size(), hash_of(0, train_.symbols), valid_.symbols.size(), hash_of(1, valid_.symbols),
+      hash(2, data::Symbols(std::move(bytes))), model_.parameters().count(), options_.bptt, options_.label_smoothing,
+      stream, described(options_.groups, model_.options()));
 }
 
 }  // namespace longhand::tasks

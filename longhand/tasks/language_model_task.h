@@ -55,9 +55,12 @@ class LanguageModelTask final : public Task {
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state(data::Shard shard) override;
   bool carried_state_fits(int64_t index) override;
   std::string fingerprint() const override;
+  std::string fingerprint_like(const std::string& other) const override;
   void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
 
  private:
+  std::string fingerprint(uint64_t (*hash_of)(uint64_t seed, const data::Symbols& symbols)) const;
+
   LanguageModel& model_;
   LanguageModel::Workspace workspace_;
   data::Corpus train_;

@@ -136,7 +136,7 @@ void generate(const LanguageModel& model, const std::string& prompt, int64_t len
   data::TextOptions as_stream = text;  // a prompt is the beginning of a line, not a whole one
   as_stream.lines = false;
   const auto encoded = [&](const std::string& given, const char* name) {
-    return data::encode(data::normalise(given, text, name), as_stream, vocabulary, unknown, name).symbols;
+    return data::encode(data::normalise(given, text, name), as_stream, vocabulary, unknown, name).symbols.memory();
   };
   std::vector<int32_t> start = encoded(prompt, "`prompt`");
   std::vector<int32_t> before = encoded(options.context, "`context`");

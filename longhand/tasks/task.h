@@ -76,6 +76,8 @@ class Task {
   virtual bool carried_state_fits(int64_t /*index*/) { return true; }
   /// A text that is the same for the same data, model and batches, so that a run is resumed on nothing else.
   virtual std::string fingerprint() const = 0;
+  /// The same to be compared with `other`, where there are several forms: the one of equal meaning.
+  virtual std::string fingerprint_like(const std::string& /*other*/) const { return fingerprint(); }
   /// Writes a model file with the given parameter values (in the arena's layout).
   virtual void save_model(const std::string& path, std::span<const float> values) const = 0;
 };

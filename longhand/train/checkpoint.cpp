@@ -35,8 +35,8 @@ void check_checksum(const io::Safetensors& file, const std::string& path) {
   std::vector<std::string_view> in_order;
   for (const auto& [name, tensor] : file.tensors()) in_order.push_back(tensor.bytes);
   std::sort(in_order.begin(), in_order.end(), [](auto a, auto b) { return a.data() < b.data(); });
-  uint32_t sum = io::crc32c(file.text("state"));
-  for (const std::string_view bytes : in_order) sum = io::crc32c(bytes, sum);
+  uint32_t sum = crc32c(file.text("state"));
+  for (const std::string_view bytes : in_order) sum = crc32c(bytes, sum);
   if (fmt::format("{:08x}", sum) == file.text("crc32c")) return;
   throw input_error(path + ": its content does not match its checksum",
                     "it is damaged; use a copy, or start the run again");
@@ -116,8 +116,8 @@ void Trainer::write_files() {
   for (const auto& [name, buffer] : parallel_.carried_state()) add(name, buffer->span());
   if (best_values_.size() > 0) add(kBest, best_values_.span());
   const std::string text = state.dump();
-  uint32_t sum = io::crc32c(text);
-  for (const io::TensorToWrite& tensor : tensors) sum = io::crc32c(tensor.bytes, sum);
+  uint32_t sum = crc32c(text);
+  for (const io::TensorToWrite& tensor : tensors) sum = crc32c(tensor.bytes, sum);
   io::write_safetensors(files_.checkpoint, {{"state", text}, {"crc32c", fmt::format("{:08x}", sum)}}, tensors);
 }
 
@@ -228,10 +228,10 @@ void Trainer::read_state(const io::Safetensors& file) {
     check_fixed(state, fixed_, path);
     const std::string fingerprint = state.at("fingerprint");
     const bool is_old = !file.metadata().contains("crc32c");  // written before 0.2
-    if (fingerprint != fingerprint_ && !(is_old && differs_by_new_options(fingerprint_, fingerprint))) {
-      throw input_error(
-          path + ": it belongs to other data or another model: " + first_difference(fingerprint_, fingerprint),
-          "resume with the data and options of the run, or start another run");
+    const std::string own = fingerprint == fingerprint_ ? fingerprint_ : task_.fingerprint_like(fingerprint);
+    if (fingerprint != own && !(is_old && differs_by_new_options(own, fingerprint))) {
+      throw input_error(path + ": it belongs to other data or another model: " + first_difference(own, fingerprint),
+                        "resume with the data and options of the run, or start another run");
     }
     const std::string optimizer = state.at("optimizer");
     if (optimizer != options_.optimizer.optimizer) {

@@ -32,7 +32,7 @@ class Textbook {
     for (int64_t s = 0; s < corpus.sequences(); ++s) {
       const int64_t begin = corpus.starts[static_cast<size_t>(s)], end = corpus.starts[static_cast<size_t>(s) + 1];
       for (int64_t i = begin; i + k <= end; ++i) {
-        const Gram gram(corpus.symbols.begin() + i, corpus.symbols.begin() + i + k);
+        const Gram gram(corpus.symbols.memory().begin() + i, corpus.symbols.memory().begin() + i + k);
         if (k == 1 && i == begin) continue;  // never predicted
         if (k == order_) ++out[gram];
         if (k < order_ && i == begin) ++out[gram];

@@ -128,7 +128,7 @@ TEST(Allocation, AStreamTakesNoneAndNoLock) {
       std::vector<float> y(m.corpus.symbols.size() * static_cast<size_t>(stream.outputs())), state;
       std::vector<int64_t> streams;
       for (int i = 0; i < 8; ++i) streams.push_back(many.open());
-      many.step(streams, m.corpus.symbols.data(), y.data());
+      many.step(streams, m.corpus.symbols.memory().data(), y.data());
       state = stream.state();
       std::mutex mutex;
       int64_t locks_before = locks;
@@ -136,16 +136,16 @@ TEST(Allocation, AStreamTakesNoneAndNoLock) {
       EXPECT_EQ(locks, locks_before + 1);
       const int64_t before = allocations;
       locks_before = locks;
-      stream.process(m.corpus.symbols.data(), y.data(), static_cast<int64_t>(m.corpus.symbols.size()));
+      stream.process(m.corpus.symbols.memory().data(), y.data(), static_cast<int64_t>(m.corpus.symbols.size()));
       stream.get_state(state.data());
       stream.reset();
       stream.set_state(state.data());
       stream.step(-1, y.data());
       stream.use_fast_activations(true);
-      stream.process(m.corpus.symbols.data(), y.data(), 3);
+      stream.process(m.corpus.symbols.memory().data(), y.data(), 3);
       many.close(streams[3]);
       many.open();
-      many.step(std::span(streams).first(5), m.corpus.symbols.data(), y.data());
+      many.step(std::span(streams).first(5), m.corpus.symbols.memory().data(), y.data());
       EXPECT_EQ(allocations, before);
       EXPECT_EQ(locks, locks_before);
     }
