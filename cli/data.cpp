@@ -107,7 +107,7 @@ int get(const std::string& name) {
 }  // namespace
 
 void declare_data(const Verb& longhand) {
-  const Verb data = longhand.add("data", "List, download and print data sets");
+  const Verb data = longhand.add("data", "List, download, print and prepare data");
   data.add("list", "List built-in and public data sets").set_action(list);
   const auto name = std::make_shared<std::string>();
   const auto declare = [&](const char* verb, const char* help, int (*run)(const std::string&)) {
@@ -116,6 +116,7 @@ void declare_data(const Verb& longhand) {
     named.set_action([name, run] { return run(*name); });
   };
   declare_data_words(data);
+  declare_data_prepare(data);
   declare("get", "Download a public data set into the cache", get);
   declare("show", "Print a built-in text or table, or a downloaded file", show);
 }

@@ -1,4 +1,4 @@
-// longhand info: the machine, or a model.
+// longhand info: the machine, a model, or a prepared text.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -11,8 +11,10 @@
 #include "longhand/base/format.h"
 #include "longhand/base/threads.h"
 #include "longhand/distributed/mpi.h"
+#include "longhand/io/config.h"
 #include "longhand/io/safetensors.h"
 #include "longhand/kernels/target.h"
+#include "longhand/runs/prepared_text.h"
 #include "longhand/runs/registry.h"
 #include "longhand/tasks/graph_file.h"
 #include "longhand/version.h"
@@ -29,12 +31,13 @@ struct Info {
   Info() { table.add("json", json, "print the result as a JSON object"); }
 
   void declare(const Verb& verb) {
-    verb.add_argument("MODEL", model_path, "model file, or the folder of a run", false);
+    verb.add_argument("MODEL", model_path, "model file, the folder of a run, or a prepared text", false);
     verb.add_options(table, given);
   }
 
   int run() {
     given.apply(table);
+    if (!model_path.empty() && runs::PreparedText::is_one(model_path)) return prepared_text();
     return model_path.empty() ? machine() : model();
   }
 
@@ -56,6 +59,50 @@ struct Info {
     const std::string mpi = distributed::mpi_version();
     put("MPI        {}\n", mpi.empty() ? "none: one process at a time" : mpi);
     return 0;
+  }
+
+  int prepared_text() const {
+    const runs::PreparedText text = runs::PreparedText::open(model_path);
+    text.verify();
+    runs::PrepareOptions options = text.options();
+    OptionTable how;
+    options.text.add_to(how);
+    how.add("max-tokens", options.max_tokens, "");
+    const data::Corpus& corpus = text.corpus();
+    const auto symbols = static_cast<int64_t>(corpus.symbols.size());
+    const auto unknown = static_cast<int64_t>(corpus.unknown_lengths.size());
+    if (json) {
+      const nlohmann::ordered_json out = {{"prepared_text", model_path},
+                                          {"prepared_from", text.source().name},
+                                          {"options", io::to_json(how)},
+                                          {"symbols", symbols},
+                                          {"sequences", corpus.sequences()},
+                                          {"unknown_symbols", unknown},
+                                          {"skipped_symbols", corpus.skipped},
+                                          {"bytes_per_symbol", text.symbol_bytes()},
+                                          {"bytes", text.bytes()},
+                                          {"vocabulary", text.vocabulary().to_json()["symbols"]}};
+      write_json(out.dump());
+      return 0;
+    }
+    put("prepared text of {}, {} a symbol, intact\n\noptions\n", format_count(symbols, "symbol"),
+        format_count(int64_t{text.symbol_bytes()}, "byte"));
+    for (const Option& option : how.options()) put("  {:<20} {}\n", option.name, option.text());
+    put("\n{:<22} {}\n", "prepared from", text.source().name);
+    put("{:<22} {}\n", "sequences", format_count(static_cast<double>(corpus.sequences())));
+    put("{:<22} {}\n", "read as <unk>", format_count(static_cast<double>(unknown)));
+    put("{:<22} {}\n", "left out", format_count(static_cast<double>(corpus.skipped)));
+    print_list("vocabulary", "symbols", text.vocabulary().to_json()["symbols"]);
+    return 0;
+  }
+
+  static void print_list(const char* kind, const std::string& name, const nlohmann::json& entries) {
+    constexpr size_t kMaxShown = 60;
+    put("\n{} of {} {}\n ", kind, entries.size(), name);
+    for (size_t i = 0; i < std::min(entries.size(), kMaxShown); ++i) {
+      put(" {}", entries[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+    put("{}\n", entries.size() > kMaxShown ? " ..." : "");
   }
 
   int model() const {
@@ -98,12 +145,7 @@ struct Info {
     }
     for (const auto& [list, entries] : vocabulary.items()) {
       if (!entries.is_array()) continue;
-      constexpr size_t kMaxShown = 60;
-      put("\n{} of {} {}\n ", vocabulary.size() == 1 ? "vocabulary" : "list", entries.size(), list);
-      for (size_t i = 0; i < std::min(entries.size(), kMaxShown); ++i) {
-        put(" {}", entries[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-      }
-      put("{}\n", entries.size() > kMaxShown ? " ..." : "");
+      print_list(vocabulary.size() == 1 ? "vocabulary" : "list", list, entries);
     }
     return 0;
   }
@@ -111,6 +153,8 @@ struct Info {
 
 }  // namespace
 
-void declare_info(const Verb& longhand) { longhand.add_command<Info>("info", "Describe this machine, or a model"); }
+void declare_info(const Verb& longhand) {
+  longhand.add_command<Info>("info", "Describe this machine, a model or a prepared text");
+}
 
 }  // namespace longhand::cli

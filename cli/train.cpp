@@ -63,7 +63,7 @@ class Train {
  private:
   int run_on(distributed::Communicator& ranks) {
     std::unique_ptr<runs::Run> run;
-    runs::Sources from = sources();
+    runs::Sources from = sources(control_.quiet || !ranks.is_first());
     distributed::do_together(ranks, [&] { run = make_run(from, ranks); });
     std::optional<io::FolderLock> lock;
     distributed::do_together(ranks, [&] {
