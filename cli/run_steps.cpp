@@ -232,7 +232,7 @@ RunCount run_text(Steps& steps, const Model& model, const RunSettings& settings)
     run.begin(s > 0);
     for (int64_t at = corpus.starts[s]; at < corpus.starts[s + 1];) {
       const int64_t n = std::min(run.block(256), corpus.starts[s + 1] - at);
-      LONGHAND_CHECK(run.next(n, corpus.symbols.data() + at) == n);
+      LONGHAND_CHECK(run.next(n, corpus.symbols.memory().data() + at) == n);
       at += n;
     }
   }
