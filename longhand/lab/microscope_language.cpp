@@ -157,7 +157,8 @@ data::Corpus read_corpus(const tasks::LanguageModel& model, const std::string& c
 
 ShownText shown_text_of(const tasks::LanguageModel& model, const data::Corpus& corpus) {
   const data::Vocabulary& vocabulary = model.vocabulary();
-  ShownText out{.symbols = corpus.symbols.copy(), .starts = corpus.starts.copy(), .spaced = model.options().text.level == "word"};
+  ShownText out{
+      .symbols = corpus.symbols.copy(), .starts = corpus.starts.copy(), .spaced = model.options().text.level == "word"};
   for (int32_t s = 0; s < vocabulary.size(); ++s) {
     const std::string& symbol = vocabulary.symbol(s);
     const bool ends = symbol == "\n" || symbol == data::kEnd;

@@ -13,7 +13,7 @@ namespace longhand::lab {
 namespace {
 
 constexpr auto kPlace = static_cast<RngPlace>(0x7000'0000);  // of what a search draws
-constexpr int64_t kMaxDraws = 100'000;  // for one trial that is not there yet
+constexpr int64_t kMaxDraws = 100'000;                       // for one trial that is not there yet
 
 int64_t count_of(const io::GridAxis& axis) {
   return axis.range ? axis.range->count() : static_cast<int64_t>(axis.values.size());

@@ -87,10 +87,11 @@ void Trainer::check_alike() {
   const std::vector<std::string> all = distributed::all_gather(fingerprint_, parallel_.ranks());
   for (size_t r = 1; r < all.size(); ++r) {
     if (all[r] == all[0]) continue;
-    throw distributed::AgreedError(ExitCode::kInput,
-                                   distributed::describe(parallel_.ranks(), static_cast<int>(r)) +
-                                       ": it has other data or another model than rank 0: " + first_difference(all[0], all[r]),
-                                   "give all processes the same files and options");
+    throw distributed::AgreedError(
+        ExitCode::kInput,
+        distributed::describe(parallel_.ranks(), static_cast<int>(r)) +
+            ": it has other data or another model than rank 0: " + first_difference(all[0], all[r]),
+        "give all processes the same files and options");
   }
 }
 
