@@ -37,7 +37,7 @@ std::string without_spaces_at_the_end(std::string line) {
 }
 
 // How wide each column is, and which of them show ranges.
-struct Layout {
+struct TextLayout {
   size_t name = 0;
   std::vector<size_t> widths;
   std::vector<bool> ranges;
@@ -50,8 +50,8 @@ struct Layout {
   }
 };
 
-Layout lay_out(const ComparisonTable& table, size_t width) {
-  Layout layout;
+TextLayout lay_out(const ComparisonTable& table, size_t width) {
+  TextLayout layout;
   std::vector<size_t> with_range;
   for (size_t i = 0; i < table.columns.size(); ++i) {
     size_t median = 0, range = 0;
@@ -66,7 +66,7 @@ Layout lay_out(const ComparisonTable& table, size_t width) {
   }
   // The ranges of losses and perplexity matter more than a long name beside its figures. The first column's range may
   // lie below the name, and takes no room.
-  Layout important = layout;
+  TextLayout important = layout;
   for (size_t i = 1; i < important.widths.size() - 3; ++i) important.widths[i] = with_range[i];
   const size_t rest = important.total();
   for (const TableRow& row : table.rows) {
@@ -75,7 +75,7 @@ Layout lay_out(const ComparisonTable& table, size_t width) {
   layout.name = std::min(std::max<size_t>(layout.name, 7), width > rest + kShortName ? width - rest : kShortName);
   layout.ranges.assign(layout.widths.size(), true);
   for (size_t i = 1; i < layout.widths.size(); ++i) {
-    Layout wider = layout;
+    TextLayout wider = layout;
     wider.widths[i] = with_range[i];
     if (wider.total() <= width) {
       layout = wider;
@@ -86,7 +86,7 @@ Layout lay_out(const ComparisonTable& table, size_t width) {
   return layout;
 }
 
-std::string headings(const ComparisonTable& table, const Layout& layout) {
+std::string headings(const ComparisonTable& table, const TextLayout& layout) {
   std::string out;
   for (const size_t line : {size_t{0}, size_t{1}}) {
     std::string text = "  " + left_aligned(line == 1 ? "variant" : "", layout.name) + " ";
@@ -98,7 +98,7 @@ std::string headings(const ComparisonTable& table, const Layout& layout) {
   return out;
 }
 
-std::string row_text(const TableRow& row, const Layout& layout, size_t width) {
+std::string row_text(const TableRow& row, const TextLayout& layout, size_t width) {
   const std::string mark = row.best ? "* " : "  ";
   const bool alone = row.cells.empty() || display_width(row.name) > layout.name;
   std::string out = alone ? mark + row.name + "\n" : "";
@@ -143,7 +143,7 @@ std::string to_text(const RunComparison& comparison, int width) {
   const ComparisonTable table = make_table(comparison);
   if (table.rows.empty()) return "  no variants\n";
   const auto columns = static_cast<size_t>(std::max(width, 40));
-  const Layout layout = lay_out(table, columns);
+  const TextLayout layout = lay_out(table, columns);
   std::string out = headings(table, layout);
   bool published = false;
   for (const TableRow& row : table.rows) {

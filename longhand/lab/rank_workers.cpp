@@ -18,7 +18,7 @@
 namespace longhand::lab {
 namespace {
 
-using Json = nlohmann::json;
+using Message = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kTick = std::chrono::milliseconds(5);
@@ -26,20 +26,20 @@ constexpr auto kAskIfFree = std::chrono::milliseconds(20);
 constexpr auto kAskAtLeast = std::chrono::milliseconds(250);
 
 template <class T>
-std::span<std::byte> bytes_of(T& value) {
+std::span<std::byte> raw_bytes(T& value) {
   return std::as_writable_bytes(std::span(&value, 1));
 }
 
 // A text, after its length.
 void send(distributed::Communicator& ranks, int to, const std::string& text) {
   uint64_t length = text.size();
-  const distributed::Outgoing out[] = {{to, bytes_of(length)}, {to, std::as_bytes(std::span(text))}};
+  const distributed::Outgoing out[] = {{to, raw_bytes(length)}, {to, std::as_bytes(std::span(text))}};
   ranks.exchange(out, {});
 }
 
 std::string receive(distributed::Communicator& ranks, int from) {
   uint64_t length = 0;
-  const distributed::Incoming first[] = {{from, bytes_of(length)}};
+  const distributed::Incoming first[] = {{from, raw_bytes(length)}};
   ranks.exchange({}, first);
   std::string text(length, '\0');
   const distributed::Incoming rest[] = {{from, std::as_writable_bytes(std::span(text))}};
@@ -48,16 +48,16 @@ std::string receive(distributed::Communicator& ranks, int from) {
 }
 
 // The texts may hold bytes that are no UTF-8: an error names files.
-std::string packed(const Json& message) {
-  const std::vector<uint8_t> bytes = Json::to_cbor(message);
+std::string packed(const Message& message) {
+  const std::vector<uint8_t> bytes = Message::to_cbor(message);
   return {bytes.begin(), bytes.end()};
 }
 
-Json to_json(const RunReport& report) {
+Message to_json(const RunReport& report) {
   return {report.id, report.failure, report.died, report.interrupted, report.result, report.metrics};
 }
 
-RunReport read_report(const Json& report) {
+RunReport read_report(const Message& report) {
   return {.id = report.at(0),
           .failure = report.at(1),
           .died = report.at(2),
@@ -67,8 +67,8 @@ RunReport read_report(const Json& report) {
 }
 
 // What a rank asks: {"reports": those that ended, "runs": where the others are, "stop": a signal told it to stop}.
-Json question(const std::vector<RunReport>& reports, LocalWorkers& own, bool stop) {
-  Json out = {{"reports", Json::array()}, {"runs", Json::array()}, {"stop", stop}};
+Message question(const std::vector<RunReport>& reports, LocalWorkers& own, bool stop) {
+  Message out = {{"reports", Message::array()}, {"runs", Message::array()}, {"stop", stop}};
   for (const RunReport& report : reports) out["reports"].push_back(to_json(report));
   for (const auto& [id, at] : own.running()) out["runs"].push_back({id, at.done, at.epoch, at.epochs, at.loss});
   return out;
@@ -117,16 +117,16 @@ void RankWorkers::answer_all(std::vector<RunReport>& reports) {
 // The answer: {"orders": runs to begin, "stop": interrupt all, "end": there are no more}.
 void RankWorkers::answer(int rank, std::vector<RunReport>& reports) {
   Peer& peer = peers_[static_cast<size_t>(rank)];
-  const Json question = Json::from_cbor(receive(ranks_, rank));
-  for (const Json& each : question.at("reports")) {
+  const Message question = Message::from_cbor(receive(ranks_, rank));
+  for (const Message& each : question.at("reports")) {
     reports.push_back(read_report(each));
     peer.runs.erase(reports.back().id);
   }
-  for (const Json& run : question.at("runs")) {
+  for (const Message& run : question.at("runs")) {
     peer.runs[run.at(0)] = {.done = run.at(1), .epoch = run.at(2), .epochs = run.at(3), .loss = run.at(4)};
   }
   is_interrupted_ = is_interrupted_ || question.at("stop").get<bool>();
-  Json reply = {{"orders", Json::array()}, {"stop", stopping_}, {"end", ending_}};
+  Message reply = {{"orders", Message::array()}, {"stop", stopping_}, {"end", ending_}};
   for (const auto& order : peer.orders) reply["orders"].push_back(order);
   peer.orders.clear();
   send(ranks_, rank, packed(reply));
@@ -160,8 +160,8 @@ void serve_runs(distributed::Communicator& ranks, LocalWorkers& own, const std::
     asked = Clock::now();
     send(ranks, 0, packed(question(reports, own, stop)));
     reports.clear();
-    const Json answer = Json::from_cbor(receive(ranks, 0));
-    for (const Json& each : answer.at("orders")) {
+    const Message answer = Message::from_cbor(receive(ranks, 0));
+    for (const Message& each : answer.at("orders")) {
       const int64_t id = each.at(0);
       try {
         if (answer.at("stop")) throw input_error("interrupted", "");
