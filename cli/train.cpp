@@ -64,7 +64,12 @@ class Train {
   int run_on(distributed::Communicator& ranks) {
     std::unique_ptr<runs::Run> run;
     runs::Sources from = sources(control_.quiet || !ranks.is_first());
-    distributed::do_together(ranks, [&] { run = make_run(from, ranks); });
+    // The first before the others, for what it downloads or prepares for all processes that see the same files.
+    for (const bool first : {true, false}) {
+      distributed::do_together(ranks, [&] {
+        if (ranks.is_first() == first) run = make_run(from, ranks);
+      });
+    }
     std::optional<io::FolderLock> lock;
     distributed::do_together(ranks, [&] {
       if (!ranks.is_first()) return;

@@ -92,8 +92,8 @@ void send_to_first(std::span<Buffer<float>* const> arrays, int owner, Communicat
   ranks.exchange({}, in);
 }
 
-// An error travels as its exit code in one byte, its two lines, and a zero byte between them. The first rank's goes to
-// all, with no other: a missing file is missing everywhere, and is said once.
+// An error travels as its exit code in one byte, its two lines, and a zero byte between them. The first rank's needs no
+// name: mostly a missing file is missing everywhere.
 void do_together(Communicator& ranks, const std::function<void()>& work) {
   std::string own;
   try {
@@ -108,8 +108,7 @@ void do_together(Communicator& ranks, const std::function<void()>& work) {
   if (failed == all.end()) return;
   const size_t middle = failed->find('\0', 1);
   std::string what = failed->substr(1, middle - 1);
-  const bool everywhere = std::all_of(all.begin(), all.end(), [&](const std::string& text) { return text == *failed; });
-  if (!everywhere) what = describe(ranks, static_cast<int>(failed - all.begin())) + ": " + what;
+  if (failed != all.begin()) what = describe(ranks, static_cast<int>(failed - all.begin())) + ": " + what;
   throw AgreedError(static_cast<ExitCode>((*failed)[0]), what, failed->substr(middle + 1));
 }
 

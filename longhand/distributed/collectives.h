@@ -29,7 +29,7 @@ class AgreedError : public Error {
 };
 
 /// Does some work on every rank. Where it throws an Error on any, all throw an AgreedError: that of the lowest such
-/// rank, with the rank's name and host before it unless all have the same. One process by itself throws what was
+/// rank, with the rank's name and host before it unless it is the first. One process by itself throws what was
 /// thrown.
 void do_together(Communicator& ranks, const std::function<void()>& work);
 
