@@ -14,14 +14,19 @@ namespace {
 
 using distributed::testing::on_ranks;
 
+// The first n elements of a shard's gradients, of very different sizes, so that another order gives other bits.
 std::vector<float> gradient_of(int64_t shard, int64_t n) {
-  const CounterRng rng(7, static_cast<uint64_t>(shard), RngPlace::kParameter);
-  std::vector<float> out(static_cast<size_t>(n));
-  for (size_t i = 0; i < out.size(); ++i) {
-    // Of very different sizes, so that another order gives other bits.
-    out[i] = (rng.uniform(2 * i) - 0.5F) * std::exp2(20.0F * rng.uniform(2 * i + 1));
-  }
-  return out;
+  constexpr int64_t kShards = 32, kLargest = 800'000;
+  static const std::vector<float> kDraws = [] {
+    std::vector<float> out(kLargest + kShards);
+    const CounterRng rng(7, 0, RngPlace::kParameter);
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] = (rng.uniform(2 * i) - 0.5F) * std::exp2(20.0F * rng.uniform(2 * i + 1));
+    }
+    return out;
+  }();
+  EXPECT_TRUE(shard < kShards && n <= kLargest);
+  return {kDraws.begin() + shard, kDraws.begin() + shard + n};
 }
 
 // The definition.
