@@ -15,8 +15,8 @@ if [ "${1:-}" = --on ]; then
   exec nsenter --target "$keeper" --net --uts sh -c "$*"
 fi
 
-# On the first host: mpirun with what keeps it on the emulated network. "btl_tcp_flags send" because Open MPI's other
-# protocol for long messages uses one direction at a time.
+# On the first host: mpirun with what keeps it on the emulated network, and sends messages up to 1 MiB at once
+# (docs/scaling.md).
 if [ "${1:-}" = --mpirun ]; then
   hosts=$2
   ranks=$3
@@ -27,7 +27,8 @@ if [ "${1:-}" = --mpirun ]; then
   exec mpirun --allow-run-as-root --host "$list" --map-by node --bind-to none \
     --mca plm_rsh_agent "$here/hosts.sh --on" --mca plm_rsh_no_tree_spawn 1 \
     --mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_include link0 --mca oob_tcp_if_include link0 \
-    --mca btl_tcp_flags send --mca mpi_yield_when_idle $yield --mca orte_tmpdir_base /dev/shm "$@"
+    --mca btl_tcp_flags send --mca btl_tcp_eager_limit 1048576 --mca btl_tcp_rndv_eager_limit 1048576 \
+    --mca btl_tcp_max_send_size 1048576 --mca mpi_yield_when_idle $yield --mca orte_tmpdir_base /dev/shm "$@"
 fi
 
 build=$here/../build/release

@@ -18,7 +18,7 @@ namespace {
 struct Network {
   double mbit = 10000.0, ms = 0.05;
   double message_us = 5.0;  // of a processor, to send or receive a message
-  double latencies = 3.0;   // of a long message: sender and receiver agree on it first
+  double latencies = 1.0;   // until a message has begun; 3 where sender and receiver first agree on it
   double add_gbytes = 5.0;  // per second, of received gradients that are added
   // Of a packet of 1,500 bytes, TCP leaves 1,448 to a message.
   double bytes_per_second() const { return mbit * 1e6 / 8.0 * 1448.0 / 1500.0; }
