@@ -61,7 +61,9 @@ class RangeReader {
 
   double number(const char* key) const {
     const toml::node* node = node_.get(key);
-    const auto value = node != nullptr && node->is_number() ? node->value<double>() : std::nullopt;
+    std::optional<double> value;
+    if (node != nullptr && node->is_floating_point()) value = node->value<double>();
+    if (node != nullptr && node->is_integer()) value = static_cast<double>(*node->value<int64_t>());
     if (value && std::isfinite(*value)) return *value;
     throw usage_error(fmt::format("{}: {}: expected a number, found {}", where_, key,
                                   node == nullptr ? "none" : scalar_text(*node).value_or("something else")),

@@ -225,10 +225,11 @@ TEST(RunEstimate, TakesTheNumberOfWorkersIntoAccount) {
   EXPECT_DOUBLE_EQ(time_to_finish(rungs, 1), 4.0 + 4.0 + 6.0);
   EXPECT_DOUBLE_EQ(time_to_finish(rungs, 2), 2.0 + 2.0 + 6.0);
   EXPECT_DOUBLE_EQ(time_to_finish(rungs, 100), 1.0 + 2.0 + 6.0);
-  // Another plan fills the gaps.
+  // Another plan fills a gap as soon as there is one, here before the second rung: 2 for the first rung, then 4 by one
+  // worker for the second, while the other does the 5, and 6.
   std::vector<PlanLoad> two = rungs;
   two.push_back({.running = {}, .waiting = {5.0}, .later = {}});
-  EXPECT_DOUBLE_EQ(time_to_finish(two, 2), 10.0);
+  EXPECT_DOUBLE_EQ(time_to_finish(two, 2), 2.0 + 4.0 + 6.0);
 }
 
 TEST(RunEstimate, LearnsFromEachVariant) {
