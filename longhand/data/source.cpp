@@ -62,7 +62,8 @@ size_t open_end(std::string_view piece) {
 void append_cleaned(std::string_view text, std::string& out) {
   out.reserve(out.size() + text.size());
   for (size_t at = 0; at < text.size();) {
-    const size_t next = std::min(text.find_first_of("\xEF\r", at), text.size());
+    size_t next = at;
+    while (next < text.size() && text[next] != '\r' && text[next] != kByteOrderMark[0]) ++next;
     out += text.substr(at, next - at);
     at = next;
     if (at == text.size()) break;

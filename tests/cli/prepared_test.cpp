@@ -75,14 +75,14 @@ TEST(Prepared, IsResumedOnInPlaceOfTheText) {
   ASSERT_EQ(run(folder, {"data", "prepare", "text", "--out", "prepared"}).code, 0);
   ASSERT_EQ(run(folder, train("text", "run", {"--schedule", "constant"})).code, 0);
   std::string config = read_file(folder / "run/config.toml");
-  const size_t at = config.find("data = \"text\"");
+  const size_t at = config.find("data = 'text'");
   ASSERT_NE(at, std::string::npos);
-  write_file(folder / "run/config.toml", config.replace(at, 13, "data = \"prepared\""));
+  write_file(folder / "run/config.toml", config.replace(at, 13, "data = 'prepared'"));
   const Result resumed = run(folder, {"train", "lm", "--resume", "run", "--epochs", "3", "--quiet"});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   // Other symbols are refused.
   ASSERT_EQ(run(folder, {"data", "prepare", "text", "--out", "prepared", "--max-tokens", "5000"}).code, 0);
-  expect_error(run(folder, {"train", "lm", "--resume", "run", "--epochs", "4", "--quiet"}), 2, "`max-tokens`");
+  expect_error(run(folder, {"train", "lm", "--resume", "run", "--epochs", "4", "--quiet"}), 2, "--max-tokens");
 }
 
 TEST(Prepared, IsEvaluatedAsTheText) {
