@@ -70,7 +70,9 @@ Prediction predict(const Step& step, int64_t hosts, const Network& network) {
   // Lengths, then loss and squares, as short messages.
   p.agreement = 2.0 * (1e-3 * network.ms + 1e-6 * network.message_us * static_cast<double>(hosts - 1));
   p.update = (step.times.update - step.times.gradients) / static_cast<double>(hosts);
-  p.parameters = exchange_seconds(step.parameters, 1, hosts, network);
+  // All at once, but in as many messages.
+  const auto more = static_cast<double>((pieces(step.parameters) - 1) * (hosts - 1));
+  p.parameters = exchange_seconds(step.parameters, 1, hosts, network) + 1e-6 * network.message_us * more;
   p.step = step.computation() + p.gradients + p.agreement + p.update + p.parameters;
   return p;
 }

@@ -2,8 +2,8 @@
 # Steps of training on emulated hosts beside what the cost model of docs/scaling.md says of them:
 #   bench/scaling_points.sh [HOSTS [MBIT [MS [BUILD]]]]
 # One thread on each host; the processors must have nothing else to do, and be as many as the hosts. Each line: the model,
-# rows of the batch on each host, milliseconds of a step as predicted and as measured, their ratio, the measured time in
-# which ranks waited for messages, and the ratio of that communication to computation.
+# rows of the batch on each host, milliseconds of a step as predicted and as measured, their ratio, and the measured time in
+# which ranks waited for messages.
 set -eu
 hosts=${1:-2} mbit=${2:-1000} ms=${3:-1} here=$(cd "$(dirname "$0")" && pwd)
 build=${4:-$here/../build/release}
@@ -36,12 +36,12 @@ point() {
     --out "$work/run" --overwrite >"$work/result"
   awk -v name="$1" -v rows="$7" -v predicted="$predicted" -v step="$(value seconds_per_step)" \
     -v waited="$(value waited_seconds_per_step)" 'BEGIN {
-      printf "| %s | %d | %.0f | %.0f | %.2f | %.0f | %.2f |\n", name, rows, predicted, 1e3 * step, 1e3 * step / predicted,
-        1e3 * waited, waited / (step - waited) }'
+      printf "| %s | %d | %.0f | %.0f | %.2f | %.0f |\n", name, rows, predicted, 1e3 * step, 1e3 * step / predicted,
+        1e3 * waited }'
 }
 
-echo "| model | rows | predicted, ms | measured, ms | ratio | waited, ms | to computation |"
-echo "|---|---|---|---|---|---|---|"
+echo "| model | rows | predicted, ms | measured, ms | ratio | waited, ms |"
+echo "|---|---|---|---|---|---|"
 for rows in 16 64; do
   point "characters, 256 units" char 64 256 1 64 $rows
   point "characters, 512 units" char 64 512 1 64 $rows
