@@ -32,6 +32,12 @@ class MpiCommunicator final : public Communicator {
     // Whatever becomes of the launcher, no rank stays behind.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
+    // Open MPI's own choice for long messages over TCP uses one direction of the network at a time, and asks the
+    // receiver first. What the user has set stays.
+    ::setenv("OMPI_MCA_btl_tcp_flags", "send", 0);
+    for (const char* limit : {"eager_limit", "rndv_eager_limit", "max_send_size"}) {
+      ::setenv(fmt::format("OMPI_MCA_btl_tcp_{}", limit).c_str(), "1048576", 0);
+    }
     int provided = 0;
     // One thread computes while another sends; they never call MPI at the same time.
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);

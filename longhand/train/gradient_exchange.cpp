@@ -142,7 +142,7 @@ void GradientExchange::finish() {
   const auto start = ExchangeClock::now();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return done_ == queue_.size(); });
-  waited_ += seconds_from(start);
+  costs_.waited += seconds_from(start);
 }
 
 void GradientExchange::work() {
@@ -156,7 +156,7 @@ void GradientExchange::work() {
     exchange_piece(piece);
     const double seconds = seconds_from(start);
     lock.lock();
-    busy_ += seconds;
+    costs_.seconds += seconds;
     ++done_;
     changed_.notify_all();
   }
@@ -183,7 +183,7 @@ void GradientExchange::exchange_piece(Range piece) {
     }
   }
   ranks_.exchange(messages.out, in);
-  bytes_ += messages.bytes;
+  costs_.bytes += messages.bytes;
   add_up(own);
 }
 
@@ -242,9 +242,9 @@ void GradientExchange::share(float* values, std::span<const Range> where) {
     const Buffer<float>& room = packed[static_cast<size_t>(r)];
     if (room.size() > 0) unpack(room.data(), common(where, owned_by(r)), values);
   }
-  bytes_ += messages.bytes;
-  busy_ += seconds_from(start);
-  waited_ += seconds_from(start);
+  costs_.bytes += messages.bytes;
+  costs_.seconds += seconds_from(start);
+  costs_.waited += seconds_from(start);
 }
 
 }  // namespace longhand::train

@@ -18,6 +18,13 @@
 
 namespace longhand::train {
 
+/// What was exchanged.
+struct ExchangeCosts {
+  double seconds = 0.0;  ///< of sending and receiving
+  double waited = 0.0;   ///< of them, those in which the caller waited
+  int64_t bytes = 0;     ///< that this rank has sent
+};
+
 class GradientExchange {
  public:
   /// For arrays of `extent` elements, and the gradients of so many shards. There are at least two ranks, and at least
@@ -46,11 +53,8 @@ class GradientExchange {
   /// Gives all ranks what the owners have of an array, in the stretches `where`.
   void share(float* values, std::span<const Range> where);
 
-  /// Seconds of sending and receiving since this object was made; and of them, those in which the caller waited.
-  double seconds() const { return busy_; }
-  double waited() const { return waited_; }
-  /// Bytes that this rank has sent.
-  int64_t bytes() const { return bytes_; }
+  /// Since this object was made. Not between `send` and `finish`.
+  const ExchangeCosts& costs() const { return costs_; }
 
  private:
   void work();
@@ -76,8 +80,7 @@ class GradientExchange {
   std::vector<Range> queue_;  // pieces, in the order of sending
   size_t done_ = 0;           // of the queue
   bool stopping_ = false;
-  double busy_ = 0.0, waited_ = 0.0;
-  int64_t bytes_ = 0;
+  ExchangeCosts costs_;
   std::thread thread_;
 };
 

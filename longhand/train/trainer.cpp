@@ -149,6 +149,8 @@ void Trainer::begin_epoch() {
 
 void Trainer::step() {
   const auto start = Clock::now();
+  const GradientExchange* exchange = parallel_.exchange();
+  const ExchangeCosts before = exchange != nullptr ? exchange->costs() : ExchangeCosts{};
   parallel_.compute(progress_.index, static_cast<uint64_t>(progress_.step));
   // On several ranks what the first one's clock and any one's user want is agreed on once a step.
   const bool several = parallel_.size() > 1;
@@ -172,12 +174,13 @@ void Trainer::step() {
   progress_.seconds += seconds;
   epoch_seconds_ += seconds;
   progress_.tokens_per_second = static_cast<double>(progress_.count) / epoch_seconds_;
-  if (const GradientExchange* exchange = parallel_.exchange()) {
+  if (exchange != nullptr) {
+    const ExchangeCosts after = exchange->costs();
     ++progress_.exchanges;
     progress_.exchanging_seconds += seconds;
-    progress_.exchange_seconds = exchange->seconds();
-    progress_.waited_seconds = exchange->waited();
-    progress_.exchanged_bytes = static_cast<double>(exchange->bytes());
+    progress_.exchange_seconds += after.seconds - before.seconds;
+    progress_.waited_seconds += after.waited - before.waited;
+    progress_.exchanged_bytes += static_cast<double>(after.bytes - before.bytes);
   }
   if (parallel_.is_first() && observer_.on_step) observer_.on_step(progress_);
 }

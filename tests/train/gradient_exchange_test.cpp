@@ -113,7 +113,7 @@ TEST(GradientExchange, TheOwnersHaveTheSumsAndGiveThemToAll) {
           // others.
           const int64_t mine = total(common(where, exchange.owned_by(ranks.rank()))), all = total(where);
           const auto nodes = static_cast<int64_t>(nodes_of(own).size());
-          EXPECT_EQ(exchange.bytes(), 2 * 4 * (nodes * (all - mine) + (size - 1) * mine));
+          EXPECT_EQ(exchange.costs().bytes, 2 * 4 * (nodes * (all - mine) + (size - 1) * mine));
         });
       }
     }
