@@ -21,7 +21,7 @@ void Batches::begin_epoch(int64_t epoch) {
   const CounterRng rng = batch_rng(options_.seed, epoch);
   epoch_ = epoch;
   rows_.clear();
-  order_.clear();
+  std::vector<int64_t>().swap(order_);  // its memory goes to the next order
   groups_.clear();
   windows_before_.assign(1, 0);
   const int64_t all = lines_ ? corpus_.sequences() : corpus_.targets();
