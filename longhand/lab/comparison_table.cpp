@@ -256,9 +256,8 @@ ComparisonTable make_table(const RunComparison& comparison) {
   table.notes.push_back("time: training only; MiB: peak memory of the process");
   if (halved(comparison)) {
     table.notes.push_back(
-        fmt::format("after {} epochs the best of each {} trials went on, and the others were stopped",
-                    fmt::join(comparison.search->rung_epochs.begin(), comparison.search->rung_epochs.end() - 1, ", "),
-                    comparison.search->factor));
+        fmt::format("only the best 1 of {} trials went on after epoch {}", comparison.search->factor,
+                    fmt::join(comparison.search->rung_epochs.begin(), comparison.search->rung_epochs.end() - 1, ", ")));
   }
   if (const std::string lost = lost_to_baseline(comparison, measure); !lost.empty()) table.notes.push_back(lost);
   if (several) table.notes.push_back("median over the seeds, and range from the lowest to the highest");
