@@ -34,7 +34,9 @@ struct Subject {
   tasks::TextReader reader{model, nn::Engine::kFused};
 
   std::vector<int32_t> encode(const std::string& some) const {
-    return data::encode(some, model.options().text, model.vocabulary(), data::Unknown::kUnk, "text").symbols;
+    const data::TextOptions& how = model.options().text;
+    const data::Symbols all = data::encode(some, how, model.vocabulary(), data::Unknown::kUnk, "text").symbols;
+    return all.copy(0, all.size());
   }
   std::string write(const std::string& prompt, int64_t length, const tasks::SamplerOptions& options) {
     std::string out = prompt;
