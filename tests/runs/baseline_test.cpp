@@ -86,9 +86,10 @@ TEST(LanguageBaseline, CountsTheBeginningOfALongText) {
     EXPECT_TRUE(part.note.starts_with("counted in the first ")) << part.note;
     // As if there were no more than that.
     data::Corpus beginning = begin;
-    while (beginning.starts.size() > 2 && beginning.starts.back() > half) beginning.starts.pop_back();
-    beginning.starts.back() = std::min(beginning.starts.back(), half);
-    beginning.symbols.resize(static_cast<size_t>(beginning.starts.back()));
+    std::vector<int64_t>& starts = beginning.starts.memory();
+    while (starts.size() > 2 && starts.back() > half) starts.pop_back();
+    starts.back() = std::min(starts.back(), half);
+    beginning.symbols.memory().resize(static_cast<size_t>(starts.back()));
     EXPECT_EQ(part.measure(end).metrics, LanguageBaseline::fit(model, beginning, end).measure(end).metrics);
     EXPECT_NE(part.measure(end).metrics, whole.measure(end).metrics);
   }
