@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <utility>
@@ -110,13 +111,19 @@ class Integers {
 
   class Iterator {
    public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const T*;
+    using reference = T;
+
     Iterator(const Integers* of, size_t at) : of_(of), at_(at) {}
     T operator*() const { return (*of_)[at_]; }
     Iterator& operator++() {
       ++at_;
       return *this;
     }
-    bool operator!=(const Iterator& other) const { return at_ != other.at_; }
+    bool operator==(const Iterator& other) const { return at_ == other.at_; }
 
    private:
     const Integers* of_;

@@ -2,6 +2,8 @@
 // are damaged are refused.
 #include "longhand/runs/prepared_text.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -123,7 +125,7 @@ TEST(PreparedText, IsAsWideAsItsVocabularyNeeds) {
   const TemporaryFolder folder;
   for (const int64_t symbols : {255, 256, 257, 65536, 65537}) {
     std::string text;
-    for (int64_t i = 0; i < symbols; ++i) text += "w" + std::to_string(i) + " ";
+    for (int64_t i = 0; i < symbols; ++i) text += fmt::format("w{} ", i);
     const PreparedText out = prepared(folder, text, {.text = {.level = "word"}});
     EXPECT_EQ(out.symbol_bytes(), symbols <= 256 ? 1 : symbols <= 65536 ? 2 : 4);
     EXPECT_EQ(out.vocabulary().size(), symbols);
@@ -392,13 +394,15 @@ TEST(LanguageText, RefusesOptionsAndVocabulariesOfOthers) {
   const TemporaryFolder folder;
   const PreparedText text = prepared(folder, "some text\n", {.text = {.lowercase = true}});
   Sources sources;
-  EXPECT_EQ(error_of([&] { LanguageText(text.path(), {.text = {.level = "word", .lowercase = true}}, true, sources); },
-                     ExitCode::kUsage),
+  PrepareOptions same, words, three;
+  same.text.lowercase = words.text.lowercase = three.text.lowercase = true;
+  words.text.level = "word";
+  three.max_tokens = 3;
+  EXPECT_EQ(error_of([&] { LanguageText(text.path(), words, true, sources); }, ExitCode::kUsage),
             "`level`: expected char, as " + text.path() + " was prepared, found word");
-  EXPECT_EQ(error_of([&] { LanguageText(text.path(), {.text = {.lowercase = true}, .max_tokens = 3}, true, sources); },
-                     ExitCode::kUsage),
+  EXPECT_EQ(error_of([&] { LanguageText(text.path(), three, true, sources); }, ExitCode::kUsage),
             "`max-tokens`: expected 0, as " + text.path() + " was prepared, found 3");
-  LanguageText other(text.path(), {.text = {.lowercase = true}}, false, sources);
+  LanguageText other(text.path(), same, false, sources);
   EXPECT_NE(error_of([&] { other.corpus(data::build_vocabulary("abc", {})); }).find("another vocabulary"),
             std::string::npos);
   EXPECT_NE(error_of([&] { sources.text(text.path()); }).find("is a text prepared for"), std::string::npos);
