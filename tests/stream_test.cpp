@@ -83,7 +83,7 @@ TEST(Stream, HasTheLogitsOfTheWholeSequence) {
     tasks::LanguageModel::State state = m.model.new_state();
     Stream stream(model);
     std::vector<float> y(static_cast<size_t>(stream.outputs()));
-    for (const int32_t symbol : m.corpus.symbols) {
+    for (const int32_t symbol : m.corpus.symbols.memory()) {
       const std::span<const float> expected = m.model.read(symbol, state, workspace);
       ASSERT_TRUE(stream.step(symbol, y.data()));
       ASSERT_EQ(y, std::vector<float>(expected.begin(), expected.end()));
@@ -106,7 +106,7 @@ TEST(Stream, ReadsSmallerWeightsAndFastActivations) {
       const int64_t one = many.open();
       std::vector<float> y(static_cast<size_t>(stream.outputs())), expected(y), nearly(y);
       bool differs = false;
-      for (const int32_t symbol : m.corpus.symbols) {
+      for (const int32_t symbol : m.corpus.symbols.memory()) {
         ASSERT_TRUE(many.step({&one, 1}, &symbol, expected.data()));
         ASSERT_TRUE(stream.step(symbol, y.data()));
         ASSERT_TRUE(fast.step(symbol, nearly.data()));
@@ -125,7 +125,7 @@ TEST(Stream, ProcessesRemembersAndForgets) {
   for (const tasks::LanguageModelOptions& options : language_models()) {
     tasks::Model m(options);
     const std::shared_ptr<const Model> model = loaded(m.model);
-    const std::vector<int32_t>& symbols = m.corpus.symbols;
+    const std::vector<int32_t>& symbols = m.corpus.symbols.memory();
     const std::vector<int32_t> later(symbols.begin() + 20, symbols.end());
     Stream stream(model), other(model);
     const std::vector<float> whole = all_logits(stream, symbols);
@@ -176,7 +176,7 @@ TEST(Model, IsReadFromMemoryAsFromAFile) {
   const std::string bytes = io::read_file(folder / "model.safetensors");
   const auto model = Model::load(std::as_bytes(std::span(bytes)));
   Stream from_memory(model), from_file(Model::load(folder / "model.safetensors"));
-  EXPECT_EQ(all_logits(from_memory, m.corpus.symbols), all_logits(from_file, m.corpus.symbols));
+  EXPECT_EQ(all_logits(from_memory, m.corpus.symbols.memory()), all_logits(from_file, m.corpus.symbols.memory()));
   EXPECT_EQ(model->task_name(), "language model");
   EXPECT_NE(error_of([&] { Model::load(std::as_bytes(std::span(bytes)).first(100), "my model"); }).find("my model"),
             std::string::npos);
@@ -338,16 +338,16 @@ TEST(Stream, ThreadsShareAModel) {
   tasks::Model m(embedded(tasks::kAllOptions, 8));
   const std::shared_ptr<const Model> model = loaded(m.model);
   Stream one(model);
-  const std::vector<float> expected = all_logits(one, m.corpus.symbols);
+  const std::vector<float> expected = all_logits(one, m.corpus.symbols.memory());
   const std::shared_ptr<const Model> fresh = loaded(m.model);  // its weights are packed by whichever thread is first
   Stream alone(fresh);
-  const std::vector<float> of_fresh = all_logits(alone, m.corpus.symbols);
+  const std::vector<float> of_fresh = all_logits(alone, m.corpus.symbols.memory());
   std::vector<std::vector<float>> found(4);
   std::vector<std::thread> threads;
   for (std::vector<float>& mine : found) {
     threads.emplace_back([&] {
       Stream stream(fresh);
-      mine = all_logits(stream, m.corpus.symbols);
+      mine = all_logits(stream, m.corpus.symbols.memory());
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -379,10 +379,10 @@ TEST(Stream, MakesNoSystemCall) {
       const pid_t child = ::fork();
       if (child == 0) {
         if (!forbid_system_calls()) ::_exit(3);
-        stream.process(m.corpus.symbols.data(), y.data(), static_cast<int64_t>(m.corpus.symbols.size()));
+        stream.process(m.corpus.symbols.memory().data(), y.data(), static_cast<int64_t>(m.corpus.symbols.size()));
         stream.reset();
         stream.step(0, y.data());
-        smaller.process(m.corpus.symbols.data(), y.data(), 20);
+        smaller.process(m.corpus.symbols.memory().data(), y.data(), 20);
         if (calls) ::syscall(SYS_getppid);
         ::_exit(0);
       }
