@@ -461,6 +461,13 @@ void StackWorkspace<T>::finish_gradients(Direction& d, const StackInput<T>& inpu
 }
 
 template <class T>
+void StackWorkspace<T>::finish_layer(size_t layer, const StackInput<T>& input, const StackGradient<T>& gradient,
+                                     T* gradients) {
+  for (Direction& d : layers_[layer].directions) finish_gradients(d, input, gradients);
+  if (gradient.on_layer) gradient.on_layer(layer);
+}
+
+template <class T>
 void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInput<T>& input,
                                  const StackGradient<T>& gradient, Engine engine, T* gradients,
                                  kernels::Context& context) {
@@ -482,10 +489,6 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
     }
     dy = layer.dx;
   }
-  const auto finish = [&](size_t layer) {
-    for (Direction& d : layers_[layer].directions) finish_gradients(d, input, gradients);
-    if (gradient.on_layer) gradient.on_layer(layer);
-  };
   // A normalised layer has the gradient of its input only when it has done all steps.
   const bool one_by_one = engine == Engine::kReference || options().lstm.bidirectional || options().lstm.layer_norm;
   const size_t at_once = one_by_one ? 1 : layers_.size() - first;
@@ -497,13 +500,13 @@ void StackWorkspace<T>::backward(const StackWeights<T>& weights, const StackInpu
       }
     }
     if (engine == Engine::kFused) {
-      backward_lanes(end - 1, at_once, weights, input, finish, context);
+      backward_lanes(end - 1, at_once, weights, input, gradient, gradients, context);
       continue;
     }
     Layer& layer = layers_[end - 1];
     for (Direction& d : layer.directions) d.run_reference_backward();
     leave(layer, input, whole(input, layer.inputs), context.pool);
-    finish(end - 1);
+    finish_layer(end - 1, input, gradient, gradients);
   }
 }
 

@@ -277,9 +277,10 @@ class StackWorkspace {
   void prepare_backward(Layer& layer, Direction& direction, const StackInput<T>& input, const T* dy, bool states,
                         T* gradients);
   void backward_lanes(size_t last, size_t count, const StackWeights<T>& weights, const StackInput<T>& input,
-                      const std::function<void(size_t layer)>& finish, kernels::Context& context);
+                      const StackGradient<T>& gradient, T* gradients, kernels::Context& context);
   void leave(Layer& layer, const StackInput<T>& input, const Area& area, ThreadPool& pool);
   void finish_gradients(Direction& direction, const StackInput<T>& input, T* gradients);
+  void finish_layer(size_t layer, const StackInput<T>& input, const StackGradient<T>& gradient, T* gradients);
   const T* record(const StackInput<T>& input, StackState<T>& state, const T* values);
   std::vector<autograd::Var<T>> record_direction(Direction& direction, const StackInput<T>& input,
                                                  const std::vector<autograd::Var<T>>& x, StackState<T>& state,

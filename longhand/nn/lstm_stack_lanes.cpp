@@ -135,11 +135,11 @@ void StackWorkspace<T>::leave(Layer& layer, const StackInput<T>& input, const Ar
 }
 
 // The mirror of forward_lanes: layers from `last` downwards. The gradient of a layer's input comes with each piece,
-// unless it has two directions, or is normalised: then only when all steps are done. Calls `finish` for each layer that
-// has the gradients of its weights.
+// unless it has two directions, or is normalised: then only when all steps are done. Finishes each layer once it has
+// the gradients of its weights.
 template <class T>
 void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWeights<T>& weights,
-                                       const StackInput<T>& input, const std::function<void(size_t)>& finish,
+                                       const StackInput<T>& input, const StackGradient<T>& gradient, T* gradients,
                                        kernels::Context& context) {
   if constexpr (std::is_same_v<T, float>) {
     const size_t directions = layers_[last].directions.size();
@@ -168,9 +168,9 @@ void StackWorkspace<T>::backward_lanes(size_t last, size_t count, const StackWei
     for (int lane = 0; lane < lanes; ++lane) {
       Direction& d = direction(lane);
       d.backward_weights(packed(weights, d), !in_pieces, context);
-      if (directions == 1) finish(last - static_cast<size_t>(lane));
+      if (directions == 1) finish_layer(last - static_cast<size_t>(lane), input, gradient, gradients);
     }
-    if (directions > 1) finish(last);
+    if (directions > 1) finish_layer(last, input, gradient, gradients);
     if (!in_pieces) leave(layers_[last], input, whole(input, layers_[last].inputs), context.pool);
   }
 }
@@ -192,10 +192,10 @@ template void StackWorkspace<double>::forward_lanes(size_t, size_t, const StackW
 template void StackWorkspace<float>::leave(Layer&, const StackInput<float>&, const Area&, ThreadPool&);
 template void StackWorkspace<double>::leave(Layer&, const StackInput<double>&, const Area&, ThreadPool&);
 template void StackWorkspace<float>::backward_lanes(size_t, size_t, const StackWeights<float>&,
-                                                    const StackInput<float>&, const std::function<void(size_t)>&,
+                                                    const StackInput<float>&, const StackGradient<float>&, float*,
                                                     kernels::Context&);
 template void StackWorkspace<double>::backward_lanes(size_t, size_t, const StackWeights<double>&,
-                                                     const StackInput<double>&, const std::function<void(size_t)>&,
+                                                     const StackInput<double>&, const StackGradient<double>&, double*,
                                                      kernels::Context&);
 
 }  // namespace longhand::nn
