@@ -21,13 +21,17 @@ int number_in(std::initializer_list<const char*> names) {
 
 }  // namespace
 
-// Of Open MPI; of MPICH and its relatives, which Slurm's own launcher follows; of MVAPICH.
-int launched_ranks() { return number_in({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"}); }
+// Of Open MPI; of MPICH and its relatives; of MVAPICH; and of Slurm, where it starts processes through PMIx.
+int launched_ranks() {
+  const int size = number_in({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"});
+  if (size > 0 || std::getenv("PMIX_NAMESPACE") == nullptr) return size;
+  return number_in({"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"});
+}
 
 int launched_here() {
   return std::max(1, number_in({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE"}));
 }
 
-int launched_rank() { return number_in({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}); }
+int launched_rank() { return number_in({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK"}); }
 
 }  // namespace longhand::distributed

@@ -47,6 +47,10 @@ class MpiCommunicator final : public Communicator {
     }
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);
+    if (const int expected = launched_ranks(); expected != size_) {
+      throw input_error(fmt::format("MPI: expected {} processes, as the launcher says, found {}", expected, size_),
+                        "use the launcher of the MPI library that `longhand info` names (with Slurm: srun --mpi=pmix)");
+    }
     char name[MPI_MAX_PROCESSOR_NAME] = {};
     int length = 0;
     MPI_Get_processor_name(name, &length);

@@ -10,6 +10,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/distributed/collectives.h"
+#include "longhand/version.h"
 
 namespace longhand::train {
 namespace {
@@ -81,18 +82,25 @@ Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::stri
   check_alike();
 }
 
-// That all ranks train the same model on the same data.
+// That all ranks train the same model on the same data, in the same way.
 void Trainer::check_alike() {
   if (parallel_.size() == 1) return;
-  const std::vector<std::string> all = distributed::all_gather(fingerprint_, parallel_.ranks());
-  for (size_t r = 1; r < all.size(); ++r) {
-    if (all[r] == all[0]) continue;
-    throw distributed::AgreedError(
-        ExitCode::kInput,
-        distributed::describe(parallel_.ranks(), static_cast<int>(r)) +
-            ": it has other data or another model than rank 0: " + first_difference(all[0], all[r]),
-        "give all processes the same files and options");
-  }
+  const auto check = [&](const std::string& own, const char* what, const char* advice) {
+    const std::vector<std::string> all = distributed::all_gather(own, parallel_.ranks());
+    for (size_t r = 1; r < all.size(); ++r) {
+      if (all[r] == all[0]) continue;
+      throw distributed::AgreedError(
+          ExitCode::kInput,
+          fmt::format("{}: it has {} than rank 0: {}", distributed::describe(parallel_.ranks(), static_cast<int>(r)),
+                      what, first_difference(all[0], all[r])),
+          advice);
+    }
+  };
+  std::string options =
+      fmt::format("version {}, epochs {}, patience {}", LONGHAND_VERSION, options_.epochs, options_.patience);
+  for (const auto& [name, value] : fixed_) options += fmt::format(", {} {}", name, value);
+  check(options, "another version or other options", "give all processes the same binary and the same options");
+  check(fingerprint_, "other data or another model", "give all processes the same files");
 }
 
 TrainResult Trainer::run(int64_t until_epoch) {

@@ -50,12 +50,14 @@ expect_error "rank 1 (" 1 -n 1 "$longhand" train lm --data tale --out none : \
   -n 1 "$longhand" train lm --data nothing --out none
 expect_error "rank 1 (" 1 -n 1 "$longhand" train lm --data tale --out none : \
   -n 1 "$longhand" train lm --data quatrains --out none
+expect_error "rank 1 (" 1 -n 1 "$longhand" train lm --data tale --lr 0.01 --out none : \
+  -n 1 "$longhand" train lm --data tale --lr 0.02 --out none
 expect_error "step " 1 -n 2 "$longhand" train lm --data tale --hidden 8 --optimizer sgd --lr 3e38 --clip-norm 0 \
   --out diverged
 [ ! -e none ] || [ ! -e none/checkpoint.safetensors ] || fail "a run was written in spite of an error"
 
 # A run that is stopped on 2 processes and goes on alone, and one whose processes are killed at any moment.
-options="--data tale --hidden 32 --epochs 12 --batch 16 --checkpoint-seconds 0.2 --quiet --no-baseline"
+options="--data tale --hidden 32 --epochs 24 --batch 16 --checkpoint-seconds 0.2 --quiet --no-baseline"
 # shellcheck disable=SC2086  # the options are words
 "$longhand" train lm $options --shards 8 --out whole >log 2>&1 || fail "whole"
 # shellcheck disable=SC2086
@@ -68,9 +70,10 @@ wait $mpirun || true
 "$longhand" train lm --resume stopped --quiet --no-baseline >log 2>&1 || fail "resume"
 same whole stopped
 
-i=0
-complete=0
-while [ $i -lt "$kills" ]; do
+done=0 complete=0 i=0  # kills, trainings that were complete before, and both
+while [ $done -lt "$kills" ]; do
+  i=$((i + 1))
+  [ $i -le $((4 * kills + 4)) ] || fail "only $done of $i processes could be killed"
   how="--resume killed --quiet --no-baseline --checkpoint-seconds 0.2"
   [ -e killed/checkpoint.safetensors ] || how="$options --shards 8 --out killed"
   # shellcheck disable=SC2086
@@ -78,7 +81,7 @@ while [ $i -lt "$kills" ]; do
   mpirun=$!
   sleep "$(awk -v i="$i" 'BEGIN { srand(i * 7919 + 1); print 0.3 + 1.2 * rand() }')"
   # A rank, or now and then the launcher.
-  victim=$(pgrep -s "$mpirun" -f "longhand train" | awk -v i="$i" -v launcher="$mpirun" 'BEGIN { srand(i * 104729) }
+  victim=$(pgrep -s "$mpirun" -f " train lm " | awk -v i="$i" -v launcher="$mpirun" 'BEGIN { srand(i * 104729) }
     $1 != launcher { p[n++] = $1 } END { print i % 10 == 8 ? launcher : p[int(rand() * n)] }')
   [ -z "$victim" ] || kill -9 "$victim" 2>/dev/null || victim=
   tries=0
@@ -95,7 +98,7 @@ while [ $i -lt "$kills" ]; do
     complete=$((complete + 1))
     rm -r killed
   else
-    i=$((i + 1))
+    done=$((done + 1))
   fi
 done
 if [ -e killed/checkpoint.safetensors ]; then

@@ -129,6 +129,22 @@ TEST(Ranks, RefuseOtherDataOnOneOfThem) {
   });
 }
 
+TEST(Ranks, RefuseOtherOptionsOnOneOfThem) {
+  const testing::TemporaryFolder folder;
+  on_ranks(2, [&](distributed::Communicator& ranks) {
+    Recipe how = recipe(4);
+    how.training.epochs = ranks.is_first() ? 3 : 2;
+    try {
+      sitting(how, folder.string(), false, 1, INT64_MAX, {}, &ranks);
+      FAIL();
+    } catch (const distributed::AgreedError& e) {
+      EXPECT_STREQ(e.what(),
+                   "rank 1 (host-b): it has another version or other options than rank 0: expected epochs 3, found "
+                   "epochs 2");
+    }
+  });
+}
+
 TEST(Ranks, AllThrowWhereTheFirstCannotResume) {
   const testing::TemporaryFolder folder;
   on_ranks(2, [&](distributed::Communicator& ranks) {
