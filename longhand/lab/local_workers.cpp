@@ -131,7 +131,7 @@ std::vector<std::pair<int64_t, RunPosition>> LocalWorkers::running() {
 
 void LocalWorkers::interrupt() {
   for (auto& [process, child] : children_) {
-    if (!child.told_to_stop) ::kill(process, SIGINT);
+    if (!child.told_to_stop) ::kill(process, SIGTERM);
     child.told_to_stop = true;
   }
 }

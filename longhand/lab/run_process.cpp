@@ -73,7 +73,7 @@ int wait_for_process(pid_t child, const std::function<bool()>& interrupted) {
     if (ended == child) return status;
     LONGHAND_CHECK(ended == 0 || errno == EINTR);
     const bool stop = interrupted && interrupted();
-    if (stop && !told) ::kill(child, SIGINT);
+    if (stop && !told) ::kill(child, SIGTERM);
     told = stop;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }

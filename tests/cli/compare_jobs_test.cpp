@@ -263,9 +263,17 @@ TEST(CompareSearch, AnInterruptedHalvingGoesOn) {
   write_file(stopped / "space.toml", kSpace);
   const Words words = with(halving("4", "40"), {"--halving-factor", "4", "--jobs", "2", "--checkpoint-seconds", "0.1"});
   ASSERT_EQ(run(whole, words).code, 0);
+  const auto has_checkpoint = [&] {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(stopped.string())) {
+      if (entry.path().filename() == "checkpoint.safetensors") return true;
+    }
+    return false;
+  };
   EXPECT_EQ(run_and(stopped, words,
-                    [](pid_t process) {
-                      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+                    [&](pid_t process) {
+                      for (int i = 0; i < 2000 && !has_checkpoint(); ++i) {
+                        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+                      }
                       ::kill(process, SIGTERM);
                     }),
             130);
