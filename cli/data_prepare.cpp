@@ -13,6 +13,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
 #include "longhand/io/byte_stream.h"
+#include "longhand/io/file.h"
 #include "longhand/runs/language_text.h"
 #include "longhand/tasks/language_model.h"
 
@@ -82,9 +83,9 @@ class DataPrepare {
     std::optional<Spooled> spooled;
     const std::optional<std::string> path = from.text_path(text_);
     if (text_ == "-") {
-      spooled.emplace(out_ + ".input");
+      spooled.emplace(io::temporary_beside(out_ + ".input"));
     } else if (!path) {
-      spooled.emplace(out_ + ".input", from.text(text_));
+      spooled.emplace(io::temporary_beside(out_ + ".input"), from.text(text_));
     } else if (runs::PreparedText::is_one(*path)) {
       throw input_error(shown_name(text_) + ": is a prepared text already",
                         "give the text that it was prepared from, or use it as it is");
