@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
   } catch (const longhand::cli::OutputEnded&) {
     return 0;
   } catch (const longhand::Error& e) {
-    longhand::cli::let_the_first_speak();
+    longhand::cli::let_first_rank_print();
     longhand::cli::say_error(with_dashes(e.what()), with_dashes(e.advice()));
     return static_cast<int>(e.code());
   } catch (const std::exception& e) {

@@ -55,7 +55,7 @@ int run_together(const std::function<int(distributed::Communicator& ranks)>& com
   }
 }
 
-void let_the_first_speak() {
+void let_first_rank_print() {
   if (distributed::launched_rank() > 0) std::this_thread::sleep_for(std::chrono::seconds(1));
 }
 

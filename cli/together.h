@@ -13,7 +13,7 @@ int run_together(const std::function<int(distributed::Communicator& ranks)>& com
 
 /// Waits a second in all processes but the first, for an error that each finds by itself: a launcher ends all of them
 /// when one has failed, and the first alone prints.
-void let_the_first_speak();
+void let_first_rank_print();
 
 /// Throws a usage error where a launcher has started several processes of a command that only one can run.
 void check_single_process(const std::string& command);

@@ -36,7 +36,7 @@ class Communicator {
   /// A rank of which a message waits to be received, or -1.
   virtual int waiting() = 0;
 
-  /// Ends the processes of all ranks with this exit code, without a word.
+  /// Ends the processes of all ranks with this exit code. Prints nothing.
   virtual void abort(int code) = 0;
 
   bool is_first() const { return rank() == 0; }

@@ -6,6 +6,7 @@
 set -eu
 longhand=$1
 . "$(cd "$(dirname "$0")" && pwd)/mpirun.sh"
+checkpoint_in() { ls -d "$1"/runs/*/checkpoint.safetensors >/dev/null 2>&1; }
 # Without the columns of speed, time and memory.
 figures() { cut -d, -f1-9 "$1/compare.csv"; }
 same() {
@@ -45,11 +46,7 @@ long="compare cells --data tale --max-tokens 3000 --hidden 12 --epochs 80 --batc
   setsid mpirun -n 2 "$longhand" $long --out killed >log 2>&1 &
 }
 mpirun=$!
-tries=0
-until [ -n "$(ls -d killed/runs/*/checkpoint.safetensors 2>/dev/null)" ] || [ $tries -ge 300 ]; do
-  sleep 0.1
-  tries=$((tries + 1))
-done
+wait_until 30 checkpoint_in killed || fail "no run has begun"
 killed=no
 for rank in $(pgrep -P "$mpirun" || true); do
   child=$(pgrep -P "$rank" | head -n 1)
@@ -65,11 +62,7 @@ same whole killed
 # shellcheck disable=SC2086
 setsid mpirun -n 2 "$longhand" $long --epochs 200 --out dead >log 2>&1 &
 mpirun=$!
-tries=0
-until [ -n "$(ls -d dead/runs/*/checkpoint.safetensors 2>/dev/null)" ] || [ $tries -ge 300 ]; do
-  sleep 0.1
-  tries=$((tries + 1))
-done
+wait_until 30 checkpoint_in dead || fail "no run has begun"
 kill -9 "$(pgrep -P "$mpirun" | tail -n 1)"
 code=0
 wait $mpirun || code=$?
@@ -88,15 +81,6 @@ done
 same alive dead
 
 # Errors: once, with the exit code.
-expect_error() {
-  expected=$1 code=$2
-  shift 2
-  found=0
-  mpirun "$@" >log 2>&1 || found=$?
-  [ $found -eq "$code" ] || fail "expected exit code $code, found $found"
-  [ "$(grep -c '^error: ' log)" = 1 ] || fail "expected one error"
-  grep -qF "error: $expected" log || fail "expected: error: $expected"
-}
 expect_error "longhand compare: unknown set depth" 2 -n 2 "$longhand" compare depth
 expect_error "nothing: expected a file" 1 -n 2 "$longhand" compare depths --data nothing
 mkdir -p other

@@ -1,5 +1,5 @@
 # For tests that start processes with mpirun, which source this file: ends the test, with the reason, where that is not
-# possible; otherwise makes a folder that is removed at the end, goes there, and has `fail`. $longhand is the binary.
+# possible; otherwise it makes a folder that is removed at the end, and goes there. $longhand is the binary.
 if ! command -v mpirun >/dev/null || "$longhand" info | grep -q '^MPI *none'; then
   echo "not tested: there is no mpirun here, or longhand was built without MPI"
   exit 0
@@ -21,4 +21,24 @@ fail() {
   echo "$1"
   [ ! -f log ] || cat log
   exit 1
+}
+# wait_until SECONDS COMMAND ...: waits until the command succeeds, and fails if it does not within that time.
+wait_until() {
+  tries=0 most=$((10 * $1))
+  shift
+  until "$@"; do
+    tries=$((tries + 1))
+    [ $tries -lt $most ] || return 1
+    sleep 0.1
+  done
+}
+# expect_error TEXT CODE ARGUMENT ...: mpirun with these arguments prints one error, which begins so, and returns the code.
+expect_error() {
+  expected=$1 code=$2
+  shift 2
+  found=0
+  mpirun "$@" >log 2>&1 || found=$?
+  [ $found -eq "$code" ] || fail "expected exit code $code, found $found"
+  [ "$(grep -c '^error: ' log)" = 1 ] || fail "expected one error"
+  grep -qF "error: $expected" log || fail "expected: error: $expected"
 }

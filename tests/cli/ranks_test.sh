@@ -9,6 +9,8 @@ kills=${2:-3}
 . "$(cd "$(dirname "$0")" && pwd)/mpirun.sh"
 same() { cmp -s "$1/model.safetensors" "$2/model.safetensors" || fail "$1 and $2 have other bits"; }
 
+no_ranks() { [ -z "$(pgrep -s "$mpirun" | grep -vx "$mpirun")" ]; }
+
 # Tagged words and a table of numbers.
 awk 'BEGIN { srand(3); for (s = 0; s < 60; ++s) { n = 2 + int(rand() * 9); for (w = 0; w < n; ++w) {
   name = rand() < 0.2; print (name ? "N" : "w") int(rand() * 40), name ? "B-X" : "O" } print "" } }' >words.conll
@@ -33,15 +35,6 @@ grep -q '^processes  4: ' log || fail "expected a line about the exchange"
 grep -q '^shards = 8$' state-2/config.toml || fail "expected 8 shards in config.toml"
 
 # Errors: once, with the exit code, before anything is written.
-expect_error() {
-  expected=$1 code=$2
-  shift 2
-  found=0
-  mpirun "$@" >log 2>&1 || found=$?
-  [ $found -eq "$code" ] || fail "expected exit code $code, found $found"
-  [ "$(grep -c '^error: ' log)" = 1 ] || fail "expected one error"
-  grep -qF "error: $expected" log || fail "expected: error: $expected"
-}
 expect_error "nothing: expected a file" 1 -n 3 "$longhand" train lm --data nothing --out none
 expect_error "longhand train lm: unknown option --hiden" 2 -n 3 "$longhand" train lm --data tale --hiden 8 --out none
 expect_error "--shards: expected at least 3" 2 -n 3 "$longhand" train lm --data tale --shards 2 --out none
@@ -63,8 +56,7 @@ options="--data tale --hidden 32 --epochs 24 --batch 16 --checkpoint-seconds 0.2
 # shellcheck disable=SC2086
 mpirun -n 2 "$longhand" train lm $options --threads 1 --out stopped >log 2>&1 &
 mpirun=$!
-tries=0
-while [ ! -e stopped/checkpoint.safetensors ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+wait_until 30 [ -e stopped/checkpoint.safetensors ] || fail "no training has begun"
 kill -INT $mpirun
 wait $mpirun || true
 "$longhand" train lm --resume stopped --quiet --no-baseline >log 2>&1 || fail "resume"
@@ -81,19 +73,13 @@ while [ $done -lt "$kills" ]; do
   # shellcheck disable=SC2086
   setsid mpirun -n $((2 + i % 2)) "$longhand" train lm $how --threads 1 >log 2>&1 &
   mpirun=$!
-  tries=0
-  until [ killed/checkpoint.safetensors -nt begin ] || [ $tries -ge 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+  wait_until 30 [ killed/checkpoint.safetensors -nt begin ] || fail "no training has begun"
   sleep "$(awk -v i="$i" 'BEGIN { srand(i * 7919 + 1); print 0.8 * rand() }')"
   # A rank, or now and then the launcher.
   victim=$(pgrep -s "$mpirun" -f " train lm " | awk -v i="$i" -v launcher="$mpirun" 'BEGIN { srand(i * 104729) }
     $1 != launcher { p[n++] = $1 } END { print i % 10 == 8 ? launcher : p[int(rand() * n)] }')
   [ -z "$victim" ] || kill -9 "$victim" 2>/dev/null || victim=
-  tries=0
-  while [ -n "$victim" ] && [ -n "$(pgrep -s "$mpirun" | grep -vx "$mpirun")" ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 100 ] || fail "processes are left 10 seconds after kill $((done + 1))"
-    sleep 0.1
-  done
+  [ -z "$victim" ] || wait_until 10 no_ranks || fail "processes are left 10 seconds after kill $((done + 1))"
   code=0
   wait $mpirun || code=$?
   ! grep '^error: ' log || fail "the checkpoint is lost"

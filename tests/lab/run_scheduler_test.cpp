@@ -57,7 +57,7 @@ RunReport made(int64_t id, const RunOrder& order, int64_t epochs) {
   return {.id = id, .result = result.dump(), .metrics = metrics};
 }
 
-// Workers whose runs end in an order of chance; every so many of them dies.
+// Workers for tests. Runs end in random order. Each dies `deaths_of_each` times before it succeeds.
 class FakeWorkers : public RunWorkers {
  public:
   FakeWorkers(int64_t size, uint64_t seed, int64_t epochs = 9)
@@ -90,7 +90,7 @@ class FakeWorkers : public RunWorkers {
   }
   void interrupt() override { interrupted_ = true; }
 
-  int64_t deaths_of_each = 0;  // before it succeeds
+  int64_t deaths_of_each = 0;
   int64_t ended() const { return ended_; }
   int64_t most() const { return most_; }
   const std::map<std::string, std::vector<int64_t>>& trained() const { return trained_; }
