@@ -128,6 +128,7 @@ AgreedStep DataParallel::agree(bool stop, bool save) {
     out.stop = out.stop || from[0] != 0.0;
     out.save = out.save || (r == 0 && from[1] != 0.0);
     const int64_t shards = split(shards_, size(), static_cast<int>(r)).size();
+    LONGHAND_CHECK(static_cast<int64_t>(from.size()) >= 2 + 2 * shards);
     auto next = from.begin() + 2;
     for (int64_t i = 0; i < shards; ++i) {
       out.result.loss_sum += *next++;
