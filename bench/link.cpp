@@ -4,8 +4,8 @@
 // exit code. LONGHAND_HOSTS tells the command the processes in whose namespaces the other hosts are; bench/hosts.sh
 // starts MPI's ranks there. Linux only.
 //
-// All that runs here is one tree of processes, in a namespace of processes of its own. Whatever ends this program ends
-// the tree, and with it the hosts. Who is not root is root in a namespace of users, where the system allows that.
+// All processes are in one PID namespace, so that they end when this program ends or is killed, and the hosts with
+// them. Without root it uses a user namespace, where the system allows that.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/core.h>

@@ -7,12 +7,12 @@
 
 namespace longhand::cli {
 
-/// Joins the other processes, if there are any, and runs the command on all. The first alone prints. An error of one of
-/// them ends all, and is printed once, by the one that had it. Returns the exit code.
+/// Runs the command on all processes that the launcher has started, or on this one alone. Only the first process
+/// prints. An error of one process ends all; that process prints it. Returns the exit code.
 int run_together(const std::function<int(distributed::Communicator& ranks)>& command);
 
-/// Waits a second in all processes but the first, for an error that each finds by itself: a launcher ends all of them
-/// when one has failed, and the first alone prints.
+/// Waits one second, except in the first process. For errors that every process finds, such as an unknown option: only
+/// the first prints, and a launcher ends all processes as soon as one has failed.
 void let_first_rank_print();
 
 /// Throws a usage error where a launcher has started several processes of a command that only one can run.

@@ -72,7 +72,7 @@ void Batches::plan_moving_stream() {
   add_group({0, group_, steps, 0});
 }
 
-// Which of the rows are reset at the start of a window: a draw for each, whatever rows are asked for with it.
+// Draws which rows are reset at the start of a window. The draw of a row does not depend on which rows are asked for.
 void Batches::draw_resets(const Part& part, Range rows, Batch& batch) const {
   batch.resets.clear();
   if (lines_ || !options_.shuffle || stream_.reset == 0.0) return;

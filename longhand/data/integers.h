@@ -1,5 +1,5 @@
-// Integers that are either in memory or in a mapped file, in 1, 2, 4 or 8 bytes each: the symbols of a text, and where
-// its lines begin. Whoever reads them does not notice which.
+// Integers in memory or in a mapped file, which has 1, 2, 4 or 8 bytes for each: the symbols of a text, and where its
+// lines begin. Both are read with the same functions.
 #pragma once
 
 #include <algorithm>

@@ -92,8 +92,8 @@ void send_to_first(std::span<Buffer<float>* const> arrays, int owner, Communicat
   ranks.exchange({}, in);
 }
 
-// An error travels as its exit code in one byte, its two lines, and a zero byte between them. The first rank's needs no
-// name: mostly a missing file is missing everywhere.
+// An error is sent as its exit code in one byte, its two lines, and a zero byte between them. An error of the first
+// rank is shown without the rank's name, since the other ranks usually have the same one.
 void do_together(Communicator& ranks, const std::function<void()>& work) {
   std::string own;
   try {

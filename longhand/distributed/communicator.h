@@ -1,5 +1,5 @@
-// Processes that work together on one training: ranks 0 .. size - 1, on one machine or on several. What is sent here
-// are bytes; the machines have the same byte order.
+// The processes of one training or comparison, called ranks 0 .. size - 1, on one or several machines. They send each
+// other bytes; all machines have the same byte order.
 #pragma once
 
 #include <cstddef>

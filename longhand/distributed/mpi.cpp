@@ -29,7 +29,7 @@ class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator() {
 #ifdef __linux__
-    // Whatever becomes of the launcher, no rank stays behind.
+    // A rank ends when its launcher ends, even if that was killed.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
     // Open MPI's own choice for long messages over TCP uses one direction of the network at a time, and asks the

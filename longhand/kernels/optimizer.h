@@ -43,7 +43,7 @@ struct ParameterUpdate {
   T d_rate = T(0);
 };
 
-/// Sums of squares are of pieces that end at multiples of so many elements, and are added in order.
+/// Sums of squares are computed in pieces, and added in order. A piece ends where its offset is a multiple of this.
 inline constexpr int64_t kNormPiece = 4096;
 /// The sum of each piece, good until the context is used again.
 std::span<const double> squared_norms(const float* values, std::span<const Range> where, Context& context);

@@ -1,5 +1,5 @@
-// One run of a comparison, as the process does it that was started for it alone: so that its memory is its own, a crash
-// is a row in the table, and nothing of one run is left for the next.
+// One run of a comparison, in a process started for this run. So its memory is measured apart, a crash is a row in the
+// table, and runs do not affect one another.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Processes for the runs of a comparison: each ends with the one that started it, whatever ends that.
+// Child processes for the runs of a comparison. A child ends when its parent ends, even if that was killed.
 #pragma once
 
 #include <sys/types.h>

@@ -1,5 +1,5 @@
-// The gradients of an update, computed shard by shard on one process or on several, and what the processes must agree
-// on. On one process with one shard this is the task's step and no more.
+// Computes the gradients of an update shard by shard, on one or several processes, and agrees on loss and norm. With
+// one process and one shard it only calls the task's step.
 #pragma once
 
 #include <memory>
