@@ -229,6 +229,7 @@ int run_command_line(int argc, char** argv) {
   declare_predict(longhand);
   declare_info(longhand);
   declare_import(longhand);
+  declare_export(longhand);
   declare_run(longhand);
   declare_data(longhand);
   declare_compare(longhand);

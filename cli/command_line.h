@@ -82,6 +82,7 @@ void declare_tag(const Verb& longhand);
 void declare_classify(const Verb& longhand);
 void declare_predict(const Verb& longhand);
 void declare_info(const Verb& longhand);
+void declare_export(const Verb& longhand);
 void declare_import(const Verb& longhand);
 void declare_run(const Verb& longhand);
 void declare_data(const Verb& longhand);

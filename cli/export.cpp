@@ -1,0 +1,61 @@
+// longhand export: a model in the format of another program.
+#include <fmt/core.h>
+
+#include <filesystem>
+
+#include "cli/command_line.h"
+#include "cli/console.h"
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/convert/export_file.h"
+#include "longhand/tasks/graph_file.h"
+
+namespace longhand::cli {
+namespace {
+
+class Export {
+ public:
+  Export() {
+    table_.add("to", to_, "format to write");
+    table_.add("out", out_, "file to write; none: only show what would be written");
+    table_.add("name", name_, "name of the model in what is written: of a graph, a class, the prefix of C functions");
+    table_.add("weights", options_.weights, "how matrices are kept: float, or int8 with a scale per row",
+               one_of({"float", "int8"}));
+  }
+
+  void declare(const Verb& verb) {
+    verb.add_argument("MODEL", model_, "model file, or the folder of a run", true);
+    verb.add_options(table_, given_);
+  }
+
+  int run() {
+    given_.apply(table_);
+    if (to_.empty()) throw usage_error("longhand export: expected --to, found none", "name the format to write");
+    const convert::ExportFormat& format = convert::export_format(to_);
+    if (options_.weights != "float" && !format.has_int8) {
+      throw usage_error(fmt::format("--weights: expected float for --to {}, found {}", to_, options_.weights),
+                        "export floats, or choose a format that keeps int8: --to c");
+    }
+    const tasks::ModelFile file = tasks::ModelFile::read(model_);
+    convert::ExportModel model{.graph = tasks::read_network(file), .name = name_};
+    const convert::Exported exported = format.write(model, options_);
+    for (const std::string& note : exported.notes) put("{}\n", visible(note));
+    if (out_.empty()) return 0;
+    for (const std::string& path : convert::write_exported(exported, out_)) put("wrote   {}\n", visible(path));
+    return 0;
+  }
+
+ private:
+  std::string model_, to_, out_, name_ = "model";
+  convert::ExportOptions options_;
+  OptionTable table_;
+  GivenOptions given_;
+};
+
+}  // namespace
+
+void declare_export(const Verb& longhand) {
+  longhand.add_command<Export>("export", "Write a model in the format of another program");
+}
+
+}  // namespace longhand::cli

@@ -1,0 +1,41 @@
+#include "longhand/convert/export_file.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
+#include "longhand/io/file.h"
+
+namespace longhand::convert {
+
+const std::vector<ExportFormat>& export_formats() {
+  static const std::vector<ExportFormat> formats = {
+      // Each format's function is in a file of its own, export_NAME.h.
+  };
+  return formats;
+}
+
+const ExportFormat& export_format(const std::string& name) {
+  std::string names;
+  for (const ExportFormat& format : export_formats()) {
+    if (format.name == name) return format;
+    names += (names.empty() ? "" : ", ") + std::string(format.name);
+  }
+  throw usage_error(fmt::format("`to`: expected one of {}, found '{}'", names, visible(name)), "choose a format");
+}
+
+std::vector<std::string> write_exported(const Exported& exported, const std::string& path) {
+  std::vector<std::string> paths;
+  for (const auto& [ending, contents] : exported.files) {
+    std::filesystem::path file(path);
+    if (!paths.empty()) file.replace_extension(ending);
+    paths.push_back(file.string());
+  }
+  // The first file is the one that programs open; it appears when all others are there.
+  for (size_t i = paths.size(); i-- > 0;) io::write_file(paths[i], exported.files[i].second);
+  return paths;
+}
+
+}  // namespace longhand::convert
