@@ -99,9 +99,10 @@ class Compare {
     for (lab::ComparedVariant& variant : comparison.variants) {
       for (lab::ComparedRun& run : variant.runs) run.failure = with_dashes(run.failure);
     }
-    write(comparison);
+    if (!comparison.variants.empty() || !stopped()) write(comparison);
     if (stopped()) {
-      say("interrupted; run the same command again to continue\n");
+      say("interrupted{}; run the same command again to continue\n",
+          comparison.variants.empty() ? " before the end of the first run" : "");
       return static_cast<int>(ExitCode::kInterrupted);
     }
     return all.any_done() ? 0 : static_cast<int>(ExitCode::kInput);

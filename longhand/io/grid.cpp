@@ -119,6 +119,10 @@ GridAxis read_list(OptionTable& table, const Option& option, const toml::array& 
   GridAxis axis{table.today(option).name, {}};
   for (const toml::node& element : list) {
     set_scalar(table, option, element, where);
+    if (std::find(axis.values.begin(), axis.values.end(), option.text()) != axis.values.end()) {
+      throw usage_error(fmt::format("{}: expected different values, found {} twice", where, visible(option.text())),
+                        "give each value once");
+    }
     axis.values.push_back(option.text());
   }
   if (axis.values.empty()) {

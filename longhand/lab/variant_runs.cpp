@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "longhand/base/error.h"
@@ -49,7 +50,7 @@ std::string VariantRuns::check_data() {
   settings->add_to(table);
   std::string out = LONGHAND_VERSION + ("\n" + io::to_toml(table));
   for (const std::string& source : {shared_.settings.data, shared_.settings.valid}) out += " " + data_mark(source);
-  return out;
+  return out + file_marks(table);
 }
 
 std::vector<ComparedVariant> VariantRuns::run(const std::vector<Variant>& variants, RunWorkers& workers) {
@@ -106,6 +107,23 @@ std::string VariantRuns::data_mark(const std::string& source) {
   return mark->second;
 }
 
+// The same for whatever else of files and runs the options name, such as word vectors and the models to start from.
+std::string VariantRuns::file_marks(const OptionTable& table) {
+  std::string out;
+  for (const Option& option : table.options()) {
+    const bool is_data = option.name == "data" || option.name == "valid" || option.name == "test";
+    if (is_data || !std::holds_alternative<std::string*>(option.value) || !option.check.choices.empty()) continue;
+    std::error_code ignored;
+    const std::string text = option.text(), model = train::RunFiles(text).model;
+    const std::string& path = io::is_folder(text) ? model : text;
+    if (text.empty() || !std::filesystem::is_regular_file(path, ignored)) continue;
+    const auto [mark, is_new] = data_marks_.try_emplace(path);
+    if (is_new) mark->second = fetch::sha256_of_file(path);
+    out += fmt::format(" {} {}", option.name, mark->second);
+  }
+  return out;
+}
+
 PreparedRun VariantRuns::prepare(const RunRequest& request) {
   PreparedRun run{.request = request};
   RunOrder& order = run.order;
@@ -118,8 +136,9 @@ PreparedRun VariantRuns::prepare(const RunRequest& request) {
     OptionTable table;
     settings->add_to(table);
     // All that the run is made of: so that it is found again, and never taken for another.
-    order.key = fmt::format("longhand {} {} data {} valid {}\n{}", LONGHAND_VERSION, shared_.task.verb,
-                            data_mark(settings->data), data_mark(settings->valid), io::to_toml(table));
+    order.key =
+        fmt::format("longhand {} {} data {} valid {}{}\n{}", LONGHAND_VERSION, shared_.task.verb,
+                    data_mark(settings->data), data_mark(settings->valid), file_marks(table), io::to_toml(table));
     order.folder = fmt::format("{}/runs/{}-seed{}-{}", options_.folder, slug(request.variant.name), settings->seed,
                                fetch::sha256(order.key).substr(0, 12));
     run.known = find_outcome(order);

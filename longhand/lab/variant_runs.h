@@ -48,6 +48,7 @@ class VariantRuns {
  private:
   bool interrupted() const { return options_.process.interrupted && options_.process.interrupted(); }
   std::string data_mark(const std::string& source);
+  std::string file_marks(const OptionTable& table);
   PreparedRun prepare(const RunRequest& request);
   void schedule(const std::vector<RunPlan*>& plans, RunWorkers& workers);
   void heard(const PreparedRun& run, const ComparedOutcome& outcome);
@@ -55,8 +56,8 @@ class VariantRuns {
   ComparedTask shared_;
   VariantRunsOptions options_;
   bool any_done_ = false;
-  std::map<std::string, std::string> data_marks_;
-  std::vector<std::string> names_;  // of the variants, in their order
+  std::map<std::string, std::string> data_marks_;  // also of files
+  std::vector<std::string> names_;                 // of the variants, in their order
   // Variants that have the same data: the first one's settings, and the names of all.
   struct SameData {
     std::shared_ptr<const runs::Settings> settings;

@@ -180,6 +180,37 @@ TEST(Compare, ContinuesAfterAKill) {
   }
 }
 
+TEST(Compare, TrainsAgainWhereAnotherFileOfTheOptionsChanged) {
+  const TemporaryFolder folder;
+  std::string words;
+  for (int i = 0; i < 60; ++i) words += i % 3 == 0 ? "Ann\tB-N\nruns\tO\n\n" : "a\tO\ndog\tO\nruns\tO\n\n";
+  write_file(folder / "words", words);
+  write_file(folder / "grid.toml", "hidden = [4]\n");
+  const Words compare = {"compare", "tagger", "--grid", "grid.toml", "--data",    "words", "--epochs", "1",
+                         "--seeds", "1",      "--out",  "cmp",       "--vectors", "v.txt", "--embed",  "2"};
+  const auto errors = [&](const std::string& vectors) {
+    write_file(folder / "v.txt", vectors);
+    const Result result = run(folder, compare);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.err;
+  };
+  EXPECT_EQ(errors("Ann 1 0\ndog 0 1\n").find("(reused)"), std::string::npos);
+  EXPECT_NE(errors("Ann 1 0\ndog 0 1\n").find("(reused)"), std::string::npos);
+  EXPECT_EQ(errors("Ann 0 1\ndog 0 1\n").find("(reused)"), std::string::npos);
+  EXPECT_EQ(runs_in(folder), 2);
+}
+
+TEST(Compare, WritesNoReportBeforeTheFirstRun) {
+  const TemporaryFolder folder;
+  const Words words = with(with({"compare", "engines"}, kTiny), {"--epochs", "5000", "--seeds", "1"});
+  const Result result = run(folder, words, {.signal = SIGINT, .checkpoint = "cmp/runs", .milliseconds = 200});
+  EXPECT_EQ(result.code, 130);
+  EXPECT_EQ(result.out, "");
+  EXPECT_NE(result.err.find("interrupted before the end of the first run"), std::string::npos) << result.err;
+  EXPECT_FALSE(io::exists(folder / "cmp/compare.json"));
+  EXPECT_FALSE(io::exists(folder / "cmp/report.html"));
+}
+
 TEST(Compare, TheCommandLineAtFaultIsExitCodeTwo) {
   const TemporaryFolder folder;
   expect_error(run(folder, {"compare"}), 2, "expected the name of a set or --grid, found neither");
@@ -189,6 +220,9 @@ TEST(Compare, TheCommandLineAtFaultIsExitCodeTwo) {
   expect_error(run(folder, {"compare", "--grid", "bad.toml"}), 2, "bad.toml:1: hidden: expected an integer from 1");
   write_file(folder / "none.toml", "hidden = []\n");
   expect_error(run(folder, {"compare", "--grid", "none.toml"}), 2, "found an empty one");
+  write_file(folder / "twice.toml", "data = \"tale\"\nhidden = [16, 24, 16]\n");
+  expect_error(run(folder, {"compare", "--grid", "twice.toml"}), 2,
+               "twice.toml:2: hidden: expected different values, found 16 twice");
   expect_error(run(folder, {"compare", "depths", "--grid", "bad.toml"}), 2, "found both");
   expect_error(run(folder, {"compare", "depths", "--data", "none.txt"}), 1, "none.txt: expected a file");
 }
