@@ -51,10 +51,11 @@ void Trainer::write_checkpoint() {
     throw diverged("sum of the squared weights");  // the last update has never been tried
   }
   if (parallel_.size() > 1) {
-    for (const auto& state : optimizer_.state()) parallel_.share(state.second->span());
+    for (const auto& state : optimizer_.state()) parallel_.collect(state.second->span());
     parallel_.gather_carried_state();
   }
   if (parallel_.is_first()) write_files();
+  forget_moments_of_others();
 }
 
 // The model goes first: a crash between the two leaves a model that the resumed run will write again.
@@ -308,6 +309,7 @@ void Trainer::read_arrays(const io::Safetensors& file) {
   check_finite(values, "values", path);
   task_.parameters_changed();
   for (const auto& [name, buffer] : optimizer_.state()) load(name, *buffer);
+  forget_moments_of_others();
   for (const auto& [name, buffer] : parallel_.carried_state()) load(name, *buffer);
   if (file.tensors().contains(kBest)) {
     best_values_.resize(static_cast<int64_t>(values.size()));

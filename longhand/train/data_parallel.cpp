@@ -151,6 +151,14 @@ void DataParallel::share(std::span<float> array) {
   if (exchange_) exchange_->share(array.data(), {&all, 1});
 }
 
+void DataParallel::collect(std::span<float> array) {
+  if (exchange_ && !array.empty()) exchange_->collect(array.data());
+}
+
+void DataParallel::forget_others(std::span<float> array) const {
+  if (exchange_ && !array.empty()) exchange_->forget_others(array.data());
+}
+
 std::vector<std::pair<std::string, Buffer<float>*>> DataParallel::carried_state() {
   std::vector<std::pair<std::string, Buffer<float>*>> out;
   for (data::Shard shard{0, shards_}; shard.index < shards_; ++shard.index) {

@@ -1,7 +1,11 @@
 #include "longhand/train/gradient_exchange.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <deque>
 
 #include "longhand/base/error.h"
@@ -217,7 +221,26 @@ void GradientExchange::add_up(std::span<const Range> own) {
   }
 }
 
-void GradientExchange::share(float* values, std::span<const Range> where) {
+void GradientExchange::share(float* values, std::span<const Range> where) { send_owned(values, where, true); }
+
+void GradientExchange::collect(float* values) {
+  const Range all{0, extent_};
+  send_owned(values, {&all, 1}, false);
+}
+
+void GradientExchange::forget_others(float* values) const {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  for (int r = 0; r < ranks_.size(); ++r) {
+    if (r == ranks_.rank()) continue;
+    for (const Range& range : owned_by(r)) {
+      const auto begin = (reinterpret_cast<uintptr_t>(values + range.begin) + page - 1) / page * page;
+      const auto end = reinterpret_cast<uintptr_t>(values + range.end) / page * page;
+      if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    }
+  }
+}
+
+void GradientExchange::send_owned(float* values, std::span<const Range> where, bool to_all) {
   const auto start = ExchangeClock::now();
   const int rank = ranks_.rank();
   PackedMessages messages;
@@ -226,9 +249,9 @@ void GradientExchange::share(float* values, std::span<const Range> where) {
   std::vector<Buffer<float>> packed(static_cast<size_t>(ranks_.size()));
   for (int r = 0; r < ranks_.size(); ++r) {
     if (r == rank) continue;
-    messages.add(r, values, own);
+    if (to_all || r == 0) messages.add(r, values, own);
     const std::vector<Range> theirs = common(where, owned_by(r));
-    if (theirs.empty()) continue;
+    if (theirs.empty() || !(to_all || rank == 0)) continue;
     if (goes_unpacked(theirs)) {
       for (const Range& range : theirs) in.push_back({r, room_at(values + range.begin, range.size())});
       continue;

@@ -52,6 +52,11 @@ class GradientExchange {
 
   /// Gives all ranks what the owners have of an array, in the stretches `where`.
   void share(float* values, std::span<const Range> where);
+  /// Gives it to the first rank alone, all of it.
+  void collect(float* values);
+  /// Gives the memory back of what other ranks own of an array, as far as it is whole pages. It is undefined then, and
+  /// can be written again.
+  void forget_others(float* values) const;
 
   /// Since this object was made. Not between `send` and `finish`.
   const ExchangeCosts& costs() const { return costs_; }
@@ -59,6 +64,7 @@ class GradientExchange {
  private:
   void work();
   void exchange_piece(Range piece);
+  void send_owned(float* values, std::span<const Range> where, bool to_all);
   void add_up(std::span<const Range> own);
   static size_t block(int64_t offset) { return static_cast<size_t>(offset / kernels::kNormPiece); }
   std::vector<Range> owned_in(Range piece, int rank) const;

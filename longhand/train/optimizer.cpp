@@ -89,7 +89,8 @@ int64_t OptimizerOptions::moments() const {
   return (keeps_m(rule) ? 1 : 0) + (keeps_v(rule) ? 1 : 0);
 }
 
-Optimizer::Optimizer(const OptimizerOptions& options, int64_t n)
+Optimizer::Optimizer(const OptimizerOptions& options, int64_t n,
+                     const std::function<void(std::span<float>)>& on_moments)
     : options_(options), asgd_(options.optimizer == "asgd"), rule_(parse_rule(options.optimizer)) {
   if (options_.beta2 < 0.0) options_.beta2 = own_beta2(rule_);
   if (options_.epsilon < 0.0) options_.epsilon = own_epsilon(rule_);
@@ -97,8 +98,12 @@ Optimizer::Optimizer(const OptimizerOptions& options, int64_t n)
   options_.beta1 = static_cast<double>(static_cast<float>(options_.beta1));
   options_.beta2 = static_cast<double>(static_cast<float>(options_.beta2));
   if (options_.weight_decay < 0.0) options_.weight_decay = options.optimizer == "adamw" ? 0.01 : 0.0;
-  if (keeps_m(rule_)) m_.resize(n);
-  if (keeps_v(rule_)) v_.resize(n);
+  const auto take = [&](Buffer<float>& moments) {
+    moments.resize(n);
+    if (on_moments) on_moments(moments.span());
+  };
+  if (keeps_m(rule_)) take(m_);
+  if (keeps_v(rule_)) take(v_);
   if (options_.keeps_average()) averages_.resize(n);
 }
 

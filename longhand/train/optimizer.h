@@ -1,6 +1,7 @@
 // The optimizer: clipping, the update rule, and what it remembers from step to step. The rules are PyTorch's.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -53,8 +54,8 @@ struct RatedPart {
 /// It is of all weights in every update, also of those elsewhere than `where`.
 class Optimizer {
  public:
-  /// For `n` parameters.
-  Optimizer(const OptimizerOptions& options, int64_t n);
+  /// For `n` parameters. `on_moments` is told of each array of `moments` when it is there, before the next one is.
+  Optimizer(const OptimizerOptions& options, int64_t n, const std::function<void(std::span<float>)>& on_moments = {});
 
   /// Clips the gradients in these stretches by value, if the options say so, and returns whether they do.
   bool clip_values(std::span<float> gradients, std::span<const Range> where, kernels::Context& context) const;
@@ -79,6 +80,8 @@ class Optimizer {
   /// The averaged weights; empty while there are none.
   std::span<float> averages();
 
+  /// What the update rule remembers of each parameter: it is read and written where that is updated alone.
+  std::vector<std::span<float>> moments() { return {m_.span(), v_.span()}; }
   /// Arrays that a checkpoint must hold.
   std::vector<std::pair<std::string, Buffer<float>*>> state();
 

@@ -72,7 +72,8 @@ Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::stri
       fixed_(std::move(fixed)),
       fingerprint_(task.fingerprint()),
       parallel_(task, division, context),
-      optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size())),
+      optimizer_(options.optimizer, static_cast<int64_t>(task.parameters().values().size()),
+                 [this](std::span<float> moments) { parallel_.forget_others(moments); }),
       schedule_(options.schedule, options.optimizer.learning_rate),
       layers_(options.layers, task.parameters()) {
   progress_.epochs = options.epochs;
@@ -82,11 +83,17 @@ Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::stri
   check_alike();
 }
 
+// Each rank needs memory for what it updates alone.
+void Trainer::forget_moments_of_others() {
+  for (const std::span<float> moments : optimizer_.moments()) parallel_.forget_others(moments);
+}
+
 // That all ranks train the same model on the same data, in the same way.
 void Trainer::check_alike() {
   if (parallel_.size() == 1) return;
-  const auto check = [&](const std::string& own, const char* what, const char* advice) {
-    const std::vector<std::string> all = distributed::all_gather(own, parallel_.ranks());
+  using Texts = std::vector<std::string>;
+  const auto gather = [&](const std::string& own) { return distributed::all_gather(own, parallel_.ranks()); };
+  const auto check = [&](const Texts& all, const char* what, const char* advice) {
     for (size_t r = 1; r < all.size(); ++r) {
       if (all[r] == all[0]) continue;
       throw distributed::AgreedError(
@@ -99,8 +106,12 @@ void Trainer::check_alike() {
   std::string options =
       fmt::format("version {}, epochs {}, patience {}", LONGHAND_VERSION, options_.epochs, options_.patience);
   for (const auto& [name, value] : fixed_) options += fmt::format(", {} {}", name, value);
-  check(options, "another version or other options", "give all processes the same binary and the same options");
-  check(fingerprint_, "other data or another model", "give all processes the same files");
+  check(gather(options), "another version or other options", "give all processes the same binary and the same options");
+  // Ranks may hold the same data in different forms: then all describe them in the one that takes time.
+  Texts data = gather(fingerprint_);
+  const auto other = std::find_if(data.begin(), data.end(), [&](const auto& each) { return each != fingerprint_; });
+  data = gather(other == data.end() ? fingerprint_ : task_.fingerprint_like(*other));
+  check(data, "other data or another model", "give all processes the same files");
 }
 
 TrainResult Trainer::run(int64_t until_epoch) {

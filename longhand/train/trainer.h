@@ -157,6 +157,7 @@ class Trainer {
     Trainer& trainer_;
   };
   void check_alike();
+  void forget_moments_of_others();
   void begin_epoch();
   void step();
   void update(const AgreedStep& agreed);

@@ -120,6 +120,37 @@ TEST(GradientExchange, TheOwnersHaveTheSumsAndGiveThemToAll) {
   }
 }
 
+TEST(GradientExchange, TheFirstRankCollectsWhatOthersForget) {
+  constexpr int64_t kN = 64 * kernels::kNormPiece * 3 + 5000;
+  on_ranks(3, [&](distributed::Communicator& ranks) {
+    GradientExchange exchange(kN, 4, ranks);
+    Buffer<float> moments(kN);
+    for (int round = 0; round < 2; ++round) {
+      for (const Range& own : exchange.owned_by(ranks.rank())) {
+        for (int64_t i = own.begin; i < own.end; ++i) moments[i] = static_cast<float>(ranks.rank() + 1 + round);
+      }
+      exchange.forget_others(moments.data());
+      const auto expect = [&](bool all) {
+        int64_t forgotten = 0, others = 0;
+        for (int64_t i = 0; i < kN; ++i) {
+          const bool is_own = exchange.owner(i) == ranks.rank();
+          if (is_own || all) {
+            ASSERT_EQ(moments[i], static_cast<float>(exchange.owner(i) + 1 + round)) << i;
+          } else {
+            ++others;
+            forgotten += moments[i] == 0.0F ? 1 : 0;
+          }
+        }
+        // But for pages that two ranks share.
+        EXPECT_GE(static_cast<double>(forgotten), 0.95 * static_cast<double>(others));
+      };
+      expect(false);
+      exchange.collect(moments.data());
+      expect(ranks.is_first());
+    }
+  });
+}
+
 TEST(GradientExchange, EveryElementHasOneOwner) {
   on_ranks(3, [](distributed::Communicator& ranks) {
     for (const int64_t n : {int64_t{1}, kernels::kNormPiece, 5 * kernels::kNormPiece + 1, int64_t{1} << 20}) {
