@@ -34,6 +34,17 @@ check numbers regressor --data numbers.csv --hidden 8 --epochs 2 --residual-of l
 grep -q '^processes  4: ' log || fail "expected a line about the exchange"
 grep -q '^shards = 8$' state-2/config.toml || fail "expected 8 shards in config.toml"
 
+# One rank has the text in a prepared file, and the other in memory.
+mkdir there
+"$longhand" data prepare tale --out text --quiet >log 2>&1 || fail "prepare"
+"$longhand" data show tale >there/text 2>log || fail "get"
+mpirun -n 1 "$longhand" train lm --data text --hidden 24 --epochs 1 --batch 16 --threads 1 --quiet --no-baseline \
+  --out "$folder/mixed" : -n 1 -wdir "$folder/there" "$longhand" train lm --data text --hidden 24 --epochs 1 \
+  --batch 16 --threads 1 --quiet --no-baseline --out "$folder/mixed" >log 2>&1 || fail "a prepared text and a plain one"
+sed 1d there/text >there/other
+expect_error "rank 1 (" 1 -n 1 "$longhand" train lm --data text --epochs 1 --out none : \
+  -n 1 -wdir "$folder/there" sh -c 'mv other text && exec "$0" train lm --data text --epochs 1 --out none' "$longhand"
+
 # Errors: once, with the exit code, before anything is written.
 expect_error "nothing: expected a file" 1 -n 3 "$longhand" train lm --data nothing --out none
 expect_error "longhand train lm: unknown option --hiden" 2 -n 3 "$longhand" train lm --data tale --hiden 8 --out none
