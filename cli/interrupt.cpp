@@ -5,8 +5,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "longhand/base/error.h"
+#include "longhand/io/mapped_file.h"
 
 namespace longhand::cli {
 namespace {
@@ -89,6 +91,22 @@ void print_on_interrupt(const std::string& to_output, const std::string& to_erro
         },
         static_cast<int>(SA_RESETHAND));
   }
+}
+
+void explain_lost_file() {
+  struct sigaction action {};
+  action.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND);
+  action.sa_sigaction = [](int, siginfo_t* info, void*) {
+    const char* path = io::file_mapped_at(info->si_addr);
+    if (path == nullptr) return;  // the access is repeated, and ends the process
+    for (const char* part : {"error: ", path,
+                             ": another program has cut it short, or its disk cannot be read\n"
+                             "  use an intact copy, or prepare the text again; what was saved is intact\n"}) {
+      if (::write(STDERR_FILENO, part, std::strlen(part)) < 0) break;
+    }
+    ::_exit(static_cast<int>(ExitCode::kInput));
+  };
+  ::sigaction(SIGBUS, &action, nullptr);
 }
 
 }  // namespace longhand::cli

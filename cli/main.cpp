@@ -3,6 +3,7 @@
 
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/interrupt.h"
 #include "cli/together.h"
 #include "longhand/base/error.h"
 #include "longhand/distributed/mpi.h"
@@ -10,6 +11,7 @@
 int main(int argc, char** argv) {
   using longhand::cli::with_dashes;
   longhand::cli::prepare_standard_streams();
+  longhand::cli::explain_lost_file();
   if (longhand::distributed::launched_rank() > 0) longhand::cli::be_silent(true);
   // Past a limit on file sizes a write should fail, and be reported, rather than end the process.
   std::signal(SIGXFSZ, SIG_IGN);

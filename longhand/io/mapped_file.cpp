@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "longhand/base/error.h"
@@ -17,9 +20,29 @@ Error not_mapped(const std::string& path) {
   return input_error(path + ": cannot be read: " + std::strerror(errno), "check the name and the permissions");
 }
 
+// Those that are mapped now, as far as there is room. Without a lock, since a signal handler reads it.
+std::array<std::atomic<const MappedFile*>, 64> mapped;
+
+void change(const MappedFile* from, const MappedFile* to) {
+  for (std::atomic<const MappedFile*>& place : mapped) {
+    const MappedFile* expected = from;
+    if (place.compare_exchange_strong(expected, to)) return;
+  }
+}
+
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path) {
+const char* file_mapped_at(const void* address) noexcept {
+  for (const std::atomic<const MappedFile*>& place : mapped) {
+    const MappedFile* file = place.load();
+    if (file == nullptr) continue;
+    const auto at = reinterpret_cast<uintptr_t>(address), begin = reinterpret_cast<uintptr_t>(file->bytes().data());
+    if (at >= begin && at - begin < file->bytes().size()) return file->path().c_str();
+  }
+  return nullptr;
+}
+
+MappedFile::MappedFile(const std::string& path) : path_(path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw not_mapped(path);
   struct stat status {};
@@ -33,11 +56,15 @@ MappedFile::MappedFile(const std::string& path) {
   const Error error = not_mapped(path);
   ::close(file);
   if (!known || at == MAP_FAILED) throw error;
-  if (size > 0) bytes_ = {static_cast<const char*>(at), size};
+  if (size == 0) return;
+  bytes_ = {static_cast<const char*>(at), size};
+  change(nullptr, this);
 }
 
 MappedFile::~MappedFile() {
-  if (!bytes_.empty()) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+  if (bytes_.empty()) return;
+  change(this, nullptr);
+  ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
 }
 
 }  // namespace longhand::io

@@ -6,8 +6,8 @@
 
 namespace longhand::io {
 
-/// Maps a whole file for reading. It stays what it was when it is replaced or removed; a file that another program cuts
-/// short while it is mapped ends this process where the missing part is read.
+/// Maps a whole file for reading. It stays what it was when it is replaced or removed; of a file that another program
+/// cuts short while it is mapped, reading the missing part raises SIGBUS.
 class MappedFile {
  public:
   /// Throws an input error that says why it cannot be read: missing, not a file, no permission.
@@ -16,11 +16,16 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  const std::string& path() const { return path_; }
   /// Begins where a page does.
   std::string_view bytes() const { return bytes_; }
 
  private:
+  std::string path_;
   std::string_view bytes_;
 };
+
+/// The path of the file that is mapped at an address, or null. A signal handler may call it.
+const char* file_mapped_at(const void* address) noexcept;
 
 }  // namespace longhand::io
