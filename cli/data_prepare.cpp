@@ -20,34 +20,11 @@
 namespace longhand::cli {
 namespace {
 
-// A text that is not in a file, in one for the time being.
-class Spooled {
- public:
-  Spooled(std::string path, const std::string& text) : path_(std::move(path)) {
-    io::OutputStream out(path_);
-    out.write(text);
-    out.finish();
-  }
-  // Standard input.
-  explicit Spooled(std::string path) : path_(std::move(path)) {
-    io::InputStream in("-");
-    io::OutputStream out(path_);
-    std::string block(size_t{1} << 20, '\0');
-    while (const size_t got = in.read(block)) out.write(std::string_view(block).substr(0, got));
-    out.finish();
-  }
-  ~Spooled() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  Spooled(const Spooled&) = delete;
-  Spooled& operator=(const Spooled&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+void copy_input(io::ScratchFile& out) {
+  io::InputStream in("-");
+  std::string block(size_t{1} << 20, '\0');
+  while (const size_t got = in.read(block)) out.write(std::string_view(block).substr(0, got));
+}
 
 class DataPrepare {
  public:
@@ -80,12 +57,12 @@ class DataPrepare {
     std::optional<data::Vocabulary> vocabulary;
     if (!vocabulary_.empty()) vocabulary = read_vocabulary();
     runs::Sources from = sources(quiet_ || json_);
-    std::optional<Spooled> spooled;
+    std::optional<io::ScratchFile> spooled;  // what is in no file
     const std::optional<std::string> path = from.text_path(text_);
     if (text_ == "-") {
-      spooled.emplace(io::temporary_beside(out_ + ".input"));
+      copy_input(spooled.emplace(out_));
     } else if (!path) {
-      spooled.emplace(io::temporary_beside(out_ + ".input"), from.text(text_));
+      spooled.emplace(out_).write(from.text(text_));
     } else if (runs::PreparedText::is_one(*path)) {
       throw input_error(shown_name(text_) + ": is a prepared text already",
                         "give the text that it was prepared from, or use it as it is");

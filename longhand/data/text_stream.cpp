@@ -182,7 +182,8 @@ void Encoder::add(const ScannedSymbol& symbol) {
   if (index < 0) {
     throw input_error(
         fmt::format("{}:{}: the model does not know the symbol {}", source_, line_, printable(symbol.text)),
-        unk_ < 0 ? "remove it, or use `unknown` skip; this model has no <unk>, which training with `min-count` 2 adds"
+        unk_ < 0 ? "remove it, or use `unknown` skip; the vocabulary has no <unk>, which `min-count` 2 in training or "
+                   "`add-unknown` in `longhand data prepare` adds"
                  : "remove it, or use `unknown` skip or `unknown` unk");
   }
   if (lines_ && !open_) {

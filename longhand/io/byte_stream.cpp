@@ -33,6 +33,21 @@ Error unwritable(const std::string& name) {
                      "free some space, choose another place, or check what reads the pipe");
 }
 
+void write_at(int file, uint64_t position, std::string_view bytes, const std::string& name) {
+  const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(position));
+  if (written != static_cast<ssize_t>(bytes.size())) throw unwritable(name);
+}
+
+void read_at(int file, uint64_t position, std::span<char> out, const std::string& name) {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(file, out.data(), out.size(), static_cast<off_t>(position));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) throw unreadable(name, "check the disk, and try again");
+    position += static_cast<uint64_t>(got);
+    out = out.subspan(static_cast<size_t>(got));
+  }
+}
+
 }  // namespace
 
 InputStream::InputStream(const std::string& path) : name_(path == "-" ? "standard input" : path) {
@@ -111,6 +126,32 @@ uint64_t InputStream::skip(uint64_t bytes) {
   return skipped;
 }
 
+ScratchFile::ScratchFile(const std::string& beside) : name_(beside) {
+  const std::string path = temporary_beside(beside + ".scratch");
+  file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (file_ < 0) throw unwritable(name_);
+  ::unlink(path.c_str());
+}
+
+ScratchFile::~ScratchFile() { ::close(file_); }
+
+void ScratchFile::write(std::string_view bytes) {
+  if (!write_all(file_, bytes)) throw unwritable(name_);
+  position_ += bytes.size();
+}
+
+void ScratchFile::rewrite(uint64_t position, std::string_view bytes) {
+  LONGHAND_CHECK(position + bytes.size() <= position_);
+  write_at(file_, position, bytes, name_);
+}
+
+void ScratchFile::read_back(uint64_t position, std::span<char> out) const {
+  LONGHAND_CHECK(position + out.size() <= position_);
+  read_at(file_, position, out, name_);
+}
+
+std::string ScratchFile::path() const { return fmt::format("/proc/self/fd/{}", file_); }
+
 OutputStream::OutputStream(std::string path) : path_(std::move(path)), name_(path_ == "-" ? "standard output" : path_) {
   struct stat status {};
   const bool in_place = path_ == "-" || (::stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode));
@@ -119,6 +160,7 @@ OutputStream::OutputStream(std::string path) : path_(std::move(path)), name_(pat
   } else if (in_place) {
     file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
   } else {
+    remove_stale_temporaries(path_);
     temporary_ = temporary_beside(path_);
     file_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
   }
@@ -142,19 +184,12 @@ void OutputStream::write(std::string_view bytes) {
 
 void OutputStream::rewrite(uint64_t position, std::string_view bytes) {
   LONGHAND_CHECK(can_rewrite() && position + bytes.size() <= position_);
-  const ssize_t written = ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(position));
-  if (written != static_cast<ssize_t>(bytes.size())) throw unwritable(name_);
+  write_at(file_, position, bytes, name_);
 }
 
 void OutputStream::read_back(uint64_t position, std::span<char> out) const {
   LONGHAND_CHECK(can_rewrite() && position + out.size() <= position_);
-  while (!out.empty()) {
-    const ssize_t got = ::pread(file_, out.data(), out.size(), static_cast<off_t>(position));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) throw unreadable(name_, "check the disk, and try again");
-    position += static_cast<uint64_t>(got);
-    out = out.subspan(static_cast<size_t>(got));
-  }
+  read_at(file_, position, out, name_);
 }
 
 void OutputStream::finish() {

@@ -45,6 +45,29 @@ class InputStream {
   uint64_t position_ = 0;
 };
 
+/// A temporary file beside some path, without a name: it is gone when it is closed, whatever ends the process.
+class ScratchFile {
+ public:
+  /// Throws an input error where none can be made.
+  explicit ScratchFile(const std::string& beside);
+  ~ScratchFile();
+  ScratchFile(const ScratchFile&) = delete;
+  ScratchFile& operator=(const ScratchFile&) = delete;
+
+  /// Appends. Throws an input error where the disk is full.
+  void write(std::string_view bytes);
+  /// Changes bytes that were written before.
+  void rewrite(uint64_t position, std::string_view bytes);
+  void read_back(uint64_t position, std::span<char> out) const;
+  /// A path of the file for this process, while it is open.
+  std::string path() const;
+
+ private:
+  std::string name_;
+  int file_ = -1;
+  uint64_t position_ = 0;
+};
+
 /// A file, a pipe, or standard output where `path` is "-". A file is written beside its place and put there by
 /// finish(): a program that fails before leaves the old file. A pipe or a device receives the bytes at once.
 class OutputStream {

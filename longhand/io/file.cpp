@@ -1,14 +1,18 @@
 #include "longhand/io/file.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
+#include "longhand/base/crc32c.h"
 #include "longhand/base/error.h"
 #include "longhand/io/byte_stream.h"
 
@@ -25,7 +29,21 @@ struct Descriptor {
   }
 };
 
-constexpr std::string_view kTemporary = ".tmp-";  // and the process
+constexpr std::string_view kTemporary = ".tmp-";  // and the machine, and the process
+
+constexpr size_t kMark = 8;
+
+// Eight hexadecimal digits of the machine and of the space that its process numbers are from.
+const std::string& machine_mark() {
+  static const std::string mark = [] {
+    char name[256] = "", space[64] = "";
+    ::gethostname(name, sizeof(name) - 1);
+    if (::readlink("/proc/self/ns/pid", space, sizeof(space) - 1) < 0) space[0] = '\0';
+    const std::string both = std::string(name) + " " + space;
+    return fmt::format("{:08x}", crc32c(both));
+  }();
+  return mark;
+}
 
 constexpr size_t kMaxOfAStream = size_t{1} << 31;
 
@@ -79,13 +97,32 @@ bool write_all(int file, std::string_view bytes) {
 }
 
 std::string temporary_beside(const std::string& path) {
-  return path + std::string(kTemporary) + std::to_string(::getpid());
+  return fmt::format("{}{}{}-{}", path, kTemporary, machine_mark(), ::getpid());
+}
+
+void remove_stale_temporaries(const std::string& path) {
+  const std::string own = std::filesystem::path(path).filename().string() + std::string(kTemporary) + machine_mark();
+  std::error_code ignored;
+  std::vector<std::filesystem::path> stale;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(path), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(own + "-") || !is_temporary(name)) continue;
+    const long process = std::strtol(name.c_str() + own.size() + 1, nullptr, 10);
+    if (process > 0 && ::kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH) stale.push_back(entry.path());
+  }
+  for (const std::filesystem::path& file : stale) std::filesystem::remove(file, ignored);
 }
 
 bool is_temporary(std::string_view name) {
   const size_t at = name.rfind(kTemporary);
   if (at == std::string_view::npos || at == 0 || at + kTemporary.size() == name.size()) return false;
-  return name.find_first_not_of("0123456789", at + kTemporary.size()) == std::string_view::npos;
+  std::string_view rest = name.substr(at + kTemporary.size());
+  // Earlier versions wrote the process alone.
+  if (rest.size() > kMark + 1 && rest[kMark] == '-' &&
+      rest.substr(0, kMark).find_first_not_of("0123456789abcdef") == std::string_view::npos) {
+    rest.remove_prefix(kMark + 1);
+  }
+  return rest.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 void write_file(const std::string& path, std::span<const std::string_view> chunks) {

@@ -18,9 +18,11 @@ std::string read_file(const std::string& path);
 /// no permission), and then leaves no temporary file. A process that is killed may leave one.
 void write_file(const std::string& path, std::span<const std::string_view> chunks);
 void write_file(const std::string& path, std::string_view contents);
-/// The name of such a temporary file of this process, and whether a name is one.
+/// The name of such a temporary file, which no other process uses, also of another machine; and whether a name is one.
 std::string temporary_beside(const std::string& path);
 bool is_temporary(std::string_view name);
+/// Removes temporary files for `path` of processes of this machine that were killed.
+void remove_stale_temporaries(const std::string& path);
 /// Writes every byte to a file descriptor. False, with errno set, where that fails.
 bool write_all(int file, std::string_view bytes);
 

@@ -67,8 +67,8 @@ class BlockSums {
 };
 
 // Calls use(piece) for bytes that were written, in pieces.
-template <class Use>
-void read_pieces(const io::OutputStream& from, int64_t begin, int64_t bytes, const Use& use) {
+template <class File, class Use>
+void read_pieces(const File& from, int64_t begin, int64_t bytes, const Use& use) {
   std::string piece;
   for (int64_t at = 0; at < bytes; at += static_cast<int64_t>(piece.size())) {
     piece.resize(static_cast<size_t>(std::min<int64_t>(bytes - at, TextFile::kBlock)));
@@ -78,7 +78,8 @@ void read_pieces(const io::OutputStream& from, int64_t begin, int64_t bytes, con
 }
 
 // Turns `count` numbers around that were written at `begin`: pieces from both ends change places.
-void reverse_written(io::OutputStream& file, int64_t begin, int64_t count, uint32_t width) {
+template <class File>
+void reverse_written(File& file, int64_t begin, int64_t count, uint32_t width) {
   const auto turned = [&](std::string& piece) {
     for (size_t a = 0, b = piece.size() / width; a + 1 < b; ++a) {
       --b;
@@ -113,8 +114,8 @@ class PreparedWriter {
         options_(text.options().text),
         encoder_(options_, vocabulary, data::parse_unknown(text.options().unknown), text.name()),
         out_(path),
-        starts_(path + ".lines"),
-        lengths_(path + ".unknown") {
+        starts_(path),
+        lengths_(path) {
     if (!out_.can_rewrite()) {
       throw input_error(out_.name() + ": expected the name of a file, found a pipe or a device", "name a file");
     }
@@ -227,7 +228,8 @@ class PreparedWriter {
   const TextFile& text_;
   const data::TextOptions& options_;
   data::Encoder encoder_;
-  io::OutputStream out_, starts_, lengths_;  // the latter are never put in place
+  io::OutputStream out_;
+  io::ScratchFile starts_, lengths_;
   PreparedHeader header_;
   BlockSums sums_;
   std::string packed_;

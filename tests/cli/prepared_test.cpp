@@ -184,6 +184,44 @@ TEST(Prepared, CtrlCWhilePreparingLeavesNothing) {
   }
 }
 
+TEST(Prepared, KillsLeaveNothingForLong) {
+  const TemporaryFolder folder;
+  write_tale(folder);
+  const std::string tale = read_file(folder / "text");
+  std::string large;
+  while (large.size() < (size_t{64} << 20)) large += tale;
+  const Words prepare = {"data", "prepare", "-", "--out", "out", "--level", "word", "--lines"};
+  const auto temporary = [&] {
+    int64_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.string())) {
+      count += io::is_temporary(entry.path().filename().string()) ? 1 : 0;
+    }
+    return count;
+  };
+  run(folder, prepare, {.input = large, .signal = SIGKILL, .checkpoint = "stdin", .milliseconds = 700});
+  EXPECT_LE(temporary(), 1);
+  EXPECT_FALSE(io::exists(folder / "out"));
+  ASSERT_EQ(run(folder, prepare, {.input = tale}).code, 0);
+  EXPECT_EQ(temporary(), 0);
+}
+
+TEST(Prepared, AFileThatIsCutShortIsNamed) {
+  const TemporaryFolder folder;
+  write_tale(folder);
+  const std::string tale = read_file(folder / "text");
+  std::string large;
+  while (large.size() < (size_t{8} << 20)) large += tale;
+  write_file(folder / "text", large);
+  ASSERT_EQ(run(folder, {"data", "prepare", "text", "--out", "prepared"}).code, 0);
+  const Result result = run_program(
+      folder, {"/bin/sh", "-c",
+               LONGHAND_BINARY " train lm --data prepared --hidden 8 --out run --quiet --epochs 1000 2>&1 & "
+                               "while [ ! -e run/checkpoint.safetensors ]; do sleep 0.1; done; sleep 0.2; "
+                               "truncate -s 8000 prepared; wait $!"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.out.find("error: prepared: another program has cut it short"), std::string::npos) << result.out;
+}
+
 TEST(Prepared, IsDescribed) {
   const TemporaryFolder folder;
   write_file(folder / "text", "one two two\nthree two\n");
