@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
 #include "longhand/io/toml_options.h"
 
 namespace longhand::io {
