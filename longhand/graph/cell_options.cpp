@@ -9,23 +9,23 @@ namespace {
 using Kind = kernels::ActivationKind;
 
 struct OnnxActivation {
-  const char* name;  // in small letters: ONNX tells no case apart
+  const char* name;  // ONNX tells no case apart
   bool has_alpha, has_beta;
   kernels::Activation usual;
 };
 
 constexpr OnnxActivation kOnnxActivations[] = {
-    {"sigmoid", false, false, {Kind::kSigmoid}},
-    {"tanh", false, false, {Kind::kTanh}},
-    {"relu", false, false, {Kind::kRelu}},
-    {"softsign", false, false, {Kind::kSoftsign}},
-    {"softplus", false, false, {Kind::kSoftplus}},
-    {"leakyrelu", true, false, {Kind::kLeakyRelu, 0.01}},
-    {"elu", true, false, {Kind::kElu, 1.0}},
-    {"thresholdedrelu", true, false, {Kind::kThresholdedRelu, 1.0}},
-    {"affine", true, true, {Kind::kAffine, 1.0, 0.0}},
-    {"scaledtanh", true, true, {Kind::kScaledTanh, 1.0, 1.0}},
-    {"hardsigmoid", true, true, {Kind::kHardSigmoid, 0.2, 0.5}},
+    {"Sigmoid", false, false, {Kind::kSigmoid}},
+    {"Tanh", false, false, {Kind::kTanh}},
+    {"Relu", false, false, {Kind::kRelu}},
+    {"Softsign", false, false, {Kind::kSoftsign}},
+    {"Softplus", false, false, {Kind::kSoftplus}},
+    {"LeakyRelu", true, false, {Kind::kLeakyRelu, 0.01}},
+    {"Elu", true, false, {Kind::kElu, 1.0}},
+    {"ThresholdedRelu", true, false, {Kind::kThresholdedRelu, 1.0}},
+    {"Affine", true, true, {Kind::kAffine, 1.0, 0.0}},
+    {"ScaledTanh", true, true, {Kind::kScaledTanh, 1.0, 1.0}},
+    {"HardSigmoid", true, true, {Kind::kHardSigmoid, 0.2, 0.5}},
 };
 
 std::string lower(std::string text) {
@@ -65,7 +65,7 @@ std::vector<kernels::Activation> read_activations(NodeBuild& node, size_t number
   std::vector<kernels::Activation> out;
   for (const std::string& name : names) {
     const auto* const found = std::find_if(std::begin(kOnnxActivations), std::end(kOnnxActivations),
-                                           [&](const OnnxActivation& each) { return each.name == lower(name); });
+                                           [&](const OnnxActivation& each) { return lower(each.name) == lower(name); });
     if (found == std::end(kOnnxActivations)) node.fail("activations: '" + name + "' is not known for an LSTM's cell");
     kernels::Activation& function = out.emplace_back(found->usual);
     alphas.take(found->has_alpha, function.alpha);
@@ -94,6 +94,29 @@ std::vector<kernels::LstmCell> read_cell_options(NodeBuild& node, int64_t direct
     out[d].coupled = node.integer("input_forget", 0) != 0;
   }
   return out;
+}
+
+void write_cell_options(const kernels::LstmCell& cell, int64_t directions, Node& node) {
+  if (cell.gate_clip > 0.0) node.attributes["clip"] = cell.gate_clip;
+  if (cell.cell_clip > 0.0) node.attributes["cell_clip"] = cell.cell_clip;
+  if (cell.coupled) node.attributes["input_forget"] = int64_t{1};
+  const kernels::LstmCell standard;
+  if (cell.gate == standard.gate && cell.candidate == standard.candidate && cell.output == standard.output) return;
+  std::vector<std::string> names;
+  std::vector<double> alphas, betas;
+  for (int64_t d = 0; d < directions; ++d) {
+    for (const kernels::Activation& f : {cell.gate, cell.candidate, cell.output}) {
+      const auto* const row = std::find_if(std::begin(kOnnxActivations), std::end(kOnnxActivations),
+                                           [&](const OnnxActivation& each) { return each.usual.kind == f.kind; });
+      LONGHAND_CHECK(row != std::end(kOnnxActivations));
+      names.emplace_back(row->name);
+      if (row->has_alpha) alphas.push_back(f.alpha);
+      if (row->has_beta) betas.push_back(f.beta);
+    }
+  }
+  node.attributes["activations"] = names;
+  if (!alphas.empty()) node.attributes["activation_alpha"] = alphas;
+  if (!betas.empty()) node.attributes["activation_beta"] = betas;
 }
 
 }  // namespace longhand::graph

@@ -99,7 +99,8 @@ std::optional<std::vector<GeneralCell>> read_general_cells(NodeBuild& node, cons
     node.fail("activations: expected " + std::to_string(each) + " functions for each direction, found " +
               std::to_string(names.size()));
   }
-  for (const char* other : {"clip", "cell_clip", "input_forget", "projection", "layer_norm", "residual"}) {
+  for (const char* other :
+       {"clip", "cell_clip", "input_forget", "projection", "layer_norm", "residual", "zoneout", "zoneout_cell"}) {
     if (node.number(other, 0.0) != 0.0)
       node.fail(std::string("expected no ") + other + " of a cell with these functions");
   }

@@ -1,4 +1,5 @@
-// LSTM, GRU and plain recurrent layers over the time steps of sequences, [B, T, I] -> [B, T, D R].
+// LSTM, GRU and plain recurrent layers over the time steps of sequences, [B, T, I] -> [B, T, D R], or within frames,
+// [B, T, L, I] -> [B, T, L, D R].
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -31,6 +32,14 @@ void add_layer_states(NodeBuild& node, const RecurrentLayers& layers, int64_t ba
   }
 }
 
+// What zoneout leaves of a state, as an expectation; null: nothing.
+const float* constant_row(NodeBuild& node, double value, int64_t width) {
+  if (value == 0.0) return nullptr;
+  float* row = node.floats_memory(padded(width)).data();
+  std::fill_n(row, width, static_cast<float>(value));
+  return row;
+}
+
 // A few steps of one sequence.
 void build_single_steps(NodeBuild& node, const RecurrentFrame& f, const RecurrentLayers& layers, const Value& x,
                         Value& y) {
@@ -42,6 +51,8 @@ void build_single_steps(NodeBuild& node, const RecurrentFrame& f, const Recurren
     float* sum;  // of a residual layer
   };
   const int64_t Rp = padded(f.state), H = layers.lstm().hidden, T = f.steps;
+  const float* zone_h = constant_row(node, layers.lstm().zoneout, f.state);
+  const float* zone_c = constant_row(node, layers.lstm().zoneout_cell, H);
   std::vector<LayerMemory> memory;
   int64_t scratch_size = 0;
   for (const kernels::PackedLstmStep& layer : packed.layers) {
@@ -64,6 +75,8 @@ void build_single_steps(NodeBuild& node, const RecurrentFrame& f, const Recurren
                                             .symbols = l == 0 ? input.symbols : nullptr,
                                             .h = own.h,
                                             .c = own.c,
+                                            .zone_h = zone_h,
+                                            .zone_c = zone_c,
                                             .scratch = scratch});
       const float* outputs = own.h + Rp;
       for (int64_t t = 0; own.sum != nullptr && t < T; ++t) {
@@ -180,12 +193,35 @@ void build_passes(NodeBuild& node, RecurrentFrame f, const RecurrentLayers& laye
   add_state_outputs(node, f, states);
 }
 
-void build_general(NodeBuild& node, const std::vector<GeneralCell>& cells, const Value& x) {
+// A layer's input: [B, T, I]; or frames [B, T, L, I], whose rows are sequences of their own, as [B T, L, I].
+struct LayerInput {
+  const Value& x;
+  Dims outer;  // of the input: the axes before that of the steps
+
+  Dims outputs(const RecurrentFrame& f) const {
+    Dims out = outer;
+    if (!f.last) out.push_back(f.steps);
+    out.push_back(f.outputs());
+    return out;
+  }
+};
+
+LayerInput layer_input(NodeBuild& node) {
+  const Value& x = node.floats(0);
+  if (x.rank() == 3) return {x, {x.dim(0)}};
+  if (x.rank() != 4) node.fail("expected [B, T, C] or [B, T, L, C], found " + shown(x.dims));
+  auto& rows = node.make<Value>(x);
+  rows.dims = {x.dim(0) * x.dim(1), x.dim(2), x.last()};
+  return {rows, {x.dim(0), x.dim(1)}};
+}
+
+void build_general(NodeBuild& node, const std::vector<GeneralCell>& cells, const LayerInput& input_of) {
+  const Value& x = input_of.x;
   const int64_t D = static_cast<int64_t>(cells.size()), G = cells.front().gates();
   const int64_t H = node.weight("weight_hh_l0", {-1, -1}).dims[0] / G;
   if (H < 1) node.fail("weight_hh_l0: expected rows for each gate, found none");
   RecurrentFrame f = read_frame(node, x, H, D);
-  Value& y = node.out(0, f.last ? Dims{f.batch, f.outputs()} : Dims{f.batch, f.steps, f.outputs()});
+  Value& y = node.out(0, input_of.outputs(f));
   auto& layer = node.make<GeneralLayer>(node, cells, f.inputs, H, f.steps, f.batch);
   std::vector<StateRows> states;
   for (size_t d = 0; d < cells.size(); ++d) {
@@ -211,17 +247,17 @@ void build_general(NodeBuild& node, const std::vector<GeneralCell>& cells, const
 }
 
 void build_recurrent(NodeBuild& node, const std::string& cell) {
-  const Value& x = node.floats(0);
-  if (x.rank() != 3) node.fail("expected [B, T, C], found " + shown(x.dims));
+  const LayerInput layer = layer_input(node);
+  const Value& x = layer.x;
   const int64_t directions = node.integer("bidirectional", 0) != 0 ? 2 : 1;
-  if (const auto general = read_general_cells(node, cell, directions)) return build_general(node, *general, x);
+  if (const auto general = read_general_cells(node, cell, directions)) return build_general(node, *general, layer);
   RecurrentOptions options = read_recurrent(node, x, cell);
   options.one_hot = options.one_hot && !node.has(1);
   const RecurrentFrame f = read_frame(node, x, options.lstm.state(), options.lstm.directions());
   if (f.merge != Merge::kConcat && options.lstm.layers > 1) {
     node.fail("expected one bidirectional layer to merge", "make each layer a node of its own");
   }
-  Value& y = node.out(0, f.last ? Dims{f.batch, f.outputs()} : Dims{f.batch, f.steps, f.outputs()});
+  Value& y = node.out(0, layer.outputs(f));
   const RecurrentLayers& layers = node.shared<RecurrentLayers>(
       options.one_hot ? "symbols" : "numbers", [&] { return std::make_shared<RecurrentLayers>(node, options); });
   constexpr int64_t kMostSteps = 16;  // beyond that, the products of many steps at once are faster
@@ -257,8 +293,8 @@ std::vector<NodeType> recurrent_node_types() {
   NodeType lstm = recurrent_type("lstm", "LSTM layers, one above the other", build_lstm);
   for (const char* role : {"weight_hr*", "weight_peephole*", "gain_ih*", "gain_hh*", "gain_c*", "bias_c*", "c_0*"})
     lstm.weights.push_back(role);
-  for (const char* option :
-       {"activations", "activation_alpha", "activation_beta", "clip", "cell_clip", "input_forget"}) {
+  for (const char* option : {"activations", "activation_alpha", "activation_beta", "clip", "cell_clip", "input_forget",
+                             "zoneout", "zoneout_cell"}) {
     lstm.attributes.push_back(option);
   }
   NodeType gru = recurrent_type("gru", "GRU layers", build_gru);

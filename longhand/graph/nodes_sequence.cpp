@@ -10,84 +10,105 @@
 namespace longhand::graph {
 namespace {
 
-// The rows that one result is made of: n of them, [outer, n, width].
-struct PoolSizes {
-  int64_t outer, n, width;
+// Rows that become one: `n` of them, which are rows `of` of x.
+struct PoolRows {
+  const float* x = nullptr;
+  int64_t width = 0;
+  const int32_t* of = nullptr;
+  int64_t n = 0;
+
+  const float* row(int64_t k) const { return x + of[k] * width; }
 };
 
-void pool_mean(const PoolSizes& s, const float* x, float* y) {
-  const float share = 1.0F / static_cast<float>(s.n);
-  for (int64_t o = 0; o < s.outer; ++o) {
-    float* to = y + o * s.width;
-    std::fill_n(to, s.width, 0.0F);
-    for (int64_t k = 0; k < s.n; ++k) {
-      for (int64_t j = 0; j < s.width; ++j) to[j] += x[(o * s.n + k) * s.width + j];
-    }
-    for (int64_t j = 0; j < s.width; ++j) to[j] *= share;
+void pool_mean(const PoolRows& rows, float* y) {
+  const float share = 1.0F / static_cast<float>(rows.n);
+  std::fill_n(y, rows.width, 0.0F);
+  for (int64_t k = 0; k < rows.n; ++k) {
+    for (int64_t j = 0; j < rows.width; ++j) y[j] += rows.row(k)[j];
+  }
+  for (int64_t j = 0; j < rows.width; ++j) y[j] *= share;
+}
+
+void pool_max(const PoolRows& rows, float* y) {
+  std::copy_n(rows.row(0), rows.width, y);
+  for (int64_t k = 1; k < rows.n; ++k) {
+    for (int64_t j = 0; j < rows.width; ++j) y[j] = std::max(y[j], rows.row(k)[j]);
   }
 }
 
-void pool_max(const PoolSizes& s, const float* x, float* y) {
-  for (int64_t o = 0; o < s.outer; ++o) {
-    float* to = y + o * s.width;
-    std::copy_n(x + o * s.n * s.width, s.width, to);
-    for (int64_t k = 1; k < s.n; ++k) {
-      const float* row = x + (o * s.n + k) * s.width;
-      for (int64_t j = 0; j < s.width; ++j) to[j] = std::max(to[j], row[j]);
-    }
-  }
+// Of two directions, each where it ends: the first half of the last row, the second half of the first one.
+void pool_last(const PoolRows& rows, int64_t directions, float* y) {
+  const int64_t forward = rows.width / directions;
+  std::copy_n(rows.row(rows.n - 1), forward, y);
+  std::copy_n(rows.row(0) + forward, rows.width - forward, y + forward);
 }
 
 // sum of a_t x_t, a = softmax over t of v . tanh(x_t) (Zhou et al. 2016, equations 9 to 11)
-void pool_attention(const PoolSizes& s, const float* query, const float* x, float* scratch, float* y) {
-  float* activated = scratch + s.n;
-  for (int64_t o = 0; o < s.outer; ++o) {
-    const float* rows = x + o * s.n * s.width;
-    float largest = 0.0F, sum = 0.0F;
-    for (int64_t k = 0; k < s.n; ++k) {
-      kernels::apply(kernels::Function::kTanh, 0.0F, 0.0F, rows + k * s.width, activated, s.width);
-      float score = 0.0F;
-      for (int64_t j = 0; j < s.width; ++j) score += query[j] * activated[j];
-      scratch[k] = score;
-      largest = k == 0 ? score : std::max(largest, score);
-    }
-    for (int64_t k = 0; k < s.n; ++k) {
-      scratch[k] = std::exp(scratch[k] - largest);
-      sum += scratch[k];
-    }
-    float* to = y + o * s.width;
-    std::fill_n(to, s.width, 0.0F);
-    for (int64_t k = 0; k < s.n; ++k) {
-      const float share = scratch[k] / sum;
-      for (int64_t j = 0; j < s.width; ++j) to[j] += share * rows[k * s.width + j];
-    }
+void pool_attention(const PoolRows& rows, const float* query, float* scratch, float* y) {
+  float* activated = scratch + rows.n;
+  float largest = 0.0F, sum = 0.0F;
+  for (int64_t k = 0; k < rows.n; ++k) {
+    kernels::apply(kernels::Function::kTanh, 0.0F, 0.0F, rows.row(k), activated, rows.width);
+    float score = 0.0F;
+    for (int64_t j = 0; j < rows.width; ++j) score += query[j] * activated[j];
+    scratch[k] = score;
+    largest = k == 0 ? score : std::max(largest, score);
+  }
+  for (int64_t k = 0; k < rows.n; ++k) {
+    scratch[k] = std::exp(scratch[k] - largest);
+    sum += scratch[k];
+  }
+  std::fill_n(y, rows.width, 0.0F);
+  for (int64_t k = 0; k < rows.n; ++k) {
+    const float share = scratch[k] / sum;
+    for (int64_t j = 0; j < rows.width; ++j) y[j] += share * rows.row(k)[j];
   }
 }
 
-// [B, T, C] -> [B, C] over the time steps, or [B, T, L, C] -> [B, T, C] over the rows of a frame.
+using PoolFunction = std::function<void(const PoolRows& rows, float* y)>;
+
+PoolFunction pool_function(NodeBuild& node, int64_t n, int64_t width) {
+  const std::string kind = node.choice("kind", "last", {"last", "mean", "max", "attention"});
+  const int64_t directions = node.in_range("directions", node.integer("directions", 1), 1, 2);
+  if (width % directions != 0) node.fail("directions: expected rows of both directions' outputs");
+  if (kind == "mean") return pool_mean;
+  if (kind == "max") return pool_max;
+  if (kind == "last") return [=](const PoolRows& rows, float* y) { pool_last(rows, directions, y); };
+  const float* query = node.weight("query", {width}).floats.data();
+  float* scratch = node.floats_memory(n + width).data();
+  return [=](const PoolRows& rows, float* y) { pool_attention(rows, query, scratch, y); };
+}
+
+// [B, T, C] -> [B, C] over the time steps, or [B, T, L, C] -> [B, T, C] over the rows of a frame. Input 1: a mask
+// [B, T] or [B, T, L], 0 for rows that are left out; where all are, zeros.
 void build_pool(NodeBuild& node) {
   const Value& x = node.floats(0);
   if (x.rank() != 3 && x.rank() != 4) node.fail("expected [B, T, C] or [B, T, L, C], found " + shown(x.dims));
-  const std::string kind = node.choice("kind", "last", {"last", "mean", "max", "attention"});
+  const int64_t outer = count(x.dims, 0, x.dims.size() - 2), n = x.dim(-2), width = x.last();
   Dims dims = x.dims;
-  const PoolSizes s{count(x.dims, 0, x.dims.size() - 2), x.dim(-2), x.last()};
-  dims.erase(dims.end() - 2);
-  if (s.n == 0) node.fail("expected at least one row");
-  if (x.rank() == 3 && kind != "last") node.needs_whole("is over all time steps");
-  Value& y = node.out(0, dims);
-  if (kind == "attention") {
-    const float* query = node.weight("query", {s.width}).floats.data();
-    float* scratch = node.floats_memory(s.n + s.width).data();
-    node.step([=, &x, &y] { pool_attention(s, query, x.floats, scratch, y.floats); });
-  } else if (kind == "last") {
-    node.step([=, &x, &y] {
-      for (int64_t o = 0; o < s.outer; ++o) {
-        std::copy_n(x.floats + (o * s.n + s.n - 1) * s.width, s.width, y.floats + o * s.width);
-      }
-    });
-  } else {
-    node.step([=, &x, &y] { (kind == "max" ? pool_max : pool_mean)(s, x.floats, y.floats); });
+  dims.pop_back();
+  const int64_t* mask = node.has(1) ? node.ints(1).ints : nullptr;
+  if (mask != nullptr && node.ints(1).dims != dims) {
+    node.fail("expected a mask " + shown(dims) + ", found " + shown(node.ints(1).dims));
   }
+  dims.back() = width;
+  if (n == 0) node.fail("expected at least one row");
+  const PoolFunction pool = pool_function(node, n, width);
+  const bool last = node.text("kind", "last") == "last" && node.integer("directions", 1) == 1;
+  if (x.rank() == 3 && !last) node.needs_whole("is over all time steps");
+  Value& y = node.out(0, dims);
+  int32_t* of = node.ints_memory(n).data();
+  node.step([=, &x, &y] {
+    for (int64_t o = 0; o < outer; ++o) {
+      int64_t read = 0;
+      for (int64_t k = 0; k < n; ++k) {
+        if (mask == nullptr || mask[o * n + k] != 0) of[read++] = static_cast<int32_t>(k);
+      }
+      float* to = y.floats + o * width;
+      if (read == 0) std::fill_n(to, width, 0.0F);
+      if (read > 0) pool({.x = x.floats + o * n * width, .width = width, .of = of, .n = read}, to);
+    }
+  });
 }
 
 // [B, T, ...] -> [B, T, shape]: of each step; -1 stands for what is left.
@@ -203,7 +224,15 @@ void build_magnitude(NodeBuild& node) {
 
 std::vector<NodeType> sequence_node_types() {
   return {
-      {"pool", "one row for all time steps (or rows of a frame)", 1, 1, 1, {"kind"}, {"query"}, build_pool, true},
+      {"pool",
+       "one row for all time steps (or rows of a frame)",
+       1,
+       2,
+       1,
+       {"kind", "directions"},
+       {"query"},
+       build_pool,
+       true},
       {"reshape", "each step's numbers in another shape", 1, 1, 1, {"shape"}, {}, build_step_reshape, true},
       {"flatten", "each step's numbers as one row", 1, 1, 1, {}, {}, build_step_flatten, true},
       {"transpose", "[B, T, L, C] as [B, T, C, L]", 1, 1, 1, {}, {}, build_step_transpose, true},

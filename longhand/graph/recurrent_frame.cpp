@@ -57,16 +57,19 @@ RecurrentFrame read_frame(NodeBuild& node, const Value& x, int64_t state, int64_
     node.fail("expected one bidirectional layer for merge = \"" + merge + "\"", "make each layer a node of its own");
   }
   if (f.steps == 0 || f.batch == 0) node.fail("expected at least one time step of one sequence");
-  if (directions == 2) node.needs_whole("is bidirectional");
-  if (f.backwards) node.needs_whole("reads sequences from their end");
-  if (node.integer("carry", 1) == 0) node.needs_whole("begins anew in each run");
-  if (node.has(2)) node.needs_whole("begins each run with a state that is computed");
-  f.fresh = directions == 2 || node.integer("carry", 1) == 0 || node.has(2);
+  const bool frames = node.in(0).rank() == 4;  // each is a step of its sequence
+  if (!frames) {
+    if (directions == 2) node.needs_whole("is bidirectional");
+    if (f.backwards) node.needs_whole("reads sequences from their end");
+    if (node.integer("carry", 1) == 0) node.needs_whole("begins anew in each run");
+    if (node.has(2)) node.needs_whole("begins each run with a state that is computed");
+  }
+  f.fresh = frames || directions == 2 || node.integer("carry", 1) == 0 || node.has(2);
   if (!node.has(1)) return f;
   const Value& mask = node.ints(1);
-  if (mask.dims != Dims{f.batch, f.steps}) {
-    node.fail("expected a mask " + shown({f.batch, f.steps}) + ", found " + shown(mask.dims));
-  }
+  Dims expected = node.in(0).dims;
+  expected.pop_back();
+  if (mask.dims != expected) node.fail("expected a mask " + shown(expected) + ", found " + shown(mask.dims));
   f.mask = mask.ints;
   f.lengths = node.ints_memory(f.batch).data();
   return f;

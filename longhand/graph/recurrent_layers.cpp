@@ -23,6 +23,13 @@ void read_variants(NodeBuild& node, nn::LstmOptions& lstm) {
   lstm.cell_clip = node.number("cell_clip", 0.0);
   lstm.coupled_gates = cells.front().coupled;
   lstm.peepholes = node.has_weight("weight_peephole_l0");
+  const auto share = [&](const char* name) {
+    const double value = node.number(name, 0.0);
+    if (!(value >= 0.0 && value <= 1.0)) node.fail(std::string(name) + ": expected a number from 0 to 1");
+    return value;
+  };
+  lstm.zoneout = share("zoneout");
+  lstm.zoneout_cell = share("zoneout_cell");
 }
 
 void read_cell(NodeBuild& node, const std::string& cell, nn::LstmOptions& lstm) {
