@@ -84,6 +84,8 @@ struct SeriesBatch {
 class Regressor : public EnsembleModel<Regressor> {
  public:
   static constexpr const char* kTask = "regressor";
+  /// Added to the variance of a window, in units of the training data's: what is constant in a window has some scale.
+  static constexpr double kLeastVariance = 1e-3;
 
   /// A model whose parameters have no values: `initialise` or `load` give them some.
   Regressor(const RegressorOptions& options, Columns columns);

@@ -8,16 +8,13 @@
 namespace longhand::tasks {
 namespace {
 
-// Added to the variance of a window, in units of the training data's: what is constant in a window has some scale.
-constexpr double kLeastVariance = 1e-3;
-
 // Of a column of a window, in units of the training data.
 data::Scale scale_of_window(const double* first, int64_t stride, int64_t length, const data::Scale& scale) {
   double mean = 0.0, squares = 0.0;
   for (int64_t t = 0; t < length; ++t) mean += scale.apply(first[t * stride]);
   mean /= static_cast<double>(length);
   for (int64_t t = 0; t < length; ++t) squares += std::pow(scale.apply(first[t * stride]) - mean, 2);
-  return {mean, std::sqrt(squares / static_cast<double>(length) + kLeastVariance)};
+  return {mean, std::sqrt(squares / static_cast<double>(length) + Regressor::kLeastVariance)};
 }
 
 }  // namespace
