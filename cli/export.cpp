@@ -8,7 +8,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/convert/export_file.h"
-#include "longhand/tasks/graph_file.h"
+#include "longhand/tasks/model_graph.h"
 
 namespace longhand::cli {
 namespace {
@@ -37,7 +37,8 @@ class Export {
                         "export floats, or choose a format that keeps int8: --to c");
     }
     const tasks::ModelFile file = tasks::ModelFile::read(model_);
-    convert::ExportModel model{.graph = tasks::read_network(file), .name = name_};
+    const convert::ExportModel model{
+        .graph = tasks::model_graph(file), .name = name_, .texts = tasks::model_texts(file)};
     const convert::Exported exported = format.write(model, options_);
     for (const std::string& note : exported.notes) put("{}\n", visible(note));
     if (out_.empty()) return 0;
