@@ -1,6 +1,8 @@
 // Models of all tasks as graphs: that the executor of graphs gives what the models themselves give.
 #include "longhand/tasks/model_graph.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include "longhand/tasks/regressor_baselines.h"
@@ -285,7 +287,7 @@ TEST(ModelGraph, RefusesALogisticRegressionOfWords) {
       {.options = {}, .classes = 3, .features = {"anna"}, .idf = {1.0F}, .weights = std::vector<float>(6, 0.5F)}));
   const TemporaryFolder folder;
   const std::string error = testing::error_of([&] { model_graph(written(*model, folder / "model")); });
-  EXPECT_NE(error.find("linear-share"), std::string::npos) << error;
+  EXPECT_NE(error.find("logistic regression"), std::string::npos) << error;
 }
 
 // ---- regressors
