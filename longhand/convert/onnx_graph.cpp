@@ -187,7 +187,7 @@ class OnnxMapper {
   }
 
   void add_attribute(const OnnxNode& from, const OnnxAttribute& a, const graph::NodeType& type, Node& to) {
-    if (a.type == OnnxAttributeType::kGraph && type.name == std::string_view("If")) return;
+    if (a.type == OnnxAttributeType::kGraph && (to.type == "If" || to.type == "Scan")) return;
     const bool has_tensor = a.type == OnnxAttributeType::kTensor && !a.tensors.empty() && !a.tensors.front().is_text;
     if (type.has_weight(a.name) && has_tensor) {
       const std::string name = to.name + "." + a.name;
@@ -248,6 +248,7 @@ class OnnxMapper {
     }
     if (is("QuantizeLinear")) add_limits(from, to);
     if (is("If")) add_branches(from, to);
+    if (is("Scan")) add_body(from, to);
   }
 
   // The limits of the type that numbers are rounded to: that of the zero point, or uint8.
@@ -302,6 +303,26 @@ class OnnxMapper {
       if (outputs.size() != from.outputs.size()) fail(from, "expected branches with its outputs", "export it again");
       outputs.resize(to.outputs.size());
     }
+  }
+
+  // A name that the body has for each input: what goes before comes first, then a part of what is scanned.
+  void add_body(const OnnxNode& from, Node& to) {
+    const OnnxAttribute* body = from.attribute("body");
+    if (body == nullptr || body->graphs.size() != 1 || opset_ < 9) {
+      fail(from, "expected a body, of opset 9 or later", "export it again");
+    }
+    const OnnxGraph& graph = body->graphs.front();
+    add_initialisers(graph);
+    std::vector<std::string> inputs, outputs;
+    for (const OnnxValue& input : graph.inputs) inputs.push_back(input.name);
+    for (const OnnxValue& output : graph.outputs) outputs.push_back(output.name);
+    if (inputs.size() != from.inputs.size() || outputs.size() != from.outputs.size()) {
+      fail(from, "expected a body with its inputs and outputs", "export it again");
+    }
+    to.attributes["body_inputs"] = inputs;
+    to.branches.push_back(nodes_of(graph));
+    to.branch_outputs.push_back(outputs);
+    to.outputs = from.outputs;
   }
 
   const OnnxModel& model_;

@@ -27,6 +27,15 @@ bool is_recurrent(const Node& node) {
   return node.type == "LSTM" || node.type == "GRU" || node.type == "RNN" || node.type == "DynamicQuantizeLSTM";
 }
 
+// A Scan has its states before what it scans.
+size_t states_of_scan(const Node& node) {
+  const auto scanned = node.attributes.find("num_scan_inputs");
+  const int64_t* count = scanned == node.attributes.end() ? nullptr : std::get_if<int64_t>(&scanned->second);
+  const auto inputs = static_cast<int64_t>(node.inputs.size());
+  return count == nullptr ? 0 : static_cast<size_t>(std::clamp<int64_t>(inputs - *count, 0, inputs));
+}
+std::string scan_state(const Node& node, size_t i) { return fmt::format("{}.{}", node.name, i); }
+
 // The states of recurrent nodes, as "node.h" and "node.c", that a value reaches, or is made of, by moves alone.
 using ReachedStates = std::set<std::string>;
 
@@ -36,6 +45,8 @@ std::map<std::string, ReachedStates> states_reached(const Graph& graph) {
     if (is_recurrent(*node)) {
       if (node->inputs.size() > 5) reached[node->inputs[5]].insert(node->name + ".h");
       if (node->inputs.size() > 6 && node->type != "GRU") reached[node->inputs[6]].insert(node->name + ".c");
+    } else if (node->type == "Scan") {
+      for (size_t i = 0; i < states_of_scan(*node); ++i) reached[node->inputs[i]].insert(scan_state(*node, i));
     } else if (only_moves(*node)) {
       for (const std::string& output : node->outputs) {
         const ReachedStates ends = reached[output];
@@ -54,6 +65,8 @@ std::map<std::string, ReachedStates> states_made(const Graph& graph) {
     if (is_recurrent(node)) {
       if (node.outputs.size() > 1) made[node.outputs[1]].insert(node.name + ".h");
       if (node.outputs.size() > 2) made[node.outputs[2]].insert(node.name + ".c");
+    } else if (node.type == "Scan") {
+      for (size_t i = 0; i < states_of_scan(node); ++i) made[node.outputs[i]].insert(scan_state(node, i));
     } else if (only_moves(node)) {
       ReachedStates all;
       for (const std::string& input : node.inputs) all.insert(made[input].begin(), made[input].end());

@@ -134,13 +134,19 @@ class GraphCheck {
 
   // What a branch makes is seen in that branch alone, but for the outputs of its node.
   void check_branches(const Node& node, const std::string& who, int depth) {
-    const size_t expected = node.type == "If" && depth < kDeepestBranch ? 2 : 0;
+    const size_t branches = node.type == "If" ? 2 : node.type == "Scan" ? 1 : 0;
+    const size_t expected = depth < kDeepestBranch ? branches : 0;
     if (node.branches.size() != expected || node.branch_outputs.size() != expected) {
       fail(fmt::format("{}: expected {} branches, found {}", who, expected, node.branches.size()),
            "correct the network");
     }
     for (size_t i = 0; i < expected; ++i) {
       const std::set<std::string> outside = defined_;
+      if (const auto names = node.attributes.find("body_inputs"); names != node.attributes.end()) {
+        const auto* inputs = std::get_if<std::vector<std::string>>(&names->second);
+        if (inputs == nullptr) fail(who + ": body_inputs: expected names", "correct the network");
+        for (const std::string& name : *inputs) define(name, who);
+      }
       check_nodes(node.branches[i], depth + 1);
       for (const std::string& output : node.branch_outputs[i]) use(output, who);
       if (node.branch_outputs[i].size() != node.outputs.size()) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "longhand/base/utf8.h"
 #include "longhand/graph/plan_parts.h"
@@ -18,6 +19,26 @@ kernels::Context& NodeBuild::context() const { return plan_.context; }
 const Network& NodeBuild::network() const { return *plan_.network; }
 const Value* NodeBuild::find(const std::string& value) const { return plan_.find(value); }
 void NodeBuild::inline_nodes(const std::vector<Node>& nodes) { plan_.plan_nodes(nodes); }
+
+std::vector<std::function<void()>> NodeBuild::body_steps(const std::vector<Node>& nodes) {
+  const auto first = static_cast<std::ptrdiff_t>(plan_.steps.size());
+  plan_.plan_nodes(nodes);
+  std::vector<std::function<void()>> out(std::make_move_iterator(plan_.steps.begin() + first),
+                                         std::make_move_iterator(plan_.steps.end()));
+  plan_.steps.resize(static_cast<size_t>(first));
+  return out;
+}
+
+const Value& NodeBuild::define(const std::string& name, ElementType type, const Dims& dims) {
+  const Value& value = plan_.add_value(type, dims, fmt::format("node '{}' ({})", visible(node_.name), node_.type));
+  if (!name.empty()) plan_.names[name] = &value;
+  return value;
+}
+
+std::function<bool()> NodeBuild::failed() const {
+  return [&plan = plan_] { return plan.fault != nullptr; };
+}
+
 void NodeBuild::keep_any(std::shared_ptr<const void> thing) { plan_.kept.push_back(std::move(thing)); }
 void NodeBuild::add_state(StateSlot slot) { plan_.states.push_back(std::move(slot)); }
 void NodeBuild::forgets_between_runs() { plan_.forgets = true; }

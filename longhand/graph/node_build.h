@@ -124,6 +124,12 @@ class NodeBuild {
   const Network& network() const;
   /// Plans other nodes here, as if they stood in the node's place.
   void inline_nodes(const std::vector<Node>& nodes);
+  /// Plans nodes as `inline_nodes` does, but returns their steps, which steps of this node run as often as they like.
+  std::vector<std::function<void()>> body_steps(const std::vector<Node>& nodes);
+  /// A value that such nodes may name, with memory of its own, which steps of this node write; "": without a name.
+  const Value& define(const std::string& name, ElementType type, const Dims& dims);
+  /// For steps: whether the run has failed.
+  std::function<bool()> failed() const;
   /// A value by name; null where there is none.
   const Value* find(const std::string& value) const;
 

@@ -11,10 +11,10 @@ namespace {
 const std::vector<NodeType>& node_types() {
   static const std::vector<NodeType> kTypes = [] {
     std::vector<NodeType> out;
-    for (auto* list :
-         {dense_node_types, matrix_node_types, convolution_node_types, recurrent_node_types, sequence_node_types,
-          activation_node_types, normalisation_node_types, arithmetic_node_types, move_node_types, shape_node_types,
-          index_node_types, einsum_node_types, quantised_node_types, reduction_node_types, onnx_recurrent_node_types}) {
+    for (auto* list : {dense_node_types, matrix_node_types, convolution_node_types, recurrent_node_types,
+                       sequence_node_types, activation_node_types, normalisation_node_types, arithmetic_node_types,
+                       move_node_types, shape_node_types, index_node_types, einsum_node_types, quantised_node_types,
+                       reduction_node_types, onnx_recurrent_node_types, scan_node_types}) {
       for (NodeType& type : list()) out.push_back(std::move(type));
     }
     return out;

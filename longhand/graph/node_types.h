@@ -47,5 +47,6 @@ std::vector<NodeType> einsum_node_types();
 std::vector<NodeType> index_node_types();
 std::vector<NodeType> quantised_node_types();
 std::vector<NodeType> onnx_recurrent_node_types();
+std::vector<NodeType> scan_node_types();
 
 }  // namespace longhand::graph
