@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "longhand/graph/broadcast.h"
 #include "longhand/graph/node_types.h"
 #include "longhand/graph/plan_parts.h"
 
@@ -23,6 +24,17 @@ std::string example_extents(const Dims& dims) {
     out += extent >= 0 ? std::to_string(extent) : stays ? "*" : "576";
     stays = stays && extent >= 0;
   }
+  return out;
+}
+
+// The numbers that a state begins with; those of one sequence are those of all.
+std::vector<float> initial_values(const Value& initial, const Value& state) {
+  if (initial.size == state.size) return {initial.floats, initial.floats + initial.size};
+  std::vector<float> out;
+  BroadcastLoop(initial.dims, initial.dims, state.dims)
+      .for_rows([&](int64_t n, int64_t from, int64_t stride, int64_t, int64_t, int64_t) {
+        for (int64_t i = 0; i < n; ++i) out.push_back(initial.floats[from + i * stride]);
+      });
   return out;
 }
 
@@ -119,11 +131,12 @@ void Plan::Parts::add_states() {
     StateSlot slot{state.input, to->floats, 1, to->size, to->size, {}};
     if (!state.initial.empty()) {
       const Value* initial = find(state.initial);
-      if (initial == nullptr || !initial->constant || initial->type != to->type || initial->size != to->size) {
+      const bool known = initial != nullptr && initial->constant && initial->type == to->type;
+      if (!known || (initial->size != to->size && broadcast(initial->dims, to->dims) != to->dims)) {
         throw input_error(fmt::format("{}: expected initial values of {}", who, shown(to->dims)),
                           "give as many numbers");
       }
-      slot.initial.assign(initial->floats, initial->floats + initial->size);
+      slot.initial = initial_values(*initial, *to);
     }
     states.push_back(std::move(slot));
     moves.emplace_back(to, from);
