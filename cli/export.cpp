@@ -36,17 +36,41 @@ class Export {
       throw usage_error(fmt::format("--weights: expected float for --to {}, found {}", to_, options_.weights),
                         "export floats, or choose a format that keeps int8: --to c");
     }
+    check_name();
     const tasks::ModelFile file = tasks::ModelFile::read(model_);
     const convert::ExportModel model{
         .graph = tasks::model_graph(file), .name = name_, .texts = tasks::model_texts(file)};
     const convert::Exported exported = format.write(model, options_);
     for (const std::string& note : exported.notes) put("{}\n", visible(note));
     if (out_.empty()) return 0;
+    for (const std::string& path : convert::exported_paths(exported, out_)) check_place(path, file.path());
     for (const std::string& path : convert::write_exported(exported, out_)) put("wrote   {}\n", visible(path));
     return 0;
   }
 
  private:
+  // Names of classes and functions are made of it.
+  void check_name() const {
+    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+    bool good = !name_.empty() && name_.size() <= 64 && letter(name_.front());
+    for (const char c : name_) good = good && (letter(c) || (c >= '0' && c <= '9'));
+    if (good) return;
+    throw usage_error(fmt::format("--name: expected letters, digits and _, at most 64, found '{}'", visible(name_)),
+                      "begin with a letter: amplifier_2");
+  }
+
+  static void check_place(const std::string& path, const std::string& model) {
+    std::error_code error;
+    if (std::filesystem::equivalent(path, model, error) && !error) {
+      throw usage_error(fmt::format("--out: expected another file than the model, found '{}'", visible(path)),
+                        "choose another name");
+    }
+    if (std::filesystem::is_directory(path, error)) {
+      throw usage_error(fmt::format("--out: expected a file, found the folder '{}'", visible(path)),
+                        "name a file in it");
+    }
+  }
+
   std::string model_, to_, out_, name_ = "model";
   convert::ExportOptions options_;
   OptionTable table_;

@@ -2,10 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
+#include "longhand/convert/export_onnx.h"
 #include "longhand/io/file.h"
 
 namespace longhand::convert {
@@ -13,6 +15,7 @@ namespace longhand::convert {
 const std::vector<ExportFormat>& export_formats() {
   static const std::vector<ExportFormat> formats = {
       // Each format's function is in a file of its own, export_NAME.h.
+      {"onnx", ".onnx", "ONNX, for onnxruntime and others", false, export_onnx},
   };
   return formats;
 }
@@ -26,13 +29,23 @@ const ExportFormat& export_format(const std::string& name) {
   throw usage_error(fmt::format("`to`: expected one of {}, found '{}'", names, visible(name)), "choose a format");
 }
 
-std::vector<std::string> write_exported(const Exported& exported, const std::string& path) {
+std::vector<std::string> exported_paths(const Exported& exported, const std::string& path) {
   std::vector<std::string> paths;
   for (const auto& [ending, contents] : exported.files) {
     std::filesystem::path file(path);
     if (!paths.empty()) file.replace_extension(ending);
+    if (std::find(paths.begin(), paths.end(), file.string()) != paths.end()) {
+      throw usage_error(fmt::format("--out: expected a name that ends in {}, found '{}'", exported.files.front().first,
+                                    visible(path)),
+                        fmt::format("a file that ends in {} is written beside it", ending));
+    }
     paths.push_back(file.string());
   }
+  return paths;
+}
+
+std::vector<std::string> write_exported(const Exported& exported, const std::string& path) {
+  const std::vector<std::string> paths = exported_paths(exported, path);
   // The first file is the one that programs open; it appears when all others are there.
   for (size_t i = paths.size(); i-- > 0;) io::write_file(paths[i], exported.files[i].second);
   return paths;

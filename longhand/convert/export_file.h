@@ -22,8 +22,10 @@ const std::vector<ExportFormat>& export_formats();
 /// Throws a usage error that lists the formats.
 const ExportFormat& export_format(const std::string& name);
 
-/// Writes the files beside each other. `path` is that of the first one; the others differ from it in their ending.
-/// Returns the paths. Throws an input error where the disk does not take a file.
+/// The paths of the files, which lie beside each other. `path` is that of the first one; the others differ from it in
+/// their ending. Throws a usage error where two would be one.
+std::vector<std::string> exported_paths(const Exported& exported, const std::string& path);
+/// Writes the files, and returns their paths. Throws an input error where the disk does not take a file.
 std::vector<std::string> write_exported(const Exported& exported, const std::string& path);
 
 }  // namespace longhand::convert
