@@ -9,6 +9,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/options.h"
 #include "longhand/base/utf8.h"
+#include "longhand/convert/onnx_texts.h"
 #include "longhand/graph/node_types.h"
 
 namespace longhand::convert {
@@ -341,7 +342,10 @@ Imported onnx_to_graph(const OnnxModel& model, const std::string& file, const Im
   settle_inputs(out.graph, options, out.notes);
   remove_unused(out.graph, out.notes);
   recognise_cells(out.graph, out.notes);
-  recognise_states(out.graph, options, out.notes);
+  ImportOptions states = options;
+  if (states.states.empty()) states.states = written_states(model, out.graph);
+  recognise_states(out.graph, states, out.notes);
+  read_written_texts(model, out.graph);
   std::vector<std::string> known;  // what became part of a cell is not unused
   remove_unused(out.graph, known);
   recognise_axes(out.graph, out.notes);

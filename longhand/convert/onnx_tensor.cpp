@@ -185,6 +185,13 @@ std::optional<DType> onnx_dtype(int64_t number) {
   return std::nullopt;
 }
 
+int64_t onnx_number(DType dtype) {
+  for (const OnnxTypeRow& row : kOnnxTypes) {
+    if (row.dtype == dtype) return row.number;
+  }
+  return 0;
+}
+
 OnnxTensor parse_onnx_tensor(std::string_view message, OnnxContext& context) {
   context.count();
   OnnxTensor out;

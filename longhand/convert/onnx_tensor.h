@@ -20,6 +20,8 @@ struct OnnxContext {
 
 /// The type of elements by ONNX's number; nothing for one that is no plain number.
 std::optional<io::DType> onnx_dtype(int64_t number);
+/// ONNX's number of a type of elements.
+int64_t onnx_number(io::DType dtype);
 
 /// A message TensorProto.
 OnnxTensor parse_onnx_tensor(std::string_view message, OnnxContext& context);

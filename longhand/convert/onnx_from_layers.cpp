@@ -1,0 +1,351 @@
+// LSTM, GRU and plain recurrent layers as ONNX.
+#include <algorithm>
+#include <limits>
+
+#include "longhand/convert/gate_order.h"
+#include "longhand/convert/onnx_recurrent.h"
+
+namespace longhand::convert {
+namespace {
+
+// The functions of ONNX's recurrent operators.
+const char* const kCellFunctions[] = {"Sigmoid", "Tanh",   "Relu",       "Softsign",        "Softplus",   "LeakyRelu",
+                                      "Elu",     "Affine", "ScaledTanh", "ThresholdedRelu", "HardSigmoid"};
+
+std::string in_small_letters(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return text;
+}
+
+// ONNX tells no case apart.
+std::string onnx_function(const std::string& name) {
+  for (const char* each : kCellFunctions) {
+    if (in_small_letters(each) == in_small_letters(name)) return each;
+  }
+  return name;
+}
+
+bool has_constant(const std::string& function, bool beta) {
+  const OnnxActivation usual = usual_activation(function);
+  return beta ? function == "Affine" || usual.beta != 0.0 : usual.alpha != 0.0;
+}
+
+std::vector<OnnxActivation> read_cell_functions(OnnxSite& site, const std::string& cell, int64_t directions) {
+  std::vector<std::string> names = site.words("activations");
+  if (cell == "rnn") names.assign(static_cast<size_t>(directions), site.word("activation", "tanh"));
+  if (names.empty()) {
+    for (int64_t d = 0; d < directions; ++d) {
+      names.insert(names.end(), {"Sigmoid", "Tanh"});
+      if (cell == "lstm") names.emplace_back("Tanh");
+    }
+  }
+  const std::vector<double> alphas = site.numbers("activation_alpha"), betas = site.numbers("activation_beta");
+  size_t alpha = 0, beta = 0;
+  std::vector<OnnxActivation> out;
+  for (const std::string& name : names) {
+    OnnxActivation& f = out.emplace_back(usual_activation(onnx_function(name)));
+    if (has_constant(f.name, false) && f.name != "Selu" && alpha < alphas.size()) f.alpha = alphas[alpha++];
+    if (has_constant(f.name, true) && f.name != "Selu" && beta < betas.size()) f.beta = betas[beta++];
+  }
+  return out;
+}
+
+// Arrays of both directions, one after the other, with an axis for them.
+graph::Array stacked(const std::vector<graph::Array>& parts) {
+  graph::Array out = parts.front();
+  for (size_t i = 1; i < parts.size(); ++i) {
+    out.floats.insert(out.floats.end(), parts[i].floats.begin(), parts[i].floats.end());
+  }
+  out.dims.insert(out.dims.begin(), static_cast<int64_t>(parts.size()));
+  return out;
+}
+
+GateOrder order_of(const OnnxLayer& layer) {
+  return layer.cell == "lstm" ? GateOrder::kOnnxLstm : layer.cell == "gru" ? GateOrder::kOnnxGru : GateOrder::kPlain;
+}
+
+graph::Array in_onnx_order(const OnnxLayer& layer, const graph::Array& rows) {
+  return order_of(layer) == GateOrder::kPlain ? rows : to_order(order_of(layer), rows);
+}
+
+// Of each direction, what `make` gives.
+template <class Make>
+graph::Array of_directions(const OnnxLayer& layer, const Make& make) {
+  std::vector<graph::Array> parts;
+  for (int64_t d = 0; d < layer.directions; ++d) parts.push_back(make(d));
+  return stacked(parts);
+}
+
+graph::Array biases(OnnxSite& site, const OnnxLayer& layer, int64_t d) {
+  const int64_t G = layer.gates() * layer.hidden;
+  std::vector<float> both;
+  for (const char* name : {"bias_ih", "bias_hh"}) {
+    const std::string role = layer.role(name, d);
+    graph::Array bias = graph::array({G}, std::vector<float>(static_cast<size_t>(G), 0.0F));
+    if (site.has_weight(role)) bias = site.weight(role);
+    const graph::Array ordered = in_onnx_order(layer, bias);
+    both.insert(both.end(), ordered.floats.begin(), ordered.floats.end());
+  }
+  return graph::array({2 * G}, both);
+}
+
+// Ours are [3, H] of i f o, ONNX's [3 H] of i o f.
+graph::Array peepholes(OnnxSite& site, const OnnxLayer& layer, int64_t d) {
+  graph::Array out = permuted(site.weight(layer.role("weight_peephole", d)), {0, 2, 1});
+  out.dims = {3 * layer.hidden};
+  return out;
+}
+
+std::string direction_name(const OnnxLayer& layer) { return layer.directions == 2 ? "bidirectional" : "forward"; }
+
+std::vector<OnnxAttribute> operator_attributes(const OnnxLayer& layer) {
+  std::vector<OnnxAttribute> out{onnx::whole("hidden_size", layer.hidden),
+                                 onnx::text("direction", direction_name(layer))};
+  if (layer.cell == "gru") out.push_back(onnx::whole("linear_before_reset", layer.reset_after ? 1 : 0));
+  if (layer.gate_clip > 0.0) out.push_back(onnx::real("clip", layer.gate_clip));
+  if (layer.coupled) out.push_back(onnx::whole("input_forget", 1));
+  const bool usual = std::all_of(layer.functions.begin(), layer.functions.end(), [&](const OnnxActivation& f) {
+    const auto at = static_cast<size_t>(&f - layer.functions.data());
+    return layer.cell == "lstm" && f.name == (at % 3 == 0 ? "Sigmoid" : "Tanh");
+  });
+  if (usual || layer.cell == "gru") return out;
+  std::vector<std::string> names;
+  std::vector<double> alphas, betas;
+  for (const OnnxActivation& f : layer.functions) {
+    names.push_back(f.name);
+    if (has_constant(f.name, false)) alphas.push_back(f.alpha);
+    if (has_constant(f.name, true)) betas.push_back(f.beta);
+  }
+  out.push_back(onnx::texts("activations", names));
+  if (!alphas.empty()) out.push_back(onnx::reals("activation_alpha", alphas));
+  if (!betas.empty()) out.push_back(onnx::reals("activation_beta", betas));
+  return out;
+}
+
+// A node's layers, one above the other, on steps that come first.
+class RecurrentExport {
+ public:
+  explicit RecurrentExport(OnnxSite& site)
+      : site_(site),
+        make_(site.make),
+        frames_(site.rank(0) == 4),
+        backwards_(site.integer("go_backwards", 0) != 0),
+        layers_(static_cast<size_t>(site.integer("layers", 1))) {}
+
+  void write() {
+    std::string x = steps_first();
+    std::string last;
+    for (size_t l = 0; l < layers_; ++l) {
+      const OnnxLayer layer = read_onnx_layer(site_, l);
+      const OnnxLayerOutput y = write_layer(layer, x);
+      const bool adds = site_.integer("residual", 0) != 0 && l > 0;
+      x = adds ? make_.op("Add", {y.y, x}) : y.y;
+      last = adds ? "" : rows_of_states(y.h_n, layer);
+      if (l + 1 == layers_) write_states(y, layer);
+      if (l + 1 == layers_) write_output(layer, x, last);
+    }
+  }
+
+ private:
+  bool fresh() const {
+    const bool both = site_.integer("bidirectional", 0) != 0;
+    return frames_ || both || site_.integer("carry", 1) == 0 || site_.has(2);
+  }
+
+  // [B, T, I] (or frames as [B T, L, I]) with the steps first, in the order of work.
+  std::string steps_first() {
+    std::string x = site_.in(0);
+    if (frames_) {
+      outer_ = make_.extents(x, 0, 2);
+      x = make_.op("Reshape", {x, make_.concat({make_.ints({-1}), make_.extents(x, 2, 4)}, 0)});
+    }
+    return in_order(make_.transpose(x, {1, 0, 2}));
+  }
+
+  std::string in_order(const std::string& x) {
+    if (!backwards_) return x;
+    return make_.op("Slice", {x, make_.ints({-1}), make_.ints({kToBegin}), make_.ints({0}), make_.ints({-1})});
+  }
+
+  // Masks of the model's own inputs leave out steps at the end; others may leave out any.
+  bool masks_the_end() const {
+    const auto& inputs = site_.graph().inputs;
+    return !backwards_ && std::any_of(inputs.begin(), inputs.end(),
+                                      [&](const graph::Port& port) { return port.name == site_.node().inputs[1]; });
+  }
+
+  OnnxLayerOutput write_layer(const OnnxLayer& layer, const std::string& x) {
+    OnnxLayerInput input{.x = x};
+    input.masked_zeros = site_.word("masked_outputs", "before") == "zeros" || site_.word("return", "") == "last";
+    bool as_operator = has_operator(site_, layer);
+    if (site_.has(1)) {
+      as_operator = as_operator && masks_the_end() && input.masked_zeros;
+      std::string mask = site_.in(1);
+      if (frames_) mask = make_.op("Reshape", {mask, make_.concat({make_.ints({-1}), make_.extents(mask, 2, 3)}, 0)});
+      if (as_operator) {
+        input.lengths = make_.as(io::DType::kI32, make_.reduce("ReduceSum", mask, {1}, false));
+      } else {
+        const std::string turned = make_.transpose(make_.as(io::DType::kF32, mask), {1, 0});
+        input.mask = make_.unsqueeze(in_order(turned), {2});
+      }
+    }
+    add_initial(layer, input);
+    const OnnxLayerOutput out = as_operator ? write_operator(site_, layer, input) : write_scan(site_, layer, input);
+    if (!h_state_.empty()) site_.end_state(h_state_, out.h_n);
+    if (!c_state_.empty()) site_.end_state(c_state_, out.c_n);
+    return out;
+  }
+
+  void add_initial(const OnnxLayer& layer, OnnxLayerInput& input) {
+    h_state_.clear();
+    c_state_.clear();
+    if (!fresh()) {
+      const std::string name = layers_ > 1 ? site_.node().name + "_" + std::to_string(layer.number) : site_.node().name;
+      input.h_0 = h_state_ = site_.begin_state(name + "_h", {1, -1, layer.state}, trained(layer, "h_0", 0));
+      if (layer.has_cell()) {
+        input.c_0 = c_state_ = site_.begin_state(name + "_c", {1, -1, layer.hidden}, trained(layer, "c_0", 0));
+      }
+      return;
+    }
+    input.h_0 = site_.has(2) ? states_of_rows(site_.in(2), layer) : repeated(layer, input.x, "h_0", layer.state);
+    if (layer.has_cell()) {
+      input.c_0 = site_.has(3) ? states_of_rows(site_.in(3), layer) : repeated(layer, input.x, "c_0", layer.hidden);
+    }
+  }
+
+  std::vector<float> trained(const OnnxLayer& layer, const char* name, int64_t d) const {
+    const std::string role = layer.role(name, d);
+    return site_.has_weight(role) ? site_.weight(role).floats : std::vector<float>();
+  }
+
+  // The trained initial state of each direction [D, 1, width] for all sequences; empty: zeros.
+  std::string repeated(const OnnxLayer& layer, const std::string& x, const char* name, int64_t width) {
+    if (!site_.has_weight(layer.role(name, 0))) return "";
+    graph::Array rows = of_directions(layer, [&](int64_t d) {
+      return graph::array({1, width}, trained(layer, name, d));
+    });
+    const std::string array = make_.array(make_.unique(site_.node().name + "." + name), rows);
+    return make_.op(
+        "Expand",
+        {array, make_.concat({make_.ints({layer.directions}), make_.extents(x, 1, 2), make_.ints({width})}, 0)});
+  }
+
+  // [B, D R] -> [D, B, R], and back.
+  std::string states_of_rows(const std::string& rows, const OnnxLayer& layer) {
+    return make_.transpose(make_.reshape(rows, {0, layer.directions, -1}), {1, 0, 2});
+  }
+  std::string rows_of_states(const std::string& states, const OnnxLayer& layer) {
+    if (states.empty()) return "";
+    if (layer.directions == 1) return make_.squeeze(states, {0});
+    return make_.reshape(make_.transpose(states, {1, 0, 2}), {0, -1});
+  }
+
+  void write_states(const OnnxLayerOutput& y, const OnnxLayer& layer) {
+    if (site_.wants(1)) make_.op("Identity", {rows_of_states(y.h_n, layer)}, {}, site_.node().outputs[1]);
+    if (site_.wants(2)) make_.op("Identity", {rows_of_states(y.c_n, layer)}, {}, site_.node().outputs[2]);
+  }
+
+  // The two halves of the last axis as one.
+  std::string merged(const OnnxLayer& layer, const std::string& y) {
+    const std::string merge = site_.word("merge", "concat");
+    if (merge == "concat" || layer.directions == 1) return y;
+    const std::string a = make_.slice(y, -1, 0, layer.state), b = make_.slice(y, -1, layer.state, kToEnd);
+    const std::string both = make_.op(merge == "mul" ? "Mul" : "Add", {a, b});
+    return merge == "ave" ? make_.op("Mul", {both, make_.number(0.5)}) : both;
+  }
+
+  void write_output(const OnnxLayer& layer, const std::string& y, const std::string& last) {
+    const bool one = site_.word("return", "sequences") == "last";
+    if (one && last.empty()) site_.fail("expected sequences of residual layers", "make each layer a node of its own");
+    const std::string out = merged(layer, one ? last : make_.transpose(y, {1, 0, 2}));
+    if (!frames_) return (void)make_.op("Identity", {out}, {}, site_.out());
+    const std::string inner = one ? make_.extents(out, 1, 2) : make_.extents(out, 1, 3);
+    make_.op("Reshape", {out, make_.concat({outer_, inner}, 0)}, {}, site_.out());
+  }
+
+  OnnxSite& site_;
+  OnnxMaker& make_;
+  bool frames_, backwards_;
+  size_t layers_;
+  std::string outer_, h_state_, c_state_;
+};
+
+void write_recurrent(OnnxSite& site) { RecurrentExport(site).write(); }
+
+}  // namespace
+
+std::string OnnxLayer::role(const std::string& name, int64_t direction) const {
+  return name + "_l" + std::to_string(number) + (direction == 1 ? "_reverse" : "");
+}
+
+OnnxLayer read_onnx_layer(OnnxSite& site, size_t number) {
+  OnnxLayer out{.cell = site.node().type, .number = number};
+  out.directions = site.integer("bidirectional", 0) != 0 ? 2 : 1;
+  const graph::Array &w = site.weight(out.role("weight_ih", 0)), &r = site.weight(out.role("weight_hh", 0));
+  out.inputs = w.dims[1];
+  out.hidden = r.dims[0] / out.gates();
+  out.state = r.dims[1];
+  out.functions = read_cell_functions(site, out.cell, out.directions);
+  out.gate_clip = site.number("clip", 0.0);
+  out.cell_clip = site.number("cell_clip", 0.0);
+  out.zone_h = site.number("zoneout", 0.0);
+  out.zone_c = site.number("zoneout_cell", 0.0);
+  out.coupled = site.integer("input_forget", 0) != 0;
+  out.reset_after = site.integer("reset_after", 1) != 0;
+  return out;
+}
+
+bool has_operator(const OnnxSite& site, const OnnxLayer& layer) {
+  const auto known = [&](const OnnxActivation& f) {
+    return std::find(std::begin(kCellFunctions), std::end(kCellFunctions), f.name) != std::end(kCellFunctions);
+  };
+  const bool more = layer.state != layer.hidden || site.has_weight(layer.role("weight_hr", 0)) ||
+                    site.has_weight(layer.role("gain_ih", 0)) || layer.cell_clip > 0.0 || layer.zone_h > 0.0 ||
+                    layer.zone_c > 0.0;
+  if (more || !std::all_of(layer.functions.begin(), layer.functions.end(), known)) return false;
+  if (layer.cell == "lstm") return true;
+  const std::string last = layer.functions.back().name;
+  if (layer.cell == "rnn") return last == "Tanh" || last == "Relu";
+  return std::all_of(layer.functions.begin(), layer.functions.end(), [&](const OnnxActivation& f) {
+    const auto at = static_cast<size_t>(&f - layer.functions.data());
+    return f.name == (at % 2 == 0 ? "Sigmoid" : "Tanh");
+  });
+}
+
+OnnxLayerOutput write_operator(OnnxSite& site, const OnnxLayer& layer, const OnnxLayerInput& input) {
+  OnnxMaker& make = site.make;
+  const std::string prefix = site.node().name + "." + std::to_string(layer.number) + ".";
+  const auto matrix = [&](const char* name, const std::string& called) {
+    return make.array(make.unique(prefix + called), of_directions(layer, [&](int64_t d) {
+                        return in_onnx_order(layer, site.weight(layer.role(name, d)));
+                      }));
+  };
+  std::vector<std::string> inputs{input.x, matrix("weight_ih", "W"), matrix("weight_hh", "R"), ""};
+  if (site.has_weight(layer.role("bias_ih", 0)) || site.has_weight(layer.role("bias_hh", 0))) {
+    inputs[3] =
+        make.array(make.unique(prefix + "B"), of_directions(layer, [&](int64_t d) { return biases(site, layer, d); }));
+  }
+  inputs.insert(inputs.end(), {input.lengths, input.h_0});
+  if (layer.has_cell()) inputs.push_back(input.c_0);
+  if (site.has_weight(layer.role("weight_peephole", 0))) {
+    inputs.push_back(make.array(make.unique(prefix + "P"),
+                                of_directions(layer, [&](int64_t d) { return peepholes(site, layer, d); })));
+  }
+  const std::string type = layer.cell == "lstm" ? "LSTM" : layer.cell == "gru" ? "GRU" : "RNN";
+  std::vector<std::string> outputs{make.fresh("Y"), make.fresh("Y_h")};
+  if (layer.has_cell()) outputs.push_back(make.fresh("Y_c"));
+  make.add(type, inputs, outputs, operator_attributes(layer));
+  OnnxLayerOutput out{.h_n = outputs[1], .c_n = layer.has_cell() ? outputs[2] : ""};
+  if (layer.directions == 1) {
+    out.y = make.squeeze(outputs[0], {1});
+  } else {
+    out.y = make.reshape(make.transpose(outputs[0], {0, 2, 1, 3}), {0, 0, -1});
+  }
+  return out;
+}
+
+OnnxFunctions onnx_layer_functions() {
+  return {{"lstm", write_recurrent}, {"gru", write_recurrent}, {"rnn", write_recurrent}};
+}
+
+}  // namespace longhand::convert
