@@ -1,10 +1,10 @@
 // Functions of one number, softmax, and scales.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
-#include "longhand/graph/node_build.h"
+#include "longhand/graph/function_names.h"
 #include "longhand/graph/node_types.h"
-#include "longhand/kernels/elementwise.h"
 
 namespace longhand::graph {
 namespace {
@@ -54,16 +54,11 @@ constexpr FunctionRow kFunctions[] = {
 };
 
 void build_function(NodeBuild& node) {
-  const auto* row = std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](const FunctionRow& each) {
-    return node.node().type == each.name || node.node().type == each.onnx;
-  });
-  LONGHAND_CHECK(row != std::end(kFunctions));
-  const auto alpha = static_cast<float>(node.number(row->alpha_name, static_cast<double>(row->alpha)));
-  const auto beta = static_cast<float>(node.number(row->beta_name, static_cast<double>(row->beta)));
+  const auto [function, alpha, beta] = read_function(node);
   const Value& x = node.in(0);
-  if (x.type == ElementType::kInt && (row->function == Function::kNeg || row->function == Function::kAbs)) {
+  if (x.type == ElementType::kInt && (function == Function::kNeg || function == Function::kAbs)) {
     Value& y = node.out(0, ElementType::kInt, x.dims);
-    const bool neg = row->function == Function::kNeg;
+    const bool neg = function == Function::kNeg;
     node.step([&x, &y, neg] {
       for (int64_t i = 0; i < x.size; ++i)
         y.ints[i] = neg || x.ints[i] < 0 ? static_cast<int64_t>(0 - static_cast<uint64_t>(x.ints[i])) : x.ints[i];
@@ -72,14 +67,13 @@ void build_function(NodeBuild& node) {
   }
   node.floats(0);
   Value& y = node.out(0, x.dims);
-  node.step([&x, &y, f = row->function, alpha, beta] { kernels::apply(f, alpha, beta, x.floats, y.floats, x.size); });
+  node.step([&x, &y, f = function, alpha = alpha, beta = beta] { kernels::apply(f, alpha, beta, x.floats, y.floats, x.size); });
 }
 
 void build_gelu(NodeBuild& node) {
   const Value& x = node.floats(0);
-  const bool approximate = node.choice("approximate", "none", {"none", "tanh"}) == "tanh";
   Value& y = node.out(0, x.dims);
-  node.step([&x, &y, f = approximate ? Function::kGeluTanh : Function::kGelu] {
+  node.step([&x, &y, f = read_function(node).function] {
     kernels::apply(f, 0.0F, 0.0F, x.floats, y.floats, x.size);
   });
 }
@@ -149,6 +143,32 @@ void build_scale(NodeBuild& node) {
 }
 
 }  // namespace
+
+NamedFunction read_function(NodeBuild& node) {
+  const std::string& type = node.node().type;
+  if (type == "gelu" || type == "Gelu") {
+    const bool approximate = node.choice("approximate", "none", {"none", "tanh"}) == "tanh";
+    return {approximate ? Function::kGeluTanh : Function::kGelu};
+  }
+  if (type == "clip") {
+    constexpr auto kMost = static_cast<double>(std::numeric_limits<float>::max());
+    return {Function::kClip, static_cast<float>(node.number("min", -kMost)),
+            static_cast<float>(node.number("max", kMost))};
+  }
+  const auto* row = std::find_if(std::begin(kFunctions), std::end(kFunctions),
+                                 [&](const FunctionRow& each) { return type == each.name || type == each.onnx; });
+  LONGHAND_CHECK(row != std::end(kFunctions));
+  return {row->function, static_cast<float>(node.number(row->alpha_name, static_cast<double>(row->alpha))),
+          static_cast<float>(node.number(row->beta_name, static_cast<double>(row->beta)))};
+}
+
+std::vector<std::string> function_names() {
+  std::vector<std::string> out;
+  for (const FunctionRow& row : kFunctions) {
+    if (*row.name != 0) out.emplace_back(row.name);
+  }
+  return out;
+}
 
 std::vector<NodeType> activation_node_types() {
   std::vector<NodeType> out;

@@ -1,32 +1,11 @@
 // Convolutions of one dimension, over the time steps of sequences or within frames, and ONNX's.
 #include <algorithm>
 
-#include "longhand/graph/node_build.h"
+#include "longhand/graph/convolution_sizes.h"
 #include "longhand/graph/node_types.h"
 
 namespace longhand::graph {
 namespace {
-
-struct ConvolutionSizes {
-  int64_t batch = 1;     // sequences, or frames of all sequences
-  int64_t length = 0;    // L
-  int64_t channels = 0;  // C
-  int64_t outputs = 0;   // O
-  int64_t kernel = 1, stride = 1, dilation = 1, groups = 1;
-  int64_t left = 0, right = 0;  // rows of padding
-  bool keeps = false;           // the padding on the left is the past
-
-  int64_t span() const { return (kernel - 1) * dilation + 1; }
-  int64_t padded_length() const { return left + length + right; }
-  int64_t out_length() const { return (padded_length() - span()) / stride + 1; }
-};
-
-// Rows that stand for those before the first and after the last.
-enum class Padding { kZeros, kReflect, kEdge };
-
-Padding padding_named(const std::string& name) {
-  return name == "reflect" ? Padding::kReflect : name == "replicate" ? Padding::kEdge : Padding::kZeros;
-}
 
 // Fills a [left + L + right, C] whose middle is there.
 void fill_padding(Padding padding, int64_t left, int64_t length, int64_t right, int64_t width, float* rows) {
@@ -133,23 +112,13 @@ void read_padding(NodeBuild& node, ConvolutionSizes& s) {
 // [B, T, C] -> [B, T', O] over time, or [B, T, L, C] -> [B, T, L', O] within frames.
 void build_conv1d(NodeBuild& node) {
   const Value& x = node.floats(0);
-  if (x.rank() != 3 && x.rank() != 4) node.fail("expected [B, T, C] or [B, T, L, C], found " + shown(x.dims));
-  const bool over_time = x.rank() == 3;
-  ConvolutionSizes s;
-  s.channels = x.last();
-  s.length = x.dim(-2);
-  s.batch = s.length == 0 || s.channels == 0 ? 0 : x.size / (s.length * s.channels);
-  s.stride = node.in_range("stride", node.integer("stride", 1), 1, 1 << 20);
-  s.dilation = node.in_range("dilation", node.integer("dilation", 1), 1, 1 << 20);
-  s.groups = node.in_range("groups", node.integer("groups", 1), 1, 1 << 20);
-  const Array& w = read_sizes(node, node.weight("weight", {-1, -1, -1}), s);
-  read_padding(node, s);
-  s.keeps = s.keeps && over_time;
+  bool over_time = false;
+  const ConvolutionSizes s = read_convolution(node, over_time);
   if (s.padded_length() < s.span()) {
     node.fail("expected at least " + std::to_string(s.span() - s.left - s.right) + " rows, found " +
               std::to_string(s.length));
   }
-  const Padding padding = padding_named(node.choice("mode", "zeros", {"zeros", "reflect", "replicate"}));
+  const Padding padding = read_padding_mode(node);
   if (padding == Padding::kReflect && std::max(s.left, s.right) >= s.length && s.batch > 0) {
     node.fail("expected fewer rows of reflected padding than there are rows");
   }
@@ -159,7 +128,7 @@ void build_conv1d(NodeBuild& node) {
   dims[dims.size() - 2] = s.out_length();
   dims.back() = s.outputs;
   Value& y = node.out(0, dims);
-  const Windows windows(node, s, w, node.optional_weight("bias", {s.outputs}), true);
+  const Windows windows(node, s, node.weight("weight", {-1, -1, -1}), node.optional_weight("bias", {s.outputs}), true);
   const int64_t in_size = s.length * s.channels, out_size = s.out_length() * s.outputs;
   if (s.left + s.right == 0) {
     node.step([=, &x, &y] {
@@ -188,7 +157,7 @@ void build_pad(NodeBuild& node) {
   if (x.rank() < 2) node.fail("expected rows, found " + shown(x.dims));
   const int64_t left = node.in_range("left", node.integer("left", 0), 0, 1 << 20);
   const int64_t right = node.in_range("right", node.integer("right", 0), 0, 1 << 20);
-  const Padding padding = padding_named(node.choice("mode", "zeros", {"zeros", "reflect", "replicate"}));
+  const Padding padding = read_padding_mode(node);
   const int64_t length = x.dim(-2), width = x.last();
   if (padding != Padding::kZeros && std::max(left, right) >= length) {
     node.fail("expected fewer rows of padding than there are rows");
@@ -280,6 +249,28 @@ void build_onnx_conv(NodeBuild& node) {
 }
 
 }  // namespace
+
+Padding read_padding_mode(NodeBuild& node) {
+  const std::string name = node.choice("mode", "zeros", {"zeros", "reflect", "replicate"});
+  return name == "reflect" ? Padding::kReflect : name == "replicate" ? Padding::kEdge : Padding::kZeros;
+}
+
+ConvolutionSizes read_convolution(NodeBuild& node, bool& over_time) {
+  const Value& x = node.floats(0);
+  if (x.rank() != 3 && x.rank() != 4) node.fail("expected [B, T, C] or [B, T, L, C], found " + shown(x.dims));
+  over_time = x.rank() == 3;
+  ConvolutionSizes s;
+  s.channels = x.last();
+  s.length = x.dim(-2);
+  s.batch = s.length == 0 || s.channels == 0 ? 0 : x.size / (s.length * s.channels);
+  s.stride = node.in_range("stride", node.integer("stride", 1), 1, 1 << 20);
+  s.dilation = node.in_range("dilation", node.integer("dilation", 1), 1, 1 << 20);
+  s.groups = node.in_range("groups", node.integer("groups", 1), 1, 1 << 20);
+  read_sizes(node, node.weight("weight", {-1, -1, -1}), s);
+  read_padding(node, s);
+  s.keeps = s.keeps && over_time;
+  return s;
+}
 
 std::vector<NodeType> convolution_node_types() {
   return {
