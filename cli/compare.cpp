@@ -179,7 +179,7 @@ class Compare {
       chosen = *found;
     }
     std::vector<std::string> from_file;
-    if (!control_.config.empty()) from_file = io::read_toml(control_.config, settings_table_);
+    if (!control_.config.empty()) from_file = settings_->read_config(control_.config, settings_table_);
     check_search(control_, given_control_, name());
     if (!control_.grid.empty()) chosen = set_of_grid(control_, settings_table_);
     if (control_.searches() && !given_control_.has("seeds")) control_.seeds = 1;

@@ -49,6 +49,10 @@ class Quantise {
     const std::string out = out_.empty() ? beside(original.path()) : out_;
     check_out(out);
     const runs::TaskRow& task = runs::task_of(original);
+    if (task.task == std::string_view(tasks::kNetworkTask)) {
+      throw input_error(original.path() + ": networks of layers cannot be quantised",
+                        "`longhand quantise` is for language models, taggers, classifiers and regressors");
+    }
     runs::check_options(task, table_);
     options_.on_found = [](const std::string& found) { say("{}\n", with_dashes(found)); };
     WorkProgress progress(std::string(task.noun) + "s", json_);

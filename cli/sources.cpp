@@ -8,12 +8,15 @@
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "longhand/convert/npz.h"
 #include "longhand/fetch/cache.h"
 
 namespace longhand::cli {
 
 runs::Sources sources(bool quiet) {
   runs::Sources out(fetch::find_in_cache, [](const std::string& note) { say("note: {}\n", note); });
+  out.set_read_arrays(
+      [](const std::string& name, std::string bytes) { return convert::read_npz(name, std::move(bytes)); });
   const auto progress = std::make_shared<std::optional<WorkProgress>>();
   out.set_on_read(
       [progress, quiet](const std::string& name, int64_t done, int64_t total) {

@@ -167,7 +167,7 @@ class Train {
       folder_ = control_.resume;
       runs::read_settings(task_, folder_, *settings_, settings_table_);
     }
-    if (!control_.config.empty()) io::read_toml(control_.config, settings_table_);
+    if (!control_.config.empty()) settings_->read_config(control_.config, settings_table_);
     given_settings_.apply(settings_table_);
     if (settings_->data.empty()) throw usage_error(name() + ": expected --data, found none", task_.example);
     settings_->resumed = control_.resume;

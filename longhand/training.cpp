@@ -103,7 +103,7 @@ void Training::set(const std::string& name, const std::string& value) {
 
 void Training::set_number(const std::string& name, double value) { set(name, shortest(value)); }
 void Training::set_number(const std::string& name, float value) { set(name, fmt::format("{}", value)); }
-void Training::read(const std::string& path) { io::read_toml(path, parts_->table); }
+void Training::read(const std::string& path) { parts_->settings->read_config(path, parts_->table); }
 std::string Training::settings() const { return io::to_toml(parts_->table); }
 
 void Training::add_data(const std::string& name, std::string contents) {

@@ -113,10 +113,9 @@ std::vector<Scale> target_scales(const RecordingSet& set, const std::vector<Stre
 
 std::vector<Scale> input_scales(const RecordingSet& set, const std::vector<Stretch>& stretches, size_t input) {
   const int64_t width = set.widths[input];
-  return column_scales(set, stretches, width, false,
-                       [width, input](const Recording& r, int64_t row, int64_t column) {
-                         return r.inputs[input][static_cast<size_t>(row * width + column)];
-                       });
+  return column_scales(set, stretches, width, false, [width, input](const Recording& r, int64_t row, int64_t column) {
+    return r.inputs[input][static_cast<size_t>(row * width + column)];
+  });
 }
 
 }  // namespace longhand::data

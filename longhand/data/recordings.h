@@ -25,18 +25,18 @@ class Numbers {
 struct Recording {
   std::string name;  ///< of the file, for errors
   int64_t steps = 0;
-  std::vector<Numbers> inputs;  ///< for each input of a network [steps, width]
-  Numbers targets;              ///< [steps, width], or [width] of the sequence as a whole
+  std::vector<Numbers> inputs{};  ///< for each input of a network [steps, width]
+  Numbers targets{};              ///< [steps, width], or [width] of the sequence as a whole
 };
 
 struct RecordingSet {
-  std::vector<Recording> list;
-  std::vector<int64_t> widths;  ///< of the inputs
-  int64_t targets = 0;          ///< width of the targets
-  bool one_target = false;      ///< of each sequence as a whole
-  std::vector<std::string> input_names, target_names;
+  std::vector<Recording> list{};
+  std::vector<int64_t> widths{};  ///< of the inputs
+  int64_t targets = 0;            ///< width of the targets
+  bool one_target = false;        ///< of each sequence as a whole
+  std::vector<std::string> input_names{}, target_names{};
   int64_t sample_rate = 0;  ///< 0: not known
-  std::string format;       ///< "48000 Hz, 16-bit PCM"
+  std::string format{};     ///< "48000 Hz, 16-bit PCM"
 
   int64_t steps() const;
 };

@@ -19,10 +19,13 @@ constexpr const char* kTomlAdvice = "write `key = value` lines, with a [[layers]
 
 class DescriptionReader {
  public:
-  DescriptionReader(const toml::table& table, const std::string& path) : table_(table), path_(path) {}
+  DescriptionReader(const toml::table& table, const std::string& path, const std::set<std::string>& others)
+      : table_(table), path_(path), others_(others) {}
 
   Description run() {
-    expect_keys(table_, {"inputs", "layers", "outputs", "sample_rate"}, "description");
+    std::vector<std::string> keys = {"inputs", "layers", "outputs", "sample_rate"};
+    keys.insert(keys.end(), others_.begin(), others_.end());
+    expect_keys(table_, keys, "description");
     read_sample_rate();
     each_table("inputs", [&](const toml::table& input) { read_input(input); });
     if (out_.graph.inputs.empty()) fail(table_, "expected an [[inputs]] table, found none", "say what a time step is");
@@ -228,6 +231,7 @@ class DescriptionReader {
 
   const toml::table& table_;
   const std::string& path_;
+  const std::set<std::string>& others_;  // keys at the top
   Description out_;
   std::set<std::string> names_;
   std::map<std::string, int> counts_;
@@ -272,9 +276,9 @@ void check_described_sizes(const Node& node, const std::map<std::string, Array>&
 
 }  // namespace
 
-Description read_description(const std::string& text, const std::string& path) {
+Description read_description(const std::string& text, const std::string& path, const std::set<std::string>& others) {
   const toml::table table = io::parse_toml(text, path, kTomlAdvice);
-  return DescriptionReader(table, path).run();
+  return DescriptionReader(table, path, others).run();
 }
 
 LayerRoles roles_of(const Node& node) {

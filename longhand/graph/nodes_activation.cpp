@@ -67,15 +67,15 @@ void build_function(NodeBuild& node) {
   }
   node.floats(0);
   Value& y = node.out(0, x.dims);
-  node.step([&x, &y, f = function, alpha = alpha, beta = beta] { kernels::apply(f, alpha, beta, x.floats, y.floats, x.size); });
+  node.step([&x, &y, f = function, alpha = alpha, beta = beta] {
+    kernels::apply(f, alpha, beta, x.floats, y.floats, x.size);
+  });
 }
 
 void build_gelu(NodeBuild& node) {
   const Value& x = node.floats(0);
   Value& y = node.out(0, x.dims);
-  node.step([&x, &y, f = read_function(node).function] {
-    kernels::apply(f, 0.0F, 0.0F, x.floats, y.floats, x.size);
-  });
+  node.step([&x, &y, f = read_function(node).function] { kernels::apply(f, 0.0F, 0.0F, x.floats, y.floats, x.size); });
 }
 
 // Softmax, or its logarithm, over the middle axis of [outer, n, inner].

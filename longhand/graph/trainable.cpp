@@ -109,8 +109,8 @@ void TrainableNetwork::check_node(size_t i) const {
   const Node& each = node(i);
   const NodeBuild described(each, *shapes_);
   if (find_trainable_type(each.type) == nullptr) {
-    described.fail("cannot be trained",
-                   fmt::format("`longhand run` runs it; layers that can be trained are {}", listed(trainable_types(), 99)));
+    described.fail("cannot be trained", fmt::format("`longhand run` runs it; layers that can be trained are {}",
+                                                    listed(trainable_types(), 99)));
   }
   if (each.outputs.size() != 1 || !each.branches.empty()) {
     described.fail("expected one output to train, found " + std::to_string(each.outputs.size()),
@@ -132,20 +132,20 @@ void TrainableNetwork::declare_stack(size_t i) {
   }
   const int64_t directions = described.integer("bidirectional", 0) != 0 ? 2 : 1;
   if (read_general_cells(described, node(i).type, directions)) {
-    described.fail("its cell cannot be trained", "use the cells of lstm, gru and rnn with their usual activations, and `reset_after`");
+    described.fail("its cell cannot be trained",
+                   "use the cells of lstm, gru and rnn with their usual activations, and `reset_after`");
   }
   const Value* x = shapes_->find(node(i).inputs.front());
   RecurrentOptions options = read_recurrent(described, *x, node(i).type);
   options.lstm.train_initial_state = described.has_weight("h_0_l0");
   Part& part = parts_[i];
   const size_t first = arena_.parameters().size();
-  part.stack = std::make_unique<nn::LstmStack>(
-      nn::LstmStackOptions{.lstm = options.lstm,
-                           .inputs = options.inputs,
-                           .one_hot = options.one_hot,
-                           .init = {},
-                           .prefix = "layers." + node(i).name + "."},
-      arena_);
+  part.stack = std::make_unique<nn::LstmStack>(nn::LstmStackOptions{.lstm = options.lstm,
+                                                                    .inputs = options.inputs,
+                                                                    .one_hot = options.one_hot,
+                                                                    .init = {},
+                                                                    .prefix = "layers." + node(i).name + "."},
+                                               arena_);
   for (size_t p = first; p < arena_.parameters().size(); ++p) {
     const std::string& name = arena_.parameters()[p].name;
     const std::string role = name.substr(name.rfind('.') + 1);

@@ -1,5 +1,5 @@
-// Derivatives of functions of one number, and of softmax. y = f(x) is computed as in inference; f' is written here from x
-// and y.
+// Derivatives of functions of one number, and of softmax. y = f(x) is computed as in inference; f' is written here from
+// x and y.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -121,7 +121,8 @@ void train_function(TrainBuild<T>& node) {
     y.resize_like(x);
     run.share(x.count(), x.width * kCost, [&](int64_t begin, int64_t end) {
       const int64_t stride = x.stride();
-      if (x.width == stride) return apply_row(f, x.data + begin * stride, y.data + begin * stride, (end - begin) * stride);
+      if (x.width == stride)
+        return apply_row(f, x.data + begin * stride, y.data + begin * stride, (end - begin) * stride);
       for (int64_t n = begin; n < end; ++n) apply_row(f, x.data + n * stride, y.data + n * stride, x.width);
     });
   });
@@ -146,7 +147,8 @@ template <class T>
 void train_softmax(TrainBuild<T>& node) {
   auto &x = node.floats(0), &y = node.out();
   const int64_t rank = node.described().in(0).rank(), axis = node.described().integer("axis", -1);
-  if (axis != -1 && axis != rank - 1) node.fail("cannot be trained over another axis than the last", "leave `axis` out");
+  if (axis != -1 && axis != rank - 1)
+    node.fail("cannot be trained over another axis than the last", "leave `axis` out");
   const bool logarithm = node.node().type == "log-softmax";
   auto& run = node.run();
   constexpr int64_t kCost = 16;
@@ -190,7 +192,8 @@ std::vector<TrainableType> trainable_activation_types() {
   std::vector<TrainableType> out;
   for (const std::string& name : function_names()) out.push_back({name, train_function<float>, train_function<double>});
   for (const char* name : {"gelu", "clip"}) out.push_back({name, train_function<float>, train_function<double>});
-  for (const char* name : {"softmax", "log-softmax"}) out.push_back({name, train_softmax<float>, train_softmax<double>});
+  for (const char* name : {"softmax", "log-softmax"})
+    out.push_back({name, train_softmax<float>, train_softmax<double>});
   return out;
 }
 

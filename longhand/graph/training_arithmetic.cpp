@@ -94,7 +94,8 @@ void train_join(TrainBuild<T>& node) {
 template <class T>
 void train_concat(TrainBuild<T>& node) {
   const int64_t rank = node.described().in(0).rank(), axis = node.described().integer("axis", -1);
-  if (axis != -1 && axis != rank - 1) node.fail("cannot be trained over another axis than the last", "leave `axis` out");
+  if (axis != -1 && axis != rank - 1)
+    node.fail("cannot be trained over another axis than the last", "leave `axis` out");
   auto& y = node.out();
   auto& run = node.run();
   auto& operands = node.template make<std::vector<Operand<T>>>(operands_of(node));
@@ -103,7 +104,8 @@ void train_concat(TrainBuild<T>& node) {
     run.share(y.count(), y.width, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         T* to = y.data + n * y.stride();
-        for (const Operand<T>& part : operands) to = std::copy_n(part.x->data + n * part.x->stride(), part.x->width, to);
+        for (const Operand<T>& part : operands)
+          to = std::copy_n(part.x->data + n * part.x->stride(), part.x->width, to);
       }
     });
   });

@@ -1,5 +1,5 @@
-// What the function of a trainable node type works with: the node, its values, and the pass that it adds its forward and
-// its backward step to.
+// What the function of a trainable node type works with: the node, its values, and the pass that it adds its forward
+// and its backward step to.
 #pragma once
 
 #include <memory>

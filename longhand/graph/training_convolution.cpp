@@ -1,5 +1,5 @@
-// Derivatives of convolutions over time, or within frames, and of padding. A convolution is a product with rows that are
-// gathered: of each output row, what its window reads.
+// Derivatives of convolutions over time, or within frames, and of padding. A convolution is a product with rows that
+// are gathered: of each output row, what its window reads.
 #include <algorithm>
 
 #include "longhand/graph/convolution_sizes.h"
@@ -179,10 +179,10 @@ void train_conv1d(TrainBuild<T>& node) {
   bool over_time = false;
   const ConvolutionSizes sizes = read_convolution(node.described(), over_time);
   if (over_time && node.described().text("padding", "") == "same" && sizes.stride > 1) {
-    node.fail("cannot be trained with padding \"same\" and a stride over time", "say the rows of padding on both sides");
+    node.fail("cannot be trained with padding \"same\" and a stride over time",
+              "say the rows of padding on both sides");
   }
-  auto& layer =
-      node.template make<TrainConvolution<T>>(node, sizes, read_padding_mode(node.described()), over_time);
+  auto& layer = node.template make<TrainConvolution<T>>(node, sizes, read_padding_mode(node.described()), over_time);
   auto& run = node.run();
   node.forward([&layer] { layer.forward(); });
   node.backward([&layer, &run, dx = node.gradient_of(0)] {

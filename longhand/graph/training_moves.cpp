@@ -8,8 +8,8 @@
 namespace longhand::graph {
 namespace {
 
-// y is x with numbers in other places: `from(step, sequence, index)` is where in the array of x number `index` of a step
-// of y comes from, of [L, C] row after row; -1: a zero.
+// y is x with numbers in other places: `from(step, sequence, index)` is where in the array of x number `index` of a
+// step of y comes from, of [L, C] row after row; -1: a zero.
 template <class T, class From>
 void add_move(TrainBuild<T>& node, const From& from) {
   auto &x = node.floats(0), &y = node.out();
@@ -41,7 +41,8 @@ void add_move(TrainBuild<T>& node, const From& from) {
 template <class T>
 void train_reshape(TrainBuild<T>& node) {
   if (node.floats(0).over_time != node.out().over_time) {
-    node.fail("cannot be trained where it makes steps of what is none, or the other way round", "use `flatten` or `pool`");
+    node.fail("cannot be trained where it makes steps of what is none, or the other way round",
+              "use `flatten` or `pool`");
   }
   add_move<T>(node, [](const TrainValue<T>& x, int64_t t, int64_t b, int64_t i) {
     return x.at(t, b, i / x.width) + i % x.width;

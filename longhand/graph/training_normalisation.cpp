@@ -97,8 +97,8 @@ void train_batch_norm(TrainBuild<T>& node) {
     run.share(x.count(), 4 * x.width, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         for (int64_t j = 0; j < x.width; ++j) {
-          y.data[n * y.stride() + j] = normalised(n, j) * (gain < 0 ? T(1) : run.values[gain + j]) +
-                                       (bias < 0 ? T(0) : run.values[bias + j]);
+          y.data[n * y.stride() + j] =
+              normalised(n, j) * (gain < 0 ? T(1) : run.values[gain + j]) + (bias < 0 ? T(0) : run.values[bias + j]);
         }
       }
     });

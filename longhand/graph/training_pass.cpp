@@ -11,9 +11,9 @@ namespace {
 const std::vector<TrainableType>& all_trainable_types() {
   static const std::vector<TrainableType> kTypes = [] {
     std::vector<TrainableType> out;
-    for (auto* list : {trainable_dense_types, trainable_activation_types, trainable_convolution_types,
-                       trainable_recurrent_types, trainable_normalisation_types, trainable_arithmetic_types,
-                       trainable_move_types, trainable_pool_types}) {
+    for (auto* list :
+         {trainable_dense_types, trainable_activation_types, trainable_convolution_types, trainable_recurrent_types,
+          trainable_normalisation_types, trainable_arithmetic_types, trainable_move_types, trainable_pool_types}) {
       for (TrainableType& type : list()) out.push_back(std::move(type));
     }
     return out;
@@ -29,9 +29,9 @@ std::unique_ptr<TrainValue<T>> make_train_value(const std::string& name, const V
   out->symbols = shape.type == ElementType::kInt;
   const bool fits = out->symbols ? rank == 2 : rank >= 2 && rank <= 4;
   if (!fits) {
-    throw input_error(where + ": '" + name + "': expected steps of rows of numbers, or of one symbol, found " +
-                          shown(shape.dims),
-                      "such a network can be run, but not trained");
+    throw input_error(
+        where + ": '" + name + "': expected steps of rows of numbers, or of one symbol, found " + shown(shape.dims),
+        "such a network can be run, but not trained");
   }
   if (out->symbols) return out;
   out->over_time = rank > 2;

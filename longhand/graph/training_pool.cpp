@@ -65,7 +65,8 @@ void train_pool_rows(TrainBuild<T>& node, const std::string& kind) {
       for (int64_t j = 0; j < y.width; ++j) {
         const auto at = [&](int64_t l) { return x.data[(n * x.rows + l) * x.stride() + j]; };
         T out = kind == "last" ? at(x.rows - 1) : at(0);
-        for (int64_t l = 1; l < x.rows && kind != "last"; ++l) out = kind == "mean" ? out + at(l) : std::max(out, at(l));
+        for (int64_t l = 1; l < x.rows && kind != "last"; ++l)
+          out = kind == "mean" ? out + at(l) : std::max(out, at(l));
         y.data[n * y.stride() + j] = kind == "mean" ? out * (T(1) / static_cast<T>(x.rows)) : out;
       }
     }

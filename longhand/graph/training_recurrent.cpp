@@ -197,7 +197,8 @@ void train_recurrent(TrainBuild<T>& node) {
 
 std::vector<TrainableType> trainable_recurrent_types() {
   std::vector<TrainableType> out;
-  for (const char* name : {"lstm", "gru", "rnn"}) out.push_back({name, train_recurrent<float>, train_recurrent<double>});
+  for (const char* name : {"lstm", "gru", "rnn"})
+    out.push_back({name, train_recurrent<float>, train_recurrent<double>});
   return out;
 }
 

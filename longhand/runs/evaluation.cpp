@@ -21,6 +21,8 @@ void EvaluateOptions::add_to(OptionTable& table) {
   table.add("context", context,
             "number of preceding symbols that each prediction uses, with a cost in proportion; 0: all",
             between(0, 1 << 20));
+  table.begin_group("Networks");
+  table.add("target", target, "WAV files of what the network should make of those of `data`, with commas between");
   table.begin_group("Tags");
   table.add("strict", strict,
             "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");

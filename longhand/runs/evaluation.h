@@ -17,6 +17,7 @@ namespace longhand::runs {
 
 struct EvaluateOptions {
   std::string data;
+  std::string target;  ///< of networks: WAV files that go with those of `data`
   int64_t threads = 0;
   nn::Engine engine = nn::Engine::kFused;
   std::string unknown = "unk";  ///< of language models: error, skip or unk

@@ -9,6 +9,7 @@
 #include "longhand/runs/classifier_findings.h"
 #include "longhand/runs/language_findings.h"
 #include "longhand/runs/regressor_findings.h"
+#include "longhand/runs/sequence_findings.h"
 #include "longhand/runs/tagger_findings.h"
 #include "longhand/tasks/task.h"
 
@@ -25,6 +26,7 @@ struct Findings {
   std::optional<ClassFindings> classes{};
   std::optional<TagFindings> tags{};
   std::optional<LineFindings> lines{};
+  std::optional<SequenceFindings> sequences{};
   std::optional<BaselineFindings> baseline{};  ///< on the same data, once it is fitted
 };
 

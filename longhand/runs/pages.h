@@ -9,6 +9,7 @@
 #include "longhand/runs/classifier_findings.h"
 #include "longhand/runs/language_findings.h"
 #include "longhand/runs/regressor_findings.h"
+#include "longhand/runs/sequence_findings.h"
 #include "longhand/runs/tagger_findings.h"
 
 namespace longhand::runs {
@@ -17,6 +18,8 @@ namespace longhand::runs {
 std::string page_of(const ForecastFindings& findings);
 /// Of these the last forecasts over what came: a chart for each target and step that is drawn.
 std::vector<io::Chart> charts_of(const ForecastFindings& findings);
+/// What a network made of recordings, over what it should have made.
+std::string page_of(const SequenceFindings& findings);
 /// The confusion matrix, the figures of each class, and the texts that were most confidently wrong.
 std::string page_of(const ClassFindings& findings);
 /// Precision, recall and F1 by type, and the tags that were confused, with examples.

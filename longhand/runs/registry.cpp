@@ -15,7 +15,8 @@
 namespace longhand::runs {
 
 const std::vector<TaskRow>& task_rows() {
-  static const std::vector<TaskRow> kRows = {language_model_row(), tagger_row(), classifier_row(), regressor_row()};
+  static const std::vector<TaskRow> kRows = {language_model_row(), tagger_row(), classifier_row(), regressor_row(),
+                                             network_row()};
   return kRows;
 }
 
@@ -23,23 +24,22 @@ const TaskRow& task_of(const tasks::ModelFile& file) {
   for (const TaskRow& row : task_rows()) {
     if (file.task() == row.task) return row;
   }
-  if (file.task() == tasks::kNetworkTask) {
-    throw input_error(file.path() + ": expected a model that longhand trains, found a network of layers",
-                      "use `longhand run` or `longhand info`");
-  }
   throw input_error(file.path() + ": expected a model of a known task, found a " + visible(file.task()),
                     "it was written by another program, or by a newer longhand; update");
 }
 
 void check_options(const TaskRow& task, const OptionTable& table) {
-  const std::pair<const char*, const char*> uses[] = {{"unknown", tasks::LanguageModel::kTask},
+  const std::pair<const char*, const char*> uses[] = {{"target", tasks::kNetworkTask},
+                                                      {"unknown", tasks::LanguageModel::kTask},
                                                       {"batch", tasks::LanguageModel::kTask},
                                                       {"context", tasks::LanguageModel::kTask},
                                                       {"strict", tasks::Tagger::kTask}};
   for (const auto& [name, user] : uses) {
     const Option* option = table.find(name);
     if (task.task == std::string(user) || option == nullptr || option->text() == option->default_text) continue;
-    const char* who = user == std::string(tasks::Tagger::kTask) ? "taggers" : "language models";
+    const char* who = user == std::string(tasks::Tagger::kTask)  ? "taggers"
+                      : user == std::string(tasks::kNetworkTask) ? "networks of layers"
+                                                                 : "language models";
     throw usage_error(fmt::format("`{}` is for {}, and this is a {}", name, who, task.name), "leave it out");
   }
 }

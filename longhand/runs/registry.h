@@ -53,6 +53,7 @@ TaskRow language_model_row();
 TaskRow tagger_row();
 TaskRow classifier_row();
 TaskRow regressor_row();
+TaskRow network_row();
 
 /// For the rows.
 template <class TaskSettings>

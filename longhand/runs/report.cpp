@@ -183,6 +183,7 @@ std::string baseline_section(const BaselineFindings& baseline, const std::vector
 std::string examination(const Findings& findings) {
   std::string html;
   if (findings.forecasts) html += page_of(*findings.forecasts);
+  if (findings.sequences) html += page_of(*findings.sequences);
   if (findings.classes) html += page_of(*findings.classes);
   if (findings.tags) html += page_of(*findings.tags);
   if (findings.lines) html += page_of(*findings.lines);

@@ -8,6 +8,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
+#include "longhand/io/config.h"
 #include "longhand/kernels/target.h"
 #include "longhand/runs/language_text.h"
 
@@ -107,6 +108,10 @@ void Settings::add_training_to(OptionTable& table) {
   table.add("baseline", baseline,
             "fit a simple model to compare with (n-grams, most frequent tags or a CRF, logistic regression, ridge "
             "regression), which takes at most about a minute: of large data only a part is used");
+}
+
+std::vector<std::string> Settings::read_config(const std::string& path, OptionTable& table) {
+  return io::read_toml(path, table);
 }
 
 void Settings::resolve(OptionTable& table) {
@@ -226,8 +231,9 @@ data::GroupOptions Settings::groups() const {
 }
 
 bool is_free(const std::string& option) {
-  static const std::set<std::string> kFree = {"epochs", "patience",    "threads", "checkpoint-seconds", "data", "valid",
-                                              "test",   "tensorboard", "baseline"};
+  static const std::set<std::string> kFree = {"epochs",   "patience",     "threads",    "checkpoint-seconds",
+                                              "data",     "valid",        "test",       "tensorboard",
+                                              "baseline", "valid-target", "test-target"};
   return kFree.contains(option);
 }
 

@@ -57,6 +57,8 @@ class Settings {
   /// what suits several processes, and options that follow from the models that a new run starts from are set. Throws a
   /// usage error where one was given another value.
   void resolve(OptionTable& table);
+  /// Sets the options of a TOML file, and returns their names. Throws what io::read_toml throws.
+  virtual std::vector<std::string> read_config(const std::string& path, OptionTable& table);
   /// Sets what an earlier version did that did not have the option, for the settings of a run that it wrote.
   virtual void set_earlier_defaults() {}
 

@@ -8,6 +8,7 @@
 #include "longhand/base/options.h"
 #include "longhand/data/builtin.h"
 #include "longhand/data/generators.h"
+#include "longhand/data/series.h"
 #include "longhand/io/byte_stream.h"
 #include "longhand/io/file.h"
 #include "longhand/runs/prepare.h"
@@ -72,10 +73,24 @@ std::string Sources::text_mark(const std::string& source) {
   return fmt::format("{} bytes, {:016x}", file.position(), hash);
 }
 
+std::vector<std::pair<std::string, io::Array>> Sources::arrays(const std::string& source) {
+  if (!read_arrays_) {
+    throw usage_error(shown_name(source) + ": this program cannot read .npz files",
+                      "give CSV or WAV files, or use `longhand`");
+  }
+  return read_arrays_(shown_name(source), file(source));
+}
+
 std::string Sources::table(const std::string& source) {
   if (added_.contains(source)) return file(source);
   const data::GeneratedTable* table = data::find_generated(source);
   return use_builtin(source, table != nullptr) ? table->csv() : file(source);
+}
+
+std::string Sources::sequences(const std::string& sources) {
+  std::string out;
+  for (const std::string& source : data::split_names(sources)) out += table(source);
+  return out;
 }
 
 std::string Sources::text(const std::string& source) {

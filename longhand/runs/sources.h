@@ -8,8 +8,10 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "longhand/base/utf8.h"
+#include "longhand/io/array.h"
 
 namespace longhand::runs {
 
@@ -41,6 +43,13 @@ class Sources {
     if (on_note_) on_note_(text);
   }
 
+  /// Arrays by name of a .npz file, whose contents are given; nothing in this library reads zip archives.
+  using ReadArrays =
+      std::function<std::vector<std::pair<std::string, io::Array>>(const std::string& name, std::string bytes)>;
+  void set_read_arrays(ReadArrays read) { read_arrays_ = std::move(read); }
+  /// Throws a usage error where this program cannot read such files.
+  std::vector<std::pair<std::string, io::Array>> arrays(const std::string& source);
+
   /// From now on `name` stands for these bytes.
   void add(const std::string& name, std::string bytes) { added_[name] = std::move(bytes); }
 
@@ -58,6 +67,8 @@ class Sources {
   std::string text_mark(const std::string& source);
   /// The same, or a built-in table by its name.
   std::string table(const std::string& source);
+  /// The bytes of all files of a list with commas, one after the other.
+  std::string sequences(const std::string& sources);
 
  private:
   std::optional<std::string> found(const std::string& source) const;
@@ -68,6 +79,7 @@ class Sources {
   std::function<void(const std::string&)> on_note_;
   std::set<std::string> noted_;
   OnRead on_read_;
+  ReadArrays read_arrays_;
   std::function<void()> on_read_end_;
 };
 

@@ -8,7 +8,7 @@
 
 namespace longhand::tasks {
 
-void write_network(const std::string& path, const graph::Graph& graph) {
+void write_network(const std::string& path, const graph::Graph& graph, const std::string& training) {
   graph::check(graph, path);
   const nlohmann::ordered_json config = {{"task", kNetworkTask}, {"format", 1}, {"options", graph::to_json(graph)}};
   nlohmann::json vocabulary = nlohmann::json::object();
@@ -22,7 +22,9 @@ void write_network(const std::string& path, const graph::Graph& graph) {
                            std::string_view(reinterpret_cast<const char*>(array.ints.data()), 8 * array.ints.size()));
     }
   }
-  io::write_safetensors(path, {{"config", config.dump()}, {"vocabulary", vocabulary.dump()}}, tensors);
+  std::map<std::string, std::string> metadata = {{"config", config.dump()}, {"vocabulary", vocabulary.dump()}};
+  if (!training.empty()) metadata["training"] = training;
+  io::write_safetensors(path, metadata, tensors);
 }
 
 graph::Graph read_network(const ModelFile& file) {

@@ -77,6 +77,11 @@ class ModelFile {
     return out;
   }
   const nlohmann::json& vocabulary() const { return *vocabulary_; }
+  /// What a network of layers was trained for, as JSON; empty: not known.
+  std::string training() const {
+    const auto found = file_->metadata().find("training");
+    return found == file_->metadata().end() ? "" : found->second;
+  }
   /// How its matrices are kept.
   kernels::WeightType weight_type() const { return weight_type_; }
   /// Throws an input error for a file whose weights are no floats: from these nothing is gained by quantising.

@@ -8,10 +8,11 @@
 namespace longhand::tasks {
 
 void SequenceLossOptions::add_to(OptionTable& table) {
-  table.add("loss", loss,
-            "what is minimised: mse, mae, esr (error-to-signal ratio, for sound) or cross-entropy (targets are classes, "
-            "whole numbers from 0 on)",
-            one_of({"mse", "mae", "esr", "cross-entropy"}));
+  table.add(
+      "loss", loss,
+      "what is minimised: mse, mae, esr (error-to-signal ratio, for sound) or cross-entropy (targets are classes, "
+      "whole numbers from 0 on)",
+      one_of({"mse", "mae", "esr", "cross-entropy"}));
   table.add("pre-emphasis", pre_emphasis,
             "coefficient a of the filter x_t - a x_(t-1) before the error-to-signal ratio (0.85 or 0.95 for guitar "
             "amplifiers); 0: none",
@@ -68,8 +69,7 @@ class RowLoss {
         out.loss += share * (squared ? e * e : std::abs(e));
         if (in_.dy == nullptr) continue;
         const double slope = squared ? 2.0 * e : e > 0.0 ? 1.0 : e < 0.0 ? -1.0 : 0.0;
-        dy(t, b)[o] =
-            static_cast<T>(in_.scale * share * slope * in_.scales[static_cast<size_t>(o)].deviation / spread);
+        dy(t, b)[o] = static_cast<T>(in_.scale * share * slope * in_.scales[static_cast<size_t>(o)].deviation / spread);
       }
     }
     return out;

@@ -40,16 +40,16 @@ struct LossInput {
   int64_t steps = 0, batch = 0, outputs = 0;
   const T* y = nullptr;  ///< [T, B, stride] what the network made
   int64_t stride = 0;
-  const float* targets = nullptr;    ///< [T, B, O] scaled; or
-  const int32_t* classes = nullptr;  ///< [T, B]
-  std::span<const Range> counted;    ///< [B] the steps that count
+  const float* targets = nullptr;       ///< [T, B, O] scaled; or
+  const int32_t* classes = nullptr;     ///< [T, B]
+  std::span<const Range> counted;       ///< [B] the steps that count
   std::span<const data::Scale> scales;  ///< [O] by which the targets were scaled
   std::span<const double> spread;       ///< [O] deviations s of the targets, in their units
   /// Of the gradients: those of `scale` times the sum of the losses of all steps and, of esr, of the squares.
   double scale = 1.0;
-  double dc_scale = 0.0;   ///< the same of the DC term's squares
-  T* dy = nullptr;         ///< [T, B, stride] written, zero where nothing counts; null: not wanted
-  T* before = nullptr;     ///< [B, O] e of the step before, read, and overwritten with that of the last step; of esr
+  double dc_scale = 0.0;  ///< the same of the DC term's squares
+  T* dy = nullptr;        ///< [T, B, stride] written, zero where nothing counts; null: not wanted
+  T* before = nullptr;    ///< [B, O] e of the step before, read, and overwritten with that of the last step; of esr
 };
 
 struct LossSums {

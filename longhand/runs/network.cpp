@@ -1,0 +1,286 @@
+// Networks of layers: run, evaluation.
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "longhand/base/error.h"
+#include "longhand/base/format.h"
+#include "longhand/graph/description.h"
+#include "longhand/io/file.h"
+#include "longhand/runs/network_settings.h"
+#include "longhand/runs/registry.h"
+#include "longhand/runs/sequence_findings.h"
+#include "longhand/tasks/fingerprint.h"
+#include "longhand/tasks/network_task.h"
+
+namespace longhand::runs {
+namespace {
+
+// The layers that a run starts with, and the scales that are part of a model.
+struct StartingNetwork {
+  graph::Graph graph;
+  std::string where;
+  tasks::NetworkScaling scaling;
+  bool is_new = false;
+};
+
+StartingNetwork starting_network(const NetworkSettings& settings) {
+  StartingNetwork out;
+  const std::string own = settings.resumed.empty() ? "" : train::RunFiles(settings.resumed).model;
+  const bool resumed = !own.empty() && io::exists(own);
+  if (resumed || !settings.from.empty()) {
+    const tasks::ModelFile file = tasks::ModelFile::read(resumed ? own : settings.from);
+    if (file.task() != tasks::kNetworkTask) {
+      throw input_error(fmt::format("{}: expected a network of layers, found a {}", file.path(), visible(file.task())),
+                        "networks come from `longhand train network` or `longhand import`");
+    }
+    out.graph = tasks::read_network(file);
+    out.where = file.path();
+    out.scaling = tasks::take_scaling(out.graph);
+    out.is_new = resumed && settings.from.empty();  // its scales are found in the data again
+    return out;
+  }
+  NetworkSettings copy = settings;
+  OptionTable table;
+  copy.add_to(table);
+  std::set<std::string> options;
+  for (const Option& option : table.options()) options.insert(option.name);
+  out.where = settings.network;
+  out.graph =
+      graph::with_drawn_weights(graph::read_description(io::read_file(settings.network), settings.network, options),
+                                settings.seed_number(), settings.network);
+  out.is_new = true;
+  return out;
+}
+
+class NetworkRun : public Run {
+ public:
+  NetworkRun(const NetworkSettings& settings, Sources& sources);
+  std::optional<BaselineFindings> measure_baseline(const std::string& /*path*/) override { return std::nullopt; }
+  std::string baseline_key() override { return ""; }
+
+ private:
+  Settings& settings() override { return settings_; }
+  tasks::Task& task() override { return *task_; }
+  void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
+  std::string baseline_advice(const BaselineFindings& /*baseline*/) const override { return ""; }
+
+  data::RecordingSet read(const std::string& source, const std::string& sound_target, Sources& sources);
+  void choose_cuts(const std::vector<data::Stretch>& train);
+  void fit_scales(const StartingNetwork& start, const std::vector<data::Stretch>& train);
+  std::string described(int64_t train, int64_t valid) const;
+
+  NetworkSettings settings_;
+  data::CutOptions cut_;
+  int64_t bptt_ = 0;
+  std::unique_ptr<tasks::TrainedNetwork> model_;
+  data::RecordingSet set_, valid_set_, test_set_;
+  std::vector<data::Stretch> valid_;
+  std::unique_ptr<tasks::NetworkTask> task_;
+};
+
+data::RecordingSet NetworkRun::read(const std::string& source, const std::string& sound_target, Sources& sources) {
+  SequenceFileOptions files = settings_.files;
+  if (format_of(source) == SequenceFormat::kSound) files.target = sound_target;
+  return read_recordings(source, files, model_->network(), model_->classifies(), sources);
+}
+
+// Segments, where they are not given: long recordings are cut so that there are some to read side by side.
+void NetworkRun::choose_cuts(const std::vector<data::Stretch>& train) {
+  constexpr int64_t kLong = 2000, kPiece = 512, kLongestSegment = 4096;
+  const graph::TrainableNetwork& network = model_->network();
+  const bool streams = network.why_whole().empty() && !network.answers_once();
+  int64_t longest = 0, all = 0;
+  for (const data::Stretch& each : train) {
+    longest = std::max(longest, each.length());
+    all += each.length();
+  }
+  const bool automatic = settings_.segment == NetworkSettings::kAuto;
+  const bool cuts = automatic ? streams && longest > kLong : settings_.segment > 0;
+  cut_.segment = !automatic ? settings_.segment
+                 : cuts     ? std::clamp(all / (4 * std::max<int64_t>(settings_.batch, 1)), kPiece, kLongestSegment)
+                            : 0;
+  const auto chosen = [&](int64_t given) {
+    return given != NetworkSettings::kAuto ? given : cuts && streams ? kPiece : 0;
+  };
+  bptt_ = settings_.batch == 0 ? 0 : chosen(settings_.bptt);
+  cut_.warm_up = settings_.warm_up != NetworkSettings::kAuto ? settings_.warm_up : cuts ? kPiece : 0;
+  const auto refuse = [&](const char* option, const std::string& why) {
+    throw usage_error(fmt::format("`{}`: expected a network that is read step by step, found one that {}", option, why),
+                      fmt::format("give `{}` 0, or change the network (`longhand info` says more)", option));
+  };
+  if (network.answers_once()) {
+    const char* given = cut_.segment > 0 ? "segment" : bptt_ > 0 ? "bptt" : cut_.warm_up > 0 ? "warm-up" : nullptr;
+    if (given != nullptr) refuse(given, "has one answer for a whole sequence");
+  } else if (!network.why_whole().empty() && bptt_ > 0) {
+    refuse("bptt", network.why_whole());
+  }
+}
+
+void NetworkRun::fit_scales(const StartingNetwork& start, const std::vector<data::Stretch>& train) {
+  const bool sound = format_of(settings_.data) == SequenceFormat::kSound;
+  const bool standardise = settings_.scale == "standardise" || (settings_.scale == "auto" && start.is_new && !sound);
+  if (settings_.scale == "standardise" && !start.is_new) {
+    throw usage_error("`scale` standardise: cannot be combined with `from`",
+                      "the model keeps the scales that it was trained with; leave it out");
+  }
+  tasks::NetworkScaling scaling = start.is_new ? tasks::NetworkScaling{} : start.scaling;
+  std::vector<double> spread;
+  if (!model_->classifies()) {
+    const std::vector<data::Scale> targets = data::target_scales(set_, train);
+    for (const data::Scale& each : targets) spread.push_back(each.deviation);
+    if (standardise) scaling.targets = targets;
+  }
+  scaling.inputs.resize(set_.widths.size());
+  for (size_t k = 0; standardise && k < set_.widths.size(); ++k) {
+    if (model_->network().symbols(k) == 0) scaling.inputs[k] = data::input_scales(set_, train, k);
+  }
+  const int64_t rate = set_.sample_rate != 0 ? set_.sample_rate : model_->network().graph().sample_rate;
+  model_->set_data(std::move(scaling), std::move(spread), rate);
+}
+
+std::string NetworkRun::described(int64_t train, int64_t valid) const {
+  const auto steps = [](int64_t n) { return n == 0 ? std::string("whole") : format_count(n, "step"); };
+  return fmt::format("{}; {} of {} (warm-up {}), updates of {}, {} held out; {}, {} parameters",
+                     describe_recordings(settings_.data, set_), format_count(train, "training segment"),
+                     steps(cut_.segment), format_count(cut_.warm_up, "step"), steps(bptt_), format_count(valid, "step"),
+                     model_->scaling().any() ? "standardised" : "not scaled",
+                     format_count(static_cast<double>(model_->network().parameters().count())));
+}
+
+NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(settings), settings_(settings) {
+  settings_.check();
+  StartingNetwork start = starting_network(settings_);
+  tasks::NetworkPurpose purpose{.loss = settings_.loss, .ahead = settings_.files.ahead};
+  purpose.inputs = data::split_names(settings_.files.input);
+  if (format_of(settings_.data) != SequenceFormat::kSound) purpose.targets = data::split_names(settings_.files.target);
+  model_ = std::make_unique<tasks::TrainedNetwork>(start.graph, start.where, start.scaling, purpose);
+  set_ = read(settings_.data, settings_.files.target, sources);
+  choose_cuts(data::whole_recordings(set_));
+  data::SplitStretches split = data::split_recordings(set_, settings_.valid_fraction, cut_.warm_up);
+  const std::vector<data::Stretch> train = data::cut_stretches(split.train, cut_);
+  if (train.empty()) {
+    throw input_error(
+        fmt::format("{}: too short to train on: expected more than {} steps, of which `warm-up` is, found {}",
+                    shown_name(settings_.data), cut_.warm_up, set_.steps()),
+        "give longer sequences, or a smaller `warm-up` or `valid-fraction`");
+  }
+  fit_scales(start, split.train);
+  const auto add = [&](const std::string& source, const std::string& target, data::RecordingSet& to) {
+    if (source.empty()) return;
+    to = read(source, target, sources);
+    model_->scale(to);
+  };
+  add(settings_.valid, settings_.valid_target, valid_set_);
+  add(settings_.test, settings_.test_target, test_set_);
+  model_->scale(set_);
+  valid_ = settings_.valid.empty() ? split.valid : data::whole_recordings(valid_set_);
+  for (data::Stretch& each : valid_) each.count = std::min(each.end, std::max(each.count, each.read + cut_.warm_up));
+  std::erase_if(valid_, [](const data::Stretch& each) { return each.counted() == 0; });
+  int64_t held_out = 0;
+  for (const data::Stretch& each : valid_) held_out += set_.one_target ? 1 : each.counted();
+  describe(described(static_cast<int64_t>(train.size()), held_out));
+  task_ = std::make_unique<tasks::NetworkTask>(
+      *model_, set_, train, settings_.valid.empty() ? set_ : valid_set_, valid_,
+      tasks::NetworkTaskOptions{.groups = settings_.groups(), .bptt = bptt_, .engine = settings_.used_engine()},
+      context_);
+  settings_.training.check(*task_);
+}
+
+void NetworkRun::examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) {
+  const bool tests = !test_set_.list.empty();
+  if (!tests && valid_.empty()) return;
+  const tasks::ModelFile file = tasks::ModelFile::read(folder);
+  graph::Graph graph = tasks::read_network(file);
+  tasks::take_scaling(graph);
+  tasks::TrainedNetwork kept(std::move(graph), file.path(), model_->scaling(), model_->purpose());
+  graph::TrainingPass<float> pass(kept.network(), settings_.used_engine(), context_);
+  pass.set_values(kept.network().parameters().values().data());
+  const data::RecordingSet& set = tests ? test_set_ : settings_.valid.empty() ? set_ : valid_set_;
+  std::vector<data::Stretch> stretches = tests ? data::whole_recordings(test_set_) : valid_;
+  for (data::Stretch& each : stretches) each.count = std::min(each.end, std::max(each.count, each.read + cut_.warm_up));
+  findings.examined = tests ? "test data" : "held-out data";
+  SequenceExaminer examiner(set);
+  const tasks::SequenceScore score = tasks::evaluate(
+      kept, set, stretches, pass, {.on_step = [&](const auto&... step) { examiner.add(step...); }, .on_done = on_done});
+  if (!kept.classifies()) findings.sequences = examiner.findings();
+  if (tests) findings.test = score.metrics();
+}
+
+nlohmann::ordered_json json_of(const tasks::SequenceScore& score) {
+  nlohmann::ordered_json out;
+  for (const tasks::Metric& metric : score.metrics()) {
+    out[metric.name] = std::isfinite(metric.value) ? nlohmann::ordered_json(metric.value) : nullptr;
+  }
+  out["steps"] = score.steps;
+  return out;
+}
+
+Evaluation evaluate_network(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources) {
+  graph::Graph graph = tasks::read_network(file);
+  tasks::NetworkScaling scaling = tasks::take_scaling(graph);
+  tasks::NetworkPurpose purpose;
+  if (const std::string text = file.training(); !text.empty()) {
+    purpose = tasks::NetworkPurpose::from_json(nlohmann::json::parse(text, nullptr, false), file.path());
+  }
+  tasks::TrainedNetwork model(std::move(graph), file.path(), std::move(scaling), purpose);
+  SequenceFileOptions files;
+  files.input = fmt::format("{}", fmt::join(purpose.inputs, ","));
+  files.target = fmt::format("{}", fmt::join(purpose.targets, ","));
+  files.ahead = purpose.ahead;
+  if (!options.target.empty()) files.target = options.target;
+  data::RecordingSet set = read_recordings(options.data, files, model.network(), model.classifies(), sources);
+  options.on_found(describe_recordings(options.data, set));
+  model.scale(set);
+  kernels::Context context(static_cast<int>(options.threads));
+  graph::TrainingPass<float> pass(model.network(), options.engine, context);
+  pass.set_values(model.network().parameters().values().data());
+  SequenceExaminer examiner(set);
+  tasks::SequenceObserver observer{.on_step = {}, .on_done = options.on_done};
+  if (options.examine && !model.classifies()) {
+    observer.on_step = [&](const auto&... step) { examiner.add(step...); };
+  }
+  const tasks::SequenceScore score = tasks::evaluate(model, set, data::whole_recordings(set), pass, observer);
+  Evaluation out;
+  out.findings.test = score.metrics();
+  if (observer.on_step) out.findings.sequences = examiner.findings();
+  for (const tasks::Metric& metric : score.metrics())
+    out.text += fmt::format("{:<20} {:.6g}\n", metric.name, metric.value);
+  out.text += fmt::format("{:<20} {}\n", "steps", format_count(static_cast<double>(score.steps)));
+  out.json = json_of(score).dump();
+  return out;
+}
+
+Summary summary_of_network(const tasks::ModelFile& file) {
+  const graph::Graph graph = tasks::read_network(file);
+  Summary out{.options = {}, .options_json = "{}", .parameters = graph.parameters()};
+  for (const graph::Node& node : graph.nodes) out.options.emplace_back(node.name, node.type);
+  return out;
+}
+
+[[noreturn]] void refuse_combining(std::span<const tasks::ModelFile> /*files*/, const std::string& path) {
+  throw input_error(path + ": networks of layers cannot be combined",
+                    "`longhand combine` is for language models, taggers, classifiers and regressors");
+}
+
+}  // namespace
+
+TaskRow network_row() {
+  return {.verb = "network",
+          .task = tasks::kNetworkTask,
+          .name = "network",
+          .help = "Train a network of layers on sequences",
+          .noun = "step",
+          .example = "give `data` FILE (CSV, .npz or WAV), and `network` FILE.toml with the layers",
+          .settings = new_settings<NetworkSettings>,
+          .read = &Sources::sequences,
+          .run = new_run<NetworkRun, NetworkSettings>,
+          .evaluate = evaluate_network,
+          .summary = summary_of_network,
+          .combine = refuse_combining};
+}
+
+}  // namespace longhand::runs

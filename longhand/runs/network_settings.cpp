@@ -1,0 +1,98 @@
+#include "longhand/runs/network_settings.h"
+
+#include <fmt/core.h>
+
+#include "longhand/base/error.h"
+#include "longhand/io/config.h"
+#include "longhand/io/file.h"
+#include "longhand/io/toml_options.h"
+
+namespace longhand::runs {
+namespace {
+
+OptionCheck steps_or_auto(int64_t least) {
+  OptionCheck out = between(static_cast<double>(least), 1 << 30);
+  out.also = static_cast<double>(NetworkSettings::kAuto);
+  out.also_called = "auto";
+  return out;
+}
+
+}  // namespace
+
+void NetworkSettings::add_to(OptionTable& table) {
+  add_data_to(table, "sequences (CSV, .npz or WAV files, with commas between)",
+              "the end of each recording, or the last ones of many sequences");
+  files.add_to(table);
+  table.add("valid-target", valid_target, "WAV files that go with those of `valid`");
+  table.add("test-target", test_target, "WAV files that go with those of `test`");
+  table.add(
+      "scale", scale,
+      "standardise inputs and targets, with layers of the model that others need not know of; auto: all but sound "
+      "and what `from` was trained on",
+      one_of({"auto", "standardise", "none"}));
+  table.begin_group("Model");
+  table.add("network", network, "description of the network (TOML); `config` can be that file, too");
+  table.add("from", from, "model of a network to train further, file or run folder");
+  loss.add_to(table);
+  table.begin_group("Sequences");
+  table.add("segment", segment,
+            "steps of the pieces that recordings are cut into, which are read side by side; 0: whole recordings; auto: "
+            "512 to 4096 for recordings of above 2000 steps",
+            steps_or_auto(0));
+  table.add("bptt", bptt,
+            "steps of an update (truncated back-propagation through time; the state is carried on); 0: whole segments; "
+            "auto: 512 where recordings are cut",
+            steps_or_auto(0));
+  table.add("warm-up", warm_up,
+            "steps before each segment that are read for the state and not counted; auto: 512 where recordings are cut",
+            steps_or_auto(0));
+  add_batches_to(table);
+  add_training_to(table);
+}
+
+void NetworkSettings::check() const {
+  Settings::check();
+  loss.check();
+  if (network.empty() == from.empty()) {
+    throw usage_error(fmt::format("`network`: expected a description or a model (`from`), found {}",
+                                  network.empty() ? "neither" : "both"),
+                      "give `network` FILE.toml with the layers, or `from` MODEL");
+  }
+  if (batch == 0 && bptt > 0) {
+    throw usage_error("`batch` all: cannot be combined with `bptt`", "with `batch` all an epoch is one update");
+  }
+  const bool sound = format_of(data) == SequenceFormat::kSound;
+  for (const auto& [source, target, name] :
+       {std::tuple(valid, valid_target, "valid"), std::tuple(test, test_target, "test")}) {
+    const bool needs = !source.empty() && format_of(source) == SequenceFormat::kSound;
+    if (needs && target.empty()) {
+      throw usage_error(fmt::format("`{}`: expected `{}-target` with WAV files, found none", name, name),
+                        "give the files of what the network should make");
+    }
+    if (!needs && !target.empty()) {
+      throw usage_error(fmt::format("`{}-target`: expected WAV files in `{}`, found none", name, name), "leave it out");
+    }
+  }
+  if (sound && !files.group.empty())
+    throw usage_error("`group`: is for tables, and these are WAV files", "leave it out");
+  if (label_smoothing != 0.0 || sparse_embedding)
+    throw usage_error("`label-smoothing`: is for other tasks", "leave it out");
+}
+
+std::vector<std::string> NetworkSettings::read_config(const std::string& path, OptionTable& table) {
+  const toml::table parsed =
+      io::parse_toml(io::read_file(path), path, "write `name = value` lines, and a [[layers]] table for each layer");
+  if (!parsed.contains("layers")) return Settings::read_config(path, table);
+  std::vector<std::string> names;
+  for (const auto& [key, node] : parsed) {
+    const std::string name(key.str());
+    const Option* option = table.find(name);
+    if (option == nullptr) continue;  // of the description, or refused by its reader
+    io::set_scalar(table, *option, node, fmt::format("{}:{}: {}", path, node.source().begin.line, name));
+    names.push_back(table.today(*option).name);
+  }
+  network = path;
+  return names;
+}
+
+}  // namespace longhand::runs

@@ -1,0 +1,41 @@
+// The settings of a training of a network of layers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "longhand/runs/sequence_files.h"
+#include "longhand/runs/settings.h"
+#include "longhand/tasks/sequence_loss.h"
+
+namespace longhand::runs {
+
+class NetworkSettings : public Settings {
+ public:
+  NetworkSettings() {
+    training.optimizer.learning_rate = 0.005;
+    training.optimizer.clip_norm = 1.0;
+  }
+
+  static constexpr int64_t kAuto = -1;
+
+  std::string network;  ///< path of a description
+  std::string from;     ///< a model of a network, file or run folder
+  SequenceFileOptions files;
+  std::string valid_target, test_target;
+  int64_t segment = kAuto, bptt = kAuto, warm_up = kAuto;
+  std::string scale = "auto";
+  tasks::SequenceLossOptions loss;
+
+  std::unique_ptr<Settings> copy() const override { return std::make_unique<NetworkSettings>(*this); }
+  void add_to(OptionTable& table) override;
+  void check() const override;
+  /// The file may also be the description: its options are set, and `network` is the file.
+  std::vector<std::string> read_config(const std::string& path, OptionTable& table) override;
+
+ private:
+  const nn::LstmOptions& lstm() const override { return none_; }
+  nn::LstmOptions none_;
+};
+
+}  // namespace longhand::runs
