@@ -88,6 +88,7 @@ void declare_run(const Verb& longhand);
 void declare_data(const Verb& longhand);
 void declare_combine(const Verb& longhand);
 void declare_data_words(const Verb& data);
+void declare_data_make(const Verb& data);
 void declare_data_prepare(const Verb& data);
 void declare_compare(const Verb& longhand);
 void declare_quantise(const Verb& longhand);

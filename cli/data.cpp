@@ -116,6 +116,7 @@ void declare_data(const Verb& longhand) {
     named.set_action([name, run] { return run(*name); });
   };
   declare_data_words(data);
+  declare_data_make(data);
   declare_data_prepare(data);
   declare("get", "Download a public data set into the cache", get);
   declare("show", "Print a built-in text or table, or a downloaded file", show);
