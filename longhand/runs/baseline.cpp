@@ -15,7 +15,8 @@ namespace {
 
 std::string with_unit(const tasks::Metric& metric) {
   if (metric.name == "loss" || metric.name.starts_with("nats_per_")) return fmt::format("{:.4f}", metric.value);
-  if (metric.more_is_better && !metric.name.ends_with("r2")) return fmt::format("{:.2f} %", metric.value);
+  const bool is_share = metric.name.ends_with("r2") || metric.name == "nse";
+  if (metric.more_is_better && !is_share) return fmt::format("{:.2f} %", metric.value);
   return metric.name == "perplexity" ? fmt::format("{:.3f}", metric.value) : fmt::format("{:.5g}", metric.value);
 }
 

@@ -13,6 +13,7 @@
 #include "longhand/runs/network_settings.h"
 #include "longhand/runs/registry.h"
 #include "longhand/runs/sequence_findings.h"
+#include "longhand/tasks/filter_baseline.h"
 #include "longhand/tasks/fingerprint.h"
 #include "longhand/tasks/network_task.h"
 
@@ -59,14 +60,22 @@ StartingNetwork starting_network(const NetworkSettings& settings) {
 class NetworkRun : public Run {
  public:
   NetworkRun(const NetworkSettings& settings, Sources& sources);
-  std::optional<BaselineFindings> measure_baseline(const std::string& /*path*/) override { return std::nullopt; }
-  std::string baseline_key() override { return ""; }
+  std::optional<BaselineFindings> measure_baseline(const std::string& path) override;
+  std::string baseline_key() override;
 
  private:
   Settings& settings() override { return settings_; }
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
-  std::string baseline_advice(const BaselineFindings& /*baseline*/) const override { return ""; }
+  std::string baseline_advice(const BaselineFindings& /*baseline*/) const override {
+    return "more `epochs`, another `lr`, a longer `bptt` or `warm-up`, or more `units`";
+  }
+  // What the finished model is measured on.
+  bool tests() const { return !test_set_.list.empty(); }
+  const data::RecordingSet& measured_set() const {
+    return tests() ? test_set_ : settings_.valid.empty() ? set_ : valid_set_;
+  }
+  std::vector<data::Stretch> measured() const;
 
   data::RecordingSet read(const std::string& source, const std::string& sound_target, Sources& sources);
   void choose_cuts(const std::vector<data::Stretch>& train);
@@ -78,7 +87,7 @@ class NetworkRun : public Run {
   int64_t bptt_ = 0;
   std::unique_ptr<tasks::TrainedNetwork> model_;
   data::RecordingSet set_, valid_set_, test_set_;
-  std::vector<data::Stretch> valid_;
+  std::vector<data::Stretch> train_, valid_;  // before they are cut
   std::unique_ptr<tasks::NetworkTask> task_;
 };
 
@@ -177,6 +186,7 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   add(settings_.valid, settings_.valid_target, valid_set_);
   add(settings_.test, settings_.test_target, test_set_);
   model_->scale(set_);
+  train_ = split.train;
   valid_ = settings_.valid.empty() ? split.valid : data::whole_recordings(valid_set_);
   for (data::Stretch& each : valid_) each.count = std::min(each.end, std::max(each.count, each.read + cut_.warm_up));
   std::erase_if(valid_, [](const data::Stretch& each) { return each.counted() == 0; });
@@ -190,24 +200,52 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   settings_.training.check(*task_);
 }
 
+std::vector<data::Stretch> NetworkRun::measured() const {
+  if (!tests()) return valid_;
+  std::vector<data::Stretch> out = data::whole_recordings(test_set_);
+  for (data::Stretch& each : out) each.count = std::min(each.end, each.read + cut_.warm_up);
+  return out;
+}
+
 void NetworkRun::examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) {
-  const bool tests = !test_set_.list.empty();
-  if (!tests && valid_.empty()) return;
+  const std::vector<data::Stretch> stretches = measured();
+  if (stretches.empty()) return;
   const tasks::ModelFile file = tasks::ModelFile::read(folder);
   graph::Graph graph = tasks::read_network(file);
   tasks::take_scaling(graph);
   tasks::TrainedNetwork kept(std::move(graph), file.path(), model_->scaling(), model_->purpose());
   graph::TrainingPass<float> pass(kept.network(), settings_.used_engine(), context_);
   pass.set_values(kept.network().parameters().values().data());
-  const data::RecordingSet& set = tests ? test_set_ : settings_.valid.empty() ? set_ : valid_set_;
-  std::vector<data::Stretch> stretches = tests ? data::whole_recordings(test_set_) : valid_;
-  for (data::Stretch& each : stretches) each.count = std::min(each.end, std::max(each.count, each.read + cut_.warm_up));
-  findings.examined = tests ? "test data" : "held-out data";
-  SequenceExaminer examiner(set);
-  const tasks::SequenceScore score = tasks::evaluate(
-      kept, set, stretches, pass, {.on_step = [&](const auto&... step) { examiner.add(step...); }, .on_done = on_done});
+  findings.examined = tests() ? "test data" : "held-out data";
+  SequenceExaminer examiner(measured_set());
+  const tasks::SequenceScore score =
+      tasks::evaluate(kept, measured_set(), stretches, pass,
+                      {.on_step = [&](const auto&... step) { examiner.add(step...); }, .on_done = on_done});
   if (!kept.classifies()) findings.sequences = examiner.findings();
-  if (tests) findings.test = score.metrics();
+  if (tests()) findings.test = score.metrics();
+}
+
+std::optional<BaselineFindings> NetworkRun::measure_baseline(const std::string& /*path*/) {
+  const std::vector<data::Stretch> stretches = measured();
+  if (stretches.empty()) return std::nullopt;
+  const std::optional<tasks::FilterBaseline> filter = tasks::FilterBaseline::fit(*model_, set_, train_);
+  if (!filter) return std::nullopt;
+  return BaselineFindings{.name = filter->name(),
+                          .note = {},
+                          .measured = tests() ? "test data" : "held-out data",
+                          .metrics = filter->measure(*model_, measured_set(), stretches).metrics(),
+                          .verdict = {}};
+}
+
+std::string NetworkRun::baseline_key() {
+  if (measured().empty()) return "";
+  tasks::TextHash hash;
+  hash.add(task_->fingerprint());
+  for (const data::Recording& recording : measured_set().list) {
+    hash.add({reinterpret_cast<const char*>(recording.targets.floats.data()),
+              recording.targets.floats.size() * sizeof(float)});
+  }
+  return fmt::format("{:016x}", hash.value());
 }
 
 nlohmann::ordered_json json_of(const tasks::SequenceScore& score) {

@@ -51,10 +51,10 @@ data::RecordingSet recordings(std::vector<int64_t> lengths) {
   return out;
 }
 
-struct Setup {
-  explicit Setup(const SequenceLossOptions& loss, NetworkTaskOptions options = {.groups = {.batch = 4}, .bptt = 10},
-                 int threads = 1, data::CutOptions cut = {.segment = 40, .warm_up = 8},
-                 const std::string& text = kNetwork)
+struct Prepared {
+  explicit Prepared(const SequenceLossOptions& loss, NetworkTaskOptions options = {.groups = {.batch = 4}, .bptt = 10},
+                    int threads = 1, data::CutOptions cut = {.segment = 40, .warm_up = 8},
+                    const std::string& text = kNetwork)
       : set(recordings({200, 130, 77})), context(threads) {
     model =
         std::make_unique<TrainedNetwork>(network_of(text), "net.toml", NetworkScaling{}, NetworkPurpose{.loss = loss});
@@ -206,7 +206,7 @@ TEST(Recordings, TheEndIsHeldOut) {
 TEST(NetworkTask, LearnsAFilter) {
   for (const SequenceLossOptions& loss : {loss_of("mse"), loss_of("mae"), loss_of("esr", 0.5, 1.0)}) {
     SCOPED_TRACE(loss.loss);
-    Setup setup(loss);
+    Prepared setup(loss);
     const double before = find_metric(setup.task->validate(), "mse")->value;
     setup.descend(60, loss.loss == "esr" ? 20.0F : 0.3F);
     const std::vector<Metric> after = setup.task->validate();
@@ -216,7 +216,7 @@ TEST(NetworkTask, LearnsAFilter) {
 }
 
 TEST(NetworkTask, TheSameBitsOnAnyNumberOfThreads) {
-  Setup one(loss_of("mse")), three(loss_of("mse"), {.groups = {.batch = 4}, .bptt = 10}, 3);
+  Prepared one(loss_of("mse")), three(loss_of("mse"), {.groups = {.batch = 4}, .bptt = 10}, 3);
   one.descend(2, 0.1F);
   three.descend(2, 0.1F);
   const auto a = one.task->parameters().values(), b = three.task->parameters().values();
@@ -225,7 +225,7 @@ TEST(NetworkTask, TheSameBitsOnAnyNumberOfThreads) {
 
 TEST(NetworkTask, ShardsSumUpToTheWhole) {
   for (const SequenceLossOptions& loss : {loss_of("mse"), loss_of("esr", 0.9, 1.0)}) {
-    Setup whole(loss), parts(loss, {.groups = {.batch = 4, .shards = 2}, .bptt = 10});
+    Prepared whole(loss), parts(loss, {.groups = {.batch = 4, .shards = 2}, .bptt = 10});
     whole.task->begin_epoch(0);
     parts.task->begin_epoch(0);
     ASSERT_EQ(whole.task->steps(), parts.task->steps());
@@ -250,7 +250,7 @@ TEST(NetworkTask, ShardsSumUpToTheWhole) {
 }
 
 TEST(NetworkTask, GoesOnFromACarriedState) {
-  Setup setup(loss_of("esr", 0.9)), again(loss_of("esr", 0.9));
+  Prepared setup(loss_of("esr", 0.9)), again(loss_of("esr", 0.9));
   setup.task->begin_epoch(0);
   again.task->begin_epoch(0);
   setup.task->train_step(0, 0);
@@ -271,11 +271,11 @@ TEST(NetworkTask, GoesOnFromACarriedState) {
 }
 
 TEST(NetworkTask, PiecesOfAWholeSegmentHaveItsLoss) {
-  Setup pieces(loss_of("mse")), whole(loss_of("mse"), {.groups = {.batch = 4}, .bptt = 0});
+  Prepared pieces(loss_of("mse")), whole(loss_of("mse"), {.groups = {.batch = 4}, .bptt = 0});
   double sums[2] = {};
   int64_t counts[2] = {};
   int i = 0;
-  for (Setup* setup : {&pieces, &whole}) {
+  for (Prepared* setup : {&pieces, &whole}) {
     setup->task->begin_epoch(0);
     for (int64_t k = 0; k < setup->task->steps(); ++k) {
       const StepResult result = setup->task->train_step(k, static_cast<uint64_t>(k));
@@ -291,7 +291,7 @@ TEST(NetworkTask, PiecesOfAWholeSegmentHaveItsLoss) {
 
 // The model file reads the data's units and makes them.
 TEST(NetworkTask, AModelFileHasTheDatasUnits) {
-  Setup setup(loss_of("mse"));
+  Prepared setup(loss_of("mse"));
   setup.descend(3, 0.2F);
   const std::string path = testing::TempDir() + "longhand_network_units.safetensors";
   setup.task->save_model(path, setup.task->parameters().values());
