@@ -35,8 +35,7 @@ SequenceLoss SequenceLossOptions::kind() const {
                                    : SequenceLoss::kMse;
 }
 
-namespace {
-
+// The loss of one row of a batch.
 template <class T>
 class RowLoss {
  public:
@@ -129,8 +128,6 @@ class RowLoss {
   const SequenceLossOptions& options_;
   const LossInput<T>& in_;
 };
-
-}  // namespace
 
 template <class T>
 LossSums sequence_loss(const SequenceLossOptions& options, const LossInput<T>& input, std::vector<LossSums>& rows,
