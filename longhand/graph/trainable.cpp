@@ -140,12 +140,12 @@ void TrainableNetwork::declare_stack(size_t i) {
   options.lstm.train_initial_state = described.has_weight("h_0_l0");
   Part& part = parts_[i];
   const size_t first = arena_.parameters().size();
-  part.stack = std::make_unique<nn::LstmStack>(nn::LstmStackOptions{.lstm = options.lstm,
-                                                                    .inputs = options.inputs,
-                                                                    .one_hot = options.one_hot,
-                                                                    .init = {},
-                                                                    .prefix = "layers." + node(i).name + "."},
-                                               arena_);
+  nn::LstmStackOptions stack;
+  stack.lstm = options.lstm;
+  stack.inputs = options.inputs;
+  stack.one_hot = options.one_hot;
+  stack.prefix = "layers." + node(i).name + ".";
+  part.stack = std::make_unique<nn::LstmStack>(stack, arena_);
   for (size_t p = first; p < arena_.parameters().size(); ++p) {
     const std::string& name = arena_.parameters()[p].name;
     const std::string role = name.substr(name.rfind('.') + 1);
