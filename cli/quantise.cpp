@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/progress.h"
 #include "cli/sources.h"
 #include "longhand/base/error.h"
