@@ -2,6 +2,7 @@
 // back, in the form that the opset of the file has.
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "longhand/convert/onnx_site.h"
 
@@ -216,6 +217,24 @@ void write_onnx_recurrent(OnnxSite& site) {
   }
 }
 
+// Attributes of older opsets that say nothing any more.
+void write_batch_normalization(OnnxSite& site) {
+  site.make.op("BatchNormalization", site.all_inputs(), attributes_without(site, {"spatial", "momentum"}), site.out());
+}
+void write_average_pool(OnnxSite& site) {
+  site.make.op("AveragePool", site.all_inputs(), attributes_without(site, {"dilations"}), site.out());
+}
+
+void write_top(OnnxSite& site) {
+  std::vector<std::string> inputs = site.all_inputs(), outputs = site.node().outputs;
+  if (site.has_attribute("k")) inputs.push_back(site.make.ints({site.integer("k", 1)}));
+  outputs.resize(2);
+  for (std::string& output : outputs) {
+    if (output.empty()) output = site.make.fresh("unused");
+  }
+  site.make.add("TopK", inputs, outputs, attributes_without(site, {"k"}));
+}
+
 void write_refused(OnnxSite& site) {
   site.fail("operators of 8-bit numbers are not written", "export the model that was quantised");
 }
@@ -224,85 +243,14 @@ void write_refused(OnnxSite& site) {
 
 OnnxFunctions onnx_operator_functions() {
   OnnxFunctions out;
-  for (const char* type : {"Gemm",
-                           "MatMul",
-                           "Conv",
-                           "ConvTranspose",
-                           "MaxPool",
-                           "AveragePool",
-                           "GlobalAveragePool",
-                           "GlobalMaxPool",
-                           "Einsum",
-                           "Add",
-                           "Sub",
-                           "Mul",
-                           "Div",
-                           "Pow",
-                           "Mod",
-                           "Min",
-                           "Max",
-                           "Sum",
-                           "Mean",
-                           "Equal",
-                           "Less",
-                           "LessOrEqual",
-                           "Greater",
-                           "GreaterOrEqual",
-                           "And",
-                           "Or",
-                           "Xor",
-                           "Not",
-                           "Where",
-                           "PRelu",
-                           "Relu",
-                           "LeakyRelu",
-                           "ThresholdedRelu",
-                           "Elu",
-                           "Celu",
-                           "Selu",
-                           "Sigmoid",
-                           "HardSigmoid",
-                           "Tanh",
-                           "Softsign",
-                           "Softplus",
-                           "Exp",
-                           "Log",
-                           "Sqrt",
-                           "Abs",
-                           "Neg",
-                           "Reciprocal",
-                           "Floor",
-                           "Ceil",
-                           "Round",
-                           "Sign",
-                           "Sin",
-                           "Cos",
-                           "Erf",
-                           "ArgMax",
-                           "ArgMin",
-                           "TopK",
-                           "CumSum",
-                           "BatchNormalization",
-                           "InstanceNormalization",
-                           "Identity",
-                           "ConstantOfShape",
-                           "Shape",
-                           "Size",
-                           "Flatten",
-                           "Transpose",
-                           "Concat",
-                           "Gather",
-                           "GatherElements",
-                           "ScatterElements",
-                           "OneHot",
-                           "ReverseSequence",
-                           "Trilu",
-                           "IsNaN",
-                           "Expand",
-                           "Tile",
-                           "Range"}) {
-    out[type] = write_operator_again;
-  }
+  std::istringstream same(
+      "Gemm MatMul Conv ConvTranspose MaxPool GlobalAveragePool GlobalMaxPool Einsum Add Sub Mul Div Pow Mod Min "
+      "Max Sum Mean Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Not Where PRelu Relu LeakyRelu "
+      "ThresholdedRelu Elu Celu Selu Sigmoid HardSigmoid Tanh Softsign Softplus Exp Log Sqrt Abs Neg Reciprocal "
+      "Floor Ceil Round Sign Sin Cos Erf ArgMax ArgMin CumSum InstanceNormalization Identity ConstantOfShape "
+      "Shape Size Flatten Transpose Concat Gather GatherElements ScatterElements OneHot ReverseSequence Trilu "
+      "IsNaN Expand Tile Range");
+  for (std::string type; same >> type;) out[type] = write_operator_again;
   for (const char* type : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
                            "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"}) {
     out[type] = write_reduction;
@@ -312,6 +260,9 @@ OnnxFunctions onnx_operator_functions() {
        {"DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeLSTM"}) {
     out[type] = write_refused;
   }
+  out["BatchNormalization"] = write_batch_normalization;
+  out["AveragePool"] = write_average_pool;
+  out["TopK"] = write_top;
   out["Squeeze"] = out["Unsqueeze"] = write_axes;
   out["Slice"] = write_slice;
   out["Reshape"] = write_reshape;

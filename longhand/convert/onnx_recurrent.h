@@ -31,6 +31,10 @@ struct OnnxLayer {
   std::string role(const std::string& name, int64_t direction) const;
 };
 
+/// Whether a function of a cell has alpha, or beta.
+bool has_constant(const std::string& function, bool beta);
+/// Arrays of each direction, one after the other, with an axis for them.
+graph::Array stacked(const std::vector<graph::Array>& parts);
 OnnxLayer read_onnx_layer(OnnxSite& site, size_t number);
 
 /// What a layer reads. Steps come first.
