@@ -143,9 +143,8 @@ class RecurrentExport {
   // The trained initial state of each direction [D, 1, width] for all sequences; empty: zeros.
   std::string repeated(const OnnxLayer& layer, const std::string& x, const char* name, int64_t width) {
     if (!site_.has_weight(layer.role(name, 0))) return "";
-    graph::Array rows = of_directions(layer, [&](int64_t d) {
-      return graph::array({1, width}, trained(layer, name, d));
-    });
+    std::vector<graph::Array> rows;
+    for (int64_t d = 0; d < layer.directions; ++d) rows.push_back(graph::array({1, width}, trained(layer, name, d)));
     const std::string array = make_.array(make_.unique(site_.node().name + "." + name), stacked(rows));
     return make_.op(
         "Expand",
