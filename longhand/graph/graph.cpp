@@ -140,6 +140,9 @@ class GraphCheck {
       fail(fmt::format("{}: expected {} branches, found {}", who, expected, node.branches.size()),
            "correct the network");
     }
+    const bool scans = node.type == "Scan", scanned = in_scan_;
+    if (scans && scanned) fail(who + ": expected no Scan within another", "models that have one cannot be run");
+    in_scan_ = in_scan_ || scans;
     for (size_t i = 0; i < expected; ++i) {
       const std::set<std::string> outside = defined_;
       if (const auto names = node.attributes.find("body_inputs"); names != node.attributes.end()) {
@@ -154,6 +157,7 @@ class GraphCheck {
       }
       defined_ = outside;
     }
+    in_scan_ = scanned;
   }
 
   void check_nodes(const std::vector<Node>& nodes, int depth) {
@@ -184,6 +188,7 @@ class GraphCheck {
   const Graph& graph_;
   const std::string& where_;
   std::set<std::string> defined_, used_, node_names_;
+  bool in_scan_ = false;  // among the nodes of its body
 };
 
 }  // namespace

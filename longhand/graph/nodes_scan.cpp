@@ -8,6 +8,9 @@
 namespace longhand::graph {
 namespace {
 
+// Nodes of a body times steps: so that a small file cannot ask for work without end.
+constexpr int64_t kMostScanned = int64_t{1} << 28;
+
 // One element of an axis of a whole, and the body's value for it: whole [outer, T, inner], part [outer, inner].
 struct ScanPart {
   const Value* whole = nullptr;
@@ -112,6 +115,12 @@ class ScanBuild {
       parts_.push_back(part);
     }
     if (steps_ < 1) node_.fail("expected at least one step");
+    const auto nodes = static_cast<int64_t>(node_.node().branches.front().size());
+    if (steps_ > kMostScanned / std::max<int64_t>(nodes, 1)) {
+      node_.fail("expected at most " + std::to_string(kMostScanned) + " nodes in all steps together, found " +
+                     std::to_string(nodes) + " in each of " + std::to_string(steps_),
+                 "read the sequence in parts (longhand run --block)");
+    }
   }
 
   const Value& made(size_t output) const {

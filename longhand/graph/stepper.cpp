@@ -72,6 +72,8 @@ int64_t symbols_of(const Graph& graph, const std::string& port) {
       if (node.type == "one-hot" && classes != node.attributes.end()) {
         if (const auto* n = std::get_if<int64_t>(&classes->second)) out = std::min(out, *n);
       }
+      const auto depth = node.type == "OneHot" && i == 0 ? graph.arrays.find(node.inputs[1]) : graph.arrays.end();
+      if (depth != graph.arrays.end() && depth->second.ints.size() == 1) out = std::min(out, depth->second.ints[0]);
       const auto axis = node.attributes.find("axis");
       const bool of_rows = axis == node.attributes.end() || axis->second == Attribute(int64_t{0});
       const bool looks_up = node.type == "Gather" && i == 1 && of_rows && graph.arrays.contains(node.inputs[0]);
