@@ -49,6 +49,7 @@ NetworkTask::NetworkTask(TrainedNetwork& model, const data::RecordingSet& set, s
       rows_(model, set) {
   parameters().allocate_gradients();
   parameters_changed();
+  check_steps();
   if (model_.purpose().loss.kind() != SequenceLoss::kEsr) return;
   double steps = 0.0;
   for (const data::Stretch& segment : train_) {
@@ -61,6 +62,23 @@ NetworkTask::NetworkTask(TrainedNetwork& model, const data::RecordingSet& set, s
   }
   mean_energy_.filtered /= std::max(steps, 1.0);
   mean_energy_.plain /= std::max(steps, 1.0);
+}
+
+// Before anything is written: that there is an answer for each step.
+void NetworkTask::check_steps() {
+  if (set_.one_target || train_.empty()) return;
+  constexpr int64_t kTried = 4096;
+  const data::Stretch& row = *std::max_element(train_.begin(), train_.end(),
+                                               [](const auto& a, const auto& b) { return a.length() < b.length(); });
+  const int64_t steps = std::min(kTried, row.length());
+  rows_.fill({&row, 1}, 0, steps);
+  graph::NetworkState<float> state = pass_.new_state();
+  state.reset(1);
+  const int64_t found = pass_.forward(rows_.input(), state, nn::Pass::kInference).steps;
+  if (found == steps) return;
+  throw input_error(
+      fmt::format("{}: expected an answer for each step, found {} for {}", model_.network().where(), found, steps),
+      "keep the number of steps: pad convolutions (\"causal\" or \"same\"), with a stride of 1");
 }
 
 void NetworkTask::begin_epoch(int64_t epoch) {
@@ -163,11 +181,6 @@ LossSums NetworkTask::train_rows(std::span<const data::Stretch> rows, int64_t pi
   graph::TrainInput<float> input = rows_.input();
   input.masks = masks;
   graph::TrainValue<float>& y = pass_.forward(input, carried.state, nn::Pass::kTraining);
-  if (!set_.one_target && y.steps != steps) {
-    throw input_error(
-        fmt::format("{}: expected an answer for each step, found {} for {}", model_.network().where(), y.steps, steps),
-        "keep the number of steps: pad convolutions (\"causal\" or \"same\"), with a stride of 1");
-  }
   LossInput<float> loss = loss_input(y, carried);
   loss.dy = y.gradient.data();
   const SequenceLossOptions& options = model_.purpose().loss;

@@ -55,6 +55,7 @@ class NetworkTask final : public Task {
     int64_t steps = 0;
     TargetEnergy energy;
   };
+  void check_steps();
   Place place_of(int64_t index) const;
   bool in_pieces() const { return options_.bptt > 0; }
   bool streams() const { return model_.network().why_whole().empty() && !model_.network().answers_once(); }
