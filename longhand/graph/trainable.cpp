@@ -137,7 +137,14 @@ void TrainableNetwork::declare_stack(size_t i) {
   }
   const Value* x = shapes_->find(node(i).inputs.front());
   RecurrentOptions options = read_recurrent(described, *x, node(i).type);
+  const auto makes_symbols = [&](const Node& each) {
+    return each.type == "one-hot" && each.outputs.front() == node(i).inputs.front();
+  };
+  options.one_hot = options.one_hot && std::any_of(graph().nodes.begin(), graph().nodes.end(), makes_symbols);
   options.lstm.train_initial_state = described.has_weight("h_0_l0");
+  if (described.has_weight("bias_hh_l0") && !described.has_weight("bias_ih_l0")) {
+    described.fail("expected bias_ih where there is bias_hh, found none", "give it as zeros");
+  }
   Part& part = parts_[i];
   const size_t first = arena_.parameters().size();
   nn::LstmStackOptions stack;

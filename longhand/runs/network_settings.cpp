@@ -86,9 +86,16 @@ std::vector<std::string> NetworkSettings::read_config(const std::string& path, O
   std::vector<std::string> names;
   for (const auto& [key, node] : parsed) {
     const std::string name(key.str());
+    if (name == "inputs" || name == "layers" || name == "outputs" || name == "sample_rate") continue;
+    const std::string where = fmt::format("{}:{}: {}", path, node.source().begin.line, name);
     const Option* option = table.find(name);
-    if (option == nullptr) continue;  // of the description, or refused by its reader
-    io::set_scalar(table, *option, node, fmt::format("{}:{}: {}", path, node.source().begin.line, name));
+    if (option == nullptr) {
+      std::vector<std::string> known = {"inputs", "layers", "outputs", "sample_rate"};
+      for (const Option& each : table.options()) known.push_back(each.name);
+      throw usage_error(where + ": neither an option that can be set in a file nor a part of a network",
+                        "remove it or correct it" + did_you_mean(name, known));
+    }
+    io::set_scalar(table, *option, node, where);
     names.push_back(table.today(*option).name);
   }
   network = path;

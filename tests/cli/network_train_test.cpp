@@ -150,7 +150,7 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
     EXPECT_FALSE(io::exists(folder / "none"));
   };
   const auto net = [&](const Words& words) { return with({"--config", "net.toml"}, words); };
-  refused({"--data", "a-in.wav"}, 2, "`--network`");
+  refused({"--data", "a-in.wav"}, 2, "--network");
   refused(net({"--data", "a-in.wav"}), 2, "--target");
   refused(net({"--data", "a-in.wav", "--target", "short-out.wav"}), 1, "expected 6000 frames");
   refused(net({"--data", "a-in.wav", "--target", "fast-out.wav"}), 1, "frames a second");
