@@ -21,6 +21,9 @@ class Export {
     table_.add("name", name_, "name of the model in what is written: of a graph, a class, the prefix of C functions");
     table_.add("weights", options_.weights, "how matrices are kept: float, or int8 with a scale per row",
                one_of({"float", "int8"}));
+    table_.add("steps", options_.steps,
+               "time steps of a call of C functions; 0: one, of a network that can be read step by step",
+               at_least(0));
   }
 
   void declare(const Verb& verb) {

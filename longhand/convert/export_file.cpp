@@ -7,6 +7,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
+#include "longhand/convert/export_c.h"
 #include "longhand/convert/export_onnx.h"
 #include "longhand/io/file.h"
 
@@ -15,7 +16,12 @@ namespace longhand::convert {
 const std::vector<ExportFormat>& export_formats() {
   static const std::vector<ExportFormat> formats = {
       // Each format's function is in a file of its own, export_NAME.h.
-      {"onnx", ".onnx", "ONNX, for onnxruntime and others", false, export_onnx},
+      {.name = "onnx",
+       .ending = ".onnx",
+       .help = "ONNX, for onnxruntime and others",
+       .has_int8 = false,
+       .write = export_onnx},
+      {.name = "c", .ending = ".h", .help = "one header of C99", .has_int8 = true, .write = export_c},
   };
   return formats;
 }

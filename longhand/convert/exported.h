@@ -20,6 +20,7 @@ struct ExportModel {
 
 struct ExportOptions {
   std::string weights = "float";  ///< how matrices are kept: float or int8
+  int64_t steps = 0;              ///< of C: time steps of a call; 0: one, of a network that can be read step by step
 };
 
 /// Files that belong together, to be written whole or not at all.

@@ -1,0 +1,218 @@
+#include "longhand/convert/c_cell.h"
+
+#include <fmt/core.h>
+
+#include "longhand/base/error.h"
+#include "longhand/convert/c_functions.h"
+#include "longhand/convert/c_product.h"
+
+namespace longhand::convert {
+namespace {
+
+// The C text of one step of a cell. `x`, `h`, `c` are its memory, and `a` (and `b`) rows of sums.
+class CellText {
+ public:
+  CellText(CProgram& program, const CCell& cell, const std::string& label)
+      : program_(program), cell_(cell), label_(label), G_(cell.gates()), H_(cell.hidden) {}
+
+  std::string step() {
+    return cell_.kind == CCell::Kind::kLstm ? lstm() : cell_.kind == CCell::Kind::kPlain ? plain() : gru();
+  }
+  int64_t scratch() const { return scratch_; }
+  int64_t products() const {
+    const int64_t x = cell_.symbols ? 0 : cell_.inputs;
+    return G_ * H_ * (x + cell_.state()) + (cell_.projection > 0 ? cell_.projection * H_ : 0);
+  }
+
+ private:
+  CWords words() const { return {{"H", H_}, {"H2", 2 * H_}, {"H3", 3 * H_}, {"GH", G_ * H_}, {"R", cell_.state()}}; }
+  std::string fill(const char* text) const { return c_fill(text, words()); }
+
+  std::string function(const CActivation& f, const std::string& x) const {
+    return c_function(program_, f.function, f.alpha, f.beta, x);
+  }
+  // For v of each of so many places from `begin` on: v = f(v).
+  std::string activate(const CActivation& f, const std::string& row, int64_t begin, int64_t end) const {
+    std::string clip;
+    if (cell_.gate_clip > 0.0F && cell_.kind == CCell::Kind::kLstm) {
+      const std::string bound = c_float(cell_.gate_clip);
+      clip = fmt::format("{0}[r] < -{1} ? -{1} : {0}[r] > {1} ? {1} : {0}[r]", row, bound);
+    }
+    const std::string loop = fmt::format("for (int r = {}; r < {}; ++r) ", begin, end);
+    if (clip.empty()) return loop + fmt::format("{}[r] = {};\n", row, function(f, row + "[r]"));
+    return loop + fmt::format("{{\n  const float v = {};\n  {}[r] = {};\n}}\n", clip, row, function(f, "v"));
+  }
+
+  // Gates of an LSTM are kept as i f o g: those with one function are neighbours.
+  std::vector<float> ordered(const std::vector<float>& rows) const {
+    if (cell_.kind != CCell::Kind::kLstm) return rows;
+    const size_t block = rows.size() / 4;
+    std::vector<float> out;
+    for (const size_t gate : {0, 1, 3, 2}) {
+      const auto from = rows.begin() + static_cast<int64_t>(gate * block);
+      out.insert(out.end(), from, from + static_cast<int64_t>(block));
+    }
+    return out;
+  }
+  std::string array(const char* name, const std::vector<float>& values) const {
+    return "@" + program_.constant(label_ + name, values);
+  }
+
+  // y = W x of one matrix alone, with its scales.
+  std::string product(const CMatrix& w, const std::string& x, const std::string& y, const std::string& bias) const {
+    const std::string first = bias.empty() || !w.scales.empty() ? "0.0f" : bias + "[r]";
+    std::string out = fmt::format("for (int r = 0; r < {}; ++r) {}[r] = {};\n", w.rows, y, first) + c_multiply(w, x, y);
+    if (w.scales.empty()) return out;
+    return out + fmt::format("for (int r = 0; r < {}; ++r) {}[r] = {}[r] * @{}[r]{};\n", w.rows, y, y, w.scales,
+                             bias.empty() ? "" : " + " + bias + "[r]");
+  }
+  std::string input_product(const CMatrix& w, const std::string& y, const std::string& bias) const {
+    const std::string name = bias.empty() ? "" : bias.substr(1);  // without the @
+    return cell_.symbols ? c_column(w, name, "x[0]", y) : product(w, "x", y, bias);
+  }
+
+  // a = W_ih x + W_hh h + bias; with layer normalisation, each product normalised.
+  std::string sums() {
+    const CMatrix w = program_.matrix(label_ + "_w_ih", G_ * H_, cell_.inputs, ordered(cell_.w_ih));
+    const CMatrix u = program_.matrix(label_ + "_w_hh", G_ * H_, cell_.state(), ordered(cell_.w_hh));
+    const std::string bias = array("_b", ordered(cell_.bias));
+    if (!cell_.gain_ih.empty()) return normalised_sums(w, u, bias);
+    const std::string x = input_product(w, "a", bias);
+    if (u.scales.empty()) return x + c_multiply(u, "h", "a");
+    return x + row_b() + product(u, "h", "b", "") + fill("for (int r = 0; r < $GH; ++r) a[r] += b[r];\n");
+  }
+  std::string row_b() {
+    scratch_ = 2 * G_ * H_;
+    return fill("float *@RESTRICT b = scratch + $GH;\n");
+  }
+  std::string normalise(const std::string& row, int64_t n) const {
+    use_helper(program_, "sqrt");
+    return c_fill(
+        "{\n  float mean = 0.0f, variance = 0.0f;\n  for (int r = 0; r < $n; ++r) mean += $row[r];\n  mean /= $n.0f;\n"
+        "  for (int r = 0; r < $n; ++r) {\n    $row[r] -= mean;\n    variance += $row[r] * $row[r];\n  }\n"
+        "  variance = 1.0f / sqrtf(variance / $n.0f + 1e-5f);\n"
+        "  for (int r = 0; r < $n; ++r) $row[r] *= variance;\n}\n",
+        {{"n", n}, {"row", row}});
+  }
+  std::string normalised_sums(const CMatrix& w, const CMatrix& u, const std::string& bias) {
+    std::string out = input_product(w, "a", "") + normalise("a", G_ * H_) + row_b() + product(u, "h", "b", "") +
+                      normalise("b", G_ * H_);
+    return out + c_fill("for (int r = 0; r < $n; ++r) a[r] = $i[r] * a[r] + $h[r] * b[r] + $bias[r];\n",
+                        {{"n", G_ * H_},
+                         {"i", array("_gain_ih", ordered(cell_.gain_ih))},
+                         {"h", array("_gain_hh", ordered(cell_.gain_hh))},
+                         {"bias", bias}});
+  }
+
+  std::string lstm() {
+    scratch_ = G_ * H_;
+    std::string out = "float *@RESTRICT a = scratch; /* i f o g */\n" + sums();
+    std::string peep;
+    if (!cell_.peepholes.empty()) {
+      peep = array("_peephole", cell_.peepholes);
+      out += c_fill("for (int j = 0; j < $H; ++j) {\n  a[j] += $p[j] * c[j];\n  a[$H + j] += $p[$H + j] * c[j];\n}\n",
+                    {{"H", H_}, {"p", peep}});
+    }
+    const int64_t together = peep.empty() ? 3 * H_ : 2 * H_;
+    out += activate(cell_.gate, "a", 0, together) + activate(cell_.candidate, "a", 3 * H_, 4 * H_);
+    const char* forget = cell_.coupled ? "(1.0f - a[j])" : "a[$H + j]";
+    out += "for (int j = 0; j < " + std::to_string(H_) + "; ++j) c[j] = " + fill(forget) +
+           fill(" * c[j] + a[j] * a[$H3 + j];\n");
+    if (cell_.cell_clip > 0.0F) {
+      out += c_fill("for (int j = 0; j < $H; ++j) c[j] = c[j] < -$b ? -$b : c[j] > $b ? $b : c[j];\n",
+                    {{"H", H_}, {"b", c_float(cell_.cell_clip)}});
+    }
+    if (!peep.empty()) {
+      out += c_fill("for (int j = 0; j < $H; ++j) a[$H2 + j] += $p[$H2 + j] * c[j];\n",
+                    {{"H", H_}, {"H2", 2 * H_}, {"p", peep}});
+      out += activate(cell_.gate, "a", 2 * H_, 3 * H_);
+    }
+    return out + lstm_output();
+  }
+
+  // h = o tanh(c), projected where there is a projection.
+  std::string lstm_output() {
+    std::string cell = "c", out;
+    if (!cell_.gain_c.empty()) {
+      out += fill("for (int j = 0; j < $H; ++j) a[j] = c[j];\n") + normalise("a", H_);
+      out += c_fill("for (int j = 0; j < $H; ++j) a[j] = $g[j] * a[j] + $b[j];\n",
+                    {{"H", H_}, {"g", array("_gain_c", cell_.gain_c)}, {"b", array("_bias_c", cell_.bias_c)}});
+      cell = "a";
+    }
+    const std::string value = fill("a[$H2 + j] * ") + function(cell_.output, cell + "[j]");
+    if (cell_.projection == 0) return out + fmt::format("for (int j = 0; j < {}; ++j) h[j] = {};\n", H_, value);
+    const CMatrix w = program_.matrix(label_ + "_w_hr", cell_.projection, H_, cell_.w_hr);
+    return out + fmt::format("for (int j = 0; j < {}; ++j) a[j] = {};\n", H_, value) + product(w, "a", "h", "");
+  }
+
+  std::string plain() {
+    scratch_ = H_;
+    return "float *@RESTRICT a = scratch;\n" + sums() +
+           fmt::format("for (int j = 0; j < {}; ++j) h[j] = {};\n", H_, function(cell_.candidate, "a[j]"));
+  }
+
+  // r = s(..), z = s(..), n = tanh(W_n x + b_n + r (U_n h + b_Un)), or tanh(W_n x + b_n + U_n (r h)).
+  std::string gru() {
+    const bool first = cell_.kind == CCell::Kind::kGruResetFirst;
+    scratch_ = 2 * G_ * H_;
+    const CMatrix w = program_.matrix(label_ + "_w_ih", G_ * H_, cell_.inputs, cell_.w_ih);
+    const auto part = [&](const char* name, int64_t begin, int64_t rows) {
+      const auto from = cell_.w_hh.begin() + begin * H_;
+      return program_.matrix(label_ + name, rows, H_, {from, from + rows * H_});
+    };
+    std::string out = fill("float *@RESTRICT a = scratch; /* r z n */\nfloat *@RESTRICT b = scratch + $GH;\n");
+    out += input_product(w, "a", array("_b", cell_.bias));
+    const std::string second = cell_.bias_hh.empty() ? "" : array("_b_hh", cell_.bias_hh);
+    out += product(part(first ? "_w_rz" : "_w_hh", 0, first ? 2 * H_ : 3 * H_), "h", "b", first ? "" : second);
+    out += fill("for (int r = 0; r < $H2; ++r) a[r] += b[r];\n") + activate(cell_.gate, "a", 0, 2 * H_);
+    if (first) {
+      out += fill("for (int j = 0; j < $H; ++j) b[j] = a[j] * h[j];\n");
+      out += product(part("_w_n", 2 * H_, H_), "b", fill("(b + $H)"), "");
+      out += fill("for (int j = 0; j < $H; ++j) a[$H2 + j] += b[$H + j];\n");
+    } else {
+      out += fill("for (int j = 0; j < $H; ++j) a[$H2 + j] += a[j] * b[$H2 + j];\n");
+    }
+    out += activate(cell_.candidate, "a", 2 * H_, 3 * H_);
+    return out + fill("for (int j = 0; j < $H; ++j) h[j] = (1.0f - a[$H + j]) * a[$H2 + j] + a[$H + j] * h[j];\n");
+  }
+
+  CProgram& program_;
+  const CCell& cell_;
+  std::string label_;
+  int64_t G_, H_, scratch_ = 0;
+};
+
+}  // namespace
+
+void add_c_layer(CProgram& program, const CCell& cell, const CLayerPlaces& places) {
+  CellText text(program, cell, places.label);
+  std::string body = text.step();
+  const int64_t R = cell.state();
+  if (places.y >= 0) {
+    const bool moving = places.steps > 1;
+    body += fmt::format("for (int j = 0; j < {}; ++j) y[{}{}j] = h[j];\n", R,
+                        places.y_offset > 0 ? fmt::format("{} + ", places.y_offset) : "",
+                        moving ? fmt::format("t * {} + ", places.y_stride) : "");
+  }
+  if (places.steps > 1) {
+    const int64_t x_stride = cell.symbols ? 1 : cell.inputs;
+    const std::string type = cell.symbols ? "const int" : "const float";
+    const std::string order = places.reverse ? fmt::format("{} - n", places.steps - 1) : "n";
+    const std::string written = places.y_in_order_of_work ? "n" : order;
+    body =
+        fmt::format("for (int n = 0; n < {}; ++n) {{\n  {} *x = xs + ({}) * {};\n{}{}}}\n", places.steps, type, order,
+                    x_stride, places.y >= 0 ? fmt::format("  const int t = {};\n", written) : "", indented(body, 2));
+  }
+  std::vector<COperation::Argument> arguments = {{places.steps > 1 ? "xs" : "x", places.x, false},
+                                                 {"h", places.h, true}};
+  if (cell.has_cell()) arguments.push_back({"c", places.c, true});
+  if (places.y >= 0) arguments.push_back({"y", places.y, true});
+  arguments.push_back({"scratch", program.scratch(text.scratch()), true});
+  program.add({.name = program.name(places.label),
+               .comment = places.comment,
+               .body = body,
+               .arguments = arguments,
+               .products = places.steps * text.products()});
+}
+
+}  // namespace longhand::convert

@@ -1,0 +1,131 @@
+// A node of a network while it becomes operations in C: what it says, what it reads and writes.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "longhand/convert/c_program.h"
+#include "longhand/graph/plan.h"
+
+namespace longhand::convert {
+
+/// A value of a plan of the network.
+struct CView {
+  std::string name;
+  graph::ElementType type = graph::ElementType::kFloat;
+  graph::Dims dims;
+  const float* floats = nullptr;  ///< of kFloat
+  const int64_t* ints = nullptr;  ///< of kInt
+  bool constant = false;          ///< known before a run, and never written
+};
+
+/// Which buffer has the numbers that a plan has in some place of memory.
+class CMemory {
+ public:
+  explicit CMemory(CProgram& program) : program_(program) {}
+
+  static const void* place(const CView& view) {
+    return view.type == graph::ElementType::kFloat ? static_cast<const void*>(view.floats) : view.ints;
+  }
+  bool has(const CView& view) const { return buffers_.contains(place(view)); }
+  /// The buffer of a value; an array of constants for one that is known.
+  int of(const CView& view);
+  void set(const CView& view, int buffer) { buffers_[place(view)] = buffer; }
+
+ private:
+  CProgram& program_;
+  std::map<const void*, int> buffers_;
+};
+
+/// Everything of one network.
+struct CNetwork {
+  const graph::Graph& graph;
+  const graph::Plan& plan;
+  const std::string& where;
+  CProgram& program;
+  CMemory& memory;
+  std::map<std::string, int> uses{};          ///< how many nodes, states and outputs read a value
+  std::map<std::string, std::string> kept{};  ///< by value: the state input whose next value it is
+  std::map<std::string, CView> views{};
+
+  /// Fills `views` and `uses`.
+  void read_values();
+  /// Null where the plan has no such value.
+  const CView* find(const std::string& value) const;
+
+  /// Of a value that is one-hot rows: the buffer of the symbols that they stand for; -1 of others.
+  int one_hot(const std::string& value) const;
+
+ private:
+  void read_nodes(const std::vector<graph::Node>& nodes);
+  bool is_known(const graph::Node& node) const;
+  void add_view(const std::string& value, bool constant);
+};
+
+class CSite {
+ public:
+  CSite(const graph::Node& of, CNetwork& in_network) : node(of), network(in_network), program(in_network.program) {}
+
+  const graph::Node& node;
+  CNetwork& network;
+  CProgram& program;
+
+  /// Says which node cannot be written in C, and why.
+  [[noreturn]] void fail(const std::string& problem, const std::string& advice = "") const;
+  /// "LSTM 'encoder'"
+  std::string called() const;
+
+  bool has(size_t input) const { return input < node.inputs.size() && !node.inputs[input].empty(); }
+  bool wants(size_t output) const { return output < node.outputs.size() && !node.outputs[output].empty(); }
+  const CView& in(size_t input) const;
+  const CView& out(size_t output = 0) const;
+  bool is_known(size_t input) const { return in(input).constant; }
+  /// An input that is known before a run.
+  std::vector<float> known_floats(size_t input) const;
+
+  COperation::Argument read(const std::string& parameter, size_t input) const;
+  COperation::Argument write(const std::string& parameter, size_t output = 0) const;
+  COperation::Argument scratch(const std::string& parameter, int64_t size) const;
+
+  bool has_weight(const std::string& role) const { return node.weights.contains(role); }
+  const graph::Array& weight(const std::string& role) const;
+  std::vector<float> weights_or(const std::string& role, const std::vector<float>& otherwise) const;
+
+  int64_t integer(const std::string& name, int64_t otherwise) const;
+  double number(const std::string& name, double otherwise) const;
+  std::string text(const std::string& name, const std::string& otherwise) const;
+  std::vector<int64_t> integers(const std::string& name, const std::vector<int64_t>& otherwise) const;
+  std::vector<double> numbers(const std::string& name) const;
+  std::vector<std::string> texts(const std::string& name) const;
+
+  /// A name for the node's function and arrays: of what it makes.
+  std::string label() const;
+  /// Adds a function with this comment and body.
+  void add(const std::string& comment, const std::string& body, std::vector<COperation::Argument> arguments,
+           int64_t products = 0) const;
+  /// An output is an input's numbers, or those of another value in the same order.
+  void alias(size_t output, int buffer) const { network.memory.set(out(output), buffer); }
+
+  static int64_t size(const CView& view) { return graph::count(view.dims); }
+  static int64_t last(const CView& view) { return view.dims.empty() ? 1 : view.dims.back(); }
+  static int64_t rows(const CView& view) { return last(view) == 0 ? 0 : size(view) / last(view); }
+};
+
+/// Node types in C, a row each, in the file that writes them.
+struct CNodeType {
+  std::vector<const char*> names;
+  void (*write)(const CSite& site);
+};
+std::vector<CNodeType> c_dense_types();
+std::vector<CNodeType> c_convolution_types();
+std::vector<CNodeType> c_recurrent_types();
+std::vector<CNodeType> c_elementwise_types();
+std::vector<CNodeType> c_normalisation_types();
+std::vector<CNodeType> c_move_types();
+std::vector<CNodeType> c_reduction_types();
+
+/// Null where C has no such type.
+const CNodeType* find_c_type(const std::string& node_type);
+
+}  // namespace longhand::convert
