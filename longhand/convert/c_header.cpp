@@ -52,7 +52,8 @@ class HeaderText {
   bool one_symbol() const { return c_.symbols > 0 && numbers(c_.inputs) == 1; }
 
   std::string ports_text(const char* name, const std::vector<CPort>& ports, const char* what) const {
-    std::string out = fmt::format("   {:<4} {} {}\n", name, grouped(numbers(ports)), what);
+    const int64_t n = numbers(ports);
+    std::string out = fmt::format("   {:<4} {} {}{}\n", name, grouped(n), what, n == 1 ? "" : "s");
     int64_t at = 0;
     for (const CPort& port : ports) {
       const std::string place = ports.size() > 1 ? fmt::format("from {} on: ", at) : "";
@@ -68,9 +69,9 @@ class HeaderText {
     for (const std::string& remark : t_.remarks) out += fmt::format("   {}\n", c_comment(remark));
     out += fmt::format("   A call of {}_step computes {} of one sequence:\n\n", t_.name,
                        c_.steps == 1 ? "a step" : grouped(c_.steps) + " time steps");
-    const std::string whole = fmt::format("symbols, whole numbers from 0 to {}", c_.symbols - 1);
-    out += ports_text("in", c_.inputs, one_symbol() ? whole.c_str() : c_.symbols > 0 ? whole.c_str() : "numbers");
-    out += ports_text("out", c_.outputs, "numbers");
+    out += ports_text("in", c_.inputs, c_.symbols > 0 ? "symbol" : "number");
+    if (c_.symbols > 0) out += fmt::format("          each from 0 to {}\n", c_.symbols - 1);
+    out += ports_text("out", c_.outputs, "number");
     out += "\n";
     if (t_.sample_rate > 0) out += fmt::format("   It was made for sound of {} frames a second.\n", t_.sample_rate);
     for (const std::string& cost : c_costs(c_)) out += fmt::format("   {}\n", cost);
@@ -80,32 +81,28 @@ class HeaderText {
   }
 
   std::string use() const {
-    const std::string input = one_symbol() ? "symbol" : "in";
+    const std::string memory = one_symbol()     ? "int symbol;\n     float out[$name_outputs];"
+                               : c_.symbols > 0 ? "int in[$name_inputs];\n     float out[$name_outputs];"
+                                                : "float in[$name_inputs], out[$name_outputs];";
+    const CWords words = {{"name", t_.name}, {"x", one_symbol() ? "symbol" : "in"}};
     std::string out = c_fill(
-        R"(   Include it in one source file, of C99 or C++11:
+        R"(   Include it in one source file, of C99 or C++11. Each sequence, such as a channel of sound, has a state:
 
      #include "$name.h"
 
      static $name_state state;
-     $declarations
-     $name_reset(&state); /* a new sequence begins */
-     $call
+     )" + memory +
+            R"(
+
+     $name_reset(&state);           before a sequence begins
+     $name_step(&state, $x, out);
+
+   Threads may use different states at the same time. Nothing is allocated or locked, no array is on the stack, and the
+   work of a call does not depend on the numbers.
 )",
-        {{"name", t_.name},
-         {"declarations",
-          fmt::format("{}float out[{}_outputs];",
-                      one_symbol() ? "int symbol; "
-                                   : fmt::format("{} in[{}_inputs]; ", c_.symbols > 0 ? "int" : "float", t_.name),
-                      t_.name)},
-         {"call", fmt::format("{}_step(&state, {}, out); /* for each {} */", t_.name, input,
-                              c_.steps == 1 ? "step" : "call")}});
-    out += R"(
-   A state belongs to one sequence, such as one channel of sound. Threads may use different states at the same time.
-   Nothing is allocated or locked, no array is on the stack, and a call takes the same time whatever the numbers are.
-)";
+        words);
     if (c_.symbols > 0)
-      out += fmt::format("   {}_step returns 0 for a symbol out of range, and then changes nothing; otherwise 1.\n",
-                         t_.name);
+      out += c_fill("   $name_step returns 1; or 0 for a symbol out of range, and then does nothing.\n", words);
     if (c_.symbols == 0) out += "   `in` and `out` may be the same array.\n";
     return out;
   }

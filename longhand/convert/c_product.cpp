@@ -24,8 +24,8 @@ std::string columns_text(const CMatrix& w, const CRows& rows, const std::string&
   std::string values;
   for (int64_t i = 0; i < columns; ++i) {
     const std::string row = rows.rows > 1 ? fmt::format(" + n * {}", rows.x_stride) : "";
-    const std::string plus = i == 0 ? "" : fmt::format(" + {}", i);
-    values += fmt::format("{}x{} = {}[{}{}{}]", i == 0 ? "" : ", ", i, x, k, plus, row);
+    const std::string at = k == "k" ? (i == 0 ? k : fmt::format("k + {}", i)) : std::to_string(std::stoll(k) + i);
+    values += fmt::format("{}x{} = {}[{}{}]", i == 0 ? "" : ", ", i, x, at, row);
   }
   const std::string at_y = rows.rows > 1 ? fmt::format("n * {} + r", rows.y_stride) : "r";
   const std::string inner = fmt::format("const float {};\nfor (int r = 0; r < {}; ++r) {}[{}] += {};\n", values, w.rows,

@@ -52,7 +52,8 @@ void CNetwork::read_values() {
 // As a plan finds it: what is made of constants alone, and shapes.
 bool CNetwork::is_known(const graph::Node& node) const {
   if (node.type == "Shape" || node.type == "Size" || node.type == "Constant") return true;
-  if (node.inputs.empty() || find_c_type(node.type) == find_c_type("lstm")) return false;
+  const bool keeps = node.type == "lstm" || node.type == "gru" || node.type == "rnn" || node.type == "context";
+  if (node.inputs.empty() || keeps) return false;
   return std::all_of(node.inputs.begin(), node.inputs.end(), [&](const std::string& input) {
     const CView* view = find(input);
     return input.empty() || (view != nullptr && view->constant);
