@@ -115,16 +115,21 @@ class CellText {
     }
     const int64_t together = peep.empty() ? 3 * H_ : 2 * H_;
     out += activate(cell_.gate, "a", 0, together) + activate(cell_.candidate, "a", 3 * H_, 4 * H_);
+    // With zoneout of the cell, the new one is beside the old one until the output is made of it.
+    const char* now = cell_.zone_c > 0.0F ? "a[j]" : "c[j]";
     const char* forget = cell_.coupled ? "(1.0f - a[j])" : "a[$H + j]";
-    out += "for (int j = 0; j < " + std::to_string(H_) + "; ++j) c[j] = " + fill(forget) +
-           fill(" * c[j] + a[j] * a[$H3 + j];\n");
+    out += fill("for (int j = 0; j < $H; ++j) ") + now + " = " + fill(forget) + fill(" * c[j] + a[j] * a[$H3 + j];\n");
     if (cell_.cell_clip > 0.0F) {
-      out += c_fill("for (int j = 0; j < $H; ++j) c[j] = c[j] < -$b ? -$b : c[j] > $b ? $b : c[j];\n",
-                    {{"H", H_}, {"b", c_float(cell_.cell_clip)}});
+      out += c_fill("for (int j = 0; j < $H; ++j) $c = $c < -$b ? -$b : $c > $b ? $b : $c;\n",
+                    {{"H", H_}, {"c", now}, {"b", c_float(cell_.cell_clip)}});
+    }
+    if (cell_.zone_c > 0.0F) {
+      out += c_fill("for (int j = 0; j < $H; ++j) c[j] = $z * c[j] + $rest * a[j];\n",
+                    {{"H", H_}, {"z", c_float(cell_.zone_c)}, {"rest", c_float(1.0F - cell_.zone_c)}});
     }
     if (!peep.empty()) {
-      out += c_fill("for (int j = 0; j < $H; ++j) a[$H2 + j] += $p[$H2 + j] * c[j];\n",
-                    {{"H", H_}, {"H2", 2 * H_}, {"p", peep}});
+      out += c_fill("for (int j = 0; j < $H; ++j) a[$H2 + j] += $p[$H2 + j] * $c;\n",
+                    {{"H", H_}, {"H2", 2 * H_}, {"p", peep}, {"c", now}});
       out += activate(cell_.gate, "a", 2 * H_, 3 * H_);
     }
     return out + lstm_output();
@@ -132,17 +137,27 @@ class CellText {
 
   // h = o tanh(c), projected where there is a projection.
   std::string lstm_output() {
-    std::string cell = "c", out;
+    const char* cell = cell_.zone_c > 0.0F ? "a" : "c";
+    std::string out;
     if (!cell_.gain_c.empty()) {
-      out += fill("for (int j = 0; j < $H; ++j) a[j] = c[j];\n") + normalise("a", H_);
+      if (cell_.zone_c == 0.0F) out += fill("for (int j = 0; j < $H; ++j) a[j] = c[j];\n");
+      out += normalise("a", H_);
       out += c_fill("for (int j = 0; j < $H; ++j) a[j] = $g[j] * a[j] + $b[j];\n",
                     {{"H", H_}, {"g", array("_gain_c", cell_.gain_c)}, {"b", array("_bias_c", cell_.bias_c)}});
       cell = "a";
     }
-    const std::string value = fill("a[$H2 + j] * ") + function(cell_.output, cell + "[j]");
-    if (cell_.projection == 0) return out + fmt::format("for (int j = 0; j < {}; ++j) h[j] = {};\n", H_, value);
+    const std::string value = fill("a[$H2 + j] * ") + function(cell_.output, std::string(cell) + "[j]");
+    if (cell_.projection == 0) return out + fmt::format("for (int j = 0; j < {}; ++j) {};\n", H_, new_h(value));
     const CMatrix w = program_.matrix(label_ + "_w_hr", cell_.projection, H_, cell_.w_hr);
-    return out + fmt::format("for (int j = 0; j < {}; ++j) a[j] = {};\n", H_, value) + product(w, "a", "h", "");
+    out += fmt::format("for (int j = 0; j < {}; ++j) a[j] = {};\n", H_, value);
+    if (cell_.zone_h == 0.0F) return out + product(w, "a", "h", "");
+    const std::string row = fmt::format("(a + {})", H_);
+    return out + product(w, "a", row, "") +
+           fmt::format("for (int j = 0; j < {}; ++j) {};\n", cell_.projection, new_h(row + "[j]"));
+  }
+  std::string new_h(const std::string& value) const {
+    if (cell_.zone_h == 0.0F) return "h[j] = " + value;
+    return fmt::format("h[j] = {} * h[j] + {} * ({})", c_float(cell_.zone_h), c_float(1.0F - cell_.zone_h), value);
   }
 
   std::string plain() {
@@ -186,25 +201,23 @@ class CellText {
 
 void add_c_layer(CProgram& program, const CCell& cell, const CLayerPlaces& places) {
   CellText text(program, cell, places.label);
+  const int64_t R = cell.state(), T = places.steps;
+  const std::string order = places.reverse ? fmt::format("{} - n", T - 1) : "n";
   std::string body = text.step();
-  const int64_t R = cell.state();
+  if (places.mask >= 0) body = fmt::format("if (mask[{}] != 0) {{\n{}}}\n", T > 1 ? order : "0", indented(body, 2));
   if (places.y >= 0) {
-    const bool moving = places.steps > 1;
-    body += fmt::format("for (int j = 0; j < {}; ++j) y[{}{}j] = h[j];\n", R,
-                        places.y_offset > 0 ? fmt::format("{} + ", places.y_offset) : "",
-                        moving ? fmt::format("t * {} + ", places.y_stride) : "");
+    std::string at = places.y_offset > 0 ? fmt::format("{} + j", places.y_offset) : "j";
+    if (T > 1) at = fmt::format("({}) * {} + {}", places.y_in_order_of_work ? "n" : order, places.y_stride, at);
+    const bool zeros = places.mask >= 0 && places.mask_zeros;
+    body += fmt::format("for (int j = 0; j < {}; ++j) y[{}] = {};\n", R, at,
+                        zeros ? fmt::format("mask[{}] != 0 ? h[j] : 0.0f", T > 1 ? order : "0") : "h[j]");
   }
-  if (places.steps > 1) {
-    const int64_t x_stride = cell.symbols ? 1 : cell.inputs;
-    const std::string type = cell.symbols ? "const int" : "const float";
-    const std::string order = places.reverse ? fmt::format("{} - n", places.steps - 1) : "n";
-    const std::string written = places.y_in_order_of_work ? "n" : order;
-    body =
-        fmt::format("for (int n = 0; n < {}; ++n) {{\n  {} *x = xs + ({}) * {};\n{}{}}}\n", places.steps, type, order,
-                    x_stride, places.y >= 0 ? fmt::format("  const int t = {};\n", written) : "", indented(body, 2));
+  if (T > 1) {
+    body = fmt::format("for (int n = 0; n < {}; ++n) {{\n  const {} *x = xs + ({}) * {};\n{}}}\n", T,
+                       cell.symbols ? "int" : "float", order, cell.symbols ? 1 : cell.inputs, indented(body, 2));
   }
-  std::vector<COperation::Argument> arguments = {{places.steps > 1 ? "xs" : "x", places.x, false},
-                                                 {"h", places.h, true}};
+  std::vector<COperation::Argument> arguments = {{T > 1 ? "xs" : "x", places.x, false}, {"h", places.h, true}};
+  if (places.mask >= 0) arguments.push_back({"mask", places.mask, false});
   if (cell.has_cell()) arguments.push_back({"c", places.c, true});
   if (places.y >= 0) arguments.push_back({"y", places.y, true});
   arguments.push_back({"scratch", program.scratch(text.scratch()), true});
@@ -212,7 +225,7 @@ void add_c_layer(CProgram& program, const CCell& cell, const CLayerPlaces& place
                .comment = places.comment,
                .body = body,
                .arguments = arguments,
-               .products = places.steps * text.products()});
+               .products = T * text.products()});
 }
 
 }  // namespace longhand::convert

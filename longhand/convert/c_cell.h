@@ -23,6 +23,7 @@ struct CCell {
   bool symbols = false;  ///< reads symbols instead of rows of numbers
   CActivation gate{kernels::Function::kSigmoid}, candidate{}, output{};
   bool coupled = false;                                 ///< f = 1 - i
+  float zone_h = 0.0F, zone_c = 0.0F;                   ///< zoneout: the share of h and c that stays in each step
   float gate_clip = 0.0F, cell_clip = 0.0F;             ///< 0: none
   std::vector<float> w_ih, w_hh;                        ///< [G H, I], [G H, R]
   std::vector<float> bias;                              ///< [G H] what is added to the products
@@ -40,10 +41,12 @@ struct CCell {
 struct CLayerPlaces {
   std::string label, comment;
   int64_t steps = 1;
-  bool reverse = false;  ///< reads the last step first
-  int x = -1;            ///< [T, I], or symbols [T]
-  int h = -1, c = -1;    ///< [R], [H]: read, and left as they are after the last step
-  int y = -1;            ///< step t goes to t y_stride + y_offset; -1: only h is wanted
+  bool reverse = false;    ///< reads the last step first
+  int mask = -1;           ///< [T] whole numbers, 0 for a step that is left out; -1: none are
+  bool mask_zeros = true;  ///< the output of such a step: zeros, or h as it is
+  int x = -1;              ///< [T, I], or symbols [T]
+  int h = -1, c = -1;      ///< [R], [H]: read, and left as they are after the last step
+  int y = -1;              ///< step t goes to t y_stride + y_offset; -1: only h is wanted
   int64_t y_stride = 0, y_offset = 0;
   bool y_in_order_of_work = false;  ///< of a layer in reverse: its first output is that of the last step
 };

@@ -78,6 +78,8 @@ void read_c_cell_options(const CSite& site, int64_t direction, CCell& cell) {
   if (cell.kind != CCell::Kind::kLstm) return;
   cell.gate_clip = static_cast<float>(site.number("clip", 0.0));
   cell.cell_clip = static_cast<float>(site.number("cell_clip", 0.0));
+  cell.zone_h = static_cast<float>(site.number("zoneout", 0.0));
+  cell.zone_c = static_cast<float>(site.number("zoneout_cell", 0.0));
   cell.coupled = site.integer("input_forget", 0) != 0;
 }
 

@@ -13,18 +13,23 @@ namespace {
 class RecurrentInC {
  public:
   explicit RecurrentInC(const CSite& site)
-      : site_(site), program_(site.program), type_(site.node.type), steps_(site.in(0).dims.at(1)) {
-    if (site.in(0).dims.at(0) != 1) site.fail("expected one sequence, found " + graph::shown(site.in(0).dims));
-    if (site.has(1)) site.fail("reads a mask, which C has not", "export a network whose steps are all there");
+      : site_(site),
+        program_(site.program),
+        type_(site.node.type),
+        steps_(site.in(0).dims.at(site.in(0).dims.size() - 2)) {
+    const graph::Dims& dims = site.in(0).dims;
+    const bool frames = dims.size() == 4;  // the rows of each are a sequence of their own
+    if (dims[0] != 1 || (frames && dims[1] != 1)) site.fail("expected one sequence, found " + graph::shown(dims));
+    masked_ = site.has(1);
     directions_ = site.integer("bidirectional", 0) != 0 ? 2 : 1;
     layers_ = site.integer("layers", 1);
-    fresh_ = directions_ == 2 || site.integer("carry", 1) == 0 || site.has(2);
+    fresh_ = frames || directions_ == 2 || site.integer("carry", 1) == 0 || site.has(2);
     backwards_ = site.integer("go_backwards", 0) != 0;
     last_ = site.text("return", "sequences") == "last";
   }
 
   void write() {
-    int x = symbols_ = site_.network.one_hot(site_.node.inputs[0]);
+    int x = symbols_ = masked_ ? -1 : site_.network.one_hot(site_.node.inputs[0]);
     if (x < 0) x = site_.network.memory.of(site_.in(0));
     int64_t width = site_.in(0).dims.back();
     for (int64_t layer = 0; layer < layers_; ++layer) {
@@ -97,7 +102,8 @@ class RecurrentInC {
     std::vector<Part> parts;
     const bool residual = layer > 0 && site_.integer("residual", 0) != 0;
     const std::string merge = site_.text("merge", "concat");
-    const bool only_h = directions_ == 1 && (steps_ == 1 || (last_ && on_top));  // the outputs are the state itself
+    const bool only_h =
+        directions_ == 1 && ((steps_ == 1 && !masked_) || (last_ && on_top));  // the outputs are the state itself
     int y = -1;
     for (int64_t d = 0; d < directions_; ++d) {
       const CCell cell = cell_of(layer, d, width);
@@ -115,6 +121,8 @@ class RecurrentInC {
       places.reverse = backwards_ != (d == 1);
       places.y_in_order_of_work = backwards_;
       places.x = symbols_ >= 0 ? symbols_ : x;
+      if (masked_) places.mask = site_.network.memory.of(site_.in(1));
+      places.mask_zeros = site_.text("masked_outputs", "before") == "zeros";
       places.h = h;
       places.c = c;
       places.y = only_h ? -1 : y;
@@ -184,7 +192,7 @@ class RecurrentInC {
   CProgram& program_;
   const std::string type_;
   int64_t steps_, directions_ = 1, layers_ = 1, state_ = 0;
-  bool fresh_ = false, backwards_ = false, last_ = false;
+  bool fresh_ = false, backwards_ = false, last_ = false, masked_ = false;
   int symbols_ = -1;
 };
 

@@ -193,8 +193,8 @@ void CSite::add(const std::string& comment, const std::string& body, std::vector
 const CNodeType* find_c_type(const std::string& node_type) {
   static const std::map<std::string, CNodeType> kTypes = [] {
     std::map<std::string, CNodeType> out;
-    for (auto* list : {c_dense_types, c_convolution_types, c_recurrent_types, c_elementwise_types,
-                       c_normalisation_types, c_move_types, c_reduction_types}) {
+    for (auto* list : {c_dense_types, c_convolution_types, c_recurrent_types, c_onnx_recurrent_types,
+                       c_elementwise_types, c_normalisation_types, c_move_types, c_reduction_types}) {
       for (const CNodeType& type : list()) {
         for (const char* name : type.names) out.emplace(name, type);
       }

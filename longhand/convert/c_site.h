@@ -120,6 +120,7 @@ struct CNodeType {
 std::vector<CNodeType> c_dense_types();
 std::vector<CNodeType> c_convolution_types();
 std::vector<CNodeType> c_recurrent_types();
+std::vector<CNodeType> c_onnx_recurrent_types();
 std::vector<CNodeType> c_elementwise_types();
 std::vector<CNodeType> c_normalisation_types();
 std::vector<CNodeType> c_move_types();
