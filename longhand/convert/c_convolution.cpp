@@ -119,14 +119,14 @@ std::string of_frames(const std::string& statements, const CConvolution& s) {
                  {"y", s.out_length() * s.outputs}});
 }
 
-void read_weights(const CSite& site, const graph::Dims& w, CConvolution& s) {
+void read_c_weights(const CSite& site, const graph::Dims& w, CConvolution& s) {
   s.outputs = w[0];
   s.kernel = w[2];
   if (s.groups < 1 || s.channels % s.groups != 0) site.fail("expected channels that fit the groups");
 }
 
 // As graph/nodes_convolution.cpp reads it.
-void read_padding(const CSite& site, bool over_time, CConvolution& s) {
+void read_c_padding(const CSite& site, bool over_time, CConvolution& s) {
   const std::vector<int64_t> given = site.integers("padding", {});
   if (!given.empty()) {
     s.left = given.front();
@@ -157,8 +157,8 @@ void write_conv1d(const CSite& site) {
   s.mode = site.text("mode", "zeros");
   s.weights = site.weight("weight").floats;
   s.bias = site.weights_or("bias", {});
-  read_weights(site, site.weight("weight").dims, s);
-  read_padding(site, over_time, s);
+  read_c_weights(site, site.weight("weight").dims, s);
+  read_c_padding(site, over_time, s);
   const std::string comment = fmt::format("{}: {}", site.called(), shape_text(s));
   if (s.left + s.right == 0) {
     return site.add(comment, of_frames(windows_text(site, s), s), {site.read("x", 0), site.write("y")}, products_of(s));
@@ -189,7 +189,7 @@ void write_onnx_conv(const CSite& site) {
   s.dilation = site.integers("dilations", {1}).front();
   s.weights = site.known_floats(1);
   if (site.has(2)) s.bias = site.known_floats(2);
-  read_weights(site, w.dims, s);
+  read_c_weights(site, w.dims, s);
   const std::vector<int64_t> pads = site.integers("pads", {0, 0});
   const std::string automatic = site.text("auto_pad", "NOTSET");
   if (automatic == "NOTSET") {

@@ -7,7 +7,7 @@
 namespace longhand::convert {
 namespace {
 
-std::vector<float> turned(const std::vector<float>& b, int64_t k, int64_t n) {
+std::vector<float> c_turned(const std::vector<float>& b, int64_t k, int64_t n) {
   std::vector<float> out(b.size());
   for (int64_t i = 0; i < k; ++i) {
     for (int64_t j = 0; j < n; ++j) out[static_cast<size_t>(j * k + i)] = b[static_cast<size_t>(i * n + j)];
@@ -16,8 +16,8 @@ std::vector<float> turned(const std::vector<float>& b, int64_t k, int64_t n) {
 }
 
 // y [rows, R] = W x + bias, of rows that follow one another.
-void add_linear(const CSite& site, int64_t outputs, int64_t inputs, const std::vector<float>& weights,
-                const std::vector<float>& bias) {
+void add_c_linear(const CSite& site, int64_t outputs, int64_t inputs, const std::vector<float>& weights,
+                  const std::vector<float>& bias) {
   const CMatrix w = site.program.matrix(site.label() + "_w", outputs, inputs, weights);
   const std::string b = bias.empty() ? "" : site.program.constant(site.label() + "_b", bias);
   const int64_t rows = outputs == 0 ? 0 : CSite::size(site.out()) / outputs;
@@ -29,7 +29,7 @@ void add_linear(const CSite& site, int64_t outputs, int64_t inputs, const std::v
 
 void write_linear(const CSite& site) {
   const graph::Array& w = site.weight("weight");
-  add_linear(site, w.dims[0], w.dims[1], w.floats, site.weights_or("bias", {}));
+  add_c_linear(site, w.dims[0], w.dims[1], w.floats, site.weights_or("bias", {}));
 }
 
 // [...] symbols -> [..., E]: each row of the table is a column of the matrix that is kept.
@@ -59,7 +59,7 @@ void write_one_hot(const CSite& site) {
            {site.read("x", 0), site.write("y")});
 }
 
-// y [m, n] = a [m, k] b [k, n], where both are computed; either may be turned. Adds to what is in y.
+// y [m, n] = a [m, k] b [k, n], where both are computed; either may be c_turned. Adds to what is in y.
 std::string product_text(int64_t m, int64_t k, int64_t n, const std::string& a, const std::string& b) {
   return c_fill(
       "for (int i = 0; i < $m; ++i) {\n  for (int j = 0; j < $n; ++j) y[i * $n + j] = 0.0f;\n"
@@ -72,7 +72,7 @@ void write_matmul(const CSite& site) {
   const CView &a = site.in(0), &b = site.in(1);
   const int64_t k = CSite::last(a);
   const int64_t n = b.dims.size() < 2 ? 1 : b.dims.back();
-  if (b.constant && b.dims.size() <= 2) return add_linear(site, n, k, turned(site.known_floats(1), k, n), {});
+  if (b.constant && b.dims.size() <= 2) return add_c_linear(site, n, k, c_turned(site.known_floats(1), k, n), {});
   const graph::Dims over_a(a.dims.begin(), a.dims.end() - std::min<int64_t>(2, static_cast<int64_t>(a.dims.size())));
   const graph::Dims over_b(b.dims.begin(), b.dims.end() - std::min<int64_t>(2, static_cast<int64_t>(b.dims.size())));
   const int64_t batch = graph::count(over_a), m = a.dims.size() < 2 ? 1 : a.dims[a.dims.size() - 2];
@@ -103,11 +103,11 @@ void write_gemm(const CSite& site) {
     site.fail("expected a known matrix, and a known row to be added", "export it with constant weights");
   }
   std::vector<float> w = site.known_floats(1), bias;
-  if (!b_turned) w = turned(w, k, n);
+  if (!b_turned) w = c_turned(w, k, n);
   for (float& each : w) each *= alpha;
   if (site.has(2)) bias = site.known_floats(2);
   for (float& each : bias) each *= beta;
-  add_linear(site, n, k, w, bias);
+  add_c_linear(site, n, k, w, bias);
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ void add_of_each(const CSite& site, const std::string& value) {
            {site.read("x", 0), site.write("y")});
 }
 
-void add_function(const CSite& site, Function function, float alpha, float beta) {
+void add_c_function(const CSite& site, Function function, float alpha, float beta) {
   expect_floats(site);
   add_of_each(site, c_function(site.program, function, alpha, beta, "v"));
 }
@@ -80,12 +80,12 @@ void write_function(const CSite& site) {
   const auto* row = std::find_if(std::begin(kCFunctions), std::end(kCFunctions), [&](const CFunctionRow& each) {
     return site.node.type == each.name || site.node.type == each.onnx;
   });
-  add_function(site, row->function, static_cast<float>(site.number("alpha", static_cast<double>(row->alpha))),
-               static_cast<float>(site.number(row->beta_name, static_cast<double>(row->beta))));
+  add_c_function(site, row->function, static_cast<float>(site.number("alpha", static_cast<double>(row->alpha))),
+                 static_cast<float>(site.number(row->beta_name, static_cast<double>(row->beta))));
 }
 
 void write_gelu(const CSite& site) {
-  add_function(site, site.text("approximate", "none") == "tanh" ? Function::kGeluTanh : Function::kGelu, 0.0F, 0.0F);
+  add_c_function(site, site.text("approximate", "none") == "tanh" ? Function::kGeluTanh : Function::kGelu, 0.0F, 0.0F);
 }
 
 void write_clip(const CSite& site) {
@@ -93,7 +93,7 @@ void write_clip(const CSite& site) {
     if (site.has(input)) return site.known_floats(input).at(0);
     return static_cast<float>(site.number(name, static_cast<double>(otherwise)));
   };
-  add_function(site, Function::kClip, bound(1, "min", -3.402823466e+38F), bound(2, "max", 3.402823466e+38F));
+  add_c_function(site, Function::kClip, bound(1, "min", -3.402823466e+38F), bound(2, "max", 3.402823466e+38F));
 }
 
 // y = x * scale + shift of each of the last axis
@@ -157,9 +157,9 @@ const std::map<std::string, std::string>& pair_values() {
   return kValues;
 }
 
-void add_pair(const CSite& site, const std::string& value, const COperation::Argument& a, const graph::Dims& a_dims,
-              const COperation::Argument& b, const graph::Dims& b_dims, const COperation::Argument& y,
-              const graph::Dims& y_dims) {
+void add_c_pair(const CSite& site, const std::string& value, const COperation::Argument& a, const graph::Dims& a_dims,
+                const COperation::Argument& b, const graph::Dims& b_dims, const COperation::Argument& y,
+                const graph::Dims& y_dims) {
   site.add(fmt::format("{}: {} and {}", site.called(), graph::shown(a_dims), graph::shown(b_dims)),
            pair_text(a_dims, b_dims, y_dims, value), {a, b, y});
 }
@@ -191,7 +191,7 @@ void write_pairs(const CSite& site) {
   for (size_t i = 1; i < n; ++i) {
     const bool last = i + 1 == n && site.node.type != "Mean";
     COperation::Argument to = last ? site.write("y") : site.scratch("y", CSite::size(site.out()));
-    add_pair(site, value, sum, dims, site.read("b", i), site.in(i).dims, to, y);
+    add_c_pair(site, value, sum, dims, site.read("b", i), site.in(i).dims, to, y);
     sum = {"a", to.buffer, false};
     dims = y;
   }

@@ -10,8 +10,8 @@ namespace longhand::convert {
 namespace {
 
 // y [outer, inner] of the middle axis of x [outer, n, inner]: "first" begins, `more` takes v, `last` ends.
-void add_reduction(const CSite& site, int64_t outer, int64_t n, int64_t inner, const std::string& first,
-                   const std::string& more, const std::string& last) {
+void add_c_reduction(const CSite& site, int64_t outer, int64_t n, int64_t inner, const std::string& first,
+                     const std::string& more, const std::string& last) {
   site.add(
       fmt::format("{}: of {} rows of {}", site.called(), n, inner),
       c_fill("for (int o = 0; o < $outer; ++o) {\n  const float *from = x + o * $row;\n"
@@ -63,7 +63,7 @@ void write_pool(const CSite& site) {
   }
   if (kind != "attention") {
     const Folding f = folding(site, kind, n);
-    return add_reduction(site, outer, n, width, f.first, f.more, f.last);
+    return add_c_reduction(site, outer, n, width, f.first, f.more, f.last);
   }
   // sum of a_t x_t, a = softmax over t of query . tanh(x_t) (Zhou et al. 2016, equations 9 to 11)
   use_helper(site.program, "exp");
@@ -127,8 +127,8 @@ void write_reduce(const CSite& site) {
                                                  : "log";
   const int64_t n = graph::count(x.dims, first, end);
   const Folding f = folding(site, kind, n);
-  add_reduction(site, graph::count(x.dims, 0, first), n, graph::count(x.dims, end, x.dims.size()), f.first, f.more,
-                f.last);
+  add_c_reduction(site, graph::count(x.dims, 0, first), n, graph::count(x.dims, end, x.dims.size()), f.first, f.more,
+                  f.last);
 }
 
 // [.., 2 F] -> [.., F]: sqrt(re^2 + im^2)
