@@ -55,7 +55,7 @@ class CellText {
     return out;
   }
   std::string array(const char* name, const std::vector<float>& values) const {
-    return "@" + program_.constant(label_ + name, values);
+    return fmt::format("@{}", program_.constant(label_ + name, values));
   }
 
   // y = W x of one matrix alone, with its scales.

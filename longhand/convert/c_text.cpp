@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "longhand/base/error.h"
+#include "longhand/base/format.h"
 #include "longhand/base/utf8.h"
 
 namespace longhand::convert {
@@ -186,9 +187,7 @@ std::string c_comment(std::string_view text) {
 }
 
 std::string grouped(int64_t number) {
-  std::string digits = std::to_string(number);
-  for (size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
-  return digits;
+  return format_count(static_cast<double>(number));
 }
 
 std::string indented(const std::string& text, int spaces) {

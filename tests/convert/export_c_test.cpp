@@ -1,4 +1,5 @@
 // Networks as C, compiled by the C compiler and run beside our own steps.
+#include <fmt/core.h>
 #include <map>
 
 #include "longhand/kernels/weight_type.h"
@@ -151,7 +152,7 @@ TEST(ExportC, With32Bits) {
   TemporaryFolder folder;
   io::write_file(folder / "t.c", "#include <string.h>\nint main(void) { return (int)strlen(\"\"); }\n");
   if (!succeeds(kCompiler + " -m32 -o '" + (folder / "t") + "' '" + (folder / "t.c") + "'", folder / "log") ||
-      !succeeds("'" + (folder / "t") + "'", folder / "log")) {
+      !succeeds(fmt::format("'{}'", folder / "t"), folder / "log")) {
     std::cout << "no C compiler for 32 bits is on this machine (Debian: gcc-multilib)\n";
     return;
   }
