@@ -56,6 +56,7 @@ void add_regressor_texts(const ModelFile& file, std::map<std::string, std::strin
     }
   }
   texts["outputs"] = dumped(outputs);
+  texts["min_rows"] = std::to_string(model->min_rows());
 }
 
 nlohmann::json all_options(const ModelFile& file) {

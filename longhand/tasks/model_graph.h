@@ -48,6 +48,7 @@ graph::Graph model_graph(const ModelFile& file, const ModelGraphOptions& options
 ///   label to the next, `start` [K], `end` [K], and `allowed` [K + 1][K + 1], 0 where a label may not follow another
 ///   (row K is the beginning, column K the end);
 /// - `outputs`: JSON, a list: what each number of a regressor's forecast is ("price+1");
+/// - `min_rows`: rows that a regressor's window has at least;
 /// - `sample_rate`: frames a second.
 std::map<std::string, std::string> model_texts(const ModelFile& file);
 

@@ -219,6 +219,14 @@ graph::Graph graph_of(const Regressor& model, const std::string& /*path*/, const
               {{"scale", 1.0 / static_cast<double>(forecasts.size())}});
   }
   out.outputs = {{.name = "forecast", .dims = {}}};
+  // A forecast that depends on a whole window does not go on from one run to the next.
+  const auto models = members_of(model);
+  const bool whole =
+      std::any_of(models.begin(), models.end(), [](const Regressor* member) { return member->reads_whole_windows(); });
+  for (graph::Node& node : out.nodes) {
+    const bool recurrent = node.type == "lstm" || node.type == "gru" || node.type == "rnn";
+    if (whole && recurrent) node.attributes["carry"] = int64_t{0};
+  }
   return out;
 }
 
