@@ -117,11 +117,11 @@ void recognise_axes(Graph& graph, std::vector<std::string>& notes) {
     });
     if (fits && is_open(graph.inputs.front(), axis)) open.push_back(axis);
   }
-  // An axis that the file calls that of a batch is believed.
-  const int named = graph.inputs.front().batch_axis;
+  // An axis that the file calls that of a batch is believed, and one of time in a file that we wrote.
+  const int named = graph.inputs.front().batch_axis, time = graph.inputs.front().time_axis;
   std::vector<size_t> left;
   for (const size_t axis : open) {
-    if (static_cast<int>(axis) == named) continue;
+    if (static_cast<int>(axis) == named || static_cast<int>(axis) == time) continue;
     const bool everywhere = std::all_of(graph.inputs.begin(), graph.inputs.end(), [&](const Port& port) {
       return is_open(port, axis) && port.batch_axis != static_cast<int>(axis);
     });

@@ -345,9 +345,9 @@ Imported onnx_to_graph(const OnnxModel& model, const std::string& file, const Im
   ImportOptions states = options;
   if (states.states.empty()) states.states = written_states(model, out.graph);
   recognise_states(out.graph, states, out.notes);
-  read_written_texts(model, out.graph);
   std::vector<std::string> known;  // what became part of a cell is not unused
   remove_unused(out.graph, known);
+  read_written_texts(model, out.graph);
   recognise_axes(out.graph, out.notes);
   graph::check(out.graph, file);
   return out;

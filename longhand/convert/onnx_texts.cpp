@@ -58,6 +58,20 @@ void read_initial_states(const json& states, graph::Graph& graph) {
   }
 }
 
+// Axes that are called so.
+void read_time_axes(const OnnxModel& model, graph::Graph& graph) {
+  if (model.producer != "longhand") return;
+  for (const OnnxValue& value : model.graph.inputs) {
+    for (graph::Port& port : graph.inputs) {
+      if (port.name != value.name || port.dims.size() != value.shape.size()) continue;
+      for (size_t axis = 0; axis < value.shape.size(); ++axis) {
+        const bool free = port.dims[axis] < 0 && port.batch_axis != static_cast<int>(axis);
+        if (free && value.shape[axis].name == "time") port.time_axis = static_cast<int>(axis);
+      }
+    }
+  }
+}
+
 void read_symbol_texts(const json& symbols, graph::Graph& graph) {
   if (!symbols.is_array() || graph.inputs.size() != 1) return;
   if (static_cast<int64_t>(symbols.size()) != graph::symbols_of(graph, graph.inputs.front().name)) return;
@@ -83,6 +97,7 @@ std::vector<std::pair<std::string, std::string>> written_states(const OnnxModel&
 }
 
 void read_written_texts(const OnnxModel& model, graph::Graph& graph) {
+  read_time_axes(model, graph);
   read_initial_states(text_as_json(model, "states"), graph);
   read_symbol_texts(text_as_json(model, "symbols"), graph);
   const json rate = text_as_json(model, "sample_rate");

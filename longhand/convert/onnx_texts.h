@@ -10,7 +10,8 @@ namespace longhand::convert {
 
 /// The inputs and outputs that carry a state; empty where nothing is said.
 std::vector<std::pair<std::string, std::string>> written_states(const OnnxModel& model, const graph::Graph& graph);
-/// Gives the states what they begin with, the input its symbols, and the network its sample rate.
+/// Gives the states what they begin with, inputs their axis of time, the input its symbols, and the network its sample
+/// rate.
 void read_written_texts(const OnnxModel& model, graph::Graph& graph);
 
 }  // namespace longhand::convert
