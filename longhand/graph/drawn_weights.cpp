@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <optional>
 
 #include "longhand/base/error.h"
 #include "longhand/base/rng.h"
@@ -42,9 +43,19 @@ class WeightDraw {
     before.nodes.resize(layer);
     before.outputs.clear();
     for (const std::string& input : out_.nodes[layer].inputs) before.outputs.push_back({.name = input, .dims = {}});
-    const Plan plan(std::make_shared<const Network>(std::move(before), path_), {});
-    const Dims& dims = plan.outputs().front().dims;
-    return dims.empty() ? 1 : dims.back();
+    const auto network = std::make_shared<const Network>(std::move(before), path_);
+    constexpr int64_t kMostTried = 1 << 16;  // steps: windows may need some
+    std::optional<Error> first;
+    for (int64_t steps = 1; steps <= kMostTried; steps *= 4) {
+      try {
+        const Plan plan(network, {.steps = steps});
+        const Dims& dims = plan.outputs().front().dims;
+        return dims.empty() ? 1 : dims.back();
+      } catch (const Error& e) {
+        if (!first) first = e;
+      }
+    }
+    throw Error(*first);
   }
 
   Dims dims_of(const Node& node, const std::string& role, int64_t inputs) const {

@@ -178,7 +178,9 @@ template <class T>
 void train_conv1d(TrainBuild<T>& node) {
   bool over_time = false;
   const ConvolutionSizes sizes = read_convolution(node.described(), over_time);
-  if (over_time && node.described().text("padding", "") == "same" && sizes.stride > 1) {
+  const auto padding = node.node().attributes.find("padding");
+  const bool same = padding != node.node().attributes.end() && padding->second == Attribute("same");
+  if (over_time && same && sizes.stride > 1) {
     node.fail("cannot be trained with padding \"same\" and a stride over time",
               "say the rows of padding on both sides");
   }
