@@ -13,7 +13,6 @@
 #include "longhand/base/error.h"
 #include "longhand/io/csv.h"
 #include "longhand/model_parts.h"
-#include "longhand/predict.h"
 
 namespace longhand::cli {
 namespace {
@@ -23,6 +22,11 @@ class Predict {
   Predict() {
     table_.add("data", data_, "table: file, - for standard input, or name from `longhand data list`");
     table_.add("all", all_, "predict from every window, not only the last one of each sequence");
+    table_.add(
+        "levels", levels_text_,
+        "levels of the quantiles to write beside the forecast, separated by commas; by default those of the model, or "
+        "0.1,0.5,0.9");
+    table_.add("json", json_, "write each row as a JSON object");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
@@ -34,19 +38,12 @@ class Predict {
   int run() {
     given_.apply(table_);
     const std::shared_ptr<const Model> loaded = Model::load(model_path_, Task::kRegressor);
-    const Forecaster forecaster(loaded, static_cast<int>(threads_));
-    const tasks::Regressor* model = loaded->parts().regressor.get();
-    const data::SeriesOptions& series = model->options().series;
-    data::SeriesOptions columns = series;
-    columns.inputs = fmt::format("{}", fmt::join(model->columns().inputs, ","));
-    // The targets' past is read where they are among the inputs, or where their last value is the base. What is to be
-    // predicted need not be in the table.
-    const bool wants_targets = model->reads_targets();
-    columns.target = wants_targets ? fmt::format("{}", fmt::join(model->columns().targets, ",")) : columns.inputs;
-    columns.horizon = std::max<int64_t>(columns.horizon, 1);
-    const data::Table table = data::read_table(sources().table(data_), columns, shown_name(data_));
-    say("{}: {}\n", shown_name(data_), table.describe(model->columns().targets));
-    std::vector<data::Window> windows = of(table, series.window);
+    const tasks::Regressor& model = *loaded->parts().regressor;
+    choose_levels(model);
+    const data::SeriesOptions& series = model.options().series;
+    const data::Table table = read(model);
+    say("{}: {}\n", shown_name(data_), table.describe(model.columns().targets));
+    const std::vector<data::Window> windows = of(table, series);
     if (windows.empty()) {
       throw input_error(fmt::format("{}: too short: expected at least {} rows, found {}", shown_name(data_),
                                     series.window, table.rows),
@@ -56,24 +53,18 @@ class Predict {
       say("note: {} shorter than the window of {} rows, and left out of the result\n",
           left_out == 1 ? "a sequence is" : fmt::format("{} sequences are", left_out), series.window);
     }
-    const auto O = static_cast<size_t>(forecaster.targets());
-    std::string header = "row,step";
-    for (const std::string& name : model->columns().targets) header.append(",").append(io::csv_field(visible(name)));
-    put("{}\n", header);
+    if (!json_) put("{}\n", header(model, table));
+    kernels::Context context(static_cast<int>(threads_));
+    tasks::Regressor::Workspace workspace(model, nn::Engine::kFused, context);
+    tasks::SeriesBatch batch;
     // The numbers themselves show on a terminal how far it is.
     WorkProgress progress("windows", ::isatty(STDOUT_FILENO) == 1);
     for (size_t first = 0; first < windows.size(); first += kBatch) {
       const auto some = std::span<const data::Window>(windows).subspan(first, std::min(kBatch, windows.size() - first));
-      const std::vector<std::vector<double>> predicted = forecaster.forecast(rows_of(table, *loaded, some));
-      for (size_t b = 0; b < some.size(); ++b) {
-        for (size_t j = 0; j < predicted[b].size(); ++j) {
-          const size_t o = j % O;
-          // The last row that was read, from 1, as the first below the header; and how far ahead of it.
-          const int64_t step = series.horizon > 0 ? static_cast<int64_t>(j / O) + 1 : 0;
-          if (o == 0) put("{},{}", some[b].begin + some[b].length, step);
-          put(",{}{}", shown(predicted[b][j], model->columns().target_scales[o]), o + 1 == O ? "\n" : "");
-        }
-      }
+      model.get(table, some, false, batch);
+      const std::span<const float> predicted = model.read(batch, workspace);
+      const size_t each = predicted.size() / some.size();
+      for (size_t b = 0; b < some.size(); ++b) show(model, table, some[b], predicted.subspan(b * each, each));
       progress.on_done(static_cast<double>(first + some.size()), static_cast<double>(windows.size()));
     }
     return 0;
@@ -82,25 +73,72 @@ class Predict {
  private:
   static constexpr size_t kBatch = 256;
 
-  // The windows' rows as the model reads them.
-  static std::vector<std::vector<double>> rows_of(const data::Table& table, const Model& model,
-                                                  std::span<const data::Window> windows) {
-    std::vector<const std::vector<double>*> columns;
-    for (const std::string& name : model.input_names()) {
-      const auto input = std::find(table.inputs.begin(), table.inputs.end(), name);
-      const auto target = std::find(table.targets.begin(), table.targets.end(), name);
-      columns.push_back(input != table.inputs.end()
-                            ? &table.input[static_cast<size_t>(input - table.inputs.begin())]
-                            : &table.target[static_cast<size_t>(target - table.targets.begin())]);
-    }
-    std::vector<std::vector<double>> out;
-    for (const data::Window& window : windows) {
-      std::vector<double>& rows = out.emplace_back();
-      for (int64_t t = window.begin; t < window.begin + window.length; ++t) {
-        for (const std::vector<double>* column : columns) rows.push_back((*column)[static_cast<size_t>(t)]);
-      }
+  void choose_levels(const tasks::Regressor& model) {
+    const tasks::ForecastDistribution& of = model.distribution();
+    if (of.is_point() && levels_text_.empty()) return;
+    levels_ = !levels_text_.empty() ? tasks::parse_levels(levels_text_, "levels")
+              : of.levels().empty() ? std::vector<double>{0.1, 0.5, 0.9}
+                                    : of.levels();
+    for (const double level : levels_) of.expect_level(level);
+  }
+
+  data::Table read(const tasks::Regressor& model) const {
+    data::SeriesOptions columns = model.options().series;
+    columns.inputs = fmt::format("{}", fmt::join(model.columns().inputs, ","));
+    // The targets' past is read where they are among the inputs, or where their last value is the base. What is to be
+    // predicted need not be in the table.
+    columns.target =
+        model.reads_targets() ? fmt::format("{}", fmt::join(model.columns().targets, ",")) : columns.inputs;
+    columns.horizon = std::max<int64_t>(columns.horizon, 1);
+    data::Table table = data::read_table(sources().table(data_), columns, shown_name(data_));
+    tasks::prepare(model.columns(), model.options().series, table, shown_name(data_));
+    return table;
+  }
+
+  std::string header(const tasks::Regressor& model, const data::Table& table) const {
+    std::string out = table.series.empty() ? "row,step" : "series,row,step";
+    for (const std::string& name : model.columns().targets) {
+      out.append(",").append(io::csv_field(visible(name)));
+      for (const double level : levels_)
+        out.append(",").append(io::csv_field(visible(name) + fmt::format(" {:g}", level)));
     }
     return out;
+  }
+
+  void show(const tasks::Regressor& model, const data::Table& table, const data::Window& window,
+            std::span<const float> parameters) const {
+    const auto O = static_cast<size_t>(model.targets()), P = static_cast<size_t>(model.distribution().size());
+    const auto s = static_cast<size_t>(table.sequence_of(window.begin));
+    const data::Scale* scales = model.scales_of(table, window);
+    // The last row that was read, from 1, as the first below the header (or of its series); and how far ahead of it.
+    const int64_t row = window.begin + window.length - (table.series.empty() ? 0 : table.starts[s]);
+    for (size_t a = 0; a < static_cast<size_t>(model.ahead()); ++a) {
+      const int64_t step = model.options().series.horizon > 0 ? static_cast<int64_t>(a) + 1 : 0;
+      nlohmann::ordered_json json;
+      std::string line;
+      if (!table.series.empty()) line = io::csv_field(table.series[s]) + ",";
+      if (!table.series.empty()) json["series"] = table.series[s];
+      line += fmt::format("{},{}", row, step);
+      json["row"] = row;
+      json["step"] = step;
+      for (size_t o = 0; o < O; ++o) {
+        const float* p = parameters.data() + (a * O + o) * P;
+        nlohmann::ordered_json& target = json["targets"][model.columns().targets[o]];
+        const double centre = scales[o].undo(model.distribution().centre(p));
+        line += "," + shown(centre, scales[o]);
+        target["forecast"] = centre;
+        for (const double level : levels_) {
+          const double value = scales[o].undo(model.distribution().quantile(p, level, scales[o].deviation));
+          line += "," + shown(value, scales[o]);
+          target["quantiles"][fmt::format("{:g}", level)] = value;
+        }
+      }
+      if (json_) {
+        write_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      } else {
+        put("{}\n", line);
+      }
+    }
   }
 
   // A prediction has seven digits of its own, counted from the first of the deviation.
@@ -111,18 +149,30 @@ class Predict {
 
   static int64_t too_short(const data::Table& table, int64_t window) {
     int64_t count = 0;
-    for (size_t s = 0; s + 1 < table.starts.size(); ++s)
-      count += table.starts[s + 1] - table.starts[s] < window ? 1 : 0;
+    for (int64_t s = 0; s < table.sequences(); ++s) {
+      count += table.end_of(s) - table.starts[static_cast<size_t>(s)] < window ? 1 : 0;
+    }
     return count;
   }
 
   // Every stretch of `window` rows (of whole sequences where that is 0), or the last of each sequence.
-  std::vector<data::Window> of(const data::Table& table, int64_t window) const {
+  std::vector<data::Window> of(const data::Table& table, const data::SeriesOptions& series) const {
     std::vector<data::Window> out;
-    for (size_t s = 0; s + 1 < table.starts.size(); ++s) {
-      const int64_t begin = table.starts[s], end = table.starts[s + 1];
-      const int64_t length = window > 0 ? window : end - begin;
-      for (int64_t at = all_ ? begin : std::max(begin, end - length); at + length <= end; ++at) {
+    const int64_t needed = series.known.empty() ? 0 : series.horizon;  // rows of the columns known ahead
+    for (int64_t s = 0; s < table.sequences(); ++s) {
+      const int64_t begin = table.starts[static_cast<size_t>(s)], end = table.end_of(s);
+      const int64_t length = series.window > 0 ? series.window : end - begin;
+      const int64_t last = table.starts[static_cast<size_t>(s) + 1] - needed;  // end of the last window with them
+      if (!all_ && end - begin >= length && last < end) {
+        throw input_error(
+            fmt::format(
+                "{}: expected {} rows after the last one{}, with values of `known` alone, found {}", shown_name(data_),
+                needed,
+                table.series.empty() ? "" : " of series '" + visible(table.series[static_cast<size_t>(s)]) + "'",
+                table.starts[static_cast<size_t>(s) + 1] - end),
+            "add them with the known values, and with empty cells for inputs and targets");
+      }
+      for (int64_t at = all_ ? begin : std::max(begin, end - length); at + length <= std::min(end, last); ++at) {
         out.push_back({at, length, at + length});
       }
     }
@@ -131,7 +181,9 @@ class Predict {
 
   std::string model_path_;
   std::string data_ = "-";
-  bool all_ = false;
+  std::string levels_text_;
+  std::vector<double> levels_;
+  bool all_ = false, json_ = false;
   int64_t threads_ = 0;
   OptionTable table_;
   GivenOptions given_;

@@ -72,6 +72,7 @@ struct longhand_classifier {
 struct longhand_forecaster {
   longhand::UsedThreads used;
   longhand::Forecaster forecaster;
+  std::vector<std::string> known, statics;  // names of columns
 };
 struct longhand_generator {
   longhand::Generator generator;
@@ -381,7 +382,8 @@ longhand_status longhand_forecaster_new(const longhand_model* model, const longh
     given(forecaster, "a place for the handle");
     longhand::UsedThreads used(threads);
     longhand::Forecaster made(given(model, "a model")->model, used.threads);
-    *forecaster = new longhand_forecaster{std::move(used), std::move(made)};
+    std::vector<std::string> known = made.known_names(), statics = made.static_names();
+    *forecaster = new longhand_forecaster{std::move(used), std::move(made), std::move(known), std::move(statics)};
   });
 }
 
@@ -396,6 +398,48 @@ longhand_status longhand_forecaster_forecast(const longhand_forecaster* forecast
     const auto size = rows * static_cast<size_t>(forecaster->forecaster.inputs());
     const std::vector<double> out = forecaster->forecaster.forecast(std::span(given(window, "a window"), size));
     std::copy(out.begin(), out.end(), forecast);
+  });
+}
+
+const char* longhand_forecaster_known_name(const longhand_forecaster* forecaster, size_t index) {
+  return index < forecaster->known.size() ? forecaster->known[index].c_str() : nullptr;
+}
+
+const char* longhand_forecaster_static_name(const longhand_forecaster* forecaster, size_t index) {
+  return index < forecaster->statics.size() ? forecaster->statics[index].c_str() : nullptr;
+}
+
+longhand_status longhand_forecaster_predict(const longhand_forecaster* forecaster, const longhand_forecast_input* input,
+                                            const double* levels, size_t level_count, double* forecast,
+                                            double* quantiles) {
+  return guarded([&] {
+    given(forecast, "a place for the forecast");
+    if (level_count > 0) given(quantiles, "a place for the quantiles");
+    const longhand_forecast_input& in = *given(input, "an input");
+    if (in.size < sizeof(longhand_forecast_input)) {
+      throw longhand::usage_error("expected the size of the input in its first member, found another",
+                                  "set it to sizeof(longhand_forecast_input)");
+    }
+    const longhand::Forecaster& of = forecaster->forecaster;
+    longhand::ForecastInput one;
+    const double* rows = given(in.rows, "rows");
+    one.rows.assign(rows, rows + in.row_count * static_cast<size_t>(of.inputs()));
+    if (!forecaster->known.empty()) {
+      const double* known = given(in.known, "the columns known ahead");
+      const size_t count = (in.row_count + static_cast<size_t>(of.ahead())) * forecaster->known.size();
+      one.known.assign(known, known + count);
+    }
+    if (in.series != nullptr) one.series = in.series;
+    for (size_t i = 0; i < in.static_count; ++i) {
+      one.statics.emplace_back(given(given(in.statics, "static columns")[i], "a static column"));
+    }
+    std::vector<double> wanted;
+    if (level_count > 0) wanted.assign(given(levels, "levels"), levels + level_count);
+    const longhand::Forecast found = of.predict({&one, 1}, wanted).front();
+    std::copy(found.values.begin(), found.values.end(), forecast);
+    for (const std::vector<double>& quantile : found.quantiles) {
+      quantiles = std::copy(quantile.begin(), quantile.end(), quantiles);
+    }
   });
 }
 

@@ -155,6 +155,9 @@ std::string Model::why_no_stream() const {
   if (parts_->language_model && parts_->language_model->options().text.reverse) {
     return "a model with `reverse` reads whole texts, from their end";
   }
+  if (parts_->regressor && !parts_->regressor->unusual().empty()) {
+    return "it is a regressor with " + parts_->regressor->unusual();
+  }
   if (parts_->regressor && parts_->regressor->reads_whole_windows()) {
     return "its forecast depends on a whole window at once (`residual-of` linear or seasonal, or `normalise` window)";
   }

@@ -108,6 +108,22 @@ class LONGHAND_API Classifier {
   std::unique_ptr<Parts> parts_;
 };
 
+/// What a forecast is made from.
+struct ForecastInput {
+  std::vector<double> rows;  ///< [rows, Forecaster::inputs()], the latest row last
+  /// [rows + ahead, known columns]: the columns known ahead, of the same rows and of those to predict.
+  std::vector<double> known{};
+  /// A series of the training data; or any other, whose values are scaled by the mean and deviation (or mean absolute
+  /// value) of these rows.
+  std::string series{};
+  std::vector<std::string> statics{};  ///< a number or a text for each static column
+};
+
+struct Forecast {
+  std::vector<double> values;                  ///< [ahead, targets]: points, means, or the quantiles nearest to a half
+  std::vector<std::vector<double>> quantiles;  ///< of each level [ahead, targets]
+};
+
 class LONGHAND_API Forecaster {
  public:
   explicit Forecaster(std::shared_ptr<const Model> model, Threads threads = 1);
@@ -128,6 +144,16 @@ class LONGHAND_API Forecaster {
   std::vector<double> forecast(std::span<const double> window) const;
   /// The same for many windows, which may differ in length.
   std::vector<std::vector<double>> forecast(std::span<const std::vector<double>> windows) const;
+
+  /// Names of the columns whose values are known ahead, and of those that do not change within a series.
+  std::vector<std::string> known_names() const;
+  std::vector<std::string> static_names() const;
+  /// Whether a distribution is forecast, which has quantiles.
+  bool has_quantiles() const;
+  /// Forecasts, and their quantiles of these levels. For any model; those with columns known ahead or static columns
+  /// have no other way. Throws an input error for inputs that do not go with the model, and for levels that it does not
+  /// have: of a model of quantiles, those outside of its own.
+  std::vector<Forecast> predict(std::span<const ForecastInput> inputs, std::span<const double> levels = {}) const;
 
  private:
   struct LONGHAND_LOCAL Parts;

@@ -92,6 +92,8 @@ class BaselineFile {
     return out;
   }
   std::vector<std::string> texts(const std::string& name) const;
+  /// Whether there is an array of this name.
+  bool has(const std::string& name) const { return file_.tensors().contains(name); }
 
   /// Throws that the file is damaged unless this is so.
   void expect(bool good, const std::string& what) const;

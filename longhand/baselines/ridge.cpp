@@ -96,6 +96,7 @@ void Ridge::write(BaselineWriter& file) const {
   file.add_texts("columns", columns);
   file.add_numbers("coefficients", coefficients);
   file.add_numbers("intercept", intercept);
+  if (!deviations.empty()) file.add_numbers("deviations", deviations);
 }
 
 Ridge Ridge::read(const BaselineFile& file) {
@@ -110,6 +111,9 @@ Ridge Ridge::read(const BaselineFile& file) {
   out.intercept = file.numbers<float>("intercept", static_cast<size_t>(out.outputs));
   out.coefficients =
       file.numbers<float>("coefficients", out.intercept.size() * out.columns.size() * static_cast<size_t>(out.window));
+  if (!file.has("deviations")) return out;  // of an earlier version
+  out.deviations = file.numbers<float>("deviations", out.intercept.size());
+  for (const float deviation : out.deviations) file.expect(deviation >= 0.0F, "deviations of at least 0");
   return out;
 }
 

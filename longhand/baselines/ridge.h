@@ -21,6 +21,8 @@ struct Ridge {
   double penalty = 0.0;              ///< of the sum of squared weights, beside the sum of squared errors
   std::vector<float> coefficients;   ///< [K, C, W]
   std::vector<float> intercept;      ///< [K]
+  /// [K] root mean squares of its errors on the windows that it was chosen by, or else fitted to; empty: unknown
+  std::vector<float> deviations{};
 
   /// x: [C, W]; y: [K] overwritten
   void predict(const double* x, double* y) const;

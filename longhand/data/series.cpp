@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -14,12 +13,11 @@
 #include "longhand/base/utf8.h"
 #include "longhand/data/csv.h"
 #include "longhand/data/numbers.h"
+#include "longhand/data/series_table.h"
 #include "longhand/data/source.h"
 
 namespace longhand::data {
 namespace {
-
-constexpr double kLargest = 1e150;  // so that squares are finite, too
 
 // The columns of a table by their names.
 class Header {
@@ -72,37 +70,24 @@ bool is_all_numbers(const CsvRecord& first) {
          std::any_of(first.fields.begin(), first.fields.end(), is_number);
 }
 
-double number(const CsvRecord& record, size_t column, const std::string& name, const NumberStyle& style,
-              const std::string& source) {
-  const std::string_view cell = trimmed(record.fields[column]);
-  const std::optional<double> value = parse_number(cell, style);
-  if (value && std::abs(*value) <= kLargest) return *value;
-  throw input_error(fmt::format("{}:{}: column '{}': expected a number{}, found {}", source, record.line, name,
-                                value ? fmt::format(" between -{:g} and {:g}", kLargest, kLargest) : "",
-                                cell.empty() ? "an empty cell" : "'" + std::string(cell) + "'"),
-                    value          ? "scale the column, or leave the row out"
-                    : cell.empty() ? "fill the gap, or leave the row out"
-                                   : "remove units and other text, set `decimal`, or choose other columns");
-}
-
 // Where times do not rise within a sequence: "; 2 times do not come after ...", or nothing.
-std::string check_times(const std::vector<CsvRecord>& records, size_t first, size_t column, const Table& table,
+std::string check_times(const std::vector<const CsvRecord*>& records, size_t column, const Table& table,
                         const std::string& name, const std::string& source) {
   int64_t backwards = 0, repeated = 0, line = 0;
   size_t sequence = 0;
   double before = 0.0;
-  for (size_t i = first; i < records.size(); ++i) {
-    const auto row = static_cast<int64_t>(i - first);
-    const std::optional<double> time = parse_time(records[i].fields[column]);
+  for (size_t i = 0; i < records.size(); ++i) {
+    const auto row = static_cast<int64_t>(i);
+    const std::optional<double> time = parse_time(records[i]->fields[column]);
     if (!time) {
-      throw input_error(fmt::format("{}:{}: column '{}': expected a time, found '{}'", source, records[i].line, name,
-                                    trimmed(records[i].fields[column])),
+      throw input_error(fmt::format("{}:{}: column '{}': expected a time, found '{}'", source, records[i]->line, name,
+                                    trimmed(records[i]->fields[column])),
                         "write times as 2024-01-31 or 2024-01-31 23:59, or as numbers");
     }
     const bool begins = sequence < table.starts.size() && table.starts[sequence] == row;
     if (begins) ++sequence;
     const bool wrong = !begins && *time <= before;
-    if (wrong && line == 0) line = records[i].line;
+    if (wrong && line == 0) line = records[i]->line;
     repeated += wrong && *time == before ? 1 : 0;
     backwards += wrong && *time < before ? 1 : 0;
     before = *time;
@@ -124,9 +109,16 @@ void SeriesOptions::add_to(OptionTable& table) {
   table.add("window", window, "number of rows to read for each prediction; 0: the whole sequence", between(0, 1 << 20));
   table.add("horizon", horizon, "number of rows to predict after the window; 0: the last row of the window",
             between(0, 1 << 16));
+  table.add("series-column", series_column,
+            "column with the name of each row's series: windows stay within a series, and the end of each is held out");
+  table.add("static", statics,
+            "names of columns that do not change within a series, numbers or texts, separated by commas");
+  table.add("known", known,
+            "names of columns of numbers whose future values are known when predicting, separated by commas");
 }
 
 void SeriesOptions::check() const {
+  check_series(*this);
   if (window == 0 && (horizon > 0 || group.empty())) {
     throw usage_error("`window` 0: expected `group` and `horizon` 0 with it",
                       "nothing follows a whole sequence: give `group`, and `horizon` 0 to predict its last row");
@@ -228,30 +220,51 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
   table.input.resize(table.inputs.size());
   table.target.resize(table.targets.size());
   table.starts.clear();
-  for (size_t i = first; i < records.size(); ++i) {
-    const CsvRecord& record = records[i];
-    const bool begins = i == first || (grouped && record.fields[group] != records[i - 1].fields[group]);
-    if (begins) table.starts.push_back(table.rows);
+  std::vector<const CsvRecord*> rows;
+  for (size_t i = first; i < records.size(); ++i) rows.push_back(&records[i]);
+  std::optional<SeriesPlaces> series;
+  if (!options.series_column.empty() || !options.known.empty()) {
+    series.emplace();
+    const auto places = [&](const std::vector<std::string>& names) {
+      std::vector<size_t> out;
+      for (const std::string& name : names) out.push_back(header.find(name));
+      return out;
+    };
+    if (!options.series_column.empty()) series->name = header.find(options.series_column);
+    series->statics = places(split_names(options.statics));
+    series->known = places(split_names(options.known));
+    series->values = input_places;
+    series->values.insert(series->values.end(), target_places.begin(), target_places.end());
+    sort_by_series(options, *series, rows, table, source);
+    read_series_columns(options, *series, rows, style, table, source);
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const CsvRecord& record = *rows[i];
+    const bool begins = i == 0 || (grouped && record.fields[group] != rows[i - 1]->fields[group]);
+    if (begins && !series) table.starts.push_back(table.rows);
     if (begins && grouped && !groups.insert(record.fields[group]).second) {
       throw input_error(fmt::format("{}:{}: expected the rows of each sequence together, found '{}' in '{}' again",
                                     source, record.line, record.fields[group], options.group),
-                        "sort the table by that column");
+                        "sort the table by that column, or name it with `series-column`");
     }
+    const bool future = series && is_future(table, static_cast<int64_t>(i));
     for (size_t c = 0; c < input_places.size(); ++c) {
-      table.input[c].push_back(number(record, input_places[c], table.inputs[c], style, source));
+      table.input[c].push_back(future ? kNoValue
+                                      : read_number(record, input_places[c], table.inputs[c], style, source));
     }
     for (size_t c = 0; c < target_places.size(); ++c) {
-      table.target[c].push_back(number(record, target_places[c], table.targets[c], style, source));
+      table.target[c].push_back(future ? kNoValue
+                                       : read_number(record, target_places[c], table.targets[c], style, source));
     }
     ++table.rows;
   }
-  table.starts.push_back(table.rows);
+  if (!series) table.starts.push_back(table.rows);
   table.format =
       fmt::format("{}-separated{}{}{}", separator_name(separator), style.decimal == ',' ? ", decimal commas" : "",
                   style.thousands && options.decimal == "auto" ? ", thousands separators" : "",
                   options.header ? "" : ", no header");
   if (!options.time.empty()) {
-    table.times = check_times(records, first, header.find(options.time), table, options.time, source);
+    table.times = check_times(rows, header.find(options.time), table, options.time, source);
   }
   return table;
 }
@@ -259,45 +272,6 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
 std::string Table::describe(const std::vector<std::string>& predicted) const {
   return fmt::format("{}; inputs: {}; targets: {}{}", format, visible(listed(inputs)), visible(listed(predicted)),
                      times);
-}
-
-std::vector<Window> windows(const Table& table, const SeriesOptions& options, int64_t first, int64_t last) {
-  std::vector<Window> out;
-  const int64_t ahead = steps_ahead(options);
-  for (size_t s = 0; s + 1 < table.starts.size(); ++s) {
-    const int64_t begin = table.starts[s], end = table.starts[s + 1];
-    if (options.window == 0) {
-      if (begin >= first && end <= last) out.push_back({begin, end - begin, end - 1});
-      continue;
-    }
-    for (int64_t at = begin;; ++at) {
-      const int64_t target = at + options.window - (options.horizon == 0 ? 1 : 0);
-      if (target + ahead > std::min(end, last)) break;
-      if (target >= first) out.push_back({at, options.window, target});
-    }
-  }
-  return out;
-}
-
-Scale spread_of(const std::vector<double>& values, int64_t rows) {
-  const auto n = static_cast<size_t>(rows);
-  const auto count = static_cast<double>(std::max<int64_t>(rows, 1));
-  double mean = 0.0, squares = 0.0, largest = 0.0;
-  for (size_t i = 0; i < n; ++i) {
-    mean += values[i];
-    largest = std::max(largest, std::abs(values[i]));
-  }
-  mean /= count;
-  for (size_t i = 0; i < n; ++i) squares += std::pow(values[i] - mean, 2);
-  const double deviation = std::sqrt(squares / count);
-  // What the sum of as many numbers of this size may have lost.
-  const double rounding = 4.0 * std::numeric_limits<double>::epsilon() * largest * std::sqrt(count);
-  return {mean, deviation > rounding ? deviation : 0.0};
-}
-
-Scale scale_of(const std::vector<double>& values, int64_t rows) {
-  const Scale spread = spread_of(values, rows);
-  return {spread.mean, spread.deviation > 0.0 ? spread.deviation : 1.0};
 }
 
 }  // namespace longhand::data

@@ -202,6 +202,7 @@ void show_rows(const SeriesSubject& own, Subject& out) {
 Subject regressor_subject(const tasks::ModelFile& file, const std::string& contents, const std::string& source,
                           const MicroscopeOptions& options, kernels::Context& context) {
   std::shared_ptr<tasks::Regressor> model = tasks::Regressor::load(file);
+  model->expect_plain(file.path());
   Subject out{.model = model,
               .task = "regressor",
               .noun = "row",

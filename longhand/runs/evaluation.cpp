@@ -23,6 +23,15 @@ void EvaluateOptions::add_to(OptionTable& table) {
             between(0, 1 << 20));
   table.begin_group("Networks");
   table.add("target", target, "WAV files of what the network should make of those of `data`, with commas between");
+  table.begin_group("Forecasts");
+  table.add("backtest", backtest,
+            "number of forecasts of each series, with origins from its end backwards; 0: every row",
+            between(0, 1 << 30));
+  table.add("stride", stride, "number of rows between the origins of `backtest`; 0: the horizon", between(0, 1 << 30));
+  OptionCheck probability{.min = 0.0, .max = 1.0, .open = true};
+  probability.also = 0.0;
+  table.add("interval", interval, "probability of the central prediction interval to measure; 0: the model's",
+            probability);
   table.begin_group("Tags");
   table.add("strict", strict,
             "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");

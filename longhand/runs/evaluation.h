@@ -24,6 +24,9 @@ struct EvaluateOptions {
   int64_t batch = 1;            ///< of language models: rows that the text is divided into
   int64_t context = 0;          ///< of language models: preceding symbols of each prediction; 0: all
   bool strict = false;          ///< of taggers: refuse tags that violate their scheme
+  int64_t backtest = 0;         ///< of regressors: forecasts of each series, from its end backwards; 0: all
+  int64_t stride = 0;           ///< of regressors: rows from one of these to the next; 0: the horizon
+  double interval = 0.0;        ///< of regressors: probability of the interval that is measured; 0: the model's
   bool examine = false;         ///< gather what a report shows, too
   tasks::OnDone on_done{};      ///< progress, in what the task's losses are the means over
   /// Receives what was recognised in the data, before the model reads them.

@@ -16,6 +16,8 @@ namespace longhand::runs {
 
 /// Forecasts over what came, for every target: errors, curves, residuals, errors by step ahead.
 std::string page_of(const ForecastFindings& findings);
+/// Of these the measures, of each series too, and the last forecasts with their intervals.
+std::string measures_page(const ForecastFindings& findings);
 /// Of these the last forecasts over what came: a chart for each target and step that is drawn.
 std::vector<io::Chart> charts_of(const ForecastFindings& findings);
 /// What a network made of recordings, over what it should have made.

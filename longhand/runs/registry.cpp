@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "longhand/base/error.h"
@@ -29,17 +30,19 @@ const TaskRow& task_of(const tasks::ModelFile& file) {
 }
 
 void check_options(const TaskRow& task, const OptionTable& table) {
-  const std::pair<const char*, const char*> uses[] = {{"target", tasks::kNetworkTask},
-                                                      {"unknown", tasks::LanguageModel::kTask},
-                                                      {"batch", tasks::LanguageModel::kTask},
-                                                      {"context", tasks::LanguageModel::kTask},
-                                                      {"strict", tasks::Tagger::kTask}};
+  const std::map<std::string, const char*> users = {{tasks::kNetworkTask, "networks of layers"},
+                                                    {tasks::LanguageModel::kTask, "language models"},
+                                                    {tasks::Regressor::kTask, "regressors"},
+                                                    {tasks::Tagger::kTask, "taggers"}};
+  const std::pair<const char*, const char*> uses[] = {
+      {"target", tasks::kNetworkTask},        {"unknown", tasks::LanguageModel::kTask},
+      {"batch", tasks::LanguageModel::kTask}, {"context", tasks::LanguageModel::kTask},
+      {"strict", tasks::Tagger::kTask},       {"backtest", tasks::Regressor::kTask},
+      {"stride", tasks::Regressor::kTask},    {"interval", tasks::Regressor::kTask}};
   for (const auto& [name, user] : uses) {
     const Option* option = table.find(name);
     if (task.task == std::string(user) || option == nullptr || option->text() == option->default_text) continue;
-    const char* who = user == std::string(tasks::Tagger::kTask)  ? "taggers"
-                      : user == std::string(tasks::kNetworkTask) ? "networks of layers"
-                                                                 : "language models";
+    const char* who = users.at(user);
     throw usage_error(fmt::format("`{}` is for {}, and this is a {}", name, who, task.name), "leave it out");
   }
 }

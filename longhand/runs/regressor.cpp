@@ -44,7 +44,7 @@ class RegressorRun : public Run {
     return forecast_advice(*model_, baseline);
   }
   data::Table load(const std::string& source, Sources& sources) const;
-  int64_t split();
+  std::vector<tasks::RowRange> split();
   const data::Table& valid_table() const { return settings_.valid.empty() ? table_ : valid_table_; }
   // What the finished model is measured on.
   const data::Table& measured_table() const {
@@ -98,47 +98,66 @@ data::Table RegressorRun::load(const std::string& source, Sources& sources) cons
   return data::read_table(sources.table(source), settings_.model.series, shown_name(source));
 }
 
-// Rows in the order of the file: training, then what is held out, then the test. Windows of the later parts may read
-// rows of the earlier ones, as they would in use; what they predict is their own. Returns the rows of the training.
-int64_t RegressorRun::split() {
+// Rows in the order of the file: training, then what is held out, then the test; with several series, of each series.
+// Windows of the later parts may read rows of the earlier ones, as they would in use; what they predict is their own.
+// Returns the rows of the training.
+std::vector<tasks::RowRange> RegressorRun::split() {
   const data::SeriesOptions& series = settings_.model.series;
-  const auto cut = [&](double kept) {
-    auto row = static_cast<int64_t>(std::floor(static_cast<double>(table_.rows) * kept));
-    if (series.window == 0) {  // between sequences
-      row = *(std::upper_bound(table_.starts.begin(), table_.starts.end(), row) - 1);
+  const double test_begins = 1.0 - settings_.test_fraction, valid_begins = test_begins - settings_.valid_fraction;
+  std::vector<tasks::RowRange> training;
+  if (!table_.observed.empty()) {
+    train_ = data::windows_of_part(table_, series, 0.0, valid_begins);
+    valid_ = data::windows_of_part(table_, series, valid_begins, test_begins);
+    test_ = data::windows_of_part(table_, series, test_begins, 1.0);
+    for (int64_t s = 0; s < table_.sequences(); ++s) {
+      training.emplace_back(table_.starts[static_cast<size_t>(s)], data::row_at(table_, s, valid_begins));
     }
-    return row;
-  };
-  const int64_t test_begins = cut(1.0 - settings_.test_fraction);
-  const int64_t valid_begins = cut(1.0 - settings_.test_fraction - settings_.valid_fraction);
-  train_ = data::windows(table_, series, 0, valid_begins);
-  valid_ = data::windows(table_, series, valid_begins, test_begins);
-  test_ = data::windows(table_, series, test_begins, table_.rows);
-  if (train_.empty()) {
-    throw input_error(fmt::format("{}: too short to train on: expected windows of {} rows and {} ahead, found {} rows",
-                                  shown_name(settings_.data), series.window, series.horizon, valid_begins),
-                      "give more rows, or a smaller `window`, `horizon`, `valid-fraction` or `test-fraction`");
+  } else {
+    const auto cut = [&](double kept) {
+      auto row = static_cast<int64_t>(std::floor(static_cast<double>(table_.rows) * kept));
+      if (series.window == 0) {  // between sequences
+        row = *(std::upper_bound(table_.starts.begin(), table_.starts.end(), row) - 1);
+      }
+      return row;
+    };
+    training.emplace_back(0, cut(valid_begins));
+    train_ = data::windows(table_, series, 0, training.front().second);
+    valid_ = data::windows(table_, series, training.front().second, cut(test_begins));
+    test_ = data::windows(table_, series, cut(test_begins), table_.rows);
   }
-  return valid_begins;
+  if (train_.empty()) {
+    int64_t most = 0;
+    for (const auto& [begin, end] : training) most = std::max(most, end - begin);
+    throw input_error(
+        fmt::format("{}: too short to train on: expected windows of {} rows and {} ahead, found {} rows{}",
+                    shown_name(settings_.data), series.window, series.horizon, most,
+                    table_.sequences() > 1 && !table_.observed.empty() ? " in the longest series" : ""),
+        "give more rows, or a smaller `window`, `horizon`, `valid-fraction` or `test-fraction`");
+  }
+  return training;
 }
 
 RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) : Run(settings), settings_(settings) {
   settings_.check();
   table_ = load(settings_.data, sources);
-  const int64_t training_rows = split();
-  tasks::Columns columns{table_.inputs, table_.targets, {}, {}};
-  for (const auto& column : table_.input) columns.input_scales.push_back(data::scale_of(column, training_rows));
-  for (const auto& column : table_.target) columns.target_scales.push_back(data::scale_of(column, training_rows));
+  const std::vector<tasks::RowRange> training_rows = split();
+  tasks::RegressorOptions options = settings_.model;
+  const bool counts = options.distribution().is_counts();
+  if (counts) tasks::expect_counts(table_, shown_name(settings_.data));
+  tasks::Columns columns = tasks::columns_of(table_, training_rows, options.used_series_scale(), counts);
+  tasks::prepare(columns, options.series, table_, shown_name(settings_.data));
   const auto load_all = [&](const std::string& source, data::Table& table, std::vector<data::Window>& windows) {
     if (source.empty()) return;
     table = load(source, sources);
+    if (counts) tasks::expect_counts(table, shown_name(source));
+    tasks::prepare(columns, options.series, table, shown_name(source));
     windows = data::windows(table, settings_.model.series, 0, table.rows);
     if (windows.empty()) throw input_error(shown_name(source) + ": too short for a single window", "give more rows");
   };
   load_all(settings_.valid, valid_table_, valid_);
   load_all(settings_.test, test_table_, test_);
-  tasks::RegressorOptions options = settings_.model;
   options.shrink = options.shrink && !valid_.empty();
+  options.calibrate = options.calibrate && !valid_.empty();
   std::string chosen;
   if (settings_.choose_inputs) chosen = choose(columns);
   options.series.inputs =
@@ -146,12 +165,14 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
   model_ = std::make_unique<tasks::Regressor>(options, columns);
   model_->initialise(settings_.seed_number());
   const std::string residual = tasks::fit_residual(*model_, data(columns));
-  description_ = fmt::format(
-      "{}: {}\n{} in {}; {}, {} held out, {} to test; {} parameters", shown_name(settings_.data), table_.describe(),
-      format_count(table_.rows, "row"), format_count(static_cast<int64_t>(table_.starts.size()) - 1, "sequence"),
-      format_count(static_cast<int64_t>(train_.size()), "training window"),
-      format_count(static_cast<double>(valid_.size())), format_count(static_cast<double>(test_.size())),
-      format_count(static_cast<double>(model_->parameters().count())));
+  description_ =
+      fmt::format("{}: {}\n{} in {}; {}, {} held out, {} to test; {} parameters", shown_name(settings_.data),
+                  table_.describe(), format_count(table_.rows, "row"),
+                  settings_.model.series.series_column.empty() ? format_count(table_.sequences(), "sequence")
+                                                               : fmt::format("{} series", table_.sequences()),
+                  format_count(static_cast<int64_t>(train_.size()), "training window"),
+                  format_count(static_cast<double>(valid_.size())), format_count(static_cast<double>(test_.size())),
+                  format_count(static_cast<double>(model_->parameters().count())));
   describe(chosen);
   describe(residual);
   task_ = std::make_unique<tasks::RegressorTask>(

@@ -6,10 +6,11 @@
 
 namespace longhand::runs {
 
-/// Measures, and adds what is found: with `charts`, the forecasts too.
+/// Measures, and adds what is found: with `charts`, the forecasts too. `interval`: see tasks::ForecastObserver.
 tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const data::Table& table,
                                          std::span<const data::Window> windows, tasks::Regressor::Workspace& workspace,
-                                         const tasks::OnDone& on_done, bool charts, Findings& findings);
+                                         const tasks::OnDone& on_done, bool charts, Findings& findings,
+                                         double interval = 0.0);
 
 /// Writes a run's ridge regression, so that `eval` can show it without the training data.
 void write_ridge(const baselines::Ridge& ridge, const std::string& path);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "longhand/io/chart.h"
+#include "longhand/tasks/forecast_measures.h"
 #include "longhand/tasks/regressor.h"
 
 namespace longhand::runs {
@@ -25,6 +26,15 @@ struct ForecastCurves {
   std::vector<io::Point> actual, forecast, residuals, naive_residuals;
   /// Of the last windows, every one.
   std::vector<io::Point> last_actual, last_forecast, last_naive;
+  std::vector<io::Interval> last_interval;  ///< the measured central one; empty of points
+};
+
+/// The last forecast of a target of a series, over all its steps, with what came before and then.
+struct ForecastFan {
+  std::string series, target;
+  std::vector<io::Point> actual, forecast;
+  std::vector<double> probabilities;                 ///< of the central intervals, the widest first
+  std::vector<std::vector<io::Interval>> intervals;  ///< of each of these
 };
 
 struct TargetForecasts {
@@ -40,6 +50,9 @@ struct ForecastFindings {
   std::vector<TargetForecasts> targets;
   std::string remark{};        ///< how the forecast is made, for the reader; or empty
   std::optional<double> gain;  ///< of what the network adds to a simpler forecast
+  std::optional<tasks::ForecastMeasures> measures{};
+  std::optional<tasks::ForecastMeasures> ridge{};  ///< of a Gaussian round the ridge regression
+  std::vector<ForecastFan> fans{};                 ///< of models of distributions with two steps ahead or more
 };
 
 /// Gathers the findings from the windows of an evaluation.
@@ -47,28 +60,39 @@ class ForecastExaminer {
  public:
   static constexpr size_t kCharted = 6;  ///< targets with curves
   static constexpr size_t kLast = 100;   ///< windows of the second chart
+  static constexpr size_t kFans = 6;     ///< series whose last forecast is drawn
 
-  /// Both must outlive this.
-  ForecastExaminer(const tasks::Regressor& model, const data::Table& table);
+  /// Both must outlive this. `interval`: probability of the central interval that is drawn.
+  ForecastExaminer(const tasks::Regressor& model, const data::Table& table, double interval = 0.8);
 
-  /// A window and its forecast [A O]. Windows come in order.
-  void add(const data::Window& window, std::span<const double> forecast);
+  /// A window and its forecast [A O], with the parameters [A O P] of its distributions. Windows come in order.
+  void add(const data::Window& window, std::span<const double> forecast, std::span<const float> parameters = {});
   ForecastFindings findings() const;
 
  private:
   struct Series {  // of a target and a step
     std::vector<double> forecast;
+    std::vector<io::Interval> intervals;
     ForecastError model, naive;  // sums
   };
   bool charted(int64_t target, int64_t step) const;
   double naive(const data::Window& window, int64_t target) const;
   ForecastCurves curves(int64_t target, int64_t step) const;
+  io::Interval interval(const float* parameters, const data::Scale& scale, double probability, int64_t row) const;
+  ForecastFan fan(size_t last) const;
 
   const tasks::Regressor& model_;
   const data::Table& table_;
+  double interval_;
   bool ahead_;  // horizon above 0
   std::vector<data::Window> windows_;
   std::vector<Series> series_;  // [A, O]
+  struct Last {                 // window of a series
+    size_t window = 0;
+    std::vector<double> forecast;
+    std::vector<float> parameters;
+  };
+  std::vector<Last> lasts_;
 };
 
 }  // namespace longhand::runs

@@ -102,7 +102,7 @@ io::Chart last_forecasts(const std::string& what, const ForecastCurves& curves, 
   return by_row(what + (many ? fmt::format(": the last {} forecasts", curves.last_actual.size()) : ""),
                 {{naive, kDashed + kNaiveColour, curves.last_naive},
                  {"actual", kActualColour, curves.last_actual},
-                 {"forecast", kForecastColour, curves.last_forecast}});
+                 {"forecast", kForecastColour, curves.last_forecast, false, curves.last_interval}});
 }
 
 bool has_earlier(const ForecastFindings& findings, const ForecastCurves& curves) {
@@ -147,6 +147,7 @@ std::string page_of(const ForecastFindings& findings) {
                      (findings.naive_is_mean ? "is the mean in training.</p>\n" : "repeats the last value.</p>\n") +
                      error_table(findings);
   if (!findings.remark.empty()) html += "<p>Forecast: " + io::isolated(findings.remark) + "</p>\n";
+  html += measures_page(findings);
   size_t charted = 0;
   for (const TargetForecasts& target : findings.targets) {
     if (target.curves.empty()) continue;

@@ -4,34 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "longhand/base/error.h"
 
 namespace longhand::tasks {
 namespace {
-
-nlohmann::json scales_to_json(const std::vector<data::Scale>& scales) {
-  nlohmann::json out = nlohmann::json::array();
-  for (const data::Scale& scale : scales) out.push_back({scale.mean, scale.deviation});
-  return out;
-}
-
-std::vector<data::Scale> read_scales(const ModelFile& file, const char* name, size_t count) {
-  const Error damaged =
-      input_error(fmt::format("{}: expected {} pairs of mean and deviation in '{}'", file.path(), count, name),
-                  "the file is damaged; use an intact copy");
-  const nlohmann::json& all = file.vocabulary();
-  if (!all.contains(name) || !all[name].is_array() || all[name].size() != count) throw damaged;
-  std::vector<data::Scale> out;
-  for (const nlohmann::json& pair : all[name]) {
-    const bool sound = pair.is_array() && pair.size() == 2 && pair[0].is_number() && pair[1].is_number();
-    if (!sound) throw damaged;
-    out.push_back({pair[0], pair[1]});
-    if (!std::isfinite(out.back().mean) || !(out.back().deviation > 0.0)) throw damaged;
-  }
-  return out;
-}
 
 // Arrays of the linear forecast in a model's file.
 constexpr const char* kCoefficients = "linear.coefficients";
@@ -91,75 +68,43 @@ nn::InitOptions initial(const RegressorOptions& options) {
 
 }  // namespace
 
-RegressorOptions::RegressorOptions() { lstm.hidden = 64; }
-
-void RegressorOptions::add_to(OptionTable& table) {
-  series.add_to(table);
-  table.add("difference", difference, "predict the difference from the last value in the window");
-  table.add("residual-of", residual_of,
-            "forecast whose error the network learns: a ridge regression of the window, the last value, or the value "
-            "one season before",
-            one_of({"none", "linear", "naive", "seasonal"}));
-  table.add(
-      "shrink", shrink,
-      "multiply what the network adds to `residual-of` by the number from 0 to 1 with the smallest held-out error");
-  table.add("normalise", normalise,
-            "mean and deviation that standardise the inputs: of the training data or each window",
-            one_of({"training", "window"}));
-  table.add("season", season, "period of the seasonal-naive baseline, in rows; 0: no such baseline",
-            between(0, 1 << 20));
-  lstm.add_to(table);
-  init.add_to(table);
+Regressor::Regressor(const RegressorOptions& options, Columns columns)
+    : EnsembleModel({.lstm = options.lstm, .init = initial(options), .numbers = columns.network_inputs()}),
+      options_(options),
+      columns_(std::move(columns)),
+      distribution_(options.distribution()),
+      reads_targets_(options.is_naive() || options.is_seasonal() || options.of_each_window() ||
+                     (columns_.has_series_scales() && options.series.horizon > 0)) {
+  for (const std::string& name : columns_.inputs) {
+    const auto found = std::find(columns_.targets.begin(), columns_.targets.end(), name);
+    input_targets_.push_back(static_cast<size_t>(found - columns_.targets.begin()));
+  }
+  if (options_.has_gain()) gain_ = network_.parameters().declare("residual.gain", {1}, nn::constant(1.0));
+  if (options_.calibrate && distribution_.widenings() > 0) {
+    widening_ = network_.parameters().declare("calibration.widening", {outputs() * distribution_.widenings()},
+                                              nn::constant(1.0));
+  }
+  network_.add_output((reads_ahead() ? targets() : outputs()) * distribution_.size());
 }
 
-void RegressorOptions::check() const {
-  lstm.check();
-  series.check();
-  if (difference && series.horizon == 0) {
-    throw usage_error("`difference`: expected `horizon` of at least 1, found 0",
-                      "with `horizon` 0 the window's last value is the target itself; leave one of them out");
-  }
-  if (difference && residual_of != "none" && residual_of != "naive") {
-    throw usage_error("`difference`: cannot be combined with `residual-of` " + residual_of,
-                      "leave `difference` out, which is `residual-of` naive");
-  }
-  if (series.horizon == 0 && (residual_of == "naive" || is_seasonal() || of_each_window())) {
-    throw usage_error(fmt::format("`{}`: expected `horizon` of at least 1, found 0",
-                                  of_each_window() ? "normalise` window" : "residual-of` " + residual_of),
-                      "with `horizon` 0 the targets' past is not read; leave one of them out");
-  }
-  if (is_linear() && series.window == 0) {
-    throw usage_error("`residual-of` linear: expected `window` of at least 1, found 0",
-                      "a linear forecast reads windows of one length; leave it out, or set `window`");
-  }
-  if (is_seasonal() && (season == 0 || season > series.window)) {
-    throw usage_error(fmt::format("`residual-of` seasonal: expected `season` from 1 to `window`, found {} and {}",
-                                  season, series.window),
-                      "set `season`, and a `window` that is as long");
-  }
-  if (season > 0 && series.horizon == 0) {
-    throw usage_error("`season`: expected `horizon` of at least 1, found 0",
-                      "give `horizon` 1 or more, or leave `season` out");
-  }
-}
-
-std::vector<std::string> RegressorOptions::shared() {
-  RegressorOptions options;
-  OptionTable table;
-  options.series.add_to(table);
-  std::vector<std::string> out = names_of(table);
-  out.emplace_back("residual-of");
+std::string Regressor::unusual() const {
+  std::string out;
+  const auto add = [&](bool has, const char* what) {
+    if (has) out += (out.empty() ? "" : " and ") + std::string(what);
+  };
+  add(reads_ahead(), "columns known ahead");
+  add(!columns_.statics.empty(), "static columns");
+  add(columns_.has_series_scales(), "a scale for each series");
+  add(!distribution_.is_point(), "a distribution as its forecast");
   return out;
 }
 
-Regressor::Regressor(const RegressorOptions& options, Columns columns)
-    : EnsembleModel(
-          {.lstm = options.lstm, .init = initial(options), .numbers = static_cast<int64_t>(columns.inputs.size())}),
-      options_(options),
-      columns_(std::move(columns)),
-      reads_targets_(options.is_naive() || options.is_seasonal() || options.of_each_window()) {
-  if (options_.has_gain()) gain_ = network_.parameters().declare("residual.gain", {1}, nn::constant(1.0));
-  network_.add_output(outputs());
+void Regressor::expect_plain(const std::string& what) const {
+  const std::string found = unusual();
+  if (found.empty()) return;
+  throw input_error(
+      fmt::format("{}: expected a regressor of one series and point forecasts, found one with {}", what, found),
+      "use `longhand predict`, `longhand eval` or a Forecaster with this model");
 }
 
 void Regressor::set_residual(std::optional<baselines::Ridge> linear, std::vector<double> scales) {
@@ -192,14 +137,11 @@ int64_t Regressor::min_rows() const {
 
 std::unique_ptr<Regressor> Regressor::load_member(const ModelFile& file) {
   const auto options = file.options<RegressorOptions>(kTask);
-  Columns columns;
-  columns.inputs = file.texts("inputs");
-  columns.targets = file.texts("targets");
-  if (columns.inputs.empty() || columns.targets.empty()) {
-    throw input_error(file.path() + ": expected columns, found none", "the file is damaged; use an intact copy");
+  Columns columns = read_columns(file);
+  if (columns.known != data::split_names(options.series.known)) {
+    throw input_error(file.path() + ": expected the columns of `known`, found others",
+                      "the file is damaged; use an intact copy");
   }
-  columns.input_scales = read_scales(file, "input_scales", columns.inputs.size());
-  columns.target_scales = read_scales(file, "target_scales", columns.targets.size());
   auto model = std::make_unique<Regressor>(options, std::move(columns));
   std::vector<double> scales = read_residual_scales(file, static_cast<size_t>(model->outputs()));
   std::optional<baselines::Ridge> linear;
@@ -210,10 +152,8 @@ std::unique_ptr<Regressor> Regressor::load_member(const ModelFile& file) {
 }
 
 void Regressor::save(const std::string& path, std::span<const float> values) const {
-  nlohmann::json vocabulary = {{"inputs", columns_.inputs},
-                               {"targets", columns_.targets},
-                               {"input_scales", scales_to_json(columns_.input_scales)},
-                               {"target_scales", scales_to_json(columns_.target_scales)}};
+  nlohmann::json vocabulary = nlohmann::json::object();
+  add_to(vocabulary, columns_);
   if (!residual_scales_.empty()) vocabulary["residual_scales"] = residual_scales_;
   std::vector<io::TensorToWrite> linear;
   if (linear_) {
@@ -222,94 +162,6 @@ void Regressor::save(const std::string& path, std::span<const float> values) con
     linear.emplace_back(kIntercept, std::vector<int64_t>{linear_->outputs}, linear_->intercept);
   }
   write_model(path, kTask, options_, vocabulary, network_, values, linear);
-}
-
-nn::NetworkInput Regressor::input(const SeriesBatch& batch, const nn::DropoutKey& masks) const {
-  return {.steps = batch.steps,
-          .rows = batch.rows,
-          .lengths = batch.ragged ? batch.lengths.data() : nullptr,
-          .x = batch.x.data(),
-          .masks = masks};
-}
-
-nn::PoolInput<float> Regressor::pool_input(const SeriesBatch& batch, const Workspace& workspace) const {
-  return {.kind = nn::PoolKind::kLast,
-          .steps = batch.steps,
-          .batch = batch.rows,
-          .width = width(),
-          .directions = options_.lstm.directions(),
-          .lengths = batch.lengths.data(),
-          .x = workspace.output,
-          .stride = padded(width())};
-}
-
-// Leaves the predictions [B, A O] in workspace.predicted.
-void Regressor::predict(const SeriesBatch& batch, const nn::NetworkInput& input, nn::Pass pass,
-                        Workspace& workspace) const {
-  workspace.output = network_.forward(input, pass, workspace);
-  workspace.last.resize(batch.rows * padded(width()));
-  nn::pool(pool_input(batch, workspace), workspace.last.data(), padded(width()), workspace.kept,
-           workspace.context.pool);
-  const int64_t stride = padded(outputs());
-  workspace.predicted.resize(batch.rows * stride);
-  network_.output().forward({.n = batch.rows, .x = workspace.last.data()}, workspace.predicted.data(), stride,
-                            workspace);
-  const float gain = pass == nn::Pass::kInference ? this->gain() : 1.0F;
-  for (int64_t b = 0; b < batch.rows; ++b) {
-    for (int64_t j = 0; j < outputs(); ++j) {
-      const auto at = static_cast<size_t>(b * outputs() + j);
-      float& y = workspace.predicted[b * stride + j];
-      y = batch.base[at] + gain * batch.scale[at] * y;
-    }
-  }
-}
-
-double Regressor::train(const SeriesBatch& batch, const nn::GradientPass& training, Workspace& workspace) {
-  const auto steps = std::accumulate(batch.lengths.begin(), batch.lengths.end(), int64_t{0});
-  const nn::GradientPass pass = network_.begin_training(training, batch.rows, steps, workspace);
-  const nn::NetworkInput in = input(batch, pass.masks);
-  predict(batch, in, nn::Pass::kTraining, workspace);
-
-  const int64_t stride = padded(outputs()), n = outputs();
-  workspace.d_predicted.resize(batch.rows * stride);
-  double loss = 0.0;
-  for (int64_t b = 0; b < batch.rows; ++b) {  // (59)
-    for (int64_t j = 0; j < n; ++j) {
-      const auto at = static_cast<size_t>(b * n + j);
-      const float error = workspace.predicted[b * stride + j] - batch.targets[at];
-      loss += static_cast<double>(error) * static_cast<double>(error) / static_cast<double>(n);
-      workspace.d_predicted[b * stride + j] = pass.scale * 2.0F * error / static_cast<float>(n) * batch.scale[at];
-    }
-  }
-  workspace.d_last.resize(batch.rows * padded(width()));
-  network_.output().backward({.n = batch.rows, .x = workspace.last.data()}, workspace.d_predicted.data(), stride,
-                             workspace.d_last.data(), workspace);
-  workspace.d_output.resize(batch.steps * batch.rows * padded(width()));
-  nn::pool_backward(pool_input(batch, workspace), workspace.kept, workspace.d_last.data(), padded(width()),
-                    workspace.d_output.data(), static_cast<float*>(nullptr), workspace.context.pool);
-  network_.backward(in, workspace.d_output.data(), pass.penalty_scale, workspace);
-  return loss;
-}
-
-std::span<const float> Regressor::read(const SeriesBatch& batch, Workspace& workspace) const {
-  predict(batch, input(batch, {}), nn::Pass::kInference, workspace);
-  workspace.predictions.clear();
-  for (int64_t b = 0; b < batch.rows; ++b) {
-    const float* row = workspace.predicted.data() + b * padded(outputs());
-    workspace.predictions.insert(workspace.predictions.end(), row, row + outputs());
-  }
-  if (!is_ensemble()) return workspace.predictions;
-  LONGHAND_CHECK(batch.others.size() == others().size());
-  std::vector<std::span<const float>> predictions;
-  for (size_t i = 0; i < others().size(); ++i) {
-    predictions.push_back(others()[i]->read(batch.others[i], *workspace.others[i]));
-  }
-  for (size_t j = 0; j < workspace.predictions.size(); ++j) {
-    auto sum = static_cast<double>(workspace.predictions[j]);
-    for (const std::span<const float> other : predictions) sum += static_cast<double>(other[j]);
-    workspace.predictions[j] = static_cast<float>(sum / static_cast<double>(members()));
-  }
-  return workspace.predictions;
 }
 
 }  // namespace longhand::tasks

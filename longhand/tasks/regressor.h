@@ -6,7 +6,11 @@
 //
 //   forecast = base + gain scale network
 //
-// Losses are mean squared errors of standardised targets; what users see is in the data's own units.
+// A forecast is a point, or a distribution (forecast_distribution.h). Losses are mean squared errors of standardised
+// targets, or those of the distribution; what users see is in the data's own units.
+//
+// With columns known ahead, the layers read on over the steps to predict, where all inputs but these are zero and a
+// mark is one. Each step's forecast is read off at that step, by one output layer for all steps.
 #pragma once
 
 #include <memory>
@@ -17,6 +21,8 @@
 #include "longhand/baselines/ridge.h"
 #include "longhand/data/series.h"
 #include "longhand/tasks/ensemble.h"
+#include "longhand/tasks/forecast_distribution.h"
+#include "longhand/tasks/regressor_columns.h"
 
 namespace longhand::tasks {
 
@@ -39,6 +45,13 @@ struct RegressorOptions {
   int64_t season = 0;  ///< rows after which the targets are taken to come back, by the seasonal-naive forecast; 0: none
   nn::LstmOptions lstm;
   nn::InitOptions init;
+  std::string output = "point";  ///< the forecast: "point", "quantiles", "gaussian" or "negative-binomial" (of counts)
+  std::string quantiles = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9";  ///< levels of "quantiles"
+  bool calibrate = true;  ///< widen or narrow distributions so that held-out rows lie in them as often as they say
+  double interval = 0.8;  ///< probability of the central interval that is calibrated and measured
+  /// How the targets are scaled: with a column of series, each series on its own; "standard" or "mean-absolute", or
+  /// "none" for all together. "auto": mean-absolute for counts, else standard.
+  std::string series_scale = "auto";
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be combined.
@@ -51,12 +64,9 @@ struct RegressorOptions {
   bool is_seasonal() const { return residual_of == "seasonal"; }
   bool of_each_window() const { return normalise == "window"; }
   bool has_gain() const { return shrink && residual_of != "none"; }
-};
-
-/// Names and scales of a model's columns.
-struct Columns {
-  std::vector<std::string> inputs, targets;
-  std::vector<data::Scale> input_scales, target_scales;
+  ForecastDistribution distribution() const { return {output, parse_levels(quantiles, "quantiles")}; }
+  /// "standard", "mean-absolute" or "none".
+  std::string used_series_scale() const;
 };
 
 /// One window as it lies in memory: column by column, with a stride from one row to the next, in the data's units.
@@ -66,6 +76,10 @@ struct WindowView {
   std::vector<const double*> ahead;    ///< [O] first rows to predict; empty: unknown
   int64_t stride = 1;
   int64_t length = 0;
+  const data::Scale* scales = nullptr;  ///< [O] of the targets of its series; null: the model's
+  const float* statics = nullptr;       ///< [static_width] of its series, as the network reads them
+  std::vector<const double*> known{};   ///< [columns] first rows of length + A, `known_stride` apart
+  int64_t known_stride = 1;
 };
 
 /// Windows side by side.
@@ -73,7 +87,7 @@ struct SeriesBatch {
   int64_t steps = 0;  ///< T
   int64_t rows = 0;   ///< B
   bool ragged = false;
-  std::vector<int32_t> lengths;     ///< [B]
+  std::vector<int32_t> lengths;     ///< [B] with the steps ahead that are read
   Buffer<float> x;                  ///< [T, B, padded(I)] standardised
   std::vector<float> base;          ///< [B, A O] standardised: what is added to the network's outputs,
   std::vector<float> scale;         ///< [B, A O] after these have multiplied them
@@ -98,9 +112,19 @@ class Regressor : public EnsembleModel<Regressor> {
 
   const RegressorOptions& options() const { return options_; }
   const Columns& columns() const { return columns_; }
+  const ForecastDistribution& distribution() const { return distribution_; }
+  /// Throws an input error naming `what` for a model whose network reads or gives other numbers than its columns, one
+  /// each: static columns, columns known ahead, a scale for each series, a distribution.
+  void expect_plain(const std::string& what) const;
+  /// What an unusual model has that makes it so; empty: it is plain.
+  std::string unusual() const;
   /// A, the steps predicted, and O, the targets.
   int64_t ahead() const { return data::steps_ahead(options_.series); }
   int64_t targets() const { return static_cast<int64_t>(columns_.targets.size()); }
+
+  bool reads_ahead() const { return !columns_.known.empty(); }
+  /// Steps after a window that the layers read, too.
+  int64_t steps_read_ahead() const { return reads_ahead() ? ahead() : 0; }
 
   /// What the forecast is added to, as far as it is fitted to data: the linear forecast (of `residual_of` linear), and
   /// the deviation of its error in each output [A O].
@@ -111,6 +135,10 @@ class Regressor : public EnsembleModel<Regressor> {
   bool reads_targets() const;
   /// Whether what the network's outputs are added to depends on more than the window's last row.
   bool reads_whole_windows() const { return linear_ || options_.is_seasonal() || options_.of_each_window(); }
+  /// Scales [O] of the targets in a window of a table.
+  const data::Scale* scales_of(const data::Table& table, const data::Window& window) const {
+    return columns_.scales_of(table, window);
+  }
   /// Rows that a window has at least, for every member.
   int64_t min_rows() const;
   /// What multiplies the network's part of a forecast. It is kept among the parameters, though no gradient moves it: so
@@ -118,11 +146,16 @@ class Regressor : public EnsembleModel<Regressor> {
   float gain() const { return gain_ ? *network_.parameters().value(*gain_) : 1.0F; }
   void set_gain(float gain) { *network_.parameters().value(*gain_) = gain; }
   bool has_gain() const { return gain_.has_value(); }
+  /// Widenings of the distributions [A O, C], kept like the gain.
+  bool has_widening() const { return widening_.has_value(); }
+  std::span<float> widening() {
+    return {network_.parameters().value(*widening_), static_cast<size_t>(outputs() * distribution_.widenings())};
+  }
 
   /// Lays windows side by side, for each member. All have what is to be predicted, or none.
   void lay(std::span<const WindowView> windows, SeriesBatch& batch) const;
   /// Lays windows of a table with this model's columns side by side; `targets` says whether the table has the rows to
-  /// predict.
+  /// predict. A table of several series is prepared for the model's columns.
   void get(const data::Table& table, std::span<const data::Window> windows, bool targets, SeriesBatch& batch) const;
 
   struct Workspace : EnsembleWorkspace<Regressor, Workspace> {
@@ -131,34 +164,49 @@ class Regressor : public EnsembleModel<Regressor> {
     const float* output = nullptr;  ///< of the recurrent layers
     nn::PoolKept<float> kept;
     Buffer<float> last, d_last, predicted, d_predicted, d_output;
+    std::vector<int32_t> rows;
     std::vector<float> predictions;
   };
 
-  /// Squared errors of a batch, summed over its windows (of each the mean over steps and targets), and the gradients as
+  /// Losses of a batch, summed over its windows (of each the mean over steps and targets), and the gradients as
   /// `training` wants them.
   double train(const SeriesBatch& batch, const nn::GradientPass& training, Workspace& workspace);
-  /// Predictions [B, A O], standardised, good until the workspace is used again. Of an ensemble, the mean of the
-  /// members' predictions, which have the same scales.
+  /// Predictions [B, A O P], standardised: the parameters of the distribution of each value, good until the workspace
+  /// is used again. Of an ensemble, the mean of the members' predictions, which have the same scales.
   std::span<const float> read(const SeriesBatch& batch, Workspace& workspace) const;
 
  private:
   int64_t inputs() const { return static_cast<int64_t>(columns_.inputs.size()); }
   int64_t outputs() const { return ahead() * targets(); }
   int64_t width() const { return network_.width(); }
+  int64_t network_outputs() const { return network_.output().outputs(); }
+  /// Where output j of window b begins in workspace.predicted.
+  int64_t place_of(int64_t b, int64_t j) const;
+  const data::Scale& input_scale(const WindowView& window, size_t c) const;
+  const data::Scale& target_scale(const WindowView& window, size_t o) const {
+    return window.scales != nullptr ? window.scales[o] : columns_.target_scales[o];
+  }
+  ForecastDistribution::Place distribution_place(const SeriesBatch& batch, size_t at, bool training) const;
+  nn::OutputRows rows_of(const SeriesBatch& batch, Workspace& workspace) const;
   void predict(const SeriesBatch& batch, const nn::NetworkInput& input, nn::Pass pass, Workspace& workspace) const;
+  double losses(const SeriesBatch& batch, float scale, Workspace& workspace) const;
+  void backward(const SeriesBatch& batch, const nn::NetworkInput& input, float penalty_scale, Workspace& workspace);
   nn::NetworkInput input(const SeriesBatch& batch, const nn::DropoutKey& masks) const;
   nn::PoolInput<float> pool_input(const SeriesBatch& batch, const Workspace& workspace) const;
 
   void lay_inputs(const WindowView& window, int64_t b, SeriesBatch& batch) const;
+  void lay_more(const WindowView& window, int64_t b, SeriesBatch& batch) const;
   void lay_base(const WindowView& window, int64_t b, SeriesBatch& batch) const;
 
   RegressorOptions options_;
   Columns columns_;
+  ForecastDistribution distribution_;
+  std::vector<size_t> input_targets_;  // [I] the target that an input is; O: none
   std::optional<baselines::Ridge> linear_;
   std::vector<size_t> linear_columns_;   // of the linear forecast: inputs, and from I on targets
   std::vector<double> residual_scales_;  // empty: ones
   bool reads_targets_ = false;
-  std::optional<size_t> gain_;  // its parameter
+  std::optional<size_t> gain_, widening_;  // their parameters
 };
 
 }  // namespace longhand::tasks

@@ -33,9 +33,33 @@ const data::Scale& scale_at(size_t place, const Columns& columns) {
   return place < I ? columns.input_scales[place] : columns.target_scales[place - I];
 }
 
-std::vector<double> standardised(const std::vector<double>& column, const data::Scale& scale) {
+// The target that a column is, from its place; O: none.
+size_t target_of(size_t place, const Columns& columns) {
+  const std::string& name =
+      place < columns.inputs.size() ? columns.inputs[place] : columns.targets[place - columns.inputs.size()];
+  return static_cast<size_t>(std::find(columns.targets.begin(), columns.targets.end(), name) - columns.targets.begin());
+}
+
+// A column, each row in the scale of its series. (A series that the model does not know: in the scale of all its rows.)
+std::vector<double> standardised(size_t place, const Columns& columns, const data::Table& table) {
+  const std::vector<double>& column = column_at(place, table);
+  const size_t target = target_of(place, columns);
   std::vector<double> out;
-  for (const double value : column) out.push_back(scale.apply(value));
+  for (int64_t s = 0; s < table.sequences(); ++s) {
+    data::Scale scale = scale_at(place, columns);
+    if (!table.prepared.empty() && target < columns.targets.size()) {
+      const data::PreparedSeries& series = table.prepared[static_cast<size_t>(s)];
+      const size_t last = series.running.size() - std::min(series.running.size(), columns.targets.size());
+      if (!series.scales.empty()) {
+        scale = series.scales[target];
+      } else if (!series.running.empty()) {
+        scale = series.running[last + target];
+      }
+    }
+    for (int64_t row = table.starts[static_cast<size_t>(s)]; row < table.starts[static_cast<size_t>(s) + 1]; ++row) {
+      out.push_back(scale.apply(column[static_cast<size_t>(row)]));
+    }
+  }
   return out;
 }
 
@@ -76,13 +100,15 @@ class RidgeColumns {
   }
 
  private:
+  size_t place_of_target(size_t o) const { return data_.columns.inputs.size() + o; }
+
   void fill(const data::Table& table, baselines::Columns& out) const {
     for (const std::string& name : names_) {
       const size_t place = place_of(name, data_.columns);
-      out.x.push_back(standardised(column_at(place, table), scale_at(place, data_.columns)));
+      out.x.push_back(standardised(place, data_.columns, table));
     }
     for (size_t o = 0; o < table.target.size(); ++o) {
-      out.y.push_back(standardised(table.target[o], data_.columns.target_scales[o]));
+      out.y.push_back(standardised(place_of_target(o), data_.columns, table));
     }
   }
 
@@ -90,6 +116,54 @@ class RidgeColumns {
   std::vector<std::string> names_;
   baselines::Columns train_, valid_;
 };
+
+// A ridge regression's forecasts of a table's windows.
+class RidgeReader {
+ public:
+  RidgeReader(const baselines::Ridge& ridge, const Columns& columns) : ridge_(ridge), columns_(columns) {
+    for (const std::string& name : ridge.columns) places_.push_back(place_of(name, columns));
+  }
+
+  // Standardised [K]; `scales` are the window's.
+  std::vector<double> predict(const data::Table& table, const data::Window& window, const data::Scale* scales) const {
+    std::vector<double> x, y(static_cast<size_t>(ridge_.outputs));
+    for (const size_t place : places_) {
+      const size_t target = target_of(place, columns_);
+      const data::Scale& scale = target < columns_.targets.size() ? scales[target] : scale_at(place, columns_);
+      const std::vector<double>& column = column_at(place, table);
+      for (int64_t t = window.length - ridge_.window; t < window.length; ++t) {
+        x.push_back(scale.apply(column[static_cast<size_t>(window.begin + t)]));
+      }
+    }
+    ridge_.predict(x.data(), y.data());
+    return y;
+  }
+
+ private:
+  const baselines::Ridge& ridge_;
+  const Columns& columns_;
+  std::vector<size_t> places_;
+};
+
+std::vector<float> error_deviations(const baselines::Ridge& ridge, const Columns& columns, const data::Table& table,
+                                    std::span<const data::Window> windows) {
+  const RidgeReader reader(ridge, columns);
+  const size_t O = columns.targets.size();
+  std::vector<double> squares(static_cast<size_t>(ridge.outputs), 0.0);
+  for (const data::Window& window : windows) {
+    const data::Scale* scales = columns.scales_of(table, window);
+    const std::vector<double> y = reader.predict(table, window, scales);
+    for (size_t j = 0; j < y.size(); ++j) {
+      const double actual = table.target[j % O][static_cast<size_t>(window.target) + j / O];
+      squares[j] += std::pow(scales[j % O].apply(actual) - y[j], 2);
+    }
+  }
+  std::vector<float> out;
+  for (const double sum : squares) {
+    out.push_back(static_cast<float>(std::sqrt(sum / static_cast<double>(windows.size()))));
+  }
+  return out;
+}
 
 std::string described(const baselines::RidgeFit& fit, const RegressorData& data) {
   const baselines::Ridge& ridge = fit.ridge;
@@ -132,7 +206,13 @@ std::vector<double> error_scales(const Regressor& model, const RegressorData& da
 std::optional<baselines::RidgeFit> fit_ridge(const RegressorData& data) {
   if (data.series.window == 0) return std::nullopt;
   const RidgeColumns columns(data);
-  return baselines::fit_ridge(columns.data(), columns.choices());
+  std::optional<baselines::RidgeFit> out = baselines::fit_ridge(columns.data(), columns.choices());
+  if (out) {
+    const bool held_out = !data.valid.empty();
+    out->ridge.deviations = error_deviations(out->ridge, data.columns, held_out ? data.valid_table : data.table,
+                                             held_out ? data.valid : data.train);
+  }
+  return out;
 }
 
 std::string fit_residual(Regressor& model, const RegressorData& data) {
@@ -188,28 +268,30 @@ ChosenInputs choose_inputs(const RegressorData& data, double most_work) {
 }
 
 RegressionScore evaluate_ridge(const Regressor& model, const baselines::Ridge& ridge, const data::Table& table,
-                               std::span<const data::Window> windows) {
-  std::vector<double> x, y(static_cast<size_t>(ridge.outputs));
-  std::vector<std::vector<double>> columns;
-  for (const std::string& name : ridge.columns) {
-    const size_t place = place_of(name, model.columns());
-    columns.push_back(standardised(column_at(place, table), scale_at(place, model.columns())));
-  }
+                               std::span<const data::Window> windows, double interval) {
+  const RidgeReader reader(ridge, model.columns());
+  const auto O = static_cast<size_t>(model.targets());
+  const ForecastDistribution gaussian("gaussian", {});
+  ForecastMeasurer measurer(model, gaussian, table, windows, interval > 0.0 ? interval : model.options().interval);
+  std::vector<float> parameters(2 * static_cast<size_t>(ridge.outputs));
   // Each window's forecasts are asked for one after the other.
   const data::Window* last = nullptr;
+  std::vector<double> y;
   RegressionScore out = score_of(model, table, windows, [&](const data::Window& window, int64_t a, int64_t o) {
+    const data::Scale* scales = model.scales_of(table, window);
     if (&window != last) {
-      x.clear();
-      for (const std::vector<double>& column : columns) {
-        const auto end = column.begin() + window.begin + window.length;
-        x.insert(x.end(), end - ridge.window, end);
+      y = reader.predict(table, window, scales);
+      for (size_t j = 0; j < ridge.deviations.size(); ++j) {
+        parameters[2 * j] = static_cast<float>(y[j]);
+        parameters[2 * j + 1] = ridge.deviations[j];
       }
-      ridge.predict(x.data(), y.data());
+      if (!ridge.deviations.empty()) measurer.add(window, parameters);
       last = &window;
     }
-    return model.columns().target_scales[static_cast<size_t>(o)].undo(y[static_cast<size_t>(a * model.targets() + o)]);
+    return scales[o].undo(y[static_cast<size_t>(a) * O + static_cast<size_t>(o)]);
   });
   out.windows = static_cast<int64_t>(windows.size());
+  if (!ridge.deviations.empty()) out.measures = measurer.measures();
   return out;
 }
 

@@ -1,0 +1,148 @@
+// Many series in one table, distributions and backtests, as a user meets them.
+#include <cmath>
+#include <sstream>
+
+#include "tests/cli/process.h"
+
+namespace longhand::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// Shops of very different sizes, mixed; sales follow the price of the same day. The last three days have prices alone.
+std::string shops(bool with_future) {
+  std::string text = "shop,region,price,sales\n";
+  for (int day = 0; day < 120 + (with_future ? 3 : 0); ++day) {
+    for (int shop = 0; shop < 4; ++shop) {
+      const double price = 2.0 + ((day * 7 + shop * 3) % 11) / 10.0;
+      const double sales = std::pow(10.0, shop) * (10.0 - 3.0 * price + std::sin(0.9 * day + shop));
+      text += "s" + std::to_string(shop) + "," + (shop % 2 == 0 ? "north" : "south") + "," + std::to_string(price) +
+              "," + (day < 120 ? std::to_string(std::llround(sales)) : "") + "\n";
+    }
+  }
+  return text;
+}
+
+const Words kTrain = {"train",    "regressor", "--data",    "shops.csv", "--series-column", "shop",
+                      "--static", "region",    "--known",   "price",     "--target",        "sales",
+                      "--window", "10",        "--horizon", "3",         "--test-fraction", "0.2",
+                      "--hidden", "8",         "--lr",      "0.01",      "--epochs",        "3",
+                      "--season", "7"};
+
+int64_t lines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
+
+TEST(ManySeries, AreTrainedMeasuredAndForecastFromOneFile) {
+  const TemporaryFolder folder;
+  write_file(folder / "shops.csv", shops(false));
+  write_file(folder / "next.csv", shops(true));
+  const Result train = run(folder, with(kTrain, {"--output", "gaussian", "--out", "run", "--json"}));
+  ASSERT_EQ(train.code, 0) << train.err;
+  EXPECT_NE(train.err.find("480 rows in 4 series"), std::string::npos) << train.err;
+  const nlohmann::json seen = nlohmann::json::parse(train.out);
+  EXPECT_TRUE(seen["test_coverage"].is_number()) << train.out;
+  EXPECT_GT(seen["test_crps"], 0.0);
+  EXPECT_NE(read_file(folder / "run/metrics.jsonl").find("\"valid_crps\""), std::string::npos);
+
+  const nlohmann::json json = nlohmann::json::parse(run(folder, {"eval", "run", "--data", "shops.csv", "--backtest",
+                                                                 "5", "--stride", "2", "--interval", "0.5", "--json"})
+                                                        .out);
+  EXPECT_EQ(json["windows"], 20);
+  EXPECT_EQ(json["values"], 60);
+  EXPECT_EQ(json["interval"], 0.5);
+  ASSERT_EQ(json["series"].size(), 4U);
+  EXPECT_EQ(json["series"][3]["series"], "s3");
+  EXPECT_TRUE(json["ridge_crps"].is_number() && json["naive_crps"].is_number() &&
+              json["seasonal_naive_crps"].is_number());
+  const Result text = run(folder, {"eval", "run", "--data", "shops.csv", "--backtest", "5", "--report", "page.html"});
+  for (const char* word : {"sMAPE", "MASE", "Nash-Sutcliffe", "CRPS", "are in the 80 % interval"}) {
+    EXPECT_NE(text.out.find(word), std::string::npos) << text.out << text.err;
+  }
+  const std::string page = read_file(folder / "page.html");
+  EXPECT_NE(page.find("Each series"), std::string::npos);
+  EXPECT_NE(page.find("s2: the last forecast"), std::string::npos);
+  EXPECT_NE(page.find("class=band"), std::string::npos);
+
+  const Result predicted = run(folder, {"predict", "run", "--data", "next.csv", "--levels", "0.25,0.75"});
+  ASSERT_EQ(predicted.code, 0) << predicted.err;
+  EXPECT_EQ(predicted.out.find("series,row,step,sales,sales 0.25,sales 0.75\ns0,120,1,"), 0U) << predicted.out;
+  EXPECT_EQ(lines(predicted.out), 1 + 4 * 3);
+  const Result as_json = run(folder, {"predict", "run", "--data", "next.csv", "--json"});
+  std::istringstream rows(as_json.out);
+  std::string row;
+  int count = 0;
+  while (std::getline(rows, row)) {
+    const nlohmann::json one = nlohmann::json::parse(row);
+    const nlohmann::json& sales = one["targets"]["sales"];
+    EXPECT_LT(sales["quantiles"]["0.1"], sales["forecast"]) << row;
+    EXPECT_LT(sales["forecast"], sales["quantiles"]["0.9"]) << row;
+    ++count;
+  }
+  EXPECT_EQ(count, 12);
+  // Without the prices of the days to come there is no forecast; a series of its own has its own scale.
+  expect_error(run(folder, {"predict", "run", "--data", "shops.csv"}), 1,
+               "expected 3 rows after the last one of series 's0', with values of --known alone, found 0");
+  std::string renamed = shops(true);
+  for (size_t at = renamed.find("s3,"); at != std::string::npos; at = renamed.find("s3,", at + 1)) renamed[at] = 'x';
+  write_file(folder / "new.csv", renamed);
+  const Result unknown = run(folder, {"predict", "run", "--data", "new.csv"});
+  EXPECT_NE(unknown.out.find("\nx3,120,3,"), std::string::npos) << unknown.out << unknown.err;
+  expect_error(run(folder, {"lab", "microscope", "run", "--data", "shops.csv"}), 1,
+               "found one with columns known ahead");
+}
+
+TEST(ManySeries, HaveEveryKindOfForecast) {
+  const TemporaryFolder folder;
+  write_file(folder / "shops.csv", shops(false));
+  for (const std::string output : {"point", "quantiles", "negative-binomial"}) {
+    const Result train =
+        run(folder, with(kTrain, {"--output", output, "--quantiles", "0.1,0.5,0.9", "--out", output, "--json"}));
+    ASSERT_EQ(train.code, 0) << train.err;
+    EXPECT_EQ(nlohmann::json::parse(train.out).contains("test_coverage"), output != "point") << train.out;
+    const Result all = run(folder, {"predict", output, "--data", "shops.csv", "--all"});
+    EXPECT_EQ(lines(all.out), 1 + 4 * 3 * (120 - 10 - 3 + 1)) << all.err;
+  }
+  expect_error(run(folder, {"predict", "point", "--data", "shops.csv", "--all", "--levels", "0.5"}), 1,
+               "found one of points");
+  expect_error(run(folder, {"predict", "quantiles", "--data", "shops.csv", "--all", "--levels", "0.01"}), 1,
+               "expected levels from 0.1 to 0.9");
+}
+
+// One series with a distribution: the base, the gain and the calibration, and the same bits after an interruption.
+TEST(ManySeries, ADistributionMayBeginWithALine) {
+  const TemporaryFolder folder;
+  const Words words = {"train",         "regressor", "--data",   "sines", "--target", "value", "--window", "30",
+                       "--horizon",     "2",         "--hidden", "8",     "--epochs", "2",     "--output", "gaussian",
+                       "--residual-of", "linear",    "--json"};
+  const Result whole = run(folder, with(words, {"--out", "whole"}));
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  ASSERT_EQ(run(folder, with(words, {"--out", "parts", "--epochs", "2", "--threads", "2"})).code, 0);
+  EXPECT_EQ(read_file(folder / "whole/model.safetensors"), read_file(folder / "parts/model.safetensors"));
+  const nlohmann::json json = nlohmann::json::parse(run(folder, {"eval", "whole", "--data", "sines", "--json"}).out);
+  EXPECT_TRUE(json["ridge_crps"].is_number()) << json;
+  EXPECT_TRUE(json["coverage"].is_number()) << json;
+}
+
+TEST(ManySeries, FaultsAreTwoLines) {
+  const TemporaryFolder folder;
+  write_file(folder / "shops.csv", shops(false));
+  const auto refused = [&](const Words& more, int code, const std::string& why) {
+    expect_error(run(folder, with(with(kTrain, more), {"--out", "other"})), code, why);
+    EXPECT_FALSE(io::exists(folder / "other"));
+  };
+  refused({"--group", "shop"}, 2, "--series-column: cannot be combined with --group");
+  refused({"--output", "negative-binomial", "--residual-of", "naive"}, 2,
+          "--output negative-binomial: cannot be combined");
+  refused({"--quantiles", "0.5,0.4"}, 2, "--quantiles: expected rising numbers");
+  refused({"--interval", "1"}, 2, "--interval");
+  refused({"--static", "price"}, 2, "--static: expected columns that --known does not have");
+  refused({"--known", "price", "--static", "nothing"}, 1, "expected a column 'nothing'");
+  refused({"--window", "500"}, 1, "too short to train on: expected windows of 500 rows and 3 ahead, found");
+  write_file(folder / "half.csv", "id,y\na,1\na,2.5\n");
+  expect_error(run(folder, {"train", "regressor", "--data", "half.csv", "--series-column", "id", "--target", "y",
+                            "--output", "negative-binomial", "--out", "other"}),
+               1, "half.csv: column 'y': expected counts, found 2.5 in row 2 of series 'a'");
+  expect_error(run(folder, {"eval", "nothing", "--data", "shops.csv", "--interval", "2"}), 2, "--interval");
+}
+
+}  // namespace
+}  // namespace longhand::cli
