@@ -204,7 +204,8 @@ std::string add_targets(const Regressor& model, graph::Graph& graph) {
 
 }  // namespace
 
-graph::Graph graph_of(const Regressor& model, const std::string& /*path*/, const ModelGraphOptions& /*options*/) {
+graph::Graph graph_of(const Regressor& model, const std::string& path, const ModelGraphOptions& /*options*/) {
+  for (const Regressor* member : members_of(model)) member->expect_plain(path);
   graph::Graph out;
   out.inputs = {numbers_port("inputs", static_cast<int64_t>(model.columns().inputs.size()))};
   const std::string targets = add_targets(model, out);
