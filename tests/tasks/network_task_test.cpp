@@ -1,4 +1,5 @@
 // Networks of layers in training: losses, scales, segments with carried state, shards, scores.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -37,7 +38,7 @@ SequenceLossOptions loss_of(const std::string& name, double pre_emphasis = 0.0, 
 data::RecordingSet recordings(std::vector<int64_t> lengths) {
   data::RecordingSet out{.widths = {1}, .targets = 1};
   for (const int64_t steps : lengths) {
-    data::Recording recording{.name = "r" + std::to_string(out.list.size()), .steps = steps};
+    data::Recording recording{.name = fmt::format("r{}", out.list.size()), .steps = steps};
     recording.inputs.resize(1);
     double state = 0.0;
     for (int64_t t = 0; t < steps; ++t) {
