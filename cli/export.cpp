@@ -44,10 +44,13 @@ class Export {
     const convert::ExportModel model{
         .graph = tasks::model_graph(file), .name = name_, .texts = tasks::model_texts(file)};
     const convert::Exported exported = format.write(model, options_);
+    std::vector<std::string> written;
+    if (!out_.empty()) {
+      for (const std::string& path : convert::exported_paths(exported, out_)) check_place(path, file.path());
+      written = convert::write_exported(exported, out_);
+    }
     for (const std::string& note : exported.notes) put("{}\n", visible(note));
-    if (out_.empty()) return 0;
-    for (const std::string& path : convert::exported_paths(exported, out_)) check_place(path, file.path());
-    for (const std::string& path : convert::write_exported(exported, out_)) put("wrote   {}\n", visible(path));
+    for (const std::string& path : written) put("wrote   {}\n", visible(path));
     return 0;
   }
 
