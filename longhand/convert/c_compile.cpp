@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/convert/c_site.h"
+#include "longhand/convert/c_steps.h"
 #include "longhand/graph/stepper.h"
 
 namespace longhand::convert {
@@ -19,16 +21,17 @@ using graph::Plan;
 class CCompiler {
  public:
   CCompiler(const graph::Graph& graph, const std::string& where, const CCompileOptions& options)
-      : options_(options),
-        where_(where),
-        network_(std::make_shared<const graph::Network>(graph, where)),
+      : where_(where),
+        made_(c_steps(graph, where, options.steps)),
+        network_(std::make_shared<const graph::Network>(made_.graph, where)),
         out_{.program = CProgram(options.int8), .inputs = {}, .outputs = {}, .layers = {}} {}
 
   CCompiled compile() {
-    check_steps();
+    out_.steps = made_.steps;
+    out_.has_length = !made_.mask.empty();
     const Plan plan(network_, {.steps = out_.steps});
     CMemory memory(out_.program);
-    CNetwork of{network_->graph(), plan, where_, out_.program, memory};
+    CNetwork of{network_->graph(), plan, where_, out_.program, memory, made_.running};
     for (const graph::State& state : of.graph.states) of.kept[state.output] = state.input;
     of.read_values();
     add_inputs(of);
@@ -37,7 +40,7 @@ class CCompiler {
     add_outputs(of);
     add_state_updates(of);
     out_.program.arrange();
-    out_.keeps_state = !out_.program.state().empty();
+    out_.has_result = out_.program.has_late();
     for (const COperation& operation : out_.program.operations()) {
       if (!operation.comment.empty()) out_.layers.push_back(operation.comment);
     }
@@ -45,32 +48,57 @@ class CCompiler {
   }
 
  private:
-  void check_steps() {
-    out_.steps = std::max<int64_t>(options_.steps, 1);
-    const graph::StepShape shape = graph::step_shape(network_);
-    out_.symbols = shape.symbols;
-    if (options_.steps > 0 || shape.why_no_steps.empty()) return;
-    throw input_error(
-        fmt::format("{}: expected a network that can be read step by step: {}", where_, shape.why_no_steps),
-        "give the length of the sequences that a call shall read, such as --steps 100");
+  // Numbers come in one row; where there are whole numbers beside them, each input is a parameter of its own.
+  void add_inputs(CNetwork& of) {
+    std::vector<const graph::Port*> ports;
+    for (const graph::Port& port : of.graph.inputs) {
+      if (port.name != made_.mask) ports.push_back(&port);
+    }
+    const bool ints = std::any_of(ports.begin(), ports.end(),
+                                  [](const graph::Port* port) { return port->type == ElementType::kInt; });
+    CNames names({"state", "out", "length", "result"});
+    const int length = out_.has_length ? add_length(of) : -1;
+    int64_t at = 0;
+    for (const graph::Port* port : ports) {
+      const CView& view = *of.find(port->name);
+      CPort in{port->name, graph::count(view.dims), view.dims, port->type == ElementType::kInt};
+      if (in.ints) in.below = graph::symbols_of(of.graph, port->name);
+      if (in.below == std::numeric_limits<int32_t>::max()) in.below = 0;
+      in.parameter = ports.size() > 1 && ints ? names.take(port->name) : in.ints && in.size == 1 ? "symbol" : "in";
+      const int given = of.program.add_buffer({.kind = CBuffer::Kind::kInput,
+                                               .size = in.size,
+                                               .ints = in.ints,
+                                               .name = in.parameter,
+                                               .offset = ints ? 0 : at});
+      const bool to_length = length >= 0 && port->time_axis >= 0;
+      of.memory.set(view, to_length ? add_rows(of, given, length, in.size / out_.steps) : given);
+      at += in.size;
+      out_.inputs.push_back(std::move(in));
+    }
   }
 
-  void add_inputs(CNetwork& of) {
-    int64_t at = 0;
-    for (const graph::Port& port : of.graph.inputs) {
-      const CView& input = *of.find(port.name);
-      const int64_t n = graph::count(input.dims);
-      const bool ints = input.type == ElementType::kInt;
-      if (ints && of.graph.inputs.size() > 1) {
-        throw input_error(fmt::format("{}: input '{}': expected numbers, found symbols beside other inputs", where_,
-                                      visible(input.name)),
-                          "export a network with one input of symbols, or with numbers alone");
-      }
-      of.memory.set(input,
-                    out_.program.add_buffer({.kind = CBuffer::Kind::kInput, .size = n, .ints = ints, .offset = at}));
-      out_.inputs.push_back({input.name, n, input.dims});
-      at += n;
-    }
+  // The mask of the steps that are there.
+  int add_length(CNetwork& of) {
+    const int length =
+        of.program.add_buffer({.kind = CBuffer::Kind::kInput, .size = 1, .ints = true, .name = "length"});
+    const CView& mask = *of.find(made_.mask);
+    of.program.add({.name = of.program.name("mask"),
+                    .comment = "",
+                    .body = fmt::format("for (int t = 0; t < {}; ++t) y[t] = t < length[0];\n", out_.steps),
+                    .arguments = {{"length", length, false}, {"y", of.memory.of(mask), true}}});
+    return length;
+  }
+
+  // An input with zeros after its last step, which the caller need not have.
+  int add_rows(CNetwork& of, int given, int length, int64_t width) {
+    const CBuffer from = of.program.buffer(given);
+    const int to = of.program.scratch(from.size, from.ints);
+    of.program.add({.name = of.program.name("rows"),
+                    .comment = "",
+                    .body = c_fill("for (int i = 0; i < $n; ++i) y[i] = i < length[0] * $w ? x[i] : $zero;\n",
+                                   {{"n", from.size}, {"w", width}, {"zero", from.ints ? "0" : "0.0f"}}),
+                    .arguments = {{"x", given, false}, {"length", length, false}, {"y", to, true}}});
+    return to;
   }
 
   void add_states(CNetwork& of) {
@@ -138,6 +166,7 @@ class CCompiler {
   // then be one array.
   void add_outputs(CNetwork& of) {
     const size_t inputs_read = last_reader_of_inputs();
+    const bool any_late = of.program.has_late();
     int64_t at = 0;
     for (const graph::Port& port : of.graph.outputs) {
       const CView& view = *of.find(port.name);
@@ -149,11 +178,13 @@ class CCompiler {
       }
       const int from = of.memory.of(view);
       CBuffer& buffer = of.program.buffer(from);
-      if (buffer.kind == CBuffer::Kind::kScratch && first_writer(from) >= inputs_read) {
+      const bool fits = any_late ? of.program.is_late(from) : first_writer(from) >= inputs_read;
+      if (buffer.kind == CBuffer::Kind::kScratch && fits) {
         buffer.kind = CBuffer::Kind::kOutput;
         buffer.offset = at;
       } else {
         const int to = of.program.add_buffer({.kind = CBuffer::Kind::kOutput, .size = n, .offset = at});
+        if (any_late) of.program.make_late(to);
         of.program.add_copy(from, to, "");
       }
       out_.outputs.push_back({port.name, n, view.dims});
@@ -178,13 +209,17 @@ class CCompiler {
     for (const auto& [from, to] : moves) of.program.add_copy(from, to, "");
   }
 
-  const CCompileOptions options_;
   const std::string where_;
+  CSteps made_;
   std::shared_ptr<const graph::Network> network_;
   CCompiled out_;
 };
 
 }  // namespace
+
+bool CCompiled::has_ints() const {
+  return std::any_of(inputs.begin(), inputs.end(), [](const CPort& port) { return port.ints; });
+}
 
 CCompiled compile_c(const graph::Graph& graph, const std::string& where, const CCompileOptions& options) {
   return CCompiler(graph, where, options).compile();

@@ -14,15 +14,20 @@ struct CPort {
   std::string name;
   int64_t size = 0;
   graph::Dims dims;
+  bool ints = false;
+  int64_t below = 0;        ///< of ints: how many there are; 0: not known
+  std::string parameter{};  ///< of an input
 };
 
 struct CCompiled {
   CProgram program;
-  std::vector<CPort> inputs, outputs;  ///< one after the other, as the program reads and writes them
-  int64_t symbols = 0;                 ///< how many there are, where the input is symbols; 0: it is numbers
+  std::vector<CPort> inputs, outputs;  ///< outputs one after the other; inputs likewise, if all are numbers
   int64_t steps = 1;                   ///< time steps of a call
-  bool keeps_state = false;            ///< the next call goes on where this one ended
+  bool has_length = false;             ///< a call reads a whole sequence of up to so many steps
+  bool has_result = false;             ///< the outputs are those of a sequence, not of each step
   std::vector<std::string> layers;     ///< what each operation does, from what to what
+
+  bool has_ints() const;
 };
 
 struct CCompileOptions {

@@ -49,15 +49,45 @@ class HeaderText {
     for (const CPort& port : ports) out += port.size;
     return out;
   }
-  bool one_symbol() const { return c_.symbols > 0 && numbers(c_.inputs) == 1; }
+  // The inputs are parameters of their own.
+  bool has_parameters() const { return c_.has_ints() && c_.inputs.size() > 1; }
+  const char* call_name() const { return c_.has_length ? "run" : "step"; }
+  // Checks what the caller gives, and says so.
+  bool checks() const {
+    return c_.has_length ||
+           std::any_of(c_.inputs.begin(), c_.inputs.end(), [](const CPort& port) { return port.below > 0; });
+  }
+  bool by_value(const CPort& port) const { return port.ints && port.size == 1; }
 
-  std::string ports_text(const char* name, const std::vector<CPort>& ports, const char* what) const {
+  // "const float *in" for each input; or, of a call, its name.
+  std::string inputs_text(bool declared) const {
+    std::string out;
+    const auto add = [&](const std::string& type, const std::string& name) {
+      out += ", " + (declared ? type + name : name);
+    };
+    for (const CPort& port : c_.inputs) {
+      if (!c_.has_ints()) {
+        add("const float *", "in");
+        break;
+      }
+      add(by_value(port) ? "int " : port.ints ? "const int *" : "const float *", port.parameter);
+    }
+    if (c_.has_length) add("int ", "length");
+    return out;
+  }
+
+  std::string ports_text(const char* name, const std::vector<CPort>& ports) const {
     const int64_t n = numbers(ports);
-    std::string out = fmt::format("   {:<4} {} {}{}\n", name, grouped(n), what, n == 1 ? "" : "s");
+    const bool apart = *name == 'i' && has_parameters();
+    std::string out = apart ? ""
+                            : fmt::format("   {:<4} {} {}{}\n", name, grouped(n),
+                                          *name == 'i' && c_.has_ints() ? "symbol" : "number", n == 1 ? "" : "s");
     int64_t at = 0;
     for (const CPort& port : ports) {
-      const std::string place = ports.size() > 1 ? fmt::format("from {} on: ", at) : "";
-      out += fmt::format("          {}'{}' {}\n", place, c_comment(port.name), graph::shown(port.dims));
+      std::string place = apart ? port.parameter + ": " : ports.size() > 1 ? fmt::format("from {} on: ", at) : "";
+      out +=
+          fmt::format("   {:<4} {}'{}' {}{}\n", apart ? name : "", place, c_comment(port.name), graph::shown(port.dims),
+                      port.below > 0 ? fmt::format(", each from 0 to {}", port.below - 1) : "");
       at += port.size;
     }
     return out;
@@ -67,12 +97,12 @@ class HeaderText {
     std::string out = fmt::format("/* {}: a trained network in C, made by Longhand {}.\n\n", t_.name, LONGHAND_VERSION);
     if (!t_.source.empty()) out += fmt::format("   From: {}\n", c_comment(t_.source));
     for (const std::string& remark : t_.remarks) out += fmt::format("   {}\n", c_comment(remark));
-    out += fmt::format("   A call of {}_step computes {} of one sequence:\n\n", t_.name,
-                       c_.steps == 1 ? "a step" : grouped(c_.steps) + " time steps");
-    out += ports_text("in", c_.inputs, c_.symbols > 0 ? "symbol" : "number");
-    if (c_.symbols > 0) out += fmt::format("          each from 0 to {}\n", c_.symbols - 1);
-    out += ports_text("out", c_.outputs, "number");
-    out += "\n";
+    const std::string steps = c_.has_length  ? fmt::format("a whole sequence of 1 to {} steps", grouped(c_.steps))
+                              : c_.steps > 1 ? grouped(c_.steps) + " time steps of a sequence"
+                                             : std::string("one step of a sequence");
+    out += fmt::format("   A call of {}_{} reads {}{}:\n\n", t_.name, call_name(), steps,
+                       c_.has_result ? fmt::format("; {}_result says what all steps until then give", t_.name) : "");
+    out += ports_text("in", c_.inputs) + ports_text("out", c_.outputs) + "\n";
     if (t_.sample_rate > 0) out += fmt::format("   It was made for sound of {} frames a second.\n", t_.sample_rate);
     for (const std::string& cost : c_costs(c_)) out += fmt::format("   {}\n", cost);
     out += "\n   Layers:\n";
@@ -81,10 +111,16 @@ class HeaderText {
   }
 
   std::string use() const {
-    const std::string memory = one_symbol()     ? "int symbol;\n     float out[$name_outputs];"
-                               : c_.symbols > 0 ? "int in[$name_inputs];\n     float out[$name_outputs];"
-                                                : "float in[$name_inputs], out[$name_outputs];";
-    const CWords words = {{"name", t_.name}, {"x", one_symbol() ? "symbol" : "in"}};
+    std::string memory;
+    for (const CPort& port : c_.inputs) {
+      if (!c_.has_ints()) break;
+      memory += by_value(port)
+                    ? fmt::format("int {};\n     ", port.parameter)
+                    : fmt::format("{} {}[{}];\n     ", port.ints ? "int" : "float", port.parameter, port.size);
+    }
+    memory += c_.has_ints() ? "float out[$name_outputs];" : "float in[$name_inputs], out[$name_outputs];";
+    const std::string out_text = c_.has_result ? "" : ", out";
+    const CWords words = {{"name", t_.name}, {"call", call_name()}};
     std::string out = c_fill(
         R"(   Include it in one source file, of C99 or C++11. Each sequence, such as a channel of sound, has a state:
 
@@ -92,18 +128,20 @@ class HeaderText {
 
      static $name_state state;
      )" + memory +
-            R"(
-
-     $name_reset(&state);           before a sequence begins
-     $name_step(&state, $x, out);
-
+            "\n\n" + (c_.has_length ? "" : "     $name_reset(&state);           before a sequence begins\n") +
+            "     $name_$call(&state" + inputs_text(false) + out_text + ");\n" +
+            (c_.has_result ? "     $name_result(&state, out);     at its end, or at any time\n" : "") + R"(
    Threads may use different states at the same time. Nothing is allocated or locked, no array is on the stack, and the
    work of a call does not depend on the numbers.
 )",
         words);
-    if (c_.symbols > 0)
-      out += c_fill("   $name_step returns 1; or 0 for a symbol out of range, and then does nothing.\n", words);
-    if (c_.symbols == 0) out += "   `in` and `out` may be the same array.\n";
+    if (checks()) {
+      out += c_fill("   $name_$call returns 1; or 0 for a symbol or a length out of range, and then does nothing.\n",
+                    words);
+    }
+    if (c_.has_length)
+      out += "   Arrays of inputs and outputs have place for all steps; those after `length` are zero or of no use.\n";
+    if (!c_.has_ints() && !c_.has_result) out += "   `in` and `out` may be the same array.\n";
     return out;
   }
 
@@ -125,11 +163,11 @@ class HeaderText {
   }
 
   std::string sizes() const {
-    std::string out = fmt::format("enum {{\n  @inputs = {}, /* {} of a call */\n", numbers(c_.inputs),
-                                  c_.symbols > 0 ? "symbols" : "numbers");
-    out += fmt::format("  @outputs = {}", numbers(c_.outputs));
+    std::string out = fmt::format("enum {{\n  @inputs = {}, /* of a call */\n  @outputs = {}", numbers(c_.inputs),
+                                  numbers(c_.outputs));
     if (c_.steps > 1) out += fmt::format(",\n  @steps = {} /* of a call */", c_.steps);
-    if (c_.symbols > 0) out += fmt::format(",\n  @symbol_count = {}", c_.symbols);
+    if (c_.inputs.size() == 1 && c_.inputs[0].below > 0)
+      out += fmt::format(",\n  @symbol_count = {}", c_.inputs[0].below);
     if (t_.sample_rate > 0 && t_.sample_rate <= std::numeric_limits<int32_t>::max()) {
       out += fmt::format(",\n  @sample_rate = {} /* frames a second */", t_.sample_rate);
     }
@@ -177,7 +215,7 @@ class HeaderText {
       return buffer.offset == 0 ? base : fmt::format("{} + {}", base, buffer.offset);
     };
     switch (buffer.kind) {
-      case CBuffer::Kind::kInput: return one_symbol() ? "&symbol" : from("in");
+      case CBuffer::Kind::kInput: return buffer.ints && buffer.size == 1 ? "&" + buffer.name : from(buffer.name);
       case CBuffer::Kind::kOutput: return from("out");
       case CBuffer::Kind::kState: return "state->" + buffer.name;
       case CBuffer::Kind::kConstant: return "@" + buffer.name;
@@ -225,22 +263,40 @@ class HeaderText {
     return out + "}\n\n";
   }
 
-  std::string step() const {
-    const bool symbols = c_.symbols > 0;
-    const std::string input = one_symbol() ? "int symbol" : symbols ? "const int *in" : "const float *in";
-    std::string out =
-        fmt::format("static inline {} @step(@state *state, {}, float *out) {{\n", symbols ? "int" : "void", input);
-    if (one_symbol()) {
-      out += fmt::format("  if (symbol < 0 || symbol >= {}) return 0;\n", c_.symbols);
-    } else if (symbols) {
-      out += fmt::format("  for (int i = 0; i < {}; ++i) {{\n    if (in[i] < 0 || in[i] >= {}) return 0;\n  }}\n",
-                         numbers(c_.inputs), c_.symbols);
+  std::string checks_text() const {
+    std::string out;
+    if (c_.has_length) out += fmt::format("  if (length < 1 || length > {}) return 0;\n", c_.steps);
+    for (const CPort& port : c_.inputs) {
+      if (port.below == 0) continue;
+      if (by_value(port)) {
+        out += fmt::format("  if ({0} < 0 || {0} >= {1}) return 0;\n", port.parameter, port.below);
+        continue;
+      }
+      const std::string n =
+          c_.has_length ? fmt::format("length * {}", port.size / c_.steps) : std::to_string(port.size);
+      out += fmt::format("  for (int i = 0; i < {0}; ++i) {{\n    if ({1}[i] < 0 || {1}[i] >= {2}) return 0;\n  }}\n",
+                         n, port.parameter, port.below);
     }
-    std::string calls;
-    for (const COperation& operation : p_.operations()) calls += call(operation);
-    if (calls.find("state->") == std::string::npos) out += "  (void)state;\n";
-    out += indented(calls, 2);
-    return out + (symbols ? "  return 1;\n" : "") + "}\n\n";
+    return out;
+  }
+
+  std::string calls(bool late) const {
+    std::string out;
+    for (const COperation& operation : p_.operations()) out += operation.late == late ? call(operation) : "";
+    if (out.find("state->") == std::string::npos) out = "(void)state;\n" + out;
+    return indented(out, 2);
+  }
+
+  std::string step() const {
+    std::string out = fmt::format("static inline {} @{}(@state *state{}{}) {{\n", checks() ? "int" : "void",
+                                  call_name(), inputs_text(true), c_.has_result ? "" : ", float *out");
+    out += checks_text();
+    if (c_.has_length) out += "  @reset(state);\n";
+    out += calls(false) + (checks() ? "  return 1;\n" : "") + "}\n\n";
+    if (!c_.has_result) return out;
+    return out +
+           "/* What the steps since the reset give. */\nstatic inline void @result(@state *state, float *out) {\n" +
+           calls(true) + "}\n\n";
   }
 
   const CCompiled& c_;
@@ -257,7 +313,8 @@ std::vector<std::string> c_costs(const CCompiled& compiled) {
                       p.has_int8() ? ", matrices as int8 with a scale for each row" : ""),
           fmt::format("state    {} bytes, and {} bytes that are used within a call", grouped(p.state_bytes()),
                       grouped(scratch)),
-          fmt::format("work     {} multiply-adds a call", grouped(p.products()))};
+          fmt::format("work     {} multiply-adds a call{}", grouped(p.products(false)),
+                      p.has_late() ? fmt::format(", {} for the result", grouped(p.products(true))) : "")};
 }
 
 std::string c_header(const CCompiled& compiled, const CHeaderTexts& texts) {

@@ -26,7 +26,7 @@ int64_t CConstant::bytes() const {
 std::set<std::string> CProgram::reserved() {
   std::set<std::string> out = helper_names();
   out.insert({"state", "reset", "step", "result", "inputs", "outputs", "sample_rate", "symbols", "symbol_count",
-              "labels", "label_count", "scratch", "scratch_ints", "INLINE", "RESTRICT", "H"});
+              "labels", "label_count", "run", "steps", "scratch", "scratch_ints", "INLINE", "RESTRICT", "H"});
   return out;
 }
 
@@ -76,6 +76,28 @@ CMatrix CProgram::matrix(const std::string& label, int64_t rows, int64_t columns
   }
   out.scales = constant(label + "_scale", scales);
   return out;
+}
+
+void CProgram::add(COperation operation) {
+  // Also what writes to where only a result is.
+  for (const COperation::Argument& a : operation.arguments) operation.late = operation.late || is_late(a.buffer);
+  for (const COperation::Argument& a : operation.arguments) {
+    if (operation.late && a.written) make_late(a.buffer);
+  }
+  operations_.push_back(std::move(operation));
+}
+
+// What steps leave for the result is part of the state.
+void CProgram::keep_for_late() {
+  for (const COperation& operation : operations_) {
+    for (const COperation::Argument& a : operation.arguments) {
+      CBuffer& own = buffer(a.buffer);
+      if (!operation.late || is_late(a.buffer) || own.kind != CBuffer::Kind::kScratch) continue;
+      own.kind = CBuffer::Kind::kState;
+      own.name = name("kept");
+      state_.push_back({a.buffer, ""});
+    }
+  }
 }
 
 void CProgram::add_copy(int from, int to, const std::string& comment) {
@@ -165,6 +187,7 @@ int64_t CProgram::place(bool ints) {
 
 void CProgram::arrange() {
   drop_unused();
+  keep_for_late();
   drop_unused_constants();
   scratch_floats_ = place(false);
   scratch_ints_ = place(true);
@@ -182,10 +205,14 @@ int64_t CProgram::state_bytes() const {
   return out;
 }
 
-int64_t CProgram::products() const {
+int64_t CProgram::products(bool late) const {
   int64_t out = 0;
-  for (const COperation& each : operations_) out += each.products;
+  for (const COperation& each : operations_) out += each.late == late ? each.products : 0;
   return out;
+}
+
+bool CProgram::has_late() const {
+  return std::any_of(operations_.begin(), operations_.end(), [](const COperation& each) { return each.late; });
 }
 
 }  // namespace longhand::convert

@@ -18,7 +18,7 @@ namespace longhand::convert {
 /// Numbers in one place of memory.
 struct CBuffer {
   enum class Kind {
-    kInput,     ///< what the caller gives, from `offset` on
+    kInput,     ///< what the caller gives: the parameter `name`, from `offset` on
     kOutput,    ///< what the caller gets, from `offset` on
     kState,     ///< kept from step to step, in the member `name` of the state
     kScratch,   ///< used within a step, in the member `scratch`, from `offset` on
@@ -42,6 +42,7 @@ struct COperation {
   };
   std::vector<Argument> arguments{};
   int64_t products = 0;  ///< multiplications whose products are added
+  bool late = false;     ///< of the result of a sequence, not of each step
 };
 
 /// An array of constants.
@@ -89,7 +90,10 @@ class CProgram {
   /// Rows one after the other, as floats or as int8 with a scale for each row.
   CMatrix matrix(const std::string& name, int64_t rows, int64_t columns, const std::vector<float>& values);
 
-  void add(COperation operation) { operations_.push_back(std::move(operation)); }
+  /// What reads a late buffer is late, and so is what it writes.
+  void add(COperation operation);
+  void make_late(int at) { late_.insert(at); }
+  bool is_late(int at) const { return late_.contains(at); }
   /// A copy of a buffer, or of its first numbers, to another of that size.
   void add_copy(int from, int to, const std::string& comment);
 
@@ -107,13 +111,15 @@ class CProgram {
   int64_t scratch_ints() const { return scratch_ints_; }
   int64_t weight_bytes() const;
   int64_t state_bytes() const;
-  int64_t products() const;
+  int64_t products(bool late) const;
+  bool has_late() const;
 
   std::set<std::string> helpers;  ///< small functions that bodies call (c_functions.h)
 
  private:
   static std::set<std::string> reserved();
   void drop_unused();
+  void keep_for_late();
   void drop_unused_constants();
   int64_t place(bool ints);
 
@@ -123,6 +129,7 @@ class CProgram {
   std::vector<COperation> operations_;
   std::vector<CConstant> constants_;
   std::vector<StateMember> state_;
+  std::set<int> late_;
   int64_t scratch_floats_ = 0, scratch_ints_ = 0;
 };
 

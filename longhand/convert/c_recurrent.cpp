@@ -20,7 +20,8 @@ class RecurrentInC {
     const graph::Dims& dims = site.in(0).dims;
     const bool frames = dims.size() == 4;  // the rows of each are a sequence of their own
     if (dims[0] != 1 || (frames && dims[1] != 1)) site.fail("expected one sequence, found " + graph::shown(dims));
-    masked_ = site.has(1);
+    masked_ = site.has(1) && !(site.is_known(1) && std::all_of(site.in(1).ints, site.in(1).ints + steps_,
+                                                               [](int64_t here) { return here != 0; }));
     directions_ = site.integer("bidirectional", 0) != 0 ? 2 : 1;
     layers_ = site.integer("layers", 1);
     fresh_ = frames || directions_ == 2 || site.integer("carry", 1) == 0 || site.has(2);
@@ -29,7 +30,7 @@ class RecurrentInC {
   }
 
   void write() {
-    int x = symbols_ = masked_ ? -1 : site_.network.one_hot(site_.node.inputs[0]);
+    int x = symbols_ = site_.network.one_hot(site_.node.inputs[0]);
     if (x < 0) x = site_.network.memory.of(site_.in(0));
     int64_t width = site_.in(0).dims.back();
     for (int64_t layer = 0; layer < layers_; ++layer) {

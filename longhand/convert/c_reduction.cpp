@@ -50,10 +50,98 @@ Folding folding(const CSite& site, const std::string& kind, int64_t n) {
   return {"0.0f", "to[j] + v", "@log(to[j])"};  // of a sum
 }
 
+// Over the steps of a sequence as they come: each adds to the state, and the result is made of that.
+void write_running_pool(const CSite& site) {
+  CProgram& program = site.program;
+  const std::string& kind = site.network.running.at(site.node.name);
+  const int64_t width = CSite::last(site.in(0));
+  const int sum = program.state(site.label() + "_sum", width, {}),
+            count = program.state(site.label() + "_count", 1, {});
+  std::vector<COperation::Argument> arguments = {site.read("x", 0), {"sum", sum, true}, {"count", count, true}};
+  std::string body, result = "sum[j]";
+  int divisor = count;
+  if (kind == "mean") {
+    body = "for (int j = 0; j < $w; ++j) sum[j] += x[j];\n";
+  } else if (kind == "max") {
+    body = "for (int j = 0; j < $w; ++j) sum[j] = count[0] > 0.0f && sum[j] > x[j] ? sum[j] : x[j];\n";
+  } else {  // attention: shares relative to the largest score so far
+    use_helper(program, "exp");
+    use_helper(program, "tanh");
+    divisor = program.state(site.label() + "_shares", 2, {});
+    arguments.push_back({"shares", divisor, true});
+    body = R"(float score = 0.0f;
+for (int j = 0; j < $w; ++j) score += @$query[j] * @tanh(x[j]);
+const float largest = count[0] > 0.0f && shares[1] > score ? shares[1] : score;
+const float before = count[0] > 0.0f ? @exp(shares[1] - largest) : 0.0f, now = @exp(score - largest);
+for (int j = 0; j < $w; ++j) sum[j] = sum[j] * before + now * x[j];
+shares[0] = shares[0] * before + now;
+shares[1] = largest;
+)";
+  }
+  const std::string query =
+      kind == "attention" ? program.constant(site.label() + "_query", site.weight("query").floats) : "";
+  const CWords words = {{"w", width}, {"query", query}};
+  site.add(fmt::format("{}: a row of {}", site.called(), width), c_fill(body, words) + "count[0] += 1.0f;\n",
+           arguments);
+  if (kind != "max") result = "n[0] > 0.0f ? sum[j] / n[0] : 0.0f";
+  const int y = site.network.memory.of(site.out());
+  program.make_late(y);
+  arguments = {{"sum", sum, false}, {"y", y, true}};
+  if (kind != "max") arguments.push_back({"n", divisor, false});
+  site.add(fmt::format("{}: the result of all rows", site.called()),
+           fmt::format("for (int j = 0; j < {}; ++j) y[j] = {};\n", width, result), arguments);
+}
+
+// Of the rows whose mask is not 0; where there are none, zeros.
+void write_masked_pool(const CSite& site, const std::string& kind, int64_t outer, int64_t n, int64_t width) {
+  const int64_t forward = width / site.integer("directions", 1);
+  const bool attention = kind == "attention";
+  std::string row, end;
+  if (kind == "last") {
+    row = "for (int j = 0; j < $w; ++j) to[j] = j < $forward || read == 0 ? from[k * $w + j] : to[j];\n";
+  } else if (kind == "max") {
+    row = "for (int j = 0; j < $w; ++j) to[j] = read > 0 && to[j] > from[k * $w + j] ? to[j] : from[k * $w + j];\n";
+  } else if (kind == "mean") {
+    row = "for (int j = 0; j < $w; ++j) to[j] += from[k * $w + j];\n";
+    end = "for (int j = 0; j < $w && read > 0; ++j) to[j] /= (float)read;\n";
+  } else {
+    use_helper(site.program, "exp");
+    use_helper(site.program, "tanh");
+    row = R"(float score = 0.0f;
+for (int j = 0; j < $w; ++j) score += @$query[j] * @tanh(from[k * $w + j]);
+const float now_largest = read > 0 && largest > score ? largest : score;
+const float before = read > 0 ? @exp(largest - now_largest) : 0.0f, now = @exp(score - now_largest);
+for (int j = 0; j < $w; ++j) to[j] = to[j] * before + now * from[k * $w + j];
+sum = sum * before + now;
+largest = now_largest;
+)";
+    end = "for (int j = 0; j < $w && read > 0; ++j) to[j] /= sum;\n";
+  }
+  const std::string query =
+      attention ? site.program.constant(site.label() + "_query", site.weight("query").floats) : "";
+  const CWords words = {{"w", width},         {"n", n},        {"row", n * width}, {"outer", outer},
+                        {"forward", forward}, {"query", query}};
+  std::vector<COperation::Argument> arguments = {site.read("x", 0), site.write("y")};
+  if (site.has(1)) arguments.push_back(site.read("mask", 1));
+  const std::string condition = site.has(1) ? fmt::format("  if (mask[o * {} + k] == 0) continue;\n", n) : "";
+  site.add(fmt::format("{}: {} of {} rows of {}", site.called(), kind, n, width),
+           c_fill("for (int o = 0; o < $outer; ++o) {\n  const float *from = x + o * $row;\n"
+                  "  float *@RESTRICT to = y + o * $w;\n  int read = 0;\n" +
+                      std::string(attention ? "  float sum = 0.0f, largest = 0.0f;\n" : "") +
+                      "  for (int j = 0; j < $w; ++j) to[j] = 0.0f;\n  for (int k = 0; k < $n; ++k) {\n" +
+                      indented(condition, 2) + indented(row, 4) + "    ++read;\n  }\n" + indented(end, 2) + "}\n",
+                  words),
+           arguments);
+}
+
 void write_pool(const CSite& site) {
+  if (site.network.running.contains(site.node.name)) return write_running_pool(site);
   const CView& x = site.in(0);
   const std::string kind = site.text("kind", "last");
   const int64_t n = x.dims[x.dims.size() - 2], width = CSite::last(x), outer = CSite::size(x) / (n * width);
+  const bool all = !site.has(1) || (site.is_known(1) && std::all_of(site.in(1).ints, site.in(1).ints + outer * n,
+                                                                    [](int64_t here) { return here != 0; }));
+  if (!all || site.integer("directions", 1) != 1) return write_masked_pool(site, kind, outer, n, width);
   if (kind == "last") {
     return site.add(fmt::format("{}: the last of {} rows", site.called(), n),
                     c_fill("for (int o = 0; o < $outer; ++o) {\n"

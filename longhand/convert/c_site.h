@@ -45,8 +45,9 @@ struct CNetwork {
   const std::string& where;
   CProgram& program;
   CMemory& memory;
-  std::map<std::string, int> uses{};          ///< how many nodes, states and outputs read a value
-  std::map<std::string, std::string> kept{};  ///< by value: the state input whose next value it is
+  const std::map<std::string, std::string>& running;  ///< by node: pooling over all steps, each of which adds to it
+  std::map<std::string, int> uses{};                  ///< how many nodes, states and outputs read a value
+  std::map<std::string, std::string> kept{};          ///< by value: the state input whose next value it is
   std::map<std::string, CView> views{};
 
   /// Fills `views` and `uses`.
