@@ -25,7 +25,7 @@ for weights in float int8; do
 done
 
 stream() { printf '0.2 %s\n' "$model" | "$build/bench/longhand_networks"; }
-for round in 1 2 3 4 5; do
+for round in 1 2 3; do
   stream >> "$work/stream.times"
   for weights in float int8; do
     for number in 1 2 3; do "$work/$weights$number" >> "$work/$weights$number.times"; done

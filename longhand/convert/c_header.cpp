@@ -120,11 +120,11 @@ class HeaderText {
     }
     memory += c_.has_ints() ? "float out[$name_outputs];" : "float in[$name_inputs], out[$name_outputs];";
     const std::string out_text = c_.has_result ? "" : ", out";
-    const CWords words = {{"name", t_.name}, {"call", call_name()}};
+    const CWords words = {{"name", t_.name}, {"call", call_name()}, {"include", "#include"}};
     std::string out = c_fill(
         R"(   Include it in one source file, of C99 or C++11. Each sequence, such as a channel of sound, has a state:
 
-     #include "$name.h"
+     $include "$name.h"
 
      static $name_state state;
      )" + memory +

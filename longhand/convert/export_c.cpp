@@ -66,7 +66,9 @@ bool fit_in_strings(const std::vector<std::string>& texts) {
 Exported export_c(const ExportModel& model, const ExportOptions& options) {
   check_c_name(model.name);
   check_size(model);
-  if (model.texts.contains("crf")) {
+  const bool restricted = model.texts.contains("crf");
+  if (restricted && std::none_of(model.graph.outputs.begin(), model.graph.outputs.end(),
+                                 [](const graph::Port& port) { return port.name == "probabilities"; })) {
     throw input_error(model.name + ": expected a tagger without a CRF, found one whose labels are scored as a sequence",
                       "export it to another format, such as --to onnx, or train one without --crf");
   }
@@ -89,6 +91,10 @@ Exported export_c(const ExportModel& model, const ExportOptions& options) {
   if (task == "tagger" || task == "classifier") {
     texts.remarks.push_back(
         "Words are numbers of the model's vocabulary, in the order of its file, which is not in here.");
+  }
+  if (restricted) {
+    texts.remarks.push_back(
+        "A word's label is the most probable one; that some may not follow others is not looked at.");
   }
   if (task == "regressor") texts.remarks.push_back("Numbers are in the units of the data that it was trained on.");
   return {.files = {{".h", c_header(compiled, texts)}}, .notes = c_costs(compiled)};

@@ -26,20 +26,35 @@ inline bool succeeds(const std::string& command, const std::string& log) {
 /// Warnings are errors, also those of conversions.
 inline const std::string kStrictC = "-std=c99 -pedantic -Wall -Wextra -Wshadow -Wconversion -Werror";
 
-/// Programs of several networks: `NAME < floats > floats`, a step after the other.
+/// Programs of several networks, called as the example in each header says: `NAME < numbers > floats`. A program reads
+/// the arguments of a call one after the other (a length first) until there are no more.
 class CPrograms {
  public:
-  void add(const std::string& name, const graph::Graph& graph, const ExportOptions& options = {}) {
-    const Exported exported = export_c({.graph = graph, .name = name}, options);
-    io::write_file(folder_ / (name + ".h"), exported.files.at(0).second);
-    const bool symbols = exported.files.at(0).second.find("_symbol_count") != std::string::npos;
+  void add(const std::string& name, const ExportModel& model, const ExportOptions& options = {}) {
+    const std::string header = export_c(model, options).files.at(0).second;
+    io::write_file(folder_ / (name + ".h"), header);
     includes_ += fmt::format("#include \"{}.h\"\n", name);
+    const size_t begin = header.find("_state state;\n") + 14;
+    const std::string declarations = header.substr(begin, header.find("\n\n", begin) - begin);
+    const bool whole = header.find("int length, float *out") != std::string::npos;
+    const bool result = header.find("_result(") != std::string::npos;
+    std::string reads;
+    if (whole) reads = "    if (fread(&length, sizeof length, 1, stdin) != 1) break;\n";
+    for (const auto& [each, is_array] : declared(declarations)) {
+      reads += fmt::format("    if (fread({}{}, sizeof {}, 1, stdin) != 1) break;\n", is_array ? "" : "&", each, each);
+    }
+    const size_t call = header.find(fmt::format("     {}_{}(&state", name, whole ? "run" : "step"));
+    const std::string write = "    fwrite(out, sizeof out, 1, stdout);\n";
     functions_ += fmt::format(
-        "static void run_{0}(void) {{\n  static {0}_state state;\n  {1} in[{0}_inputs];\n  float out[{0}_outputs];\n"
-        "  {0}_reset(&state);\n  while (fread(in, sizeof in, 1, stdin) == 1) {{\n    {0}_step(&state, {2}, out);\n"
-        "    fwrite(out, sizeof out, 1, stdout);\n  }}\n}}\n",
-        name, symbols ? "int" : "float", symbols && options.steps < 2 ? "in[0]" : "in");
+        "static void run_{0}(void) {{\n  static {0}_state state;\n{1}\n{2}  {0}_reset(&state);\n  for (;;) "
+        "{{\n{3}{4}\n{5}"
+        "  }}\n{6}}}\n",
+        name, declarations, whole ? "  int length;\n" : "", reads, header.substr(call, header.find('\n', call) - call),
+        result ? "" : write, result ? fmt::format("  {}_result(&state, out);\n", name) + write : "");
     calls_ += fmt::format("  if (strcmp(v[1], \"{0}\") == 0) run_{0}();\n", name);
+  }
+  void add(const std::string& name, const graph::Graph& graph, const ExportOptions& options = {}) {
+    add(name, ExportModel{.graph = graph, .name = name}, options);
   }
 
   /// Whether the compiler takes all of it. `command` is the compiler with its options.
@@ -70,6 +85,25 @@ class CPrograms {
   }
 
  private:
+  // "int words;" and "float in[3], out[2];": the names but `out`, and whether each is an array.
+  static std::vector<std::pair<std::string, bool>> declared(const std::string& text) {
+    std::vector<std::pair<std::string, bool>> out;
+    std::string name;
+    for (size_t i = 0; i < text.size(); ++i) {
+      const char c = text[i];
+      if (c == '[' || c == ';') {
+        if (!name.empty() && name != "out") out.emplace_back(name, c == '[');
+        if (c == '[') i = text.find(']', i);
+        name.clear();
+      } else if (c == ' ' || c == '\n' || c == ',') {
+        name.clear();
+      } else {
+        name += c;
+      }
+    }
+    return out;
+  }
+
   TemporaryFolder folder_;
   std::string includes_, functions_, calls_;
 };
