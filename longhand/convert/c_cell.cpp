@@ -197,6 +197,26 @@ class CellText {
   int64_t G_, H_, scratch_ = 0;
 };
 
+// The sequences one after the other.
+std::string of_frames(const std::string& body, const CCell& cell, const CLayerPlaces& places) {
+  const int64_t T = places.steps;
+  const CWords words = {{"frames", places.frames},
+                        {"R", cell.state()},
+                        {"H", cell.hidden},
+                        {"x", T > 1 ? "xs" : "x"},
+                        {"width", cell.symbols ? T : T * cell.inputs},
+                        {"rows", places.only_last ? places.y_stride : T * places.y_stride},
+                        {"T", T},
+                        {"offset", places.y_offset},
+                        {"body", indented(body, 2)}};
+  return c_fill(
+      std::string("for (int frame = 0; frame < $frames; ++frame) {\n  for (int j = 0; j < $R; ++j) h[j] = 0.0f;\n") +
+          (cell.has_cell() ? "  for (int j = 0; j < $H; ++j) c[j] = 0.0f;\n" : "") + "$body" +
+          (places.only_last ? "  for (int j = 0; j < $R; ++j) y[$offset + j] = h[j];\n" : "") +
+          "  $x += $width;\n  y += $rows;\n" + (places.mask >= 0 ? "  mask += $T;\n" : "") + "}\n",
+      words);
+}
+
 }  // namespace
 
 void add_c_layer(CProgram& program, const CCell& cell, const CLayerPlaces& places) {
@@ -205,7 +225,7 @@ void add_c_layer(CProgram& program, const CCell& cell, const CLayerPlaces& place
   const std::string order = places.reverse ? fmt::format("{} - n", T - 1) : "n";
   std::string body = text.step();
   if (places.mask >= 0) body = fmt::format("if (mask[{}] != 0) {{\n{}}}\n", T > 1 ? order : "0", indented(body, 2));
-  if (places.y >= 0) {
+  if (places.y >= 0 && !places.only_last) {
     std::string at = places.y_offset > 0 ? fmt::format("{} + j", places.y_offset) : "j";
     if (T > 1) at = fmt::format("({}) * {} + {}", places.y_in_order_of_work ? "n" : order, places.y_stride, at);
     const bool zeros = places.mask >= 0 && places.mask_zeros;
@@ -216,6 +236,7 @@ void add_c_layer(CProgram& program, const CCell& cell, const CLayerPlaces& place
     body = fmt::format("for (int n = 0; n < {}; ++n) {{\n  const {} *x = xs + ({}) * {};\n{}}}\n", T,
                        cell.symbols ? "int" : "float", order, cell.symbols ? 1 : cell.inputs, indented(body, 2));
   }
+  if (places.frames > 1) body = of_frames(body, cell, places);
   std::vector<COperation::Argument> arguments = {{T > 1 ? "xs" : "x", places.x, false}, {"h", places.h, true}};
   if (places.mask >= 0) arguments.push_back({"mask", places.mask, false});
   if (cell.has_cell()) arguments.push_back({"c", places.c, true});
@@ -225,7 +246,7 @@ void add_c_layer(CProgram& program, const CCell& cell, const CLayerPlaces& place
                .comment = places.comment,
                .body = body,
                .arguments = arguments,
-               .products = T * text.products()});
+               .products = places.frames * T * text.products()});
 }
 
 }  // namespace longhand::convert

@@ -41,6 +41,8 @@ struct CCell {
 struct CLayerPlaces {
   std::string label, comment;
   int64_t steps = 1;
+  int64_t frames = 1;      ///< sequences one after the other, each from zeros; above 1, y is written
+  bool only_last = false;  ///< y is one row of each frame
   bool reverse = false;    ///< reads the last step first
   int mask = -1;           ///< [T] whole numbers, 0 for a step that is left out; -1: none are
   bool mask_zeros = true;  ///< the output of such a step: zeros, or h as it is

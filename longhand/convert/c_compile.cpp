@@ -28,6 +28,7 @@ class CCompiler {
 
   CCompiled compile() {
     out_.steps = made_.steps;
+    out_.anew = made_.anew;
     out_.has_length = !made_.mask.empty();
     const Plan plan(network_, {.steps = out_.steps});
     CMemory memory(out_.program);

@@ -23,6 +23,7 @@ struct CCompiled {
   CProgram program;
   std::vector<CPort> inputs, outputs;  ///< outputs one after the other; inputs likewise, if all are numbers
   int64_t steps = 1;                   ///< time steps of a call
+  bool anew = false;                   ///< each call reads a sequence from its beginning
   bool has_length = false;             ///< a call reads a whole sequence of up to so many steps
   bool has_result = false;             ///< the outputs are those of a sequence, not of each step
   std::vector<std::string> layers;     ///< what each operation does, from what to what

@@ -98,6 +98,7 @@ class HeaderText {
     if (!t_.source.empty()) out += fmt::format("   From: {}\n", c_comment(t_.source));
     for (const std::string& remark : t_.remarks) out += fmt::format("   {}\n", c_comment(remark));
     const std::string steps = c_.has_length  ? fmt::format("a whole sequence of 1 to {} steps", grouped(c_.steps))
+                              : c_.anew      ? fmt::format("a whole sequence of {} steps", grouped(c_.steps))
                               : c_.steps > 1 ? grouped(c_.steps) + " time steps of a sequence"
                                              : std::string("one step of a sequence");
     out += fmt::format("   A call of {}_{} reads {}{}:\n\n", t_.name, call_name(), steps,
@@ -128,7 +129,7 @@ class HeaderText {
 
      static $name_state state;
      )" + memory +
-            "\n\n" + (c_.has_length ? "" : "     $name_reset(&state);           before a sequence begins\n") +
+            "\n\n" + (c_.anew ? "" : "     $name_reset(&state);           before a sequence begins\n") +
             "     $name_$call(&state" + inputs_text(false) + out_text + ");\n" +
             (c_.has_result ? "     $name_result(&state, out);     at its end, or at any time\n" : "") + R"(
    Threads may use different states at the same time. Nothing is allocated or locked, no array is on the stack, and the
@@ -291,7 +292,7 @@ class HeaderText {
     std::string out = fmt::format("static inline {} @{}(@state *state{}{}) {{\n", checks() ? "int" : "void",
                                   call_name(), inputs_text(true), c_.has_result ? "" : ", float *out");
     out += checks_text();
-    if (c_.has_length) out += "  @reset(state);\n";
+    if (c_.anew) out += "  @reset(state);\n";
     out += calls(false) + (checks() ? "  return 1;\n" : "") + "}\n\n";
     if (!c_.has_result) return out;
     return out +

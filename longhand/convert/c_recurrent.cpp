@@ -19,8 +19,9 @@ class RecurrentInC {
         steps_(site.in(0).dims.at(site.in(0).dims.size() - 2)) {
     const graph::Dims& dims = site.in(0).dims;
     const bool frames = dims.size() == 4;  // the rows of each are a sequence of their own
-    if (dims[0] != 1 || (frames && dims[1] != 1)) site.fail("expected one sequence, found " + graph::shown(dims));
-    masked_ = site.has(1) && !(site.is_known(1) && std::all_of(site.in(1).ints, site.in(1).ints + steps_,
+    if (frames) frames_ = dims[1];
+    if (dims[0] != 1) site.fail(fmt::format("expected one sequence, found {}", graph::shown(dims)));
+    masked_ = site.has(1) && !(site.is_known(1) && std::all_of(site.in(1).ints, site.in(1).ints + frames_ * steps_,
                                                                [](int64_t here) { return here != 0; }));
     directions_ = site.integer("bidirectional", 0) != 0 ? 2 : 1;
     layers_ = site.integer("layers", 1);
@@ -48,41 +49,42 @@ class RecurrentInC {
   }
 
   CCell cell_of(int64_t layer, int64_t direction, int64_t width) const {
-    const std::string of = suffix(layer, direction);
+    const auto role = [of = suffix(layer, direction)](const char* name) { return fmt::format("{}{}", name, of); };
     CCell cell;
     cell.kind = type_ == "lstm" ? CCell::Kind::kLstm : type_ == "rnn" ? CCell::Kind::kPlain : CCell::Kind::kGru;
     if (type_ == "gru" && site_.integer("reset_after", 1) == 0) cell.kind = CCell::Kind::kGruResetFirst;
-    const graph::Array& w_hh = site_.weight("weight_hh" + of);
+    const graph::Array& w_hh = site_.weight(role("weight_hh"));
     cell.inputs = width;
     cell.symbols = symbols_ >= 0;
     cell.hidden = w_hh.dims[0] / cell.gates();
-    cell.w_ih = site_.weight("weight_ih" + of).floats;
+    cell.w_ih = site_.weight(role("weight_ih")).floats;
     cell.w_hh = w_hh.floats;
-    cell.w_hr = site_.weights_or("weight_hr" + of, {});
+    cell.w_hr = site_.weights_or(role("weight_hr"), {});
     cell.projection = cell.w_hr.empty() ? 0 : w_hh.dims[1];
     const std::vector<float> zeros(static_cast<size_t>(w_hh.dims[0]), 0.0F);
-    cell.bias = site_.weights_or("bias_ih" + of, zeros);
-    const std::vector<float> second = site_.weights_or("bias_hh" + of, zeros);
+    cell.bias = site_.weights_or(role("bias_ih"), zeros);
+    const std::vector<float> second = site_.weights_or(role("bias_hh"), zeros);
     if (cell.kind == CCell::Kind::kGru) {
       cell.bias_hh = second;
     } else {
       for (size_t i = 0; i < zeros.size(); ++i) cell.bias[i] += second[i];
     }
-    cell.peepholes = site_.weights_or("weight_peephole" + of, {});
-    cell.gain_ih = site_.weights_or("gain_ih" + of, {});
-    cell.gain_hh = site_.weights_or("gain_hh" + of, {});
-    cell.gain_c = site_.weights_or("gain_c" + of, {});
-    cell.bias_c = site_.weights_or("bias_c" + of, {});
+    cell.peepholes = site_.weights_or(role("weight_peephole"), {});
+    cell.gain_ih = site_.weights_or(role("gain_ih"), {});
+    cell.gain_hh = site_.weights_or(role("gain_hh"), {});
+    cell.gain_c = site_.weights_or(role("gain_c"), {});
+    cell.bias_c = site_.weights_or(role("bias_c"), {});
     read_c_cell_options(site_, direction, cell);
     return cell;
   }
 
   // The memory of h or c of a layer and direction, and what puts there what a run begins with.
   int memory_of(const char* which, int64_t layer, int64_t direction, int64_t width, size_t port) const {
-    const std::vector<float> learned = site_.weights_or(std::string(which) + "_0" + suffix(layer, direction), {});
+    const std::vector<float> learned = site_.weights_or(fmt::format("{}_0{}", which, suffix(layer, direction)), {});
     const std::string name = fmt::format("{}{}_{}", site_.label(), layers_ > 1 ? fmt::format("_{}", layer) : "", which);
     if (!fresh_) return program_.state(name, width, learned);
     const int to = program_.scratch(width);
+    if (frames_ > 1 && (site_.has(port) || !learned.empty())) site_.fail("expected frames that begin with zeros");
     if (site_.has(port)) {
       add_c_part(program_, site_.network.memory.of(site_.in(port)), direction * width, to, 0, width);
     } else if (!learned.empty()) {
@@ -112,13 +114,16 @@ class RecurrentInC {
       const int h = memory_of("h", layer, d, cell.state(), 2);
       const int c = cell.has_cell() ? memory_of("c", layer, d, cell.hidden, 3) : -1;
       parts.push_back({h, c});
-      if (!only_h && y < 0) y = program_.scratch(steps_ * directions_ * state_);
+      const bool only_last = frames_ > 1 && last_ && on_top;
+      if (!only_h && y < 0) y = program_.scratch(frames_ * (only_last ? 1 : steps_) * directions_ * state_);
       CLayerPlaces places;
       places.label = site_.label() + (layers_ > 1 ? fmt::format("_{}", layer) : "") + (d == 1 ? "_reverse" : "");
       places.comment =
           fmt::format("{}{}{}: {} -> {}", site_.called(), layers_ > 1 ? fmt::format(", layer {}", layer + 1) : "",
                       d == 1 ? ", in reverse" : "", width, state_);
       places.steps = steps_;
+      places.frames = frames_;
+      places.only_last = only_last;
       places.reverse = backwards_ != (d == 1);
       places.y_in_order_of_work = backwards_;
       places.x = symbols_ >= 0 ? symbols_ : x;
@@ -133,11 +138,11 @@ class RecurrentInC {
     }
     const int64_t row = directions_ * state_;
     if (only_h) y = parts.front().h;
-    if (residual) y = add_rows(x, y, steps_ * row);
+    if (residual) y = add_rows(x, y, frames_ * steps_ * row);
     if (!on_top) return y;
     write_states(parts.front().h, parts.front().c, parts.back().h, parts.back().c);
-    if (last_ && !only_h) y = last_row(parts.front().h, parts.back().h);
-    if (merge != "concat") y = merged(y, merge, last_ ? 1 : steps_);
+    if (last_ && !only_h && frames_ == 1) y = last_row(parts.front().h, parts.back().h);
+    if (merge != "concat") y = merged(y, merge, frames_ * (last_ ? 1 : steps_));
     site_.alias(0, y);
     return y;
   }
@@ -192,7 +197,7 @@ class RecurrentInC {
   const CSite& site_;
   CProgram& program_;
   const std::string type_;
-  int64_t steps_, directions_ = 1, layers_ = 1, state_ = 0;
+  int64_t steps_, frames_ = 1, directions_ = 1, layers_ = 1, state_ = 0;
   bool fresh_ = false, backwards_ = false, last_ = false, masked_ = false;
   int symbols_ = -1;
 };

@@ -125,11 +125,12 @@ largest = now_largest;
   if (site.has(1)) arguments.push_back(site.read("mask", 1));
   const std::string condition = site.has(1) ? fmt::format("  if (mask[o * {} + k] == 0) continue;\n", n) : "";
   site.add(fmt::format("{}: {} of {} rows of {}", site.called(), kind, n, width),
-           c_fill("for (int o = 0; o < $outer; ++o) {\n  const float *from = x + o * $row;\n"
-                  "  float *@RESTRICT to = y + o * $w;\n  int read = 0;\n" +
-                      std::string(attention ? "  float sum = 0.0f, largest = 0.0f;\n" : "") +
-                      "  for (int j = 0; j < $w; ++j) to[j] = 0.0f;\n  for (int k = 0; k < $n; ++k) {\n" +
-                      indented(condition, 2) + indented(row, 4) + "    ++read;\n  }\n" + indented(end, 2) + "}\n",
+           c_fill(fmt::format("for (int o = 0; o < $outer; ++o) {{\n  const float *from = x + o * $row;\n"
+                              "  float *@RESTRICT to = y + o * $w;\n  int read = 0;\n{}"
+                              "  for (int j = 0; j < $w; ++j) to[j] = 0.0f;\n  for (int k = 0; k < $n; ++k) {{\n{}{}"
+                              "    ++read;\n  }}\n{}}}\n",
+                              attention ? "  float sum = 0.0f, largest = 0.0f;\n" : "", indented(condition, 2),
+                              indented(row, 4), indented(end, 2)),
                   words),
            arguments);
 }

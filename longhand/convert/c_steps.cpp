@@ -64,8 +64,12 @@ class StepsInC {
   }
 
   CSteps whole() {
-    const bool steps = given_mask_.empty() && graph::step_shape(network()).why_no_steps.empty();
-    if (!steps && joins_by_layers_alone()) add_mask();
+    out_.anew = !given_mask_.empty() || !graph::step_shape(network()).why_no_steps.empty();
+    if (out_.anew && joins_by_layers_alone()) add_mask();
+    if (!given_mask_.empty() && out_.mask.empty()) {  // sequences of this length alone
+      bind_input(out_.graph, given_mask_,
+                 graph::array_of_ints({1, out_.steps}, std::vector<int64_t>(static_cast<size_t>(out_.steps), 1)));
+    }
     return std::move(out_);
   }
 

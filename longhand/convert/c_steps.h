@@ -11,6 +11,7 @@ namespace longhand::convert {
 struct CSteps {
   graph::Graph graph;  ///< as it is to be written
   int64_t steps = 1;   ///< of a call
+  bool anew = false;   ///< each call reads a sequence from its beginning
   std::string mask;    ///< the input that says which steps there are, made of a length; empty: none
   /// By node: pooling over all time steps, of which each step is a part. In `graph` they are of kind "last".
   std::map<std::string, std::string> running{};

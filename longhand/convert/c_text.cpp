@@ -114,14 +114,16 @@ std::string lines_of(const std::vector<T>& values, const Text& text_of) {
   constexpr size_t kWidth = 100;
   std::string out, line;
   for (const T& value : values) {
-    const std::string each = text_of(value) + ",";
+    const std::string each = fmt::format("{},", text_of(value));
     if (!line.empty() && line.size() + each.size() + 3 > kWidth) {
-      out += "  " + line + "\n";
+      out += fmt::format("  {}\n", line);
       line.clear();
     }
-    line += (line.empty() ? "" : " ") + each;
+    if (!line.empty()) line += ' ';
+    line += each;
   }
-  return out + (line.empty() ? "" : "  " + line + "\n");
+  if (!line.empty()) out += fmt::format("  {}\n", line);
+  return out;
 }
 
 }  // namespace
@@ -166,7 +168,8 @@ std::string c_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\' || c == '?') {  // two question marks could begin a trigraph
-      out += std::string("\\") + c;
+      out += '\\';
+      out += c;
     } else if (c >= ' ' && c <= '~') {
       out += c;
     } else {

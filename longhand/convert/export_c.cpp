@@ -35,14 +35,19 @@ std::vector<std::string> symbol_texts(const ExportModel& model) {
   return listed_texts(vocabulary["symbols"].dump());
 }
 
-// A device needs no logits beside the probabilities.
-graph::Graph without_logits(const ExportModel& model) {
+// A device needs no logits beside the probabilities. Models that read characters read at most so many of a word.
+graph::Graph as_called_from_c(const ExportModel& model) {
+  constexpr int64_t kMostCharacters = 48;
   graph::Graph out = model.graph;
   const auto is = [](const char* name) { return [name](const graph::Port& port) { return port.name == name; }; };
   const std::string task = text_of(model, "task");
   const bool both = std::any_of(out.outputs.begin(), out.outputs.end(), is("logits")) &&
                     std::any_of(out.outputs.begin(), out.outputs.end(), is("probabilities"));
-  if (both && !task.empty() && task != "network") std::erase_if(out.outputs, is("logits"));
+  if (task.empty() || task == "network") return out;
+  if (both) std::erase_if(out.outputs, is("logits"));
+  for (graph::Port& port : out.inputs) {
+    if (port.dims.size() == 3 && port.dims[2] < 0) port.dims[2] = kMostCharacters;
+  }
   return out;
 }
 
@@ -73,7 +78,7 @@ Exported export_c(const ExportModel& model, const ExportOptions& options) {
                       "export it to another format, such as --to onnx, or train one without --crf");
   }
   const CCompiled compiled =
-      compile_c(without_logits(model), model.name, {.int8 = options.weights == "int8", .steps = options.steps});
+      compile_c(as_called_from_c(model), model.name, {.int8 = options.weights == "int8", .steps = options.steps});
   CHeaderTexts texts;
   texts.name = model.name;
   texts.source = model.graph.source;

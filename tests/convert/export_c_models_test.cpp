@@ -1,4 +1,6 @@
 // Models of our tasks, and models that others trained, as C.
+#include <algorithm>
+#include <bit>
 #include <nlohmann/json.hpp>
 
 #include "longhand/convert/audio_json.h"
@@ -120,6 +122,122 @@ TEST(ExportCModels, BothDirectionsOverSequencesOfDifferentLengths) {
       y.resize(expected.size());
       expect_same(y, expected, fmt::format("{}, {} steps", name, length));
     }
+  }
+}
+
+TEST(ExportCModels, TaggersThatReadCharacters) {
+  const TemporaryFolder folder;
+  CPrograms programs;
+  std::map<std::string, graph::Graph> graphs;
+  for (const bool both : {false, true}) {
+    tasks::TaggerOptions options;
+    options.lstm.hidden = 6;
+    options.lstm.bidirectional = both;
+    options.encoder = {.embed = 5, .embed_shape = 2, .embed_characters = 3, .hidden_characters = 4};
+    const std::string name = both ? "both" : "forward";
+    const tasks::ModelFile file = tasks::written(*tasks::tagger(options), folder / "model");
+    programs.add(name, {.graph = tasks::model_graph(file), .name = name, .texts = tasks::model_texts(file)},
+                 {.steps = both ? 5 : 0});
+    graphs[name] = tasks::model_graph(file, {.ragged = false});
+  }
+  ASSERT_TRUE(programs.compile(kCompile));
+  constexpr int64_t kWords = 5, kLength = 48;
+  const std::vector<int32_t> words = testing::random_symbols(kWords, 8, 5),
+                             shapes = testing::random_symbols(kWords, 3, 6);
+  std::vector<int32_t> characters = testing::random_symbols(kWords * kLength, 6, 7), mask(characters.size(), 0);
+  for (int64_t t = 0; t < kWords; ++t) std::fill_n(mask.begin() + t * kLength, 3 + 2 * t, 1);
+  for (const auto& [name, graph] : graphs) {
+    std::vector<int32_t> given;
+    const std::vector<std::vector<int32_t>> all = {words, shapes, characters, mask};
+    if (name == "both") given.push_back(kWords);
+    for (int64_t call = 0; call < (name == "both" ? 1 : kWords); ++call) {
+      for (const std::vector<int32_t>& each : all) {
+        const int64_t n = static_cast<int64_t>(each.size()) / (name == "both" ? 1 : kWords);
+        given.insert(given.end(), each.begin() + call * n, each.begin() + (call + 1) * n);
+      }
+    }
+    graph::Plan plan(
+        std::make_shared<const graph::Network>(graph, "test"),
+        {.steps = kWords, .dims = {{"characters", {1, kWords, kLength}}, {"character_mask", {1, kWords, kLength}}}});
+    for (size_t i = 0; i < all.size(); ++i) std::copy(all[i].begin(), all[i].end(), plan.inputs()[i].ints);
+    ASSERT_TRUE(plan.run());
+    expect_same(programs.run(name, given), values(plan.outputs()[1]), name);
+  }
+}
+
+// Windows of the data, each a call.
+TEST(ExportCModels, Regressors) {
+  const TemporaryFolder folder;
+  constexpr int64_t kRows = 6;
+  CPrograms programs;
+  std::map<std::string, graph::Graph> graphs;
+  for (const std::string kind : {"levels", "difference", "window", "both"}) {
+    tasks::RegressorOptions options;
+    options.series = {.inputs = "a,b", .target = "b,c", .window = kRows, .horizon = 3};
+    options.difference = kind == "difference";
+    if (kind == "window") options.normalise = kind;
+    options.lstm.hidden = 7;
+    options.lstm.bidirectional = kind == "both";
+    const tasks::Columns columns{{"a", "b"}, {"b", "c"}, {{1.0, 2.0}, {-3.0, 0.5}}, {{-3.0, 0.5}, {10.0, 4.0}}};
+    tasks::Regressor model(options, columns);
+    model.initialise(3);
+    tasks::perturb(model, 4);
+    const tasks::ModelFile file = tasks::written(model, folder / "model");
+    graphs[kind] = tasks::model_graph(file);
+    programs.add(kind, {.graph = graphs[kind], .name = kind, .texts = tasks::model_texts(file)}, {.steps = kRows});
+  }
+  ASSERT_TRUE(programs.compile(kCompile));
+  for (const auto& [kind, graph] : graphs) {
+    graph::Plan plan(std::make_shared<const graph::Network>(graph, "test"), {.steps = kRows});
+    std::vector<float> given, expected;
+    const bool anew = kind == "window" || kind == "both";  // others could go on from window to window
+    for (uint32_t window = 0; window < (anew ? 3 : 1); ++window) {
+      plan.reset();
+      for (const graph::Plan::View& view : plan.inputs()) {
+        const std::vector<float> x = testing::random_vector<float>(graph::count(view.dims), 4.0, window);
+        std::copy_n(x.begin(), graph::count(view.dims), view.floats);
+        given.insert(given.end(), view.floats, view.floats + graph::count(view.dims));
+      }
+      ASSERT_TRUE(plan.run());
+      const std::vector<float> y = values(plan.outputs()[0]);
+      expected.insert(expected.end(), y.begin(), y.end());
+    }
+    if (kind == "both") {  // a length before each window
+      std::vector<float> with_lengths;
+      const size_t each = given.size() / 3;
+      for (size_t window = 0; window < 3; ++window) {
+        with_lengths.push_back(std::bit_cast<float>(int32_t{kRows}));
+        with_lengths.insert(with_lengths.end(), given.begin() + static_cast<int64_t>(window * each),
+                            given.begin() + static_cast<int64_t>((window + 1) * each));
+      }
+      given = with_lengths;
+    }
+    expect_same(programs.run(kind, given), expected, kind);
+  }
+}
+
+// What `longhand quantise` keeps of a model is what the header has.
+TEST(ExportCModels, Int8IsThatOfQuantisedModels) {
+  const TemporaryFolder folder;
+  CPrograms programs;
+  std::map<std::string, graph::Graph> graphs;
+  for (const int64_t embed : {0, 6}) {
+    nn::LstmOptions lstm;
+    lstm.hidden = 12;
+    lstm.layers = 2;
+    lstm.proj = 8;
+    const tasks::ModelFile file = tasks::written(*tasks::language_model(lstm, embed), folder / "model");
+    file.write_quantised(folder / "quantised", kernels::WeightType::kInt8);
+    const std::string name = fmt::format("lm_{}", embed);
+    programs.add(name, tasks::model_graph(file), {.weights = "int8"});
+    graphs[name] = tasks::model_graph(tasks::ModelFile::read(folder / "quantised"));
+    programs.add(name + "_again", graphs[name], {.weights = "int8"});
+  }
+  ASSERT_TRUE(programs.compile(kCompile));
+  for (const auto& [name, graph] : graphs) {
+    const std::vector<int32_t> x = testing::random_symbols(30, 7, 3);
+    expect_same(programs.run(name, x), own_steps(graph, x), name);
+    expect_same(programs.run(name + "_again", x), own_steps(graph, x), name + ", of the quantised file");
   }
 }
 
