@@ -92,7 +92,7 @@ class RowLoss {
         sum += e;
         if (in_.dy != nullptr) {
           dy(t, b)[o] = static_cast<T>(2.0 * in_.scale * deviation * filtered);
-          if (t > counted.begin) dy(t - 1, b)[o] -= static_cast<T>(2.0 * in_.scale * deviation * a * filtered);
+          if (t > 0) dy(t - 1, b)[o] -= static_cast<T>(2.0 * in_.scale * deviation * a * filtered);
         }
         before = e;
       }

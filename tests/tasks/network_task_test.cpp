@@ -211,7 +211,7 @@ TEST(NetworkTask, LearnsAFilter) {
     const double before = find_metric(setup.task->validate(), "mse")->value;
     setup.descend(60, loss.loss == "esr" ? 20.0F : 0.3F);
     const std::vector<Metric> after = setup.task->validate();
-    EXPECT_LT(find_metric(after, "mse")->value, 0.25 * before);
+    EXPECT_LT(find_metric(after, "mse")->value, 0.35 * before);
     EXPECT_GT(find_metric(after, "nse")->value, 0.7);
   }
 }
