@@ -184,7 +184,7 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
   layers("loss = \"best\"\n" + kLayers, "loss", 2);
   layers(kLayers + "[[layers]]\ntype = \"max-pool1d\"\nname = \"pooled\"\nkernel = 2\n", "pooled", 1);
   layers(kLayers + "[[layers]]\ntype = \"conv1d\"\nunits = 1\nkernel = 3\n", "an answer for each step", 1);
-  layers("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = 0\n", "units", 2);
+  layers("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = 0\n", "lstm_1", 2);
   layers("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = 100000\n", "weights", 2);
   layers("[[inputs]\nsize = 1\n", "odd.toml", 2);
   // Bidirectional layers need whole sequences.
@@ -207,9 +207,10 @@ TEST(DataMake, ComputesTheSameEveryTime) {
     const std::string out = name;
     ASSERT_EQ(run(folder, {"data", "make", "amplifier", "--seconds", "1", "--out", out}).code, 0);
     ASSERT_EQ(run(folder, {"data", "make", "river", "--years", "1", "--out", out + "-river.csv"}).code, 0);
-    ASSERT_EQ(
-        run(folder, {"data", "make", "catchments", "--years", "1", "--step-hours", "24", "--out", out + "-c.csv"}).code,
-        0);
+    ASSERT_EQ(run(folder, {"data", "make", "catchments", "--years", "1", "--catchments", "4", "--step-hours", "24",
+                           "--out", out + "-c.csv"})
+                  .code,
+              0);
     ASSERT_EQ(
         run(folder, {"data", "make", "vibration", "--seconds", "20", "--anomalies", "8", "--out", out + "-v.csv"}).code,
         0);
@@ -220,7 +221,7 @@ TEST(DataMake, ComputesTheSameEveryTime) {
   EXPECT_EQ(io::read_wav(folder / "one-input.wav").samples.shape[0], 48000);
   const std::string river = read_file(folder / "one-river.csv"), catchments = read_file(folder / "one-c.csv");
   EXPECT_EQ(std::count(river.begin(), river.end(), '\n'), 8761);
-  EXPECT_EQ(std::count(catchments.begin(), catchments.end(), '\n'), 20 * 365 + 1);
+  EXPECT_EQ(std::count(catchments.begin(), catchments.end(), '\n'), 4 * 365 + 1);
   ASSERT_EQ(run(folder, {"data", "make", "river", "--years", "1", "--seed", "9", "--out", "other.csv"}).code, 0);
   EXPECT_NE(read_file(folder / "other.csv"), river);
   expect_error(run(folder, {"data", "make", "river"}), 2, "--out");
