@@ -23,9 +23,9 @@ scores() {
 }
 limit=$(scores other | awk '$1 > most { most = $1 } END { print 1.2 * most }')
 scores test | awk -v limit="$limit" '
-  { if ($2 != 0 && before == 0) { ++anomalies; kind = $2; ++of[kind]; found = 0; left = 0 }
+  { if ($2 != 0 && before == 0) { ++anomalies; kind = $2; ++of[kind]; found = 0 }
     if ($2 != 0 && $1 > limit && !found) { found = 1; ++detected; ++hits[kind] }
-    if ($2 != 0) left = 50; else if (left > 0) --left       # the window is still full of it
+    if ($2 != 0) left = 500; else if (left > 0) --left      # the states find back in half a second
     alarm = $2 == 0 && left == 0 && $1 > limit
     if (alarm && NR > last + 50) ++alarms
     if (alarm) last = NR
@@ -33,6 +33,6 @@ scores test | awk -v limit="$limit" '
   END {
     printf "%d of %d anomalies found (", detected, anomalies
     split("bearing,imbalance,looseness,cable", names, ",")
-    for (k = 1; k <= 4; ++k) printf "%s%s %d of %d", k > 1 ? ", " : "", names[k], hits[k], of[k]
+    for (k = 1; k <= 4; ++k) printf "%s%s %d of %d", (k > 1 ? ", " : ""), names[k], hits[k], of[k]
     printf "), %d false alarms in %.0f s\n", alarms, NR / 1000
   }'

@@ -47,8 +47,8 @@ std::string river_table(uint64_t seed, int64_t hours, int64_t step_hours);
 std::string catchments_table(uint64_t seed, int64_t catchments, int64_t hours, int64_t step_hours);
 
 /// Acceleration of a machine that turns at changing speed, 1000 samples a second: shaft, gear mesh, noise. `anomalies`
-/// of four kinds are spread over it: impacts of a bearing, imbalance, looseness, a loose cable. Columns: acceleration,
-/// anomaly (the number of the kind, 0: none).
+/// of four kinds are spread over it, the weakest a twentieth of the strongest: impacts of a bearing, imbalance,
+/// looseness, a loose cable. Columns: acceleration, anomaly (the number of the kind, 0: none).
 std::string vibration_table(uint64_t seed, int64_t steps, int64_t anomalies);
 
 }  // namespace longhand::data
