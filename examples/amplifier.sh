@@ -10,7 +10,7 @@ longhand data make amplifier --seconds "${SECONDS_OF_SOUND:-120}" --seed 1 --out
 longhand data make amplifier --seconds "${SECONDS_OF_TEST:-20}" --seed 2 --out "$folder/test" >&2
 longhand train network --config "$here/amplifier.toml" --data "$folder/guitar-input.wav" \
   --target "$folder/guitar-target.wav" --test "$folder/test-input.wav" --test-target "$folder/test-target.wav" \
-  --epochs "${EPOCHS:-30}" --out "$folder/run" --overwrite
+  --epochs "${EPOCHS:-18}" --out "$folder/run" --overwrite
 longhand eval "$folder/run" --data "$folder/test-input.wav" --target "$folder/test-target.wav"
 # One thread, blocks of 64 frames, as a plug-in would.
 begin=$(date +%s.%N)

@@ -13,7 +13,7 @@ longhand data make river --years "$years" --seed 1 --out "$folder/all.csv" >&2
 awk -v n=$((8760 * (years - 2))) 'NR <= n + 1' "$folder/all.csv" > "$folder/train.csv"
 awk -v n=$((8760 * (years - 2) - 4380)) 'NR == 1 || NR > n + 1' "$folder/all.csv" > "$folder/test.csv"
 longhand train network --config "$here/river.toml" --data "$folder/train.csv" --test "$folder/test.csv" \
-  --epochs "${EPOCHS:-30}" --out "$folder/run" --overwrite
+  --epochs "${EPOCHS:-60}" --out "$folder/run" --overwrite
 # q_t = q_(t-1) + (gain rain_t - q_(t-1)) / k, from the beginning of the data on; for each k the best gain is a quotient.
 awk -F, -v cut=$((8760 * (years - 2))) '
   NR == 1 { next }
