@@ -23,7 +23,8 @@ struct Description {
 /// Throws a usage error with `path` and line for invalid TOML, unknown keys, unknown layer types, and names that do not
 /// exist.
 /// Keys at the top that `others` has are left alone.
-Description read_description(const std::string& text, const std::string& path, const std::set<std::string>& others = {});
+Description read_description(const std::string& text, const std::string& path,
+                             const std::set<std::string>& others = {});
 
 /// Builds the network from the arrays of a file. Names are PyTorch's: `NAME.weight`, `NAME.bias`, `NAME.weight_ih_l0`,
 /// or `NAME.weight_ih` for a single layer (LSTMCell); the description may give other names. Throws an input error that
