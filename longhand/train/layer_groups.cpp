@@ -14,11 +14,22 @@ constexpr const char* kEncoder = "encoder";
 
 bool is_encoder(const std::string& name) { return name == "embedding" || name == "shapes" || name == "characters"; }
 
+// Of a network of layers: "layers.NAME.weight", "layers.NAME.lstm.weight_ih_l0".
+std::string layer_of_network(const std::string& parameter) {
+  std::string name = parameter.substr(7, parameter.rfind('.') - 7);
+  for (const char* stack : {".lstm", ".gru", ".rnn"}) {
+    const bool recurrent = parameter.find("_l", parameter.rfind('.')) != std::string::npos;
+    if (recurrent && name.ends_with(stack)) return name.substr(0, name.rfind('.'));
+  }
+  return name;
+}
+
 // What a parameter is part of: "embedding.weight" of the embedding, "lstm.weight_ih_l0_reverse" of layer-0, and what is
-// none of a layer's, such as "crf.transitions", of the output.
+// none of a layer's, such as "crf.transitions", of the output. Of a network of layers: the layer by its name.
 std::string layer_of(const std::string& parameter) {
   const std::string first = parameter.substr(0, parameter.find('.'));
   if (is_encoder(first)) return first;
+  if (first == "layers") return layer_of_network(parameter);
   if (first != "lstm" && first != "gru" && first != "rnn") return "output";
   const size_t at = parameter.find("_l") + 2;
   return "layer-" + parameter.substr(at, parameter.find_first_not_of("0123456789", at) - at);

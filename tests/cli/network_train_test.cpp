@@ -74,6 +74,16 @@ TEST(TrainNetwork, LearnsAnAmplifierFromSound) {
                                    "--target", "a-out.wav", "--epochs", "1", "--out", "more", "--json"});
   ASSERT_EQ(more.code, 0) << more.err;
   EXPECT_LT(nlohmann::json::parse(more.out)["valid_esr"], 0.05);
+  // With a layer that stays as it is.
+  const Words frozen = {"train",    "network",   "--from",   "amp", "--loss",   "esr",  "--data",  "a-in.wav",
+                        "--target", "a-out.wav", "--epochs", "1",   "--frozen", "lstm", "--batch", "4"};
+  const Result part = run(folder, with(frozen, {"--out", "part"}));
+  ASSERT_EQ(part.code, 0) << part.err;
+  const io::Safetensors was = io::Safetensors::read(folder / "amp/model.safetensors");
+  const io::Safetensors is = io::Safetensors::read(folder / "part/model.safetensors");
+  EXPECT_EQ(was.tensors().at("lstm.weight_hh_l0").bytes, is.tensors().at("lstm.weight_hh_l0").bytes);
+  EXPECT_NE(was.tensors().at("y.weight").bytes, is.tensors().at("y.weight").bytes);
+  expect_error(run(folder, with(frozen, {"--frozen", "lsmt", "--out", "none"})), 2, "lsmt");
 }
 
 TEST(TrainNetwork, TheSameBitsWhenResumedAndOnOtherThreads) {
