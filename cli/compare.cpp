@@ -137,6 +137,18 @@ class Compare {
     return out;
   }
 
+  // A set may vary what a task does not have: networks of layers have their cells in their description.
+  void check_varies(const lab::CompareSet& set) const {
+    for (const lab::Variant& variant : set.variants) {
+      for (const auto& [option, value] : variant.options) {
+        if (settings_table_.find(option) != nullptr) continue;
+        throw usage_error(fmt::format("{}: {}: it varies `{}`, which `longhand train {}` does not have", name(),
+                                      set.name, option, task_.verb),
+                          "compare learning-rates, optimizers or engines, or give --grid");
+      }
+    }
+  }
+
   // What varies cannot also be given.
   void refuse_what_varies(const lab::CompareSet& set) const {
     for (const auto& [option, text] : given_settings_.given()) {
@@ -178,6 +190,7 @@ class Compare {
       }
       chosen = *found;
     }
+    check_varies(chosen);
     std::vector<std::string> from_file;
     if (!control_.config.empty()) from_file = settings_->read_config(control_.config, settings_table_);
     check_search(control_, given_control_, name());

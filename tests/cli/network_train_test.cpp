@@ -203,6 +203,9 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
              "\"linear\"\nunits = 1\n");
   refused({"--config", "both.toml", "--data", "a-in.wav", "--target", "a-out.wav", "--bptt", "100"}, 2,
           "bidirectional");
+  expect_error(run(folder, {"compare", "network", "cells", "--config", "net.toml", "--data", "a-in.wav", "--target",
+                            "a-out.wav", "--out", "compared"}),
+               2, "cells");
   // Not a model of a network.
   ASSERT_EQ(run(folder, {"train", "lm", "--data", "tale", "--max-tokens", "2000", "--hidden", "8", "--epochs", "1",
                          "--quiet", "--out", "text"})
