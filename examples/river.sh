@@ -1,19 +1,19 @@
 #!/bin/sh
-# A river: makes ten years of hourly weather and flow, trains a network on the first seven and measures it on the last two,
-# beside a linear reservoir: one whose constant and gain are those of the smallest squared error in the years of training.
+# A river: makes twenty years of hourly weather and flow, trains a network on the first eighteen (the last eighth of which is
+# held out, to choose the best epoch) and measures it on the last two, beside a linear reservoir: one whose constant and gain
+# are those of the smallest squared error in the eighteen years.
 #   examples/river.sh [FOLDER]        (longhand on the path)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-river}
-years=${YEARS:-10}
+years=${YEARS:-20}
 mkdir -p "$folder"
 longhand data make river --years "$years" --seed 1 --out "$folder/all.csv" >&2
-# Eight years to train on (of which the last is held out, to choose the best epoch), then half a year of warm-up and two
-# years to measure.
+# Half a year of warm-up stands before the two years that are measured.
 awk -v n=$((8760 * (years - 2))) 'NR <= n + 1' "$folder/all.csv" > "$folder/train.csv"
 awk -v n=$((8760 * (years - 2) - 4380)) 'NR == 1 || NR > n + 1' "$folder/all.csv" > "$folder/test.csv"
 longhand train network --config "$here/river.toml" --data "$folder/train.csv" --test "$folder/test.csv" \
-  --epochs "${EPOCHS:-60}" --out "$folder/run" --overwrite
+  --epochs "${EPOCHS:-80}" --out "$folder/run" --overwrite
 # q_t = q_(t-1) + (gain rain_t - q_(t-1)) / k, from the beginning of the data on; for each k the best gain is a quotient.
 awk -F, -v cut=$((8760 * (years - 2))) '
   NR == 1 { next }
