@@ -42,8 +42,8 @@ class Predict {
     choose_levels(model);
     const data::SeriesOptions& series = model.options().series;
     const data::Table table = read(model);
-    say("{}: {}\n", shown_name(data_), table.describe(model.columns().targets));
     const std::vector<data::Window> windows = of(table, series);
+    say("{}: {}\n", shown_name(data_), table.describe(model.columns().targets));
     if (windows.empty()) {
       throw input_error(fmt::format("{}: too short: expected at least {} rows, found {}", shown_name(data_),
                                     series.window, table.rows),

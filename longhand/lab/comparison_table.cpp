@@ -65,7 +65,7 @@ std::string remark_on(const ComparedVariant& variant) {
 
 // Of an accuracy, an error, ...
 std::string measure_text(const Measure& measure, double value) {
-  const bool per_cent = measure.more_is_better && measure.name != "r2";
+  const bool per_cent = measure.more_is_better && measure.name != "r2" && measure.name != "nse";
   return per_cent ? fmt::format("{:.2f} %", value) : fmt::format("{:.4g}", value);
 }
 

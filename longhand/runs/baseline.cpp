@@ -13,10 +13,12 @@
 namespace longhand::runs {
 namespace {
 
+// R2 and the Nash-Sutcliffe efficiency are at most 1; what else should be large is in per cent.
+bool is_efficiency(const std::string& name) { return name.ends_with("r2") || name.ends_with("nse"); }
+
 std::string with_unit(const tasks::Metric& metric) {
   if (metric.name == "loss" || metric.name.starts_with("nats_per_")) return fmt::format("{:.4f}", metric.value);
-  const bool is_share = metric.name.ends_with("r2") || metric.name == "nse";
-  if (metric.more_is_better && !is_share) return fmt::format("{:.2f} %", metric.value);
+  if (metric.more_is_better && !is_efficiency(metric.name)) return fmt::format("{:.2f} %", metric.value);
   return metric.name == "perplexity" ? fmt::format("{:.3f}", metric.value) : fmt::format("{:.5g}", metric.value);
 }
 
@@ -52,7 +54,7 @@ void judge(BaselineFindings& baseline, const std::vector<tasks::Metric>& model, 
   if (gained > kRounding * std::abs(simple.value)) return;
   if (gained >= -kRounding * std::abs(simple.value)) {
     baseline.verdict = fmt::format("the model is as good as the baseline: {} {}", name, with_unit(*ours));
-    const bool perfect = simple.more_is_better && simple.value >= (simple.name.ends_with("r2") ? 1.0 : 100.0);
+    const bool perfect = simple.more_is_better && simple.value >= (is_efficiency(simple.name) ? 1.0 : 100.0);
     if (!perfect) baseline.verdict += "; what usually helps: " + advice;
     return;
   }

@@ -65,6 +65,11 @@ nlohmann::ordered_json or_null(const std::optional<double>& value) {
   return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
 }
 
+// In per cent.
+nlohmann::ordered_json share_or_null(const std::optional<double>& share) {
+  return share ? nlohmann::ordered_json(100.0 * *share) : nlohmann::ordered_json(nullptr);
+}
+
 void add_measures(const tasks::ForecastMeasures& m, const std::optional<tasks::ForecastMeasures>& ridge,
                   bool has_series, nlohmann::ordered_json& json) {
   json["smape"] = m.smape;
@@ -73,14 +78,14 @@ void add_measures(const tasks::ForecastMeasures& m, const std::optional<tasks::F
   json["nse_median"] = or_null(m.nse_median);
   json["crps"] = m.crps;
   json["interval"] = m.interval;
-  json["coverage"] = or_null(m.coverage);
+  json["coverage"] = share_or_null(m.coverage);
   json["interval_width"] = or_null(m.width);
   json["naive_crps"] = or_null(m.naive_crps);
-  json["naive_coverage"] = or_null(m.naive_coverage);
+  json["naive_coverage"] = share_or_null(m.naive_coverage);
   json["seasonal_naive_crps"] = or_null(m.seasonal_crps);
-  json["seasonal_naive_coverage"] = or_null(m.seasonal_coverage);
+  json["seasonal_naive_coverage"] = share_or_null(m.seasonal_coverage);
   json["ridge_crps"] = ridge ? nlohmann::ordered_json(ridge->crps) : nlohmann::ordered_json(nullptr);
-  json["ridge_coverage"] = ridge ? or_null(ridge->coverage) : nlohmann::ordered_json(nullptr);
+  json["ridge_coverage"] = ridge ? share_or_null(ridge->coverage) : nlohmann::ordered_json(nullptr);
   if (!has_series) return;
   json["series"] = nlohmann::ordered_json::array();
   for (const tasks::SeriesMeasures& one : m.each) {
@@ -92,7 +97,7 @@ void add_measures(const tasks::ForecastMeasures& m, const std::optional<tasks::F
                               {"mase", or_null(one.mase)},
                               {"nse", or_null(one.nse)},
                               {"crps", one.crps},
-                              {"coverage", or_null(one.coverage)}});
+                              {"coverage", share_or_null(one.coverage)}});
   }
 }
 

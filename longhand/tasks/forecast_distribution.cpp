@@ -226,7 +226,9 @@ double ForecastDistribution::loss_of(const float* p, double value, double unit) 
           .nats;
     case DistributionKind::kQuantiles: break;
   }
-  return crps(p, value, unit);
+  double sum = 0.0;
+  for (size_t k = 0; k < levels_.size(); ++k) sum += pinball(static_cast<double>(p[k]), levels_[k], value);
+  return 2.0 * sum / static_cast<double>(levels_.size());
 }
 
 double ForecastDistribution::crps(const float* p, double value, double unit) const {
@@ -239,9 +241,13 @@ double ForecastDistribution::crps(const float* p, double value, double unit) con
              unit;
     case DistributionKind::kQuantiles: break;
   }
+  // The integral over all levels of twice the pinball loss, by the trapezoidal rule: at 0 and 1 the loss is 0.
   double sum = 0.0;
-  for (size_t k = 0; k < levels_.size(); ++k) sum += pinball(static_cast<double>(p[k]), levels_[k], value);
-  return 2.0 * sum / static_cast<double>(levels_.size());
+  for (size_t k = 0; k < levels_.size(); ++k) {
+    const double below = k > 0 ? levels_[k - 1] : 0.0, above = k + 1 < levels_.size() ? levels_[k + 1] : 1.0;
+    sum += (above - below) * pinball(static_cast<double>(p[k]), levels_[k], value);
+  }
+  return sum;
 }
 
 std::vector<double> parse_levels(const std::string& text, const std::string& option) {

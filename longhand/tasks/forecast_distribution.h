@@ -66,7 +66,8 @@ class ForecastDistribution {
   /// The loss, as `loss` gives it, in units of the scale; of counts, in nats.
   double loss_of(const float* p, double value, double unit) const;
   /// The continuous ranked probability score of a value (Gneiting and Raftery 2007), in its units: exact of a Gaussian,
-  /// summed over counts, twice the mean pinball loss of quantiles, the absolute error of a point.
+  /// summed over counts, the integral of the pinball losses over the levels of quantiles, the absolute error of a
+  /// point.
   double crps(const float* p, double value, double unit) const;
 
  private:

@@ -140,7 +140,7 @@ std::vector<Metric> RegressionScore::metrics() const {
   add("mase", measures->mase);
   add("nse", measures->nse, true);
   add("crps", measures->crps);
-  add("coverage", measures->coverage, true);
+  if (measures->coverage) add("coverage", 100.0 * *measures->coverage, true);
   add("interval_width", measures->width);
   add("naive_crps", measures->naive_crps);
   add("seasonal_naive_crps", measures->seasonal_crps);

@@ -137,10 +137,11 @@ TEST(ManySeries, FaultsAreTwoLines) {
   refused({"--static", "price"}, 2, "--static: expected columns that --known does not have");
   refused({"--known", "price", "--static", "nothing"}, 1, "expected a column 'nothing'");
   refused({"--window", "500"}, 1, "too short to train on: expected windows of 500 rows and 3 ahead, found");
-  write_file(folder / "half.csv", "id,y\na,1\na,2.5\n");
-  expect_error(run(folder, {"train", "regressor", "--data", "half.csv", "--series-column", "id", "--target", "y",
-                            "--output", "negative-binomial", "--out", "other"}),
-               1, "half.csv: column 'y': expected counts, found 2.5 in row 2 of series 'a'");
+  write_file(folder / "half.csv", "id,y\na,1\na,2.5\na,3\n");
+  expect_error(
+      run(folder, {"train", "regressor", "--data", "half.csv", "--window", "1", "--valid-fraction", "0",
+                   "--series-column", "id", "--target", "y", "--output", "negative-binomial", "--out", "other"}),
+      1, "half.csv: column 'y': expected counts, found 2.5 in row 2 of series 'a'");
   expect_error(run(folder, {"eval", "nothing", "--data", "shops.csv", "--interval", "2"}), 2, "--interval");
 }
 
