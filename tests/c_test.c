@@ -194,6 +194,20 @@ static void test_regressor(longhand_model* model) {
   EXPECT(longhand_forecaster_ahead(forecaster) == 1 && longhand_forecaster_targets(forecaster) == 1);
   EXPECT(longhand_forecaster_forecast(forecaster, window, 0, &forecast) == LONGHAND_INPUT);
   EXPECT(longhand_forecaster_forecast(forecaster, window, 4, &forecast) == LONGHAND_OK);
+  {
+    longhand_forecast_input input = {sizeof input, window, 4, NULL, NULL, NULL, 0};
+    const double half = 0.5;
+    double again = 0, quantile = 0;
+    EXPECT(longhand_forecaster_known_name(forecaster, 0) == NULL);
+    EXPECT(longhand_forecaster_static_name(forecaster, 0) == NULL);
+    EXPECT(longhand_forecaster_predict(forecaster, &input, NULL, 0, &again, NULL) == LONGHAND_OK);
+    EXPECT(again == forecast);
+    EXPECT(longhand_forecaster_predict(forecaster, &input, &half, 1, &again, &quantile) == LONGHAND_INPUT);
+    EXPECT(longhand_forecaster_predict(forecaster, &input, &half, 1, &again, NULL) == LONGHAND_USAGE);
+    EXPECT(longhand_forecaster_predict(forecaster, NULL, NULL, 0, &again, NULL) == LONGHAND_USAGE);
+    input.size = 4;
+    EXPECT(longhand_forecaster_predict(forecaster, &input, NULL, 0, &again, NULL) == LONGHAND_USAGE);
+  }
   EXPECT(longhand_stream_new(model, 1, 1, &stream) == LONGHAND_OK);
   EXPECT(longhand_stream_process(stream, x, y, 4) == LONGHAND_OK);
   EXPECT(fabs((double)y[3] - forecast) < 1e-4);
