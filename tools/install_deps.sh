@@ -5,8 +5,12 @@ set -eu
 
 packages="cmake ninja-build g++ libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libutf8proc-dev liblinear-dev liblbfgs-dev libcurl4-openssl-dev libssl-dev libzip-dev libhdf5-dev libkissfft-dev libopenmpi-dev openmpi-bin libgtest-dev"
 
-# The thorough tests also build with clang, for its fuzzer.
-[ "${1:-}" != thorough ] || packages="$packages clang"
+# The thorough tests also build with clang, for its fuzzer, and compile exported C for 32 bits. (GCC's multilib packages
+# cannot be installed beside its cross compilers, so that no other build asks for them.)
+if [ "${1:-}" = thorough ]; then
+  packages="$packages clang"
+  [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || packages="$packages gcc-multilib"
+fi
 
 if ! command -v apt-get >/dev/null 2>&1; then
   # Someone on another system may have installed these already; the mark says so.
