@@ -220,6 +220,49 @@ void write_reduce(const CSite& site) {
                   f.last);
 }
 
+// Windows of the middle axis of [outer, L, inner]; padding has no part in a maximum.
+void write_windows(const CSite& site) {
+  const CView& x = site.in(0);
+  const std::string& type = site.node.type;
+  const bool own = type[0] >= 'a', global = type.starts_with("Global");
+  const bool mean = type.find("verage") != std::string::npos || type == "avg-pool1d";
+  const size_t axis = own ? x.dims.size() - 2 : 2;
+  const int64_t length = x.dims[axis], inner = graph::count(x.dims, axis + 1, x.dims.size());
+  const auto first = [&](const char* name, int64_t otherwise) { return site.integers(name, {otherwise}).front(); };
+  const int64_t kernel = global ? length : first(own ? "kernel" : "kernel_shape", 1);
+  const int64_t stride = global ? 1 : first(own ? "stride" : "strides", own ? kernel : 1);
+  const int64_t left = global ? 0 : first(own ? "padding" : "pads", 0);
+  const bool counts_padding = site.integer("count_include_pad", own ? 1 : 0) != 0;
+  const CWords words = {{"outer", graph::count(x.dims, 0, axis)},
+                        {"n", site.out().dims[axis]},
+                        {"L", length},
+                        {"inner", inner},
+                        {"row", length * inner},
+                        {"begin", left == 0 ? fmt::format("n * {}", stride) : fmt::format("n * {} - {}", stride, left)},
+                        {"kernel", kernel},
+                        {"more", mean ? "v + next" : "next > v ? next : v"},
+                        {"last", !mean            ? "v"
+                                 : counts_padding ? fmt::format("v / {}.0f", kernel)
+                                                  : std::string("v / (float)(end - begin)")}};
+  site.add(fmt::format("{}: windows of {} of {} rows", site.called(), kernel, length),
+           c_fill(R"(for (int o = 0; o < $outer; ++o) {
+  for (int n = 0; n < $n; ++n) {
+    const int from = $begin, begin = from < 0 ? 0 : from, end = from + $kernel > $L ? $L : from + $kernel;
+    for (int j = 0; j < $inner; ++j) {
+      float v = x[o * $row + begin * $inner + j];
+      for (int k = begin + 1; k < end; ++k) {
+        const float next = x[o * $row + k * $inner + j];
+        v = $more;
+      }
+      y[(o * $n + n) * $inner + j] = $last;
+    }
+  }
+}
+)",
+                  words),
+           {site.read("x", 0), site.write("y")});
+}
+
 // [.., 2 F] -> [.., F]: sqrt(re^2 + im^2)
 void write_magnitude(const CSite& site) {
   const int64_t F = CSite::last(site.out()), rows = CSite::rows(site.out());
@@ -238,6 +281,7 @@ std::vector<CNodeType> c_reduction_types() {
           {{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
             "ReduceSumSquare", "ReduceLogSum"},
            write_reduce},
+          {{"max-pool1d", "avg-pool1d", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}, write_windows},
           {{"magnitude"}, write_magnitude}};
 }
 

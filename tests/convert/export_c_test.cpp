@@ -66,6 +66,9 @@ const std::map<std::string, std::string>& networks() {
         {"frame_pool", frame(24) + layer("reshape", "shape = [8, 3]") +
                            layer("conv1d", "units = 4\nkernel = 3\npadding = \"same\"\nmode = \"replicate\"") +
                            layer("pool", "kind = \"max\"") + layer("linear", "units = 2")},
+        {"frame_windows", frame(24) + layer("reshape", "shape = [12, 2]") +
+                              layer("max-pool1d", "kernel = 3\nstride = 2\npadding = 1") +
+                              layer("avg-pool1d", "kernel = 2\npadding = 1") + layer("flatten") + lstm(3)},
         {"frame_mean", frame(24) + layer("reshape", "shape = [8, 3]") + layer("pool", "kind = \"mean\"")},
         {"frame_attention", frame(24) + layer("reshape", "shape = [8, 3]") + layer("pool", "kind = \"attention\"")},
         {"symbols", "[[inputs]]\nsymbols = 11\n" + layer("embedding", "symbols = 11\nunits = 4") + lstm(5) +
