@@ -64,7 +64,7 @@ class CellText {
     std::string out = fmt::format("for (int r = 0; r < {}; ++r) {}[r] = {};\n", w.rows, y, first) + c_multiply(w, x, y);
     if (w.scales.empty()) return out;
     return out + fmt::format("for (int r = 0; r < {}; ++r) {}[r] = {}[r] * @{}[r]{};\n", w.rows, y, y, w.scales,
-                             bias.empty() ? "" : " + " + bias + "[r]");
+                             bias.empty() ? "" : fmt::format(" + {}[r]", bias));
   }
   std::string input_product(const CMatrix& w, const std::string& y, const std::string& bias) const {
     const std::string name = bias.empty() ? "" : bias.substr(1);  // without the @
@@ -106,7 +106,7 @@ class CellText {
 
   std::string lstm() {
     scratch_ = G_ * H_;
-    std::string out = "float *@RESTRICT a = scratch; /* i f o g */\n" + sums();
+    std::string out = fmt::format("float *@RESTRICT a = scratch; /* i f o g */\n{}", sums());
     std::string peep;
     if (!cell_.peepholes.empty()) {
       peep = array("_peephole", cell_.peepholes);
@@ -156,13 +156,13 @@ class CellText {
            fmt::format("for (int j = 0; j < {}; ++j) {};\n", cell_.projection, new_h(row + "[j]"));
   }
   std::string new_h(const std::string& value) const {
-    if (cell_.zone_h == 0.0F) return "h[j] = " + value;
+    if (cell_.zone_h == 0.0F) return fmt::format("h[j] = {}", value);
     return fmt::format("h[j] = {} * h[j] + {} * ({})", c_float(cell_.zone_h), c_float(1.0F - cell_.zone_h), value);
   }
 
   std::string plain() {
     scratch_ = H_;
-    return "float *@RESTRICT a = scratch;\n" + sums() +
+    return fmt::format("float *@RESTRICT a = scratch;\n{}", sums()) +
            fmt::format("for (int j = 0; j < {}; ++j) h[j] = {};\n", H_, function(cell_.candidate, "a[j]"));
   }
 

@@ -51,7 +51,7 @@ std::vector<CActivation> cell_functions(const CSite& site, const std::vector<std
   for (const std::string& name : names) {
     const auto* row = std::find_if(std::begin(kCCellFunctions), std::end(kCCellFunctions),
                                    [&](const CCellFunction& each) { return each.name == small_letters(name); });
-    if (row == std::end(kCCellFunctions)) site.fail("activations: '" + name + "' is not known in C");
+    if (row == std::end(kCCellFunctions)) site.fail(fmt::format("activations: '{}' is not known in C", name));
     CActivation one{row->function, row->alpha, row->beta};
     if (row->has_alpha && alpha < alphas.size()) one.alpha = static_cast<float>(alphas[alpha++]);
     if (row->has_beta && beta < betas.size()) one.beta = static_cast<float>(betas[beta++]);

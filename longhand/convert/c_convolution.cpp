@@ -57,9 +57,9 @@ std::string windows_text(const CSite& site, const CConvolution& s, const std::st
                         {"w", w.weights},
                         {"type", scaled ? "signed char" : "float"},
                         {"cast", scaled ? "(float)" : ""},
-                        {"first", b.empty() || scaled ? "0.0f" : "@" + b + "[r]"},
+                        {"first", b.empty() || scaled ? "0.0f" : fmt::format("@{}[r]", b)},
                         {"scale", w.scales},
-                        {"bias", b.empty() ? "" : " + @" + b + "[r]"}};
+                        {"bias", b.empty() ? "" : fmt::format(" + @{}[r]", b)}};
   std::string out = c_fill(R"(for (int n = 0; n < $n; ++n) {
   float *@RESTRICT out = y + n * $O;
   for (int r = 0; r < $O; ++r) out[r] = $first;
@@ -93,7 +93,7 @@ std::string padding_text(const CConvolution& s) {
   std::string out = c_fill("for (int i = 0; i < $n; ++i) rows[$at + i] = x[i];\n", {{"n", L * C}, {"at", s.left * C}});
   const auto side = [&](int64_t n, const std::string& to, const std::string& from) {
     if (n == 0) return;
-    const std::string value = s.mode == "zeros" ? "0.0f" : "rows[" + from + "]";
+    const std::string value = s.mode == "zeros" ? "0.0f" : fmt::format("rows[{}]", from);
     out += c_fill("for (int t = 0; t < $n; ++t) {\n  for (int j = 0; j < $C; ++j) rows[$to] = $value;\n}\n",
                   {{"n", n}, {"C", C}, {"to", to}, {"value", value}});
   };
@@ -164,7 +164,7 @@ void write_conv1d(const CSite& site) {
     return site.add(comment, of_frames(windows_text(site, s), s), {site.read("x", 0), site.write("y")}, products_of(s));
   }
   if (s.keeps) {  // the past stands before the rows of a call
-    if (s.frames != 1) site.fail("expected one sequence, found " + graph::shown(x.dims));
+    if (s.frames != 1) site.fail(fmt::format("expected one sequence, found {}", graph::shown(x.dims)));
     const int64_t past = s.left * s.channels, now = s.length * s.channels;
     const int rows = site.program.state(site.label() + "_past", past + now, {});
     const std::string body = c_fill(
@@ -203,7 +203,7 @@ void write_onnx_conv(const CSite& site) {
   }
   s.frames = 1;
   const int64_t batch = x.dims[0];
-  if (batch != 1) site.fail("expected one example, found " + graph::shown(x.dims));
+  if (batch != 1) site.fail(fmt::format("expected one example, found {}", graph::shown(x.dims)));
   const std::string comment = fmt::format("{}: {}", site.called(), shape_text(s));
   std::string windows = windows_text(site, s);
   if (s.padded() == 1) return site.add(comment, windows, {site.read("x", 0), site.write("y")}, products_of(s));

@@ -77,8 +77,8 @@ void write_matmul(const CSite& site) {
   const graph::Dims over_b(b.dims.begin(), b.dims.end() - std::min<int64_t>(2, static_cast<int64_t>(b.dims.size())));
   const int64_t batch = graph::count(over_a), m = a.dims.size() < 2 ? 1 : a.dims[a.dims.size() - 2];
   if (graph::count(over_b) != batch || over_a.size() != over_b.size()) {
-    site.fail("expected products of as many matrices on both sides, found " + graph::shown(a.dims) + " and " +
-              graph::shown(b.dims));
+    site.fail(fmt::format("expected products of as many matrices on both sides, found {} and {}", graph::shown(a.dims),
+                          graph::shown(b.dims)));
   }
   const std::string one =
       product_text(m, k, n, c_fill("x[i * $k + k]", {{"k", k}}), c_fill("w[k * $n + j]", {{"n", n}}));

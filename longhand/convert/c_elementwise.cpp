@@ -128,7 +128,8 @@ std::string pair_text(const graph::Dims& a, const graph::Dims& b, const graph::D
   }
   const auto term = [](std::string& to, size_t axis, int64_t by) {
     if (by == 0) return;
-    to += (to.empty() ? "" : " + ") + (by == 1 ? fmt::format("i{}", axis) : fmt::format("i{} * {}", axis, by));
+    to += fmt::format("{}i{}", to.empty() ? "" : " + ", axis);
+    if (by != 1) to += fmt::format(" * {}", by);
   };
   for (size_t axis = 0; axis < loop.dims.size(); ++axis) {
     term(at_a, axis, loop.a[axis]);

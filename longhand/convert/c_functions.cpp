@@ -189,10 +189,10 @@ std::string c_function(CProgram& program, kernels::Function f, float alpha, floa
     case Function::kLog: return call("log", x);
     case Function::kSqrt: use_helper(program, "sqrt"); return fmt::format("sqrtf({})", x);
     case Function::kAbs: return fill("($x < 0.0f ? -$x : $x)");
-    case Function::kNeg: return "-" + x;
-    case Function::kReciprocal: return "1.0f / " + x;
+    case Function::kNeg: return fmt::format("-{}", x);
+    case Function::kReciprocal: return fmt::format("1.0f / {}", x);
     case Function::kFloor: return call("floor", x);
-    case Function::kCeil: return "-" + call("floor", "-" + x);
+    case Function::kCeil: return fmt::format("-{}", call("floor", fmt::format("-{}", x)));
     case Function::kRound: return call("round", x);
     case Function::kSign: return fill("($x > 0.0f ? 1.0f : $x < 0.0f ? -1.0f : 0.0f)");
     case Function::kErf: return call("erf", x);

@@ -27,7 +27,7 @@ class HeaderText {
     std::string out = comment();
     out += fmt::format("#ifndef {0}\n#define {0}\n\n#include <stdint.h>\n#include <string.h>\n", guard);
     if (needs_math(p_.helpers)) out += "#include <math.h>\n";
-    out += code("\n" + macros() + sizes() + state());
+    out += code(fmt::format("\n{}{}{}", macros(), sizes(), state()));
     out += tables() + code(constants() + helper_texts(p_.helpers));
     for (const COperation& operation : p_.operations()) out += function(operation);
     out += code(reset() + step());
@@ -63,7 +63,7 @@ class HeaderText {
   std::string inputs_text(bool declared) const {
     std::string out;
     const auto add = [&](const std::string& type, const std::string& name) {
-      out += ", " + (declared ? type + name : name);
+      out += fmt::format(", {}{}", declared ? type : "", name);
     };
     for (const CPort& port : c_.inputs) {
       if (!c_.has_ints()) {
@@ -120,18 +120,26 @@ class HeaderText {
                     : fmt::format("{} {}[{}];\n     ", port.ints ? "int" : "float", port.parameter, port.size);
     }
     memory += c_.has_ints() ? "float out[$name_outputs];" : "float in[$name_inputs], out[$name_outputs];";
-    const std::string out_text = c_.has_result ? "" : ", out";
-    const CWords words = {{"name", t_.name}, {"call", call_name()}, {"include", "#include"}};
+    const CWords names = {{"name", t_.name}, {"call", call_name()}};
+    CWords words = names;
+    words.emplace_back("include", std::string("#include"));
+    words.emplace_back("memory", c_fill(memory, names));
+    words.emplace_back("arguments", fmt::format("&state{}{}", inputs_text(false), c_.has_result ? "" : ", out"));
+    words.emplace_back("reset",
+                       c_.anew ? "" : c_fill("     $name_reset(&state);           before a sequence begins\n", names));
+    words.emplace_back("result", c_.has_result
+                                     ? c_fill("     $name_result(&state, out);     at its end, or at any time\n", names)
+                                     : std::string());
     std::string out = c_fill(
         R"(   Include it in one source file, of C99 or C++11. Each sequence, such as a channel of sound, has a state:
 
      $include "$name.h"
 
      static $name_state state;
-     )" + memory +
-            "\n\n" + (c_.anew ? "" : "     $name_reset(&state);           before a sequence begins\n") +
-            "     $name_$call(&state" + inputs_text(false) + out_text + ");\n" +
-            (c_.has_result ? "     $name_result(&state, out);     at its end, or at any time\n" : "") + R"(
+     $memory
+
+$reset     $name_$call($arguments);
+$result
    Threads may use different states at the same time. Nothing is allocated or locked, no array is on the stack, and the
    work of a call does not depend on the numbers.
 )",
@@ -192,7 +200,7 @@ class HeaderText {
     if (texts.empty()) return "";
     std::string out =
         fmt::format("/* {} */\nstatic const char *const {}_{}[{}] = {{\n", what, t_.name, name, texts.size());
-    for (const std::string& text : texts) out += "  " + c_string(text) + ",\n";
+    for (const std::string& text : texts) out += fmt::format("  {},\n", c_string(text));
     return out + "};\n\n";
   }
   std::string tables() const {
@@ -216,10 +224,11 @@ class HeaderText {
       return buffer.offset == 0 ? base : fmt::format("{} + {}", base, buffer.offset);
     };
     switch (buffer.kind) {
-      case CBuffer::Kind::kInput: return buffer.ints && buffer.size == 1 ? "&" + buffer.name : from(buffer.name);
+      case CBuffer::Kind::kInput:
+        return buffer.ints && buffer.size == 1 ? fmt::format("&{}", buffer.name) : from(buffer.name);
       case CBuffer::Kind::kOutput: return from("out");
-      case CBuffer::Kind::kState: return "state->" + buffer.name;
-      case CBuffer::Kind::kConstant: return "@" + buffer.name;
+      case CBuffer::Kind::kState: return fmt::format("state->{}", buffer.name);
+      case CBuffer::Kind::kConstant: return fmt::format("@{}", buffer.name);
       case CBuffer::Kind::kScratch: break;
     }
     return from(buffer.ints ? "state->scratch_ints" : "state->scratch");
@@ -233,7 +242,8 @@ class HeaderText {
     if (operation.body.empty()) return "";
     std::string parameters;
     for (const COperation::Argument& argument : operation.arguments) {
-      parameters += (parameters.empty() ? "" : ", ") + type_of(argument) + "@RESTRICT " + argument.parameter;
+      parameters +=
+          fmt::format("{}{}@RESTRICT {}", parameters.empty() ? "" : ", ", type_of(argument), argument.parameter);
     }
     const std::string above = operation.comment.empty() ? "" : fmt::format("/* {} */\n", c_comment(operation.comment));
     return above + code(fmt::format("static inline void @{}({}) {{\n{}}}\n\n", operation.name, parameters,
@@ -248,7 +258,7 @@ class HeaderText {
     }
     std::string places;
     for (const COperation::Argument& argument : operation.arguments) {
-      places += (places.empty() ? "" : ", ") + place(argument);
+      places += fmt::format("{}{}", places.empty() ? "" : ", ", place(argument));
     }
     return fmt::format("@{}({});\n", operation.name, places);
   }
@@ -284,7 +294,7 @@ class HeaderText {
   std::string calls(bool late) const {
     std::string out;
     for (const COperation& operation : p_.operations()) out += operation.late == late ? call(operation) : "";
-    if (out.find("state->") == std::string::npos) out = "(void)state;\n" + out;
+    if (out.find("state->") == std::string::npos) out.insert(0, "(void)state;\n");
     return indented(out, 2);
   }
 

@@ -284,7 +284,7 @@ void write_gather(const CSite& site) {
 // [T, C] -> [T, n + C]: before the numbers of a step, the last n of the step before.
 void write_context(const CSite& site) {
   const CView& x = site.in(0);
-  if (x.dims.at(0) != 1) site.fail("expected one sequence, found " + graph::shown(x.dims));
+  if (x.dims.at(0) != 1) site.fail(fmt::format("expected one sequence, found {}", graph::shown(x.dims)));
   const int64_t T = x.dims[1], C = x.dims[2], n = site.integer("size", 0);
   const int past = site.program.state(site.label() + "_past", n, {});
   site.add(fmt::format("{}: the last {} of the step before, then {}", site.called(), n, C),

@@ -44,10 +44,10 @@ void write_softmax(const CSite& site) {
 // Each row of n numbers to a mean of 0 and a variance of 1; then, of each element or of each row, a gain and a bias.
 void add_normalisation(const CSite& site, int64_t n, float epsilon, const std::string& gain, const std::string& bias) {
   use_helper(site.program, "sqrt");
-  const std::string last =
-      gain.empty() && bias.empty()
-          ? ""
-          : fmt::format("    to[i] = to[i]{}{};\n", gain.empty() ? "" : " * " + gain, bias.empty() ? "" : " + " + bias);
+  const std::string last = gain.empty() && bias.empty()
+                               ? ""
+                               : fmt::format("    to[i] = to[i]{}{};\n", gain.empty() ? "" : fmt::format(" * {}", gain),
+                                             bias.empty() ? "" : fmt::format(" + {}", bias));
   site.add(fmt::format("{}: of {} numbers", site.called(), n),
            c_fill("for (int row = 0; row < $rows; ++row) {\n"
                   "  const float *from = x + row * $n;\n  float *@RESTRICT to = y + row * $n;\n"
@@ -61,7 +61,7 @@ void add_normalisation(const CSite& site, int64_t n, float epsilon, const std::s
 }
 
 std::string named_constant(const CSite& site, const char* name, const std::vector<float>& values) {
-  return values.empty() ? "" : "@" + site.program.constant(site.label() + name, values);
+  return values.empty() ? "" : fmt::format("@{}", site.program.constant(site.label() + name, values));
 }
 
 void write_layer_norm(const CSite& site) {

@@ -21,7 +21,8 @@ class OnnxRecurrentInC {
     const bool batch_first = site.integer("layout", 0) != 0;
     steps_ = x.dims.at(batch_first ? 1 : 0);
     if (x.dims.at(batch_first ? 0 : 1) != 1) {
-      site.fail("expected one sequence, found " + graph::shown(x.dims), "import it again with an extent of 1: --dims");
+      site.fail(fmt::format("expected one sequence, found {}", graph::shown(x.dims)),
+                "import it again with an extent of 1: --dims");
     }
     inputs_ = x.dims.at(2);
     hidden_ = site.in(2).dims.at(2);

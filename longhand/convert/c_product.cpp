@@ -44,7 +44,7 @@ std::string products_text(const CMatrix& w, const CRows& rows, const std::string
     out += indented(columns_text(w, rows, x, y, "k", kColumnsAtOnce), 2) + "}\n";
   }
   if (rest > 0) {
-    out += "{\n" + c_fill("  const $type *const w = @$w", words) +
+    out += fmt::format("{{\n{}", c_fill("  const $type *const w = @$w", words)) +
            (whole > 0 ? fmt::format(" + {}", whole * w.rows) : "") + ";\n";
     out += indented(columns_text(w, rows, x, y, std::to_string(whole), rest), 2) + "}\n";
   }
