@@ -22,7 +22,10 @@ void EvaluateOptions::add_to(OptionTable& table) {
             "number of preceding symbols that each prediction uses, with a cost in proportion; 0: all",
             between(0, 1 << 20));
   table.begin_group("Networks");
-  table.add("target", target, "WAV files of what the network should make of those of `data`, with commas between");
+  table.add("input", input, "columns or array that the network reads; by default as in its training");
+  table.add("target", target,
+            "columns or array that it should make, by default as in its training; or WAV files that go with those of "
+            "`data`, with commas between");
   table.begin_group("Forecasts");
   table.add("backtest", backtest,
             "number of forecasts of each series, with origins from its end backwards; 0: every row",

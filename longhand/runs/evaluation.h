@@ -17,7 +17,8 @@ namespace longhand::runs {
 
 struct EvaluateOptions {
   std::string data;
-  std::string target;  ///< of networks: WAV files that go with those of `data`
+  std::string input;   ///< of networks: as in their training; empty: as the model has it
+  std::string target;  ///< likewise; of sound, the WAV files that go with those of `data`
   int64_t threads = 0;
   nn::Engine engine = nn::Engine::kFused;
   std::string unknown = "unk";  ///< of language models: error, skip or unk

@@ -37,6 +37,7 @@ Evaluation evaluate_network(const tasks::ModelFile& file, const EvaluateOptions&
   files.input = fmt::format("{}", fmt::join(purpose.inputs, ","));
   files.target = fmt::format("{}", fmt::join(purpose.targets, ","));
   files.ahead = purpose.ahead;
+  if (!options.input.empty()) files.input = options.input;
   if (!options.target.empty()) files.target = options.target;
   data::RecordingSet set = read_recordings(options.data, files, model.network(), model.classifies(), sources);
   options.on_found(describe_recordings(options.data, set));

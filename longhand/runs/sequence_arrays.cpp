@@ -122,7 +122,7 @@ void read_file(const std::string& source, const std::vector<NamedArray>& arrays,
                       shape.one_target()
                           ? "the network has one answer for a sequence"
                           : "the network has an answer for each step; for one of a sequence, end it with "
-                            "`pool` or `return = \"last\"`");
+                            "a layer of type \"pool\", or return = \"last\"");
   }
   const data::Numbers targets = numbers_of(array, target);
   const std::vector<int64_t> lengths = lengths_of(arrays, N, T, where);
