@@ -235,6 +235,12 @@ std::string RegressorRun::baseline_key() {
     }
   }
   const tasks::RegressorOptions& options = model_->options();
+  if (!options.series.series_column.empty()) {
+    hash.add(options.used_series_scale());
+    for (const data::Table* table : tables) {
+      for (const int64_t start : table->starts) hash.add(std::to_string(start));
+    }
+  }
   for (const size_t number :
        {train_.size(), valid_.size(), measured().size(), static_cast<size_t>(options.season),
         static_cast<size_t>(options.series.window), static_cast<size_t>(options.series.horizon)}) {

@@ -18,7 +18,7 @@ namespace {
 constexpr double kLeastDeviation = 1e-3;  // of a Gaussian, in units of its scale
 constexpr double kLeastDispersion = 1e-4;
 constexpr double kLeastMean = 1e-6;  // of counts, in units of their scale
-constexpr size_t kLeastCalibrated = 20;
+constexpr size_t kMostLevels = 200;
 constexpr double kLogEMinusOne = 0.54132485461291810;
 
 double softplus1(float y) {
@@ -40,15 +40,6 @@ double pinball(double quantile, double level, double value) {
 
 double normal_cumulative(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 double normal_density(double z) { return std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::numbers::pi); }
-
-// The n-th smallest, with n such that as many as `level` says of new values are below it, too.
-double conformal_quantile(std::vector<double>& scores, double level) {
-  const auto n = static_cast<double>(scores.size());
-  const auto rank = static_cast<size_t>(std::clamp(std::ceil((n + 1.0) * level), 1.0, n));
-  const auto at = scores.begin() + static_cast<int64_t>(rank - 1);
-  std::nth_element(scores.begin(), at, scores.end());
-  return *at;
-}
 
 }  // namespace
 
@@ -266,36 +257,8 @@ std::vector<double> parse_levels(const std::string& text, const std::string& opt
     out.push_back(level);
   }
   if (out.empty()) throw refuse("none");
-  return out;
-}
-
-std::vector<float> calibrate(const ForecastDistribution& distribution, std::span<const CalibrationValue> values,
-                             double interval) {
-  std::vector<float> out(static_cast<size_t>(distribution.widenings()), 1.0F);
-  if (values.size() < kLeastCalibrated) return out;
-  std::vector<double> scores;
-  const auto found = [&](double level) {
-    // A forecast that has to be made much narrower or wider is not to be trusted at all.
-    return static_cast<float>(std::clamp(conformal_quantile(scores, level), 0.05, 20.0));
-  };
-  if (distribution.kind() == DistributionKind::kGaussian) {
-    for (const CalibrationValue& v : values) {
-      scores.push_back(std::abs(v.value - static_cast<double>(v.parameters[0])) / static_cast<double>(v.parameters[1]) /
-                       normal_quantile(0.5 + interval / 2.0));
-    }
-    out[0] = found(interval);
-    return out;
-  }
-  for (size_t k = 0; k < out.size(); ++k) {
-    const double level = distribution.levels()[k];
-    scores.clear();
-    for (const CalibrationValue& v : values) {
-      const double centre = distribution.centre(v.parameters), distance = static_cast<double>(v.parameters[k]) - centre;
-      if (distance != 0.0) scores.push_back((v.value - centre) / distance);
-    }
-    // Of a level below the median, score c or less means a value above the moved quantile.
-    if (scores.size() >= kLeastCalibrated) out[k] = found(std::max(level, 1.0 - level));
-  }
+  if (out.size() > kMostLevels)
+    throw refuse(fmt::format("{} of them, and at most {} are allowed", out.size(), kMostLevels));
   return out;
 }
 

@@ -93,7 +93,8 @@ struct CalibrationValue {
 };
 /// The widening [C] with which held-out values lie in the intervals as often as these say (split conformal prediction,
 /// Vovk et al. 2005; Romano et al. 2019): of a Gaussian, in the central interval of probability `interval`; of
-/// quantiles, below each of them, by its distance from the median. Ones where there are fewer than 20 values.
+/// quantiles, between each pair of levels p and 1 - p, by their distances from the median (below one without a pair).
+/// Ones where there are fewer than 20 values.
 std::vector<float> calibrate(const ForecastDistribution& distribution, std::span<const CalibrationValue> values,
                              double interval);
 

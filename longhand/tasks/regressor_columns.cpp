@@ -13,7 +13,7 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr int64_t kMaxStaticWidth = 4096;
+constexpr int64_t kMaxStaticWidth = 1024;
 
 std::vector<double> values_of(const std::vector<double>& column, std::span<const RowRange> rows) {
   std::vector<double> out;
