@@ -11,6 +11,7 @@
 #include "longhand/base/error.h"
 #include "longhand/io/config.h"
 #include "longhand/io/file.h"
+#include "longhand/io/safetensors_bytes.h"
 
 namespace longhand::io {
 namespace {
@@ -54,8 +55,10 @@ bool byte_size(const std::vector<int64_t>& shape, size_t element, uint64_t& byte
 
 }  // namespace
 
-void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
-                       const std::vector<TensorToWrite>& tensors) {
+namespace {
+
+// The length of the header, and the header, after which the arrays begin aligned.
+std::string head_of(const std::map<std::string, std::string>& metadata, const std::vector<TensorToWrite>& tensors) {
   ordered_json header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
@@ -65,13 +68,27 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
     offset = end;
   }
   std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // the arrays then begin aligned
+  text.resize((text.size() + 7) / 8 * 8, ' ');
   const uint64_t length = text.size();
-  std::vector<std::string_view> chunks = {{reinterpret_cast<const char*>(&length), kLengthBytes}, text};
-  for (const TensorToWrite& tensor : tensors) {
-    chunks.push_back(tensor.bytes);
-  }
+  text.insert(0, reinterpret_cast<const char*>(&length), kLengthBytes);
+  return text;
+}
+
+}  // namespace
+
+void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
+                       const std::vector<TensorToWrite>& tensors) {
+  const std::string head = head_of(metadata, tensors);
+  std::vector<std::string_view> chunks = {head};
+  for (const TensorToWrite& tensor : tensors) chunks.push_back(tensor.bytes);
   write_file(path, chunks);
+}
+
+std::string safetensors_bytes(const std::map<std::string, std::string>& metadata,
+                              const std::vector<TensorToWrite>& tensors) {
+  std::string out = head_of(metadata, tensors);
+  for (const TensorToWrite& tensor : tensors) out += tensor.bytes;
+  return out;
 }
 
 Safetensors Safetensors::read(const std::string& path) { return parse(path, read_file(path)); }
