@@ -9,6 +9,7 @@
 #include "longhand/base/utf8.h"
 #include "longhand/convert/export_c.h"
 #include "longhand/convert/export_onnx.h"
+#include "longhand/convert/export_torch.h"
 #include "longhand/io/file.h"
 
 namespace longhand::convert {
@@ -22,6 +23,7 @@ const std::vector<ExportFormat>& export_formats() {
        .has_int8 = false,
        .write = export_onnx},
       {.name = "c", .ending = ".h", .help = "one header of C99", .has_int8 = true, .write = export_c},
+      {"pytorch", ".py", "a module of PyTorch and its weights in safetensors", false, export_torch},
   };
   return formats;
 }

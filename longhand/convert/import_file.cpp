@@ -13,6 +13,7 @@
 #include "longhand/convert/tensorflow_graph.h"
 #include "longhand/convert/torch_file.h"
 #include "longhand/convert/torch_graph.h"
+#include "longhand/convert/torch_return.h"
 #include "longhand/convert/zip_file.h"
 #include "longhand/io/file.h"
 #include "longhand/io/safetensors.h"
@@ -80,6 +81,12 @@ Imported import_safetensors(const std::string& path, std::string bytes, const Im
     const io::Array array{.dtype = type->second, .shape = tensor.shape, .bytes = std::string(tensor.bytes)};
     tensors.emplace_back(name, to_graph_array(array, path + ": " + name));
   }
+  const auto returning = file.metadata().find(kReturningKey);
+  if (returning != file.metadata().end() && options.description.empty()) {
+    Imported out = returned_graph(returning->second, path, tensors, path);
+    fix_extents(out.graph, options.dims);
+    return out;
+  }
   std::vector<std::string_view> names;
   for (const auto& [name, array] : tensors) names.push_back(name);
   const std::string prefix = usual_prefix(names);
@@ -101,8 +108,9 @@ bool looks_like_safetensors(const std::string& bytes) {
 }
 
 // An option that a format has no use for would be left out of account.
-void refuse_options(const ImportOptions& options, bool onnx, bool describes, bool has_parts) {
-  if (!onnx && !(options.values.empty() && options.dims.empty() && options.states.empty() && !options.no_states)) {
+void refuse_options(const ImportOptions& options, bool onnx, bool describes, bool has_parts, bool has_dims = false) {
+  const bool dims = !options.dims.empty() && !has_dims && !is_exported_module(options.description);
+  if (!onnx && (dims || !(options.values.empty() && options.states.empty() && !options.no_states))) {
     throw usage_error("expected a model of ONNX for --set, --dims and --state, found another", "leave them out");
   }
   if (!describes && !options.description.empty()) {
@@ -127,12 +135,13 @@ Imported import_file(const std::string& path, const ImportOptions& options) {
     return manifest_to_graph(manifest, io::read_file(manifest));
   }
   std::string bytes = io::read_file(path);
-  const bool pickle = bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
   const bool json = looks_like_json(bytes), zip = looks_like_zip(bytes), hdf5 = looks_like_hdf5(bytes);
-  const bool safetensors = looks_like_safetensors(bytes);
+  const bool safetensors = looks_like_safetensors(bytes);  // the length that it begins with may look like a pickle
+  const bool pickle = !safetensors && bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
   const bool onnx = !pickle && !json && !zip && !hdf5 && !safetensors && !bytes.empty() &&
                     (path.ends_with(".onnx") || bytes[0] == '\x08');
-  refuse_options(options, onnx, !onnx, pickle || zip || hdf5);
+  const bool module = safetensors && bytes.find("\"longhand\"") != std::string::npos;  // one that longhand exported
+  refuse_options(options, onnx, !onnx, pickle || zip || hdf5, module);
   if (hdf5) return keras_h5_to_graph(read_hdf5(path, bytes), path, options);
   if (zip) {
     const bool keras = ZipFile(path, bytes).has("config.json");

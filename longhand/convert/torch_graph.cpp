@@ -7,7 +7,9 @@
 
 #include "longhand/base/utf8.h"
 #include "longhand/convert/network_builder.h"
+#include "longhand/convert/torch_return.h"
 #include "longhand/graph/description.h"
+#include "longhand/io/safetensors.h"
 
 namespace longhand::convert {
 namespace {
@@ -269,6 +271,12 @@ class TorchChain {
 Imported state_dict_to_graph(NamedTensors tensors, const std::string& file, const ImportOptions& options,
                              NameOrder order) {
   join_weight_norms(tensors, file);
+  if (is_exported_module(options.description)) {
+    const io::Safetensors module = io::Safetensors::parse(options.description_path, options.description);
+    Imported out = returned_graph(module.text(kReturningKey), options.description_path, tensors, file);
+    fix_extents(out.graph, options.dims);
+    return out;
+  }
   if (options.description.empty()) return TorchChain(tensors, file, order).run();
   const graph::Description description = graph::read_description(options.description, options.description_path);
   std::map<std::string, graph::Array> arrays;

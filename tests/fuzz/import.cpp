@@ -3,13 +3,29 @@
 
 #include "longhand/base/error.h"
 #include "longhand/convert/audio_json.h"
+#include "longhand/convert/export_torch.h"
 #include "longhand/convert/onnx_graph.h"
+#include "longhand/convert/torch_return.h"
+#include "longhand/graph/description.h"
+#include "longhand/io/safetensors.h"
 #include "tests/convert/compose.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace longhand::fuzz {
 
 namespace pb = testing::proto;
+
+// A module that was exported, whose description is damaged.
+const io::Safetensors& exported_module() {
+  static const io::Safetensors kModule = [] {
+    const graph::Description description = graph::read_description(
+        "[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nname = \"l\"\nunits = 1\ninitial_state = true\n", "fuzz");
+    const convert::Exported exported =
+        convert::export_torch({.graph = graph::with_drawn_weights(description, 1, "fuzz")}, {});
+    return io::Safetensors::parse("fuzz", exported.files.back().second);
+  }();
+  return kModule;
+}
 
 std::vector<std::string> seeds() {
   const std::vector<float> ones(32, 0.1F);
@@ -26,6 +42,7 @@ std::vector<std::string> seeds() {
       pb::node("LSTM", pb::bytes(1, "x") + pb::bytes(1, "w") + pb::bytes(1, "r") + pb::bytes(2, "a"));
   const std::string squeeze = pb::node("Relu", pb::bytes(1, "a") + pb::bytes(2, "y"));
   return {
+      exported_module().text(convert::kReturningKey),
       pb::model(lstm + squeeze + array("w", {1, 8, 2}, 16) + array("r", {1, 8, 2}, 16) + port(11, "x") + port(12, "y")),
       R"({"in_shape": [null, 1], "layers": [{"type": "lstm", "shape": [1], "weights": [[[1,2,3,4]],[[1,2,3,4]],[0,1,0,0]]},
               {"type": "dense", "activation": "tanh", "weights": [[[1]], [0]]}], "in_skip": 1})",
@@ -38,6 +55,15 @@ std::vector<std::string> seeds() {
 void read(std::string_view bytes) {
   try {
     convert::onnx_to_graph(convert::read_onnx("input", bytes), "input");
+  } catch (const Error&) {
+  }
+  try {
+    convert::NamedTensors tensors;
+    for (const auto& [name, tensor] : exported_module().tensors()) {
+      const auto n = static_cast<size_t>(graph::count(tensor.shape));
+      tensors.emplace_back(name, graph::array(tensor.shape, std::vector<float>(n, 0.5F)));
+    }
+    convert::returned_graph(std::string(bytes), "input", tensors, "input");
   } catch (const Error&) {
   }
   try {
