@@ -22,6 +22,15 @@ namespace {
 using Json = nlohmann::json;
 constexpr int64_t kMostUnits = 1 << 16;
 
+// Whole frames a second; 0: the file does not say, as those of version 0.5.0 and before.
+int64_t sample_rate_of(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  if (found == json.end() || !found->is_number()) return 0;
+  const auto rate = found->get<double>();
+  return rate >= 1.0 && rate <= static_cast<double>(graph::kHighestSampleRate) ? static_cast<int64_t>(std::lround(rate))
+                                                                               : 0;
+}
+
 class RtNeural {
  public:
   RtNeural(const Json& json, const std::string& file) : json_(json), builder_(file) {}
@@ -39,7 +48,9 @@ class RtNeural {
     const int64_t inputs = width_;
     for (size_t i = 0; i < layers.size(); ++i) add_layer(layers[i], i);
     finish_gains(input, inputs);
-    return builder_.finish({last_});
+    Imported out = builder_.finish({last_});
+    out.graph.sample_rate = sample_rate_of(json_, "samplerate");
+    return out;
   }
 
  private:
@@ -173,7 +184,7 @@ class RtNeural {
     }
     last_ = scaled("out_gain", last_);
     for (const auto& [key, value] : json_.items()) {
-      static const std::set<std::string> kRead = {"in_shape", "layers", "in_skip", "in_gain", "out_gain"};
+      static const std::set<std::string> kRead = {"in_shape", "layers", "in_skip", "in_gain", "out_gain", "samplerate"};
       if (!kRead.contains(key)) {
         builder_.note(fmt::format("'{}' is left out: it says nothing of the layers", visible(key)));
       }
@@ -241,15 +252,6 @@ Imported guitar_to_graph(const Json& json, const std::string& text, const std::s
 
 Imported rtneural_to_graph(const Json& json, const std::string& file) { return RtNeural(json, file).run(); }
 
-// Whole frames a second; 0: the file does not say, as those of version 0.5.0 and before.
-int64_t sample_rate_of(const Json& json) {
-  const auto found = json.find("sample_rate");
-  if (found == json.end() || !found->is_number()) return 0;
-  const auto rate = found->get<double>();
-  return rate >= 1.0 && rate <= static_cast<double>(graph::kHighestSampleRate) ? static_cast<int64_t>(std::lround(rate))
-                                                                               : 0;
-}
-
 Imported nam_to_graph(const Json& json, const std::string& file) {
   const std::string architecture = text_of(json, "architecture", "", file);
   NetworkBuilder builder(file);
@@ -296,7 +298,7 @@ Imported nam_to_graph(const Json& json, const std::string& file) {
   builder.note(fmt::format("{} LSTM layer{} of {} units with trained initial states, and a head", layers,
                            layers == 1 ? "" : "s", H));
   Imported out = builder.finish({last});
-  out.graph.sample_rate = sample_rate_of(json);
+  out.graph.sample_rate = sample_rate_of(json, "sample_rate");
   return out;
 }
 
