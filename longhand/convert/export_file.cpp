@@ -9,6 +9,7 @@
 #include "longhand/base/utf8.h"
 #include "longhand/convert/export_audio.h"
 #include "longhand/convert/export_c.h"
+#include "longhand/convert/export_keras.h"
 #include "longhand/convert/export_onnx.h"
 #include "longhand/convert/export_torch.h"
 #include "longhand/io/file.h"
@@ -25,6 +26,7 @@ const std::vector<ExportFormat>& export_formats() {
        .write = export_onnx},
       {.name = "c", .ending = ".h", .help = "one header of C99", .has_int8 = true, .write = export_c},
       {"pytorch", ".py", "a module of PyTorch and its weights in safetensors", false, export_torch},
+      {"keras", ".keras", "a model of Keras 3, of layers that follow one another", false, export_keras},
       {"rtneural", ".json", "RTNeural's JSON, of networks for audio", false, export_rtneural},
       {"nam", ".nam", "Neural Amp Modeler's file, of LSTM networks for audio", false, export_nam},
   };
