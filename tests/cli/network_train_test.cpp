@@ -214,6 +214,25 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
   refused({"--from", "text", "--data", "a-in.wav", "--target", "a-out.wav"}, 1, "network of layers");
 }
 
+TEST(TrainNetwork, TheExamplesTrain) {
+  const TemporaryFolder folder;
+  const auto train = [&](const std::string& name, const Words& words) {
+    const std::string config = std::string(LONGHAND_SOURCE_DIR) + "/examples/" + name + ".toml";
+    const Result result =
+        run(folder,
+            with({"train", "network", "--config", config, "--out", name, "--epochs", "1", "--no-baseline", "--json"},
+                 words));
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_LT(nlohmann::json::parse(result.out)["valid_loss"], 2.0) << name;
+  };
+  ASSERT_EQ(run(folder, {"data", "make", "amplifier", "--seconds", "2", "--out", "guitar"}).code, 0);
+  train("amplifier", {"--data", "guitar-input.wav", "--target", "guitar-target.wav"});
+  ASSERT_EQ(run(folder, {"data", "make", "river", "--years", "1", "--out", "river.csv"}).code, 0);
+  train("river", {"--data", "river.csv", "--warm-up", "500"});
+  ASSERT_EQ(run(folder, {"data", "make", "vibration", "--seconds", "10", "--out", "healthy.csv"}).code, 0);
+  train("vibration", {"--data", "healthy.csv"});
+}
+
 TEST(DataMake, ComputesTheSameEveryTime) {
   const TemporaryFolder folder;
   for (const char* name : {"one", "two"}) {
