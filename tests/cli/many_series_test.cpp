@@ -86,7 +86,7 @@ TEST(ManySeries, AreTrainedMeasuredAndForecastFromOneFile) {
   write_file(folder / "new.csv", renamed);
   const Result unknown = run(folder, {"predict", "run", "--data", "new.csv"});
   EXPECT_NE(unknown.out.find("\nx3,120,3,"), std::string::npos) << unknown.out << unknown.err;
-  expect_error(run(folder, {"lab", "microscope", "run", "--data", "shops.csv"}), 1,
+  expect_error(run(folder, {"lab", "microscope", "run", "--text", "shops.csv"}), 1,
                "found one with columns known ahead");
 }
 
