@@ -145,7 +145,9 @@ class TorchModuleFile {
     const std::string file = python_name(model_.name);
     out += fmt::format("With this file called {}.py:\n\n    import {}\n    model = {}.load()\n", file, file, file);
     out += fmt::format("    {}\n\"\"\"\n\n", call_text());
-    out += "from __future__ import annotations\n\nimport json\nimport math\nimport struct\nfrom pathlib import Path\n";
+    out +=
+        "from __future__ import annotations\n\nimport ctypes\nimport json\nimport math\nimport struct\nfrom pathlib "
+        "import Path\n";
     out +=
         "from typing import Union\n\nimport torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n\n";
     out += "State = Union[Tensor, tuple[Tensor, Tensor], dict]\n\n";

@@ -8,9 +8,9 @@
 namespace longhand::convert {
 namespace {
 
-class CellText {
+class TorchCellText {
  public:
-  explicit CellText(const TorchLayers& layers) : l_(layers) {}
+  explicit TorchCellText(const TorchLayers& layers) : l_(layers) {}
 
   std::string run() {
     text_ = "class NAME(SteppedLayers):\n";
@@ -187,7 +187,7 @@ std::string torch_layers_module(TorchProgram& program, const TorchLayers& layers
     const std::string name = program.own_class(layers.is_lstm()       ? "LstmVariant"
                                                : layers.cell == "gru" ? "GruVariant"
                                                                       : "PlainVariant",
-                                               CellText(layers).run());
+                                               TorchCellText(layers).run());
     std::string out = fmt::format("{}({}, {}", name, layers.inputs, layers.units);
     if (layers.layers > 1) out += fmt::format(", layers={}", layers.layers);
     if (layers.directions > 1) out += fmt::format(", directions={}", layers.directions);

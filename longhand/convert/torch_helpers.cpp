@@ -7,7 +7,7 @@
 namespace longhand::convert {
 namespace {
 
-const std::vector<std::pair<std::string, std::string>>& helper_texts() {
+const std::vector<std::pair<std::string, std::string>>& torch_helper_texts() {
   static const std::vector<std::pair<std::string, std::string>> kTexts = {
       {"pad_rows", R"(
 def pad_rows(x: Tensor, left: int, right: int, mode: str) -> Tensor:
@@ -271,7 +271,7 @@ class SteppedLayers(nn.Module):
 }  // namespace
 
 const std::string& torch_helper(const std::string& name) {
-  for (const auto& [known, text] : helper_texts()) {
+  for (const auto& [known, text] : torch_helper_texts()) {
     if (known == name) return text;
   }
   LONGHAND_CHECK(false && "a helper that does not exist");
@@ -280,7 +280,7 @@ const std::string& torch_helper(const std::string& name) {
 
 std::vector<std::string> torch_helper_names() {
   std::vector<std::string> out;
-  for (const auto& each : helper_texts()) out.push_back(each.first);
+  for (const auto& each : torch_helper_texts()) out.push_back(each.first);
   return out;
 }
 

@@ -35,7 +35,7 @@ def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: di
     for name, tensor in tensors.items():
         dtype = torch.int64 if tensor.dtype == torch.int64 else torch.float32
         values = tensor.detach().cpu().to(dtype).contiguous().reshape(-1)
-        chunk = bytes(values.view(torch.uint8).tolist()) if values.numel() else b""
+        chunk = ctypes.string_at(values.data_ptr(), values.numel() * dtype.itemsize) if values.numel() else b""
         shape = list(tensor.shape)
         header[name] = {"dtype": names[dtype], "shape": shape, "data_offsets": [offset, offset + len(chunk)]}
         chunks.append(chunk)
