@@ -8,7 +8,7 @@ namespace longhand::convert {
 namespace {
 
 // The functions of ONNX's recurrent operators.
-const char* const kCellFunctions[] = {"Sigmoid", "Tanh",   "Relu",       "Softsign",        "Softplus",   "LeakyRelu",
+const char* const kOperatorFunctions[] = {"Sigmoid", "Tanh",   "Relu",       "Softsign",        "Softplus",   "LeakyRelu",
                                       "Elu",     "Affine", "ScaledTanh", "ThresholdedRelu", "HardSigmoid"};
 
 std::string in_small_letters(std::string text) {
@@ -18,7 +18,7 @@ std::string in_small_letters(std::string text) {
 
 // ONNX tells no case apart.
 std::string onnx_function(const std::string& name) {
-  for (const char* each : kCellFunctions) {
+  for (const char* each : kOperatorFunctions) {
     if (in_small_letters(each) == in_small_letters(name)) return each;
   }
   return name;
@@ -223,7 +223,7 @@ OnnxLayer read_onnx_layer(OnnxSite& site, size_t number) {
 
 bool has_operator(const OnnxSite& site, const OnnxLayer& layer) {
   const auto known = [&](const OnnxActivation& f) {
-    return std::find(std::begin(kCellFunctions), std::end(kCellFunctions), f.name) != std::end(kCellFunctions);
+    return std::find(std::begin(kOperatorFunctions), std::end(kCellFunctions), f.name) != std::end(kCellFunctions);
   };
   const bool more = layer.state != layer.hidden || site.has_weight(layer.role("weight_hr", 0)) ||
                     site.has_weight(layer.role("gain_ih", 0)) || layer.cell_clip > 0.0 || layer.zone_h > 0.0 ||
