@@ -16,14 +16,16 @@ namespace {
 class Export {
  public:
   Export() {
-    table_.add("to", to_, "format to write");
+    for (const convert::ExportFormat& format : convert::export_formats()) {
+      formats_ += fmt::format("{}{} ({})", formats_.empty() ? "format to write: " : ", ", format.name, format.help);
+    }
+    table_.add("to", to_, formats_);
     table_.add("out", out_, "file to write; none: only show what would be written");
     table_.add("name", name_, "name of the model in what is written: of a graph, a class, the prefix of C functions");
     table_.add("weights", options_.weights, "how matrices are kept: float, or int8 with a scale per row",
                one_of({"float", "int8"}));
     table_.add("steps", options_.steps,
-               "time steps of a call of C functions; 0: one, of a network that can be read step by step",
-               at_least(0));
+               "time steps of a call of C functions; 0: one, of a network that can be read step by step", at_least(0));
   }
 
   void declare(const Verb& verb) {
@@ -77,7 +79,7 @@ class Export {
     }
   }
 
-  std::string model_, to_, out_, name_ = "model";
+  std::string model_, to_, out_, name_ = "model", formats_;
   convert::ExportOptions options_;
   OptionTable table_;
   GivenOptions given_;

@@ -223,7 +223,7 @@ OnnxLayer read_onnx_layer(OnnxSite& site, size_t number) {
 
 bool has_operator(const OnnxSite& site, const OnnxLayer& layer) {
   const auto known = [&](const OnnxActivation& f) {
-    return std::find(std::begin(kOperatorFunctions), std::end(kCellFunctions), f.name) != std::end(kCellFunctions);
+    return std::find(std::begin(kOperatorFunctions), std::end(kOperatorFunctions), f.name) != std::end(kOperatorFunctions);
   };
   const bool more = layer.state != layer.hidden || site.has_weight(layer.role("weight_hr", 0)) ||
                     site.has_weight(layer.role("gain_ih", 0)) || layer.cell_clip > 0.0 || layer.zone_h > 0.0 ||

@@ -66,7 +66,7 @@ class NetworkRun : public Run {
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
   std::string baseline_advice(const BaselineFindings& /*baseline*/) const override {
-    return "more `epochs`, another `lr`, a longer `bptt` or `warm-up`, or more `units`";
+    return "more `epochs`, another `lr`, a longer `bptt` or `burn-in`, or more `units`";
   }
   // What the finished model is measured on.
   bool tests() const { return !test_set_.list.empty(); }
@@ -120,7 +120,7 @@ void NetworkRun::choose_cuts(const std::vector<data::Stretch>& train) {
                       fmt::format("give `{}` 0, or change the network (`longhand info` says more)", option));
   };
   if (network.answers_once()) {
-    const char* given = cut_.segment > 0 ? "segment" : bptt_ > 0 ? "bptt" : cut_.warm_up > 0 ? "warm-up" : nullptr;
+    const char* given = cut_.segment > 0 ? "segment" : bptt_ > 0 ? "bptt" : cut_.warm_up > 0 ? "burn-in" : nullptr;
     if (given != nullptr) refuse(given, "has one answer for a whole sequence");
   } else if (!network.why_whole().empty() && bptt_ > 0) {
     refuse("bptt", network.why_whole());
@@ -151,7 +151,7 @@ void NetworkRun::fit_scales(const StartingNetwork& start, const std::vector<data
 
 std::string NetworkRun::described(int64_t train, int64_t valid) const {
   const auto steps = [](int64_t n) { return n == 0 ? std::string("whole") : format_count(n, "step"); };
-  return fmt::format("{}; {} of {} (warm-up {}), updates of {}, {} held out; {}, {} parameters",
+  return fmt::format("{}; {} of {} (burn-in {}), updates of {}, {} held out; {}, {} parameters",
                      describe_recordings(settings_.data, set_), format_count(train, "training segment"),
                      steps(cut_.segment), format_count(cut_.warm_up, "step"), steps(bptt_), format_count(valid, "step"),
                      model_->scaling().any() ? "standardised" : "not scaled",
@@ -170,10 +170,9 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   data::SplitStretches split = data::split_recordings(set_, settings_.valid_fraction, cut_.warm_up);
   const std::vector<data::Stretch> train = data::cut_stretches(split.train, cut_);
   if (train.empty()) {
-    throw input_error(
-        fmt::format("{}: too short to train on: expected more than {} steps, of which `warm-up` is, found {}",
-                    shown_name(settings_.data), cut_.warm_up, set_.steps()),
-        "give longer sequences, or a smaller `warm-up` or `valid-fraction`");
+    throw input_error(fmt::format("{}: too short to train on: found {}, of which `burn-in` needs {} before a segment",
+                                  shown_name(settings_.data), format_count(set_.steps(), "step"), cut_.warm_up),
+                      "give longer sequences, or a smaller `burn-in` or `valid-fraction`");
   }
   fit_scales(start, split.train);
   const auto add = [&](const std::string& source, const std::string& target, data::RecordingSet& to) {

@@ -43,7 +43,7 @@ void NetworkSettings::add_to(OptionTable& table) {
             "steps of an update (truncated back-propagation through time; the state is carried on); 0: whole segments; "
             "auto: 512 where recordings are cut",
             steps_or_auto(0));
-  table.add("warm-up", warm_up,
+  table.add("burn-in", warm_up,
             "steps before each segment that are read for the state and not counted; auto: 512 where recordings are cut",
             steps_or_auto(0));
   add_batches_to(table);

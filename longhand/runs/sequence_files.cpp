@@ -13,12 +13,13 @@
 namespace longhand::runs {
 
 void SequenceFileOptions::add_to(OptionTable& table) {
-  table.add("input", input,
-            "tables: names of the columns that the network reads, with commas between; .npz: of the array (`input`)");
   table.add(
-      "target", target,
-      "tables: names of the columns that it should make, with commas between; .npz: name of the array (`target`); "
-      "WAV: files of what it should make of those of `data`, with commas between");
+      "input", input,
+      "tables: names of the columns that the network reads, with commas between; .npz: of the array, by default input");
+  table.add("target", target,
+            "tables: names of the columns that it should make, with commas between; .npz: name of the array, by "
+            "default target; "
+            "WAV: files of what it should make of those of `data`, with commas between");
   table.add("group", group,
             "tables: column that identifies the sequence of each row; by default a file is one sequence");
   table.add("decimal", decimal, "tables: decimal separator; auto recognises it", one_of({"auto", "point", "comma"}));

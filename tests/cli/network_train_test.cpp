@@ -44,7 +44,7 @@ void write_table(const TemporaryFolder& folder, const std::string& name, int row
 }
 
 const Words kSound = {"train", "network", "--config", "net.toml", "--data", "a-in.wav", "--target", "a-out.wav"};
-const Words kQuick = {"--segment", "400", "--bptt", "100", "--warm-up", "50", "--batch", "8", "--epochs", "4"};
+const Words kQuick = {"--segment", "400", "--bptt", "100", "--burn-in", "50", "--batch", "8", "--epochs", "4"};
 
 TEST(TrainNetwork, LearnsAnAmplifierFromSound) {
   const TemporaryFolder folder;
@@ -111,7 +111,7 @@ TEST(TrainNetwork, LearnsFromATableInItsUnits) {
   write_table(folder, "river.csv", 3000);
   const Result train =
       run(folder, {"train", "network", "--config", "net.toml", "--data", "river.csv", "--segment", "200", "--bptt",
-                   "50", "--warm-up", "100", "--batch", "4", "--epochs", "8", "--out", "river", "--json"});
+                   "50", "--burn-in", "100", "--batch", "4", "--epochs", "8", "--out", "river", "--json"});
   ASSERT_EQ(train.code, 0) << train.err;
   EXPECT_GT(nlohmann::json::parse(train.out)["valid_nse"], 0.5);
   const Result eval = run(folder, {"eval", "river", "--data", "river.csv", "--json"});
@@ -172,7 +172,7 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
   refused(net({"--data", "river.csv", "--input", "rain,temperature", "--target", "flow"}), 2, "one column");
   refused(net({"--data", "river.csv,a-in.wav", "--input", "rain", "--target", "flow"}), 2, "one kind");
   refused(net({"--data", "river.csv", "--input", "rain", "--target", "flow", "--loss", "cross-entropy"}), 1, "class");
-  refused(net({"--data", "river.csv", "--input", "rain", "--target", "flow", "--warm-up", "600"}), 1, "too short");
+  refused(net({"--data", "river.csv", "--input", "rain", "--target", "flow", "--burn-in", "600"}), 1, "too short");
   refused(net({"--data", "river.csv", "--input", "rain", "--target", "flow", "--ahead", "600"}), 1, "too short");
   refused(net({"--data", "river.csv", "--input", "rain", "--target", "flow", "--dc", "1"}), 2, "--dc");
   write_file(folder / "gap.csv", "rain,flow\n1,2\n,3\n");
@@ -228,7 +228,7 @@ TEST(TrainNetwork, TheExamplesTrain) {
   ASSERT_EQ(run(folder, {"data", "make", "amplifier", "--seconds", "2", "--out", "guitar"}).code, 0);
   train("amplifier", {"--data", "guitar-input.wav", "--target", "guitar-target.wav"});
   ASSERT_EQ(run(folder, {"data", "make", "river", "--years", "1", "--out", "river.csv"}).code, 0);
-  train("river", {"--data", "river.csv", "--warm-up", "500"});
+  train("river", {"--data", "river.csv", "--burn-in", "500"});
   ASSERT_EQ(run(folder, {"data", "make", "vibration", "--seconds", "10", "--out", "healthy.csv"}).code, 0);
   train("vibration", {"--data", "healthy.csv"});
 }
