@@ -1,4 +1,6 @@
 // Many series in one table, distributions and backtests, as a user meets them.
+#include <fmt/core.h>
+
 #include <cmath>
 #include <sstream>
 
@@ -16,8 +18,8 @@ std::string shops(bool with_future) {
     for (int shop = 0; shop < 4; ++shop) {
       const double price = 2.0 + ((day * 7 + shop * 3) % 11) / 10.0;
       const double sales = std::pow(10.0, shop) * (10.0 - 3.0 * price + std::sin(0.9 * day + shop));
-      text += "s" + std::to_string(shop) + "," + (shop % 2 == 0 ? "north" : "south") + "," + std::to_string(price) +
-              "," + (day < 120 ? std::to_string(std::llround(sales)) : "") + "\n";
+      text += fmt::format("s{},{},{:f},{}\n", shop, shop % 2 == 0 ? "north" : "south", price,
+                          day < 120 ? std::to_string(std::llround(sales)) : "");
     }
   }
   return text;
