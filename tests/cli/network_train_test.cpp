@@ -133,7 +133,8 @@ TEST(TrainNetwork, LearnsClassesOfSequencesFromArrays) {
   std::vector<float> x;
   std::vector<int64_t> classes, lengths;
   for (int n = 0; n < 120; ++n) {
-    for (int t = 0; t < 12; ++t) x.push_back(std::sin((n % 2 == 0 ? 0.5F : 1.1F) * static_cast<float>(t) + 0.7F * n));
+    for (int t = 0; t < 12; ++t)
+      x.push_back(std::sin((n % 2 == 0 ? 0.5F : 1.1F) * static_cast<float>(t) + 0.7F * static_cast<float>(n)));
     classes.push_back(n % 2);
     lengths.push_back(8 + n % 5);
   }
