@@ -189,9 +189,7 @@ std::string c_comment(std::string_view text) {
   return out;
 }
 
-std::string grouped(int64_t number) {
-  return format_count(static_cast<double>(number));
-}
+std::string grouped(int64_t number) { return format_count(static_cast<double>(number)); }
 
 std::string indented(const std::string& text, int spaces) {
   std::string out;

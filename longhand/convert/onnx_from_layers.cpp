@@ -8,8 +8,9 @@ namespace longhand::convert {
 namespace {
 
 // The functions of ONNX's recurrent operators.
-const char* const kOperatorFunctions[] = {"Sigmoid", "Tanh",   "Relu",       "Softsign",        "Softplus",   "LeakyRelu",
-                                      "Elu",     "Affine", "ScaledTanh", "ThresholdedRelu", "HardSigmoid"};
+const char* const kOperatorFunctions[] = {"Sigmoid",    "Tanh", "Relu",   "Softsign",   "Softplus",
+                                          "LeakyRelu",  "Elu",  "Affine", "ScaledTanh", "ThresholdedRelu",
+                                          "HardSigmoid"};
 
 std::string in_small_letters(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -223,7 +224,8 @@ OnnxLayer read_onnx_layer(OnnxSite& site, size_t number) {
 
 bool has_operator(const OnnxSite& site, const OnnxLayer& layer) {
   const auto known = [&](const OnnxActivation& f) {
-    return std::find(std::begin(kOperatorFunctions), std::end(kOperatorFunctions), f.name) != std::end(kOperatorFunctions);
+    return std::find(std::begin(kOperatorFunctions), std::end(kOperatorFunctions), f.name) !=
+           std::end(kOperatorFunctions);
   };
   const bool more = layer.state != layer.hidden || site.has_weight(layer.role("weight_hr", 0)) ||
                     site.has_weight(layer.role("gain_ih", 0)) || layer.cell_clip > 0.0 || layer.zone_h > 0.0 ||
