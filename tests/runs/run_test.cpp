@@ -1,6 +1,8 @@
 // Runs without the command line: sources, the registry, and what all runs share.
 #include "longhand/runs/run.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
@@ -58,7 +60,12 @@ TEST(Registry, EveryTaskTrainsMeasuresAndDescribesItself) {
   std::string reviews;
   for (int i = 0; i < 20; ++i) reviews += i % 2 == 0 ? "__label__good a lovely film\n" : "__label__bad a dull film\n";
   io::write_file(folder / "reviews.txt", reviews);
-  const std::vector<std::string> data = {"tale", folder / "tags.txt", folder / "reviews.txt", "linear"};
+  std::string pairs = "a,b\n";
+  for (int t = 0; t < 60; ++t) pairs += fmt::format("{},{}\n", t % 7, t % 5);
+  io::write_file(folder / "pairs.csv", pairs);
+  io::write_file(folder / "net.toml", "[[inputs]]\nname = \"x\"\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = 1\n");
+  const std::vector<std::string> data = {"tale", folder / "tags.txt", folder / "reviews.txt", "linear",
+                                         folder / "pairs.csv"};
   ASSERT_EQ(task_rows().size(), data.size());
   for (size_t i = 0; i < data.size(); ++i) {
     const TaskRow& task = task_rows()[i];
@@ -67,8 +74,15 @@ TEST(Registry, EveryTaskTrainsMeasuresAndDescribesItself) {
     settings->add_to(table);
     const auto set = [&](const char* name, const std::string& value) { table.set(*table.find(name), value, name); };
     set("data", data[i]);
-    set("hidden", "8");
+    const bool is_network = task.verb == std::string("network");
     set("epochs", "1");
+    if (is_network) {
+      set("network", folder / "net.toml");
+      set("input", "a");
+      set("target", "b");
+    } else {
+      set("hidden", "8");
+    }
     if (task.verb == std::string("lm")) set("max-tokens", "2000");
     EXPECT_TRUE(settings->notes(table).empty()) << task.verb;
     Sources sources;
@@ -81,8 +95,14 @@ TEST(Registry, EveryTaskTrainsMeasuresAndDescribesItself) {
     EXPECT_TRUE(io::exists(out + "/report.html"));
     const tasks::ModelFile file = tasks::ModelFile::read(out);
     EXPECT_EQ(&task_of(file), &task);
-    EXPECT_EQ(task.summary(file).parameters, run->parameters().count());
-    const Evaluation evaluation = task.evaluate(file, {.data = data[i], .unknown = "skip"}, sources);
+    // The file of a network has the scales of its data, too, and a second bias.
+    EXPECT_EQ(task.summary(file).parameters - run->parameters().count(), is_network ? 4 + 4 : 0);
+    EvaluateOptions evaluation_options{.data = data[i], .unknown = "skip"};
+    if (is_network) {
+      evaluation_options.input = "a";
+      evaluation_options.target = "b";
+    }
+    const Evaluation evaluation = task.evaluate(file, evaluation_options, sources);
     EXPECT_FALSE(evaluation.text.empty());
     EXPECT_EQ(evaluation.json.front(), '{');
   }
