@@ -41,6 +41,14 @@ class Export {
       throw usage_error(fmt::format("--weights: expected float for --to {}, found {}", to_, options_.weights),
                         "export floats, or choose a format that keeps int8: --to c");
     }
+    if (options_.steps != 0 && !format.has_int8) {
+      throw usage_error(fmt::format("--steps: expected none for --to {}, found {}", to_, options_.steps),
+                        "leave it out: sequences of any length are read");
+    }
+    if (given_.has("out") && (out_.empty() || out_ == "-")) {
+      throw usage_error("--out: expected a file, found " + std::string(out_.empty() ? "an empty name" : "'-'"),
+                        "name a file, or leave --out out to see what would be written");
+    }
     check_name();
     const tasks::ModelFile file = tasks::ModelFile::read(model_);
     const convert::ExportModel model{
@@ -63,8 +71,9 @@ class Export {
     bool good = !name_.empty() && name_.size() <= 64 && letter(name_.front());
     for (const char c : name_) good = good && (letter(c) || (c >= '0' && c <= '9'));
     if (good) return;
-    throw usage_error(fmt::format("--name: expected letters, digits and _, at most 64, found '{}'", visible(name_)),
-                      "begin with a letter: amplifier_2");
+    throw usage_error(
+        fmt::format("--name: expected a letter, then letters, digits and _, at most 64, found '{}'", visible(name_)),
+        "choose another name, such as amplifier_2");
   }
 
   static void check_place(const std::string& path, const std::string& model) {

@@ -77,6 +77,14 @@ Exported export_c(const ExportModel& model, const ExportOptions& options) {
     throw input_error(model.name + ": expected a tagger without a CRF, found one whose labels are scored as a sequence",
                       "export it to another format, such as --to onnx, or train one without --crf");
   }
+  const std::string rows = text_of(model, "min_rows");
+  if (const int64_t least = rows.empty() ? 1 : std::stoll(rows); least > std::max<int64_t>(options.steps, 1)) {
+    throw input_error(
+        fmt::format("{}: expected a network that can be read step by step: a forecast needs {} rows", model.name,
+                    least),
+        fmt::format("give the most steps that a window has, such as --steps {}: a call then reads a whole window",
+                    least));
+  }
   const CCompiled compiled =
       compile_c(as_called_from_c(model), model.name, {.int8 = options.weights == "int8", .steps = options.steps});
   CHeaderTexts texts;

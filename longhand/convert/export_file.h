@@ -13,7 +13,7 @@ struct ExportFormat {
   const char* name;    ///< of --to
   const char* ending;  ///< of the first file, with the dot
   const char* help;
-  bool has_int8;  ///< whether it can keep matrices as int8
+  bool has_int8;  ///< whether it can keep matrices as int8, and computes a number of steps a call: C
   /// Throws an input error of two lines that names what of the model the format cannot hold.
   Exported (*write)(const ExportModel& model, const ExportOptions& options);
 };

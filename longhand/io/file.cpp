@@ -126,6 +126,15 @@ bool is_temporary(std::string_view name) {
 }
 
 void write_file(const std::string& path, std::span<const std::string_view> chunks) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    // A pipe or a device is written to, never replaced.
+    const Descriptor file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+    bool good = file.fd >= 0;
+    for (const std::string_view chunk : chunks) good = good && write_all(file.fd, chunk);
+    if (!good) throw cannot_write(path, reason());
+    return;
+  }
   const std::string temporary = temporary_beside(path);
   {
     const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644)};

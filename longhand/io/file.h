@@ -15,7 +15,8 @@ std::string read_file(const std::string& path);
 
 /// Writes the chunks, one after the other, to a temporary file beside `path`, flushes it to the disk and renames it
 /// over `path`. After a crash at any moment `path` holds the old contents or the new. Throws an input error (disk full,
-/// no permission), and then leaves no temporary file. A process that is killed may leave one.
+/// no permission), and then leaves no temporary file. A process that is killed may leave one. A pipe or a device is
+/// written to instead.
 void write_file(const std::string& path, std::span<const std::string_view> chunks);
 void write_file(const std::string& path, std::string_view contents);
 /// The name of such a temporary file, which no other process uses, also of another machine; and whether a name is one.
