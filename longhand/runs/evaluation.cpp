@@ -23,6 +23,7 @@ void EvaluateOptions::add_to(OptionTable& table) {
             between(0, 1 << 20));
   table.begin_group("Networks");
   table.add("input", input, "columns or array that the network reads; by default as in its training");
+  table.add("group", group, "column that identifies the sequence of each row; by default as in its training");
   table.add("target", target,
             "columns or array that it should make, by default as in its training; or WAV files that go with those of "
             "`data`, with commas between");

@@ -18,6 +18,7 @@ namespace longhand::runs {
 struct EvaluateOptions {
   std::string data;
   std::string input;   ///< of networks: as in their training; empty: as the model has it
+  std::string group;   ///< of tables: the column that tells sequences apart
   std::string target;  ///< likewise; of sound, the WAV files that go with those of `data`
   int64_t threads = 0;
   nn::Engine engine = nn::Engine::kFused;

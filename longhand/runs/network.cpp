@@ -74,6 +74,7 @@ class NetworkRun : public Run {
     return tests() ? test_set_ : settings_.valid.empty() ? set_ : valid_set_;
   }
   std::vector<data::Stretch> measured() const;
+  void count_after_burn_in(std::vector<data::Stretch>& stretches, const std::string& source);
 
   data::RecordingSet read(const std::string& source, const std::string& sound_target, Sources& sources);
   void choose_cuts(const std::vector<data::Stretch>& train);
@@ -85,7 +86,7 @@ class NetworkRun : public Run {
   int64_t bptt_ = 0;
   std::unique_ptr<tasks::TrainedNetwork> model_;
   data::RecordingSet set_, valid_set_, test_set_;
-  std::vector<data::Stretch> train_, valid_;  // before they are cut
+  std::vector<data::Stretch> train_, valid_, test_;  // before they are cut
   std::unique_ptr<tasks::NetworkTask> task_;
 };
 
@@ -100,9 +101,10 @@ void NetworkRun::choose_cuts(const std::vector<data::Stretch>& train) {
   constexpr int64_t kLong = 2000, kPiece = 512, kLongestSegment = 4096;
   const graph::TrainableNetwork& network = model_->network();
   const bool streams = network.why_whole().empty() && !network.answers_once();
-  int64_t longest = 0, all = 0;
+  int64_t longest = 0, shortest = INT64_MAX, all = 0;
   for (const data::Stretch& each : train) {
     longest = std::max(longest, each.length());
+    shortest = std::min(shortest, each.length());
     all += each.length();
   }
   const bool automatic = settings_.segment == NetworkSettings::kAuto;
@@ -114,7 +116,9 @@ void NetworkRun::choose_cuts(const std::vector<data::Stretch>& train) {
     return given != NetworkSettings::kAuto ? given : cuts && streams ? kPiece : 0;
   };
   bptt_ = settings_.batch == 0 ? 0 : chosen(settings_.bptt);
-  cut_.warm_up = settings_.warm_up != NetworkSettings::kAuto ? settings_.warm_up : cuts ? kPiece : 0;
+  // No sequence should be left out for a burn-in that nobody asked for.
+  const int64_t own = cuts && shortest >= 4 * kPiece ? kPiece : 0;
+  cut_.warm_up = settings_.warm_up != NetworkSettings::kAuto ? settings_.warm_up : own;
   const auto refuse = [&](const char* option, const std::string& why) {
     throw usage_error(fmt::format("`{}`: expected a network that is read step by step, found one that {}", option, why),
                       fmt::format("give `{}` 0, or change the network (`longhand info` says more)", option));
@@ -162,6 +166,8 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   settings_.check();
   StartingNetwork start = starting_network(settings_);
   tasks::NetworkPurpose purpose{.loss = settings_.loss, .ahead = settings_.files.ahead};
+  purpose.group = settings_.files.group;
+  purpose.decimal = settings_.files.decimal;
   purpose.inputs = data::split_names(settings_.files.input);
   if (format_of(settings_.data) != SequenceFormat::kSound) purpose.targets = data::split_names(settings_.files.target);
   model_ = std::make_unique<tasks::TrainedNetwork>(start.graph, start.where, start.scaling, purpose);
@@ -170,14 +176,27 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   data::SplitStretches split = data::split_recordings(set_, settings_.valid_fraction, cut_.warm_up);
   const std::vector<data::Stretch> train = data::cut_stretches(split.train, cut_);
   if (train.empty()) {
-    throw input_error(fmt::format("{}: too short to train on: found {}, of which `burn-in` needs {} before a segment",
-                                  shown_name(settings_.data), format_count(set_.steps(), "step"), cut_.warm_up),
-                      "give longer sequences, or a smaller `burn-in` or `valid-fraction`");
+    throw input_error(
+        fmt::format(
+            "{}: too short to train on: no sequence has more steps than the {} of `burn-in` and what is held out",
+            shown_name(settings_.data), cut_.warm_up),
+        "give longer sequences, or a smaller `burn-in` or `valid-fraction`");
+  }
+  const auto left_out = std::count_if(split.train.begin(), split.train.end(),
+                                      [&](const data::Stretch& each) { return each.length() <= cut_.warm_up; });
+  if (left_out > 0) {
+    describe(fmt::format("{}: {} of {} are no longer than `burn-in` and are left out", shown_name(settings_.data),
+                         left_out, format_count(static_cast<int64_t>(split.train.size()), "sequence")));
   }
   fit_scales(start, split.train);
   const auto add = [&](const std::string& source, const std::string& target, data::RecordingSet& to) {
     if (source.empty()) return;
     to = read(source, target, sources);
+    if (to.sample_rate != set_.sample_rate) {
+      throw input_error(fmt::format("{}: expected {} frames a second, as in the training data, found {}",
+                                    shown_name(source), set_.sample_rate, to.sample_rate),
+                        "convert the sound to one sample rate");
+    }
     model_->scale(to);
   };
   add(settings_.valid, settings_.valid_target, valid_set_);
@@ -185,8 +204,9 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   model_->scale(set_);
   train_ = split.train;
   valid_ = settings_.valid.empty() ? split.valid : data::whole_recordings(valid_set_);
-  for (data::Stretch& each : valid_) each.count = std::min(each.end, std::max(each.count, each.read + cut_.warm_up));
-  std::erase_if(valid_, [](const data::Stretch& each) { return each.counted() == 0; });
+  count_after_burn_in(valid_, settings_.valid);
+  test_ = data::whole_recordings(test_set_);
+  count_after_burn_in(test_, settings_.test);
   int64_t held_out = 0;
   for (const data::Stretch& each : valid_) held_out += set_.one_target ? 1 : each.counted();
   describe(described(static_cast<int64_t>(train.size()), held_out));
@@ -197,12 +217,24 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   settings_.training.check(*task_);
 }
 
-std::vector<data::Stretch> NetworkRun::measured() const {
-  if (!tests()) return valid_;
-  std::vector<data::Stretch> out = data::whole_recordings(test_set_);
-  for (data::Stretch& each : out) each.count = std::min(each.end, each.read + cut_.warm_up);
-  return out;
+// Sequences that are within the burn-in have nothing to measure. `source` is the option's; empty: part of the training
+// data.
+void NetworkRun::count_after_burn_in(std::vector<data::Stretch>& stretches, const std::string& source) {
+  const size_t all = stretches.size();
+  for (data::Stretch& each : stretches) each.count = std::min(each.end, std::max(each.count, each.read + cut_.warm_up));
+  std::erase_if(stretches, [](const data::Stretch& each) { return each.counted() == 0; });
+  const size_t left_out = all - stretches.size();
+  if (left_out == 0 || source.empty()) return;
+  if (stretches.empty()) {
+    throw input_error(fmt::format("{}: too short to measure on: no sequence has more than the {} steps of `burn-in`",
+                                  shown_name(source), cut_.warm_up),
+                      "give longer sequences, or a smaller `burn-in`");
+  }
+  describe(fmt::format("{}: {} of {} are no longer than `burn-in` and are left out", shown_name(source), left_out,
+                       format_count(static_cast<int64_t>(all), "sequence")));
 }
+
+std::vector<data::Stretch> NetworkRun::measured() const { return tests() ? test_ : valid_; }
 
 void NetworkRun::examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) {
   const std::vector<data::Stretch> stretches = measured();

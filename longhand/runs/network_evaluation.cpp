@@ -37,6 +37,9 @@ Evaluation evaluate_network(const tasks::ModelFile& file, const EvaluateOptions&
   files.input = fmt::format("{}", fmt::join(purpose.inputs, ","));
   files.target = fmt::format("{}", fmt::join(purpose.targets, ","));
   files.ahead = purpose.ahead;
+  files.decimal = purpose.decimal;
+  files.group = purpose.group;
+  if (!options.group.empty()) files.group = options.group;
   if (!options.input.empty()) files.input = options.input;
   if (!options.target.empty()) files.target = options.target;
   data::RecordingSet set = read_recordings(options.data, files, model.network(), model.classifies(), sources);

@@ -12,6 +12,7 @@ nlohmann::json NetworkPurpose::to_json() const {
   return {{"loss", loss.loss},  {"pre_emphasis", loss.pre_emphasis},
           {"dc", loss.dc},      {"inputs", inputs},
           {"targets", targets}, {"ahead", ahead},
+          {"group", group},     {"decimal", decimal},
           {"spread", spread}};
 }
 
@@ -24,6 +25,9 @@ NetworkPurpose NetworkPurpose::from_json(const nlohmann::json& json, const std::
     json.at("inputs").get_to(out.inputs);
     json.at("targets").get_to(out.targets);
     json.at("ahead").get_to(out.ahead);
+    json.at("group").get_to(out.group);
+    json.at("decimal").get_to(out.decimal);
+    if (out.decimal != "auto" && out.decimal != "point" && out.decimal != "comma") throw input_error(path, "");
     json.at("spread").get_to(out.spread);
     SequenceLossOptions check;
     OptionTable table;

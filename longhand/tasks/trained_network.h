@@ -21,8 +21,10 @@ namespace longhand::tasks {
 struct NetworkPurpose {
   SequenceLossOptions loss;
   std::vector<std::string> inputs{}, targets{};  ///< names of columns or arrays; empty: not known
-  int64_t ahead = 0;                             ///< steps from what is read to what is predicted
-  std::vector<double> spread{};                  ///< deviations of the targets in training, in their units
+  std::string group{};           ///< of tables: the column that tells sequences apart; empty: a file is one
+  std::string decimal = "auto";  ///< of tables: the decimal separator
+  int64_t ahead = 0;             ///< steps from what is read to what is predicted
+  std::vector<double> spread{};  ///< deviations of the targets in training, in their units
 
   nlohmann::json to_json() const;
   /// Throws an input error, which begins with `path`, for what is none of these.

@@ -1,5 +1,7 @@
 // `longhand train network` as a user meets it: WAV, CSV and .npz, resuming, training further, and what is wrong with
 // data and configurations.
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include "longhand/convert/npz.h"
@@ -124,6 +126,24 @@ TEST(TrainNetwork, LearnsFromATableInItsUnits) {
   EXPECT_NEAR(std::stod(made.out), 5000.0, 50.0);
 }
 
+TEST(TrainNetwork, ReadsTheSequencesOfATableAgainAsInItsTraining) {
+  const TemporaryFolder folder;
+  write_file(folder / "net.toml", kLayers);
+  std::string rows = "id,a,b\n";
+  for (int n = 0; n < 12; ++n) {
+    for (int t = 0; t < 30; ++t) rows += fmt::format("{},{},{}\n", n, (n + t) % 3, t);
+  }
+  write_file(folder / "many.csv", rows);
+  ASSERT_EQ(run(folder, {"train", "network", "--config", "net.toml", "--input", "a", "--target", "b", "--group", "id",
+                         "--data", "many.csv", "--epochs", "1", "--out", "run", "--quiet"})
+                .code,
+            0);
+  const Result eval = run(folder, {"eval", "run", "--data", "many.csv"});
+  ASSERT_EQ(eval.code, 0) << eval.err;
+  EXPECT_NE(eval.err.find("12 sequences, 360 steps"), std::string::npos) << eval.err;
+  expect_error(run(folder, {"eval", "run", "--data", "many.csv", "--group", "no"}), 1, "'no'");
+}
+
 TEST(TrainNetwork, LearnsClassesOfSequencesFromArrays) {
   const TemporaryFolder folder;
   write_file(
@@ -168,6 +188,10 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
   refused(net({"--data", "stereo-in.wav", "--target", "a-out.wav"}), 1, "channels");
   refused(net({"--data", "a-in.wav", "--target", "gone.wav"}), 1, "gone.wav");
   refused(net({"--data", "a-in.wav", "--target", "river.csv"}), 1, "river.csv");
+  const Words sound = {"--data", "a-in.wav", "--target", "a-out.wav"};
+  refused(net(with(sound, {"--valid", "fast-in.wav", "--valid-target", "fast-out.wav"})), 1, "as in the training data");
+  refused(net(with(sound, {"--test", "short-in.wav", "--test-target", "short-out.wav", "--burn-in", "2000"})), 1,
+          "too short to measure on");
   refused(net({"--data", "river.csv"}), 2, "--input");
   refused(net({"--data", "river.csv", "--input", "rain", "--target", "level"}), 1, "level");
   refused(net({"--data", "river.csv", "--input", "rain,temperature", "--target", "flow"}), 2, "one column");
