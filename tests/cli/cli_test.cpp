@@ -219,7 +219,8 @@ TEST(Cli, TheCommandLineAtFaultIsExitCodeTwo) {
   usage({"train", "taggre", "--data", "x"}, "did you mean tagger?");
   usage({"train", "lm"}, "expected --data");
   usage({"train", "lm", "--data", "tale", "--hiden", "3"}, "did you mean --hidden?");
-  usage({"train", "--data", "tale"}, "longhand train: expected lm, tagger, classifier, regressor, network before --data");
+  usage({"train", "--data", "tale"},
+        "longhand train: expected lm, tagger, classifier, regressor, network before --data");
   usage({"train", "lm", "--data", "tale", "--embed", "0", "--dropout-input", "0.1"}, "--dropout-input: expected 0");
   usage({"train", "lm", "--data", "tale", "--hidden", "8", "--proj", "8"}, "--proj: expected less than --hidden (8)");
   usage({"train", "lm", "--data", "tale", "--cell", "rnn", "--layer-norm"},
