@@ -35,7 +35,8 @@ std::vector<std::string> symbol_texts(const ExportModel& model) {
   return listed_texts(vocabulary["symbols"].dump());
 }
 
-// A device needs no logits beside the probabilities. Models that read characters read at most so many of a word.
+// The model's graph with the inputs and outputs of the C functions: where there are logits and probabilities, the
+// probabilities alone, and inputs of characters [B, T, S] with a fixed number S of characters a word.
 graph::Graph as_called_from_c(const ExportModel& model) {
   constexpr int64_t kMostCharacters = 48;
   graph::Graph out = model.graph;
@@ -51,7 +52,7 @@ graph::Graph as_called_from_c(const ExportModel& model) {
   return out;
 }
 
-// Tables of constants may be this long in a compiler's eyes; more than that takes it many minutes and gigabytes.
+// Weights of the largest model that is exported: compilers take minutes and gigabytes for longer tables of constants.
 constexpr int64_t kMostNumbers = int64_t{1} << 25;
 
 void check_size(const ExportModel& model) {
