@@ -8,51 +8,13 @@
 #include "longhand/convert/c_functions.h"
 #include "longhand/convert/c_site.h"
 #include "longhand/graph/broadcast.h"
+#include "longhand/graph/function_names.h"
 
 namespace longhand::convert {
 namespace {
 
 using graph::ElementType;
 using kernels::Function;
-
-struct CFunctionRow {
-  const char* name;
-  const char* onnx;  // "": none
-  Function function;
-  float alpha = 0.0F, beta = 0.0F;
-  const char* beta_name = "beta";
-};
-
-// The defaults are those of the nodes (graph/nodes_activation.cpp).
-constexpr CFunctionRow kCFunctions[] = {
-    {"relu", "Relu", Function::kRelu},
-    {"leaky-relu", "LeakyRelu", Function::kLeakyRelu, 0.01F},
-    {"thresholded-relu", "ThresholdedRelu", Function::kThresholded, 1.0F},
-    {"elu", "Elu", Function::kElu, 1.0F},
-    {"celu", "Celu", Function::kCelu, 1.0F},
-    {"selu", "Selu", Function::kSelu, 1.67326319F, 1.05070102F, "gamma"},
-    {"sigmoid", "Sigmoid", Function::kSigmoid},
-    {"hard-sigmoid", "HardSigmoid", Function::kHardSigmoid, 0.2F, 0.5F},
-    {"hard-swish", "HardSwish", Function::kHardSwish},
-    {"silu", "Swish", Function::kSilu},
-    {"mish", "Mish", Function::kMish},
-    {"tanh", "Tanh", Function::kTanh},
-    {"scaled-tanh", "ScaledTanh", Function::kScaledTanh, 1.0F, 1.0F},
-    {"softsign", "Softsign", Function::kSoftsign},
-    {"softplus", "Softplus", Function::kSoftplus},
-    {"affine", "Affine", Function::kAffine, 1.0F, 0.0F},
-    {"exp", "Exp", Function::kExp},
-    {"log", "Log", Function::kLog},
-    {"sqrt", "Sqrt", Function::kSqrt},
-    {"abs", "Abs", Function::kAbs},
-    {"neg", "Neg", Function::kNeg},
-    {"reciprocal", "Reciprocal", Function::kReciprocal},
-    {"", "Floor", Function::kFloor},
-    {"", "Ceil", Function::kCeil},
-    {"", "Round", Function::kRound},
-    {"", "Sign", Function::kSign},
-    {"", "Erf", Function::kErf},
-};
 
 void expect_floats(const CSite& site) {
   for (size_t i = 0; i < site.node.inputs.size(); ++i) {
@@ -77,10 +39,8 @@ void add_c_function(const CSite& site, Function function, float alpha, float bet
 }
 
 void write_function(const CSite& site) {
-  const auto* row = std::find_if(std::begin(kCFunctions), std::end(kCFunctions), [&](const CFunctionRow& each) {
-    return site.node.type == each.name || site.node.type == each.onnx;
-  });
-  add_c_function(site, row->function, static_cast<float>(site.number("alpha", static_cast<double>(row->alpha))),
+  const graph::FunctionRow* row = graph::find_function(site.node.type);
+  add_c_function(site, row->function, static_cast<float>(site.number(row->alpha_name, static_cast<double>(row->alpha))),
                  static_cast<float>(site.number(row->beta_name, static_cast<double>(row->beta))));
 }
 
@@ -208,7 +168,8 @@ void write_pairs(const CSite& site) {
 std::vector<CNodeType> c_elementwise_types() {
   std::vector<CNodeType> out = {
       {{"gelu", "Gelu"}, write_gelu}, {{"clip", "Clip"}, write_clip}, {{"scale"}, write_scale}, {{"Pow"}, write_power}};
-  for (const CFunctionRow& row : kCFunctions) {
+  for (const graph::FunctionRow& row : graph::function_rows()) {
+    if (row.function == Function::kSin || row.function == Function::kCos) continue;  // C would need a library
     out.push_back({{row.onnx}, write_function});
     if (*row.name != 0) out.back().names.push_back(row.name);
   }

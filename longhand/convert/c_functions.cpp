@@ -33,41 +33,36 @@ const std::vector<Helper>& helpers() {
   return x;
 }
 )"},
-      {"expm1",
+      {"exp_parts",
        {"bits", "unbits"},
-       R"(/* e^x - 1, with a relative error below 3e-7. x is held within -87 to 87; what is no number counts as such a bound. */
-@INLINE float @expm1(float x) {
+       R"(/* e^x = power + power * (the result), with a relative error below 3e-7. x is held within -87 to 87; what is no number
+   counts as such a bound. */
+@INLINE float @exp_parts(float x, float *power) {
   const uint32_t sign = @bits(x) & 0x80000000u;
   const int32_t size = (int32_t)(@bits(x) & 0x7fffffffu);
   const float held = @unbits((uint32_t)(size < 0x42ae0000 ? size : 0x42ae0000) | sign);
   const float t = held * 1.442695041f; /* e^x = 2^n e^r */
   const int32_t n = (int32_t)(t + @unbits(0x3f000000u | sign));
-  const float power = @unbits((uint32_t)(n + 127) << 23);
   const float r = held - (float)n * 0.693145752f - (float)n * 1.42860677e-6f;
   float q = 0.001381313892f;
   q = q * r + 0.008369418724f;
   q = q * r + 0.04166845687f;
   q = q * r + 0.1666651479f;
   q = q * r + 0.4999999305f;
-  return (q * r * r + r) * power + (power - 1.0f);
+  *power = @unbits((uint32_t)(n + 127) << 23);
+  return q * r * r + r;
 }
 )"},
-      {"exp",
-       {"bits", "unbits"},
-       R"(/* e^x, with a relative error below 3e-7. x is held within -87 to 87; what is no number counts as such a bound. */
-@INLINE float @exp(float x) {
-  const uint32_t sign = @bits(x) & 0x80000000u;
-  const int32_t size = (int32_t)(@bits(x) & 0x7fffffffu);
-  const float held = @unbits((uint32_t)(size < 0x42ae0000 ? size : 0x42ae0000) | sign);
-  const float t = held * 1.442695041f; /* e^x = 2^n e^r */
-  const int32_t n = (int32_t)(t + @unbits(0x3f000000u | sign));
-  const float r = held - (float)n * 0.693145752f - (float)n * 1.42860677e-6f;
-  float q = 0.001381313892f;
-  q = q * r + 0.008369418724f;
-  q = q * r + 0.04166845687f;
-  q = q * r + 0.1666651479f;
-  q = q * r + 0.4999999305f;
-  return (q * r * r + r + 1.0f) * @unbits((uint32_t)(n + 127) << 23);
+      {"expm1", {"exp_parts"}, R"(@INLINE float @expm1(float x) {
+  float power;
+  const float part = @exp_parts(x, &power);
+  return part * power + (power - 1.0f);
+}
+)"},
+      {"exp", {"exp_parts"}, R"(@INLINE float @exp(float x) {
+  float power;
+  const float part = @exp_parts(x, &power);
+  return (part + 1.0f) * power;
 }
 )"},
       {"sigmoid", {"exp"}, R"(@INLINE float @sigmoid(float x) { return 1.0f / (1.0f + @exp(-x)); }

@@ -6,6 +6,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
+#include "longhand/convert/trial_sizes.h"
 #include "longhand/graph/stepper.h"
 
 namespace longhand::convert {
@@ -18,38 +19,19 @@ using graph::Port;
 
 constexpr int64_t kTrialBatch = 2, kTrialExtent = 5;
 
-// Extents of the inputs that are neither of a batch nor of time are `other` where the network leaves them open.
-PlanOptions plan_sizes(const graph::Graph& graph, int64_t batch, int64_t steps, int64_t other) {
-  PlanOptions out{.batch = batch, .steps = steps};
-  const auto add = [&](const Port& port) {
-    Dims dims = port.dims;
-    bool open = false;
-    for (size_t axis = 0; axis < dims.size(); ++axis) {
-      if (dims[axis] >= 0) continue;
-      const auto at = static_cast<int>(axis);
-      open = open || (at != port.batch_axis && at != port.time_axis);
-      dims[axis] = at == port.batch_axis ? batch : at == port.time_axis ? steps : other;
-    }
-    if (open) out.dims[port.name] = dims;
-  };
-  for (const Port& port : graph.inputs) add(port);
-  for (const Port& port : graph.state_inputs) add(port);
-  return out;
-}
-
 bool has_open_axis(const graph::Graph& graph, int Port::*axis) {
   return std::any_of(graph.inputs.begin(), graph.inputs.end(), [&](const Port& port) {
     return port.*axis >= 0 && port.dims[static_cast<size_t>(port.*axis)] < 0;
   });
 }
 
-bool has_other_axes(const graph::Graph& graph) { return !plan_sizes(graph, 1, 1, 1).dims.empty(); }
+bool has_other_axes(const graph::Graph& graph) { return !trial_sizes(graph, 1, 1, 1).dims.empty(); }
 
-// The fewest steps that can be plan_of, with the error of one step where there are none.
+// The fewest steps that can be planned, with the error of one step where there are none.
 int64_t fewest_steps_of(const std::shared_ptr<const graph::Network>& network, int64_t batch) {
   for (int64_t steps = 1; steps <= 4096; steps *= 4) {
     try {
-      const Plan plan(network, plan_sizes(network->graph(), batch, steps, kTrialExtent));
+      const Plan plan(network, trial_sizes(network->graph(), batch, steps, kTrialExtent));
       return steps;
     } catch (const Error&) {
       if (!has_open_axis(network->graph(), &Port::time_axis)) break;
@@ -68,14 +50,14 @@ GraphExtents::GraphExtents(const std::shared_ptr<const graph::Network>& network)
     : where_(network->where()),
       has_batch_(has_open_axis(network->graph(), &Port::batch_axis) && fewest_steps_of(network, kTrialBatch) > 0),
       steps_(std::max<int64_t>(fewest_steps_of(network, has_batch_ ? kTrialBatch : 1), 1)),
-      base_(network, plan_sizes(network->graph(), has_batch_ ? kTrialBatch : 1, steps_, kTrialExtent)) {
+      base_(network, trial_sizes(network->graph(), has_batch_ ? kTrialBatch : 1, steps_, kTrialExtent)) {
   const graph::Graph& graph = network->graph();
   const int64_t batch = has_batch_ ? kTrialBatch : 1;
-  if (has_batch_) batch_ = plan_of(network, plan_sizes(graph, batch + 1, steps_, kTrialExtent));
-  // Twice as many steps: what is made of every second one is plan_of, too.
+  if (has_batch_) batch_ = plan_of(network, trial_sizes(graph, batch + 1, steps_, kTrialExtent));
+  // Twice as many steps: what is made of every second one is planned, too.
   if (has_open_axis(graph, &Port::time_axis))
-    time_ = plan_of(network, plan_sizes(graph, batch, 2 * steps_, kTrialExtent));
-  if (has_other_axes(graph)) other_ = plan_of(network, plan_sizes(graph, batch, steps_, kTrialExtent + 2));
+    time_ = plan_of(network, trial_sizes(graph, batch, 2 * steps_, kTrialExtent));
+  if (has_other_axes(graph)) other_ = plan_of(network, trial_sizes(graph, batch, steps_, kTrialExtent + 2));
 }
 
 const Plan::View& GraphExtents::view(const std::string& value) const {
@@ -132,9 +114,9 @@ std::vector<int64_t> GraphExtents::known_ints(const std::string& value, const st
     same = same && other != nullptr && other->dims == base.dims && std::equal(base.ints, base.ints + n, other->ints);
   }
   if (!same) {
-    throw input_error(fmt::format("{}: {}: expected '{}' to be the same for all plan_sizes of the inputs", where_, who,
-                                  visible(value)),
-                      "fix the shapes of the inputs when the model is imported (--dims)");
+    throw input_error(
+        fmt::format("{}: {}: expected '{}' to be the same for all sizes of the inputs", where_, who, visible(value)),
+        "fix the shapes of the inputs when the model is imported (--dims)");
   }
   return {base.ints, base.ints + n};
 }

@@ -3,28 +3,10 @@
 #include <algorithm>
 
 #include "longhand/base/error.h"
+#include "longhand/convert/trial_sizes.h"
 
 namespace longhand::convert {
 namespace {
-
-// `other` is the extent of an axis that a graph leaves open, and that is of no batch and no time.
-graph::PlanOptions shape_options(const graph::Graph& graph, int64_t batch, int64_t steps, int64_t other_extent) {
-  graph::PlanOptions out{.batch = batch, .steps = steps};
-  for (const std::vector<graph::Port>* ports : {&graph.inputs, &graph.state_inputs}) {
-    for (const graph::Port& port : *ports) {
-      graph::Dims dims = port.dims;
-      bool other = false;
-      for (size_t axis = 0; axis < dims.size(); ++axis) {
-        if (dims[axis] >= 0) continue;
-        const auto at = static_cast<int>(axis);
-        other = other || (at != port.batch_axis && at != port.time_axis);
-        dims[axis] = at == port.batch_axis ? batch : at == port.time_axis ? steps : other_extent;
-      }
-      if (other) out.dims[port.name] = dims;
-    }
-  }
-  return out;
-}
 
 // With the first number of steps that the graph can be planned for: convolutions need some, graphs may fix one.
 std::unique_ptr<graph::Plan> plan_for_shapes(const std::shared_ptr<const graph::Network>& network,
@@ -34,7 +16,7 @@ std::unique_ptr<graph::Plan> plan_for_shapes(const std::shared_ptr<const graph::
   for (const int64_t batch : batches) {
     for (const int64_t number : steps) {
       try {
-        return std::make_unique<graph::Plan>(network, shape_options(network->graph(), batch, number, other_extent));
+        return std::make_unique<graph::Plan>(network, trial_sizes(network->graph(), batch, number, other_extent));
       } catch (const Error& error) {
         if (!first) first = error;
       }

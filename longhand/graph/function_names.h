@@ -1,6 +1,7 @@
 // The functions of one number that nodes are named after.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,21 @@
 #include "longhand/kernels/elementwise.h"
 
 namespace longhand::graph {
+
+/// A function under its names as a layer and in ONNX ("" where it has none), the defaults of its constants, and what
+/// their attributes are called.
+struct FunctionRow {
+  const char* name;
+  const char* onnx;
+  kernels::Function function;
+  float alpha = 0.0F, beta = 0.0F;
+  const char* alpha_name = "alpha";
+  const char* beta_name = "beta";
+};
+/// All but `gelu` and `clip`.
+std::span<const FunctionRow> function_rows();
+/// The row of a type of nodes, or null.
+const FunctionRow* find_function(const std::string& type);
 
 struct NamedFunction {
   kernels::Function function = kernels::Function::kIdentity;

@@ -11,16 +11,6 @@ namespace {
 
 using kernels::Function;
 
-// A function under its names here and in ONNX ("" where it has none), and the defaults of alpha and beta.
-struct FunctionRow {
-  const char* name;
-  const char* onnx;
-  Function function;
-  float alpha = 0.0F, beta = 0.0F;
-  const char* alpha_name = "alpha";
-  const char* beta_name = "beta";
-};
-
 constexpr FunctionRow kFunctions[] = {
     {"relu", "Relu", Function::kRelu},
     {"leaky-relu", "LeakyRelu", Function::kLeakyRelu, 0.01F},
@@ -144,6 +134,14 @@ void build_scale(NodeBuild& node) {
 
 }  // namespace
 
+std::span<const FunctionRow> function_rows() { return kFunctions; }
+
+const FunctionRow* find_function(const std::string& type) {
+  const auto* row = std::find_if(std::begin(kFunctions), std::end(kFunctions),
+                                 [&](const FunctionRow& each) { return type == each.name || type == each.onnx; });
+  return row == std::end(kFunctions) ? nullptr : row;
+}
+
 NamedFunction read_function(NodeBuild& node) {
   const std::string& type = node.node().type;
   if (type == "gelu" || type == "Gelu") {
@@ -155,9 +153,8 @@ NamedFunction read_function(NodeBuild& node) {
     return {Function::kClip, static_cast<float>(node.number("min", -kMost)),
             static_cast<float>(node.number("max", kMost))};
   }
-  const auto* row = std::find_if(std::begin(kFunctions), std::end(kFunctions),
-                                 [&](const FunctionRow& each) { return type == each.name || type == each.onnx; });
-  LONGHAND_CHECK(row != std::end(kFunctions));
+  const FunctionRow* row = find_function(type);
+  LONGHAND_CHECK(row != nullptr);
   return {row->function, static_cast<float>(node.number(row->alpha_name, static_cast<double>(row->alpha))),
           static_cast<float>(node.number(row->beta_name, static_cast<double>(row->beta)))};
 }
