@@ -9,6 +9,7 @@
 #include "tests/graph/graphs.h"
 #include "tests/tasks/model_checks.h"
 #include "tests/tasks/model_graph_models.h"
+#include "tests/tasks/some_series.h"
 
 namespace longhand::tasks {
 namespace {
@@ -291,20 +292,6 @@ TEST(ModelGraph, RefusesALogisticRegressionOfWords) {
 }
 
 // ---- regressors
-
-data::Table table(const data::SeriesOptions& series, int64_t rows) {
-  const CounterRng rng(9, 0, RngPlace::kSample);
-  std::string text = "a,b,c\n";
-  double a = 0.0, b = 10.0, past = 0.0;
-  for (int64_t i = 0; i < rows; ++i) {
-    const double c = 3.0 * past - b;
-    past = a;
-    a = 0.5 * a + rng.normal(static_cast<uint64_t>(2 * i));
-    b = 10.0 + 0.8 * (b - 10.0) + 0.1 * rng.normal(static_cast<uint64_t>(2 * i + 1));
-    text += fmt::format("{},{},{}\n", a, b, c);
-  }
-  return data::read_table(text, series, "t.csv");
-}
 
 std::unique_ptr<Regressor> regressor(const RegressorOptions& options, const data::Table& table, uint64_t seed = 5) {
   Columns columns{table.inputs, table.targets, {}, {}};

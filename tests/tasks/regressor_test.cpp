@@ -8,6 +8,7 @@
 #include "longhand/tasks/regressor_baselines.h"
 #include "longhand/tasks/regressor_task.h"
 #include "tests/tasks/model_checks.h"
+#include "tests/tasks/some_series.h"
 
 namespace longhand::tasks {
 namespace {
@@ -25,21 +26,6 @@ RegressorOptions small(const std::string& kind = "levels") {
   options.lstm.hidden = 7;
   options.lstm.layers = 2;
   return options;
-}
-
-// c follows from the last three rows of a and b, and noise.
-data::Table table(const data::SeriesOptions& series, int64_t rows) {
-  const CounterRng rng(9, 0, RngPlace::kSample);
-  std::string text = "a,b,c\n";
-  double a = 0.0, b = 10.0, past = 0.0;
-  for (int64_t i = 0; i < rows; ++i) {
-    const double c = 3.0 * past - b;
-    past = a;
-    a = 0.5 * a + rng.normal(static_cast<uint64_t>(2 * i));
-    b = 10.0 + 0.8 * (b - 10.0) + 0.1 * rng.normal(static_cast<uint64_t>(2 * i + 1));
-    text += std::to_string(a) + "," + std::to_string(b) + "," + std::to_string(c) + "\n";
-  }
-  return data::read_table(text, series, "t.csv");
 }
 
 std::unique_ptr<Regressor> make(const RegressorOptions& options, const data::Table& table) {
