@@ -1,5 +1,6 @@
-/* What a step of an exported header costs: the shortest of some rounds, in microseconds of one core, with random inputs.
-   cc -DNAME=amp -DHEADER='"amp.h"' export_c.c; bench/export_c.sh does it. */
+/* Prints the time of one step of an exported header: the minimum of kRounds rounds, in microseconds on one core, with
+   random inputs.
+   cc -DNAME=amp -DHEADER='"amp.h"' export_c.c; bench/export_c.sh runs it. */
 #include HEADER
 #include <stdio.h>
 #include <time.h>

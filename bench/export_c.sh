@@ -1,6 +1,6 @@
 #!/bin/sh
-# What a step costs in exported C, by compiler options, beside our own Stream, in turns:
-#   bench/export_c.sh build/release amp.lh [RATE]     RATE: steps a second, for the share of a core; 48000
+# Compares the time of a step in exported C, by compiler options, with longhand::Stream, in alternating rounds:
+#   bench/export_c.sh build/release amp.lh [RATE]     RATE: steps per second, for the load of a core; default 48000
 # Needs the targets longhand_cli and longhand_networks. Other compilers: CC=clang bench/export_c.sh ...
 set -eu
 build=$1 model=$2 rate=${3:-48000}

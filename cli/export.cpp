@@ -1,4 +1,4 @@
-// longhand export: a model in the format of another program.
+// longhand export: writes a model in the format of another program.
 #include <fmt/core.h>
 
 #include <filesystem>
@@ -65,7 +65,7 @@ class Export {
   }
 
  private:
-  // Names of classes and functions are made of it.
+  // The name becomes a class name and the prefix of function names.
   void check_name() const {
     const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
     bool good = !name_.empty() && name_.size() <= 64 && letter(name_.front());

@@ -1,15 +1,15 @@
-/* An exported network as firmware would use it: samples of 16 bits come in one by one, and go out.
+/* Runs an exported network as firmware would: reads 16-bit samples one at a time, and writes one output sample each.
 
      longhand export amp.lh --to c --name model --out model.h
      cc -O3 -std=c99 -I. device.c -o device
      sox in.wav -t s16 -c 1 - | ./device | sox -t s16 -r 48000 -c 1 - out.wav
 
-   The header is all that it needs of Longhand. `read_sample` and `write_sample` stand for the converters of a board. */
+   It needs nothing else of Longhand. `read_sample` and `write_sample` stand in for the converters of a board. */
 #include "model.h"
 
 #include <stdio.h>
 
-/* A sample of the analogue-to-digital converter: -32768 to 32767. Returns 0 when there are no more. */
+/* Reads a sample of the analogue-to-digital converter, -32768 to 32767. Returns 0 at the end of the input. */
 static int read_sample(int *sample) {
   unsigned char bytes[2];
   if (fread(bytes, 1, sizeof bytes, stdin) != sizeof bytes) return 0;
@@ -31,7 +31,7 @@ static int to_16_bits(float value) {
   return (int)(scaled < 0.0f ? scaled - 0.5f : scaled + 0.5f);
 }
 
-/* All memory that the network changes. Its weights are constants, and stay in flash. */
+/* All memory that the network writes. The weights are constants and stay in flash. */
 static model_state state;
 
 int main(void) {

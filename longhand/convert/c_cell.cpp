@@ -9,7 +9,8 @@
 namespace longhand::convert {
 namespace {
 
-// The C text of one step of a cell. `x`, `h`, `c` are its memory, and `a` (and `b`) rows of sums.
+// Writes C statements for one time step of a cell. In the statements, `x`, `h` and `c` are the input and the states,
+// and `a` (and `b`) hold the pre-activations of the gates.
 class CellText {
  public:
   CellText(CProgram& program, const CCell& cell, const std::string& label)
@@ -31,7 +32,7 @@ class CellText {
   std::string function(const CActivation& f, const std::string& x) const {
     return c_function(program_, f.function, f.alpha, f.beta, x);
   }
-  // For v of each of so many places from `begin` on: v = f(v).
+  // Returns a C loop for row[r] = f(row[r]), begin <= r < end. LSTM pre-activations are clipped to gate_clip first.
   std::string activate(const CActivation& f, const std::string& row, int64_t begin, int64_t end) const {
     std::string clip;
     if (cell_.gate_clip > 0.0F && cell_.kind == CCell::Kind::kLstm) {
@@ -43,7 +44,7 @@ class CellText {
     return loop + fmt::format("{{\n  const float v = {};\n  {}[r] = {};\n}}\n", clip, row, function(f, "v"));
   }
 
-  // Gates of an LSTM are kept as i f o g: those with one function are neighbours.
+  // Reorders the gates of an LSTM from i f g o to i f o g, so that gates with the same activation are adjacent.
   std::vector<float> ordered(const std::vector<float>& rows) const {
     if (cell_.kind != CCell::Kind::kLstm) return rows;
     const size_t block = rows.size() / 4;
@@ -58,7 +59,7 @@ class CellText {
     return fmt::format("@{}", program_.constant(label_ + name, values));
   }
 
-  // y = W x of one matrix alone, with its scales.
+  // Returns statements for y = W x + bias with the scales of an int8 matrix applied.
   std::string product(const CMatrix& w, const std::string& x, const std::string& y, const std::string& bias) const {
     const std::string first = bias.empty() || !w.scales.empty() ? "0.0f" : bias + "[r]";
     std::string out = fmt::format("for (int r = 0; r < {}; ++r) {}[r] = {};\n", w.rows, y, first) + c_multiply(w, x, y);
@@ -71,7 +72,7 @@ class CellText {
     return cell_.symbols ? c_column(w, name, "x[0]", y) : product(w, "x", y, bias);
   }
 
-  // a = W_ih x + W_hh h + bias; with layer normalisation, each product normalised.
+  // Returns statements for a = W_ih x + W_hh h + bias. With layer normalisation, each product is normalised first.
   std::string sums() {
     const CMatrix w = program_.matrix(label_ + "_w_ih", G_ * H_, cell_.inputs, ordered(cell_.w_ih));
     const CMatrix u = program_.matrix(label_ + "_w_hh", G_ * H_, cell_.state(), ordered(cell_.w_hh));
@@ -115,7 +116,7 @@ class CellText {
     }
     const int64_t together = peep.empty() ? 3 * H_ : 2 * H_;
     out += activate(cell_.gate, "a", 0, together) + activate(cell_.candidate, "a", 3 * H_, 4 * H_);
-    // With zoneout of the cell, the new one is beside the old one until the output is made of it.
+    // With zoneout of the cell state, the new cell state is in a[j] until h is computed; c[j] still holds the old one.
     const char* now = cell_.zone_c > 0.0F ? "a[j]" : "c[j]";
     const char* forget = cell_.coupled ? "(1.0f - a[j])" : "a[$H + j]";
     out += fill("for (int j = 0; j < $H; ++j) ") + now + " = " + fill(forget) + fill(" * c[j] + a[j] * a[$H3 + j];\n");
@@ -135,7 +136,7 @@ class CellText {
     return out + lstm_output();
   }
 
-  // h = o tanh(c), projected where there is a projection.
+  // h = o tanh(c), then the projection, if any.
   std::string lstm_output() {
     const char* cell = cell_.zone_c > 0.0F ? "a" : "c";
     std::string out;
@@ -197,7 +198,7 @@ class CellText {
   int64_t G_, H_, scratch_ = 0;
 };
 
-// The sequences one after the other.
+// Wraps `body` in a loop over frames. Each frame begins with zero states.
 std::string of_frames(const std::string& body, const CCell& cell, const CLayerPlaces& places) {
   const int64_t T = places.steps;
   const CWords words = {{"frames", places.frames},

@@ -11,7 +11,7 @@ namespace {
 using kernels::Function;
 
 struct CCellFunction {
-  const char* name;  // in small letters
+  const char* name;  // in lower case
   Function function;
   bool has_alpha = false, has_beta = false;
   float alpha = 0.0F, beta = 0.0F;

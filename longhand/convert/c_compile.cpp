@@ -49,7 +49,7 @@ class CCompiler {
   }
 
  private:
-  // Numbers come in one row; where there are whole numbers beside them, each input is a parameter of its own.
+  // Float inputs share one array. If there are integer inputs beside others, each input is a parameter of its own.
   void add_inputs(CNetwork& of) {
     std::vector<const graph::Port*> ports;
     for (const graph::Port& port : of.graph.inputs) {
@@ -78,7 +78,7 @@ class CCompiler {
     }
   }
 
-  // The mask of the steps that are there.
+  // Adds the parameter `length`, and an operation that computes the mask from it: 1 for steps before `length`.
   int add_length(CNetwork& of) {
     const int length =
         of.program.add_buffer({.kind = CBuffer::Kind::kInput, .size = 1, .ints = true, .name = "length"});
@@ -90,7 +90,8 @@ class CCompiler {
     return length;
   }
 
-  // An input with zeros after its last step, which the caller need not have.
+  // Adds a copy of an input, padded with zeros from `length` to the maximum number of steps. The caller's array may end
+  // at `length`.
   int add_rows(CNetwork& of, int given, int length, int64_t width) {
     const CBuffer from = of.program.buffer(given);
     const int to = of.program.scratch(from.size, from.ints);
@@ -121,7 +122,7 @@ class CCompiler {
       const CView& condition = site.in(0);
       return write_nodes(node.branches[condition.constant && condition.ints[0] != 0 ? 0 : 1], of);
     }
-    // What is known, or an input in another shape, needs nothing to be done.
+    // Known values and reshaped inputs need no operation.
     bool done = true;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (!site.wants(i)) continue;
@@ -141,7 +142,7 @@ class CCompiler {
     return false;
   }
 
-  // The last operation that reads what the caller gives.
+  // Returns the index after the last operation that reads an input of the caller.
   size_t last_reader_of_inputs() const {
     size_t last = 0;
     const auto& operations = out_.program.operations();
@@ -163,8 +164,8 @@ class CCompiler {
     return i;
   }
 
-  // A value becomes the caller's memory itself, if nothing reads the caller's input once it is written: the two may
-  // then be one array.
+  // Writes a value straight into the caller's output array if no later operation reads the caller's input, since input
+  // and output may be the same array. Otherwise adds a copy.
   void add_outputs(CNetwork& of) {
     const size_t inputs_read = last_reader_of_inputs();
     const bool any_late = of.program.has_late();
@@ -193,7 +194,8 @@ class CCompiler {
     }
   }
 
-  // All next values are read before one is written.
+  // Copies the next values to the states. States that are the next value of another state are copied to scratch memory
+  // first.
   void add_state_updates(CNetwork& of) {
     std::vector<std::pair<int, int>> moves;  // from, to
     for (const graph::State& state : of.graph.states) {

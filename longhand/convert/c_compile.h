@@ -1,4 +1,4 @@
-// From a network to a program in C that computes one step of it.
+// Compiles a network to a C program that computes one call: one time step, or a sequence of up to T steps.
 #pragma once
 
 #include <memory>
@@ -15,29 +15,29 @@ struct CPort {
   int64_t size = 0;
   graph::Dims dims;
   bool ints = false;
-  int64_t below = 0;        ///< of ints: how many there are; 0: not known
-  std::string parameter{};  ///< of an input
+  int64_t below = 0;        ///< ints only: vocabulary size (values are 0 to below - 1); 0: unknown
+  std::string parameter{};  ///< name of the C parameter (inputs only)
 };
 
 struct CCompiled {
   CProgram program;
-  std::vector<CPort> inputs, outputs;  ///< outputs one after the other; inputs likewise, if all are numbers
-  int64_t steps = 1;                   ///< time steps of a call
-  bool anew = false;                   ///< each call reads a sequence from its beginning
-  bool has_length = false;             ///< a call reads a whole sequence of up to so many steps
-  bool has_result = false;             ///< the outputs are those of a sequence, not of each step
-  std::vector<std::string> layers;     ///< what each operation does, from what to what
+  std::vector<CPort> inputs, outputs;  ///< outputs share one array; so do inputs, if all are floats
+  int64_t steps = 1;                   ///< time steps per call
+  bool anew = false;                   ///< each call starts a new sequence
+  bool has_length = false;             ///< each call takes the length of the sequence, at most `steps`
+  bool has_result = false;             ///< NAME_result returns the outputs of the sequence so far
+  std::vector<std::string> layers;     ///< one comment per operation: its node and shapes
 
   bool has_ints() const;
 };
 
 struct CCompileOptions {
   bool int8 = false;
-  int64_t steps = 0;  ///< time steps of a call; 0: one, of a network that can be read step by step
+  int64_t steps = 0;  ///< time steps per call; 0: single steps (streaming)
 };
 
-/// Throws an input error of two lines, which begins with `where`, for a network that cannot be read step by step, and
-/// for a node that C has not.
+/// Throws an input error of two lines that begins with `where`: for a network that cannot be read step by step, or for
+/// a node type that the C exporter does not support.
 CCompiled compile_c(const graph::Graph& graph, const std::string& where, const CCompileOptions& options);
 
 }  // namespace longhand::convert

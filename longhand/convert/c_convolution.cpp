@@ -1,4 +1,4 @@
-// Convolutions of one dimension in C: over the time steps of a sequence, within frames, and ONNX's.
+// One-dimensional convolutions in C: over time steps, within frames, and ONNX's Conv.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -10,11 +10,11 @@ namespace longhand::convert {
 namespace {
 
 struct CConvolution {
-  int64_t frames = 1;  // one after the other
+  int64_t frames = 1;  // number of sequences in x
   int64_t length = 0, channels = 0, outputs = 0;
   int64_t kernel = 1, stride = 1, dilation = 1, groups = 1;
   int64_t left = 0, right = 0;
-  bool keeps = false;  // the rows on the left are the past
+  bool keeps = false;  // left padding comes from the previous call
   std::string mode = "zeros";
   std::vector<float> weights, bias;  // [O, C/g, K], [O]
 
@@ -24,7 +24,7 @@ struct CConvolution {
   int64_t own() const { return channels / groups; }
 };
 
-// [O, K, C/g]: as rows of time are.
+// Returns the weights as [O, K, C/g], the order of elements in a window of rows.
 std::vector<float> by_time(const CConvolution& s) {
   std::vector<float> out;
   for (int64_t o = 0; o < s.outputs; ++o) {
@@ -37,7 +37,7 @@ std::vector<float> by_time(const CConvolution& s) {
   return out;
 }
 
-// Statements for rows of `x` [padded, C] -> y [out_length, O].
+// Returns C statements for x [padded, C] -> y [out_length, O].
 std::string windows_text(const CSite& site, const CConvolution& s, const std::string& x = "x") {
   const CMatrix w = site.program.matrix(site.label() + "_w", s.outputs, s.kernel * s.own(), by_time(s));
   const std::string b = s.bias.empty() ? "" : site.program.constant(site.label() + "_b", s.bias);
@@ -87,7 +87,7 @@ std::string shape_text(const CConvolution& s) {
                      s.out_length() > 1 ? fmt::format(", {} rows", s.out_length()) : "");
 }
 
-// Statements that fill rows [left + L + right, C] from x [L, C].
+// Returns C statements that copy x [L, C] to rows [left + L + right, C] and fill the padding.
 std::string padding_text(const CConvolution& s) {
   const int64_t C = s.channels, L = s.length;
   std::string out = c_fill("for (int i = 0; i < $n; ++i) rows[$at + i] = x[i];\n", {{"n", L * C}, {"at", s.left * C}});
@@ -109,7 +109,7 @@ std::string padding_text(const CConvolution& s) {
   return out;
 }
 
-// Runs `statements` on each frame of x and y.
+// Wraps `statements` in a loop over the frames of x and y.
 std::string of_frames(const std::string& statements, const CConvolution& s) {
   if (s.frames == 1) return statements;
   return c_fill("for (int frame = 0; frame < $n; ++frame) {\n$statements  x += $x;\n  y += $y;\n}\n",
@@ -125,7 +125,7 @@ void read_c_weights(const CSite& site, const graph::Dims& w, CConvolution& s) {
   if (s.groups < 1 || s.channels % s.groups != 0) site.fail("expected channels that fit the groups");
 }
 
-// As graph/nodes_convolution.cpp reads it.
+// Reads the attribute "padding", as in graph/nodes_convolution.cpp.
 void read_c_padding(const CSite& site, bool over_time, CConvolution& s) {
   const std::vector<int64_t> given = site.integers("padding", {});
   if (!given.empty()) {
@@ -163,7 +163,7 @@ void write_conv1d(const CSite& site) {
   if (s.left + s.right == 0) {
     return site.add(comment, of_frames(windows_text(site, s), s), {site.read("x", 0), site.write("y")}, products_of(s));
   }
-  if (s.keeps) {  // the past stands before the rows of a call
+  if (s.keeps) {  // the state holds the past rows, followed by the rows of this call
     if (s.frames != 1) site.fail(fmt::format("expected one sequence, found {}", graph::shown(x.dims)));
     const int64_t past = s.left * s.channels, now = s.length * s.channels;
     const int rows = site.program.state(site.label() + "_past", past + now, {});
@@ -177,7 +177,7 @@ void write_conv1d(const CSite& site) {
            {site.read("x", 0), site.scratch("rows", s.padded() * s.channels), site.write("y")}, products_of(s));
 }
 
-// [1, C, L] -> [1, O, L'], as rows of time and back.
+// ONNX's Conv: x [1, C, L] -> y [1, O, L']. Transposes to rows of channels and back.
 void write_onnx_conv(const CSite& site) {
   const CView &x = site.in(0), &w = site.in(1);
   if (x.dims.size() != 3 || w.dims.size() != 3) site.fail("expected a convolution of one dimension");

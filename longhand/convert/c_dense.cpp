@@ -1,4 +1,4 @@
-// Fully connected layers and matrix products in C, and what makes rows of symbols.
+// Fully connected layers, matrix products and embeddings in C.
 #include <fmt/core.h>
 
 #include "longhand/convert/c_product.h"
@@ -15,7 +15,7 @@ std::vector<float> c_turned(const std::vector<float>& b, int64_t k, int64_t n) {
   return out;
 }
 
-// y [rows, R] = W x + bias, of rows that follow one another.
+// Adds an operation for y [rows, outputs] = x [rows, inputs] W^T + bias.
 void add_c_linear(const CSite& site, int64_t outputs, int64_t inputs, const std::vector<float>& weights,
                   const std::vector<float>& bias) {
   const CMatrix w = site.program.matrix(site.label() + "_w", outputs, inputs, weights);
@@ -32,13 +32,13 @@ void write_linear(const CSite& site) {
   add_c_linear(site, w.dims[0], w.dims[1], w.floats, site.weights_or("bias", {}));
 }
 
-// [...] symbols -> [..., E]: each row of the table is a column of the matrix that is kept.
+// Symbols [...] -> [..., E]. The embedding table is stored transposed, as columns of a CMatrix.
 void write_embedding(const CSite& site) {
   const graph::Array& table = site.weight("weight");
   const int64_t V = table.dims[0], E = table.dims[1], n = CSite::size(site.in(0));
   const std::string name = site.label() + "_w";
   std::string value;
-  if (site.program.has_int8()) {  // a scale for each symbol
+  if (site.program.has_int8()) {  // one scale per symbol
     const CMatrix w = site.program.matrix(name, V, E, table.floats);
     value = fmt::format("(float)@{0}[j * {1} + x[n]] * @{2}[x[n]]", w.weights, V, w.scales);
   } else {
@@ -59,7 +59,8 @@ void write_one_hot(const CSite& site) {
            {site.read("x", 0), site.write("y")});
 }
 
-// y [m, n] = a [m, k] b [k, n], where both are computed; either may be c_turned. Adds to what is in y.
+// Returns C statements for y [m, n] = a [m, k] b [k, n], where neither matrix is constant. `a` and `b` are expressions
+// of one element.
 std::string product_text(int64_t m, int64_t k, int64_t n, const std::string& a, const std::string& b) {
   return c_fill(
       "for (int i = 0; i < $m; ++i) {\n  for (int j = 0; j < $n; ++j) y[i * $n + j] = 0.0f;\n"
@@ -91,7 +92,7 @@ void write_matmul(const CSite& site) {
            {site.read("x", 0), site.read("w", 1), site.write("y")}, batch * m * k * n);
 }
 
-// alpha A B + beta C
+// y = alpha A B + beta C
 void write_gemm(const CSite& site) {
   const CView &a = site.in(0), &b = site.in(1), &y = site.out();
   const bool a_turned = site.integer("transA", 0) != 0, b_turned = site.integer("transB", 0) != 0;

@@ -1,4 +1,4 @@
-// Functions of one number, and arithmetic of arrays, in C.
+// Elementwise functions and arithmetic in C.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ void expect_floats(const CSite& site) {
   }
 }
 
-// y[i] = value, of v = x[i].
+// Adds an operation for y[i] = value, where `value` is an expression of v = x[i].
 void add_of_each(const CSite& site, const std::string& value) {
   const int64_t n = CSite::size(site.out());
   site.add(fmt::format("{}: of {} numbers", site.called(), n),
@@ -56,7 +56,7 @@ void write_clip(const CSite& site) {
   add_c_function(site, Function::kClip, bound(1, "min", -3.402823466e+38F), bound(2, "max", 3.402823466e+38F));
 }
 
-// y = x * scale + shift of each of the last axis
+// y = x * scale + shift, with a scale and a shift per element of the last axis.
 void write_scale(const CSite& site) {
   const int64_t width = CSite::last(site.in(0)), rows = CSite::rows(site.in(0));
   const auto values = [&](const char* name, float otherwise) {
@@ -76,7 +76,8 @@ void write_scale(const CSite& site) {
            {site.read("x", 0), site.write("y")});
 }
 
-// Loops over the elements of a broadcast; `value` is of a and b, or of u and v. Axes that go on alike are one.
+// Returns C loops over a broadcast. `value` is an expression of a and b, or of u and v. Axes that are contiguous in
+// both inputs are merged.
 std::string pair_text(const graph::Dims& a, const graph::Dims& b, const graph::Dims& y, const std::string& value) {
   const graph::BroadcastLoop loop(a, b, y);
   std::string at_a, at_b, at_y, heads;
@@ -125,7 +126,7 @@ void add_c_pair(const CSite& site, const std::string& value, const COperation::A
            pair_text(a_dims, b_dims, y_dims, value), {a, b, y});
 }
 
-// With the exponents that need no library.
+// Pow. Supports only exponents that need no library.
 void write_power(const CSite& site) {
   if (!site.is_known(1) || CSite::size(site.in(1)) != 1) site.fail("expected one exponent that is known before a run");
   const CView& given = site.in(1);
@@ -169,7 +170,7 @@ std::vector<CNodeType> c_elementwise_types() {
   std::vector<CNodeType> out = {
       {{"gelu", "Gelu"}, write_gelu}, {{"clip", "Clip"}, write_clip}, {{"scale"}, write_scale}, {{"Pow"}, write_power}};
   for (const graph::FunctionRow& row : graph::function_rows()) {
-    if (row.function == Function::kSin || row.function == Function::kCos) continue;  // C would need a library
+    if (row.function == Function::kSin || row.function == Function::kCos) continue;  // they would need a library
     out.push_back({{row.onnx}, write_function});
     if (*row.name != 0) out.back().names.push_back(row.name);
   }

@@ -17,8 +17,8 @@ struct Helper {
   const char* text;
 };
 
-// Each before those that call it. They have neither branches nor calls of a library, so that compilers make vectors of
-// loops over them, whatever they may assume of floats. Polynomials are minimax fits (Remez) of our own.
+// Helper functions, each before its callers. They have no branches and no library calls, so that compilers can
+// vectorise loops over them without -ffast-math. Polynomials are minimax fits (Remez) of our own.
 const std::vector<Helper>& helpers() {
   static const std::vector<Helper> kHelpers = {
       {"bits", {}, R"(@INLINE uint32_t @bits(float x) {
@@ -115,7 +115,7 @@ const std::vector<Helper>& helpers() {
   return up ? below + 1.0f : below;
 }
 )"},
-      {"sqrt", {}, ""},  // of <math.h>
+      {"sqrt", {}, ""},  // from <math.h>
   };
   return kHelpers;
 }

@@ -1,4 +1,4 @@
-// Functions of one number in C: as expressions, and the small functions that these call.
+// Elementwise functions in C: expressions, and the helper functions that they call.
 #pragma once
 
 #include <set>
@@ -9,17 +9,17 @@
 
 namespace longhand::convert {
 
-/// An expression for f(x), where x is the name of a variable. Adds the functions that it calls to the program's. Empty:
-/// C without a library has no such function here (sine and cosine).
+/// Returns a C expression for f(x), where `x` is the name of a variable, and adds the helper functions that it calls to
+/// the program. Returns an empty string for sine and cosine, which would need a library.
 std::string c_function(CProgram& program, kernels::Function f, float alpha, float beta, const std::string& x);
 
-/// Names of all functions that there are.
+/// Names of all helper functions.
 std::set<std::string> helper_names();
-/// Adds a function and those that it calls.
+/// Adds a helper function, and the helper functions that it calls, to the program.
 void use_helper(CProgram& program, const std::string& name);
-/// The text of the functions, each after those that it calls.
+/// Returns the C definitions of the helper functions. Callees come before their callers.
 std::string helper_texts(const std::set<std::string>& names);
-/// Whether one of them is of <math.h>: sqrtf.
+/// Whether one of the helper functions needs <math.h> (sqrtf).
 bool needs_math(const std::set<std::string>& names);
 
 }  // namespace longhand::convert

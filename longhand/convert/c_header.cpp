@@ -36,7 +36,7 @@ class HeaderText {
   }
 
  private:
-  // What is ours: `@` begins names.
+  // Replaces `@` by the prefix of the program's names.
   std::string code(std::string text) const {
     for (size_t at = text.find('@'); at != std::string::npos; at = text.find('@', at)) {
       text.replace(at, 1, t_.name + "_");
@@ -49,17 +49,17 @@ class HeaderText {
     for (const CPort& port : ports) out += port.size;
     return out;
   }
-  // The inputs are parameters of their own.
+  // Whether each input is a parameter of its own.
   bool has_parameters() const { return c_.has_ints() && c_.inputs.size() > 1; }
   const char* call_name() const { return c_.has_length ? "run" : "step"; }
-  // Checks what the caller gives, and says so.
+  // Whether the function checks its arguments and returns a status.
   bool checks() const {
     return c_.has_length ||
            std::any_of(c_.inputs.begin(), c_.inputs.end(), [](const CPort& port) { return port.below > 0; });
   }
   bool by_value(const CPort& port) const { return port.ints && port.size == 1; }
 
-  // "const float *in" for each input; or, of a call, its name.
+  // Returns the input parameters ("const float *in") if `declared`, otherwise the arguments of a call ("in").
   std::string inputs_text(bool declared) const {
     std::string out;
     const auto add = [&](const std::string& type, const std::string& name) {

@@ -1,4 +1,4 @@
-// A program in C as the text of one header.
+// Writes a C program as a single header file.
 #pragma once
 
 #include <string>
@@ -9,19 +9,20 @@
 namespace longhand::convert {
 
 struct CHeaderTexts {
-  std::string name;                    ///< begins all names
-  std::string source;                  ///< what the model is
-  int64_t sample_rate = 0;             ///< 0: none
-  std::vector<std::string> symbols{};  ///< texts of the input's symbols; empty: not known
-  std::vector<std::string> labels{};   ///< of the outputs; empty: they have none
-  std::vector<std::string> remarks{};  ///< lines for the comment
+  std::string name;                    ///< prefix of all C names
+  std::string source;                  ///< where the model comes from
+  int64_t sample_rate = 0;             ///< samples per second; 0: none
+  std::vector<std::string> symbols{};  ///< names of the input symbols; empty: unknown
+  std::vector<std::string> labels{};   ///< names of the outputs; empty: none
+  std::vector<std::string> remarks{};  ///< lines added to the header's comment
 };
 
-/// C99, also C++11. It has no other dependency than <string.h> and <stdint.h>, and <math.h> where it takes square
-/// roots.
+/// Returns the text of a header in C99 that also compiles as C++11. It includes <string.h> and <stdint.h>, and <math.h>
+/// if it needs square roots.
 std::string c_header(const CCompiled& compiled, const CHeaderTexts& texts);
 
-/// "weights 7,284 bytes, state 160 bytes, ...", for the user and for the header's comment: a line each.
+/// Returns the memory and the multiplications of a call, one line each, such as "weights 7,284 bytes, state 160 bytes,
+/// ...".
 std::vector<std::string> c_costs(const CCompiled& compiled);
 
 }  // namespace longhand::convert

@@ -1,5 +1,5 @@
-// Nodes that only move numbers, in C. Where each element comes from is found by running the node itself on numbers that
-// count the elements.
+// Nodes that only move elements, in C. The source of each output element is found by running the node on the indices of
+// its input elements.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -13,9 +13,10 @@ namespace {
 
 using graph::ElementType;
 
-// Elements that follow one another, of an input that is computed (its place among these) or a number.
+// A run of n consecutive elements of a computed input (`input` is its index among the computed inputs), or a constant
+// repeated n times.
 struct MovedRun {
-  int input = -1;  // -1: the number
+  int input = -1;  // -1: the constant `number`
   int64_t from = 0, n = 0;
   float number = 0.0F;
 
@@ -25,7 +26,7 @@ struct MovedRun {
   }
 };
 
-// The node with the inputs that are known before a run as arrays, alone.
+// A network of this node alone. Inputs that are known before a run are arrays.
 class MoveProbe {
  public:
   explicit MoveProbe(const CSite& site) : site_(site) {
@@ -53,7 +54,7 @@ class MoveProbe {
       node.outputs[i] = fmt::format("out{}", i);
       graph.outputs.push_back({.name = node.outputs[i], .dims = {}});
     }
-    // Twice as many numbers must be told apart.
+    // run() needs floats for 2 * total_ different indices.
     if (total_ > (1 << 22)) site.fail("expected at most 4,194,304 numbers to be moved, found more");
     graph.nodes = {std::move(node)};
     network_ = std::make_shared<const graph::Network>(std::move(graph), site.network.where);
@@ -62,7 +63,7 @@ class MoveProbe {
 
   const std::vector<size_t>& computed() const { return computed_; }
 
-  /// What the outputs are made of, in the order of those that are wanted.
+  /// Returns the runs of each used output.
   std::vector<std::vector<MovedRun>> run() {
     const std::vector<std::vector<double>> first = numbers(1), second = numbers(1 + total_);
     std::vector<std::vector<MovedRun>> out(first.size());
@@ -121,7 +122,7 @@ class MoveProbe {
   std::optional<graph::Plan> plan_;
 };
 
-// The text of one output's moves. Inputs are called x0, x1, ...
+// Writes C statements for one output. Its inputs are named x0, x1, ...
 class MoveText {
  public:
   MoveText(const CSite& site, const CView& out, std::vector<MovedRun> runs)
@@ -153,7 +154,8 @@ class MoveText {
     return out;
   }
 
-  // Loops over the output's axes, each with a stride in the only input.
+  // Returns loops over the output's axes, with one stride per axis in the only input; empty if the strides are not
+  // constant.
   std::string affine() const {
     std::vector<int64_t> source;
     for (const MovedRun& run : runs_) {
@@ -185,7 +187,7 @@ class MoveText {
     return heads + indented(fmt::format("y[{}] = x0[{}];\n", to, from), 2 * static_cast<int>(dims.size())) + tails;
   }
 
-  // How far each of `period` runs has moved in its input from one period to the next; nothing if that changes.
+  // Returns how far each of `period` runs moves in its input from one period to the next; nothing if this varies.
   std::optional<std::vector<int64_t>> strides_of(size_t period) const {
     if (runs_.size() % period != 0) return std::nullopt;
     std::vector<int64_t> out(period, 0);
@@ -254,7 +256,7 @@ void write_moves(const CSite& site) {
   }
 }
 
-// Rows of a table by computed indexes; those of known ones are moves.
+// Gather with computed indices. Gather with known indices is written as moves.
 void write_gather(const CSite& site) {
   if (site.is_known(1)) return write_moves(site);
   const CView &x = site.in(0), &at = site.in(1);
@@ -281,7 +283,7 @@ void write_gather(const CSite& site) {
            arguments);
 }
 
-// [T, C] -> [T, n + C]: before the numbers of a step, the last n of the step before.
+// [T, C] -> [T, n + C]: prepends the last n elements of the previous step to each step.
 void write_context(const CSite& site) {
   const CView& x = site.in(0);
   if (x.dims.at(0) != 1) site.fail(fmt::format("expected one sequence, found {}", graph::shown(x.dims)));

@@ -9,7 +9,7 @@
 namespace longhand::convert {
 namespace {
 
-// Softmax, or its logarithm, over the middle axis of [outer, n, inner].
+// Softmax or log-softmax over the middle axis of [outer, n, inner].
 void write_softmax(const CSite& site) {
   const CView& x = site.in(0);
   const bool flat = site.integer("flat", 0) != 0;
@@ -41,7 +41,8 @@ void write_softmax(const CSite& site) {
       {site.read("x", 0), site.write("y")});
 }
 
-// Each row of n numbers to a mean of 0 and a variance of 1; then, of each element or of each row, a gain and a bias.
+// Adds an operation that normalises each row of n elements to mean 0 and variance 1, and then applies a gain and a bias
+// per element or per row.
 void add_normalisation(const CSite& site, int64_t n, float epsilon, const std::string& gain, const std::string& bias) {
   use_helper(site.program, "sqrt");
   const std::string last = gain.empty() && bias.empty()
@@ -87,7 +88,8 @@ void write_instance_norm(const CSite& site) {
                     named_constant(site, "_bias", site.known_floats(2)) + channels);
 }
 
-// With trained statistics: x * scale + shift of each channel, which has `inner` elements after it.
+// Batch normalisation with trained statistics: y = x * scale + shift per channel. A channel has `inner` adjacent
+// elements.
 void write_batch_norm(const CSite& site) {
   const bool onnx = site.node.type == "BatchNormalization";
   const CView& x = site.in(0);

@@ -8,7 +8,7 @@
 namespace longhand::convert {
 namespace {
 
-// W [D, G H, I], R [D, G H, H], B [D, 2 G H], P [D, 3 H]; of one sequence.
+// W [D, G H, I], R [D, G H, H], B [D, 2 G H], P [D, 3 H]; batch size 1.
 class OnnxRecurrentInC {
  public:
   explicit OnnxRecurrentInC(const CSite& site)
@@ -36,7 +36,7 @@ class OnnxRecurrentInC {
   }
 
   void write() {
-    const bool only_h = steps_ == 1 && directions_ == 1;  // Y is the last state
+    const bool only_h = steps_ == 1 && directions_ == 1;  // Y equals the last hidden state
     const int y = only_h || !site_.wants(0) ? -1 : site_.network.memory.of(site_.out(0));
     std::vector<int> all_h, all_c;
     for (int64_t d = 0; d < directions_; ++d) {
@@ -65,7 +65,7 @@ class OnnxRecurrentInC {
  private:
   bool reverse(int64_t direction) const { return (direction == 1) != first_reverse_; }
 
-  // Blocks of so many numbers, in another order.
+  // Returns the blocks of `block` elements from `first` on, in the given order.
   static std::vector<float> blocks(const std::vector<float>& from, int64_t first, int64_t block,
                                    const std::vector<int64_t>& order) {
     std::vector<float> out;
@@ -85,8 +85,8 @@ class OnnxRecurrentInC {
                               : CCell::Kind::kGru;
     cell.inputs = inputs_;
     cell.hidden = hidden_;
-    const std::vector<int64_t> order = gates_ == 4   ? std::vector<int64_t>{0, 2, 3, 1}  // of i o f c
-                                       : gates_ == 3 ? std::vector<int64_t>{1, 0, 2}     // of z r h
+    const std::vector<int64_t> order = gates_ == 4   ? std::vector<int64_t>{0, 2, 3, 1}  // ONNX's i o f c to i f c o
+                                       : gates_ == 3 ? std::vector<int64_t>{1, 0, 2}     // ONNX's z r h to r z h
                                                      : std::vector<int64_t>{0};
     const int64_t all = gates_ * hidden_;
     cell.w_ih = blocks(site_.known_floats(1), direction * all * inputs_, hidden_ * inputs_, order);
@@ -103,13 +103,14 @@ class OnnxRecurrentInC {
       for (size_t i = 0; i < second.size(); ++i) cell.bias[i] += second[i];
     }
     if (gates_ == 4 && site_.has(7)) {
-      cell.peepholes = blocks(site_.known_floats(7), direction * 3 * hidden_, hidden_, {0, 2, 1});  // of i o f
+      cell.peepholes = blocks(site_.known_floats(7), direction * 3 * hidden_, hidden_, {0, 2, 1});  // i o f to i f o
     }
     read_c_cell_options(site_, direction, cell);
     return cell;
   }
 
-  // The memory of a direction's state. A state of the network that nothing else reads is changed where it is.
+  // Returns the buffer of a direction's state. If the node is the only reader of a state of the network, the state is
+  // updated in place.
   int memory_of(const char* which, size_t input, size_t output, int64_t direction) const {
     const std::string name = fmt::format("{}_{}{}", site_.label(), which, direction == 1 ? "_reverse" : "");
     CMemory& memory = site_.network.memory;

@@ -5,7 +5,7 @@
 namespace longhand::convert {
 namespace {
 
-constexpr int64_t kColumnsAtOnce = 4;  // four products for each time that y is read and written
+constexpr int64_t kColumnsAtOnce = 4;  // columns per pass over y
 
 // "w[r] * x0 + w[r + 80] * x1 + ..."
 std::string sum_of_columns(const CMatrix& w, int64_t columns) {
@@ -18,7 +18,7 @@ std::string sum_of_columns(const CMatrix& w, int64_t columns) {
   return out;
 }
 
-// For all rows, and `columns` of the matrix from `k`, an expression, on.
+// Returns statements that add `columns` columns of the matrix, from column `k` (an expression) on, to y for all rows.
 std::string columns_text(const CMatrix& w, const CRows& rows, const std::string& x, const std::string& y,
                          const std::string& k, int64_t columns) {
   std::string values;

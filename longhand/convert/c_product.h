@@ -1,4 +1,4 @@
-// Products of matrices and rows in C.
+// C code for matrix-vector and matrix-matrix products.
 #pragma once
 
 #include <string>
@@ -7,19 +7,20 @@
 
 namespace longhand::convert {
 
-/// Statements for y[r] += sum over k of W[r, k] x[k], with int8 without the scales. `x` and `y` are expressions of
-/// pointers, y to restricted memory. The inner loop is over neighbours in memory, each with a sum of its own, so that
-/// compilers make vectors of it without changing the order of any sum.
+/// Returns C statements for y[r] += sum over k of W[r, k] x[k]. With int8 weights, the scales are not applied. `x` and
+/// `y` are pointer expressions; y is a restrict pointer. The inner loop runs over adjacent elements of y, each with its
+/// own sum, so that compilers can vectorise it without changing the order of any sum.
 std::string c_multiply(const CMatrix& w, const std::string& x, const std::string& y);
 
-/// The rows that a product is made of: row n is at x + n x_stride, and its result at y + n y_stride.
+/// Layout of a product over several rows: row n of the input starts at x + n x_stride, row n of the result at y + n
+/// y_stride.
 struct CRows {
   int64_t rows = 1, x_stride = 0, y_stride = 0;
 };
-/// Statements for y = W x + bias of some rows; `bias` is the name of an array, or empty.
+/// Returns C statements for y = W x + bias for all rows. `bias` is the name of an array; empty: no bias.
 std::string c_linear(const CMatrix& w, const std::string& bias, const CRows& rows, const std::string& x = "x");
 
-/// Statements for y = W[:, column] + bias.
+/// Returns C statements for y = W[:, column] + bias.
 std::string c_column(const CMatrix& w, const std::string& bias, const std::string& column, const std::string& y);
 
 }  // namespace longhand::convert

@@ -22,7 +22,7 @@ int64_t CConstant::bytes() const {
   return size() * (type_name == "signed char" ? 1 : type_name == "unsigned short" ? 2 : 4);
 }
 
-// Names of the header's own.
+// Names that the header itself uses.
 std::set<std::string> CProgram::reserved() {
   std::set<std::string> out = helper_names();
   out.insert({"state", "reset", "step", "result", "inputs", "outputs", "sample_rate", "symbols", "symbol_count",
@@ -79,7 +79,7 @@ CMatrix CProgram::matrix(const std::string& label, int64_t rows, int64_t columns
 }
 
 void CProgram::add(COperation operation) {
-  // Also what writes to where only a result is.
+  // An operation that writes a late buffer is late, too.
   for (const COperation::Argument& a : operation.arguments) operation.late = operation.late || is_late(a.buffer);
   for (const COperation::Argument& a : operation.arguments) {
     if (operation.late && a.written) make_late(a.buffer);
@@ -87,7 +87,7 @@ void CProgram::add(COperation operation) {
   operations_.push_back(std::move(operation));
 }
 
-// What steps leave for the result is part of the state.
+// Scratch buffers that NAME_result reads from the steps become part of the state, to keep them between the calls.
 void CProgram::keep_for_late() {
   for (const COperation& operation : operations_) {
     for (const COperation::Argument& a : operation.arguments) {
@@ -104,7 +104,8 @@ void CProgram::add_copy(int from, int to, const std::string& comment) {
   add({.name = "", .comment = comment, .body = "", .arguments = {{"x", from, false}, {"y", to, true}}});
 }
 
-// From the last operation back to the first: what is written for outputs, states, or operations that are needed.
+// Removes operations whose results are not needed for an output, a state or a needed operation. Goes from the last
+// operation to the first.
 void CProgram::drop_unused() {
   std::vector<bool> needed(buffers_.size(), false);
   for (size_t i = 0; i < buffers_.size(); ++i) {
@@ -123,7 +124,7 @@ void CProgram::drop_unused() {
   operations_.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
 }
 
-// What no operation names any more.
+// Removes states, constants and helper functions that no operation uses.
 void CProgram::drop_unused_constants() {
   std::set<std::string> used;
   for (const COperation& operation : operations_) {
@@ -144,7 +145,8 @@ void CProgram::drop_unused_constants() {
   }
 }
 
-// Large ones first, each at the lowest place where no other is at the same time. Returns how many numbers that takes.
+// Assigns offsets to scratch buffers, largest first: each gets the lowest offset that is free while it is in use.
+// Returns the total size in elements.
 int64_t CProgram::place(bool ints) {
   struct Life {
     int buffer;

@@ -1,9 +1,8 @@
-// A program in C that computes one step of a network: its constants, its state, and operations on buffers of fixed
-// size.
+// A C program that computes one call of a network: constants, state, and operations on buffers of fixed size.
 //
-// Operations are functions of their own, whose bodies name their parameters. Which memory they are given is decided
-// when all are known: values that are not needed at the same time share memory. In bodies, `@` stands for what begins
-// all names of the program.
+// Each operation becomes a C function whose body uses its parameter names. Memory is assigned after all operations are
+// added: scratch buffers that are not in use at the same time share memory. In bodies, `@` stands for the prefix of the
+// program's names.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +14,14 @@
 
 namespace longhand::convert {
 
-/// Numbers in one place of memory.
+/// A block of `size` floats or ints.
 struct CBuffer {
   enum class Kind {
-    kInput,     ///< what the caller gives: the parameter `name`, from `offset` on
-    kOutput,    ///< what the caller gets, from `offset` on
-    kState,     ///< kept from step to step, in the member `name` of the state
-    kScratch,   ///< used within a step, in the member `scratch`, from `offset` on
-    kConstant,  ///< the array `name`
+    kInput,     ///< read from the caller: parameter `name`, from `offset` on
+    kOutput,    ///< written for the caller: parameter `out`, from `offset` on
+    kState,     ///< kept between calls: member `name` of the state struct
+    kScratch,   ///< used within a call: member `scratch` of the state struct, from `offset` on
+    kConstant,  ///< constant array `name`
   };
   Kind kind = Kind::kScratch;
   int64_t size = 0;
@@ -32,17 +31,17 @@ struct CBuffer {
 };
 
 struct COperation {
-  std::string name;     ///< of the function, without the prefix
-  std::string comment;  ///< what it does, from what to what; any text
-  std::string body;     ///< statements; empty: a copy of the argument `x` to the argument `y`
+  std::string name;     ///< name of the C function, without the prefix
+  std::string comment;  ///< node and shapes, for the comment above the function; any text
+  std::string body;     ///< C statements; empty: copies argument `x` to argument `y`
   struct Argument {
     std::string parameter;
     int buffer = -1;
     bool written = false;
   };
   std::vector<Argument> arguments{};
-  int64_t products = 0;  ///< multiplications whose products are added
-  bool late = false;     ///< of the result of a sequence, not of each step
+  int64_t products = 0;  ///< number of multiply-add operations
+  bool late = false;     ///< runs in NAME_result, not in each step
 };
 
 /// An array of constants.
@@ -51,20 +50,21 @@ struct CConstant {
   std::string name;
   Type type = Type::kFloat;
   std::vector<float> floats{};
-  std::vector<int64_t> ints{};  ///< of kInt8 and kIndex
+  std::vector<int64_t> ints{};  ///< values of kInt8 and kIndex
   std::string comment{};
-  std::string given_type{};  ///< of kIndex: not to be chosen
+  std::string given_type{};  ///< of kIndex: C type; empty: the smallest type that fits
 
   int64_t size() const { return static_cast<int64_t>(type == Type::kFloat ? floats.size() : ints.size()); }
-  /// As the C compiler lays it out: "float", "signed char", "unsigned short" or "int".
+  /// C type of an element: "float", "signed char", "unsigned short" or "int".
   std::string c_type() const;
   int64_t bytes() const;
 };
 
-/// A matrix [rows, columns] of the network. It is kept column by column, so that the rows of a product are neighbours.
+/// A weight matrix [rows, columns]. It is stored in column-major order, so that the inner loop of a product reads
+/// adjacent elements.
 struct CMatrix {
-  std::string weights;  ///< name of the array
-  std::string scales;   ///< of int8: a scale for each row; empty: floats
+  std::string weights;  ///< name of the constant array
+  std::string scales;   ///< int8 only: name of the array with one scale per row; empty: float weights
   int64_t rows = 0, columns = 0;
 };
 
@@ -73,38 +73,41 @@ class CProgram {
   explicit CProgram(bool int8) : int8_(int8), names_(reserved()) {}
 
   bool has_int8() const { return int8_; }
-  /// A name that nothing else has.
+  /// Returns a unique C name made of `text`.
   std::string name(std::string_view text) { return names_.take(text); }
 
   int add_buffer(CBuffer buffer);
   CBuffer& buffer(int at) { return buffers_[static_cast<size_t>(at)]; }
   const std::vector<CBuffer>& buffers() const { return buffers_; }
   int scratch(int64_t size, bool ints = false) { return add_buffer({.size = size, .ints = ints}); }
-  /// `initial` may be empty: zeros.
+  /// Adds a state buffer with its initial values (empty: zeros), and returns its index.
   int state(const std::string& name, int64_t size, const std::vector<float>& initial);
 
-  /// The array's name.
+  /// Adds a constant float array, and returns its name.
   std::string constant(const std::string& name, const std::vector<float>& values, const std::string& comment = "");
-  /// As "int", or, by default, in two bytes where the numbers allow that.
+  /// Adds a constant array of integers, and returns its name. `type` is the C type; empty: "unsigned short" if all
+  /// values fit, otherwise "int".
   std::string indexes(const std::string& name, const std::vector<int64_t>& values, const std::string& type = "");
-  /// Rows one after the other, as floats or as int8 with a scale for each row.
+  /// Adds a weight matrix from row-major `values`. With int8, the weights are quantised with one scale per row.
   CMatrix matrix(const std::string& name, int64_t rows, int64_t columns, const std::vector<float>& values);
 
-  /// What reads a late buffer is late, and so is what it writes.
+  /// Adds an operation. An operation with a late buffer among its arguments becomes late, and so do the buffers that it
+  /// writes.
   void add(COperation operation);
   void make_late(int at) { late_.insert(at); }
   bool is_late(int at) const { return late_.contains(at); }
-  /// A copy of a buffer, or of its first numbers, to another of that size.
+  /// Adds an operation that copies buffer `from` to buffer `to`. `from` may be larger: then its first elements are
+  /// copied.
   void add_copy(int from, int to, const std::string& comment);
 
-  /// Leaves out operations that nothing needs, and gives buffers of the same time different places.
+  /// Removes unused operations and constants, and assigns memory to the scratch buffers.
   void arrange();
 
   const std::vector<COperation>& operations() const { return operations_; }
   const std::vector<CConstant>& constants() const { return constants_; }
   struct StateMember {
     int buffer;
-    std::string initial;  ///< name of an array; empty: zeros
+    std::string initial;  ///< name of a constant array; empty: zeros
   };
   const std::vector<StateMember>& state() const { return state_; }
   int64_t scratch_floats() const { return scratch_floats_; }
@@ -114,7 +117,7 @@ class CProgram {
   int64_t products(bool late) const;
   bool has_late() const;
 
-  std::set<std::string> helpers;  ///< small functions that bodies call (c_functions.h)
+  std::set<std::string> helpers;  ///< names of the helper functions that bodies call (c_functions.h)
 
  private:
   static std::set<std::string> reserved();

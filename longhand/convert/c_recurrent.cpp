@@ -1,4 +1,4 @@
-// The nodes `lstm`, `gru` and `rnn` in C.
+// Writes the nodes `lstm`, `gru` and `rnn` in C.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace longhand::convert {
 namespace {
 
-// One `lstm`, `gru` or `rnn` node.
+// Writes one `lstm`, `gru` or `rnn` node.
 class RecurrentInC {
  public:
   explicit RecurrentInC(const CSite& site)
@@ -18,7 +18,7 @@ class RecurrentInC {
         type_(site.node.type),
         steps_(site.in(0).dims.at(site.in(0).dims.size() - 2)) {
     const graph::Dims& dims = site.in(0).dims;
-    const bool frames = dims.size() == 4;  // the rows of each are a sequence of their own
+    const bool frames = dims.size() == 4;  // each frame is a sequence
     if (frames) frames_ = dims[1];
     if (dims[0] != 1) site.fail(fmt::format("expected one sequence, found {}", graph::shown(dims)));
     masked_ = site.has(1) && !(site.is_known(1) && std::all_of(site.in(1).ints, site.in(1).ints + frames_ * steps_,
@@ -78,7 +78,8 @@ class RecurrentInC {
     return cell;
   }
 
-  // The memory of h or c of a layer and direction, and what puts there what a run begins with.
+  // Returns the buffer of h or c of a layer and direction. If the state is not carried, adds an operation that sets the
+  // initial state.
   int memory_of(const char* which, int64_t layer, int64_t direction, int64_t width, size_t port) const {
     const std::vector<float> learned = site_.weights_or(fmt::format("{}_0{}", which, suffix(layer, direction)), {});
     const std::string name = fmt::format("{}{}_{}", site_.label(), layers_ > 1 ? fmt::format("_{}", layer) : "", which);
@@ -97,7 +98,7 @@ class RecurrentInC {
     return to;
   }
 
-  // Returns the buffer with the layer's outputs.
+  // Adds the operations of a layer, and returns the buffer of its outputs.
   int write_layer(int64_t layer, int x, int64_t width, bool on_top) {
     struct Part {
       int h, c;
@@ -106,7 +107,7 @@ class RecurrentInC {
     const bool residual = layer > 0 && site_.integer("residual", 0) != 0;
     const std::string merge = site_.text("merge", "concat");
     const bool only_h =
-        directions_ == 1 && ((steps_ == 1 && !masked_) || (last_ && on_top));  // the outputs are the state itself
+        directions_ == 1 && ((steps_ == 1 && !masked_) || (last_ && on_top));  // the output equals the hidden state
     int y = -1;
     for (int64_t d = 0; d < directions_; ++d) {
       const CCell cell = cell_of(layer, d, width);
@@ -147,7 +148,7 @@ class RecurrentInC {
     return y;
   }
 
-  // The sum of a layer's input and output.
+  // Adds an operation for x + y of n elements, and returns the buffer of the sum (residual connection).
   int add_rows(int x, int y, int64_t n) const {
     const int sum = program_.scratch(n);
     program_.add({.name = program_.name(site_.label() + "_sum"),

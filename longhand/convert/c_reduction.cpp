@@ -1,4 +1,4 @@
-// What makes one row of several, or one number of a row, in C.
+// Reductions and pooling in C.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 namespace longhand::convert {
 namespace {
 
-// y [outer, inner] of the middle axis of x [outer, n, inner]: "first" begins, `more` takes v, `last` ends.
+// Adds a reduction over the middle axis: x [outer, n, inner] -> y [outer, inner]. The expression `first` is the initial
+// value, `more` adds the element v, and `last` finishes the result.
 void add_c_reduction(const CSite& site, int64_t outer, int64_t n, int64_t inner, const std::string& first,
                      const std::string& more, const std::string& last) {
   site.add(
@@ -32,7 +33,7 @@ struct Folding {
   std::string first, more, last;
 };
 
-// Of the kinds of pooling and of ONNX's reductions; `from` is the first row.
+// Returns the expressions of a kind of pooling or an ONNX reduction. In them, `from` is the first row.
 Folding folding(const CSite& site, const std::string& kind, int64_t n) {
   const std::string share = c_float(1.0F / static_cast<float>(n));
   if (kind == "mean") return {"0.0f", "to[j] + v", fmt::format("to[j] * {}", share)};
@@ -47,10 +48,10 @@ Folding folding(const CSite& site, const std::string& kind, int64_t n) {
     return {"0.0f", "to[j] + v * v", "sqrtf(to[j])"};
   }
   use_helper(site.program, "log");
-  return {"0.0f", "to[j] + v", "@log(to[j])"};  // of a sum
+  return {"0.0f", "to[j] + v", "@log(to[j])"};  // ReduceLogSum
 }
 
-// Over the steps of a sequence as they come: each adds to the state, and the result is made of that.
+// Pooling over time, step by step: each step updates the state, and NAME_result computes the result from the state.
 void write_running_pool(const CSite& site) {
   CProgram& program = site.program;
   const std::string& kind = site.network.running.at(site.node.name);
@@ -64,7 +65,7 @@ void write_running_pool(const CSite& site) {
     body = "for (int j = 0; j < $w; ++j) sum[j] += x[j];\n";
   } else if (kind == "max") {
     body = "for (int j = 0; j < $w; ++j) sum[j] = count[0] > 0.0f && sum[j] > x[j] ? sum[j] : x[j];\n";
-  } else {  // attention: shares relative to the largest score so far
+  } else {  // attention: weights are relative to the largest score so far
     use_helper(program, "exp");
     use_helper(program, "tanh");
     divisor = program.state(site.label() + "_shares", 2, {});
@@ -92,7 +93,7 @@ shares[1] = largest;
            fmt::format("for (int j = 0; j < {}; ++j) y[j] = {};\n", width, result), arguments);
 }
 
-// Of the rows whose mask is not 0; where there are none, zeros.
+// Pooling over rows whose mask is not 0. The result is zero if there are none.
 void write_masked_pool(const CSite& site, const std::string& kind, int64_t outer, int64_t n, int64_t width) {
   const int64_t forward = width / site.integer("directions", 1);
   const bool attention = kind == "attention";
@@ -184,7 +185,7 @@ void write_pool(const CSite& site) {
            {site.read("x", 0), site.scratch("shares", n), site.write("y")}, outer * n * width * 2);
 }
 
-// Over neighbouring axes.
+// ONNX's Reduce operators over adjacent axes.
 void write_reduce(const CSite& site) {
   const CView& x = site.in(0);
   const int64_t rank = static_cast<int64_t>(x.dims.size());
@@ -220,7 +221,7 @@ void write_reduce(const CSite& site) {
                   f.last);
 }
 
-// Windows of the middle axis of [outer, L, inner]; padding has no part in a maximum.
+// Pooling over windows of the middle axis of [outer, L, inner]. Max pooling ignores padding.
 void write_windows(const CSite& site) {
   const CView& x = site.in(0);
   const std::string& type = site.node.type;
@@ -263,7 +264,7 @@ void write_windows(const CSite& site) {
            {site.read("x", 0), site.write("y")});
 }
 
-// [.., 2 F] -> [.., F]: sqrt(re^2 + im^2)
+// Magnitude of complex numbers, [.., 2 F] -> [.., F]: sqrt(re^2 + im^2).
 void write_magnitude(const CSite& site) {
   const int64_t F = CSite::last(site.out()), rows = CSite::rows(site.out());
   use_helper(site.program, "sqrt");

@@ -49,7 +49,7 @@ void CNetwork::read_values() {
   for (const graph::State& state : graph.states) ++uses[state.output];
 }
 
-// As a plan finds it: what is made of constants alone, and shapes.
+// Whether the outputs of a node are known from the plan: they depend only on constants or on shapes.
 bool CNetwork::is_known(const graph::Node& node) const {
   if (node.type == "Shape" || node.type == "Size" || node.type == "Constant") return true;
   const bool keeps = node.type == "lstm" || node.type == "gru" || node.type == "rnn" || node.type == "context";

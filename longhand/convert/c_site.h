@@ -1,4 +1,4 @@
-// A node of a network while it becomes operations in C: what it says, what it reads and writes.
+// Access to a node, its values and its network, for the functions that write nodes in C.
 #pragma once
 
 #include <map>
@@ -10,17 +10,17 @@
 
 namespace longhand::convert {
 
-/// A value of a plan of the network.
+/// A value of the network, with its shape and its memory in the plan.
 struct CView {
   std::string name;
   graph::ElementType type = graph::ElementType::kFloat;
   graph::Dims dims;
-  const float* floats = nullptr;  ///< of kFloat
-  const int64_t* ints = nullptr;  ///< of kInt
-  bool constant = false;          ///< known before a run, and never written
+  const float* floats = nullptr;  ///< elements of kFloat
+  const int64_t* ints = nullptr;  ///< elements of kInt
+  bool constant = false;          ///< known before a run
 };
 
-/// Which buffer has the numbers that a plan has in some place of memory.
+/// Maps memory of the plan to buffers of the program. Values that share memory in the plan share a buffer.
 class CMemory {
  public:
   explicit CMemory(CProgram& program) : program_(program) {}
@@ -29,7 +29,8 @@ class CMemory {
     return view.type == graph::ElementType::kFloat ? static_cast<const void*>(view.floats) : view.ints;
   }
   bool has(const CView& view) const { return buffers_.contains(place(view)); }
-  /// The buffer of a value; an array of constants for one that is known.
+  /// Returns the buffer of a value, and adds one if there is none: a constant array for a known value, otherwise
+  /// scratch memory.
   int of(const CView& view);
   void set(const CView& view, int buffer) { buffers_[place(view)] = buffer; }
 
@@ -38,24 +39,24 @@ class CMemory {
   std::map<const void*, int> buffers_;
 };
 
-/// Everything of one network.
+/// A network and the program that it is compiled to.
 struct CNetwork {
   const graph::Graph& graph;
   const graph::Plan& plan;
   const std::string& where;
   CProgram& program;
   CMemory& memory;
-  const std::map<std::string, std::string>& running;  ///< by node: pooling over all steps, each of which adds to it
-  std::map<std::string, int> uses{};                  ///< how many nodes, states and outputs read a value
-  std::map<std::string, std::string> kept{};          ///< by value: the state input whose next value it is
+  const std::map<std::string, std::string>& running;  ///< by node name: kind of running pooling over time
+  std::map<std::string, int> uses{};                  ///< by value: how many nodes, states and outputs read it
+  std::map<std::string, std::string> kept{};  ///< by value: the state input that takes this value in the next step
   std::map<std::string, CView> views{};
 
   /// Fills `views` and `uses`.
   void read_values();
-  /// Null where the plan has no such value.
+  /// Returns null if the plan has no such value.
   const CView* find(const std::string& value) const;
 
-  /// Of a value that is one-hot rows: the buffer of the symbols that they stand for; -1 of others.
+  /// Returns the buffer of symbol indices from which a one-hot node computes `value`; -1 for other values.
   int one_hot(const std::string& value) const;
 
  private:
@@ -72,9 +73,9 @@ class CSite {
   CNetwork& network;
   CProgram& program;
 
-  /// Says which node cannot be written in C, and why.
+  /// Throws an input error that names the node and the problem.
   [[noreturn]] void fail(const std::string& problem, const std::string& advice = "") const;
-  /// "LSTM 'encoder'"
+  /// Returns the node's type and name: "LSTM 'encoder'".
   std::string called() const;
 
   bool has(size_t input) const { return input < node.inputs.size() && !node.inputs[input].empty(); }
@@ -82,7 +83,7 @@ class CSite {
   const CView& in(size_t input) const;
   const CView& out(size_t output = 0) const;
   bool is_known(size_t input) const { return in(input).constant; }
-  /// An input that is known before a run.
+  /// Returns the elements of a float input that is known before a run; throws an input error for others.
   std::vector<float> known_floats(size_t input) const;
 
   COperation::Argument read(const std::string& parameter, size_t input) const;
@@ -100,12 +101,12 @@ class CSite {
   std::vector<double> numbers(const std::string& name) const;
   std::vector<std::string> texts(const std::string& name) const;
 
-  /// A name for the node's function and arrays: of what it makes.
+  /// The prefix of the C names of the node's function and arrays.
   std::string label() const;
-  /// Adds a function with this comment and body.
+  /// Adds an operation with this comment, body and arguments.
   void add(const std::string& comment, const std::string& body, std::vector<COperation::Argument> arguments,
            int64_t products = 0) const;
-  /// An output is an input's numbers, or those of another value in the same order.
+  /// Makes an output share `buffer` instead of copying it.
   void alias(size_t output, int buffer) const { network.memory.set(out(output), buffer); }
 
   static int64_t size(const CView& view) { return graph::count(view.dims); }
@@ -113,7 +114,7 @@ class CSite {
   static int64_t rows(const CView& view) { return last(view) == 0 ? 0 : size(view) / last(view); }
 };
 
-/// Node types in C, a row each, in the file that writes them.
+/// A row of the table of supported node types. Each c_*.cpp file lists the types that it writes.
 struct CNodeType {
   std::vector<const char*> names;
   void (*write)(const CSite& site);
@@ -127,7 +128,7 @@ std::vector<CNodeType> c_normalisation_types();
 std::vector<CNodeType> c_move_types();
 std::vector<CNodeType> c_reduction_types();
 
-/// Null where C has no such type.
+/// Returns null for a node type that the C exporter does not support.
 const CNodeType* find_c_type(const std::string& node_type);
 
 }  // namespace longhand::convert

@@ -24,7 +24,7 @@ std::string text_attribute(const Node& node, const std::string& name) {
   return text == nullptr ? "" : *text;
 }
 
-// Types that compute each step of [B, T, ...] by itself.
+// Whether the node computes each time step of [B, T, ...] independently.
 bool is_of_each_step(const Node& node, size_t rank) {
   static const std::set<std::string> kTypes = {
       "linear",    "embedding", "one-hot",      "relu",       "leaky-relu",  "thresholded-relu",
@@ -66,7 +66,7 @@ class StepsInC {
   CSteps whole() {
     out_.anew = !given_mask_.empty() || !graph::step_shape(network()).why_no_steps.empty();
     if (out_.anew && joins_by_layers_alone()) add_mask();
-    if (!given_mask_.empty() && out_.mask.empty()) {  // sequences of this length alone
+    if (!given_mask_.empty() && out_.mask.empty()) {  // all sequences have the full length
       bind_input(out_.graph, given_mask_,
                  graph::array_of_ints({1, out_.steps}, std::vector<int64_t>(static_cast<size_t>(out_.steps), 1)));
     }
@@ -78,7 +78,7 @@ class StepsInC {
     return std::make_shared<const graph::Network>(out_.graph, where_);
   }
 
-  // A stream has one row of numbers or one symbol; a call in C may have more.
+  // Whether the network only fails in a Stream because it reads integers beside other inputs. C functions support this.
   bool reads_ints(const std::string& why) const {
     return why.find("beside other inputs") != std::string::npos && over_time_alone();
   }
@@ -92,7 +92,7 @@ class StepsInC {
     return view == nullptr ? 0 : view->dims.size();
   }
 
-  // Pooling over time becomes a sum, or the like, that each step adds to.
+  // Replaces pooling over time by pooling that is accumulated step by step.
   void make_running() {
     const bool pools = std::any_of(out_.graph.nodes.begin(), out_.graph.nodes.end(),
                                    [](const Node& node) { return node.type == "pool"; });
@@ -103,7 +103,7 @@ class StepsInC {
       if (node.type != "pool" || rank_of(plan, node) != 3 || kind.empty() || kind == "last") continue;
       out_.running[node.name] = kind;
     }
-    // Only where nothing else needs a whole sequence; otherwise the error should name that.
+    // "last" lets the graph be checked step by step, so that an error names other nodes that need a whole sequence.
     for (Node& node : out_.graph.nodes) {
       if (out_.running.contains(node.name)) node.attributes["kind"] = std::string("last");
     }

@@ -1,4 +1,4 @@
-// How a network is called from C: step by step, or with whole sequences of up to so many steps.
+// Prepares a graph for calls from C: one time step per call, or a fixed maximum number of steps per call.
 #pragma once
 
 #include <map>
@@ -9,17 +9,18 @@
 namespace longhand::convert {
 
 struct CSteps {
-  graph::Graph graph;  ///< as it is to be written
-  int64_t steps = 1;   ///< of a call
-  bool anew = false;   ///< each call reads a sequence from its beginning
-  std::string mask;    ///< the input that says which steps there are, made of a length; empty: none
-  /// By node: pooling over all time steps, of which each step is a part. In `graph` they are of kind "last".
+  graph::Graph graph;  ///< the graph to compile
+  int64_t steps = 1;   ///< time steps per call
+  bool anew = false;   ///< each call starts a new sequence
+  std::string mask;    ///< name of the mask input, computed from the length of the sequence; empty: none
+  /// By node name: kind of pooling over time that is accumulated step by step. In `graph` such nodes have the kind
+  /// "last".
   std::map<std::string, std::string> running{};
 };
 
-/// `steps` is 0 for single steps. Masks of lengths become constant for single steps; whole sequences have one if
-/// nothing but recurrent layers and pooling joins their steps. Throws an input error that begins with `where` for a
-/// network that cannot be read step by step.
+/// Prepares `graph` for `steps` time steps per call, or for single steps if `steps` is 0. Single steps replace the mask
+/// input by a constant. Whole sequences get a mask if only recurrent layers and pooling combine time steps. Throws an
+/// input error that begins with `where` for a network that cannot be read step by step.
 CSteps c_steps(const graph::Graph& graph, const std::string& where, int64_t steps);
 
 }  // namespace longhand::convert

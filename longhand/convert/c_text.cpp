@@ -14,7 +14,7 @@ namespace longhand::convert {
 namespace {
 
 bool is_c_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-// Of C99 and C++23, and what both have as operators.
+// Keywords of C99 and C++23, and C++'s alternative operator names.
 constexpr const char* kCKeywords[] = {"alignas",
                                       "alignof",
                                       "and",
@@ -223,7 +223,7 @@ std::string CNames::take(std::string_view text) {
     if (joins && (name.empty() || name.back() == '_')) continue;
     name += joins ? '_' : c;
   }
-  if (name.size() > kLongest) name.erase(0, name.size() - kLongest);  // the end says more, as of paths
+  if (name.size() > kLongest) name.erase(0, name.size() - kLongest);  // keep the end of a path
   while (!name.empty() && (name.front() == '_' || (name.front() >= '0' && name.front() <= '9'))) name.erase(0, 1);
   while (!name.empty() && name.back() == '_') name.pop_back();
   if (name.empty()) name = "layer";

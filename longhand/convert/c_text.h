@@ -1,4 +1,4 @@
-// The text of C programs: templates, constants, comments and names.
+// Helpers for C source text: templates, constants, comments and names.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace longhand::convert {
 
-/// Whether a name of C can have it: a letter, a digit or an underscore.
+/// Whether `c` may occur in a C identifier: a letter, a digit or an underscore.
 bool is_c_word(char c);
 
-/// What stands for `$name` in a template.
+/// The replacement of `$name` in a template.
 struct CWord {
   CWord(const char* of, std::string text) : name(of), value(std::move(text)) {}
   CWord(const char* of, int64_t number) : name(of), value(std::to_string(number)) {}
@@ -22,33 +22,35 @@ struct CWord {
 };
 using CWords = std::vector<CWord>;
 
-/// Replaces each `$name`: letters, digits and `_`, of which the longest known name is taken. Aborts for an unknown one.
+/// Replaces each `$name` (letters, digits and `_`) by its value. The longest known name matches. Aborts if no name
+/// matches.
 std::string c_fill(std::string_view text, const CWords& words);
 
-/// "0.25f": the shortest decimal constant of C that is this float. It must be finite.
+/// Returns the shortest decimal C constant that reads back as `value`, such as "0.25f". `value` must be finite.
 std::string c_float(float value);
-/// The numbers of an array, as lines of at most 100 characters.
+/// Returns the elements of an array initialiser, in lines of at most 100 characters.
 std::string c_numbers(const std::vector<float>& values);
 std::string c_numbers(const std::vector<int64_t>& values);
-/// A string constant. All but printable ASCII is written as octal.
+/// Returns a C string literal. Bytes other than printable ASCII are written in octal.
 std::string c_string(std::string_view text);
-/// A text of any origin for a comment: it cannot end the comment, nor begin another.
+/// Makes any text safe inside a C comment: it cannot end the comment or begin another.
 std::string c_comment(std::string_view text);
-/// "1,234,567"
+/// Returns the number with thousands separators: "1,234,567".
 std::string grouped(int64_t number);
 
 /// Indents each line that is not empty.
 std::string indented(const std::string& text, int spaces);
 
-/// Throws a usage error unless `name` can begin the names of a program in C and C++: a letter, then letters, digits and
-/// underscores, at most 40, and no keyword.
+/// Throws a usage error unless `name` is a valid prefix of C and C++ names: a letter, then letters, digits and
+/// underscores, at most 40 characters, and not a keyword.
 void check_c_name(const std::string& name);
 
-/// Identifiers made of any texts, each once.
+/// Makes unique C identifiers from arbitrary texts.
 class CNames {
  public:
   explicit CNames(std::set<std::string> reserved) : taken_(std::move(reserved)) {}
-  /// Letters, digits and underscores of `text`, at most 32, with a number where another has that name.
+  /// Returns an identifier made of the letters, digits and underscores of `text`, at most 32 characters. Appends a
+  /// number if the identifier is taken.
   std::string take(std::string_view text);
 
  private:

@@ -13,7 +13,7 @@
 namespace longhand::convert {
 namespace {
 
-// Numbers of float, so that each is written as the shortest text that is the float again.
+// JSON with float numbers: each is written as the shortest text that reads back as the same float.
 using AudioJson = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, int64_t, uint64_t, float>;
 
 AudioJson nested(const graph::Array& array, size_t axis, size_t& at) {
@@ -97,7 +97,7 @@ class RtNeuralFile {
     if (std::find(kNames.begin(), kNames.end(), name) == kNames.end()) {
       refuse_layer(chain_.format(), node, "this type of layers");
     }
-    // An activation belongs to the dense or convolutional layer before it, where that has none.
+    // Stores an activation in the preceding dense or convolutional layer if that layer has none.
     AudioJson& layers = json_["layers"];
     if (!layers.empty() && layers.back()["activation"] == "" && layers.back()["type"] != "prelu" &&
         layers.back()["type"] != "batchnorm") {
@@ -167,7 +167,7 @@ class RtNeuralFile {
     push("batchnorm", "", std::move(weights))["epsilon"] = static_cast<float>(layer_number(node, "epsilon", 1e-5));
   }
 
-  // PReLU with a slope for each unit; one slope is the same for all.
+  // PReLU with one slope per unit. A single slope is repeated.
   void add_slopes(const graph::Node& node) {
     std::vector<float> slopes(static_cast<size_t>(width_), static_cast<float>(layer_number(node, "alpha", 0.01)));
     if (node.type == "PRelu") {
@@ -253,7 +253,7 @@ class NamFile {
 
   Exported written() const {
     AudioJson json;
-    json["version"] = "0.5.4";  // of the format: players read 0.5
+    json["version"] = "0.5.4";  // version of the format; players read 0.5
     json["metadata"] = AudioJson::object();
     json["metadata"]["name"] = model_.name;
     json["architecture"] = "LSTM";

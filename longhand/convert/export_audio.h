@@ -1,16 +1,16 @@
-// Networks for audio in the formats of its plug-ins: RTNeural's JSON and Neural Amp Modeler's .nam.
+// Exports audio networks to the formats of audio plug-ins: RTNeural's JSON and Neural Amp Modeler's .nam.
 #pragma once
 
 #include "longhand/convert/exported.h"
 
 namespace longhand::convert {
 
-/// RTNeural's JSON: dense, causal conv1d, LSTM and GRU layers, batch normalisation, PReLU, and tanh, relu, sigmoid,
-/// softmax and elu. Throws an input error that names the layer which it does not have.
+/// Returns RTNeural's JSON. It supports dense, causal conv1d, LSTM and GRU layers, batch normalisation, PReLU, tanh,
+/// relu, sigmoid, softmax and elu. Throws an input error that names a layer that RTNeural does not support.
 Exported export_rtneural(const ExportModel& model, const ExportOptions& options);
 
-/// A .nam of the architecture LSTM: LSTM layers of one size on one channel, and a linear layer with one output. Throws
-/// an input error that names the layer which does not fit.
+/// Returns a .nam file of the architecture LSTM: LSTM layers of equal hidden size on one input channel, and a linear
+/// layer with one output. Throws an input error that names a layer that does not fit.
 Exported export_nam(const ExportModel& model, const ExportOptions& options);
 
 }  // namespace longhand::convert

@@ -16,7 +16,7 @@ std::string text_of(const ExportModel& model, const std::string& name) {
   return found == model.texts.end() ? "" : found->second;
 }
 
-// A list of texts; empty where there is none.
+// Returns a JSON list of strings; empty if `json` is something else.
 std::vector<std::string> listed_texts(const std::string& json) {
   const nlohmann::json list = nlohmann::json::parse(json, nullptr, false);
   std::vector<std::string> out;
@@ -35,8 +35,8 @@ std::vector<std::string> symbol_texts(const ExportModel& model) {
   return listed_texts(vocabulary["symbols"].dump());
 }
 
-// The model's graph with the inputs and outputs of the C functions: where there are logits and probabilities, the
-// probabilities alone, and inputs of characters [B, T, S] with a fixed number S of characters a word.
+// Returns the graph with the inputs and outputs of the C functions. Removes the output `logits` if there is an output
+// `probabilities`. Fixes the last axis of character inputs [B, T, S] to kMostCharacters per word.
 graph::Graph as_called_from_c(const ExportModel& model) {
   constexpr int64_t kMostCharacters = 48;
   graph::Graph out = model.graph;
@@ -52,7 +52,7 @@ graph::Graph as_called_from_c(const ExportModel& model) {
   return out;
 }
 
-// Weights of the largest model that is exported: compilers take minutes and gigabytes for longer tables of constants.
+// Maximum number of weights. Compilers need minutes and gigabytes for longer tables of constants.
 constexpr int64_t kMostNumbers = int64_t{1} << 25;
 
 void check_size(const ExportModel& model) {
@@ -62,7 +62,7 @@ void check_size(const ExportModel& model) {
                     "export a smaller model, or to another format, such as --to onnx");
 }
 
-// C99 promises string constants of 4095 bytes.
+// C99 only guarantees string literals of up to 4095 bytes.
 bool fit_in_strings(const std::vector<std::string>& texts) {
   return std::all_of(texts.begin(), texts.end(), [](const std::string& text) { return text.size() < 1000; });
 }

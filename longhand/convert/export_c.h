@@ -1,13 +1,13 @@
-// Networks as one header in C.
+// Exports a network as a single C header.
 #pragma once
 
 #include "longhand/convert/exported.h"
 
 namespace longhand::convert {
 
-/// One file, of C99: NAME_reset begins a sequence, NAME_step computes a step of it. docs/export-c.md describes it.
-/// Throws a usage error for a name that C cannot have, and an input error that names the node that C has not, or the
-/// reason why the network cannot be read step by step.
+/// Returns one C99 header: NAME_reset begins a sequence, NAME_step computes one time step (docs/export-c.md). Throws a
+/// usage error for a model name that is not a valid C name, and an input error that names a node that C does not
+/// support or the reason why the network cannot be read step by step.
 Exported export_c(const ExportModel& model, const ExportOptions& options);
 
 }  // namespace longhand::convert

@@ -18,7 +18,7 @@ namespace longhand::convert {
 
 const std::vector<ExportFormat>& export_formats() {
   static const std::vector<ExportFormat> formats = {
-      // Each format's function is in a file of its own, export_NAME.h.
+      // The function of each format is in export_NAME.h.
       {.name = "onnx",
        .ending = ".onnx",
        .help = "ONNX, for onnxruntime and others",
@@ -59,7 +59,7 @@ std::vector<std::string> exported_paths(const Exported& exported, const std::str
 
 std::vector<std::string> write_exported(const Exported& exported, const std::string& path) {
   const std::vector<std::string> paths = exported_paths(exported, path);
-  // The first file is the one that programs open; it appears when all others are there.
+  // Programs open the first file, so it is written last.
   for (size_t i = paths.size(); i-- > 0;) io::write_file(paths[i], exported.files[i].second);
   return paths;
 }

@@ -1,4 +1,4 @@
-// A network of layers in the format of another program, whatever it is.
+// The table of export formats, and the writing of exported files.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@
 
 namespace longhand::convert {
 
-/// A format, a row each.
+/// A row of the table of export formats.
 struct ExportFormat {
-  const char* name;    ///< of --to
-  const char* ending;  ///< of the first file, with the dot
+  const char* name;    ///< value of --to
+  const char* ending;  ///< extension of the first file, with the dot
   const char* help;
-  bool has_int8;  ///< whether it can keep matrices as int8, and computes a number of steps a call: C
-  /// Throws an input error of two lines that names what of the model the format cannot hold.
+  bool has_int8;  ///< whether the format supports int8 weights and a number of steps per call (C only)
+  /// Exports the model. Throws an input error of two lines that names a part of the model that the format cannot hold.
   Exported (*write)(const ExportModel& model, const ExportOptions& options);
 };
 
@@ -22,10 +22,10 @@ const std::vector<ExportFormat>& export_formats();
 /// Throws a usage error that lists the formats.
 const ExportFormat& export_format(const std::string& name);
 
-/// The paths of the files, which lie beside each other. `path` is that of the first one; the others differ from it in
-/// their ending. Throws a usage error where two would be one.
+/// Returns the paths of the exported files. `path` is the path of the first file; the others have the same stem and
+/// another extension. Throws a usage error if two paths are equal.
 std::vector<std::string> exported_paths(const Exported& exported, const std::string& path);
-/// Writes the files, and returns their paths. Throws an input error where the disk does not take a file.
+/// Writes the files, and returns their paths. Throws an input error if a file cannot be written.
 std::vector<std::string> write_exported(const Exported& exported, const std::string& path);
 
 }  // namespace longhand::convert

@@ -16,9 +16,9 @@ namespace {
 
 using KerasJson = nlohmann::ordered_json;
 
-constexpr const char* kVersion = "3.0.0";  // of the format
+constexpr const char* kVersion = "3.0.0";  // version of the format
 
-// Functions by their names here, and in Keras.
+// Activation functions: our names and Keras's names.
 const std::map<std::string, std::string>& keras_activations() {
   static const std::map<std::string, std::string> kNames = {
       {"relu", "relu"},         {"Relu", "relu"},         {"sigmoid", "sigmoid"},
@@ -58,7 +58,7 @@ class KerasModelFile {
   }
 
  private:
-  // A layer of keras.layers; its name is unique.
+  // Adds a layer of keras.layers with a unique name.
   void push(const std::string& type, const std::string& name, KerasJson config) {
     KerasJson own = {{"name", names_.take(name)}};
     own.update(config);
@@ -70,7 +70,7 @@ class KerasModelFile {
     layers_.push_back(std::move(layer));
   }
 
-  // Arrays lie where Keras looks for those of the n-th layer of a type: layers/TYPE_N/vars/K.
+  // Returns the folder where Keras expects the arrays of a layer: layers/TYPE_N/, for the n-th layer of a type.
   std::string place(const std::string& snake) {
     const int n = types_[snake]++;
     return fmt::format("layers/{}{}/", snake, n == 0 ? "" : fmt::format("_{}", n));
@@ -117,7 +117,7 @@ class KerasModelFile {
     push_plain("Activation", "activation", node, {{"activation", function->second}});
   }
 
-  // A layer without arrays.
+  // Adds a layer without arrays.
   void push_plain(const std::string& type, const std::string& snake, const graph::Node& node, KerasJson config) {
     push(type, node.name, std::move(config));
     add_arrays(place(snake), {});
@@ -140,7 +140,7 @@ class KerasModelFile {
     add_arrays(place("embedding"), {w});
   }
 
-  // [O, C, K] as [K, C, O]
+  // Returns a kernel [O, C, K] as [K, C, O].
   static graph::Array kernel_of(const graph::Array& w) {
     const int64_t O = w.dims[0], C = w.dims[1], K = w.dims[2];
     graph::Array out = graph::array({K, C, O}, std::vector<float>(w.floats.size()));
@@ -231,7 +231,7 @@ class KerasModelFile {
     push_plain("Rescaling", "rescaling", node, std::move(config));
   }
 
-  // One direction of one layer: kernel, recurrent kernel, bias.
+  // Returns the arrays of one direction of one layer: kernel, recurrent kernel, bias.
   std::vector<graph::Array> cell_arrays(const graph::Node& node, const std::string& suffix, bool two_biases) const {
     const GateOrder order = node.type == "lstm"  ? GateOrder::kKerasLstm
                             : node.type == "gru" ? GateOrder::kKerasGru

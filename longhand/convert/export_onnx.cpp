@@ -60,7 +60,7 @@ std::set<std::string> all_names(const Graph& graph) {
   return out;
 }
 
-// The operators of a file are those of opset 14, unless a node needs a later one.
+// Returns the opset of the file: 14, unless a node needs a later one.
 int64_t opset_of(const std::vector<graph::Node>& nodes) {
   int64_t out = 14;
   for (const graph::Node& node : nodes) {
@@ -76,7 +76,7 @@ int64_t opset_of(const std::vector<graph::Node>& nodes) {
   return out;
 }
 
-// The first version of the format that has the opset.
+// Returns the first IR version that supports the opset.
 int64_t ir_version(int64_t opset) { return opset < 15 ? 7 : 8; }
 
 class OnnxExporter {
@@ -138,7 +138,8 @@ class OnnxExporter {
     return onnx_value(port.name, port.type == ElementType::kInt ? io::DType::kI64 : io::DType::kF32, shape);
   }
 
-  // An output must have a name of its own; `name` where it is not that of the value.
+  // Returns an output of the graph, named `name`, or `value` if `name` is empty. Adds an Identity node if the output
+  // needs another name than the value.
   OnnxValue output_value(const std::string& value, const std::string& name) {
     const std::vector<Axis> axes = extents_.axes(value);
     const graph::Dims dims = extents_.dims(value);
@@ -168,7 +169,7 @@ class OnnxExporter {
                        [&](const Port& port) { return port.name == value; });
   }
 
-  // Those that are kept within the network are inputs and outputs here, as those are that were so before.
+  // Makes all states inputs and outputs of the ONNX graph: those kept within the network and those of graph_.states.
   void add_states(std::vector<OnnxValue>& inputs, std::vector<OnnxValue>& outputs) {
     for (const OnnxState& state : all_.states) {
       std::vector<OnnxExtent> shape;

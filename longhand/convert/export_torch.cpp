@@ -20,7 +20,7 @@ std::string python_line(int depth, const std::string& line) {
   return std::string(line.empty() ? 0 : static_cast<size_t>(4 * depth), ' ') + line + "\n";
 }
 
-// "[batch, time, 4] float32"
+// Returns the shape and type of an input or output, such as "[batch, time, 4] float32".
 std::string torch_shape_text(const graph::Port& port, const graph::Dims& fixed) {
   std::string out;
   for (size_t axis = 0; axis < fixed.size(); ++axis) {
@@ -74,7 +74,7 @@ class TorchModuleFile {
     for (const graph::State& state : graph_.states) begin_state(state);
   }
 
-  // Masks behind all other inputs need not be given: then nothing is left out.
+  // Makes masks optional if they come after all other inputs. A missing mask is all ones.
   void begin_masks() {
     const auto& ports = graph_.inputs;
     defaults_ = ports.size();
@@ -95,7 +95,7 @@ class TorchModuleFile {
     }
   }
 
-  // A state that the graph has as an input: what is given, or what sequences begin with.
+  // Writes the value of a state that is an input of the graph: the given state, or its initial value.
   void begin_state(const graph::State& state) {
     const auto port = std::find_if(graph_.state_inputs.begin(), graph_.state_inputs.end(),
                                    [&](const graph::Port& each) { return each.name == state.input; });
@@ -157,7 +157,7 @@ class TorchModuleFile {
     return out;
   }
 
-  // "y, state = model(x, state)"
+  // Returns an example of a call, such as "y, state = model(x, state)".
   std::string call_text() const {
     std::string given;
     for (const std::string& argument : arguments_) given += (given.empty() ? "" : ", ") + argument;
@@ -228,7 +228,7 @@ class TorchModuleFile {
     return fmt::format("def forward({}\n    ) -> {}:", lines, result);
   }
 
-  // A name as a docstring may have it: nothing that could end it.
+  // Returns a file name without characters that could end a docstring.
   static std::string docstring_name(const std::string& path) {
     std::string out;
     for (const char c : path.substr(path.rfind('/') + 1)) {
@@ -263,7 +263,7 @@ class TorchModuleFile {
   TorchProgram program_;
   std::string class_;
   std::vector<std::string> arguments_, outputs_;
-  size_t defaults_ = 0;  // the first argument that need not be given
+  size_t defaults_ = 0;  // index of the first optional argument
 };
 
 }  // namespace

@@ -1,12 +1,12 @@
-// A network as a module of PyTorch: its weights in safetensors, and a file of Python that needs PyTorch alone.
+// Exports a network as a PyTorch module: weights in safetensors, and Python code that only needs PyTorch.
 #pragma once
 
 #include "longhand/convert/exported.h"
 
 namespace longhand::convert {
 
-/// NAME.safetensors, and NAME.py with a class, load() and save(). Throws an input error that names a node which PyTorch
-/// has no form for.
+/// Returns NAME.safetensors, and NAME.py with a class, load() and save(). Throws an input error that names a node that
+/// cannot be written in PyTorch.
 Exported export_torch(const ExportModel& model, const ExportOptions& options);
 
 }  // namespace longhand::convert

@@ -1,4 +1,4 @@
-// What the exporters of all formats take and give.
+// The input and the result of the exporters of all formats.
 #pragma once
 
 #include <map>
@@ -10,25 +10,23 @@
 
 namespace longhand::convert {
 
-/// A model to export: a network, and what a program must know beside it to use it.
+/// A model to export: its graph, and the texts that a program needs to use it.
 struct ExportModel {
   graph::Graph graph;
-  std::string name = "model";  ///< of what is made: of a graph, a class, the prefix of functions
-  std::map<std::string, std::string>
-      texts{};  ///< by name: the task, and in JSON its vocabulary, its labels, its scaling
+  std::string name = "model";                  ///< name of the exported graph or class, prefix of C functions
+  std::map<std::string, std::string> texts{};  ///< by name: the task; vocabulary, labels and scaling as JSON
 };
 
 struct ExportOptions {
-  std::string weights = "float";  ///< how matrices are kept: float or int8
-  int64_t steps = 0;              ///< of C: time steps of a call; 0: one, of a network that can be read step by step
+  std::string weights = "float";  ///< type of stored weight matrices: float or int8
+  int64_t steps = 0;              ///< C only: time steps per call; 0: single steps (streaming)
 };
 
-/// Files that belong together, to be written whole or not at all.
+/// The exported files of one model.
 struct Exported {
-  /// How each file's name ends (".onnx", ".py"), which replaces the ending of the path that the user gave; and its
-  /// contents.
+  /// By file: the extension (".onnx", ".py"), which replaces the extension of the user's path, and the contents.
   std::vector<std::pair<std::string, std::string>> files;
-  std::vector<std::string> notes;  ///< what was made, a short line each
+  std::vector<std::string> notes;  ///< messages for the user, one short line each
 };
 
 }  // namespace longhand::convert

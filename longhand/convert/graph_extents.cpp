@@ -27,7 +27,7 @@ bool has_open_axis(const graph::Graph& graph, int Port::*axis) {
 
 bool has_other_axes(const graph::Graph& graph) { return !trial_sizes(graph, 1, 1, 1).dims.empty(); }
 
-// The fewest steps that can be planned, with the error of one step where there are none.
+// Returns the smallest trial number of steps (a power of 4 up to 4096) that can be planned; 0 if there is none.
 int64_t fewest_steps_of(const std::shared_ptr<const graph::Network>& network, int64_t batch) {
   for (int64_t steps = 1; steps <= 4096; steps *= 4) {
     try {
@@ -54,7 +54,7 @@ GraphExtents::GraphExtents(const std::shared_ptr<const graph::Network>& network)
   const graph::Graph& graph = network->graph();
   const int64_t batch = has_batch_ ? kTrialBatch : 1;
   if (has_batch_) batch_ = plan_of(network, trial_sizes(graph, batch + 1, steps_, kTrialExtent));
-  // Twice as many steps: what is made of every second one is planned, too.
+  // Doubles the steps, so that axes with a stride over time scale exactly.
   if (has_open_axis(graph, &Port::time_axis))
     time_ = plan_of(network, trial_sizes(graph, batch, 2 * steps_, kTrialExtent));
   if (has_other_axes(graph)) other_ = plan_of(network, trial_sizes(graph, batch, steps_, kTrialExtent + 2));

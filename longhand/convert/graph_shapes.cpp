@@ -8,7 +8,8 @@
 namespace longhand::convert {
 namespace {
 
-// With the first number of steps that the graph can be planned for: convolutions need some, graphs may fix one.
+// Plans the graph with the first batch size and number of steps that it accepts. Convolutions need a minimum number of
+// steps, and a graph may fix the number. Throws the first error if no sizes are accepted.
 std::unique_ptr<graph::Plan> plan_for_shapes(const std::shared_ptr<const graph::Network>& network,
                                              const std::vector<int64_t>& batches, const std::vector<int64_t>& steps,
                                              int64_t other_extent) {

@@ -1,5 +1,5 @@
-// Shapes of a graph's values, and those numbers in it that are the same in all runs: found by planning it twice, with
-// other numbers of sequences and steps.
+// The shapes of a graph's values, and the integer values that are the same in all runs. Found by planning the graph
+// twice, with different batch sizes and numbers of time steps.
 #pragma once
 
 #include <map>
@@ -15,21 +15,21 @@ namespace longhand::convert {
 
 class GraphShapes {
  public:
-  /// Throws an input error where the graph cannot be planned.
+  /// Throws an input error if the graph cannot be planned.
   explicit GraphShapes(const graph::Graph& graph);
 
-  /// Extents in the first plan; of a value that is not in it (of a branch that is not taken): empty.
+  /// Returns the shape in the first plan; empty for a value in the branch of an If that is not taken.
   const graph::Dims& dims(const std::string& value) const;
   graph::ElementType type(const std::string& value) const;
-  /// The extents, with -1 where they depend on the numbers of sequences and steps.
+  /// Returns the shape, with -1 for extents that depend on the batch size or the number of time steps.
   graph::Dims fixed_dims(const std::string& value) const;
-  /// Whether the value depends on shapes and arrays alone, never on what is read.
+  /// Whether the value depends only on shapes and arrays, not on the contents of inputs.
   bool is_static(const std::string& value) const { return static_.contains(value); }
-  /// What the plan has of a value that is made of arrays alone.
+  /// Returns the elements of a value that depends only on arrays.
   graph::Array constant(const std::string& value) const;
-  /// Integers that are the same in all runs.
+  /// Returns the elements of an integer value that is the same in all runs; nothing for other values.
   std::optional<std::vector<int64_t>> known_ints(const std::string& value) const;
-  /// Which branch of an If is taken: 0 or 1.
+  /// Returns the index of the branch that an If node takes: 0 (then) or 1 (else).
   size_t branch(const graph::Node& node) const;
 
  private:

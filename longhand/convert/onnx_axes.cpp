@@ -117,7 +117,7 @@ void recognise_axes(Graph& graph, std::vector<std::string>& notes) {
     });
     if (fits && is_open(graph.inputs.front(), axis)) open.push_back(axis);
   }
-  // An axis that the file calls that of a batch is believed, and one of time in a file that we wrote.
+  // Keeps a batch axis that the file names, and the time axis of a file that we wrote.
   const int named = graph.inputs.front().batch_axis, time = graph.inputs.front().time_axis;
   std::vector<size_t> left;
   for (const size_t axis : open) {

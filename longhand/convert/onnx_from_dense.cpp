@@ -1,4 +1,5 @@
-// Layers of each step by itself as ONNX: linear, embeddings, functions, normalisation, sums of layers.
+// Layers that compute each time step independently, as ONNX: linear, embedding, activation, normalisation, elementwise
+// arithmetic.
 #include <algorithm>
 #include <cmath>
 
@@ -23,7 +24,7 @@ void write_one_hot(OnnxSite& site) {
                site.out());
 }
 
-// "leaky-relu" is ONNX's LeakyRelu.
+// Returns a layer type as an ONNX name: "leaky-relu" becomes "LeakyRelu".
 std::string in_capitals(const std::string& type) {
   std::string out;
   bool capital = true;
@@ -47,7 +48,7 @@ void write_layer_softmax(OnnxSite& site) {
   site.make.op(type, {site.in(0)}, {onnx::whole("axis", site.integer("axis", -1))}, site.out());
 }
 
-// x * scale + shift of the last axis; what does nothing is left out.
+// Writes x * scale + shift over the last axis. Leaves out a scale of ones and a shift of zeros.
 void write_scaled(OnnxSite& site, const std::string& x, const graph::Array& scale, const graph::Array& shift) {
   const auto all = [](const graph::Array& array, float value) {
     return std::all_of(array.floats.begin(), array.floats.end(), [&](float each) { return each == value; });
@@ -94,7 +95,7 @@ void write_scale(OnnxSite& site) {
   write_scaled(site, site.in(0), values("scale", 1.0), values("shift", 0.0));
 }
 
-// One operator for two, and the next for what comes of these.
+// Writes a node with several inputs as a chain of operators with two inputs.
 void write_several(OnnxSite& site) {
   const std::string& type = site.node().type;
   const std::string operation = type == "multiply" ? "Mul" : type == "subtract" ? "Sub" : in_capitals(type);
@@ -169,7 +170,7 @@ OnnxFunctions onnx_dense_functions() {
   for (const char* type : {"relu", "leaky-relu", "thresholded-relu", "elu", "celu", "selu", "gelu", "sigmoid", "silu",
                            "hard-sigmoid", "hard-swish", "mish", "tanh", "scaled-tanh", "softsign", "softplus",
                            "affine", "exp", "log", "sqrt", "abs", "neg", "reciprocal",
-                           // ONNX's own that are not there, or not in the same form, in opset 14.
+                           // ONNX's operators that opset 14 lacks or has in another form.
                            "Swish", "Gelu", "Mish", "HardSwish", "Affine", "ScaledTanh"}) {
     out[type] = write_function;
   }

@@ -7,7 +7,7 @@
 namespace longhand::convert {
 namespace {
 
-// The functions of ONNX's recurrent operators.
+// Activation functions of ONNX's recurrent operators.
 const char* const kOperatorFunctions[] = {"Sigmoid",    "Tanh", "Relu",   "Softsign",   "Softplus",
                                           "LeakyRelu",  "Elu",  "Affine", "ScaledTanh", "ThresholdedRelu",
                                           "HardSigmoid"};
@@ -17,7 +17,7 @@ std::string in_small_letters(std::string text) {
   return text;
 }
 
-// ONNX tells no case apart.
+// Returns the activation function with ONNX's spelling. ONNX ignores case.
 std::string onnx_function(const std::string& name) {
   for (const char* each : kOperatorFunctions) {
     if (in_small_letters(each) == in_small_letters(name)) return each;
@@ -45,7 +45,7 @@ std::vector<OnnxActivation> read_cell_functions(OnnxSite& site, const std::strin
   return out;
 }
 
-// A node's layers, one above the other, on steps that come first.
+// Writes the stacked layers of a recurrent node. Inside, the time axis comes first.
 class RecurrentExport {
  public:
   explicit RecurrentExport(OnnxSite& site)
@@ -75,7 +75,7 @@ class RecurrentExport {
     return frames_ || both || site_.integer("carry", 1) == 0 || site_.has(2);
   }
 
-  // [B, T, I] (or frames as [B T, L, I]) with the steps first, in the order of work.
+  // Returns x [B, T, I] as [T, B, I], or frames [B, T, L, I] as [L, B T, I]; reversed in time for go_backwards.
   std::string steps_first() {
     std::string x = site_.in(0);
     if (frames_) {
@@ -90,7 +90,7 @@ class RecurrentExport {
     return make_.op("Slice", {x, make_.ints({-1}), make_.ints({kToBegin}), make_.ints({0}), make_.ints({-1})});
   }
 
-  // Masks of the model's own inputs leave out steps at the end; others may leave out any.
+  // Whether the mask only masks steps at the end of sequences. This holds for masks that are inputs of the model.
   bool masks_the_end() const {
     const auto& inputs = site_.graph().inputs;
     return !backwards_ && std::any_of(inputs.begin(), inputs.end(),
@@ -141,7 +141,7 @@ class RecurrentExport {
     return site_.has_weight(role) ? site_.weight(role).floats : std::vector<float>();
   }
 
-  // The trained initial state of each direction [D, 1, width] for all sequences; empty: zeros.
+  // Returns the trained initial states [D, 1, width] repeated for all sequences: [D, B, width]; empty: zeros.
   std::string repeated(const OnnxLayer& layer, const std::string& x, const char* name, int64_t width) {
     if (!site_.has_weight(layer.role(name, 0))) return "";
     std::vector<graph::Array> rows;
@@ -152,7 +152,7 @@ class RecurrentExport {
         {array, make_.concat({make_.ints({layer.directions}), make_.extents(x, 1, 2), make_.ints({width})}, 0)});
   }
 
-  // [B, D R] -> [D, B, R], and back.
+  // [B, D R] -> [D, B, R], and the inverse.
   std::string states_of_rows(const std::string& rows, const OnnxLayer& layer) {
     return make_.transpose(make_.reshape(rows, {0, layer.directions, -1}), {1, 0, 2});
   }
@@ -167,7 +167,7 @@ class RecurrentExport {
     if (site_.wants(2)) make_.op("Identity", {rows_of_states(y.c_n, layer)}, {}, site_.node().outputs[2]);
   }
 
-  // The two halves of the last axis as one.
+  // Merges the outputs of both directions, the two halves of the last axis.
   std::string merged(const OnnxLayer& layer, const std::string& y) {
     const std::string merge = site_.word("merge", "concat");
     if (merge == "concat" || layer.directions == 1) return y;

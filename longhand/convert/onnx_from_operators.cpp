@@ -1,5 +1,4 @@
-// Nodes that are ONNX's operators already (of networks that came from ONNX, and some of importers and tasks): written
-// back, in the form that the opset of the file has.
+// Nodes that are ONNX operators already, as in imported networks: written in the form of the file's opset.
 #include <algorithm>
 #include <set>
 #include <sstream>
@@ -9,7 +8,7 @@
 namespace longhand::convert {
 namespace {
 
-// Attributes that are real numbers, also where ours is a whole one.
+// Whether an ONNX attribute is a float, even if our attribute is an integer.
 bool has_real_value(const std::string& name) {
   static const std::set<std::string> kReal = {"alpha", "beta", "gamma", "epsilon", "clip", "lambd", "bias", "momentum"};
   return kReal.contains(name);
@@ -36,7 +35,7 @@ std::vector<OnnxAttribute> attributes_without(OnnxSite& site, const std::set<std
   return out;
 }
 
-// As it is.
+// Writes the node unchanged.
 void write_operator_again(OnnxSite& site) {
   std::vector<std::string> outputs = site.node().outputs;
   if (outputs.size() == 1) {
@@ -46,7 +45,7 @@ void write_operator_again(OnnxSite& site) {
   site.make.add(site.node().type, site.all_inputs(), outputs, attributes_without(site, {}));
 }
 
-// The names of attributes that became inputs, in their order after the first input.
+// Writes the node with attributes `names` as inputs, in this order after the first input.
 void write_with_inputs(OnnxSite& site, const std::vector<const char*>& names, const std::set<std::string>& left_out) {
   std::vector<std::string> inputs = site.all_inputs();
   std::set<std::string> gone = left_out;
@@ -68,7 +67,7 @@ void write_axes(OnnxSite& site) { write_with_inputs(site, {"axes"}, {}); }
 void write_slice(OnnxSite& site) { write_with_inputs(site, {"starts", "ends", "axes"}, {}); }
 void write_reshape(OnnxSite& site) { write_with_inputs(site, {"shape"}, {}); }
 
-// Parts of one size need not be counted: there is an output for each.
+// Writes a Split. Equal parts need no sizes, since the number of outputs is known.
 void write_split(OnnxSite& site) {
   std::vector<std::string> outputs = site.node().outputs;
   for (std::string& output : outputs) {
@@ -89,7 +88,7 @@ void write_split(OnnxSite& site) {
   site.make.add("Split", inputs, outputs, attributes_without(site, {"split", "num_outputs"}));
 }
 
-// Axes as an input or an attribute, whatever the node has; none: all.
+// Writes a reduction. Its axes are an input or an attribute; none: all axes.
 void write_reduction(OnnxSite& site) {
   std::vector<int64_t> axes = site.integers("axes");
   if (site.has(1)) {
@@ -105,7 +104,7 @@ void write_reduction(OnnxSite& site) {
   site.make.reduce(site.node().type, site.in(0), axes, keep, site.out());
 }
 
-// Before opset 13, softmax was over all axes from one on together.
+// Writes a softmax. Before opset 13, softmax was over all axes from `axis` on together.
 void write_softmax(OnnxSite& site) {
   OnnxMaker& make = site.make;
   if (site.integer("flat", 0) == 0) {
@@ -157,7 +156,7 @@ void write_constant(OnnxSite& site) {
   site.make.op("Identity", {site.make.array(site.node().name + ".value", site.weight("value"))}, {}, site.out());
 }
 
-// The branch that is taken, in its place: which one follows from the sizes of the inputs, and is the same for all.
+// Writes the branch that an If takes in place of the If. The condition must be known before a run.
 void write_if(OnnxSite& site) {
   const graph::Node& node = site.node();
   const auto array = site.graph().arrays.find(node.inputs[0]);
@@ -176,8 +175,8 @@ void write_if(OnnxSite& site) {
   }
 }
 
-// LSTM, GRU and RNN: with the steps first, since onnxruntime runs no others; what is kept from run to run becomes an
-// input and an output.
+// Writes LSTM, GRU and RNN with the time axis first, the only layout that onnxruntime supports. States that are kept
+// between runs become inputs and outputs.
 void write_onnx_recurrent(OnnxSite& site) {
   OnnxMaker& make = site.make;
   const bool batch_first = site.integer("layout", 0) != 0, has_cell = site.node().type == "LSTM";
@@ -217,7 +216,7 @@ void write_onnx_recurrent(OnnxSite& site) {
   }
 }
 
-// Attributes of older opsets that say nothing any more.
+// Leaves out attributes of older opsets that have no effect.
 void write_batch_normalization(OnnxSite& site) {
   site.make.op("BatchNormalization", site.all_inputs(), attributes_without(site, {"spatial", "momentum"}), site.out());
 }

@@ -1,4 +1,4 @@
-// What stands between the layers of networks over sequences as ONNX: moves of each step's numbers, pooling, context.
+// Nodes between the layers of sequence networks as ONNX: reshaping of time steps, pooling, context.
 #include <limits>
 
 #include "longhand/convert/onnx_site.h"
@@ -8,7 +8,7 @@ namespace {
 
 void write_step_reshape(OnnxSite& site) {
   std::vector<int64_t> shape = site.extents().dims(site.out());
-  shape[0] = shape[1] = 0;  // as they are
+  shape[0] = shape[1] = 0;  // 0: unchanged
   site.make.reshape(site.in(0), shape, site.out());
 }
 
@@ -34,7 +34,7 @@ void write_reverse(OnnxSite& site) {
 
 void write_dropout(OnnxSite& site) { site.make.op("Identity", {site.in(0)}, {}, site.out()); }
 
-// [B, T, C] -> [B, T, n + C]: before each step's numbers, the last n of the step before.
+// [B, T, C] -> [B, T, n + C]: prepends the last n elements of the previous step to each step.
 void write_context(OnnxSite& site) {
   const int64_t n = site.integer("size", 0);
   const std::string before = site.begin_state(site.node().name, {-1, n});
@@ -53,7 +53,7 @@ void write_magnitude(OnnxSite& site) {
   site.make.op("Sqrt", {site.make.op("Add", {squared(0, F), squared(F, 2 * F)})}, {}, site.out());
 }
 
-// Pooling over the axis before the last. `mask` [..., L, 1] is 1.0 or 0.0; empty: all rows are read.
+// Pooling over the second-to-last axis. `mask_` [..., L, 1] is 1.0 or 0.0; empty: no mask.
 class Pooling {
  public:
   explicit Pooling(OnnxSite& site) : site_(site), make_(site.make), axis_(site.rank(0) - 2) {
@@ -69,9 +69,9 @@ class Pooling {
   }
 
  private:
-  static constexpr double kLarge = 3.0e38;  // beyond what is found, and finite
+  static constexpr double kLarge = 3.0e38;  // finite, but larger than any activation
 
-  // x, with this number where the mask leaves a row out.
+  // Returns x with masked rows set to `number`.
   std::string without_padding(double number) {
     if (mask_.empty()) return site_.in(0);
     return make_.op("Where", {make_.as(io::DType::kBool, mask_), site_.in(0), make_.number(number)});
@@ -96,8 +96,8 @@ class Pooling {
     make_.reduce("ReduceSum", make_.op("Mul", {shares, site_.in(0)}), {axis_}, false, site_.out());
   }
 
-  // Of two directions, the first half of the last row, and the second half of the first one. In a mask the rows that
-  // are read come first.
+  // Writes the last row. With two directions: the first half of the last row, and the second half of the first row.
+  // Unmasked rows come first.
   void last() {
     const int64_t W = site_.width(0), directions = site_.integer("directions", 1);
     const auto row = [&](int64_t begin, int64_t end) {
@@ -108,7 +108,8 @@ class Pooling {
     make_.concat({make_.slice(forward, -1, 0, W / 2), make_.slice(row(0, 1), -1, W / 2, W)}, -1, site_.out());
   }
 
-  // The sum over rows of which the last alone is not multiplied by 0.
+  // Returns the last unmasked row: the sum over rows, each multiplied by 1 if it is the last unmasked row and by 0
+  // otherwise.
   std::string last_read() {
     const std::string next = make_.slice(mask_, axis_, 1, kToEnd);
     const std::string none = make_.op("Mul", {make_.slice(mask_, axis_, 0, 1), make_.number(0.0)});

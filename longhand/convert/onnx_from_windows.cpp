@@ -11,7 +11,7 @@ std::string onnx_mode(OnnxSite& site) {
   return mode == "reflect" ? "reflect" : mode == "replicate" ? "edge" : "constant";
 }
 
-// Rows before the first and after the last of [.., L, C].
+// Pads x [.., L, C] with `left` rows before the first row and `right` rows after the last.
 std::string padded_rows(OnnxSite& site, const std::string& x, int64_t left, int64_t right, const std::string& output) {
   const auto axes = static_cast<size_t>(site.rank(0));
   std::vector<int64_t> pads(2 * axes, 0);
@@ -24,7 +24,7 @@ void write_row_padding(OnnxSite& site) {
   padded_rows(site, site.in(0), site.integer("left", 0), site.integer("right", 0), site.out());
 }
 
-// What is of [B, T, L, C] as [B T, L, C], and back: frames are sequences of their own for ONNX's operators.
+// Reshapes frames [B, T, L, C] to [B T, L, C] and back, since ONNX's operators take a single batch axis.
 class FramesAsBatch {
  public:
   explicit FramesAsBatch(OnnxSite& site) : site_(site), frames_(site.rank(0) == 4) {}
@@ -49,8 +49,8 @@ class FramesAsBatch {
 
 struct ConvolutionRows {
   int64_t left = 0, right = 0;
-  bool keeps = false;  // the rows on the left are those of the run before
-  bool same = false;   // as many as give each step one output
+  bool keeps = false;  // left padding comes from the previous run
+  bool same = false;   // pads so that the number of outputs is ceil(steps / stride)
 };
 
 ConvolutionRows rows_of_padding(OnnxSite& site, int64_t span) {
@@ -65,7 +65,7 @@ ConvolutionRows rows_of_padding(OnnxSite& site, int64_t span) {
   return {.same = *name == "same"};
 }
 
-// Weights are PyTorch's [units, channels / groups, kernel], which are ONNX's.
+// Writes a conv1d. Its weights [units, channels / groups, kernel] have ONNX's layout.
 void write_conv1d(OnnxSite& site) {
   OnnxMaker& make = site.make;
   const int64_t kernel = site.weight("weight").dims[2], dilation = site.integer("dilation", 1);

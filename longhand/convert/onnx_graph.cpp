@@ -306,7 +306,7 @@ class OnnxMapper {
     }
   }
 
-  // A name that the body has for each input: what goes before comes first, then a part of what is scanned.
+  // Adds the body of a Scan. Its inputs are the states, then one slice of each scanned input.
   void add_body(const OnnxNode& from, Node& to) {
     const OnnxAttribute* body = from.attribute("body");
     if (body == nullptr || body->graphs.size() != 1 || opset_ < 9) {

@@ -15,7 +15,7 @@ graph::Array in_onnx_order(const OnnxLayer& layer, const graph::Array& rows) {
   return order_of(layer) == GateOrder::kPlain ? rows : to_order(order_of(layer), rows);
 }
 
-// Of each direction, what `make` gives.
+// Returns the arrays make(d) of all directions d, stacked along a new first axis.
 template <class Make>
 graph::Array of_directions(const OnnxLayer& layer, const Make& make) {
   std::vector<graph::Array> parts;
@@ -36,7 +36,7 @@ graph::Array biases(OnnxSite& site, const OnnxLayer& layer, int64_t d) {
   return graph::array({2 * G}, both);
 }
 
-// Ours are [3, H] of i f o, ONNX's [3 H] of i o f.
+// Returns the peephole weights [3, H] in the order i f o as ONNX's [3 H] in the order i o f.
 graph::Array peepholes(OnnxSite& site, const OnnxLayer& layer, int64_t d) {
   graph::Array out = permuted(site.weight(layer.role("weight_peephole", d)), {0, 2, 1});
   out.dims = {3 * layer.hidden};

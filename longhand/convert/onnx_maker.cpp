@@ -34,7 +34,7 @@ bool makes_truth(const std::string& type) {
                    {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN"});
 }
 
-// Of the first inputs of an operator, how many must be truth values.
+// Returns how many of the first inputs of an operator must be bool.
 size_t truth_inputs(const std::string& type) {
   if (is_one_of(type, {"And", "Or", "Xor"})) return 2;
   return is_one_of(type, {"Not", "Where"}) ? 1 : 0;
@@ -123,7 +123,7 @@ std::string OnnxMaker::as(DType dtype, const std::string& value) {
   return op("Cast", {value}, {onnx::whole("to", onnx_number(dtype))});
 }
 
-// Truth values are integers in our graphs, and of a type of their own in ONNX.
+// Casts inputs between bool and integers. Our graphs store truth values as integers; ONNX has the type bool.
 void OnnxMaker::settle_types(const std::string& type, Names& inputs) {
   const size_t truths = truth_inputs(type);
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -131,7 +131,7 @@ void OnnxMaker::settle_types(const std::string& type, Names& inputs) {
     if (i < truths) inputs[i] = as(DType::kBool, inputs[i]);
     if (i >= truths && !keeps_types(type) && type_of(inputs[i]) == DType::kBool) inputs[i] = as(DType::kI64, inputs[i]);
   }
-  if (!is_one_of(type, {"Concat", "Equal"})) return;  // of one type
+  if (!is_one_of(type, {"Concat", "Equal"})) return;  // their inputs must have the same type
   const bool mixed = std::any_of(inputs.begin(), inputs.end(),
                                  [&](const std::string& each) { return type_of(each) != type_of(inputs.front()); });
   for (std::string& input : inputs) {
@@ -201,7 +201,7 @@ std::string OnnxMaker::number(double value) {
 
 std::string OnnxMaker::reduce(const std::string& type, const std::string& x, const std::vector<int64_t>& axes,
                               bool keep, const std::string& output) {
-  // Sums have their axes as an input since opset 13, all others since 18.
+  // `axes` is an input of ReduceSum since opset 13, and of the other reductions since opset 18.
   const bool as_input = opset_ >= (type == "ReduceSum" ? 13 : 18);
   Attributes attributes{onnx::whole("keepdims", keep ? 1 : 0)};
   if (as_input) return op(type, {x, ints(axes)}, attributes, output);

@@ -1,5 +1,5 @@
-// Recurrent layers that ONNX's operators cannot hold, written out: a Scan over the steps whose body is one step. The
-// equations are those of kernels/lstm.h and kernels/recurrent.h.
+// Recurrent layers that ONNX's operators cannot hold, as a Scan over the time steps. The equations are those of
+// kernels/lstm.h and kernels/recurrent.h.
 #include <limits>
 
 #include "longhand/convert/gate_order.h"
@@ -9,13 +9,13 @@
 namespace longhand::convert {
 namespace {
 
-// One direction of a layer.
+// Writes one direction of a layer.
 class ScanDirection {
  public:
   ScanDirection(OnnxSite& site, const OnnxLayer& layer, const OnnxLayerInput& input, int64_t direction)
       : site_(site), make_(site.make), layer_(layer), input_(input), d_(direction) {}
 
-  // h of all steps [T, B, R], and the last h [B, R] and c [B, H] ("" where there is none).
+  // h of all steps [T, B, R], the last h [B, R] and the last c [B, H] ("" without cell state).
   struct Result {
     std::string y, h, c;
   };
@@ -67,14 +67,14 @@ class ScanDirection {
     step.inputs.push_back(value);
     return name;
   }
-  // A value may not be two outputs.
+  // Adds an output of the body. An Identity node gives it a name of its own, since a value cannot be two outputs.
   void add_output(OnnxGraph& step, const std::string& from) {
     OnnxValue value = onnx_value(make_.op("Identity", {from}), io::DType::kF32, {});
     value.has_shape = false;
     step.outputs.push_back(value);
   }
 
-  // m new + (1 - m) before
+  // m now + (1 - m) before
   std::string kept(const std::string& m, const std::string& before, const std::string& now) {
     return plus(before, times(m, make_.op("Sub", {now, before})));
   }
@@ -83,7 +83,8 @@ class ScanDirection {
     return make_.op("Clip", {x, make_.number(-bound), make_.number(bound)});
   }
 
-  // What the steps read of the input, [T, B, G H]: its product, normalised, and all biases that are only added.
+  // Returns the input's part of the pre-activations, [T, B, G H]: the normalised product W_ih x, and all biases except
+  // a bias_hh that the reset gate multiplies.
   std::string inputs_of_steps() {
     std::string pre = make_.op("MatMul", {input_.x, turned("weight_ih")});
     if (has("gain_ih")) pre = times(make_.normalised(pre, kernels::kNormEpsilon), row("gain_ih"));
@@ -91,7 +92,7 @@ class ScanDirection {
     if (has("bias_hh") && !bias_is_reset()) pre = plus(pre, row("bias_hh"));
     return pre;
   }
-  // Whether the reset gate multiplies the second bias of the candidate.
+  // Whether the reset gate multiplies bias_hh of the candidate.
   bool bias_is_reset() const { return layer_.cell == "gru" && layer_.reset_after; }
 
   std::vector<std::string> split(const std::string& x, size_t parts) {
@@ -129,7 +130,7 @@ class ScanDirection {
     return {blended(h, h_new, layer_.zone_h), blended(c, c_new, layer_.zone_c)};
   }
 
-  // (36) (37) The expectation of zoneout.
+  // Expected value of zoneout, equations (36) and (37).
   std::string blended(const std::string& before, const std::string& now, double share) {
     if (share == 0.0) return now;
     return plus(times(before, make_.number(share)), times(now, make_.number(1.0 - share)));
@@ -162,7 +163,7 @@ class ScanDirection {
     return {activate(0, plus(a, make_.op("MatMul", {h, turned("weight_hh")}))), ""};
   }
 
-  // [B, width] of this direction; zeros where nothing is given.
+  // Returns the initial state [B, width] of this direction; zeros if `states` is empty.
   std::string initial(const std::string& states, int64_t width) {
     if (!states.empty() && layer_.directions == 1) return make_.squeeze(states, {0});
     if (!states.empty()) return make_.squeeze(make_.slice(states, 0, d_, d_ + 1), {0});

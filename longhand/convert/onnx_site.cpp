@@ -91,7 +91,7 @@ std::string OnnxSite::weight_value(const std::string& role) { return make.array(
 
 std::string OnnxSite::transposed_weight(const std::string& role) {
   const std::string& name = node_.weights.at(role);
-  // An array that others read as it is (a tied embedding) is kept once.
+  // Transposes an array at run time if other nodes use it, too (a tied embedding), so that the file stores it once.
   if (all_.uses.at(name) > 1) return make.transpose(weight_value(role), {1, 0});
   return make.array(name + ".transposed", transposed(weight(role)));
 }

@@ -1,4 +1,4 @@
-// The place of a node that is written as ONNX: what the functions of node types (onnx_from_*.cpp) work with.
+// Access to a node, its values and the ONNX graph, for the functions that write nodes as ONNX (onnx_from_*.cpp).
 #pragma once
 
 #include <map>
@@ -10,28 +10,28 @@
 
 namespace longhand::convert {
 
-/// A state that the caller carries from run to run.
+/// A state that the caller passes from one run to the next.
 struct OnnxState {
   std::string input, output;
-  graph::Dims dims;              ///< -1: the batch
-  std::vector<float> initial{};  ///< of one sequence, or of the whole; empty: zeros
+  graph::Dims dims;              ///< -1: the batch axis
+  std::vector<float> initial{};  ///< for one sequence, or for the whole batch; empty: zeros
 };
 
-/// What is shared by all nodes while a network is written.
+/// Data shared by all nodes of a network that is being written.
 struct OnnxExport {
   const graph::Graph& graph;
   const GraphExtents& extents;
   OnnxMaker& make;
   std::string where;
   std::vector<OnnxState> states{};
-  std::map<std::string, int> uses{};  ///< of arrays: how many nodes name them
+  std::map<std::string, int> uses{};  ///< by array: how many nodes use it
 };
 
 class OnnxSite {
  public:
   OnnxSite(OnnxExport& all, const graph::Node& node) : make(all.make), all_(all), node_(node) {}
 
-  OnnxMaker& make;  ///< also called in the functions of types
+  OnnxMaker& make;  ///< builds the ONNX graph
 
   const graph::Node& node() const { return node_; }
   const graph::Graph& graph() const { return all_.graph; }
@@ -39,12 +39,12 @@ class OnnxSite {
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const;
 
   bool has(size_t input) const { return input < node_.inputs.size() && !node_.inputs[input].empty(); }
-  /// The value, as ONNX's nodes name it.
+  /// Returns the name of an input's value in the ONNX graph.
   std::string in(size_t input) const;
   std::vector<std::string> all_inputs() const;
   graph::Dims dims(size_t input) const { return extents().dims(node_.inputs.at(input)); }
   int64_t rank(size_t input) const { return extents().rank(node_.inputs.at(input)); }
-  /// The last extent, which must be fixed.
+  /// Returns the last extent of an input. Throws an input error if it is not fixed.
   int64_t width(size_t input) const;
   const std::string& out() const { return node_.outputs.front(); }
   bool wants(size_t output) const { return output < node_.outputs.size() && !node_.outputs[output].empty(); }
@@ -59,13 +59,13 @@ class OnnxSite {
 
   bool has_weight(const std::string& role) const { return node_.weights.contains(role); }
   const graph::Array& weight(const std::string& role) const;
-  /// The array as it is.
+  /// Adds the array of a weight unchanged, and returns its name.
   std::string weight_value(const std::string& role);
-  /// A matrix [rows, columns] as [columns, rows].
+  /// Adds a weight matrix [rows, columns] as [columns, rows], and returns its name.
   std::string transposed_weight(const std::string& role);
 
-  /// A state that is an input and an output of the ONNX graph. Returns the input's name; `next` is the value that
-  /// becomes its output.
+  /// Adds a state that is an input and an output of the ONNX graph. `begin_state` returns the name of the input;
+  /// `end_state` sets the value `next` as the output.
   std::string begin_state(const std::string& name, const graph::Dims& dims, std::vector<float> initial = {});
   void end_state(const std::string& input, const std::string& next);
 
@@ -77,7 +77,7 @@ class OnnxSite {
 };
 
 using OnnxFunction = void (*)(OnnxSite& site);
-/// Rows of the table of node types, each list in the file that has the functions.
+/// Functions by node type. Each onnx_from_*.cpp file lists the types that it writes.
 using OnnxFunctions = std::map<std::string, OnnxFunction>;
 OnnxFunctions onnx_dense_functions();
 OnnxFunctions onnx_step_functions();
@@ -85,18 +85,18 @@ OnnxFunctions onnx_window_functions();
 OnnxFunctions onnx_layer_functions();
 OnnxFunctions onnx_operator_functions();
 
-/// Writes nodes in order. Throws an input error for a node that ONNX cannot hold.
+/// Writes the nodes in order. Throws an input error for a node that ONNX cannot hold.
 void add_onnx_nodes(OnnxExport& all, const std::vector<graph::Node>& nodes);
 
-/// A function of each number by its name in ONNX, or "Silu", "GeluTanh", which have none. Constants that a function
-/// does not have are not read; returns the name of the value.
+/// An activation function by its ONNX name, or "Silu" or "GeluTanh", which have no ONNX name.
 struct OnnxActivation {
   std::string name;
   double alpha = 0.0, beta = 0.0;
 };
+/// Adds nodes that compute f(x), and returns the name of the output. Ignores constants that the function does not have.
 std::string add_activation(OnnxMaker& make, const OnnxActivation& f, const std::string& x,
                            const std::string& output = "");
-/// With ONNX's constants where they are not given.
+/// Returns the function with ONNX's default constants.
 OnnxActivation usual_activation(const std::string& name);
 
 }  // namespace longhand::convert

@@ -27,7 +27,7 @@ bool is_recurrent(const Node& node) {
   return node.type == "LSTM" || node.type == "GRU" || node.type == "RNN" || node.type == "DynamicQuantizeLSTM";
 }
 
-// A Scan has its states before what it scans.
+// Returns how many of a Scan's inputs are states. They come before the scanned inputs.
 size_t states_of_scan(const Node& node) {
   const auto scanned = node.attributes.find("num_scan_inputs");
   const int64_t* count = scanned == node.attributes.end() ? nullptr : std::get_if<int64_t>(&scanned->second);

@@ -20,7 +20,7 @@ struct OnnxContext {
 
 /// The type of elements by ONNX's number; nothing for one that is no plain number.
 std::optional<io::DType> onnx_dtype(int64_t number);
-/// ONNX's number of a type of elements.
+/// Returns ONNX's number of an element type (TensorProto.DataType); 0 if ONNX has none.
 int64_t onnx_number(io::DType dtype);
 
 /// A message TensorProto.

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-// The text as JSON; null where there is none, or none of ours.
+// Returns a metadata text as JSON; null if there is none, or if another program wrote the file.
 json text_as_json(const OnnxModel& model, const char* key) {
   const auto found = model.texts.find(key);
   if (model.producer != "longhand" || found == model.texts.end()) return nullptr;
@@ -22,13 +22,13 @@ bool has_port(const std::vector<graph::Port>& ports, const std::string& name) {
   return std::any_of(ports.begin(), ports.end(), [&](const graph::Port& port) { return port.name == name; });
 }
 
-// The member of an object as a text; empty where it is none.
+// Returns a string member of an object; empty if there is none.
 std::string text_member(const json& object, const char* name) {
   if (!object.is_object() || !object.contains(name) || !object[name].is_string()) return "";
   return object[name].get<std::string>();
 }
 
-// Numbers of one sequence, in the shape of the input.
+// Returns the initial state of one sequence, in the shape of the state input with batch size 1.
 graph::Array initial_state(const json& numbers, graph::Dims dims) {
   std::replace(dims.begin(), dims.end(), int64_t{-1}, int64_t{1});
   graph::Array none;
@@ -58,7 +58,7 @@ void read_initial_states(const json& states, graph::Graph& graph) {
   }
 }
 
-// Axes that are called so.
+// Sets the time axis of inputs that have an axis named "time".
 void read_time_axes(const OnnxModel& model, graph::Graph& graph) {
   if (model.producer != "longhand") return;
   for (const OnnxValue& value : model.graph.inputs) {

@@ -1,6 +1,5 @@
-// What Longhand says in the metadata of the ONNX files that it writes, beside the graph (docs/export.md), on its way
-// back. Files of others may have such keys, too: there they are not read. What does not fit the graph is left out, as
-// if it were not said.
+// Reads the metadata that Longhand writes to ONNX files (docs/export.md). Metadata of files from other programs is not
+// read. Entries that do not fit the graph are ignored.
 #pragma once
 
 #include "longhand/convert/imported.h"
@@ -8,10 +7,9 @@
 
 namespace longhand::convert {
 
-/// The inputs and outputs that carry a state; empty where nothing is said.
+/// Returns the pairs of input and output that carry a state; empty if the metadata names none.
 std::vector<std::pair<std::string, std::string>> written_states(const OnnxModel& model, const graph::Graph& graph);
-/// Gives the states what they begin with, inputs their axis of time, the input its symbols, and the network its sample
-/// rate.
+/// Sets the initial values of states, the time axes of inputs, the names of the input's symbols, and the sample rate.
 void read_written_texts(const OnnxModel& model, graph::Graph& graph);
 
 }  // namespace longhand::convert

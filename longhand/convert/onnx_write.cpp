@@ -21,7 +21,7 @@ ProtobufWriter tensor_message(const OnnxTensor& tensor) {
   return out;
 }
 
-// The number of AttributeProto.AttributeType.
+// Returns the number of an attribute type in AttributeProto.AttributeType.
 int64_t number_of(OnnxAttributeType type) {
   LONGHAND_CHECK(type != OnnxAttributeType::kOther);
   return static_cast<int64_t>(type) + 1;
@@ -36,7 +36,7 @@ ProtobufWriter attribute_message(const OnnxAttribute& attribute) {
     case OnnxAttributeType::kText: out.text(4, attribute.text); break;
     case OnnxAttributeType::kTensor: out.message(5, tensor_message(attribute.tensors.front())); break;
     case OnnxAttributeType::kGraph: out.message(6, graph_message(attribute.graphs.front())); break;
-    // Unlike others, these are not packed in onnx.proto (proto2).
+    // Lists of attributes are not packed in onnx.proto (proto2).
     case OnnxAttributeType::kReals:
       for (const float value : attribute.reals) out.real32(7, value);
       break;
@@ -96,7 +96,7 @@ ProtobufWriter graph_message(const OnnxGraph& graph) {
   return out;
 }
 
-// StringStringEntryProto
+// Returns a StringStringEntryProto.
 ProtobufWriter entry(const std::string& key, const std::string& value) {
   ProtobufWriter out;
   out.text(1, key);

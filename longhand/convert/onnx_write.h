@@ -1,4 +1,4 @@
-// Writes ONNX files: the other way round of onnx_file.h.
+// Writes ONNX files (onnx_file.h reads them).
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace longhand::convert {
 
-/// A protobuf file cannot be larger.
+/// Maximum size of a protobuf file in bytes.
 inline constexpr size_t kMostOnnxBytes = (size_t{1} << 31) - 1;
 
-/// The model as a file, which read_onnx reads as the same model (but for functions, which it has none of). Throws an
-/// input error where it is larger than kMostOnnxBytes.
+/// Returns the model as the bytes of an ONNX file. `read_onnx` reads back an equal model, except for functions, which
+/// are not written. Throws an input error if the file would be larger than kMostOnnxBytes.
 std::string onnx_bytes(const OnnxModel& model);
 
 }  // namespace longhand::convert

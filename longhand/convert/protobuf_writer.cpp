@@ -6,7 +6,7 @@
 namespace longhand::convert {
 namespace {
 
-// The last three bits of a field's tag.
+// Wire type: the last three bits of a field's tag.
 enum class WireForm : uint64_t { kVarint = 0, kBytes = 2, kFixed32 = 5 };
 
 uint64_t tag_of(uint64_t field, WireForm form) { return field << 3 | static_cast<uint64_t>(form); }

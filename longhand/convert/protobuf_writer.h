@@ -16,10 +16,10 @@ class ProtobufWriter {
 
   void integer(uint64_t field, int64_t value);
   void real32(uint64_t field, float value);
-  /// A text, bytes, or a message.
+  /// Writes a string, bytes, or an encoded message.
   void text(uint64_t field, std::string_view value);
   void message(uint64_t field, const ProtobufWriter& value) { text(field, value.bytes()); }
-  /// Packed: one field for all values; none where there are none.
+  /// Writes all values as one packed field; writes nothing for an empty list.
   void integers(uint64_t field, const std::vector<int64_t>& values);
   void reals32(uint64_t field, const std::vector<float>& values);
 
