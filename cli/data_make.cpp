@@ -1,4 +1,4 @@
-// longhand data make: data for networks over sequences, computed.
+// longhand data make: writes simulated data for sequence models.
 #include <fmt/core.h>
 
 #include "cli/command_line.h"
@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kMostSteps = 1e8;
 
-// What all have.
+// Options of all verbs.
 class DataMake {
  public:
   explicit DataMake(const std::string& verb) : verb_(verb) {

@@ -7,7 +7,7 @@
 namespace longhand::convert {
 namespace {
 
-// An identifier of the library's that is closed at the end.
+// Owns an HDF5 identifier and closes it.
 class Hdf5Handle {
  public:
   Hdf5Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {
@@ -33,7 +33,7 @@ void write_array(hid_t file, const std::string& path, const graph::Array& array)
   const std::vector<hsize_t> shape(array.dims.begin(), array.dims.end());
   const Hdf5Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
   const Hdf5Handle plan(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  H5Pset_obj_track_times(plan.id(), false);  // the same bytes at any time
+  H5Pset_obj_track_times(plan.id(), false);  // no time stamps: equal arrays give equal bytes
   const Hdf5Handle set(H5Dcreate2(file, path.c_str(), H5T_IEEE_F32LE, space.id(), links.id(), plan.id(), H5P_DEFAULT),
                        H5Dclose);
   H5Dwrite(set.id(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, array.floats.data());

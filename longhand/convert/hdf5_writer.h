@@ -1,4 +1,4 @@
-// HDF5 files in memory: groups with arrays of floats.
+// Writes HDF5 files in memory: groups and datasets of float32.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace longhand::convert {
 
-/// The bytes of a file with these arrays, by their paths ("layers/lstm/cell/vars/0"). Groups are made where a path
-/// needs them; a path that ends in a slash is a group without arrays. The same arrays give the same bytes. Throws an
-/// input error where the library cannot make the file.
+/// Returns the bytes of an HDF5 file. Each pair is a dataset's path ("layers/lstm/cell/vars/0") and its floats. Missing
+/// groups are created; a path that ends in a slash creates an empty group. Equal arrays give equal bytes. Throws an
+/// input error if the HDF5 library fails.
 std::string hdf5_bytes(const std::vector<std::pair<std::string, graph::Array>>& arrays);
 
 }  // namespace longhand::convert

@@ -1,4 +1,4 @@
-// Networks whose layers follow one another, as formats have them that know nothing else.
+// A network as a list of layers, each of which reads the layer before it. For formats that have no other networks.
 #pragma once
 
 #include <optional>
@@ -9,39 +9,40 @@
 
 namespace longhand::convert {
 
-/// A refusal of a format: which node does not fit it, and why; an input error whose second line names formats that do.
+/// Throws an input error: the node that `format` cannot hold, and why. Its second line names formats that have more
+/// layers.
 [[noreturn]] void refuse_layer(const std::string& format, const graph::Node& node, const std::string& why);
 
-/// Reads the attributes of a node.
+/// Return a node's attribute, or `otherwise` if the node does not have it.
 int64_t layer_integer(const graph::Node& node, const char* name, int64_t otherwise);
 double layer_number(const graph::Node& node, const char* name, double otherwise);
 std::string layer_word(const graph::Node& node, const char* name, const std::string& otherwise);
 
 class LayerChain {
  public:
-  /// Throws a refusal for a network with several inputs or outputs, with states as inputs, with symbols unless the
-  /// format has them, and where a layer reads another one than the layer before. Layers that do nothing (dropout) are
-  /// left out.
+  /// Leaves out layers that do nothing in inference (dropout). Throws an input error for a network with several inputs
+  /// or outputs, for states as inputs, for integer inputs unless `has_symbols`, and for a layer that does not read the
+  /// layer before it.
   LayerChain(const graph::Graph& graph, std::string format, bool has_symbols = false);
 
   const graph::Graph& graph() const { return graph_; }
   const std::string& format() const { return format_; }
-  /// Numbers of a step; 0: symbols.
+  /// Input size of a time step; 0: the input is symbols.
   int64_t inputs() const { return inputs_; }
   const std::vector<const graph::Node*>& nodes() const { return nodes_; }
-  /// Whether the input, or what the first `scale` made of it, is added to the last layer's output; a `scale` may
-  /// follow.
+  /// Whether the input is added to the last layer's output (a skip connection). A `scale` layer may come before the
+  /// skip connection and after the sum.
   bool skips() const { return skips_; }
 
   const graph::Array& weight(const graph::Node& node, const std::string& role) const;
   bool has(const graph::Node& node, const std::string& role) const { return node.weights.contains(role); }
-  /// A bias, or zeros where the layer has none.
+  /// Returns the bias [size], or zeros if the layer has none.
   graph::Array bias(const graph::Node& node, const std::string& role, int64_t size) const;
 
-  /// Throws a refusal unless the node's layers are the usual cell, and begin with zeros or with trained states, where
-  /// the format has these.
+  /// Throws an input error unless the node is a standard LSTM, GRU or RNN cell whose initial state is zero, or trained
+  /// if `may_have_initial_state`.
   void expect_usual_cell(const graph::Node& node, bool may_have_initial_state) const;
-  /// The same, and unless they are in one direction, with all outputs.
+  /// As `expect_usual_cell`; also throws unless the node has one direction and returns all time steps.
   void expect_plain_layers(const graph::Node& node, bool may_have_initial_state) const;
 
  private:

@@ -1,4 +1,5 @@
-// Cells that nn.LSTM, nn.GRU and nn.RNN do not have, as classes of Python that compute them step by step.
+// Generates Python classes for cells that nn.LSTM, nn.GRU and nn.RNN do not support. They compute one time step after
+// the other.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -68,7 +69,7 @@ class TorchCellText {
   }
 
   void inputs() {
-    const bool apart = l_.cell == "gru" && l_.reset_after;  // the second bias belongs to the recurrent product
+    const bool apart = l_.cell == "gru" && l_.reset_after;  // the second bias is added to the recurrent product
     add(1, "def inputs(self, x: Tensor, p: dict[str, Tensor]) -> Tensor:");
     const std::string bias = !l_.bias ? "" : apart ? R"(p["bias_ih"])" : R"(p["bias_ih"] + p["bias_hh"])";
     if (l_.normalised) {

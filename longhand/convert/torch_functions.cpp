@@ -9,9 +9,9 @@
 namespace longhand::convert {
 namespace {
 
-// `form` is an expression of {x}, and of {a} and {b}, alpha and beta.
+// `form` is an expression with {x}, and {a} and {b} for alpha and beta.
 struct TorchFunction {
-  const char* name;  // here, without hyphens: ONNX's in small letters
+  const char* name;  // without hyphens, in lower case: also matches ONNX's name
   const char* form;
   double alpha = 0.0, beta = 0.0;
 };
@@ -98,7 +98,7 @@ void write_softmax(TorchNode& node) {
   node.assign(fmt::format("torch.{}({}, {})", name, x, axis == last ? -1 : given));
 }
 
-// Limits as inputs or as attributes.
+// The limits are inputs or attributes.
 void write_clip(TorchNode& node) {
   std::string limits;
   for (const size_t input : {size_t{1}, size_t{2}}) {

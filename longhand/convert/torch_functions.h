@@ -1,19 +1,19 @@
-// Functions of one number as expressions of PyTorch.
+// Elementwise functions as PyTorch expressions.
 #pragma once
 
 #include <string>
 
 namespace longhand::convert {
 
-/// Constants of a function, by ONNX's names; `has` says which were given.
+/// Constants of a function, named as in ONNX. `has_*`: whether the constant was given.
 struct TorchConstants {
   double alpha = 0.0, beta = 0.0;
   bool has_alpha = false, has_beta = false;
 };
-/// f(x) of a function under its name here ("hard-sigmoid") or ONNX's in any case ("HardSigmoid"); empty where there is
-/// none. Constants that are not given have ONNX's defaults.
+/// Returns the expression of f(x); empty for an unknown function. `name` is the name in a description ("hard-sigmoid")
+/// or in ONNX ("HardSigmoid", in any case). Constants that are not given have ONNX's defaults.
 std::string torch_function(const std::string& name, const TorchConstants& constants, const std::string& x);
-/// Whether a cell's function has alpha, and beta.
+/// Whether an activation function of a recurrent cell has the constant alpha, or beta.
 bool torch_function_has_alpha(const std::string& name);
 bool torch_function_has_beta(const std::string& name);
 

@@ -1,4 +1,4 @@
-// Classes and functions of Python that modules need and PyTorch does not have. A module's file has those that it uses.
+// Python classes and functions that PyTorch does not have. An exported file contains those that its module uses.
 #include <map>
 
 #include "longhand/base/error.h"

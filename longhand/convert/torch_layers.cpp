@@ -1,4 +1,4 @@
-// Layers of networks over sequences as PyTorch has them, but recurrent ones. Arrays are [B, T, C] or [B, T, L, C].
+// Writes all layers but recurrent ones as PyTorch code. Tensors are [B, T, C] or [B, T, L, C].
 #include <fmt/core.h>
 
 #include <cmath>
@@ -45,7 +45,7 @@ struct TorchConvolution {
   int64_t span() const { return (kernel - 1) * dilation + 1; }
 };
 
-// Rows before the first and after the last, in modes other than zeros by F.pad.
+// Returns the expression of x with `left` and `right` rows of padding: F.pad for zeros, a helper for other modes.
 std::string padded_rows(TorchNode& node, const std::string& x, int64_t left, int64_t right, const std::string& mode) {
   if (left == 0 && right == 0) return x;
   if (mode == "zeros") return fmt::format("F.pad({}, (0, 0, {}, {}))", x, left, right);
@@ -107,7 +107,7 @@ void write_pool_windows(TorchNode& node) {
   node.assign(fmt::format("{}(self.{}, {})", node.program().helper("convolve"), node.module(), node.in(0)));
 }
 
-// Batch normalisation with its statistics fixed is a scale and a shift until the module is trained.
+// Batch normalisation with fixed statistics: a scale and a shift, unless the module is trained.
 void write_batch_norm(TorchNode& node) {
   const int64_t C = node.weight("running_mean").dims[0];
   const bool affine = node.has_weight("weight") || node.has_weight("bias");
@@ -137,7 +137,7 @@ void write_layer_norm(TorchNode& node) {
   node.assign(fmt::format("F.layer_norm({}, ({},), eps={})", node.in(0), width, epsilon));
 }
 
-// x * scale + shift; each is a number, numbers, or trained.
+// x * scale + shift. Each factor is a number, a list of numbers, or a parameter.
 void write_scale(TorchNode& node) {
   std::string out = node.in(0);
   for (const char* role : {"scale", "shift"}) {
@@ -163,13 +163,13 @@ void write_scale(TorchNode& node) {
   node.assign(out);
 }
 
-// One row for all time steps, or for the rows of a frame; of those that the mask has, or `lengths`.
+// Pools all time steps, or the rows of a frame, to one row. A mask or `lengths` excludes padding.
 void write_pool(TorchNode& node) {
   const std::string kind = node.text("kind", "last"), x = node.in(0);
   TorchProgram& program = node.program();
   const bool lengths = node.rank() == 3 && program.has_lengths() && !node.has(1);
   std::string given;
-  if (kind == "last") {  // a mask has ones, and then zeros
+  if (kind == "last") {  // a mask is ones, followed by zeros
     if (node.has(1)) given = fmt::format(", {}.sum(-1)", node.in(1));
     if (lengths) given = ", lengths";
     const char* helper = node.integer("directions", 1) == 2 ? "last_of_directions" : "last_row";
@@ -211,7 +211,7 @@ void write_part(TorchNode& node) {
                           end == n ? "" : std::to_string(end)));
 }
 
-// The last numbers of the step before stand before those of the step.
+// Prepends the last numbers of the previous time step to each time step.
 void write_context(TorchNode& node) {
   const std::string name = node.module(), x = node.in(0);
   const std::string before = node.program().state_in(name), after = node.program().state_out(name);

@@ -1,13 +1,13 @@
-// The parts of a module's file that are the same in all: reading and writing weights, and texts as symbols.
+// The parts that all exported module files share: reading and writing weights, and encoding text as symbols.
 #pragma once
 
 #include <string>
 
 namespace longhand::convert {
 
-/// Functions read_safetensors, write_safetensors, load and save, for a class of that name.
+/// Returns the Python functions read_safetensors, write_safetensors, load and save for the class `class_name`.
 std::string torch_loader_text(const std::string& class_name);
-/// Members `symbols` and `encode` of a class whose input is symbols that are texts.
+/// Returns the class members `symbols` and `encode`, which turn text into the indices that the module reads.
 std::string torch_encode_text();
 
 }  // namespace longhand::convert

@@ -1,4 +1,4 @@
-// ONNX's operators on shapes and places, as expressions of PyTorch.
+// ONNX operators that change shapes or move elements, as PyTorch expressions.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace longhand::convert {
 namespace {
 
-// A shape as arguments: known numbers, or those of a tensor of integers.
+// Returns a shape as Python arguments: constants, or the elements of an integer tensor.
 std::string shape_argument(TorchNode& node, size_t input) {
   const auto known = node.known_ints(input);
   return known ? python_list(*known) : node.in(input) + ".tolist()";
@@ -92,7 +92,7 @@ void write_transpose(TorchNode& node) {
   node.assign(fmt::format("{}.permute({})", node.in(0), text));
 }
 
-// Starts and ends that are known, or computed from shapes; PyTorch's slices hold them within the axis as ONNX's do.
+// Starts and ends are constants or computed from shapes. PyTorch clamps them to the axis as ONNX does.
 void write_slice(TorchNode& node) {
   constexpr int64_t kFar = std::numeric_limits<int32_t>::max();
   std::vector<int64_t> axes = node.ints(3, "axes", {});
@@ -157,7 +157,7 @@ void write_split(TorchNode& node) {
   node.line(fmt::format("{} = torch.split({}, {}, dim={})", names, x, python_list(sizes), axis));
 }
 
-// Rows of a trained table: an embedding.
+// Gathering rows of a parameter becomes an embedding.
 void write_gather(TorchNode& node) {
   const int64_t axis = node.axis("axis", 0, node.rank());
   const std::string& name = node.node().inputs[0];
@@ -210,7 +210,7 @@ void write_onnx_pad(TorchNode& node) {
   std::vector<int64_t> axes = node.ints(3, "axes", {});
   for (size_t i = axes.size(); i < pads.size() / 2; ++i) axes.push_back(static_cast<int64_t>(i));
   const size_t rank = node.rank();
-  std::vector<int64_t> sides(2 * rank, 0);  // the last axis first, as F.pad has them
+  std::vector<int64_t> sides(2 * rank, 0);  // the last axis first, as in F.pad
   size_t padded = 0;
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + static_cast<int64_t>(rank) : axes[i]);

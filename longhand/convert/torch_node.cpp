@@ -1,4 +1,4 @@
-// What a node is written with: its inputs and outputs as expressions, its attributes, its module.
+// TorchNode: inputs and outputs of a node as expressions, its attributes and its submodule.
 #include <fmt/core.h>
 
 #include "longhand/base/error.h"

@@ -1,4 +1,4 @@
-// The arrays of ONNX's recurrent nodes as PyTorch's, and back.
+// Converts the weights of ONNX's recurrent nodes to PyTorch's layout, and back.
 #pragma once
 
 #include <string>
@@ -8,10 +8,11 @@
 
 namespace longhand::convert {
 
-/// W or R [D, G H, ...] ("onnx") as a matrix for each direction; B [D, 2 G H] ("onnx-bias") as two biases for each; P
-/// [D, 3 H] ("onnx-peephole") as [3, H] for each. `type` is LSTM, GRU or RNN.
+/// Splits an ONNX weight by direction and reorders its gates. `how` says which weight: "onnx": W or R [D, G H, ...],
+/// one matrix per direction; "onnx-bias": B [D, 2 G H], two biases per direction; "onnx-peephole": P [D, 3 H], [3, H]
+/// per direction. `type` is LSTM, GRU or RNN.
 std::vector<graph::Array> from_onnx_blocks(const std::string& how, const std::string& type, const graph::Array& array);
-/// The other way.
+/// The inverse of `from_onnx_blocks`.
 graph::Array to_onnx_blocks(const std::string& how, const std::string& type, const std::vector<graph::Array>& parts);
 
 }  // namespace longhand::convert

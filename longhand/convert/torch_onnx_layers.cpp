@@ -1,4 +1,4 @@
-// ONNX's convolutions, pooling and normalisation as modules of PyTorch: [N, C, L].
+// ONNX convolutions, pooling and normalisation [N, C, L] as PyTorch modules.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace longhand::convert {
 namespace {
 
-// A trained array that no other node reads; refuses the node otherwise.
+// Returns a weight that no other node reads. Throws an input error otherwise.
 const graph::Array& own_array(TorchNode& node, size_t input) {
   const auto& arrays = node.program().graph().arrays;
   const auto found = node.has(input) ? arrays.find(node.node().inputs[input]) : arrays.end();
@@ -34,7 +34,7 @@ struct OnnxWindow {
   int64_t kernel = 1, stride = 1, dilation = 1, left = 0, right = 0;
 };
 
-// Of convolutions and pooling of one dimension.
+// Reads the window attributes of 1-D convolutions and pooling.
 OnnxWindow read_window(const TorchNode& node, int64_t kernel) {
   OnnxWindow w{.kernel = kernel};
   w.stride = first_of(node, "strides", 1);
@@ -53,7 +53,7 @@ OnnxWindow read_window(const TorchNode& node, int64_t kernel) {
   return w;
 }
 
-// Both sides' padding as an option of the module, or, where they differ, before it.
+// Returns the module's input. Equal padding on both sides becomes an option of the module, other padding F.pad.
 std::string padded_input(TorchNode& node, OnnxWindow& w) {
   std::string x = node.in(0);
   if (w.left == w.right) return x;
@@ -148,7 +148,7 @@ void write_instance_norm(TorchNode& node) {
 void write_dequantize(TorchNode& node) {
   const graph::Dims scale = node.dims(1);
   const int64_t axis = node.axis("axis", 1, node.rank());
-  std::string shape;  // of one number for each element of an axis
+  std::string shape;  // broadcasts one number per element of the axis
   if (graph::count(scale) > 1) {
     std::vector<int64_t> dims(node.rank(), 1);
     dims[static_cast<size_t>(axis)] = -1;

@@ -1,4 +1,4 @@
-// ONNX's LSTM, GRU and RNN as layers of PyTorch: W [D, G H, I], R [D, G H, H], B [D, 2 G H], P [D, 3 H].
+// ONNX LSTM, GRU and RNN nodes as PyTorch layers: W [D, G H, I], R [D, G H, H], B [D, 2 G H], P [D, 3 H].
 #include <fmt/core.h>
 
 #include "longhand/convert/torch_onnx.h"
@@ -28,7 +28,7 @@ class OnnxLayers {
   }
 
   void write() {
-    // With lengths, sequences come first.
+    // Batch first if the node says so (layout 1), or has lengths.
     const bool ragged = node_.has(4), given = node_.integer("layout", 0) != 0, batch_first = given || ragged;
     const bool turns = ragged && !given;
     TorchProgram& program = node_.program();
@@ -52,7 +52,7 @@ class OnnxLayers {
     node_.line(fmt::format("{}, {} = {}", y, after, call(x, before, lengths)));
     if (reverse) node_.line(fmt::format("{} = {}", y, fmt::format(fmt::runtime(flipped), y)));
     if (turns) node_.line(fmt::format("{} = {}.transpose(0, 1)", y, y));
-    // [T, B, D H] as [T, D, B, H], or [B, T, D H] as [B, T, D, H]
+    // [T, B, D H] -> [T, D, B, H], or [B, T, D H] -> [B, T, D, H]
     if (node_.wants(0)) {
       const std::string parts = l_.directions == 1 ? fmt::format("unsqueeze({})", given ? 2 : 1)
                                 : given            ? "unflatten(2, (2, -1))"
@@ -85,7 +85,7 @@ class OnnxLayers {
     return before.empty() ? fmt::format("{}({})", module, x) : fmt::format("{}({}, {})", module, x, before);
   }
 
-  // Initial states [D, B, H], or [B, D, H] where sequences come first.
+  // Returns the initial states: inputs [D, B, H], or [B, D, H] if batch first.
   std::string start(bool batch_first) {
     const auto part = [&](size_t input) {
       return node_.in(input) + (batch_first ? ".transpose(0, 1).contiguous()" : "");

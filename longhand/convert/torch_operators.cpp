@@ -1,4 +1,4 @@
-// Arithmetic, products, reductions and choices of array graphs, as expressions of PyTorch. Truth values are 0 and 1.
+// ONNX arithmetic, products, reductions and selections as PyTorch expressions. Truth values are 0 and 1.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace longhand::convert {
 namespace {
 
-// A trained number as a literal where the other operand is an array of at least its rank.
+// Returns an operand. A constant with one element becomes a literal if the other operand has at least its rank.
 std::string operand(TorchNode& node, size_t input, size_t other) {
   const std::string& name = node.node().inputs[input];
   const auto number = node.program().number_of(name);
@@ -46,7 +46,7 @@ void write_pair(TorchNode& node) {
   node.assign(fmt::format(fmt::runtime(kForms.at(type)), a, b));
 }
 
-// Of several arrays: of layers, or ONNX's.
+// Elementwise functions of several inputs, of descriptions or ONNX.
 void write_several(TorchNode& node) {
   const std::string& type = node.node().type;
   const bool largest = type == "max" || type == "Max", least = type == "min" || type == "Min";
@@ -75,7 +75,7 @@ void write_prelu(TorchNode& node) {
   node.assign(fmt::format("torch.where({} < 0.0, {} * {}, {})", x, x, node.in(1), x));
 }
 
-// x [..., I] by a trained [I, O] that no other node reads: a linear layer.
+// Writes x [..., I] times a parameter [I, O] as nn.Linear, if no other node reads the parameter. Returns whether.
 bool writes_linear(TorchNode& node, bool transposed, const std::string& bias) {
   const std::string& name = node.node().inputs[1];
   const auto array = node.program().graph().arrays.find(name);

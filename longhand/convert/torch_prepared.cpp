@@ -38,7 +38,7 @@ void add_second_biases(graph::Graph& graph) {
   }
 }
 
-// How often each value is read, by nodes and as an output.
+// Returns how often each value is read by nodes, plus its uses as an output of the graph.
 std::map<std::string, int> uses_of_values(const graph::Graph& graph) {
   std::map<std::string, int> out;
   for (const graph::Node& node : graph.nodes) {
@@ -99,7 +99,7 @@ bool stacks_on(const graph::Graph& graph, const graph::Node& below, const graph:
   return common_attributes(below) == common_attributes(above);
 }
 
-// "weight_ih_l0_reverse" as that of `by` layers further up.
+// Adds `by` to the layer number of a role: "weight_ih_l0_reverse" becomes "weight_ih_l1_reverse" for 1.
 std::string raised(const std::string& role, int64_t by) {
   const size_t at = role.rfind("_l");
   size_t used = 0;
@@ -132,7 +132,7 @@ void stack_layers(graph::Graph& graph) {
   graph.nodes = std::move(out);
 }
 
-// "lstm_0" as "lstm" where there is no other.
+// Renames a node "lstm_0" to "lstm" if there are no nodes "lstm" and "lstm_1".
 void shorten_names(graph::Graph& graph) {
   for (graph::Node& node : graph.nodes) {
     if (!is_recurrent_layer(node) || !node.name.ends_with("_0") || node.name.size() < 3) continue;
@@ -144,7 +144,7 @@ void shorten_names(graph::Graph& graph) {
   }
 }
 
-// [D, K, G] of whole numbers as floats [D, G, K].
+// Dequantises integers [D, K, G] to floats [D, G, K].
 graph::Array dequantised_weights(const graph::Array& q, const graph::Array& scale, const graph::Array* zero) {
   const int64_t D = q.dims[0], K = q.dims[1], G = q.dims[2];
   graph::Array out = graph::array({D, G, K}, std::vector<float>(q.ints.size()));
@@ -180,7 +180,7 @@ bool dequantise_lstm(graph::Graph& graph, graph::Node& node) {
   return true;
 }
 
-// What nodes read.
+// Adds the names of all values and arrays that the nodes read.
 void add_names(const std::vector<graph::Node>& nodes, std::set<std::string>& names) {
   for (const graph::Node& node : nodes) {
     names.insert(node.inputs.begin(), node.inputs.end());
@@ -190,7 +190,7 @@ void add_names(const std::vector<graph::Node>& nodes, std::set<std::string>& nam
   }
 }
 
-// Nodes and arrays that no output needs.
+// Removes nodes and arrays that no output depends on.
 void leave_out_unused(graph::Graph& graph) {
   std::set<std::string> kept;
   for (const graph::Port& port : graph.outputs) kept.insert(port.name);
@@ -207,7 +207,7 @@ void leave_out_unused(graph::Graph& graph) {
   std::erase_if(graph.arrays, [&](const auto& each) { return !kept.contains(each.first); });
 }
 
-// The nodes of the branches that are taken, in place of each If.
+// Replaces each If by the nodes of the branch that is taken.
 void add_inlined(const std::vector<graph::Node>& nodes, const GraphShapes& shapes, std::vector<graph::Node>& out) {
   for (const graph::Node& node : nodes) {
     if (node.type != "If") {
@@ -226,7 +226,7 @@ void add_inlined(const std::vector<graph::Node>& nodes, const GraphShapes& shape
   }
 }
 
-// What is made of arrays alone becomes an array.
+// Computes nodes whose inputs are all constant, and replaces them by arrays.
 void fold_constants(graph::Graph& graph, std::vector<std::string>& notes) {
   const GraphShapes shapes(graph);
   std::vector<graph::Node> inlined, kept;

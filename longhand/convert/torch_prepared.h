@@ -1,4 +1,4 @@
-// A graph in the form that PyTorch's modules have, with the same outputs.
+// Rewrites a graph in the form of PyTorch's modules. The outputs stay the same.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace longhand::convert {
 
-/// - A second bias, of zeros, where a recurrent layer has one alone.
-/// - Plain recurrent layers of one size, one above the other, as one node.
-/// - Of a graph of arrays, the branches that are taken, what is made of arrays alone as an array, and weights of 8 bits
-///   as floats.
-/// The notes say what was changed of the weights.
+/// - Adds a second bias of zeros to a recurrent layer with one bias.
+/// - Joins stacked standard recurrent layers of one size into one node.
+/// - Replaces each If by the branch that is taken, folds constants, and dequantises 8-bit weights to floats.
+///
+/// Appends to `notes` how the weights were changed.
 graph::Graph prepared_for_torch(const graph::Graph& graph, std::vector<std::string>& notes);
 
 }  // namespace longhand::convert

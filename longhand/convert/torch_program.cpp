@@ -9,7 +9,7 @@
 namespace longhand::convert {
 namespace {
 
-// What a module of PyTorch, and the code around it, has under a name.
+// Attribute names that nn.Module and the code of the exported file use.
 const std::set<std::string> kTorchAttributes = {"training",
                                                 "forward",
                                                 "parameters",
@@ -73,7 +73,7 @@ const std::set<std::string> kTorchAttributes = {"training",
                                                 "super",
                                                 "self"};
 
-// Names that forward uses.
+// Names that the code of forward uses.
 const std::set<std::string> kTorchVariables = {
     "self", "state", "lengths", "torch", "nn",  "F",     "Tensor",    "math",       "json",  "struct", "Path",  "input",
     "list", "len",   "zip",     "range", "int", "float", "tuple",     "dict",       "slice", "super",  "str",   "load",
@@ -81,7 +81,8 @@ const std::set<std::string> kTorchVariables = {
 
 const std::set<std::string> kTorchClasses = {"Tensor", "Path", "F", "State", "None", "True", "False", "DTYPES"};
 
-// Layers that give the same of a sequence whatever is behind its end, and those that need to know where that is.
+// Whether forward needs `lengths`: a layer reads the end of the sequence (pooling, a reverse direction), and all other
+// layers are causal or stepwise, so that padding after the end does not change their outputs.
 bool reads_lengths(const graph::Graph& graph) {
   static const std::set<std::string> kStepwise = {
       "linear",  "embedding", "one-hot",  "relu",    "leaky-relu", "thresholded-relu", "elu",   "celu",
@@ -128,7 +129,7 @@ TorchProgram::TorchProgram(const graph::Graph& graph)
   for (const graph::State& state : graph.states) ++uses_[state.output];
 }
 
-// What it makes is the same in all runs, and is written where it is needed.
+// Constant outputs are written as literals where they are used.
 bool TorchProgram::is_known(const graph::Node& node) const {
   return node.branches.empty() && std::all_of(node.outputs.begin(), node.outputs.end(), [&](const std::string& output) {
            return output.empty() || shapes_.known_ints(output).has_value();
@@ -159,7 +160,7 @@ bool TorchProgram::tie(const std::string& array, const std::string& tensor) {
 }
 
 std::string TorchProgram::helper(const std::string& name) {
-  // Those that a helper's text names come before it.
+  // Helpers that this helper calls come before it.
   for (const std::string& other : torch_helper_names()) {
     if (other != name && torch_helper(name).find(other + "(") != std::string::npos) helper(other);
   }
@@ -212,7 +213,8 @@ std::optional<float> TorchProgram::number_of(const std::string& value) const {
                                                           : static_cast<float>(array->second.ints.front());
 }
 
-// An array that nodes read as an input: a parameter, or a buffer of integers; integers that are known, as they are.
+// Returns the expression of a constant: a parameter for floats, a buffer for integers, a literal for integers that are
+// computed from shapes.
 std::string TorchProgram::constant(const std::string& value) {
   const auto array = graph_.arrays.find(value);
   if (array != graph_.arrays.end()) {

@@ -1,5 +1,5 @@
-// The module of PyTorch that a graph becomes, as it is written: what __init__ makes, what forward does, and the tensors
-// of its state dict. A type of nodes is a function of TorchNode, and a row in the table of its file.
+// A PyTorch module while it is generated from a graph: the lines of __init__ and forward, and the state dict. Each node
+// type has a function that writes a TorchNode, and a row in the table of that function's file.
 #pragma once
 
 #include <map>
@@ -21,15 +21,17 @@ struct ModuleTensor {
   graph::Array values;
 };
 
-/// How an array of the graph is made of tensors.
+/// How an array of the graph is computed from tensors of the state dict.
 struct TorchSource {
-  /// "same" (other tensors are the first one under other names); "transposed" [A, B] of [B, A]; "row", number `index`
-  /// of a tensor [n, 1, width]; "onnx" and "onnx-bias", the blocks of ONNX's recurrent nodes, of a tensor (of a bias:
-  /// two) for each direction.
+  /// - "same": the first tensor; further tensors are other names of the same parameter;
+  /// - "transposed": [A, B] from a tensor [B, A];
+  /// - "row": row `index` of a tensor [n, 1, width];
+  /// - "onnx", "onnx-bias", "onnx-peephole": a weight of an ONNX recurrent node, from one tensor per direction
+  ///   ("onnx-bias": two).
   std::string how = "same";
   std::vector<std::string> tensors;
   int64_t index = 0;
-  std::string order{};  ///< of "onnx": "lstm", "gru" or "rnn"
+  std::string order{};  ///< gate order of "onnx": "lstm", "gru" or "rnn"
 };
 
 class TorchProgram {
@@ -40,62 +42,61 @@ class TorchProgram {
   const graph::Graph& graph() const { return graph_; }
   const GraphShapes& shapes() const { return shapes_; }
 
-  /// A line of __init__ after super().__init__(), and one of forward.
+  /// Append a line to __init__, after super().__init__(), or to forward.
   void init(const std::string& line) { init_.push_back(line); }
   void line(const std::string& line) { forward_.push_back(line); }
   const std::vector<std::string>& init_lines() const { return init_; }
   const std::vector<std::string>& forward_lines() const { return forward_; }
 
-  /// An attribute of the module, called as the text.
+  /// Returns a free attribute name of the module, derived from the text.
   std::string attribute(const std::string& text) { return attributes_.take(text); }
-  /// A variable of forward, called as the text.
+  /// Returns a free variable name of forward, derived from the text.
   std::string variable(const std::string& text) { return variables_.take(text); }
   void give_back(const std::string& variable) { variables_.give_back(variable); }
   bool is_free(const std::string& variable) const { return variables_.is_free(variable); }
-  /// Whether all that the node makes is known, so that nothing is written for it.
+  /// Whether all outputs of the node are constant integers. Then no code is written for the node.
   bool is_known(const graph::Node& node) const;
 
-  /// Adds a tensor; the array of the graph, where it is one of them, is made of it.
+  /// Adds a tensor to the state dict.
   void tensor(const std::string& name, graph::Array values);
   void source(const std::string& array, TorchSource source) { sources_[array] = std::move(source); }
-  /// Where another layer has the array already: both share one parameter, of which this is another name.
+  /// If another layer already has the array: makes `tensor` a second name of the same parameter, and returns true.
   bool tie(const std::string& array, const std::string& tensor);
   const std::vector<ModuleTensor>& tensors() const { return tensors_; }
   const std::map<std::string, TorchSource>& sources() const { return sources_; }
 
-  /// A class or function that the module needs, by name; returns the name. torch_helpers.cpp has them.
+  /// Adds the class or function `name` of torch_helpers.cpp to the file. Returns the name.
   std::string helper(const std::string& name);
   const std::vector<std::string>& helpers() const { return helpers_; }
-  /// A class that is written for this model: its text, with NAME where its name belongs. Returns the name that it has;
-  /// the same text has the same one.
+  /// Adds a class that is generated for this model. `text` has NAME in place of the class name. Returns the class name;
+  /// equal texts share one class.
   std::string own_class(const std::string& name, const std::string& text);
   const std::vector<std::string>& own_classes() const { return own_classes_; }
 
-  /// A state, by name: expressions of what it is before the run (None at the beginning) and after it. With one state
-  /// in the whole module it is `state` itself, otherwise a dict's member. finish_lines() says which.
+  /// Return placeholders of a state before the run (None at the start of a sequence) and after it. finish_lines()
+  /// replaces them by `state` if the module has one state, otherwise by a member of the dict `state`.
   std::string state_in(const std::string& name);
   std::string state_out(const std::string& name);
   void finish_lines();
   const std::vector<std::string>& states() const { return states_; }
 
-  /// Whether forward has `lengths`, of sequences that are padded: where layers need whole sequences, and all of them
-  /// can leave the rest out.
+  /// Whether forward has the argument `lengths` for padded batches: if a layer needs the end of a sequence, and all
+  /// layers can ignore the padding.
   bool has_lengths() const { return lengths_; }
 
-  /// The expression of a value: a variable, or a parameter.
+  /// Returns the expression of a value: a variable, a parameter or a constant.
   std::string of(const std::string& value);
-  /// Where a value is an array of one number: the number.
+  /// Returns the number if the value is an array with one element.
   std::optional<float> number_of(const std::string& value) const;
-  /// The inputs of a node are read for the last time by it where no later node has them; their variables are free for
-  /// its outputs.
+  /// Counts one use of each input of the node as done. A variable without remaining uses becomes free for the outputs.
   void release(const graph::Node& node);
   std::string define(const std::string& value, const std::string& called, const std::string& reused);
   void bind(const std::string& value, const std::string& expression);
-  /// Counts a use of a value more.
+  /// Adds one remaining use to a value, so that its variable is not reused.
   void keep(const std::string& value) { ++uses_[value]; }
-  /// How many inputs of nodes the value is.
+  /// Returns how often nodes read the value.
   int total_uses(const std::string& value) const;
-  /// The variable of an input that is not used again; empty: none.
+  /// Returns the variable of a value without remaining uses; empty: none.
   std::string reusable(const std::string& value) const;
 
  private:
@@ -110,13 +111,13 @@ class TorchProgram {
   std::vector<ModuleTensor> tensors_;
   std::map<std::string, TorchSource> sources_;
   bool lengths_ = false;
-  std::map<std::string, std::string> names_;  // values: expressions
-  std::map<std::string, int> uses_;           // of values, that are still to come
+  std::map<std::string, std::string> names_;  // value -> expression
+  std::map<std::string, int> uses_;           // remaining uses of each value
   std::map<std::string, int> total_uses_;
-  std::map<std::string, int> variable_uses_;  // of variables
+  std::map<std::string, int> variable_uses_;  // remaining uses of each variable
 };
 
-/// A node as it is written.
+/// A node while its code is written.
 class TorchNode {
  public:
   TorchNode(TorchProgram& program, const graph::Node& node) : program_(program), node_(node) {}
@@ -134,22 +135,23 @@ class TorchNode {
   std::optional<std::vector<int64_t>> known_ints(size_t input) const {
     return program_.shapes().known_ints(node_.inputs.at(input));
   }
-  /// Known integers, of the input or else of the attribute. Refuses the node where an input's are not known.
+  /// Returns constant integers from the input, or from the attribute if there is no input. Throws an input error for an
+  /// input that is not constant.
   std::vector<int64_t> ints(size_t input, const char* attribute, const std::vector<int64_t>& otherwise) const;
 
-  /// The variable of an output. All inputs must have been asked for before.
+  /// Returns the variable of an output. May reuse the variable of an input: call `in` for all inputs first.
   std::string out(size_t output = 0);
-  /// `out = EXPRESSION`
+  /// Writes `out = EXPRESSION` to forward.
   void assign(const std::string& expression);
   void line(const std::string& text) { program_.line(text); }
-  /// The output is the input.
+  /// Makes the output another name of the input.
   void pass_on();
 
-  /// The attribute of the node in the module.
+  /// Returns the name of the node's submodule.
   std::string module();
-  /// `self.MODULE = EXPRESSION`
+  /// Writes `self.MODULE = EXPRESSION` to __init__.
   void init(const std::string& expression);
-  /// Adds the node's array as a tensor of its module.
+  /// Adds the node's weight `role` to the state dict as MODULE.`called`.
   void tensor(const std::string& role, const std::string& called);
 
   bool has_weight(const std::string& role) const { return node_.weights.contains(role); }
@@ -163,7 +165,7 @@ class TorchNode {
   bool has_attribute(const char* name) const { return node_.attributes.contains(name); }
   int64_t axis(const char* name, int64_t otherwise, size_t rank) const;
 
-  /// Throws an input error: what PyTorch's module cannot be, and a way out.
+  /// Throws an input error: the node, what PyTorch does not support, and what to do.
   [[noreturn]] void refuse(const std::string& what) const;
 
  private:
@@ -178,7 +180,7 @@ struct TorchNodeType {
   const char* type;
   TorchWriter write;
 };
-/// The rows, each list in the file that writes them.
+/// The table of node types. Each list is in the file of its functions.
 std::vector<TorchNodeType> torch_layer_types();
 std::vector<TorchNodeType> torch_recurrent_types();
 std::vector<TorchNodeType> torch_onnx_recurrent_types();
@@ -187,12 +189,12 @@ std::vector<TorchNodeType> torch_function_types();
 std::vector<TorchNodeType> torch_operator_types();
 std::vector<TorchNodeType> torch_move_types();
 
-/// Writes all nodes. Throws an input error that names a node whose type has no row.
+/// Writes all nodes. Throws an input error that names a node of an unsupported type.
 void write_torch_nodes(TorchProgram& program, const std::vector<graph::Node>& nodes);
 
-/// The text of a helper.
+/// Returns the Python text of a helper class or function.
 const std::string& torch_helper(const std::string& name);
-/// Those that the text names.
+/// Names of all helpers.
 std::vector<std::string> torch_helper_names();
 
 }  // namespace longhand::convert

@@ -29,7 +29,7 @@ TorchLayers read_layers(const TorchNode& node) {
   return l;
 }
 
-// The tensors of the module, by the roles that the node has. A bias that it lacks beside the other is zero.
+// Adds the module's tensors. If the node has only one of the two biases, the other is zero.
 void add_tensors(TorchNode& node, const TorchLayers& l) {
   for (const std::string& suffix : torch_suffixes(l.layers, l.directions)) {
     for (const char* role : {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peephole", "gain_ih",
@@ -39,7 +39,7 @@ void add_tensors(TorchNode& node, const TorchLayers& l) {
   }
 }
 
-// A module with the trained states that sequences begin with; returns its expression, or nothing.
+// Adds a submodule with the trained initial states. Returns its expression; empty: no trained states.
 std::string add_start(TorchNode& node, const TorchLayers& l) {
   const std::vector<std::string> suffixes = torch_suffixes(l.layers, l.directions);
   if (!node.has_weight("h_0_l0") && !node.has_weight("c_0_l0")) return "";
@@ -68,7 +68,7 @@ std::string add_start(TorchNode& node, const TorchLayers& l) {
   return fmt::format("self.{}", name);
 }
 
-// The states that are inputs of the node, [B, D R], as the module has them, [D, B, R].
+// Returns the expression of the node's state inputs [B, D R], reshaped to the module's [D, B, R].
 std::string given_start(TorchNode& node, const TorchLayers& l) {
   if (l.layers > 1) node.refuse("it has several layers with states as inputs");
   const auto part = [&](size_t input, int64_t width) {
@@ -99,7 +99,7 @@ void add_state_outputs(TorchNode& node, const TorchLayers& l, const std::string&
   }
 }
 
-// How a node's layers are run: which steps they read, and what becomes of the outputs.
+// How a node's layers run: order and mask of the time steps, and form of the outputs.
 struct TorchFrame {
   bool backwards, last, fresh, masked, frames, lengths;
 };
@@ -116,7 +116,7 @@ TorchFrame read_torch_frame(const TorchNode& node, const TorchLayers& l) {
   return f;
 }
 
-// The call that gives outputs and states.
+// Returns the call that computes outputs and states.
 std::string call_text(TorchNode& node, const TorchFrame& f, const std::string& x, const std::string& before) {
   const std::string module = fmt::format("self.{}", node.module());
   TorchProgram& program = node.program();
@@ -133,7 +133,7 @@ std::string call_text(TorchNode& node, const TorchFrame& f, const std::string& x
   return before == "None" ? fmt::format("{}({})", module, x) : fmt::format("{}({}, {})", module, x, before);
 }
 
-// Of all outputs y the last one, of both directions that in their own order.
+// Writes the selection of the last output from y; in two directions, the last of each direction.
 void write_last(TorchNode& node, const TorchLayers& l, const TorchFrame& f, const std::string& y) {
   const char* given = f.lengths ? ", lengths" : "";
   if (l.directions == 2) {
@@ -144,7 +144,7 @@ void write_last(TorchNode& node, const TorchLayers& l, const TorchFrame& f, cons
   }
 }
 
-// y of all steps, and the state after them.
+// Writes a recurrent node: outputs y of all time steps, and the state after the last.
 void write_recurrent(TorchNode& node) {
   TorchProgram& program = node.program();
   const TorchLayers l = read_layers(node);
@@ -180,7 +180,7 @@ void write_recurrent(TorchNode& node) {
 
 }  // namespace
 
-// Those of each direction, with their constants; the same in both directions.
+// The functions of each direction, with their constants, must be the same in both directions.
 void read_torch_functions(const TorchNode& node, TorchLayers& l) {
   std::vector<std::string> names = node.texts("activations");
   const size_t each = l.is_lstm() ? 3 : l.cell == "gru" ? 2 : 1;

@@ -73,7 +73,7 @@ class ModuleReturn {
     return *found->second;
   }
 
-  // One that the module has as a literal.
+  // Returns an array that the module contains as a literal.
   graph::Array constant(const Json& source) const {
     const auto list = [&](const char* name) {
       return source.contains(name) && source[name].is_array() ? &source[name] : nullptr;
@@ -124,7 +124,7 @@ class ModuleReturn {
     damaged();
   }
 
-  // Of [n, 1, width].
+  // Returns a row of a tensor [n, 1, width].
   graph::Array row(const Json& source, const std::string& name, const graph::Array& all) const {
     const Json* index = source.contains("index") ? &source["index"] : nullptr;
     if (index == nullptr || !index->is_number_unsigned()) damaged();
@@ -180,7 +180,7 @@ std::string returning_text(const graph::Graph& graph, const std::map<std::string
     const bool ints = array.type == graph::ElementType::kInt;
     out = {{"how", "constant"}, {"type", ints ? "int" : "float"}, {"dims", array.dims}};
     out["values"] = ints ? nlohmann::ordered_json(array.ints) : nlohmann::ordered_json::array();
-    for (const float value : array.floats) {  // masks have infinities, which are no numbers of JSON
+    for (const float value : array.floats) {  // masks contain infinities, which JSON numbers cannot express
       out["values"].push_back(std::isfinite(value) ? nlohmann::ordered_json(value)
                                                    : nlohmann::ordered_json(value > 0.0F ? "inf" : "-inf"));
     }

@@ -1,5 +1,5 @@
-// The way back of an exported module: its safetensors file says which graph its tensors belong to, whatever became of
-// them in PyTorch.
+// Imports an exported module again, also after training in PyTorch. The metadata of its safetensors file describe the
+// graph that its tensors belong to.
 #pragma once
 
 #include <map>
@@ -10,22 +10,23 @@
 
 namespace longhand::convert {
 
-/// The metadata that has the text of a graph.
+/// The metadata key of the graph's description.
 inline constexpr const char* kReturningKey = "longhand";
 
-/// JSON: the graph, and how its arrays are made of the module's tensors.
+/// Returns JSON: the graph, and how its arrays are computed from the module's tensors.
 std::string returning_text(const graph::Graph& graph, const std::map<std::string, TorchSource>& sources);
 
-/// The graph with the tensors' values. Throws an input error that begins with `file` where the text is damaged, and for
-/// a tensor that is missing, has another shape or is of no array. `described_by` is the file that the text is in.
+/// Returns the graph with the tensors' values. `described_by` is the path of the file that contains `text`. Throws an
+/// input error that begins with `file` for a damaged text, and for a tensor that is missing, has another shape or
+/// belongs to no array.
 Imported returned_graph(const std::string& text, const std::string& described_by, const NamedTensors& tensors,
                         const std::string& file);
 
-/// Fixes extents of inputs that the graph leaves open; -1 stays open. Throws a usage error for an input that it does
-/// not have, and for extents that do not fit.
+/// Sets unknown dimensions of the graph's inputs; -1 stays unknown. Throws a usage error for an unknown input, and for
+/// dimensions that contradict the graph.
 void fix_extents(graph::Graph& graph, const std::map<std::string, graph::Dims>& dims);
 
-/// Whether a description of layers is no TOML, but the safetensors file of an exported module.
+/// Whether the bytes are the safetensors file of an exported module, not a TOML description.
 bool is_exported_module(const std::string& bytes);
 
 }  // namespace longhand::convert

@@ -10,7 +10,7 @@
 namespace longhand::convert {
 namespace {
 
-// Python 3.12's keywords, those that are so in some places alone, and what a method of a module has already.
+// Keywords and soft keywords of Python 3.12, and names that the methods of a module use.
 const std::set<std::string> kPythonWords = {
     "False",   "None",  "True", "and",    "as",       "assert", "async", "await", "break",  "class",
     "case",    "match", "type", "_",      "continue", "def",    "del",   "elif",  "else",   "except",

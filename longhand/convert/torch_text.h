@@ -1,4 +1,4 @@
-// Texts of Python: names, literals, lines.
+// Python source text: names and literals.
 #pragma once
 
 #include <set>
@@ -7,17 +7,17 @@
 
 namespace longhand::convert {
 
-/// A name of Python's from any text: letters, digits and underscores of ASCII, not a keyword, not empty, not beginning
-/// with a digit. Of hostile texts the first 40 characters.
+/// Returns a valid Python name for any text: ASCII letters, digits and underscores; not a keyword, not empty, no digit
+/// at the beginning; at most 40 characters of the text.
 std::string python_name(const std::string& text);
-/// "river_level" as "RiverLevel"; the name of a class.
+/// Returns a class name: "river_level" becomes "RiverLevel".
 std::string python_class_name(const std::string& text);
 
-/// Names that are taken once.
+/// Hands out each name once.
 class PythonNames {
  public:
   explicit PythonNames(std::set<std::string> taken) : taken_(std::move(taken)) {}
-  /// python_name(text), with a number where that is taken.
+  /// Returns python_name(text), followed by a number if that name is taken.
   std::string take(const std::string& text);
   void give_back(const std::string& name) { taken_.erase(name); }
   bool is_free(const std::string& name) const { return !taken_.contains(name); }
@@ -26,9 +26,9 @@ class PythonNames {
   std::set<std::string> taken_;
 };
 
-/// A string literal in double quotes, of ASCII alone.
+/// Returns an ASCII string literal in double quotes.
 std::string python_string(const std::string& text);
-/// The shortest literal that is the float again: "0.01", "-1e-05", "float('inf')".
+/// Returns the shortest literal that reads back as the same float: "0.01", "-1e-05", "float('inf')".
 std::string python_float(float value);
 /// [1, 2, 3]
 std::string python_list(const std::vector<int64_t>& values);

@@ -8,11 +8,11 @@
 namespace longhand::data {
 namespace {
 
-constexpr int64_t kManySequences = 20;  // from so many on, whole sequences are held out
+constexpr int64_t kManySequences = 20;  // from this number on, whole sequences are held out
 
 using AtRow = std::function<double(const Recording& recording, int64_t row, int64_t column)>;
 
-// In two passes, so that numbers far from 0 lose nothing.
+// Two passes: no loss of precision where the mean is far from 0.
 std::vector<Scale> column_scales(const RecordingSet& set, const std::vector<Stretch>& stretches, int64_t width,
                                  bool one_row, const AtRow& at) {
   std::vector<Scale> out(static_cast<size_t>(width));

@@ -8,7 +8,7 @@
 namespace longhand::data {
 namespace {
 
-// y_t of a filter of first order; `high`: what the low-pass leaves.
+// First-order low-pass filter; `high`: the high-pass, input minus low-pass.
 class OnePole {
  public:
   OnePole(double hertz, double rate, bool high)
@@ -23,7 +23,7 @@ class OnePole {
   bool high_;
 };
 
-// Adds a string that is plucked at `from`: noise in a delay line that is averaged as it goes round.
+// Adds a string plucked at step `from`: a delay line of noise with averaging feedback (Karplus and Strong).
 void pluck(const CounterRng& rng, double hertz, double level, int64_t from, int64_t steps, double rate,
            std::vector<float>& out) {
   const auto period = static_cast<size_t>(std::max(2.0, rate / hertz));
@@ -38,7 +38,7 @@ void pluck(const CounterRng& rng, double hertz, double level, int64_t from, int6
   }
 }
 
-// A pentatonic scale from the low E of a guitar on.
+// Frequency in Hz of note i of a pentatonic scale from a guitar's low E.
 double note(uint64_t i) {
   constexpr int kScale[] = {0, 3, 5, 7, 10};
   const auto octave = static_cast<int>(i / 5);

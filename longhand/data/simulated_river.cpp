@@ -17,7 +17,7 @@ double season(int64_t hour, double coldest) {
   return std::cos(2.0 * std::numbers::pi * (static_cast<double>(hour) / kYear - coldest));
 }
 
-// "2001-03-28 14:00" of an hour after 2001-01-01, in a calendar that has no leap days to speak of: 365 days a year.
+// "2001-03-28 14:00" for an hour counted from 2001-01-01, in a calendar of 365 days a year.
 std::string shown_hour(int64_t hour) {
   constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   int64_t day = hour / 24;
@@ -39,7 +39,7 @@ double mean_of(const std::vector<double>& values, int64_t first, int64_t n) {
 Weather simulate_weather(uint64_t seed, int64_t hours) {
   const CounterRng rain(seed, 0, RngPlace::kSample, kRainPlace), warmth(seed, 0, RngPlace::kSample, kWarmthPlace);
   Weather out;
-  int64_t left = 0;  // hours of the storm
+  int64_t left = 0;  // remaining hours of the storm
   double strength = 0.0, spell = 0.0;
   for (int64_t t = 0; t < hours; ++t) {
     const auto i = static_cast<uint64_t>(t);

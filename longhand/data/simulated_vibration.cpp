@@ -13,14 +13,14 @@ namespace {
 constexpr double kSamplesASecond = 1000.0;
 constexpr uint32_t kSpeedPlace = 11, kSensorPlace = 12, kAnomalyPlace = 13;
 
-// A part of the signal in which something is wrong.
+// A part of the signal with a fault.
 struct Anomaly {
   int64_t begin = 0, end = 0;
   int kind = 0;  // 1 bearing, 2 imbalance, 3 looseness, 4 cable
   double strength = 1.0;
 };
 
-// One in each stretch of the signal, with the same number of each kind, but for rounding.
+// Draws one anomaly in each of `count` equal parts of the signal. The kinds are equally frequent, up to rounding.
 std::vector<Anomaly> draw_anomalies(uint64_t seed, int64_t steps, int64_t count) {
   const CounterRng rng(seed, 0, RngPlace::kSample, kAnomalyPlace);
   std::vector<Anomaly> out;

@@ -9,7 +9,7 @@ namespace {
 using Kind = kernels::ActivationKind;
 
 struct OnnxActivation {
-  const char* name;  // ONNX tells no case apart
+  const char* name;  // ONNX ignores case
   bool has_alpha, has_beta;
   kernels::Activation usual;
 };

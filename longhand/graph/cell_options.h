@@ -18,7 +18,8 @@ namespace longhand::graph {
 /// Throws an input error for an unsupported function, and for more constants than the functions have.
 std::vector<kernels::LstmCell> read_cell_options(NodeBuild& node, int64_t directions);
 
-/// Gives a node the attributes that are read as this cell, in each direction; none for the standard cell.
+/// Sets the node's attributes so that `read_cell_options` returns this cell for each direction. The standard cell needs
+/// none.
 void write_cell_options(const kernels::LstmCell& cell, int64_t directions, Node& node);
 
 }  // namespace longhand::graph

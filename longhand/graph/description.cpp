@@ -231,7 +231,7 @@ class DescriptionReader {
 
   const toml::table& table_;
   const std::string& path_;
-  const std::set<std::string>& others_;  // keys at the top
+  const std::set<std::string>& others_;  // top-level keys that are ignored
   Description out_;
   std::set<std::string> names_;
   std::map<std::string, int> counts_;

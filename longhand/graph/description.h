@@ -20,9 +20,8 @@ struct Description {
   std::set<std::string> without_bias;  ///< nodes whose description says so
 };
 
-/// Throws a usage error with `path` and line for invalid TOML, unknown keys, unknown layer types, and names that do not
-/// exist.
-/// Keys at the top that `others` has are left alone.
+/// Ignores the top-level keys `others`. Throws a usage error with `path` and line for invalid TOML, unknown keys,
+/// unknown layer types, and names that do not exist.
 Description read_description(const std::string& text, const std::string& path,
                              const std::set<std::string>& others = {});
 

@@ -44,7 +44,7 @@ class WeightDraw {
     before.outputs.clear();
     for (const std::string& input : out_.nodes[layer].inputs) before.outputs.push_back({.name = input, .dims = {}});
     const auto network = std::make_shared<const Network>(std::move(before), path_);
-    constexpr int64_t kMostTried = 1 << 16;  // steps: windows may need some
+    constexpr int64_t kMostTried = 1 << 16;  // max. time steps to try: a window may need several
     std::optional<Error> first;
     for (int64_t steps = 1; steps <= kMostTried; steps *= 4) {
       try {

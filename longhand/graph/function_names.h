@@ -1,4 +1,4 @@
-// The functions of one number that nodes are named after.
+// Elementwise functions that are node types.
 #pragma once
 
 #include <span>
@@ -10,8 +10,7 @@
 
 namespace longhand::graph {
 
-/// A function under its names as a layer and in ONNX ("" where it has none), the defaults of its constants, and what
-/// their attributes are called.
+/// A function: its names in descriptions and in ONNX ("": none), and the defaults and attribute names of its constants.
 struct FunctionRow {
   const char* name;
   const char* onnx;
@@ -20,9 +19,9 @@ struct FunctionRow {
   const char* alpha_name = "alpha";
   const char* beta_name = "beta";
 };
-/// All but `gelu` and `clip`.
+/// All functions but `gelu` and `clip`.
 std::span<const FunctionRow> function_rows();
-/// The row of a type of nodes, or null.
+/// Returns the row of a node type, or null.
 const FunctionRow* find_function(const std::string& type);
 
 struct NamedFunction {
@@ -30,9 +29,9 @@ struct NamedFunction {
   float alpha = 0.0F, beta = 0.0F;
 };
 
-/// The function of a node that is named after one, and its constants. Also of `gelu` and `clip`.
+/// Returns the function of an elementwise node, and its constants. Also for `gelu` and `clip`.
 NamedFunction read_function(NodeBuild& node);
-/// Those of layers in descriptions, but for `gelu` and `clip`: relu, sigmoid, ...
+/// Names in descriptions, without `gelu` and `clip`: relu, sigmoid, ...
 std::vector<std::string> function_names();
 
 }  // namespace longhand::graph

@@ -188,7 +188,7 @@ class GraphCheck {
   const Graph& graph_;
   const std::string& where_;
   std::set<std::string> defined_, used_, node_names_;
-  bool in_scan_ = false;  // among the nodes of its body
+  bool in_scan_ = false;  // inside the body of a Scan
 };
 
 }  // namespace

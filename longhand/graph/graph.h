@@ -27,8 +27,8 @@ struct Node {
   std::vector<std::string> outputs;  ///< names that no other value has; empty: not wanted
   std::map<std::string, Attribute> attributes{};
   std::map<std::string, std::string> weights{};  ///< role in the node ("weight", "bias_ih_l0") -> name of an array
-  std::vector<std::vector<Node>> branches{};     ///< of If: then, else; of Scan: its body; they see what is before it
-  /// Of If and Scan: for each branch, what becomes the outputs.
+  std::vector<std::vector<Node>> branches{};     ///< If: then, else; Scan: body. They may read earlier values.
+  /// If and Scan: for each branch, the names of the values that become the node's outputs.
   std::vector<std::vector<std::string>> branch_outputs{};
 };
 

@@ -124,11 +124,12 @@ class NodeBuild {
   const Network& network() const;
   /// Plans other nodes here, as if they stood in the node's place.
   void inline_nodes(const std::vector<Node>& nodes);
-  /// Plans nodes as `inline_nodes` does, but returns their steps, which steps of this node run as often as they like.
+  /// Plans nodes as `inline_nodes` does, but returns their steps. A step of this node runs them, any number of times.
   std::vector<std::function<void()>> body_steps(const std::vector<Node>& nodes);
-  /// A value that such nodes may name, with memory of its own, which steps of this node write; "": without a name.
+  /// Adds a value with its own buffer, which nodes of `body_steps` may read by name ("": no name). Steps of this node
+  /// write it.
   const Value& define(const std::string& name, ElementType type, const Dims& dims);
-  /// For steps: whether the run has failed.
+  /// Returns a function that tells steps whether the run has failed.
   std::function<bool()> failed() const;
   /// A value by name; null where there is none.
   const Value* find(const std::string& value) const;

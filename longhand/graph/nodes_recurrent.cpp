@@ -32,7 +32,7 @@ void add_layer_states(NodeBuild& node, const RecurrentLayers& layers, int64_t ba
   }
 }
 
-// What zoneout leaves of a state, as an expectation; null: nothing.
+// Returns a row of `width` copies of a zoneout probability; null for 0.
 const float* constant_row(NodeBuild& node, double value, int64_t width) {
   if (value == 0.0) return nullptr;
   float* row = node.floats_memory(padded(width)).data();
@@ -193,10 +193,10 @@ void build_passes(NodeBuild& node, RecurrentFrame f, const RecurrentLayers& laye
   add_state_outputs(node, f, states);
 }
 
-// A layer's input: [B, T, I]; or frames [B, T, L, I], whose rows are sequences of their own, as [B T, L, I].
+// A layer's input [B, T, I]. Frames [B, T, L, I] are read as [B T, L, I]: the rows of each frame are a sequence.
 struct LayerInput {
   const Value& x;
-  Dims outer;  // of the input: the axes before that of the steps
+  Dims outer;  // axes of the input before the time axis
 
   Dims outputs(const RecurrentFrame& f) const {
     Dims out = outer;

@@ -1,4 +1,4 @@
-// ONNX's Scan: a body of nodes that is run for each element of an axis, with states that go from one to the next.
+// ONNX's Scan: runs a body of nodes for each element of an axis, and carries states from one element to the next.
 #include <algorithm>
 #include <cstring>
 
@@ -8,10 +8,10 @@
 namespace longhand::graph {
 namespace {
 
-// Nodes of a body times steps: so that a small file cannot ask for work without end.
+// Limit of body nodes times steps, so that a small file cannot ask for endless work.
 constexpr int64_t kMostScanned = int64_t{1} << 28;
 
-// One element of an axis of a whole, and the body's value for it: whole [outer, T, inner], part [outer, inner].
+// A scanned value [outer, T, inner], and the body's value for one step [outer, inner].
 struct ScanPart {
   const Value* whole = nullptr;
   const Value* part = nullptr;
@@ -38,13 +38,13 @@ void copy_value(const Value& from, const Value& to) {
   if (from.type == ElementType::kInt) std::copy_n(from.ints, from.size, to.ints);
 }
 
-// A state: what it begins with, what the body reads, what the body makes of it, and room for that while others of the
-// body's states may still be read.
+// A state: its initial value, the value that the body reads, the value that the body computes, a buffer for the
+// computed value while the body's other states may still be read, and the node's output.
 struct ScanState {
   const Value *first, *before, *after, *room, *last;
 };
 
-// The number of an axis, or of a direction, of each scanned value.
+// Reads an attribute with one axis or direction per scanned value.
 std::vector<int64_t> each_of(NodeBuild& node, const char* attribute, size_t count) {
   std::vector<int64_t> out = node.integers(attribute, std::vector<int64_t>(count, 0));
   if (out.size() != count)

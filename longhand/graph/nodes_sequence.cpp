@@ -10,7 +10,7 @@
 namespace longhand::graph {
 namespace {
 
-// Rows that become one: `n` of them, which are rows `of` of x.
+// The `n` rows that are pooled to one: rows `of` of x.
 struct PoolRows {
   const float* x = nullptr;
   int64_t width = 0;
@@ -36,7 +36,8 @@ void pool_max(const PoolRows& rows, float* y) {
   }
 }
 
-// Of two directions, each where it ends: the first half of the last row, the second half of the first one.
+// Copies the last output of each direction: the first half of the last row, and of two directions also the second
+// half of the first row.
 void pool_last(const PoolRows& rows, int64_t directions, float* y) {
   const int64_t forward = rows.width / directions;
   std::copy_n(rows.row(rows.n - 1), forward, y);
@@ -79,8 +80,8 @@ PoolFunction pool_function(NodeBuild& node, int64_t n, int64_t width) {
   return [=](const PoolRows& rows, float* y) { pool_attention(rows, query, scratch, y); };
 }
 
-// [B, T, C] -> [B, C] over the time steps, or [B, T, L, C] -> [B, T, C] over the rows of a frame. Input 1: a mask
-// [B, T] or [B, T, L], 0 for rows that are left out; where all are, zeros.
+// Pools [B, T, C] -> [B, C] over the time steps, or [B, T, L, C] -> [B, T, C] over the rows of a frame. Input 1: a mask
+// [B, T] or [B, T, L], 0 for excluded rows. If all rows are excluded, the output is zeros.
 void build_pool(NodeBuild& node) {
   const Value& x = node.floats(0);
   if (x.rank() != 3 && x.rank() != 4) node.fail("expected [B, T, C] or [B, T, L, C], found " + shown(x.dims));

@@ -27,7 +27,7 @@ std::string example_extents(const Dims& dims) {
   return out;
 }
 
-// The numbers that a state begins with; those of one sequence are those of all.
+// Returns the initial values of a state. Values for one sequence are repeated for the whole batch.
 std::vector<float> initial_values(const Value& initial, const Value& state) {
   if (initial.size == state.size) return {initial.floats, initial.floats + initial.size};
   std::vector<float> out;

@@ -17,7 +17,7 @@ namespace {
 
 bool is_recurrent_layer(const Node& node) { return node.type == "lstm" || node.type == "gru" || node.type == "rnn"; }
 
-// Shapes of one sequence, of as few steps as the network can read.
+// Plans the shapes for one sequence, with few time steps: tries 1, 4, 16, ... until the network accepts them.
 std::unique_ptr<Plan::Parts> shapes_of(const std::shared_ptr<const Network>& network) {
   constexpr int64_t kMostTried = 1 << 16;
   std::optional<Error> first;
@@ -180,7 +180,7 @@ void TrainableNetwork::declare_arrays(size_t i) {
   }
 }
 
-// Two biases that are added are one parameter.
+// Copies the graph's arrays into the arena. Biases bias_ih and bias_hh that are only added become one parameter.
 void TrainableNetwork::fill() {
   for (const size_t i : nodes_) {
     for (const auto& [role, index] : parts_[i].parameters) {

@@ -1,5 +1,5 @@
-// A network of layers whose arrays are trained: which of its nodes have a derivative, and where their parameters are in
-// an arena. training_pass.h computes with it.
+// A network of layers that can be trained: its nodes, and the offsets of their parameters in an arena. training_pass.h
+// computes outputs and gradients.
 #pragma once
 
 #include <map>
@@ -15,14 +15,14 @@
 
 namespace longhand::graph {
 
-/// Names of the types of layers that can be trained, or trained through.
+/// Names of the layer types that have a gradient, with or without parameters.
 std::vector<std::string> trainable_types();
 
 class TrainableNetwork {
  public:
-  /// `logits`: a softmax (or its logarithm) at the output is left to the loss. Throws an input error, which begins with
-  /// `where`, for a network without one output of one float input or several, and for a node that cannot be trained, by
-  /// its name.
+  /// `logits`: leaves out a softmax (or log-softmax) at the output, since the loss computes it. Throws an input error,
+  /// which begins with `where`, for a network with several outputs or without weights, and for a node that cannot be
+  /// trained, by its name.
   TrainableNetwork(Graph graph, std::string where, bool logits);
   ~TrainableNetwork();
   TrainableNetwork(const TrainableNetwork&) = delete;
@@ -30,40 +30,40 @@ class TrainableNetwork {
 
   const Graph& graph() const { return network_->graph(); }
   const std::string& where() const { return network_->where(); }
-  /// Called `layers.NODE.ROLE`; those of recurrent layers `layers.NODE.lstm.ROLE`, and so on. Filled with the graph's
-  /// arrays.
+  /// Parameters, initialised with the graph's arrays. Names are `layers.NODE.ROLE`, for recurrent layers
+  /// `layers.NODE.lstm.ROLE`, `layers.NODE.gru.ROLE` or `layers.NODE.rnn.ROLE`.
   ParameterArena& parameters() { return arena_; }
   const ParameterArena& parameters() const { return arena_; }
-  /// The same network with these values, in the arena's layout.
+  /// Returns the graph with these parameter values, which are in the arena's layout.
   Graph with_values(std::span<const float> values) const;
 
-  /// The value that a loss reads: an output, or what its softmax reads.
+  /// Name of the value that the loss reads: the output, or the input of its softmax.
   const std::string& output() const { return output_; }
-  /// Whether a softmax was left to the loss.
+  /// Whether the softmax at the output was left out.
   bool leaves_softmax() const { return output_ != graph().outputs.front().name; }
-  /// Numbers of a row of the output.
+  /// Size O of an output row.
   int64_t outputs() const { return outputs_; }
-  /// Symbols of an input are below this; 0 for an input of numbers.
+  /// Number of symbols of an integer input; 0 for a float input.
   int64_t symbols(size_t input) const;
-  /// Numbers of a step of an input; 1 of symbols.
+  /// Numbers per time step of an input; 1 for symbols.
   int64_t width(size_t input) const;
-  /// Whether there is one row for a whole sequence.
+  /// Whether the network has one output row per sequence, not per time step.
   bool answers_once() const { return answers_once_; }
-  /// The reason why a sequence cannot be read in several runs; empty if it can.
+  /// Why a sequence cannot be split into several runs; empty if it can.
   const std::string& why_whole() const;
 
-  // What passes are made of.
+  // For TrainingPass:
 
-  /// The nodes that the output depends on, in order.
+  /// Indices of the nodes that the output depends on, in order.
   const std::vector<size_t>& nodes() const { return nodes_; }
   const Node& node(size_t i) const { return graph().nodes[i]; }
-  /// Of a node with recurrent layers; else null.
+  /// The recurrent layers of a node; null for other nodes.
   const nn::LstmStack* stack(size_t node) const { return parts_[node].stack.get(); }
-  /// Offset in the arena of a node's parameter; -1: it has none in that role.
+  /// Offset in the arena of a node's parameter; -1: the node has no parameter of this role.
   int64_t offset(size_t node, const std::string& role) const;
-  /// The parameters of a node's recurrent layers that its description has no array for: constants, zero.
+  /// Parameters of a node's recurrent layers that the graph has no array for. They stay zero.
   const std::vector<size_t>& constants(size_t node) const { return parts_[node].constants; }
-  /// Shapes of all values, for one sequence.
+  /// Shapes of all values for one sequence.
   Plan::Parts& shapes() const { return *shapes_; }
 
  private:
@@ -90,7 +90,7 @@ class TrainableNetwork {
   ParameterArena arena_;
 };
 
-/// Roles of arrays that no training changes: the statistics of batch normalisation, and scales.
+/// Whether arrays of this role are not trained: the statistics of batch normalisation, and scales.
 bool is_constant_role(const std::string& role);
 
 }  // namespace longhand::graph

@@ -1,5 +1,5 @@
-// Derivatives of functions of one number, and of softmax. y = f(x) is computed as in inference; f' is written here from
-// x and y.
+// Gradients of elementwise functions and of softmax. The forward pass computes y = f(x) as in inference; the backward
+// pass computes f' from x and y.
 #include <algorithm>
 #include <cmath>
 #include <map>

@@ -1,4 +1,4 @@
-// Derivatives of what joins several layers.
+// Gradients of layers with several inputs: add, subtract, multiply, max, min, concat.
 #include <algorithm>
 
 #include "longhand/graph/training_build.h"
@@ -32,7 +32,8 @@ T joined(Join join, T a, T b) {
   }
 }
 
-// What the gradient of operand i is multiplied by, at element j. The largest is the first of equal ones.
+// Returns the derivative of y by operand i at element j. Among equal maxima or minima, the first operand gets the
+// gradient.
 template <class T>
 T factor(Join join, const std::vector<Operand<T>>& operands, size_t i, int64_t j, T y) {
   if (join == Join::kAdd) return T(1);
@@ -90,7 +91,7 @@ void train_join(TrainBuild<T>& node) {
   });
 }
 
-// Side by side in the last axis.
+// Concatenates along the last axis.
 template <class T>
 void train_concat(TrainBuild<T>& node) {
   const int64_t rank = node.described().in(0).rank(), axis = node.described().integer("axis", -1);

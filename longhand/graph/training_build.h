@@ -1,5 +1,5 @@
-// What the function of a trainable node type works with: the node, its values, and the pass that it adds its forward
-// and its backward step to.
+// TrainBuild is the argument of a node type's build function: the node, its values, and the pass that receives the
+// node's forward and backward step.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ class TrainBuild {
 
   const Node& node() const { return network_.node(index_); }
   size_t index() const { return index_; }
-  /// Attributes, weights and the shapes of values.
+  /// The node's attributes, weights and shapes.
   NodeBuild& described() { return described_; }
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const {
     described_.fail(problem, advice);
@@ -30,7 +30,7 @@ class TrainBuild {
 
   size_t inputs() const { return node().inputs.size(); }
   TrainValue<T>& in(size_t i) { return *pass_.values_.at(node().inputs[i]); }
-  /// Numbers, not symbols.
+  /// Input i. Throws an input error if it is symbols.
   TrainValue<T>& floats(size_t i) {
     if (in(i).symbols) fail("expected rows of numbers, found symbols", "put an embedding before it");
     return in(i);
@@ -44,11 +44,11 @@ class TrainBuild {
 
   void forward(std::function<void()> step) { pass_.forward_.push_back(std::move(step)); }
   void backward(std::function<void()> step) { pass_.backward_.push_back(std::move(step)); }
-  /// For backward steps: where the gradient of an input is to be written, wholly; null where nobody wants it. `done`
-  /// is to be called after that.
+  /// The gradient of an input, for backward steps. begin() returns the buffer that the step overwrites; null: no
+  /// gradient is needed. Call done() afterwards: it adds the buffer to the gradient if the input has several consumers.
   struct InputGradient {
     TrainValue<T>* value;
-    Buffer<T>* scratch;  // where others write, too
+    Buffer<T>* scratch;  // null if the node is the only consumer
     T* begin() const {
       if (!value->wants_gradient) return nullptr;
       if (scratch == nullptr) return value->gradient.data();
@@ -77,7 +77,7 @@ class TrainBuild {
     pass_.kept_.push_back(std::move(thing));
     return out;
   }
-  /// Numbers that each sequence carries. Returns their place in the state.
+  /// Adds `width` numbers per sequence to the state. Returns their index in NetworkState::pasts.
   size_t add_past(int64_t width) {
     const size_t place = count_states(false);
     pass_.states_.push_back([width](NetworkState<T>& state) {
@@ -107,13 +107,13 @@ class TrainBuild {
   NodeBuild described_;
 };
 
-/// A node type that can be trained, a row for each. `name` is as in node_types.h.
+/// A row of the table of trainable node types. `name` is the type's name in node_types.h.
 struct TrainableType {
   std::string name;
   void (*build_float)(TrainBuild<float>& node);
   void (*build_double)(TrainBuild<double>& node);
 };
-/// Null where there is none.
+/// Returns null for a type that cannot be trained.
 const TrainableType* find_trainable_type(const std::string& name);
 
 std::vector<TrainableType> trainable_dense_types();
@@ -125,16 +125,16 @@ std::vector<TrainableType> trainable_arithmetic_types();
 std::vector<TrainableType> trainable_move_types();
 std::vector<TrainableType> trainable_pool_types();
 
-/// y = W x + b by the engine, and its gradients; the packed form is made again when the values have changed.
+/// y = W x + b, and its gradients. Packs W again when the values have changed.
 template <class T>
 class TrainLinear {
  public:
-  /// Offsets in the arena of w [outputs, inputs] and bias; -1: none.
+  /// `w` and `bias`: offsets in the arena of w [outputs, inputs] and bias [outputs]; -1: none.
   TrainLinear(int64_t outputs, int64_t inputs, int64_t w, int64_t bias)
       : outputs_(outputs), inputs_(inputs), w_(w), bias_(bias) {}
 
   void forward(TrainRun<T>& run, int64_t n, const T* x, int64_t x_stride, T* y, int64_t y_stride);
-  /// Adds to the gradients of the parameters; writes dx unless it is null.
+  /// Adds to the parameters' gradients. Writes dx unless it is null.
   void backward(TrainRun<T>& run, int64_t n, const T* x, int64_t x_stride, const T* dy, int64_t dy_stride, T* dx,
                 int64_t dx_stride);
 

@@ -1,5 +1,5 @@
-// Derivatives of convolutions over time, or within frames, and of padding. A convolution is a product with rows that
-// are gathered: of each output row, what its window reads.
+// Gradients of convolutions over time or within frames, and of padding. A convolution gathers the window of each output
+// row into a matrix (im2col), and multiplies it by the weights.
 #include <algorithm>
 
 #include "longhand/graph/convolution_sizes.h"
@@ -8,7 +8,7 @@
 namespace longhand::graph {
 namespace {
 
-// Where rows of a sequence (or of a frame) are: position `at` of sequence s is row `row(s, at)` of the array.
+// Maps position `at` of sequence (or frame) s to row `row(s, at)` of the array.
 template <class T>
 struct Positions {
   const TrainValue<T>* value;
@@ -20,7 +20,7 @@ struct Positions {
   int64_t row(int64_t s, int64_t at) const { return over_time ? at * value->batch + s : s * value->rows + at; }
 };
 
-// The position that stands for one before the first or after the last; -1: a row of zeros.
+// Returns the position whose row replaces a padding row; -1: a row of zeros.
 int64_t padded_position(Padding padding, int64_t at, int64_t length) {
   if (at >= 0 && at < length) return at;
   if (padding == Padding::kZeros || length == 0) return -1;
@@ -81,7 +81,7 @@ class TrainConvolution {
   int64_t out(int64_t g) const { return g * (s_.outputs / s_.groups); }
   int64_t out_extent() const { return (s_.left + x_.steps + s_.right - s_.span()) / s_.stride + 1; }
 
-  // use(first, n, group) for blocks of output rows, so that the gathered rows take little memory.
+  // Calls use(first, n, group) for blocks of output rows. Blocks limit the memory of the gathered windows.
   template <class Use>
   void blocks(const Use& use) {
     constexpr int64_t kFloats = 1 << 20;
@@ -91,7 +91,7 @@ class TrainConvolution {
     }
   }
 
-  // each(row of the block, tap, row of x or -1, row of the past or -1) of the block's windows that belong to sequences
+  // Calls each(row of the block, tap, row of x or -1, row of the past or -1) for the block's windows in sequences
   // begin .. end - 1.
   template <class Each>
   void windows(int64_t first, int64_t n, int64_t begin, int64_t end, const Each& each) const {
@@ -112,7 +112,7 @@ class TrainConvolution {
     }
   }
 
-  // Windows as rows [C / groups, K], as weights are.
+  // Gathers windows as rows [C / groups, K], the layout of the weights.
   void gather(int64_t first, int64_t n, int64_t g) {
     window_.resize(n * stride());
     const int64_t own = s_.channels / s_.groups, K = s_.kernel;
@@ -129,7 +129,7 @@ class TrainConvolution {
                });
   }
 
-  // Threads take sequences: what a row gets is added in the order of the windows.
+  // Adds the windows' gradients to dx. Each thread has whole sequences, so that the order of the sums is fixed.
   void scatter(int64_t first, int64_t n, int64_t g, T* dx) {
     const int64_t own = s_.channels / s_.groups, K = s_.kernel;
     const int64_t sequences = Positions<T>{&x_, over_time_}.sequences();
@@ -144,7 +144,7 @@ class TrainConvolution {
                });
   }
 
-  // What stands before this pass: backward reads it, too.
+  // Copies the past rows before the pass overwrites them. The backward pass reads the copy.
   void keep_past() {
     if (past_ < 0) return;
     const Buffer<T>& from = run_.state->pasts[static_cast<size_t>(past_)];
@@ -193,7 +193,7 @@ void train_conv1d(TrainBuild<T>& node) {
   });
 }
 
-// Rows before the first and after the last.
+// Pads with rows before the first and after the last row.
 template <class T>
 void train_pad(TrainBuild<T>& node) {
   auto &x = node.floats(0), &y = node.out();

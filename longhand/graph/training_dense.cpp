@@ -1,4 +1,4 @@
-// Derivatives of fully connected layers and of what makes rows of symbols.
+// Gradients of fully connected layers, embeddings and one-hot vectors.
 #include <algorithm>
 
 #include "longhand/graph/training_build.h"
@@ -85,7 +85,7 @@ void train_embedding(TrainBuild<T>& node) {
     y.resize_like(x);
     for (int64_t n = 0; n < x.count(); ++n) std::copy_n(run.values + table + x.ints[n] * E, E, y.data + n * y.stride());
   });
-  // Threads take columns, so that each sum is in the order of the rows.
+  // Each thread has whole columns, so that the order of the sums is fixed.
   node.backward([&, table, E] {
     run.share(E, x.count(), [&](int64_t begin, int64_t end) {
       for (int64_t n = 0; n < x.count(); ++n) {
@@ -97,7 +97,7 @@ void train_embedding(TrainBuild<T>& node) {
   });
 }
 
-// [T, B] symbols -> [T, B, V]. LSTM layers read the symbols.
+// [T, B] symbols -> [T, B, V]. Recurrent layers read the symbols instead.
 template <class T>
 void train_one_hot(TrainBuild<T>& node) {
   auto &x = node.in(0), &y = node.out();

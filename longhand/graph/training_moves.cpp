@@ -1,4 +1,4 @@
-// Derivatives of what moves numbers and leaves them as they are, of dropout, and of magnitudes.
+// Gradients of layers that move numbers without changing them, of dropout, and of magnitude.
 #include <algorithm>
 #include <cmath>
 
@@ -8,8 +8,8 @@
 namespace longhand::graph {
 namespace {
 
-// y is x with numbers in other places: `from(step, sequence, index)` is where in the array of x number `index` of a
-// step of y comes from, of [L, C] row after row; -1: a zero.
+// Adds a node that moves numbers. `from(step, sequence, index)` returns the offset in x of number `index` of a step of
+// y, [L, C] flattened; -1: zero.
 template <class T, class From>
 void add_move(TrainBuild<T>& node, const From& from) {
   auto &x = node.floats(0), &y = node.out();
@@ -72,7 +72,7 @@ void train_slice(TrainBuild<T>& node) {
   });
 }
 
-// Before the numbers of each step, the last n of the step before.
+// Prepends the last n numbers of the previous time step to each time step.
 template <class T>
 void train_context(TrainBuild<T>& node) {
   auto &x = node.floats(0), &y = node.out();
@@ -107,7 +107,7 @@ void train_context(TrainBuild<T>& node) {
   });
 }
 
-// sqrt(re^2 + im^2), whose derivative at 0 is taken as 0.
+// sqrt(re^2 + im^2). The derivative at 0 is set to 0.
 template <class T>
 void train_magnitude(TrainBuild<T>& node) {
   auto &x = node.floats(0), &y = node.out();
@@ -137,7 +137,7 @@ void train_magnitude(TrainBuild<T>& node) {
   });
 }
 
-// Each number is zero with probability `rate`, and the others are scaled up, in training alone.
+// In training, sets each number to zero with probability `rate`, and scales the others up.
 template <class T>
 void train_dropout(TrainBuild<T>& node) {
   auto &x = node.floats(0), &y = node.out();

@@ -1,4 +1,4 @@
-// Derivatives of normalisation and scales.
+// Gradients of normalisation and scales.
 #include <algorithm>
 #include <cmath>
 
@@ -7,7 +7,7 @@
 namespace longhand::graph {
 namespace {
 
-// Sums of columns, one thread for each, in the order of the rows: to[j] += sum over n of term(n, j).
+// Sums columns: to[j] += sum over n of term(n, j). Each column has one thread, so that the order of the sum is fixed.
 template <class T, class Term>
 void add_columns(TrainRun<T>& run, int64_t rows, int64_t width, int64_t to, const Term& term) {
   if (to < 0) return;
@@ -78,7 +78,7 @@ void train_layer_norm(TrainBuild<T>& node) {
   });
 }
 
-// y = (x - mean) / sqrt(variance + epsilon) gain + bias with statistics that are constants.
+// y = (x - mean) / sqrt(variance + epsilon) gain + bias, with constant statistics.
 template <class T>
 void train_batch_norm(TrainBuild<T>& node) {
   auto &x = node.floats(0), &y = node.out();
@@ -123,7 +123,7 @@ void train_batch_norm(TrainBuild<T>& node) {
   });
 }
 
-// y = x scale + shift, which are constants: numbers of the description, or arrays.
+// y = x scale + shift. Scale and shift are constants: numbers of the description, or arrays.
 template <class T>
 void train_scale(TrainBuild<T>& node) {
   auto &x = node.floats(0), &y = node.out();

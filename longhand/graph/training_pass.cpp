@@ -21,7 +21,7 @@ const std::vector<TrainableType>& all_trainable_types() {
   return kTypes;
 }
 
-// What passes need to know of a value's shape.
+// Creates a value with the sizes of `shape`.
 template <class T>
 std::unique_ptr<TrainValue<T>> make_train_value(const std::string& name, const Value& shape, const std::string& where) {
   auto out = std::make_unique<TrainValue<T>>();

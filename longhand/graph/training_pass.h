@@ -1,7 +1,7 @@
-// A pass over a batch of sequences through a network that is trained, forward and backward. The derivative of each node
-// type is in the training_*.cpp; recurrent layers are nn's, linear ones the kernels'.
+// Forward and backward pass of a trainable network over a batch of sequences. The training_*.cpp files have the
+// gradient of each node type; recurrent layers use nn, linear layers use kernels.
 //
-// T steps, B sequences, L rows of a step (1, or more where a step is a frame of rows), C numbers of a row. Arrays are
+// T time steps, B sequences, L rows per time step (more than 1 if a step is a frame), C numbers per row. Arrays are
 // [T, B, L, padded(C)].
 #pragma once
 
@@ -19,31 +19,31 @@
 
 namespace longhand::graph {
 
-/// What flows between nodes. T is float, or double for checks (with the reference engine).
+/// A value between nodes. T is float, or double for gradient checks (with the reference engine).
 template <class T>
 struct TrainValue {
-  bool symbols = false;                 ///< integers, one a step
-  const TrainValue* one_hot = nullptr;  ///< the symbols that its rows stand for
-  bool over_time = true;                ///< otherwise one step for a whole sequence
+  bool symbols = false;                 ///< one integer per time step, no floats
+  const TrainValue* one_hot = nullptr;  ///< the symbols, if the rows are one-hot vectors
+  bool over_time = true;                ///< false: one step per sequence
   int64_t rows = 1;                     ///< L
   int64_t width = 0;                    ///< C
-  bool wants_gradient = false;          ///< a parameter is below it
-  int consumers = 0;                    ///< nodes that read it, and the loss
+  bool wants_gradient = false;          ///< a parameter comes before it
+  int consumers = 0;                    ///< number of nodes that read it, plus the loss
 
-  // Of the present pass.
+  // Of the current pass:
   int64_t steps = 0, batch = 0;
-  std::vector<int32_t> lengths;  ///< [B] steps of each sequence; empty: all T. Beyond them nothing counts.
+  std::vector<int32_t> lengths;  ///< [B] steps of each sequence, the rest is padding; empty: all T
   T* data = nullptr;             ///< [T, B, L, padded(C)]
   Buffer<T> own, gradient;
   Buffer<int32_t> ints;  ///< [T, B] of symbols
 
   int64_t stride() const { return padded(width); }
-  /// T B L
+  /// Number of rows, T B L.
   int64_t count() const { return steps * batch * rows; }
   int64_t length(int64_t b) const { return lengths.empty() ? steps : lengths[static_cast<size_t>(b)]; }
-  /// Row l of step t of sequence b.
+  /// Offset of row l of step t of sequence b.
   int64_t at(int64_t t, int64_t b, int64_t l = 0) const { return ((t * batch + b) * rows + l) * stride(); }
-  /// Of so many steps of the sequences of another.
+  /// Resizes to `of_steps` steps of the batch of `other`.
   void resize_like(const TrainValue& other, int64_t of_steps) {
     steps = of_steps;
     batch = other.batch;
@@ -57,30 +57,30 @@ struct TrainValue {
   }
 };
 
-/// What sequences carry from one pass to the next: states of recurrent layers, the past of convolutions, contexts.
+/// State that sequences carry from one pass to the next: recurrent states, past rows of convolutions, contexts.
 template <class T>
 struct NetworkState {
   std::vector<std::unique_ptr<nn::StackState<T>>> stacks;
   std::deque<Buffer<T>> pasts;
-  std::vector<int64_t> widths;  ///< of the pasts, numbers of a sequence
+  std::vector<int64_t> widths;  ///< numbers per sequence of each past
 
-  /// At the beginning of `batch` sequences.
+  /// Sets the initial state of `batch` sequences.
   void reset(int64_t batch);
   bool fits(int64_t batch) const;
   std::vector<Buffer<T>*> arrays();
 };
 
-/// A batch.
+/// A batch of inputs. Each input is in `floats` or in `symbols`; the other is null.
 template <class T>
 struct TrainInput {
   int64_t steps = 0, batch = 0;
-  const int32_t* lengths = nullptr;     ///< [B], each from 0 on; null: all T
-  std::vector<const T*> floats;         ///< for each input [T, B, padded(C)], or null
-  std::vector<const int32_t*> symbols;  ///< or [T, B]
+  const int32_t* lengths = nullptr;     ///< [B], each at least 0; null: all T
+  std::vector<const T*> floats;         ///< [T, B, padded(C)] for each input, or null
+  std::vector<const int32_t*> symbols;  ///< [T, B] for each input, or null
   nn::DropoutKey masks;
 };
 
-/// What all nodes of a pass see.
+/// Shared by all nodes of a pass.
 template <class T>
 struct TrainRun {
   explicit TrainRun(kernels::Context& of) : context(of) {}
@@ -92,9 +92,9 @@ struct TrainRun {
   const T* values = nullptr;
   T* gradients = nullptr;
   NetworkState<T>* state = nullptr;
-  uint64_t version = 0;  ///< of the values
+  uint64_t version = 0;  ///< changes with the values
 
-  /// Calls work(begin, end) for parts of 0 .. n-1, on all threads; `cost` is that of one, in operations.
+  /// Splits 0 .. n-1 over the threads and calls work(begin, end). `cost`: operations per element.
   template <class Work>
   void share(int64_t n, int64_t cost, const Work& work) {
     constexpr int64_t kWorthIt = 16384;
@@ -107,7 +107,7 @@ struct TrainRun {
   }
 };
 
-/// Memory, engine and threads of one user. The network and the context must outlive it.
+/// Buffers, engine and threads of one user. The network and the context must outlive it.
 template <class T>
 class TrainingPass {
  public:
@@ -116,14 +116,15 @@ class TrainingPass {
   TrainingPass(const TrainingPass&) = delete;
   TrainingPass& operator=(const TrainingPass&) = delete;
 
-  /// The parameters' values, in the arena's layout; also to be called when they have changed.
+  /// Sets the parameters' values, in the arena's layout. Call it again when the values have changed.
   void set_values(const T* values);
   NetworkState<T> new_state() const;
 
-  /// Runs a batch from the state and leaves the final one there. Returns the output, whose gradient the loss writes.
+  /// Runs a batch, and replaces `state` by the final state. Returns the output; the loss writes its gradient.
   TrainValue<T>& forward(const TrainInput<T>& input, NetworkState<T>& state, nn::Pass pass);
-  /// After a forward that was not for inference, with the gradient of the output written, [T, B, L, padded(C)] with
-  /// zeros where nothing counts: adds to `gradients`, in the arena's layout. It is truncated at the state.
+  /// Adds the parameters' gradients to `gradients`, in the arena's layout. Call it after a training forward pass, with
+  /// the output's gradient [T, B, L, padded(C)] written, zero for steps not measured. Gradients do not flow into the
+  /// state.
   void backward(T* gradients);
 
  private:

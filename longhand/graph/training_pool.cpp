@@ -1,4 +1,4 @@
-// Derivatives of what makes one row of many: of the steps of a sequence (nn's pooling), or of the rows of a frame.
+// Gradients of pooling over the time steps of a sequence (by nn), or over the rows of a frame.
 #include <algorithm>
 
 #include "longhand/graph/training_build.h"
@@ -49,7 +49,7 @@ void train_pool_rows(TrainBuild<T>& node, const std::string& kind) {
   auto &x = node.floats(0), &y = node.out();
   auto& run = node.run();
   if (kind == "attention") node.fail("cannot be trained over the rows of a frame", "use the kinds last, mean or max");
-  // The share of row l in number j of frame n.
+  // Returns the derivative of the pooled number j of frame n by row l.
   const auto share = [&x, &y, kind](int64_t n, int64_t l, int64_t j) {
     if (kind == "mean") return T(1) / static_cast<T>(x.rows);
     if (kind == "last") return l + 1 == x.rows ? T(1) : T(0);

@@ -1,5 +1,4 @@
-// Recurrent layers in training: nn's stack, and around it the order of steps and the outputs, as recurrent_frame has
-// them in inference.
+// Recurrent layers in training: the stack of nn, with step order and output options as in recurrent_frame.h.
 #include <algorithm>
 
 #include "longhand/graph/recurrent_frame.h"
@@ -91,9 +90,9 @@ class TrainRecurrent {
   }
 
  private:
-  static constexpr uint32_t kPlaces = 1 << 10;  // masks of a stack
+  static constexpr uint32_t kPlaces = 1 << 10;  // dropout masks per stack
 
-  // Each sequence from its end.
+  // Reverses the time steps of each sequence. Padding stays at the end.
   void reorder(const T* from, T* to) const {
     for (int64_t b = 0; b < x_.batch; ++b) {
       const int64_t length = x_.length(b);
@@ -117,7 +116,7 @@ class TrainRecurrent {
     return symbols_.data();
   }
 
-  // use(forward, reverse, to): where in h an output's parts are, of either direction, and where it is in y.
+  // Calls use(forward, reverse, to) for each output row: the offsets in h of both directions, and the offset in y.
   template <class Use>
   void each_output(const Use& use) const {
     const int64_t stride = padded(frame_.width());

@@ -1,4 +1,4 @@
-// Networks of layers: run.
+// The run of the task `network`: reads the data, trains a network of layers and measures it.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 namespace longhand::runs {
 namespace {
 
-// The layers that a run starts with, and the scales that are part of a model.
+// The layers that a run starts with, and the scales if they come from a trained model.
 struct StartingNetwork {
   graph::Graph graph;
   std::string where;
@@ -39,7 +39,7 @@ StartingNetwork starting_network(const NetworkSettings& settings) {
     out.graph = tasks::read_network(file);
     out.where = file.path();
     out.scaling = tasks::take_scaling(out.graph);
-    out.is_new = resumed && settings.from.empty();  // its scales are found in the data again
+    out.is_new = resumed && settings.from.empty();  // its scales are computed from the data again
     return out;
   }
   NetworkSettings copy = settings;
@@ -68,7 +68,7 @@ class NetworkRun : public Run {
   std::string baseline_advice(const BaselineFindings& /*baseline*/) const override {
     return "more `epochs`, another `lr`, a longer `bptt` or `burn-in`, or more `units`";
   }
-  // What the finished model is measured on.
+  // Whether there are test data. The finished model is measured on them, otherwise on the held-out data.
   bool tests() const { return !test_set_.list.empty(); }
   const data::RecordingSet& measured_set() const {
     return tests() ? test_set_ : settings_.valid.empty() ? set_ : valid_set_;
@@ -96,7 +96,8 @@ data::RecordingSet NetworkRun::read(const std::string& source, const std::string
   return read_recordings(source, files, model_->network(), model_->classifies(), sources);
 }
 
-// Segments, where they are not given: long recordings are cut so that there are some to read side by side.
+// Chooses segment, bptt and burn-in where the settings are `auto`. Long recordings are cut into segments, so that a
+// batch has several sequences.
 void NetworkRun::choose_cuts(const std::vector<data::Stretch>& train) {
   constexpr int64_t kLong = 2000, kPiece = 512, kLongestSegment = 4096;
   const graph::TrainableNetwork& network = model_->network();
@@ -116,7 +117,7 @@ void NetworkRun::choose_cuts(const std::vector<data::Stretch>& train) {
     return given != NetworkSettings::kAuto ? given : cuts && streams ? kPiece : 0;
   };
   bptt_ = settings_.batch == 0 ? 0 : chosen(settings_.bptt);
-  // No sequence should be left out for a burn-in that nobody asked for.
+  // The automatic burn-in must not leave out any sequence.
   const int64_t own = cuts && shortest >= 4 * kPiece ? kPiece : 0;
   cut_.warm_up = settings_.warm_up != NetworkSettings::kAuto ? settings_.warm_up : own;
   const auto refuse = [&](const char* option, const std::string& why) {
@@ -217,8 +218,8 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   settings_.training.check(*task_);
 }
 
-// Sequences that are within the burn-in have nothing to measure. `source` is the option's; empty: part of the training
-// data.
+// Starts to measure after the burn-in, and removes sequences that are no longer than it. `source` names the data in
+// messages; empty, for a part of the training data: no message.
 void NetworkRun::count_after_burn_in(std::vector<data::Stretch>& stretches, const std::string& source) {
   const size_t all = stretches.size();
   for (data::Stretch& each : stretches) each.count = std::min(each.end, std::max(each.count, each.read + cut_.warm_up));

@@ -1,4 +1,4 @@
-// A network of layers measured on recordings.
+// Evaluates a network of layers on recordings.
 #pragma once
 
 #include "longhand/runs/evaluation.h"
@@ -6,8 +6,7 @@
 
 namespace longhand::runs {
 
-/// What the model file says of its training tells what is read of the data, and which loss is shown; of a file that
-/// does not say it, the mean squared error.
+/// Columns and loss are those that the model file names. If it names no loss, the loss is the mean squared error.
 Evaluation evaluate_network(const tasks::ModelFile& file, const EvaluateOptions& options, Sources& sources);
 
 }  // namespace longhand::runs

@@ -1,4 +1,4 @@
-// The settings of a training of a network of layers.
+// Settings of the training of a network of layers.
 #pragma once
 
 #include <string>
@@ -19,8 +19,8 @@ class NetworkSettings : public Settings {
 
   static constexpr int64_t kAuto = -1;
 
-  std::string network;  ///< path of a description
-  std::string from;     ///< a model of a network, file or run folder
+  std::string network;  ///< path of the description
+  std::string from;     ///< path of a trained network: model file or run folder
   SequenceFileOptions files;
   std::string valid_target, test_target;
   int64_t segment = kAuto, bptt = kAuto, warm_up = kAuto;
@@ -30,7 +30,7 @@ class NetworkSettings : public Settings {
   std::unique_ptr<Settings> copy() const override { return std::make_unique<NetworkSettings>(*this); }
   void add_to(OptionTable& table) override;
   void check() const override;
-  /// The file may also be the description: its options are set, and `network` is the file.
+  /// The file may also be a description with options: sets the options, and `network` to the file's path.
   std::vector<std::string> read_config(const std::string& path, OptionTable& table) override;
 
  private:

@@ -1,4 +1,4 @@
-// Recordings from arrays by name.
+// Reads recordings from named arrays (.npz).
 #include <fmt/core.h>
 
 #include <cstring>
@@ -48,7 +48,7 @@ data::Numbers numbers_of(const io::Array& array, const std::string& where) {
   return out;
 }
 
-// [T], [T, C], [N, T] or [N, T, C], where C is `width`: an axis of one number may be left out.
+// Reads an array [T], [T, C], [N, T] or [N, T, C], where C is `width`. An axis of size 1 may be left out.
 Batch batch_of(const io::Array& array, int64_t width, const std::string& where) {
   std::vector<int64_t> shape = array.shape;
   const bool has_width = width > 1 || (shape.size() == 3 || (shape.size() == 2 && shape.back() == 1));
@@ -83,7 +83,7 @@ std::vector<int64_t> lengths_of(const std::vector<NamedArray>& arrays, int64_t s
   return out;
 }
 
-// Rows of one sequence.
+// Copies numbers first .. first + count - 1.
 data::Numbers part_of(const data::Numbers& all, int64_t first, int64_t count) {
   data::Numbers out;
   const auto take = [&](const auto& from, auto& to) {

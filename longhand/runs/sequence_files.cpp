@@ -37,7 +37,7 @@ SequenceFormat format_of(const std::string& sources) {
 
 namespace {
 
-// A network's answer needs as many classes.
+// Throws an input error for a target that is not a whole number in 0 .. classes - 1.
 void check_classes(const data::Recording& recording, int64_t classes) {
   for (size_t i = 0; i < recording.targets.size(); ++i) {
     const double x = recording.targets[i];
@@ -59,7 +59,7 @@ void check_symbols(const data::Recording& recording, size_t input, int64_t symbo
   }
 }
 
-// Leaves those steps whose target is `ahead` later.
+// Pairs each step with the target `ahead` steps later; drops the last `ahead` steps of a recording.
 void shift_targets(data::RecordingSet& set, int64_t ahead) {
   if (ahead == 0) return;
   for (data::Recording& recording : set.list) {

@@ -1,4 +1,4 @@
-// Files of sequences for networks of layers: pairs of WAV files, arrays (.npz), tables (CSV).
+// Reads sequences for networks of layers: pairs of WAV files, arrays (.npz), tables (CSV).
 #pragma once
 
 #include <string>
@@ -10,29 +10,29 @@
 
 namespace longhand::runs {
 
-/// What is read of the files.
+/// Which parts of the files are read.
 struct SequenceFileOptions {
-  std::string input;   ///< tables: columns that are read; arrays: the name of the array; with commas between
-  std::string target;  ///< tables: columns; arrays: the name of the array; sound: files
-  std::string group;   ///< tables: the column that tells one sequence from the next; empty: a file is one
+  std::string input;   ///< tables: columns; arrays: name of the array; separated by commas
+  std::string target;  ///< tables: columns; arrays: name of the array; sound: files
+  std::string group;   ///< tables: column that identifies the sequence; empty: a file is one sequence
   std::string decimal = "auto";
-  int64_t ahead = 0;  ///< steps from what is read to its target
+  int64_t ahead = 0;  ///< steps from an input to its target
 
   void add_to(OptionTable& table);
 };
 
-/// Files of a kind.
+/// File formats.
 enum class SequenceFormat { kTable, kArrays, kSound };
-/// By the end of the first name of a list.
+/// Returns the format, by the file extension of the first name in the list.
 SequenceFormat format_of(const std::string& sources);
 
-/// Reads the files of a list with commas, each of which holds one recording or several, for a network. `classes`:
-/// targets are whole numbers below the network's outputs. Throws an input error, with file and line or element, for
-/// what does not fit the network or one another, and a usage error for options that are missing.
+/// Reads the recordings of all files in `sources`, a list separated by commas. `classes`: targets are whole numbers
+/// below the network's number of outputs. Throws an input error, with file and line or element, for data that do not
+/// fit the network or the other files, and a usage error for missing options.
 data::RecordingSet read_recordings(const std::string& sources, const SequenceFileOptions& options,
                                    const graph::TrainableNetwork& network, bool classes, Sources& from);
 
-/// "in.wav: 48000 Hz, 16-bit PCM; 1 recording of 1,440,000 steps", for the user.
+/// Returns a line for the user: "in.wav: 48000 Hz, 16-bit PCM; 1 recording of 1,440,000 steps".
 std::string describe_recordings(const std::string& sources, const data::RecordingSet& set);
 
 }  // namespace longhand::runs

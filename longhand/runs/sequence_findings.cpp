@@ -8,7 +8,7 @@ namespace {
 
 constexpr size_t kOverviewPoints = 800;
 
-// The lowest and the highest of every stretch of steps, as points.
+// Returns the minimum and the maximum of each block of steps as points.
 std::vector<io::Point> overview(int64_t first, const std::vector<float>& values) {
   std::vector<io::Point> all;
   const size_t each = std::max<size_t>(1, values.size() / (4 * kOverviewPoints));

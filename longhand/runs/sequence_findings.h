@@ -1,5 +1,4 @@
-// What is found when a network of layers is measured on recordings: what it made of them beside what it should have
-// made. pages.h shows it.
+// Curves for the report on a network of layers: its outputs and the targets on a recording. pages.h draws them.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +11,25 @@
 
 namespace longhand::runs {
 
-/// One number of the output, over the steps of a recording.
+/// One output number over the steps of a recording.
 struct SequenceCurves {
   std::string name;
-  std::vector<io::Point> actual, predicted;              ///< of all steps, thinned (io::thinned)
-  std::vector<io::Point> errors;                         ///< predicted - actual, likewise
-  std::vector<io::Point> close_actual, close_predicted;  ///< every step around the largest value
+  std::vector<io::Point> actual, predicted;              ///< all steps, thinned (io::thinned)
+  std::vector<io::Point> errors;                         ///< predicted - actual, thinned
+  std::vector<io::Point> close_actual, close_predicted;  ///< all steps around the largest value
 };
 
 struct SequenceFindings {
-  std::string recording;  ///< whose curves are drawn: the first that was measured
-  int64_t steps = 0;      ///< of it
+  std::string recording;  ///< name of the first measured recording; its curves are drawn
+  int64_t steps = 0;      ///< measured steps of that recording
   std::vector<SequenceCurves> curves;
 };
 
-/// Gathers the findings from the steps of an evaluation, of the first stretch that comes.
+/// Collects the findings during an evaluation, for the first recording only.
 class SequenceExaminer {
  public:
-  static constexpr size_t kCharted = 4;  ///< numbers of the output
-  static constexpr size_t kClose = 400;  ///< steps of the close-ups
+  static constexpr size_t kCharted = 4;  ///< max. number of outputs with curves
+  static constexpr size_t kClose = 400;  ///< steps of a close-up
 
   explicit SequenceExaminer(const data::RecordingSet& set) : set_(set) {}
 
@@ -41,7 +40,7 @@ class SequenceExaminer {
  private:
   const data::RecordingSet& set_;
   int64_t recording_ = -1, first_ = 0;
-  std::vector<std::vector<float>> predicted_, actual_;  // by number of the output
+  std::vector<std::vector<float>> predicted_, actual_;  // [outputs][steps]
 };
 
 }  // namespace longhand::runs

@@ -1,4 +1,4 @@
-// The part of a report that shows what a network made of recordings.
+// The part of a report that shows a network's outputs on a recording.
 #include <fmt/core.h>
 
 #include "longhand/base/format.h"

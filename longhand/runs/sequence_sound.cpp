@@ -1,4 +1,4 @@
-// Recordings from pairs of WAV files.
+// Reads recordings from pairs of WAV files.
 #include <fmt/core.h>
 
 #include <cmath>
@@ -11,7 +11,7 @@
 namespace longhand::runs {
 namespace {
 
-// Frames [frames, channels], finite.
+// Returns the samples [frames, channels]. Throws an input error for samples that are not finite.
 std::vector<float> read_frames(const std::string& source, int64_t channels, const std::string& what, Sources& from,
                                io::WavFormat& format) {
   const io::Wav wav = io::read_wav(shown_name(source), from.file(source));

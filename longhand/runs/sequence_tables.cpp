@@ -1,4 +1,4 @@
-// Recordings from tables: a row for each step.
+// Reads recordings from tables with one row per time step.
 #include <fmt/core.h>
 
 #include "longhand/base/error.h"

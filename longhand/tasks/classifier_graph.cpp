@@ -5,7 +5,7 @@
 namespace longhand::tasks {
 namespace {
 
-// One vector for each text, [B, V].
+// Pools the words of each text to one vector [B, V].
 std::string add_pooling(GraphMaker& maker, const Classifier& model, const std::string& x, const std::string& mask) {
   std::vector<std::string> inputs{x};
   if (!mask.empty()) inputs.push_back(mask);

@@ -1,5 +1,5 @@
-// What networks on recordings are compared with: a linear function of exponential averages of the inputs, of the
-// present and of ever longer times. A linear reservoir is one of these, and so is any filter that is a sum of them.
+// Baseline for networks on recordings: a linear function of the inputs and of their exponential averages with time
+// constants 4, 16, 64, ... steps. It contains linear reservoirs and sums of them.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,8 @@ namespace longhand::tasks {
 
 class FilterBaseline {
  public:
-  /// Ridge regression on the steps that count. Nothing for classes, symbols, one answer a sequence, or many inputs.
+  /// Fits ridge regression on the measured steps. Returns nothing for classes, symbols, one target per sequence, or
+  /// more than 32 input columns.
   static std::optional<FilterBaseline> fit(const TrainedNetwork& model, const data::RecordingSet& set,
                                            const std::vector<data::Stretch>& stretches);
   SequenceScore measure(const TrainedNetwork& model, const data::RecordingSet& set,
@@ -21,11 +22,11 @@ class FilterBaseline {
   std::string name() const;
 
  private:
-  // use(stretch, step, features, targets): numbers of a step, scaled.
+  // Calls use(stretch, step, features, targets) for each step; features and targets are scaled.
   template <class Use>
   void each(const data::RecordingSet& set, const std::vector<data::Stretch>& stretches, const Use& use) const;
 
-  std::vector<double> times_;   // steps; 1: the present alone
+  std::vector<double> times_;   // time constants in steps; 1: the input itself
   std::vector<double> weight_;  // [features, outputs]
   std::vector<double> bias_;
 };

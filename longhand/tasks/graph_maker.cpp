@@ -10,7 +10,7 @@
 namespace longhand::tasks {
 namespace {
 
-// "weight_ih_l1_reverse" of the second layer is the role "weight_ih_l0_reverse" of a node with one layer.
+// Returns the role of a parameter in a node with one layer: "weight_ih_l1_reverse" becomes "weight_ih_l0_reverse".
 std::string role_of(std::string name, size_t layer) {
   const std::string number = "_l" + std::to_string(layer);
   const bool reverse = name.ends_with("_reverse");
@@ -123,7 +123,7 @@ void add_probabilities(graph::Graph& graph, const std::vector<std::string>& logi
   if (logits.size() == 1) {
     maker.add("softmax", "probabilities", {"logits"});
   } else {
-    // log(sum of e^(l - m) / n) + m, with the largest of the logarithms m: no probability becomes zero.
+    // log(mean of e^(l - m)) + m, with m the largest of the log-probabilities l: no probability underflows to zero.
     std::vector<std::string> logarithms, shares;
     for (const std::string& each : logits) logarithms.push_back(maker.add("log-softmax", each + "_log", {each}));
     const std::string largest = maker.add("max", "largest_log", logarithms);

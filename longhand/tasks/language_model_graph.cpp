@@ -7,7 +7,7 @@
 namespace longhand::tasks {
 namespace {
 
-// The logits [B, T, V] of one model.
+// Adds one model. Returns the name of its logits [B, T, V].
 std::string add_language_model(GraphMaker& maker, const LanguageModel& model) {
   const ParameterArena& arena = model.parameters();
   const bool one_hot = model.options().embed == 0;
@@ -16,7 +16,7 @@ std::string add_language_model(GraphMaker& maker, const LanguageModel& model) {
   return maker.output(model.network(), maker.layers(model.network().stack(), arena, x, ""), "logits");
 }
 
-// The texts of the symbols, where a text is read as one after the other.
+// Returns the texts of the symbols of a character model; empty for other models, and if a text is not valid UTF-8.
 std::vector<std::string> symbol_texts(const LanguageModel& model) {
   std::vector<std::string> out;
   if (model.options().text.level != "char") return out;

@@ -21,7 +21,7 @@ std::string dumped(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// [rows][columns] of what may be null: zeros.
+// Returns [rows][columns] as JSON; zeros if `values` is null.
 template <class T>
 nlohmann::json matrix(const T* values, int64_t rows, int64_t columns) {
   nlohmann::json out = nlohmann::json::array();

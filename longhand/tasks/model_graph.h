@@ -1,5 +1,5 @@
-// A model of any task as a network of layers, to be run by the executor of graphs or written in the format of another
-// program. How texts become numbers stays with the caller: a graph reads integers and numbers.
+// Converts a model of any task to a graph of layers, which the executor runs and the exporters write. The graph reads
+// integers and floats; the caller encodes text.
 //
 // | task           | inputs                                                   | outputs                     |
 // |----------------|----------------------------------------------------------|-----------------------------|
@@ -15,8 +15,7 @@
 // |                |                                                          | own units                   |
 // | network        | its own                                                  | its own                     |
 //
-// Inputs that a model does not read are not there. Masks are 1 for a word or character, 0 in the padding after the
-// last one.
+// A graph has only the inputs that its model reads. Masks are 1 for a word or character, 0 for padding at the end.
 #pragma once
 
 #include <map>
@@ -28,16 +27,17 @@
 namespace longhand::tasks {
 
 struct ModelGraphOptions {
-  /// Whether the sequences of a batch may have different lengths: then taggers and classifiers have the input `mask`.
+  /// Whether sequences of a batch may have different lengths. Then graphs of taggers and classifiers have the input
+  /// `mask`.
   bool ragged = true;
 };
 
-/// The model, with dropout and the like off, and the expectations of zoneout; of an ensemble, all members and the mean
-/// of their predictions. Throws an input error of two lines for a damaged file, and for what no graph can hold: an
-/// ensemble of taggers with a CRF, and a classifier whose logistic regression has a share.
+/// Returns the model's graph for inference: no dropout, zoneout by its expectation. The graph of an ensemble averages
+/// its members' predictions. Throws an input error for a damaged file, and for models that a graph cannot represent:
+/// an ensemble of taggers with a CRF, and a classifier that is mixed with a logistic regression.
 graph::Graph model_graph(const ModelFile& file, const ModelGraphOptions& options = {});
 
-/// What a program must know beside the graph, by name:
+/// Returns the texts that a program needs besides the graph, by name:
 ///
 /// - `task`;
 /// - `options`: JSON, all options of the model (of an ensemble, a list of them);
@@ -46,10 +46,10 @@ graph::Graph model_graph(const ModelFile& file, const ModelGraphOptions& options
 /// - `labels`: JSON, a list: a tagger's labels, or a classifier's classes, in the order of the outputs;
 /// - `crf`: JSON, of a tagger whose label sequences are restricted or scored as a whole: `transitions` [K][K] from a
 ///   label to the next, `start` [K], `end` [K], and `allowed` [K + 1][K + 1], 0 where a label may not follow another
-///   (row K is the beginning, column K the end);
-/// - `outputs`: JSON, a list: what each number of a regressor's forecast is ("price+1");
-/// - `min_rows`: rows that a regressor's window has at least;
-/// - `sample_rate`: frames a second.
+///   (row K is the start, column K the end);
+/// - `outputs`: JSON, a list: names of the numbers of a regressor's forecast ("price+1");
+/// - `min_rows`: minimum number of rows in a regressor's window;
+/// - `sample_rate`: in Hz.
 std::map<std::string, std::string> model_texts(const ModelFile& file);
 
 }  // namespace longhand::tasks

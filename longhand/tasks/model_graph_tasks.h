@@ -1,4 +1,5 @@
-// The graphs of the tasks, one file each: model_graph.h says what they have. Not for others than model_graph.cpp.
+// The graphs of the tasks, one file per task; model_graph.h documents their inputs and outputs. Internal: only
+// model_graph.cpp uses this header.
 #pragma once
 
 #include "longhand/tasks/classifier.h"
@@ -9,13 +10,13 @@
 
 namespace longhand::tasks {
 
-// `path` begins the errors.
+// Error messages begin with `path`.
 graph::Graph graph_of(const LanguageModel& model, const std::string& path, const ModelGraphOptions& options);
 graph::Graph graph_of(const Tagger& model, const std::string& path, const ModelGraphOptions& options);
 graph::Graph graph_of(const Classifier& model, const std::string& path, const ModelGraphOptions& options);
 graph::Graph graph_of(const Regressor& model, const std::string& path, const ModelGraphOptions& options);
 
-/// The members of an ensemble, or the only model.
+/// Returns the members of an ensemble, or the single model.
 template <class Model>
 std::vector<const Model*> members_of(const Model& model) {
   std::vector<const Model*> out{&model};

@@ -30,7 +30,7 @@ void rename_uses(graph::Graph& graph, const std::string& from, const std::string
   for (graph::Node& node : graph.nodes) std::replace(node.inputs.begin(), node.inputs.end(), from, to);
 }
 
-// The scale and shift of a node that with_scaling may have made, both known.
+// Reads the scale and shift of a node. Returns false unless with_scaling may have added the node.
 bool read_scale(const graph::Graph& graph, const graph::Node& node, std::vector<float>& scale,
                 std::vector<float>& shift) {
   if (node.type != "scale" || node.inputs.size() != 1 || node.outputs.size() != 1) return false;

@@ -1,5 +1,5 @@
-// Scales of inputs and targets as layers of a network: training sees scaled numbers, and whoever runs the model sees
-// the data's own units.
+// Scales of inputs and targets as layers of a network. Training uses scaled numbers; a saved model reads and returns
+// the units of the data.
 #pragma once
 
 #include <vector>
@@ -10,16 +10,16 @@
 namespace longhand::tasks {
 
 struct NetworkScaling {
-  std::vector<std::vector<data::Scale>> inputs;  ///< by input and number of its step; empty: as they are
-  std::vector<data::Scale> targets;              ///< of the output, which is undone; empty: as it is
+  std::vector<std::vector<data::Scale>> inputs;  ///< [inputs][width]; empty: not scaled
+  std::vector<data::Scale> targets;              ///< [outputs], undone by the output layer; empty: not scaled
 
   bool any() const;
 };
 
-/// Takes away the layers that `with_scaling` added, and returns what they did. A network without them stays as it is.
+/// Removes the layers that `with_scaling` added, and returns their scales. Other networks are not changed.
 NetworkScaling take_scaling(graph::Graph& graph);
-/// Adds a layer `scale` after each scaled input (called INPUT_standardised), and one before the output
-/// (OUTPUT_in_units). Identities are left out.
+/// Adds a layer `scale` after each scaled input (named INPUT_standardised), and one before the output (named
+/// OUTPUT_in_units). Identity scales add no layer.
 graph::Graph with_scaling(graph::Graph graph, const NetworkScaling& scaling);
 
 }  // namespace longhand::tasks

@@ -10,8 +10,8 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr int64_t kWarmUpSteps = 1024;  // read at a time
-// A batch whose targets are quieter than this share of the training data counts as so loud: silence has no ratio.
+constexpr int64_t kWarmUpSteps = 1024;  // steps read at a time
+// Lower bound of a batch's target energy, as a share of the training data's mean energy: avoids division by silence.
 constexpr double kQuiet = 0.01;
 
 std::string_view bytes_of(const std::vector<float>& values) {
@@ -64,7 +64,7 @@ NetworkTask::NetworkTask(TrainedNetwork& model, const data::RecordingSet& set, s
   mean_energy_.plain /= std::max(steps, 1.0);
 }
 
-// Before anything is written: that there is an answer for each step.
+// Throws an input error unless the network has one output row per time step. Called before a run writes files.
 void NetworkTask::check_steps() {
   if (set_.one_target || train_.empty()) return;
   constexpr int64_t kTried = 4096;
@@ -99,7 +99,7 @@ NetworkTask::Place NetworkTask::place_of(int64_t index) const {
   return {update, index - firsts_[static_cast<size_t>(update)]};
 }
 
-// The steps of a segment's recording that a piece counts; empty beyond its end.
+// Returns the steps of the recording that a piece of a segment measures; empty after the segment's end.
 Range NetworkTask::piece_of(const data::Stretch& segment, int64_t piece) const {
   if (!in_pieces()) return {segment.count, segment.end};
   const int64_t begin = std::min(segment.end, segment.count + piece * options_.bptt);
@@ -145,7 +145,7 @@ LossInput<float> NetworkTask::loss_input(const graph::TrainValue<float>& y, Carr
           .before = in_pieces() || streams() ? carried.before.data() : nullptr};
 }
 
-// Reads what is not measured, for the states.
+// Reads the warm-up steps, which update only the states.
 void NetworkTask::warm_up(std::span<const data::Stretch> rows, Carried& carried) {
   const int64_t steps = rows.front().count - rows.front().read;
   counted_.assign(rows.size(), {});

@@ -1,8 +1,8 @@
-// A network of layers and its recordings, as the trainer drives them.
+// The task of the trainer for a network of layers and its recordings.
 //
-// An epoch reads segments of the recordings in an order of its own, a batch of them side by side. The segments of a
-// batch are read from their beginning to their end, `bptt` steps at a time, an update each: the state is carried on,
-// and gradients end there (truncated back-propagation through time).
+// An epoch shuffles the segments of the recordings and reads them in batches. A batch is read `bptt` time steps at a
+// time, with one update each. The state is carried to the next `bptt` steps; gradients are not (truncated
+// back-propagation through time).
 #pragma once
 
 #include <deque>
@@ -14,15 +14,14 @@
 namespace longhand::tasks {
 
 struct NetworkTaskOptions {
-  data::GroupOptions groups;  ///< how many segments make a batch, and the seed
-  int64_t bptt = 0;           ///< steps of an update; 0: those of a whole segment
+  data::GroupOptions groups;  ///< batch size in segments, and the seed
+  int64_t bptt = 0;           ///< time steps per update; 0: the whole segment
   nn::Engine engine = nn::Engine::kFused;
 };
 
 class NetworkTask final : public Task {
  public:
-  /// The sets are scaled. `train` are segments, all with the same warm-up; `valid` may be empty. `mark` is a text that
-  /// is the same for the same data.
+  /// Both sets must be scaled. `train`: segments with the same number of warm-up steps. `valid` may be empty.
   NetworkTask(TrainedNetwork& model, const data::RecordingSet& set, std::vector<data::Stretch> train,
               const data::RecordingSet& valid_set, std::vector<data::Stretch> valid, const NetworkTaskOptions& options,
               kernels::Context& context);
@@ -41,16 +40,16 @@ class NetworkTask final : public Task {
   void save_model(const std::string& path, std::span<const float> values) const override { model_.save(path, values); }
 
  private:
-  // What segments carry from update to update.
+  // State that the segments of a batch carry from one update to the next.
   struct Carried {
     graph::NetworkState<float> state;
-    Buffer<float> before;  // of esr, [B, O]
+    Buffer<float> before;  // [B, O], error of the last step, for the loss esr
   };
-  // A place in the epoch: which batch, and which of its pieces.
+  // A position in the epoch: the batch, and the piece of `bptt` steps in it.
   struct Place {
     int64_t update = 0, piece = 0;
   };
-  // What a loss is divided by.
+  // Divisors of a loss.
   struct Measured {
     int64_t steps = 0;
     TargetEnergy energy;
@@ -74,12 +73,12 @@ class NetworkTask final : public Task {
   kernels::Context& context_;
   graph::TrainingPass<float> pass_;
   data::Buckets buckets_;
-  std::vector<int64_t> firsts_;  // steps before each batch of the epoch, and all
-  TargetEnergy mean_energy_;     // of a step of the training data
+  std::vector<int64_t> firsts_;  // updates before each batch of the epoch; last: updates of the epoch
+  TargetEnergy mean_energy_;     // per step of the training data
   SequenceRows rows_;
   std::vector<Range> counted_;
   std::vector<LossSums> sums_;
-  std::deque<Carried> carried_;  // by part and shard
+  std::deque<Carried> carried_;  // [parts x shards]
 };
 
 }  // namespace longhand::tasks

@@ -1,5 +1,5 @@
-// A regressor as a graph: standardisation, layers, and what their forecast is added to. Inputs and the forecast are in
-// the units of the data.
+// The graph of a regressor: standardisation, layers, and the base forecast that their output is added to. Inputs and
+// forecast are in the units of the data.
 #include <algorithm>
 
 #include "longhand/base/error.h"
@@ -11,7 +11,7 @@ namespace {
 
 using Numbers = std::vector<double>;
 
-// The place of each name in a list; the list's size where it is not there.
+// Returns the index in `list` of each name; list.size() for a missing name.
 std::vector<int64_t> places_in(const std::vector<std::string>& list, const std::vector<std::string>& names) {
   std::vector<int64_t> out;
   for (const std::string& name : names) out.push_back(std::find(list.begin(), list.end(), name) - list.begin());
@@ -27,16 +27,16 @@ std::string int_array(GraphMaker& maker, const std::string& name, const std::vec
   return maker.array(name, graph::array_of_ints({static_cast<int64_t>(values.size())}, values));
 }
 
-// These columns of x [B, T, C].
+// Selects columns of x [B, T, C].
 std::string columns_of(GraphMaker& maker, const std::string& name, const std::string& x,
                        const std::vector<int64_t>& columns) {
   return maker.add("Gather", name, {x, int_array(maker, name + "_places", columns)}, {{"axis", int64_t{2}}});
 }
 
-// One model. x and the targets' past are [B, T, C], what comes of the network is [B, A O].
+// One model. Inputs and past targets are [B, T, C], forecasts [B, A O]: A steps ahead, O targets.
 class RegressorGraph {
  public:
-  // Reads the values `inputs` and `targets` (empty: the targets' past is not read).
+  // `inputs` and `targets` are names of values; `targets` is empty if the model does not read past targets.
   RegressorGraph(const Regressor& model, GraphMaker& maker, std::string inputs, std::string targets)
       : model_(model),
         options_(model.options()),
@@ -69,7 +69,7 @@ class RegressorGraph {
   const data::Scale& scale_of_output(size_t k) const {
     return columns_.target_scales[k % columns_.target_scales.size()];
   }
-  // Whether the base is a value of the targets' past, which has their mean in it.
+  // Whether the base is a past target value, which contains the mean.
   bool is_value_of_past() const { return options_.is_naive() || options_.is_seasonal(); }
 
   Numbers gains() const {
@@ -79,7 +79,7 @@ class RegressorGraph {
     return out;
   }
 
-  // (x - mean) / deviation, in two steps: the difference is nearly exact where x is near the mean.
+  // (x - mean) / deviation, in two nodes: the subtraction is almost exact for x near the mean.
   std::string standardised(const std::string& name, const std::string& x, const std::vector<data::Scale>& scales) {
     Numbers means, factors;
     for (const data::Scale& scale : scales) {
@@ -94,7 +94,7 @@ class RegressorGraph {
     return targets_;
   }
 
-  // Of each column of a window, [B, 1, C]: mean and deviation, as lay_inputs has them.
+  // Mean and deviation [B, 1, C] of each column of a window, computed as in lay_inputs.
   std::string mean_over_window(const std::string& name, const std::string& x) {
     return maker_.add("ReduceMean", name, {x}, {{"axes", std::vector<int64_t>{1}}, {"keepdims", int64_t{1}}});
   }
@@ -128,14 +128,14 @@ class RegressorGraph {
   std::string last_row(const std::string& name, const std::string& x) {
     return maker_.add("pool", name + "_last", {x}, {{"kind", std::string("last")}});
   }
-  // [B, O] for each step ahead: [B, A O].
+  // [B, O] -> [B, A O], a copy for each step ahead
   std::string repeated(const std::string& name, const std::string& x) {
     if (model_.ahead() == 1) return x;
     return maker_.add("concat", name, std::vector<std::string>(static_cast<size_t>(model_.ahead()), x));
   }
 
-  // What the network's part is added to, [B, A O], but for the targets' means where it is no value of the past; empty:
-  // nothing.
+  // Returns the base [B, A O] that the network's output is added to; empty: none. Without the targets' means unless
+  // is_value_of_past().
   std::string add_base() {
     if (options_.is_naive()) return repeated("naive", last_row("targets", raw_targets_));
     if (options_.is_seasonal()) return add_seasonal();
@@ -152,7 +152,7 @@ class RegressorGraph {
     return maker_.add("scale", "base", {base}, {{"scale", deviations}});
   }
 
-  // The values one season before.
+  // The target values one season earlier, [B, A O].
   std::string add_seasonal() {
     std::vector<int64_t> rows;
     for (int64_t a = 0; a < model_.ahead(); ++a) rows.push_back(a % options_.season - options_.season);
@@ -161,7 +161,7 @@ class RegressorGraph {
     return maker_.add("Flatten", "seasonal", {past}, {{"axis", int64_t{1}}});
   }
 
-  // The linear forecast of standardised values, from the last rows of its columns.
+  // The linear forecast of standardised targets from the last `window` rows.
   std::string add_linear() {
     const baselines::Ridge& ridge = *model_.linear();
     std::vector<std::string> all = columns_.inputs;
@@ -189,7 +189,8 @@ class RegressorGraph {
   std::string raw_targets_, inputs_, targets_, target_mean_;
 };
 
-// The targets' past as a value: an input of its own, unless all of it is among the inputs.
+// Returns the name of the past targets: a separate graph input, unless the inputs contain all target columns. Empty if
+// the model does not read them.
 std::string add_targets(const Regressor& model, graph::Graph& graph) {
   const Columns& columns = model.columns();
   if (!model.reads_targets()) return "";
@@ -220,7 +221,7 @@ graph::Graph graph_of(const Regressor& model, const std::string& path, const Mod
               {{"scale", 1.0 / static_cast<double>(forecasts.size())}});
   }
   out.outputs = {{.name = "forecast", .dims = {}}};
-  // A forecast that depends on a whole window does not go on from one run to the next.
+  // A forecast that depends on a whole window cannot carry its state from one run to the next.
   const auto models = members_of(model);
   const bool whole =
       std::any_of(models.begin(), models.end(), [](const Regressor* member) { return member->reads_whole_windows(); });

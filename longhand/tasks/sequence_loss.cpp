@@ -35,7 +35,7 @@ SequenceLoss SequenceLossOptions::kind() const {
                                    : SequenceLoss::kMse;
 }
 
-// The loss of one row of a batch.
+// The loss of one sequence of a batch.
 template <class T>
 class RowLoss {
  public:
@@ -74,7 +74,7 @@ class RowLoss {
     return out;
   }
 
-  // With f_t = e_t - a e_{t-1}: the derivative of the sum of squares by e_t is 2 (f_t - a f_{t+1}), within the batch.
+  // With f_t = e_t - a e_{t-1}, the derivative of the sum of f^2 by e_t is 2 (f_t - a f_{t+1}); f after the batch is 0.
   LossSums esr(int64_t b) const {
     const double a = options_.pre_emphasis;
     const Range counted = in_.counted[static_cast<size_t>(b)];

@@ -1,7 +1,7 @@
-// Losses of what a network makes of each step of a sequence, or of a sequence as a whole, and their gradients.
+// Losses and gradients of a network's outputs per time step, or per sequence.
 //
-// T steps, B sequences, O numbers of a row. With p what the network makes and y the target, both scaled, and D the
-// deviation by which a column was scaled, e = D (p - y) is the error in the data's units.
+// T time steps, B sequences, O outputs. With prediction p and target y, both scaled, and D the standard deviation by
+// which a column was scaled, e = D (p - y) is the error in the units of the data.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,16 @@
 namespace longhand::tasks {
 
 enum class SequenceLoss {
-  kMse,           ///< mean of (e / s)^2, s the deviation of the targets that are trained on
+  kMse,           ///< mean of (e / s)^2, s the standard deviation of the training targets
   kMae,           ///< mean of |e / s|
   kEsr,           ///< sum of f(e)^2 / sum of f(y)^2, f the pre-emphasis (Wright et al. 2019)
-  kCrossEntropy,  ///< -log softmax(p)[class], the mean
+  kCrossEntropy,  ///< mean of -log softmax(p)[class]
 };
 
 struct SequenceLossOptions {
   std::string loss = "mse";   ///< mse, mae, esr, cross-entropy
-  double pre_emphasis = 0.0;  ///< a of f(x)_t = x_t - a x_{t-1}, of esr
-  double dc = 0.0;            ///< factor of the DC term of esr: mean over sequences of (mean of e)^2 / mean of y^2
+  double pre_emphasis = 0.0;  ///< esr: a in the filter f(x)_t = x_t - a x_{t-1}
+  double dc = 0.0;            ///< esr: factor of the DC term, mean over sequences of (mean of e)^2 / mean of y^2
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be combined.
@@ -34,36 +34,36 @@ struct SequenceLossOptions {
   SequenceLoss kind() const;
 };
 
-/// A batch whose loss is wanted.
+/// Arguments of `sequence_loss` for one batch.
 template <class T>
 struct LossInput {
   int64_t steps = 0, batch = 0, outputs = 0;
-  const T* y = nullptr;  ///< [T, B, stride] what the network made
+  const T* y = nullptr;  ///< [T, B, stride] network outputs
   int64_t stride = 0;
-  const float* targets = nullptr;       ///< [T, B, O] scaled; or
+  const float* targets = nullptr;       ///< [T, B, O] scaled; null: `classes`
   const int32_t* classes = nullptr;     ///< [T, B]
-  std::span<const Range> counted;       ///< [B] the steps that count
-  std::span<const data::Scale> scales;  ///< [O] by which the targets were scaled
-  std::span<const double> spread;       ///< [O] deviations s of the targets, in their units
-  /// Of the gradients: those of `scale` times the sum of the losses of all steps and, of esr, of the squares.
+  std::span<const Range> counted;       ///< [B] the measured steps
+  std::span<const data::Scale> scales;  ///< [O] scales of the targets
+  std::span<const double> spread;       ///< [O] standard deviations s of the targets, in their units
+  /// dy is the gradient of `scale` times the sum of the losses of all steps (esr: of the squared filtered errors).
   double scale = 1.0;
-  double dc_scale = 0.0;  ///< the same of the DC term's squares
-  T* dy = nullptr;        ///< [T, B, stride] written, zero where nothing counts; null: not wanted
-  T* before = nullptr;    ///< [B, O] e of the step before, read, and overwritten with that of the last step; of esr
+  double dc_scale = 0.0;  ///< the same factor for the squares of the DC term
+  T* dy = nullptr;        ///< [T, B, stride] written, zero for steps not measured; null: no gradient
+  T* before = nullptr;    ///< esr: [B, O] e of the step before the batch; overwritten with e of the last step
 };
 
 struct LossSums {
-  double loss = 0.0;  ///< summed over the steps that count; of esr the squares of the filtered errors
-  double dc = 0.0;    ///< of each sequence, steps times the square of the mean error, summed
+  double loss = 0.0;  ///< sum over the measured steps; esr: of the squared filtered errors
+  double dc = 0.0;    ///< sum over sequences of steps times the squared mean error
 };
 
-/// `rows` is scratch memory.
+/// Returns the sums of the losses, and writes dy and `before` of the input. `rows` is scratch memory.
 template <class T>
 LossSums sequence_loss(const SequenceLossOptions& options, const LossInput<T>& input, std::vector<LossSums>& rows,
                        ThreadPool& pool);
 
-/// Sums of squares of targets that esr is relative to: of filtered ones, and of ones as they are. Of steps `counted` of
-/// one sequence, whose targets [*, O] are scaled.
+/// Sums of squared targets, filtered and unfiltered: the divisors of esr and of its DC term. `target_energy` sums over
+/// the steps `counted` of one sequence with scaled targets [*, O].
 struct TargetEnergy {
   double filtered = 0.0, plain = 0.0;
 };

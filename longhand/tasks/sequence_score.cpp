@@ -6,7 +6,7 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr int64_t kSideBySide = 64;  // stretches
+constexpr int64_t kSideBySide = 64;  // stretches in a batch
 constexpr int64_t kStepsAtOnce = 2048;
 
 }  // namespace

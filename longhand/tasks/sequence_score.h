@@ -1,4 +1,4 @@
-// Sums that the score of a network on recordings is made of, and of any other forecast of the same.
+// Accumulates the scores of predictions on recordings, of a network or of a baseline.
 #pragma once
 
 #include <algorithm>
@@ -10,23 +10,23 @@
 
 namespace longhand::tasks {
 
-/// Each column is shifted by its first value, so that the mean's square costs no digits.
+/// Subtracts the first value of each column from its sums, so that the variance loses no digits.
 class SequenceSums {
  public:
-  /// The model says what the loss is. It must outlive this.
+  /// The model's loss is the score's loss. The model must outlive this object.
   explicit SequenceSums(const TrainedNetwork& model) : model_(model), columns_(model.target_scales().size()) {}
 
-  /// What the filters of a sequence remember, and its mean error.
+  /// State of the pre-emphasis filters of a sequence, and the sums of its errors.
   struct Memory {
     std::vector<double> error, actual, sum;
     double steps = 0.0;
   };
 
-  /// A step, [O] numbers in the data's units; one that does not count is for the filters alone.
+  /// Adds a step: predictions and targets [O] in the units of the data. If `counts` is false, it only updates `memory`.
   void add(std::span<const double> predicted, std::span<const double> actual, bool counts, Memory& memory);
-  /// The end of a sequence.
+  /// Ends a sequence.
   void end(const Memory& memory);
-  /// A step with a class, and the logits of all `n`.
+  /// Adds a step with logits [n] and its class.
   void add_class(const float* logits, int64_t n, int64_t target);
   SequenceScore score() const;
 

@@ -1,5 +1,4 @@
-// A network of layers as a model that is trained and measured: its layers, the scales of its data, and what it is
-// trained for.
+// A network of layers as a model for training and evaluation: its layers, the scales of its data, its loss and columns.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -17,23 +16,23 @@
 
 namespace longhand::tasks {
 
-/// What a model file keeps of a network's training.
+/// Facts about a network's training that its model file contains.
 struct NetworkPurpose {
   SequenceLossOptions loss;
-  std::vector<std::string> inputs{}, targets{};  ///< names of columns or arrays; empty: not known
-  std::string group{};           ///< of tables: the column that tells sequences apart; empty: a file is one
-  std::string decimal = "auto";  ///< of tables: the decimal separator
-  int64_t ahead = 0;             ///< steps from what is read to what is predicted
-  std::vector<double> spread{};  ///< deviations of the targets in training, in their units
+  std::vector<std::string> inputs{}, targets{};  ///< names of columns or arrays; empty: unknown
+  std::string group{};                           ///< tables: column that identifies the sequence; empty: a file is one
+  std::string decimal = "auto";                  ///< tables: the decimal separator
+  int64_t ahead = 0;                             ///< steps from an input to its target
+  std::vector<double> spread{};                  ///< standard deviations of the training targets, in their units
 
   nlohmann::json to_json() const;
-  /// Throws an input error, which begins with `path`, for what is none of these.
+  /// Throws an input error, which begins with `path`, for unknown or invalid members.
   static NetworkPurpose from_json(const nlohmann::json& json, const std::string& path);
 };
 
 class TrainedNetwork {
  public:
-  /// `graph` is without layers of scaling. Throws what TrainableNetwork throws.
+  /// `graph` must not contain the layers of network_scaling.h. Throws the errors of TrainableNetwork.
   TrainedNetwork(graph::Graph graph, const std::string& where, NetworkScaling scaling, NetworkPurpose purpose);
 
   graph::TrainableNetwork& network() { return network_; }
@@ -41,12 +40,12 @@ class TrainedNetwork {
   const NetworkScaling& scaling() const { return scaling_; }
   const NetworkPurpose& purpose() const { return purpose_; }
   bool classifies() const { return purpose_.loss.kind() == SequenceLoss::kCrossEntropy; }
-  /// Scales of the targets, one for each; identities where there are none.
+  /// Scales of the targets [O]; identities if the targets are not scaled.
   const std::vector<data::Scale>& target_scales() const { return target_scales_; }
 
-  /// What follows from the data. The sample rate, of sound, is 0 where it is not known.
+  /// Sets the values that are computed from the data. `sample_rate` in Hz; 0: unknown.
   void set_data(NetworkScaling scaling, std::vector<double> spread, int64_t sample_rate);
-  /// Makes the numbers of a set what the network reads and is trained on.
+  /// Scales the inputs and targets of a set.
   void scale(data::RecordingSet& set) const;
   /// Writes a model file of the task `network`.
   void save(const std::string& path, std::span<const float> values) const;
@@ -59,41 +58,42 @@ class TrainedNetwork {
   int64_t sample_rate_ = 0;
 };
 
-/// How well a network does on data, in their units.
+/// Scores of a network, in the units of the data.
 struct SequenceScore {
-  int64_t steps = 0;  ///< measured
+  int64_t steps = 0;  ///< measured steps
   double loss = 0.0;
   double mse = 0.0, mae = 0.0;
   double esr = 0.0;  ///< sum of squared errors / sum of squared targets, without pre-emphasis
   double nse = 0.0;  ///< 1 - sum of squared errors / sum of squared distances from the mean: Nash and Sutcliffe 1970
-  double accuracy = 0.0;  ///< per cent, of classes
+  double accuracy = 0.0;  ///< of classes, per cent
   bool of_classes = false;
 
-  /// loss, mse, mae, esr, nse; or loss, accuracy
+  /// Returns loss, mse, mae, esr, nse; of classes: loss, accuracy.
   std::vector<Metric> metrics() const;
 };
 
-/// Told what an evaluation finds.
+/// Callbacks of an evaluation.
 struct SequenceObserver {
-  /// For each step that is measured, in order within a recording: what was predicted and what came, in the data's
-  /// units, [O]; of classes the logits, and the class.
+  /// Called for each measured step, in order within a recording: prediction and target [O] in the units of the data;
+  /// for classes: logits and class.
   std::function<void(const data::Stretch& stretch, int64_t step, std::span<const double> predicted,
                      std::span<const double> actual)>
       on_step{};
-  OnDone on_done{};  ///< in steps
+  OnDone on_done{};  ///< counts steps
 };
 
-/// Reads stretches of a scaled set, each from the beginning of a sequence on, several side by side.
+/// Evaluates a model on stretches of a scaled set, in batches. Each stretch starts from the initial state.
 SequenceScore evaluate(const TrainedNetwork& model, const data::RecordingSet& set,
                        const std::vector<data::Stretch>& stretches, graph::TrainingPass<float>& pass,
                        const SequenceObserver& observer = {});
 
-/// Rows of several stretches as a network reads them.
+/// A batch of stretches in the layout that a network reads.
 class SequenceRows {
  public:
   SequenceRows(const TrainedNetwork& model, const data::RecordingSet& set) : model_(model), set_(set) {}
 
-  /// Steps first .. first + steps - 1 of each row, counted from where it is read; zeros beyond its end.
+  /// Fills the batch with steps first .. first + steps - 1 of each stretch, counted from its `read`; zeros after its
+  /// end.
   void fill(std::span<const data::Stretch> rows, int64_t first, int64_t steps);
 
   const graph::TrainInput<float>& input() const { return input_; }

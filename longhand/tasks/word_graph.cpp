@@ -14,7 +14,7 @@ bool has_input(const graph::Graph& graph, const std::string& name) {
   return false;
 }
 
-// One vector [B, T, 2 units] for each word: where the two directions over its characters end.
+// Returns [B, T, 2 units]: for each word, the last outputs of both directions over its characters.
 std::string add_characters(GraphMaker& maker, const nn::LstmStack& stack, const ParameterArena& arena) {
   const std::string x = maker.embedding(arena, "characters.weight", "characters");
   return maker.last_of(stack, maker.layers(stack, arena, x, "character_mask"));

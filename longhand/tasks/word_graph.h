@@ -1,4 +1,4 @@
-// What taggers and classifiers have in common as graphs: the inputs of words, the word encoder and the layers.
+// Shared by the graphs of taggers and classifiers: word inputs, word encoder and recurrent layers.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace longhand::tasks {
 
-/// Adds the inputs of one that reads words with these options.
+/// Adds the graph inputs that the word encoder reads.
 void add_word_inputs(graph::Graph& graph, const nn::WordEncoderOptions& encoder, const ModelGraphOptions& options);
-/// The name of the mask among them; empty: there is none.
+/// Returns the name of the input with the mask; empty: no mask.
 std::string word_mask(const ModelGraphOptions& options);
-/// The outputs of the recurrent layers [B, T, W].
+/// Adds word encoder and recurrent layers. Returns the name of their outputs [B, T, W].
 std::string add_word_layers(GraphMaker& maker, const nn::Network& network, const ModelGraphOptions& options);
 
 }  // namespace longhand::tasks
