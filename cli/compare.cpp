@@ -137,7 +137,7 @@ class Compare {
     return out;
   }
 
-  // A set may vary what a task does not have: networks of layers have their cells in their description.
+  // Rejects a set that varies an option which the task lacks; a network's cells are in its description.
   void check_varies(const lab::CompareSet& set) const {
     for (const lab::Variant& variant : set.variants) {
       for (const auto& [option, value] : variant.options) {

@@ -57,7 +57,7 @@ class DataPrepare {
     std::optional<data::Vocabulary> vocabulary;
     if (!vocabulary_.empty()) vocabulary = read_vocabulary();
     runs::Sources from = sources(quiet_ || json_);
-    std::optional<io::ScratchFile> spooled;  // what is in no file
+    std::optional<io::ScratchFile> spooled;  // holds text that is not in a file
     const std::optional<std::string> path = from.text_path(text_);
     if (text_ == "-") {
       copy_input(spooled.emplace(out_));

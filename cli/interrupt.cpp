@@ -98,7 +98,7 @@ void explain_lost_file() {
   action.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND);
   action.sa_sigaction = [](int, siginfo_t* info, void*) {
     const char* path = io::file_mapped_at(info->si_addr);
-    if (path == nullptr) return;  // the access is repeated, and ends the process
+    if (path == nullptr) return;  // the repeated access ends the process
     for (const char* part : {"error: ", path,
                              ": another program has cut it short, or its disk cannot be read\n"
                              "  use an intact copy, or prepare the text again; what was saved is intact\n"}) {

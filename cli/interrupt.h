@@ -16,7 +16,8 @@ void end_on_interrupt();
 /// that is complete, during work that cannot be stopped. What was printed before goes first.
 void print_on_interrupt(const std::string& to_output, const std::string& to_error);
 
-/// From now on, where a mapped file was cut short by another program, an error names it, and the process exits with 1.
+/// Installs a SIGBUS handler: if another program truncates a mapped file, it prints an error with the path and exits
+/// with 1.
 void explain_lost_file();
 
 }  // namespace longhand::cli

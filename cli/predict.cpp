@@ -85,8 +85,7 @@ class Predict {
   data::Table read(const tasks::Regressor& model) const {
     data::SeriesOptions columns = model.options().series;
     columns.inputs = fmt::format("{}", fmt::join(model.columns().inputs, ","));
-    // The targets' past is read where they are among the inputs, or where their last value is the base. What is to be
-    // predicted need not be in the table.
+    // Past targets are read only if the model needs them; the values to predict need not be in the table.
     columns.target =
         model.reads_targets() ? fmt::format("{}", fmt::join(model.columns().targets, ",")) : columns.inputs;
     columns.horizon = std::max<int64_t>(columns.horizon, 1);
@@ -110,7 +109,7 @@ class Predict {
     const auto O = static_cast<size_t>(model.targets()), P = static_cast<size_t>(model.distribution().size());
     const auto s = static_cast<size_t>(table.sequence_of(window.begin));
     const data::Scale* scales = model.scales_of(table, window);
-    // The last row that was read, from 1, as the first below the header (or of its series); and how far ahead of it.
+    // Number of the last row that was read; 1 is the first row below the header, or of the series.
     const int64_t row = window.begin + window.length - (table.series.empty() ? 0 : table.starts[s]);
     for (size_t a = 0; a < static_cast<size_t>(model.ahead()); ++a) {
       const int64_t step = model.options().series.horizon > 0 ? static_cast<int64_t>(a) + 1 : 0;
@@ -158,11 +157,11 @@ class Predict {
   // Every stretch of `window` rows (of whole sequences where that is 0), or the last of each sequence.
   std::vector<data::Window> of(const data::Table& table, const data::SeriesOptions& series) const {
     std::vector<data::Window> out;
-    const int64_t needed = series.known.empty() ? 0 : series.horizon;  // rows of the columns known ahead
+    const int64_t needed = series.known.empty() ? 0 : series.horizon;  // rows with known columns after a window
     for (int64_t s = 0; s < table.sequences(); ++s) {
       const int64_t begin = table.starts[static_cast<size_t>(s)], end = table.end_of(s);
       const int64_t length = series.window > 0 ? series.window : end - begin;
-      const int64_t last = table.starts[static_cast<size_t>(s) + 1] - needed;  // end of the last window with them
+      const int64_t last = table.starts[static_cast<size_t>(s) + 1] - needed;  // end of the last window before these
       if (!all_ && end - begin >= length && last < end) {
         throw input_error(
             fmt::format(

@@ -11,8 +11,8 @@ namespace longhand::cli {
 /// prints. An error of one process ends all; that process prints it. Returns the exit code.
 int run_together(const std::function<int(distributed::Communicator& ranks)>& command);
 
-/// Waits one second, except in the first process. For errors that every process finds, such as an unknown option: only
-/// the first prints, and a launcher ends all processes as soon as one has failed.
+/// Sleeps for one second, except in the first process. For errors that every process finds, such as an unknown option:
+/// only the first prints, and a launcher ends all processes as soon as one has failed.
 void let_first_rank_print();
 
 /// Throws a usage error where a launcher has started several processes of a command that only one can run.

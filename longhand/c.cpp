@@ -1,4 +1,4 @@
-// Models and streams in C.
+// The C interface of models and streams.
 #include "longhand/c.h"
 
 #include <algorithm>

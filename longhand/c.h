@@ -181,22 +181,22 @@ LONGHAND_API int64_t longhand_forecaster_targets(const longhand_forecaster* fore
 LONGHAND_API longhand_status longhand_forecaster_forecast(const longhand_forecaster* forecaster, const double* window,
                                                           size_t rows, double* forecast);
 
-/* What a forecast is made from: the members that the model has no columns for are null. */
+/* The input of one forecast. Members for columns that the model does not have are null. */
 typedef struct longhand_forecast_input {
   size_t size;        /* sizeof(longhand_forecast_input): later versions have more members */
-  const double* rows; /* [row_count, inputs], the latest row last */
+  const double* rows; /* [row_count, inputs], oldest row first */
   size_t row_count;
-  const double* known;        /* [row_count + ahead, known columns]: of the same rows and of those to predict */
-  const char* series;         /* one of the training data; null or any other: its scale is that of the rows */
-  const char* const* statics; /* a number or a text for each static column */
+  const double* known;        /* [row_count + ahead, known columns]: for `rows`, then for the rows to predict */
+  const char* series;         /* name of a series; null, or not in the training data: scaled by `rows` */
+  const char* const* statics; /* [static_count] a number or a text for each static column */
   size_t static_count;
 } longhand_forecast_input;
 
-/* Names of the columns known ahead, and of the static columns, in their order; null after the last. */
+/* Name of the column known ahead, or of the static column, at `index`; null after the last one. */
 LONGHAND_API const char* longhand_forecaster_known_name(const longhand_forecaster* forecaster, size_t index);
 LONGHAND_API const char* longhand_forecaster_static_name(const longhand_forecaster* forecaster, size_t index);
-/* Writes the forecast [ahead, targets], and of a model of distributions its quantiles of these levels,
- * [level_count, ahead, targets]; `quantiles` may be null without levels. */
+/* Writes `forecast` [ahead, targets] and `quantiles` [level_count, ahead, targets], one for each level, each above 0
+ * and below 1. Without levels `quantiles` may be null. Models of points have no quantiles. */
 LONGHAND_API longhand_status longhand_forecaster_predict(const longhand_forecaster* forecaster,
                                                          const longhand_forecast_input* input, const double* levels,
                                                          size_t level_count, double* forecast, double* quantiles);

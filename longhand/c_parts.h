@@ -1,4 +1,4 @@
-// What the sources of the C interface share: the handles, and how errors leave the library.
+// Shared by the sources of the C interface: the handles, and the conversion of exceptions to status codes.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace longhand {
 
-// A host's threads.
+// Runs work on the host program's threads.
 class HostThreads final : public Executor {
  public:
   explicit HostThreads(const longhand_threads& threads) : threads_(threads) {}
@@ -25,7 +25,7 @@ class HostThreads final : public Executor {
   longhand_threads threads_;
 };
 
-// The threads of a handle, which keeps the host's.
+// The threads that a handle uses. Owns the executor if the host program runs the work.
 struct UsedThreads {
   explicit UsedThreads(const longhand_threads* given) {
     if (given == nullptr) return;
@@ -44,7 +44,7 @@ struct UsedThreads {
 
 }  // namespace longhand
 
-// The handles are the C++ objects, with what keeps their results alive.
+// Each handle holds a C++ object, and the strings that its functions return pointers to.
 struct longhand_model {
   std::shared_ptr<const longhand::Model> model;
 };
@@ -85,7 +85,7 @@ struct longhand_scorer {
 
 namespace longhand::c_interface {
 
-// Of this thread: a text that was made, or, so that nothing is allocated, one that is always there.
+// The last error of this thread: `last_error` points to `made_error`, or to a static text that needs no allocation.
 inline thread_local std::string made_error;
 inline thread_local const char* last_error = "";
 
@@ -103,7 +103,7 @@ inline longhand_status failed(longhand_status status, const char* what, const ch
   }
 }
 
-// No exception leaves the library.
+// Calls `body` and returns the status of its exception, or LONGHAND_OK. Throws nothing.
 template <class Body>
 longhand_status guarded(const Body& body) noexcept {
   try {
@@ -121,7 +121,7 @@ longhand_status guarded(const Body& body) noexcept {
   }
 }
 
-// The pointer. Throws a usage error for null.
+// Returns `pointer`. Throws a usage error for null.
 template <class T>
 T* given(T* pointer, const char* name) {
   if (pointer == nullptr) {

@@ -1,4 +1,4 @@
-// Predictors in C.
+// The C interface of predictors.
 #include <algorithm>
 
 #include "longhand/c_parts.h"

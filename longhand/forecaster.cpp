@@ -1,4 +1,4 @@
-// Forecasts from windows of numbers, and from all that a model of many series reads.
+// Forecasts from windows of numbers, and from windows with known columns, static columns and a series' name.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ void expect_finite(const std::vector<double>& numbers) {
   throw input_error("expected finite numbers, found others", "fill the gaps first");
 }
 
-// Column c of rows of numbers, and no values for the rows after them.
+// Column c of a row-major matrix [rows, columns].
 std::vector<double> column_of(const std::vector<double>& rows, size_t c, size_t columns) {
   std::vector<double> out;
   for (size_t i = c; i < rows.size(); i += columns) out.push_back(rows[i]);
@@ -37,7 +37,7 @@ void append(std::vector<double>& to, const std::vector<double>& from, size_t mor
   to.resize(to.size() + more, std::nan(""));
 }
 
-// The inputs as the table that `longhand predict` would read: a series for each.
+// Builds the table that `longhand predict` would read, with one series for each input.
 class InputTable {
  public:
   InputTable(const Model& model, const tasks::Regressor& regressor) : model_(model), regressor_(regressor) {
@@ -68,7 +68,7 @@ class InputTable {
     expect_finite(input.rows);
     expect_finite(input.known);
     for (size_t c = 0; c < table.input.size(); ++c) append(table.input[c], column_of(input.rows, c, I), ahead);
-    const std::vector<size_t>& places = model_.parts().base_inputs;  // of the targets, where they are read
+    const std::vector<size_t>& places = model_.parts().base_inputs;  // of the targets among the inputs; empty: not read
     for (size_t o = 0; o < table.target.size(); ++o) {
       append(table.target[o], places.empty() ? std::vector<double>(rows, 0.0) : column_of(input.rows, places[o], I),
              ahead);
@@ -108,7 +108,7 @@ class InputTable {
 struct LONGHAND_LOCAL Forecaster::Parts : UsedModel<tasks::Regressor> {
   using UsedModel::UsedModel;
 
-  // Lays windows side by side, for each member.
+  // Writes a batch of windows, for each ensemble member.
   void get(std::span<const std::vector<double>> windows, tasks::SeriesBatch& batch) const {
     std::vector<tasks::WindowView> views;
     for (const std::vector<double>& window : windows) {
@@ -140,7 +140,7 @@ std::vector<std::vector<double>> Forecaster::forecast(std::span<const std::vecto
     throw input_error("expected the values of columns known ahead and static columns, found windows alone",
                       "call `predict`, which takes them");
   }
-  if (columns.has_series_scales()) {  // that of the window
+  if (columns.has_series_scales()) {  // scale of the window
     std::vector<ForecastInput> inputs;
     for (const std::vector<double>& window : windows) inputs.push_back({.rows = window});
     std::vector<std::vector<double>> out;

@@ -108,20 +108,20 @@ class LONGHAND_API Classifier {
   std::unique_ptr<Parts> parts_;
 };
 
-/// What a forecast is made from.
+/// The input of one forecast.
 struct ForecastInput {
-  std::vector<double> rows;  ///< [rows, Forecaster::inputs()], the latest row last
-  /// [rows + ahead, known columns]: the columns known ahead, of the same rows and of those to predict.
+  std::vector<double> rows;  ///< [rows, Forecaster::inputs()], oldest row first
+  /// [rows + ahead, known columns]: the columns known ahead, for `rows` and then for the rows to predict.
   std::vector<double> known{};
-  /// A series of the training data; or any other, whose values are scaled by the mean and deviation (or mean absolute
-  /// value) of these rows.
+  /// Name of the series. One that is not in the training data is scaled by the mean and deviation (or mean absolute
+  /// value) of `rows`.
   std::string series{};
   std::vector<std::string> statics{};  ///< a number or a text for each static column
 };
 
 struct Forecast {
-  std::vector<double> values;                  ///< [ahead, targets]: points, means, or the quantiles nearest to a half
-  std::vector<std::vector<double>> quantiles;  ///< of each level [ahead, targets]
+  std::vector<double> values;                  ///< [ahead, targets]: points, means, or quantiles nearest to the median
+  std::vector<std::vector<double>> quantiles;  ///< [levels][ahead, targets]
 };
 
 class LONGHAND_API Forecaster {
@@ -145,14 +145,14 @@ class LONGHAND_API Forecaster {
   /// The same for many windows, which may differ in length.
   std::vector<std::vector<double>> forecast(std::span<const std::vector<double>> windows) const;
 
-  /// Names of the columns whose values are known ahead, and of those that do not change within a series.
+  /// Names of the columns known ahead, and of the static columns.
   std::vector<std::string> known_names() const;
   std::vector<std::string> static_names() const;
-  /// Whether a distribution is forecast, which has quantiles.
+  /// Whether the model forecasts a distribution, and so has quantiles.
   bool has_quantiles() const;
-  /// Forecasts, and their quantiles of these levels. For any model; those with columns known ahead or static columns
-  /// have no other way. Throws an input error for inputs that do not go with the model, and for levels that it does not
-  /// have: of a model of quantiles, those outside of its own.
+  /// Returns a forecast for each input, with quantiles at `levels`. Works for every model; models with known or static
+  /// columns need it. Throws an input error for inputs that do not match the model's columns, and for levels that the
+  /// model cannot give, such as levels outside those of a model of quantiles.
   std::vector<Forecast> predict(std::span<const ForecastInput> inputs, std::span<const double> levels = {}) const;
 
  private:

@@ -20,11 +20,11 @@ struct SeriesOptions {
   std::string decimal = "auto";  ///< decimal separator: "point" or "comma"; auto: as the file shows
   int64_t window = 24;           ///< rows that are read; 0: a whole sequence
   int64_t horizon = 1;           ///< rows after the window that are predicted; 0: of the window's last row
-  /// Column with the name of each row's series: rows of several series may be mixed, each keeps its order, windows stay
-  /// within one, and the end of each is held out. Empty: `group`.
+  /// Column with the name of each row's series. Rows of several series may be mixed; rows of one series keep their
+  /// order. A window lies within one series, and the end of each series is held out. Empty: `group`.
   std::string series_column{};
-  std::string statics{};  ///< columns that do not change within a series: numbers or texts
-  std::string known{};    ///< columns whose values are known ahead, over the rows to predict
+  std::string statics{};  ///< columns with one value for each series: numbers or texts
+  std::string known{};    ///< columns with values known ahead, for the rows to predict
 
   void add_to(OptionTable& table);
   /// Throws a usage error for options that cannot be combined.
@@ -33,7 +33,7 @@ struct SeriesOptions {
 
 std::vector<std::string> split_names(const std::string& names);
 
-/// x - mean over deviation: what models see.
+/// Standardisation: models read (x - mean) / deviation.
 struct Scale {
   double mean = 0.0;
   double deviation = 1.0;
@@ -45,15 +45,15 @@ struct Scale {
 /// A column with one value for each series.
 struct StaticColumn {
   std::string name;
-  std::vector<std::string> texts;  ///< [S] as written
-  std::vector<double> numbers;     ///< [S], or empty where some are no numbers
+  std::vector<std::string> texts;  ///< [S] as in the file
+  std::vector<double> numbers;     ///< [S]; empty if a text is not a number
 };
 
-/// What a model makes of the series of a table; tasks/regressor_columns.h fills it in.
+/// Scales and encoded static columns of one series of a table, for one model; set by tasks::prepare.
 struct PreparedSeries {
-  std::vector<Scale> scales;   ///< [O] of the targets, for all rows; or, where the model does not know the series,
-  std::vector<Scale> running;  ///< [rows, O] of the rows up to and with each
-  std::vector<float> statics;  ///< as the network reads them
+  std::vector<Scale> scales;   ///< [O] of the targets, for all rows; empty: `running`
+  std::vector<Scale> running;  ///< [rows, O] of the rows up to and including each; for a series new to the model
+  std::vector<float> statics;  ///< [static_width] inputs of the network
 };
 
 /// Columns of numbers, in the order of the file.
@@ -65,19 +65,18 @@ struct Table {
   std::string format;  ///< "semicolon-separated, decimal commas"
   std::string times;   ///< what was noticed in the column of times; empty: nothing
 
-  // With a column of series alone; their rows lie one series after the other.
+  // Only for tables with a column of series. The rows of each series are contiguous.
   std::vector<std::string> series{};         ///< [S] names of the sequences
-  std::vector<std::string> known_names{};    ///< of columns known ahead
+  std::vector<std::string> known_names{};    ///< names of the columns known ahead
   std::vector<std::vector<double>> known{};  ///< [columns][rows]
   std::vector<StaticColumn> statics{};
   std::vector<int64_t> observed{};         ///< [S] end of the rows whose inputs and targets are known
-  std::vector<PreparedSeries> prepared{};  ///< [S] as a model sees them; empty: not yet
+  std::vector<PreparedSeries> prepared{};  ///< [S]; empty before tasks::prepare
 
   int64_t sequences() const { return static_cast<int64_t>(starts.size()) - 1; }
-  /// The sequence of a row.
+  /// Index of the sequence that contains a row.
   int64_t sequence_of(int64_t row) const;
-  /// End of the rows of a sequence whose inputs and targets are known: after them there may be rows with values of
-  /// the columns known ahead alone.
+  /// End of the rows of a sequence whose inputs and targets are known. Later rows have only the columns known ahead.
   int64_t end_of(int64_t sequence) const {
     return observed.empty() ? starts[static_cast<size_t>(sequence) + 1] : observed[static_cast<size_t>(sequence)];
   }
@@ -103,10 +102,10 @@ struct Window {
 /// The windows of a table, in order, whose targets lie in rows first .. last-1; what is read may lie before. (Of whole
 /// sequences: those that lie in these rows.)
 std::vector<Window> windows(const Table& table, const SeriesOptions& options, int64_t first, int64_t last);
-/// The same of a table of several series: of each, the windows whose targets lie in this part of its rows, as in
-/// rows n from .. n to - 1 of n.
+/// The windows of a table of several series whose targets lie in rows [n from, n to) of the n rows of their series;
+/// 0 <= from <= to <= 1.
 std::vector<Window> windows_of_part(const Table& table, const SeriesOptions& options, double from, double to);
-/// Row number `fraction` of the rows of a sequence, as windows_of_part counts.
+/// Index in the table of row floor(n fraction) of a sequence with n rows.
 int64_t row_at(const Table& table, int64_t sequence, double fraction);
 
 /// Targets of a window.

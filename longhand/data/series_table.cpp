@@ -13,7 +13,7 @@
 namespace longhand::data {
 namespace {
 
-constexpr double kLargest = 1e150;  // so that squares are finite, too
+constexpr double kLargest = 1e150;  // keeps squares finite
 
 bool is_known_ahead_alone(const CsvRecord& record, const SeriesPlaces& places) {
   return std::all_of(places.values.begin(), places.values.end(),

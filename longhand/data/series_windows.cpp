@@ -59,7 +59,7 @@ Scale spread_of(const std::vector<double>& values, int64_t rows) {
   mean /= count;
   for (size_t i = 0; i < n; ++i) squares += std::pow(values[i] - mean, 2);
   const double deviation = std::sqrt(squares / count);
-  // What the sum of as many numbers of this size may have lost.
+  // Bound on the rounding error of the sums.
   const double rounding = 4.0 * std::numeric_limits<double>::epsilon() * largest * std::sqrt(count);
   return {mean, deviation > rounding ? deviation : 0.0};
 }

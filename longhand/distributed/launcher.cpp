@@ -21,7 +21,7 @@ int number_in(std::initializer_list<const char*> names) {
 
 }  // namespace
 
-// Of Open MPI; of MPICH and its relatives; of MVAPICH; and of Slurm, where it starts processes through PMIx.
+// Reads the variables of Open MPI, MPICH and its derivatives, MVAPICH, and Slurm (with PMIx).
 int launched_ranks() {
   const int size = number_in({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"});
   if (size > 0 || std::getenv("PMIX_NAMESPACE") == nullptr) return size;

@@ -45,21 +45,22 @@ class InputStream {
   uint64_t position_ = 0;
 };
 
-/// A temporary file beside some path, without a name: it is gone when it is closed, whatever ends the process.
+/// An unnamed temporary file in the folder of a path. The system removes it when it is closed or the process ends.
 class ScratchFile {
  public:
-  /// Throws an input error where none can be made.
+  /// Throws an input error if the file cannot be created.
   explicit ScratchFile(const std::string& beside);
   ~ScratchFile();
   ScratchFile(const ScratchFile&) = delete;
   ScratchFile& operator=(const ScratchFile&) = delete;
 
-  /// Appends. Throws an input error where the disk is full.
+  /// Appends. Throws an input error if the disk is full.
   void write(std::string_view bytes);
-  /// Changes bytes that were written before.
+  /// Overwrites bytes that were written before.
   void rewrite(uint64_t position, std::string_view bytes);
+  /// Reads `out.size()` bytes from `position` on into `out`.
   void read_back(uint64_t position, std::span<char> out) const;
-  /// A path of the file for this process, while it is open.
+  /// A path through which this process can open the file, while it is open here.
   std::string path() const;
 
  private:

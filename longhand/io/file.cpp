@@ -29,11 +29,11 @@ struct Descriptor {
   }
 };
 
-constexpr std::string_view kTemporary = ".tmp-";  // and the machine, and the process
+constexpr std::string_view kTemporary = ".tmp-";  // followed by the machine mark and the process id
 
 constexpr size_t kMark = 8;
 
-// Eight hexadecimal digits of the machine and of the space that its process numbers are from.
+// A hash (8 hexadecimal digits) of the host name and of the namespace of process ids.
 const std::string& machine_mark() {
   static const std::string mark = [] {
     char name[256] = "", space[64] = "";
@@ -117,7 +117,7 @@ bool is_temporary(std::string_view name) {
   const size_t at = name.rfind(kTemporary);
   if (at == std::string_view::npos || at == 0 || at + kTemporary.size() == name.size()) return false;
   std::string_view rest = name.substr(at + kTemporary.size());
-  // Earlier versions wrote the process alone.
+  // Earlier versions wrote only the process id.
   if (rest.size() > kMark + 1 && rest[kMark] == '-' &&
       rest.substr(0, kMark).find_first_not_of("0123456789abcdef") == std::string_view::npos) {
     rest.remove_prefix(kMark + 1);
@@ -128,7 +128,7 @@ bool is_temporary(std::string_view name) {
 void write_file(const std::string& path, std::span<const std::string_view> chunks) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
-    // A pipe or a device is written to, never replaced.
+    // Write to a pipe or a device directly: renaming would replace it.
     const Descriptor file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
     bool good = file.fd >= 0;
     for (const std::string_view chunk : chunks) good = good && write_all(file.fd, chunk);

@@ -16,13 +16,14 @@ std::string read_file(const std::string& path);
 /// Writes the chunks, one after the other, to a temporary file beside `path`, flushes it to the disk and renames it
 /// over `path`. After a crash at any moment `path` holds the old contents or the new. Throws an input error (disk full,
 /// no permission), and then leaves no temporary file. A process that is killed may leave one. A pipe or a device is
-/// written to instead.
+/// written to directly.
 void write_file(const std::string& path, std::span<const std::string_view> chunks);
 void write_file(const std::string& path, std::string_view contents);
-/// The name of such a temporary file, which no other process uses, also of another machine; and whether a name is one.
+/// The temporary file that `write_file` uses for `path`. The name is unique to this process and machine.
 std::string temporary_beside(const std::string& path);
+/// Whether a file name is one of `temporary_beside`.
 bool is_temporary(std::string_view name);
-/// Removes temporary files for `path` of processes of this machine that were killed.
+/// Removes temporary files for `path` that were left by processes of this machine which no longer run.
 void remove_stale_temporaries(const std::string& path);
 /// Writes every byte to a file descriptor. False, with errno set, where that fails.
 bool write_all(int file, std::string_view bytes);

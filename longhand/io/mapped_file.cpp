@@ -20,7 +20,7 @@ Error not_mapped(const std::string& path) {
   return input_error(path + ": cannot be read: " + std::strerror(errno), "check the name and the permissions");
 }
 
-// Those that are mapped now, as far as there is room. Without a lock, since a signal handler reads it.
+// Up to 64 of the files that are mapped now. Without a lock, since a signal handler reads this.
 std::array<std::atomic<const MappedFile*>, 64> mapped;
 
 void change(const MappedFile* from, const MappedFile* to) {

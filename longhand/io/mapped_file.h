@@ -6,8 +6,8 @@
 
 namespace longhand::io {
 
-/// Maps a whole file for reading. It stays what it was when it is replaced or removed; of a file that another program
-/// cuts short while it is mapped, reading the missing part raises SIGBUS.
+/// Maps a whole file for reading. The mapping keeps its contents when the file is replaced or removed. If another
+/// program truncates the file, reading the missing part raises SIGBUS.
 class MappedFile {
  public:
   /// Throws an input error that says why it cannot be read: missing, not a file, no permission.
@@ -25,7 +25,7 @@ class MappedFile {
   std::string_view bytes_;
 };
 
-/// The path of the file that is mapped at an address, or null. A signal handler may call it.
+/// Returns the path of the file mapped at `address`, or null. Safe in a signal handler.
 const char* file_mapped_at(const void* address) noexcept;
 
 }  // namespace longhand::io

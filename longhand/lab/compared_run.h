@@ -1,4 +1,4 @@
-// One run of a comparison, in a process started for this run. So its memory is measured apart, a crash is a row in the
+// One run of a comparison, in its own process. So its memory is measured separately, a crash becomes a row in the
 // table, and runs do not affect one another.
 #pragma once
 

@@ -107,7 +107,7 @@ std::string VariantRuns::data_mark(const std::string& source) {
   return mark->second;
 }
 
-// The same for whatever else of files and runs the options name, such as word vectors and the models to start from.
+// The same for other files and runs in the options, such as word vectors and initial models.
 std::string VariantRuns::file_marks(const OptionTable& table) {
   std::string out;
   for (const Option& option : table.options()) {

@@ -56,7 +56,7 @@ class VariantRuns {
   ComparedTask shared_;
   VariantRunsOptions options_;
   bool any_done_ = false;
-  std::map<std::string, std::string> data_marks_;  // also of files
+  std::map<std::string, std::string> data_marks_;  // by data source or path
   std::vector<std::string> names_;                 // of the variants, in their order
   // Variants that have the same data: the first one's settings, and the names of all.
   struct SameData {

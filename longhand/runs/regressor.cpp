@@ -98,9 +98,8 @@ data::Table RegressorRun::load(const std::string& source, Sources& sources) cons
   return data::read_table(sources.table(source), settings_.model.series, shown_name(source));
 }
 
-// Rows in the order of the file: training, then what is held out, then the test; with several series, of each series.
-// Windows of the later parts may read rows of the earlier ones, as they would in use; what they predict is their own.
-// Returns the rows of the training.
+// Splits the rows (of each series) in order into training, validation and test. Windows of a later part may read rows
+// of earlier parts, as in use; their targets lie in their own part. Returns the training rows.
 std::vector<tasks::RowRange> RegressorRun::split() {
   const data::SeriesOptions& series = settings_.model.series;
   const double test_begins = 1.0 - settings_.test_fraction, valid_begins = test_begins - settings_.valid_fraction;
@@ -115,7 +114,7 @@ std::vector<tasks::RowRange> RegressorRun::split() {
   } else {
     const auto cut = [&](double kept) {
       auto row = static_cast<int64_t>(std::floor(static_cast<double>(table_.rows) * kept));
-      if (series.window == 0) {  // between sequences
+      if (series.window == 0) {  // the last boundary between sequences
         row = *(std::upper_bound(table_.starts.begin(), table_.starts.end(), row) - 1);
       }
       return row;

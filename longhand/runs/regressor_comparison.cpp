@@ -21,7 +21,7 @@ std::optional<baselines::Ridge> find_ridge(const tasks::ModelFile& file, const t
   with_baseline(file.path(), evaluation, [&](const std::string& path) { beside = tasks::read_ridge(path, model); });
   if (!out) return beside;
   if (beside && beside->columns == out->columns && beside->coefficients == out->coefficients) {
-    out->deviations = beside->deviations;  // the model's own file has none
+    out->deviations = beside->deviations;  // the model's file does not have them
   }
   return out;
 }
@@ -60,12 +60,12 @@ std::string measure_lines(const tasks::ForecastMeasures& m, bool is_distribution
   return out;
 }
 
-// null where there is none
+// The value, or null.
 nlohmann::ordered_json or_null(const std::optional<double>& value) {
   return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
 }
 
-// In per cent.
+// In per cent, or null.
 nlohmann::ordered_json share_or_null(const std::optional<double>& share) {
   return share ? nlohmann::ordered_json(100.0 * *share) : nlohmann::ordered_json(nullptr);
 }
@@ -101,12 +101,12 @@ void add_measures(const tasks::ForecastMeasures& m, const std::optional<tasks::F
   }
 }
 
-// The windows with the last `backtest` origins of each sequence, in order.
+// The windows of the last `backtest` origins of each sequence, in order.
 std::vector<data::Window> rolling_origins(const data::Table& table, const std::vector<data::Window>& all,
                                           int64_t backtest, int64_t stride) {
   std::vector<data::Window> out;
   for (size_t end = all.size(); end > 0;) {
-    size_t begin = end;  // of the windows of one sequence
+    size_t begin = end;  // first window of the sequence
     while (begin > 0 && table.sequence_of(all[begin - 1].begin) == table.sequence_of(all[end - 1].begin)) --begin;
     for (int64_t k = 0; k < backtest && k * stride < static_cast<int64_t>(end - begin); ++k) {
       out.push_back(all[end - 1 - static_cast<size_t>(k * stride)]);

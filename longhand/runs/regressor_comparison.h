@@ -6,7 +6,8 @@
 
 namespace longhand::runs {
 
-/// Measures, and adds what is found: with `charts`, the forecasts too. `interval`: see tasks::ForecastObserver.
+/// Evaluates the model on `windows` and adds measures to `findings`; with `charts`, also forecasts. `interval`: see
+/// tasks::ForecastObserver.
 tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const data::Table& table,
                                          std::span<const data::Window> windows, tasks::Regressor::Workspace& workspace,
                                          const tasks::OnDone& on_done, bool charts, Findings& findings,

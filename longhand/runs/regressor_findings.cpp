@@ -31,7 +31,7 @@ double ForecastExaminer::naive(const data::Window& window, int64_t target) const
   return ahead_ ? table_.target[o][static_cast<size_t>(window.target - 1)] : model_.scales_of(table_, window)[o].mean;
 }
 
-// NaN where the distribution has no such quantiles.
+// The central interval of this probability; NaN if the distribution lacks its quantiles.
 io::Interval ForecastExaminer::interval(const float* parameters, const data::Scale& scale, double probability,
                                         int64_t row) const {
   const auto at = [&](double level) {
@@ -94,7 +94,7 @@ ForecastCurves ForecastExaminer::curves(int64_t target, int64_t step) const {
   return out;
 }
 
-// Of the first target: the last window of a series, and as many rows before it as help to see it.
+// The forecast of the first target in a series' last window, with some rows before it.
 ForecastFan ForecastExaminer::fan(size_t last) const {
   const Last& of = lasts_[last];
   const data::Window& window = windows_[of.window];

@@ -26,15 +26,15 @@ struct ForecastCurves {
   std::vector<io::Point> actual, forecast, residuals, naive_residuals;
   /// Of the last windows, every one.
   std::vector<io::Point> last_actual, last_forecast, last_naive;
-  std::vector<io::Interval> last_interval;  ///< the measured central one; empty of points
+  std::vector<io::Interval> last_interval;  ///< the central interval; empty for point forecasts
 };
 
-/// The last forecast of a target of a series, over all its steps, with what came before and then.
+/// The last forecast of one target of a series, over all steps ahead, with the actual values before and during it.
 struct ForecastFan {
   std::string series, target;
   std::vector<io::Point> actual, forecast;
-  std::vector<double> probabilities;                 ///< of the central intervals, the widest first
-  std::vector<std::vector<io::Interval>> intervals;  ///< of each of these
+  std::vector<double> probabilities;                 ///< of the central intervals, widest first
+  std::vector<std::vector<io::Interval>> intervals;  ///< [probabilities][steps]
 };
 
 struct TargetForecasts {
@@ -51,8 +51,8 @@ struct ForecastFindings {
   std::string remark{};        ///< how the forecast is made, for the reader; or empty
   std::optional<double> gain;  ///< of what the network adds to a simpler forecast
   std::optional<tasks::ForecastMeasures> measures{};
-  std::optional<tasks::ForecastMeasures> ridge{};  ///< of a Gaussian round the ridge regression
-  std::vector<ForecastFan> fans{};                 ///< of models of distributions with two steps ahead or more
+  std::optional<tasks::ForecastMeasures> ridge{};  ///< of a Gaussian around the ridge forecast
+  std::vector<ForecastFan> fans{};                 ///< for distributions with at least two steps ahead
 };
 
 /// Gathers the findings from the windows of an evaluation.
@@ -62,10 +62,10 @@ class ForecastExaminer {
   static constexpr size_t kLast = 100;   ///< windows of the second chart
   static constexpr size_t kFans = 6;     ///< series whose last forecast is drawn
 
-  /// Both must outlive this. `interval`: probability of the central interval that is drawn.
+  /// `model` and `table` must outlive this. `interval`: probability of the central interval in the charts.
   ForecastExaminer(const tasks::Regressor& model, const data::Table& table, double interval = 0.8);
 
-  /// A window and its forecast [A O], with the parameters [A O P] of its distributions. Windows come in order.
+  /// Adds a window, its forecast [A O] and the parameters [A O P] of its distributions. Call it in the windows' order.
   void add(const data::Window& window, std::span<const double> forecast, std::span<const float> parameters = {});
   ForecastFindings findings() const;
 
@@ -87,7 +87,7 @@ class ForecastExaminer {
   bool ahead_;  // horizon above 0
   std::vector<data::Window> windows_;
   std::vector<Series> series_;  // [A, O]
-  struct Last {                 // window of a series
+  struct Last {                 // the last window of a series
     size_t window = 0;
     std::vector<double> forecast;
     std::vector<float> parameters;

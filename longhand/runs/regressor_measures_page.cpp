@@ -1,4 +1,4 @@
-// The parts of a report that show the measures of forecasts, and those with intervals.
+// The sections of a report with the measures and the intervals of forecasts.
 #include <fmt/core.h>
 
 #include <algorithm>

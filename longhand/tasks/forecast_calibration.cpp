@@ -1,4 +1,4 @@
-// How held-out values widen or narrow distributions.
+// Calibration: widens or narrows distributions by held-out values.
 #include <algorithm>
 #include <cmath>
 
@@ -9,7 +9,8 @@ namespace {
 
 constexpr size_t kLeastCalibrated = 20;
 
-// The n-th smallest, with n such that as many as `level` says of new values are below it, too.
+// The score number ceil((n + 1) level) of n, in rising order: a new score is at most
+// this with probability `level` or more.
 double conformal_quantile(std::vector<double>& scores, double level) {
   const auto n = static_cast<double>(scores.size());
   const auto rank = static_cast<size_t>(std::clamp(std::ceil((n + 1.0) * level), 1.0, n));
@@ -26,7 +27,7 @@ std::vector<float> calibrate(const ForecastDistribution& distribution, std::span
   if (values.size() < kLeastCalibrated) return out;
   std::vector<double> scores;
   const auto found = [&](double level) {
-    // A forecast that has to be made much narrower or wider is not to be trusted at all.
+    // Beyond these bounds the forecast itself is wrong, and rescaling does not help.
     return static_cast<float>(std::clamp(conformal_quantile(scores, level), 0.05, 20.0));
   };
   if (distribution.kind() == DistributionKind::kGaussian) {
@@ -38,7 +39,7 @@ std::vector<float> calibrate(const ForecastDistribution& distribution, std::span
     return out;
   }
   const std::vector<double>& levels = distribution.levels();
-  const auto score = [&](const CalibrationValue& v, size_t k) {  // in distances of this quantile from the median
+  const auto score = [&](const CalibrationValue& v, size_t k) {  // distance from the median, relative to quantile k's
     const double centre = distribution.centre(v.parameters), distance = static_cast<double>(v.parameters[k]) - centre;
     return distance != 0.0 ? (v.value - centre) / distance : 0.0;
   };
@@ -50,7 +51,7 @@ std::vector<float> calibrate(const ForecastDistribution& distribution, std::span
       scores.push_back(is_pair ? std::max(score(v, k), score(v, other)) : score(v, k));
     }
     const double outer = std::max(levels[k], 1.0 - levels[k]);
-    // Of a level below the median, score c or less means a value above the moved quantile.
+    // For a level below the median, a score of at most c means that the value is above the widened quantile.
     if (levels[k] != 0.5) out[k] = found(is_pair ? 2.0 * outer - 1.0 : outer);
   }
   return out;

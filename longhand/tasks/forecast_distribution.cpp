@@ -46,7 +46,7 @@ double normal_density(double z) { return std::exp(-0.5 * z * z) / std::sqrt(2.0 
 double normal_quantile(double p) {
   LONGHAND_CHECK(p > 0.0 && p < 1.0);
   if (p > 0.5) return -normal_quantile(1.0 - p);
-  // Newton's method on the logarithm of the cumulative, which is concave: from below the root it does not overshoot.
+  // Newton's method on the log of the cumulative distribution, which is concave: from below it does not overshoot.
   double z = p < 1e-2 ? -std::sqrt(-2.0 * std::log(p)) : -2.5;
   for (int i = 0; i < 60; ++i) {
     const double below = normal_cumulative(z);
@@ -135,7 +135,7 @@ double ForecastDistribution::loss(const float* y, const Place& place, double val
   const size_t m = median_, Q = levels_.size();
   const double centre = place.base + s * (normal_[m] + static_cast<double>(y[m])), each = 2.0 / static_cast<double>(Q);
   double loss = each * pinball(centre, levels_[m], value);
-  // (85), and, outwards the quantiles and back the sums of what follows from them, (86)
+  // (85) and (86): quantiles from the median outwards, then gradients summed from the outermost quantile inwards.
   const auto slope = [&](double quantile, size_t k) { return each * ((value < quantile ? 1.0 : 0.0) - levels_[k]); };
   dy[m] = s * slope(centre, m);
   double quantile = centre;

@@ -1,18 +1,18 @@
-// What a regressor says of one value to come: a point, quantiles, a Gaussian, or a negative binomial distribution of
-// counts. How the network's outputs become its parameters, the loss with its gradient, and what is read from it.
+// The forecast of one value: a point, quantiles, a Gaussian, or a negative binomial distribution of counts. Maps the
+// network's outputs to the distribution's parameters, computes the loss and its gradient, quantiles and the CRPS.
 //
-// All is of one value, in units of its scale: base b, scale s, outputs y of the network [P], value t. softplus1 is
-// softplus(y + log(e - 1)), which is 1 at 0: so a network whose outputs are 0 gives base and scale as they are.
+// Symbols, in units of the target's scale: base b, scale s, network outputs y [P]. softplus1(y) is
+// softplus(y + log(e - 1)), which is 1 at y = 0, so zero outputs give the base and the scale.
 //
 //   point               b + g s y0
 //   gaussian            mean b + g s y0, standard deviation s (softplus1(y1) + 0.001) w
-//   quantiles           the one nearest to the median is b + s (z_m + g y_m); from it outwards, each is further by
-//                       s |z_k - z_(k-1)| softplus1(y_k), with z_k the quantiles of the standard normal distribution:
-//                       they cannot cross
+//   quantiles           the one nearest to the median is b + s (z_m + g y_m); outwards from it, each is further by
+//                       s |z_k - z_(k-1)| softplus1(y_k), with z_k the quantiles of the standard normal distribution,
+//                       so quantiles cannot cross
 //   negative-binomial   mean s softplus1(y0), dispersion softplus1(y1) + 0.0001; the variance is
 //                       mean + dispersion mean^2
 //
-// g is the gain of what the network adds, w [C] the widening that held-out rows ask for (see calibrate).
+// g is the gain of the network's part, w [C] the widening fitted on held-out rows (see calibrate).
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ enum class DistributionKind { kPoint, kQuantiles, kGaussian, kNegativeBinomial }
 
 class ForecastDistribution {
  public:
-  /// `kind`: point, quantiles, gaussian or negative-binomial. `levels`: of quantiles, rising, above 0 and below 1.
+  /// `kind`: point, quantiles, gaussian or negative-binomial. `levels`: of quantiles, increasing, within (0, 1).
   ForecastDistribution(const std::string& kind, std::vector<double> levels);
   ForecastDistribution() : ForecastDistribution("point", {}) {}
 
@@ -34,67 +34,68 @@ class ForecastDistribution {
   bool is_point() const { return kind_ == DistributionKind::kPoint; }
   bool is_counts() const { return kind_ == DistributionKind::kNegativeBinomial; }
   const std::vector<double>& levels() const { return levels_; }
-  /// P: outputs of the network, and parameters, for each value.
+  /// P: the number of network outputs, and of parameters, for each value.
   int64_t size() const { return is_point() ? 1 : kind_ == DistributionKind::kQuantiles ? count() : 2; }
-  /// C: numbers of the widening; 0: it has none.
+  /// C: the number of widening factors for each value; may be 0.
   int64_t widenings() const {
     return kind_ == DistributionKind::kQuantiles ? count() : kind_ == DistributionKind::kGaussian ? 1 : 0;
   }
 
-  /// Where the network's outputs are added, and what multiplies them.
+  /// Base, scale and factors of one value's network outputs.
   struct Place {
     double base = 0.0;
     double scale = 1.0;
     double gain = 1.0;
     const float* widening = nullptr;  ///< [C]; null: ones
   };
-  /// From the network's outputs y [P] to the parameters [P]: point; mean and deviation; quantiles, rising; mean and
-  /// dispersion.
+  /// Writes the parameters [P] to `out`, from the network's outputs y [P]: the point; mean and standard deviation;
+  /// increasing quantiles; or mean and dispersion.
   void parameters(const float* y, const Place& place, float* out) const;
 
-  /// The loss of a value, and its gradient in each output [P] (with a gain and a widening of 1): the squared error; the
-  /// negative log-likelihood in nats; twice the mean pinball loss over the levels, an estimate of the CRPS.
+  /// Returns the loss of a value and writes its gradient dy [P], with gain and widening 1. The loss is the squared
+  /// error of a point, twice the mean pinball loss over the levels (an estimate of the CRPS) of quantiles, else the
+  /// negative log-likelihood in nats.
   double loss(const float* y, const Place& place, double value, double* dy) const;
 
-  // Of parameters as `parameters` gives them; `unit` is the deviation of the target's scale, which counts alone need.
-  /// Point, mean, or the quantile nearest to the median.
+  // p [P] are the parameters from `parameters`. `unit` is the deviation of the target's scale; only counts use it.
+  /// The point, the mean, or the quantile nearest to the median.
   double centre(const float* p) const;
-  /// The quantile of this level. NaN for one that is not between the levels of quantiles, and of a point.
+  /// The quantile at `level`. NaN for a point, and for quantiles if `level` lies outside their levels.
   double quantile(const float* p, double level, double unit) const;
-  /// Throws an input error for a level that `quantile` has no value for.
+  /// Throws an input error for a level at which `quantile` returns NaN.
   void expect_level(double level) const;
-  /// The loss, as `loss` gives it, in units of the scale; of counts, in nats.
+  /// The loss that `loss` defines, computed from the parameters; in units of the scale, or in nats for counts.
   double loss_of(const float* p, double value, double unit) const;
-  /// The continuous ranked probability score of a value (Gneiting and Raftery 2007), in its units: exact of a Gaussian,
-  /// summed over counts, the integral of the pinball losses over the levels of quantiles, the absolute error of a
-  /// point.
+  /// The continuous ranked probability score (CRPS; Gneiting and Raftery 2007), in units of `value`: exact for a
+  /// Gaussian, a sum over counts, twice the integral of the pinball loss over the levels for quantiles, and the
+  /// absolute error for a point.
   double crps(const float* p, double value, double unit) const;
 
  private:
   int64_t count() const { return static_cast<int64_t>(levels_.size()); }
 
   DistributionKind kind_;
-  std::vector<double> levels_, normal_;  // levels and the normal quantiles of them
-  size_t median_ = 0;                    // the level nearest to a half
+  std::vector<double> levels_, normal_;  // levels, and standard normal quantiles at them
+  size_t median_ = 0;                    // index of the level nearest to 0.5
 };
 
-/// The numbers of "0.1,0.5,0.9". Throws a usage error naming the option unless they rise, above 0 and below 1.
+/// Parses "0.1,0.5,0.9". Throws a usage error with the option's name unless the levels increase within (0, 1).
 std::vector<double> parse_levels(const std::string& text, const std::string& option);
 
 /// The quantile of the standard normal distribution, for 0 < p < 1.
 double normal_quantile(double p);
-/// CRPS of a Gaussian, in its units.
+/// CRPS of a Gaussian, in units of `value`.
 double gaussian_crps(double mean, double deviation, double value);
 
-/// A value of a held-out row with its forecast, without a gain's and a widening's help.
+/// A held-out value, and the parameters of its forecast before widening.
 struct CalibrationValue {
   const float* parameters = nullptr;  ///< [P]
   double value = 0.0;
 };
-/// The widening [C] with which held-out values lie in the intervals as often as these say (split conformal prediction,
-/// Vovk et al. 2005; Romano et al. 2019): of a Gaussian, in the central interval of probability `interval`; of
-/// quantiles, between each pair of levels p and 1 - p, by their distances from the median (below one without a pair).
-/// Ones where there are fewer than 20 values.
+/// Returns the widening factors [C] that give intervals their nominal coverage on held-out values, by split conformal
+/// prediction (Vovk et al. 2005; Romano et al. 2019). For a Gaussian, the interval is the central one of probability
+/// `interval`. For quantiles, it lies between the levels p and 1 - p, or below p if 1 - p is not a level; the factor
+/// multiplies distances from the median. Returns ones for fewer than 20 values.
 std::vector<float> calibrate(const ForecastDistribution& distribution, std::span<const CalibrationValue> values,
                              double interval);
 

@@ -8,7 +8,7 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr int64_t kMostPast = 4'000'000;  // errors of a naive forecast, over all steps, that its deviations are from
+constexpr int64_t kMostPast = 4'000'000;  // maximum number of naive errors for the deviations
 
 std::optional<double> mean_of(const std::vector<double>& values) {
   if (values.empty()) return std::nullopt;
@@ -43,7 +43,7 @@ ForecastMeasurer::ForecastMeasurer(const Regressor& model, const ForecastDistrib
   }
 }
 
-// Errors of the naive forecasts on the rows of a sequence before `first_row`.
+// Measures the errors of the naive forecasts on the rows of a sequence before `first_row`.
 void ForecastMeasurer::measure_past(int64_t sequence, int64_t target, int64_t first_row, Sums& sums) const {
   const int64_t A = model_.ahead(), season = model_.options().season;
   const int64_t begin =
@@ -86,7 +86,7 @@ void ForecastMeasurer::add_value(Sums& sums, const float* parameters, const data
   const double high = of.quantile(parameters, 0.5 + interval_ / 2.0, unit);
   if (!std::isfinite(low) || !std::isfinite(high)) return;
   ++sums.intervals;
-  // A count is exact, its scaled value is rounded.
+  // Tolerance for the rounding of scaled counts.
   const double rounding = of.is_counts() ? 1e-9 * std::max(1.0, std::abs(z)) : 0.0;
   sums.covered += z >= low - rounding && z <= high + rounding ? 1 : 0;
   sums.width += (high - low) * unit;
@@ -161,7 +161,7 @@ ForecastMeasures ForecastMeasurer::measures() const {
     out.coverage = static_cast<double>(all.covered) / static_cast<double>(all.intervals);
     out.width = all.width / static_cast<double>(all.intervals);
   }
-  // Only where they are known of all values, so that the figures are of the same.
+  // Only if known for all values, so that all figures are means over the same values.
   const auto naive = [&](const Naive& from, std::optional<double>& crps, std::optional<double>& coverage) {
     if (from.values != all.values) return;
     crps = from.crps / n;

@@ -7,7 +7,7 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr double kLargestCount = 1e15;  // whole numbers below it are exact
+constexpr double kLargestCount = 1e15;  // smaller integers are exact in double
 
 // std::lgamma sets a global sign; the arguments here are above 0.
 double log_gamma(double x) {
@@ -17,7 +17,7 @@ double log_gamma(double x) {
 
 }  // namespace
 
-// The recurrence up to 10, then the asymptotic series (Abramowitz and Stegun 6.3.5, 6.3.18).
+// The recurrence for x below 10, then the asymptotic series (Abramowitz and Stegun 6.3.5, 6.3.18).
 double digamma(double x) {
   double out = 0.0;
   for (; x < 10.0; x += 1.0) out -= 1.0 / x;
@@ -29,7 +29,7 @@ double digamma(double x) {
 double incomplete_beta(double a, double b, double x) {
   if (x <= 0.0) return 0.0;
   if (x >= 1.0) return 1.0;
-  // The fraction converges fast below the mean.
+  // The continued fraction converges fast for x below the mean.
   if (x > (a + 1.0) / (a + b + 2.0)) return 1.0 - incomplete_beta(b, a, 1.0 - x);
   const double front =
       std::exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * std::log(x) + b * std::log1p(-x)) / a;
@@ -89,7 +89,7 @@ double NegativeBinomial::crps(double count) const {
   if (last - first <= kSteps) {
     const double r = 1.0 / dispersion, p = dispersion * mean / (1.0 + dispersion * mean);
     double probability = std::exp(-r * std::log1p(dispersion * mean)), below = 0.0;
-    if (probability > 1e-280) {  // else the first terms have no digits
+    if (probability > 1e-280) {  // otherwise the first terms underflow
       for (double k = 0.0; k <= last; k += 1.0) {
         below = std::min(below + probability, 1.0);
         sum += term(below, k);
@@ -100,7 +100,7 @@ double NegativeBinomial::crps(double count) const {
     for (double k = 0.0; k <= last; k += 1.0) sum += term(cumulative(k), k);
     return sum;
   }
-  const double step = std::ceil((last - first) / 512.0);  // the middle of each stretch stands for all of it
+  const double step = std::ceil((last - first) / 512.0);  // each interval is represented by its midpoint
   for (double k = 0.0; k <= last; k += step) sum += step * term(cumulative(k + std::floor(step / 2.0)), k + step / 2.0);
   return sum;
 }

@@ -2,15 +2,16 @@
 //
 //   standardised inputs -> recurrent layers -> their last outputs -> linear, for every step ahead and every target
 //
-// What the network gives can be added to a simpler forecast, whose error it then learns (docs/forecasts.md):
+// The network's output can be added to a simpler forecast, whose error it then learns (docs/forecasts.md):
 //
 //   forecast = base + gain scale network
 //
-// A forecast is a point, or a distribution (forecast_distribution.h). Losses are mean squared errors of standardised
-// targets, or those of the distribution; what users see is in the data's own units.
+// A forecast is a point or a distribution (forecast_distribution.h). The loss is the mean squared error of standardised
+// targets, or the distribution's loss. Reported values are in units of the data.
 //
-// With columns known ahead, the layers read on over the steps to predict, where all inputs but these are zero and a
-// mark is one. Each step's forecast is read off at that step, by one output layer for all steps.
+// With columns known ahead, the recurrent layers also run over the steps to predict. There, the known and static
+// columns keep their values, the other inputs are zero, and an indicator input is one. One output layer, shared by all
+// steps, computes each step's forecast from the hidden state at that step.
 #pragma once
 
 #include <memory>
@@ -45,12 +46,12 @@ struct RegressorOptions {
   int64_t season = 0;  ///< rows after which the targets are taken to come back, by the seasonal-naive forecast; 0: none
   nn::LstmOptions lstm;
   nn::InitOptions init;
-  std::string output = "point";  ///< the forecast: "point", "quantiles", "gaussian" or "negative-binomial" (of counts)
+  std::string output = "point";  ///< "point", "quantiles", "gaussian" or "negative-binomial" (counts)
   std::string quantiles = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9";  ///< levels of "quantiles"
-  bool calibrate = true;  ///< widen or narrow distributions so that held-out rows lie in them as often as they say
+  bool calibrate = true;  ///< widen or narrow intervals to their nominal coverage on held-out rows
   double interval = 0.8;  ///< probability of the central interval that is calibrated and measured
-  /// How the targets are scaled: with a column of series, each series on its own; "standard" or "mean-absolute", or
-  /// "none" for all together. "auto": mean-absolute for counts, else standard.
+  /// Scaling of targets in tables with a column of series: "standard" or "mean-absolute" for each series on its own,
+  /// "none" for all series together. "auto": mean-absolute for counts, else standard.
   std::string series_scale = "auto";
 
   void add_to(OptionTable& table);
@@ -65,7 +66,7 @@ struct RegressorOptions {
   bool of_each_window() const { return normalise == "window"; }
   bool has_gain() const { return shrink && residual_of != "none"; }
   ForecastDistribution distribution() const { return {output, parse_levels(quantiles, "quantiles")}; }
-  /// "standard", "mean-absolute" or "none".
+  /// `series_scale` with "auto" resolved: "standard", "mean-absolute" or "none".
   std::string used_series_scale() const;
 };
 
@@ -76,18 +77,18 @@ struct WindowView {
   std::vector<const double*> ahead;    ///< [O] first rows to predict; empty: unknown
   int64_t stride = 1;
   int64_t length = 0;
-  const data::Scale* scales = nullptr;  ///< [O] of the targets of its series; null: the model's
-  const float* statics = nullptr;       ///< [static_width] of its series, as the network reads them
-  std::vector<const double*> known{};   ///< [columns] first rows of length + A, `known_stride` apart
+  const data::Scale* scales = nullptr;  ///< [O] target scales of the window's series; null: the model's
+  const float* statics = nullptr;       ///< [static_width] network inputs of the window's series
+  std::vector<const double*> known{};   ///< [columns] first of length + A rows, `known_stride` apart
   int64_t known_stride = 1;
 };
 
-/// Windows side by side.
+/// A batch of windows.
 struct SeriesBatch {
   int64_t steps = 0;  ///< T
   int64_t rows = 0;   ///< B
   bool ragged = false;
-  std::vector<int32_t> lengths;     ///< [B] with the steps ahead that are read
+  std::vector<int32_t> lengths;     ///< [B] steps, including the steps ahead that are read
   Buffer<float> x;                  ///< [T, B, padded(I)] standardised
   std::vector<float> base;          ///< [B, A O] standardised: what is added to the network's outputs,
   std::vector<float> scale;         ///< [B, A O] after these have multiplied them
@@ -98,7 +99,8 @@ struct SeriesBatch {
 class Regressor : public EnsembleModel<Regressor> {
  public:
   static constexpr const char* kTask = "regressor";
-  /// Added to the variance of a window, in units of the training data's: what is constant in a window has some scale.
+  /// Added to the variance of a window, in units of the training data's variance, so that constant columns have a
+  /// scale.
   static constexpr double kLeastVariance = 1e-3;
 
   /// A model whose parameters have no values: `initialise` or `load` give them some.
@@ -113,17 +115,17 @@ class Regressor : public EnsembleModel<Regressor> {
   const RegressorOptions& options() const { return options_; }
   const Columns& columns() const { return columns_; }
   const ForecastDistribution& distribution() const { return distribution_; }
-  /// Throws an input error naming `what` for a model whose network reads or gives other numbers than its columns, one
-  /// each: static columns, columns known ahead, a scale for each series, a distribution.
+  /// Throws an input error with `what` in it if the model has static columns, columns known ahead, a scale for each
+  /// series, or a distribution. Otherwise the network reads one number for each input and gives one for each output.
   void expect_plain(const std::string& what) const;
-  /// What an unusual model has that makes it so; empty: it is plain.
+  /// Describes the feature that `expect_plain` rejects; empty if there is none.
   std::string unusual() const;
   /// A, the steps predicted, and O, the targets.
   int64_t ahead() const { return data::steps_ahead(options_.series); }
   int64_t targets() const { return static_cast<int64_t>(columns_.targets.size()); }
 
   bool reads_ahead() const { return !columns_.known.empty(); }
-  /// Steps after a window that the layers read, too.
+  /// Number of steps after the window over which the recurrent layers run.
   int64_t steps_read_ahead() const { return reads_ahead() ? ahead() : 0; }
 
   /// What the forecast is added to, as far as it is fitted to data: the linear forecast (of `residual_of` linear), and
@@ -135,7 +137,7 @@ class Regressor : public EnsembleModel<Regressor> {
   bool reads_targets() const;
   /// Whether what the network's outputs are added to depends on more than the window's last row.
   bool reads_whole_windows() const { return linear_ || options_.is_seasonal() || options_.of_each_window(); }
-  /// Scales [O] of the targets in a window of a table.
+  /// Target scales [O] for a window of a table.
   const data::Scale* scales_of(const data::Table& table, const data::Window& window) const {
     return columns_.scales_of(table, window);
   }
@@ -146,7 +148,7 @@ class Regressor : public EnsembleModel<Regressor> {
   float gain() const { return gain_ ? *network_.parameters().value(*gain_) : 1.0F; }
   void set_gain(float gain) { *network_.parameters().value(*gain_) = gain; }
   bool has_gain() const { return gain_.has_value(); }
-  /// Widenings of the distributions [A O, C], kept like the gain.
+  /// Widening factors of the distributions [A O, C], stored among the parameters like the gain.
   bool has_widening() const { return widening_.has_value(); }
   std::span<float> widening() {
     return {network_.parameters().value(*widening_), static_cast<size_t>(outputs() * distribution_.widenings())};
@@ -154,8 +156,8 @@ class Regressor : public EnsembleModel<Regressor> {
 
   /// Lays windows side by side, for each member. All have what is to be predicted, or none.
   void lay(std::span<const WindowView> windows, SeriesBatch& batch) const;
-  /// Lays windows of a table with this model's columns side by side; `targets` says whether the table has the rows to
-  /// predict. A table of several series is prepared for the model's columns.
+  /// Fills a batch with windows of a table that has this model's columns; `targets` says whether the table has the rows
+  /// to predict. `prepare` must have been called for a table of several series.
   void get(const data::Table& table, std::span<const data::Window> windows, bool targets, SeriesBatch& batch) const;
 
   struct Workspace : EnsembleWorkspace<Regressor, Workspace> {
@@ -168,11 +170,11 @@ class Regressor : public EnsembleModel<Regressor> {
     std::vector<float> predictions;
   };
 
-  /// Losses of a batch, summed over its windows (of each the mean over steps and targets), and the gradients as
-  /// `training` wants them.
+  /// Returns the loss summed over the windows of a batch; a window's loss is the mean over steps and targets. Computes
+  /// the gradients as `training` asks.
   double train(const SeriesBatch& batch, const nn::GradientPass& training, Workspace& workspace);
-  /// Predictions [B, A O P], standardised: the parameters of the distribution of each value, good until the workspace
-  /// is used again. Of an ensemble, the mean of the members' predictions, which have the same scales.
+  /// Returns predictions [B, A O P]: the standardised parameters of each value's distribution, averaged over the
+  /// members of an ensemble. Valid until the workspace is used again.
   std::span<const float> read(const SeriesBatch& batch, Workspace& workspace) const;
 
  private:
@@ -180,7 +182,7 @@ class Regressor : public EnsembleModel<Regressor> {
   int64_t outputs() const { return ahead() * targets(); }
   int64_t width() const { return network_.width(); }
   int64_t network_outputs() const { return network_.output().outputs(); }
-  /// Where output j of window b begins in workspace.predicted.
+  /// Index in workspace.predicted of the first of the P values of output j of window b.
   int64_t place_of(int64_t b, int64_t j) const;
   const data::Scale& input_scale(const WindowView& window, size_t c) const;
   const data::Scale& target_scale(const WindowView& window, size_t o) const {
@@ -201,12 +203,12 @@ class Regressor : public EnsembleModel<Regressor> {
   RegressorOptions options_;
   Columns columns_;
   ForecastDistribution distribution_;
-  std::vector<size_t> input_targets_;  // [I] the target that an input is; O: none
+  std::vector<size_t> input_targets_;  // [I] index of the same column among targets; O: none
   std::optional<baselines::Ridge> linear_;
   std::vector<size_t> linear_columns_;   // of the linear forecast: inputs, and from I on targets
   std::vector<double> residual_scales_;  // empty: ones
   bool reads_targets_ = false;
-  std::optional<size_t> gain_, widening_;  // their parameters
+  std::optional<size_t> gain_, widening_;  // indices of their parameters
 };
 
 }  // namespace longhand::tasks

@@ -33,14 +33,14 @@ const data::Scale& scale_at(size_t place, const Columns& columns) {
   return place < I ? columns.input_scales[place] : columns.target_scales[place - I];
 }
 
-// The target that a column is, from its place; O: none.
+// Index among the targets of the column at `place`; O: it is not a target.
 size_t target_of(size_t place, const Columns& columns) {
   const std::string& name =
       place < columns.inputs.size() ? columns.inputs[place] : columns.targets[place - columns.inputs.size()];
   return static_cast<size_t>(std::find(columns.targets.begin(), columns.targets.end(), name) - columns.targets.begin());
 }
 
-// A column, each row in the scale of its series. (A series that the model does not know: in the scale of all its rows.)
+// Standardises a column, each row by the scale of its series. A series new to the model is scaled by all its rows.
 std::vector<double> standardised(size_t place, const Columns& columns, const data::Table& table) {
   const std::vector<double>& column = column_at(place, table);
   const size_t target = target_of(place, columns);
@@ -117,14 +117,14 @@ class RidgeColumns {
   baselines::Columns train_, valid_;
 };
 
-// A ridge regression's forecasts of a table's windows.
+// Computes a ridge regression's forecasts for windows of a table.
 class RidgeReader {
  public:
   RidgeReader(const baselines::Ridge& ridge, const Columns& columns) : ridge_(ridge), columns_(columns) {
     for (const std::string& name : ridge.columns) places_.push_back(place_of(name, columns));
   }
 
-  // Standardised [K]; `scales` are the window's.
+  // Returns the standardised forecast [K]; `scales` [O] are those of the window.
   std::vector<double> predict(const data::Table& table, const data::Window& window, const data::Scale* scales) const {
     std::vector<double> x, y(static_cast<size_t>(ridge_.outputs));
     for (const size_t place : places_) {

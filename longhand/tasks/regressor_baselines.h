@@ -36,8 +36,8 @@ struct ChosenInputs {
 };
 ChosenInputs choose_inputs(const RegressorData& data, double most_work = baselines::kMostSelectionWork);
 
-/// The score of a ridge regression that was fitted on this model's columns; where the deviations of its errors are
-/// known, with the measures of a Gaussian round its forecast. `interval`: see ForecastObserver.
+/// The score of a ridge regression that was fitted on this model's columns. If the deviations of its errors are known,
+/// also the measures of a Gaussian around its forecast. `interval`: see ForecastObserver.
 RegressionScore evaluate_ridge(const Regressor& model, const baselines::Ridge& ridge, const data::Table& table,
                                std::span<const data::Window> windows, double interval = 0.0);
 

@@ -36,7 +36,7 @@ StaticInput static_input(const data::StaticColumn& column) {
   return out;
 }
 
-// The scale of all rows up to each, of every target: sums relative to the first row, which lose little.
+// For every row, the scales [O] of the rows up to it. Sums are relative to the first row, for accuracy.
 std::vector<data::Scale> running_scales(const data::Table& table, int64_t begin, int64_t end, bool mean_absolute) {
   const size_t O = table.target.size();
   std::vector<data::Scale> out(static_cast<size_t>(end - begin) * O);
@@ -52,7 +52,7 @@ std::vector<data::Scale> running_scales(const data::Table& table, int64_t begin,
       data::Scale& scale = out[static_cast<size_t>(row - begin) * O + o];
       const double deviation = mean_absolute ? sum / n : std::sqrt(std::max(squares / n - sum / n * (sum / n), 0.0));
       scale.mean = mean_absolute ? 0.0 : origin + sum / n;
-      // What rounding leaves of a constant is no deviation.
+      // Treats a deviation within rounding error as zero.
       scale.deviation = deviation > 1e-7 * largest ? deviation : 1.0;
     }
   }

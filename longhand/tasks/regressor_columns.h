@@ -1,5 +1,5 @@
-// The columns that a regressor reads and predicts: their names and scales, those of the series that it was trained on,
-// and how the series of a table look to it.
+// The columns that a regressor reads and predicts: names, scales, and scales of each training series. Also prepares the
+// series of a table for a model.
 #pragma once
 
 #include <span>
@@ -12,12 +12,12 @@
 
 namespace longhand::tasks {
 
-/// A column that does not change within a series: a number, or a text as one of the training data's.
+/// A static column: a number, or a text that is encoded as one-hot over the texts of the training data.
 struct StaticInput {
   std::string name;
   bool is_text = false;
   data::Scale scale;                ///< of numbers
-  std::vector<std::string> values;  ///< of texts, sorted; each is an input that is 1 for its own series
+  std::vector<std::string> values;  ///< of texts, sorted; one input each
 
   int64_t width() const { return is_text ? static_cast<int64_t>(values.size()) : 1; }
 };
@@ -29,42 +29,42 @@ struct Columns {
   std::vector<std::string> known{};  ///< known ahead
   std::vector<data::Scale> known_scales{};
   std::vector<StaticInput> statics{};
-  /// How the targets of a series are scaled: empty, all series together by `target_scales`; or "standard" or
-  /// "mean-absolute", each by its own.
+  /// Scaling of the targets: "standard" or "mean-absolute" for each series on its own; empty: `target_scales` for all.
   std::string series_scale{};
-  std::vector<std::string> series{};                      ///< [S] of the training data, where they have own scales
+  std::vector<std::string> series{};                      ///< [S] names in the training data, if each has scales
   std::vector<std::vector<data::Scale>> series_scales{};  ///< [S][O]
 
   int64_t static_width() const;
-  /// Inputs of the network at a step: the inputs, the known columns and a mark of the steps ahead, the static ones.
+  /// Network inputs at a step: input columns, known columns and the indicator of steps ahead, static inputs.
   int64_t network_inputs() const;
   bool has_series_scales() const { return !series_scale.empty(); }
-  /// Scales [O] of the targets in a window of a table; one of several series is prepared.
+  /// Target scales [O] for a window of a table. `prepare` must have been called for a table of several series.
   const data::Scale* scales_of(const data::Table& table, const data::Window& window) const;
 };
 
-/// Rows begin .. end - 1.
+/// The rows [first, second).
 using RowRange = std::pair<int64_t, int64_t>;
 
 /// The columns of a table, with the scales of its training rows. `series_scale`: "standard", "mean-absolute" or "none".
-/// `counts`: the targets are counts, which are scaled without centring.
+/// `counts`: the targets are counts, which are divided by their scale without centring.
 Columns columns_of(const data::Table& table, std::span<const RowRange> training_rows, const std::string& series_scale,
                    bool counts);
 
-/// Fills in what the columns make of the table's series. Throws an input error for a series of unknown scale whose past
-/// is not read (`horizon` 0), and for a static column of texts where the model wants numbers.
+/// Fills in `table.prepared`: scales and encoded static columns of each series. Throws an input error for a series new
+/// to the model if `horizon` is 0 (its past targets are not read), and for a static text where the model expects a
+/// number.
 void prepare(const Columns& columns, const data::SeriesOptions& options, data::Table& table,
              const std::string& source = "the table");
 
-/// Throws an input error unless all targets are counts: whole numbers from 0 on.
+/// Throws an input error unless all targets are counts: integers of at least 0.
 void expect_counts(const data::Table& table, const std::string& source);
 
-/// The scale of these values: of "mean-absolute", without centring.
+/// The scale of these values: mean and standard deviation, or 0 and the mean absolute value.
 data::Scale scale_of_targets(const std::vector<double>& values, bool mean_absolute);
 
-/// What a model's file says of its columns, beside their names.
+/// Writes scales, known, static and series columns to a model file's vocabulary.
 void add_to(nlohmann::json& vocabulary, const Columns& columns);
-/// Throws an input error for what is damaged.
+/// Reads the columns of a model file. Throws an input error if they are damaged.
 Columns read_columns(const ModelFile& file);
 
 }  // namespace longhand::tasks

@@ -1,4 +1,4 @@
-// A regressor's passes over a batch: forward, the loss, and backward.
+// Forward pass, loss and backward pass of a regressor.
 #include <numeric>
 
 #include "longhand/base/error.h"
@@ -31,7 +31,7 @@ int64_t Regressor::place_of(int64_t b, int64_t j) const {
   return (b * ahead() + j / targets()) * stride + j % targets() * P;
 }
 
-// What the output layer reads: the last outputs of the layers, or those of the steps ahead.
+// The rows that the output layer reads: pooled outputs [B], or the recurrent outputs at the steps ahead [B A].
 nn::OutputRows Regressor::rows_of(const SeriesBatch& batch, Workspace& workspace) const {
   if (!reads_ahead()) return {.n = batch.rows, .x = workspace.last.data()};
   workspace.rows.clear();
@@ -44,7 +44,7 @@ nn::OutputRows Regressor::rows_of(const SeriesBatch& batch, Workspace& workspace
   return {.n = batch.rows * ahead(), .x = workspace.output, .rows = workspace.rows.data()};
 }
 
-// Leaves the outputs of the network, and of points the predictions, in workspace.predicted.
+// Writes the network's outputs to workspace.predicted; for points, the standardised predictions.
 void Regressor::predict(const SeriesBatch& batch, const nn::NetworkInput& input, nn::Pass pass,
                         Workspace& workspace) const {
   workspace.output = network_.forward(input, pass, workspace);
@@ -80,7 +80,7 @@ ForecastDistribution::Place Regressor::distribution_place(const SeriesBatch& bat
   return out;
 }
 
-// The losses of the network's outputs in workspace.predicted; their gradients, times `scale`, in workspace.d_predicted.
+// Returns the loss of workspace.predicted. Writes its gradient, times `scale`, to workspace.d_predicted.
 double Regressor::losses(const SeriesBatch& batch, float scale, Workspace& workspace) const {
   const int64_t n = outputs(), P = distribution_.size();
   double loss = 0.0;
@@ -113,7 +113,7 @@ void Regressor::backward(const SeriesBatch& batch, const nn::NetworkInput& input
   const nn::OutputRows rows = rows_of(batch, workspace);
   workspace.d_output.resize(batch.steps * batch.rows * padded(width()));
   if (reads_ahead()) {
-    workspace.d_output.fill(0.0F);  // of the steps without a forecast
+    workspace.d_output.fill(0.0F);  // steps without a forecast have no gradient
     network_.output().backward(rows, workspace.d_predicted.data(), stride, workspace.d_output.data(), workspace);
   } else {
     workspace.d_last.resize(batch.rows * padded(width()));

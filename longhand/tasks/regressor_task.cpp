@@ -13,8 +13,8 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr int64_t kEvaluated = 256;       // windows read side by side
-constexpr size_t kCalibratedApart = 200;  // windows from which on each output has a widening of its own
+constexpr int64_t kEvaluated = 256;       // windows in a batch
+constexpr size_t kCalibratedApart = 200;  // minimum windows for one widening per output
 
 // Sums what was predicted and what came, of each target.
 class Errors {

@@ -24,17 +24,17 @@ struct RegressionScore {
   double mse = 0.0;
   double mae = 0.0;
   double r2 = 0.0;    ///< 1 - squared errors / squared distances from the values' mean, the mean over the targets
-  double loss = 0.0;  ///< mean squared error of standardised values, or the loss of a distribution
+  double loss = 0.0;  ///< mean squared error of standardised values, or the distribution's loss
   /// Of the forecast that nothing changes: each target's last value in the window; with a horizon of 0, of its mean in
   /// training.
   double naive_mse = 0.0;
   /// Of the seasonal-naive baseline (the value one season before), over the same windows. No value where there is no
   /// season, or where a window reaches back less.
   std::optional<double> seasonal_naive_mse;
-  /// Of `evaluate` alone.
+  /// Set only by `evaluate`.
   std::optional<ForecastMeasures> measures;
 
-  /// loss, mse, mae, r2, naive_mse, seasonal_naive_mse if there is one, and the measures that there are
+  /// loss, mse, mae, r2 and naive_mse; also seasonal_naive_mse and `measures` if they have values.
   std::vector<Metric> metrics() const;
 };
 
@@ -43,9 +43,9 @@ struct ForecastObserver {
   /// Of each window, in order: the forecast [A O], step by step, in the data's own units.
   std::function<void(const data::Window& window, std::span<const double> forecast)> on_window{};
   OnDone on_done{};  ///< in windows
-  /// Of each window, too: the parameters [A O P] of its distributions, in units of the targets' scales.
+  /// Called for each window with the parameters [A O P] of its distributions, in units of the targets' scales.
   std::function<void(const data::Window& window, std::span<const float> parameters)> on_parameters{};
-  double interval = 0.0;  ///< probability of the central interval to measure; 0: the model's
+  double interval = 0.0;  ///< probability of the central interval to measure; 0: the model's option
 };
 
 /// Adds the errors of the naive and, where there is one, of the seasonal-naive forecast.
@@ -64,8 +64,8 @@ RegressionScore score_of(const Regressor& model, const data::Table& table, std::
 float best_gain(Regressor& model, const data::Table& table, std::span<const data::Window> windows,
                 Regressor::Workspace& workspace);
 
-/// Sets the widening of a model's distributions to the one that the windows ask for (see `calibrate`): of each target
-/// and step ahead where there are enough windows, else of all together.
+/// Fits the widening of a model's distributions on these windows (see `calibrate`): for each target and step ahead if
+/// there are at least 200 windows, else one for all.
 void fit_widening(Regressor& model, const data::Table& table, std::span<const data::Window> windows,
                   Regressor::Workspace& workspace);
 

@@ -25,8 +25,7 @@ const data::Scale& Regressor::input_scale(const WindowView& window, size_t c) co
                                                                       : columns_.input_scales[c];
 }
 
-// Beside the inputs: the columns known ahead, which are read on over the steps ahead, a mark of these, and what does
-// not change.
+// Writes to row b of the batch, at every time step: known columns, the indicator of steps ahead, and static inputs.
 void Regressor::lay_more(const WindowView& window, int64_t b, SeriesBatch& batch) const {
   const int64_t stride = padded(columns_.network_inputs()), K = static_cast<int64_t>(columns_.known.size());
   const int64_t first_static = inputs() + (reads_ahead() ? K + 1 : 0), width = columns_.static_width();
@@ -86,7 +85,7 @@ void Regressor::lay_base(const WindowView& window, int64_t b, SeriesBatch& batch
       if (options_.of_each_window() && !options_.is_naive() && !options_.is_seasonal() && !linear_) base[k] = own.mean;
       batch.base[at] = static_cast<float>(base[k]);
       batch.scale[at] = static_cast<float>(own.deviation * (residual_scales_.empty() ? 1.0 : residual_scales_[k]));
-      if (distribution_.is_counts()) batch.scale[at] = static_cast<float>(scale.deviation);  // counts in a unit
+      if (distribution_.is_counts()) batch.scale[at] = static_cast<float>(scale.deviation);  // counts are divided by it
     }
   }
 }

@@ -51,9 +51,9 @@ class DataParallel {
   void share_values();
   /// Gives all ranks what the owners have of an array like the parameters.
   void share(std::span<float> array);
-  /// Brings what the owners have of such an array to the first rank.
+  /// Gathers the owners' parts of such an array on the first rank.
   void collect(std::span<float> array);
-  /// Gives back the memory of what others own of such an array, which is not read there.
+  /// Frees the memory of the parts of such an array that other ranks own. Their values are undefined afterwards.
   void forget_others(std::span<float> array) const;
   /// The carried states of all shards, as a checkpoint has them.
   std::vector<std::pair<std::string, Buffer<float>*>> carried_state();

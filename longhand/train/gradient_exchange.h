@@ -52,10 +52,10 @@ class GradientExchange {
 
   /// Gives all ranks what the owners have of an array, in the stretches `where`.
   void share(float* values, std::span<const Range> where);
-  /// Gives it to the first rank alone, all of it.
+  /// Sends the owners' parts of the whole array to the first rank.
   void collect(float* values);
-  /// Gives the memory back of what other ranks own of an array, as far as it is whole pages. It is undefined then, and
-  /// can be written again.
+  /// Frees the memory pages of an array that other ranks own entirely. Their values are undefined afterwards; they may
+  /// be written again.
   void forget_others(float* values) const;
 
   /// Since this object was made. Not between `send` and `finish`.

@@ -14,7 +14,7 @@ constexpr const char* kEncoder = "encoder";
 
 bool is_encoder(const std::string& name) { return name == "embedding" || name == "shapes" || name == "characters"; }
 
-// Of a network of layers: "layers.NAME.weight", "layers.NAME.lstm.weight_ih_l0".
+// The NAME of "layers.NAME.weight" or "layers.NAME.lstm.weight_ih_l0", in networks of layers.
 std::string layer_of_network(const std::string& parameter) {
   std::string name = parameter.substr(7, parameter.rfind('.') - 7);
   for (const char* stack : {".lstm", ".gru", ".rnn"}) {
@@ -24,8 +24,8 @@ std::string layer_of_network(const std::string& parameter) {
   return name;
 }
 
-// What a parameter is part of: "embedding.weight" of the embedding, "lstm.weight_ih_l0_reverse" of layer-0, and what is
-// none of a layer's, such as "crf.transitions", of the output. Of a network of layers: the layer by its name.
+// The group of a parameter: "embedding" for "embedding.weight", "layer-0" for "lstm.weight_ih_l0_reverse", "output" for
+// others such as "crf.transitions". In networks of layers, the layer's name.
 std::string layer_of(const std::string& parameter) {
   const std::string first = parameter.substr(0, parameter.find('.'));
   if (is_encoder(first)) return first;

@@ -54,7 +54,7 @@ struct RatedPart {
 /// It is of all weights in every update, also of those elsewhere than `where`.
 class Optimizer {
  public:
-  /// For `n` parameters. `on_moments` is told of each array of `moments` when it is there, before the next one is.
+  /// For `n` parameters. Calls `on_moments` with each array of `moments`, before it allocates the next one.
   Optimizer(const OptimizerOptions& options, int64_t n, const std::function<void(std::span<float>)>& on_moments = {});
 
   /// Clips the gradients in these stretches by value, if the options say so, and returns whether they do.
@@ -80,7 +80,7 @@ class Optimizer {
   /// The averaged weights; empty while there are none.
   std::span<float> averages();
 
-  /// What the update rule remembers of each parameter: it is read and written where that is updated alone.
+  /// The moment estimates of the update rule. Only the moments of updated parameters are read and written.
   std::vector<std::span<float>> moments() { return {m_.span(), v_.span()}; }
   /// Arrays that a checkpoint must hold.
   std::vector<std::pair<std::string, Buffer<float>*>> state();

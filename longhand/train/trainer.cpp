@@ -83,12 +83,12 @@ Trainer::Trainer(tasks::Task& task, const TrainOptions& options, const std::stri
   check_alike();
 }
 
-// Each rank needs memory for what it updates alone.
+// Frees the moments of parameters that other ranks update.
 void Trainer::forget_moments_of_others() {
   for (const std::span<float> moments : optimizer_.moments()) parallel_.forget_others(moments);
 }
 
-// That all ranks train the same model on the same data, in the same way.
+// Checks that all ranks have the same model, data and options.
 void Trainer::check_alike() {
   if (parallel_.size() == 1) return;
   using Texts = std::vector<std::string>;
@@ -107,7 +107,7 @@ void Trainer::check_alike() {
       fmt::format("version {}, epochs {}, patience {}", LONGHAND_VERSION, options_.epochs, options_.patience);
   for (const auto& [name, value] : fixed_) options += fmt::format(", {} {}", name, value);
   check(gather(options), "another version or other options", "give all processes the same binary and the same options");
-  // Ranks may hold the same data in different forms: then all describe them in the one that takes time.
+  // Ranks may hold the same data in different forms; then all compute the slower, common fingerprint.
   Texts data = gather(fingerprint_);
   const auto other = std::find_if(data.begin(), data.end(), [&](const auto& each) { return each != fingerprint_; });
   data = gather(other == data.end() ? fingerprint_ : task_.fingerprint_like(*other));
