@@ -195,8 +195,8 @@ typedef struct longhand_forecast_input {
 /* Name of the column known ahead, or of the static column, at `index`; null after the last one. */
 LONGHAND_API const char* longhand_forecaster_known_name(const longhand_forecaster* forecaster, size_t index);
 LONGHAND_API const char* longhand_forecaster_static_name(const longhand_forecaster* forecaster, size_t index);
-/* Writes `forecast` [ahead, targets] and `quantiles` [level_count, ahead, targets], one for each level, each above 0
- * and below 1. Without levels `quantiles` may be null. Models of points have no quantiles. */
+/* Writes `forecast` [ahead, targets], and `quantiles` [level_count, ahead, targets] at `levels`, which are above 0 and
+ * below 1. Without levels `quantiles` may be null. Models of points have no quantiles. */
 LONGHAND_API longhand_status longhand_forecaster_predict(const longhand_forecaster* forecaster,
                                                          const longhand_forecast_input* input, const double* levels,
                                                          size_t level_count, double* forecast, double* quantiles);

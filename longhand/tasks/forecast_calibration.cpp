@@ -9,8 +9,8 @@ namespace {
 
 constexpr size_t kLeastCalibrated = 20;
 
-// The score number ceil((n + 1) level) of n, in rising order: a new score is at most
-// this with probability `level` or more.
+// The score number ceil((n + 1) level) of n, in rising order: a new score is at most this
+// with probability `level` or more.
 double conformal_quantile(std::vector<double>& scores, double level) {
   const auto n = static_cast<double>(scores.size());
   const auto rank = static_cast<size_t>(std::clamp(std::ceil((n + 1.0) * level), 1.0, n));

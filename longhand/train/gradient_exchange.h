@@ -54,8 +54,8 @@ class GradientExchange {
   void share(float* values, std::span<const Range> where);
   /// Sends the owners' parts of the whole array to the first rank.
   void collect(float* values);
-  /// Frees the memory pages of an array that other ranks own entirely. Their values are undefined afterwards; they may
-  /// be written again.
+  /// Frees the memory pages of an array in which every value is owned by another rank. Their values are undefined
+  /// afterwards; they may be written again.
   void forget_others(float* values) const;
 
   /// Since this object was made. Not between `send` and `finish`.
