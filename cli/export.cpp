@@ -7,7 +7,7 @@
 #include "cli/console.h"
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
-#include "longhand/convert/export_file.h"
+#include "longhand/exporters/export_file.h"
 #include "longhand/tasks/model_graph.h"
 
 namespace longhand::cli {
@@ -16,7 +16,7 @@ namespace {
 class Export {
  public:
   Export() {
-    for (const convert::ExportFormat& format : convert::export_formats()) {
+    for (const exporters::ExportFormat& format : exporters::export_formats()) {
       formats_ += fmt::format("{}{} ({})", formats_.empty() ? "format to write: " : ", ", format.name, format.help);
     }
     table_.add("to", to_, formats_);
@@ -36,7 +36,7 @@ class Export {
   int run() {
     given_.apply(table_);
     if (to_.empty()) throw usage_error("longhand export: expected --to, found none", "name the format to write");
-    const convert::ExportFormat& format = convert::export_format(to_);
+    const exporters::ExportFormat& format = exporters::export_format(to_);
     if (options_.weights != "float" && !format.has_int8) {
       throw usage_error(fmt::format("--weights: expected float for --to {}, found {}", to_, options_.weights),
                         "export floats, or choose a format that keeps int8: --to c");
@@ -51,13 +51,13 @@ class Export {
     }
     check_name();
     const tasks::ModelFile file = tasks::ModelFile::read(model_);
-    const convert::ExportModel model{
+    const exporters::ExportModel model{
         .graph = tasks::model_graph(file), .name = name_, .texts = tasks::model_texts(file)};
-    const convert::Exported exported = format.write(model, options_);
+    const exporters::Exported exported = format.write(model, options_);
     std::vector<std::string> written;
     if (!out_.empty()) {
-      for (const std::string& path : convert::exported_paths(exported, out_)) check_place(path, file.path());
-      written = convert::write_exported(exported, out_);
+      for (const std::string& path : exporters::exported_paths(exported, out_)) check_place(path, file.path());
+      written = exporters::write_exported(exported, out_);
     }
     for (const std::string& note : exported.notes) put("{}\n", visible(note));
     for (const std::string& path : written) put("wrote   {}\n", visible(path));
@@ -89,7 +89,7 @@ class Export {
   }
 
   std::string model_, to_, out_, name_ = "model", formats_;
-  convert::ExportOptions options_;
+  exporters::ExportOptions options_;
   OptionTable table_;
   GivenOptions given_;
 };

@@ -14,7 +14,7 @@ FLOORS = {
     "nn": 2, "fetch": 2, "distributed": 2,
     "baselines": 3, "graph": 3,
     "tasks": 4, "convert": 4,
-    "train": 5,
+    "train": 5, "exporters": 5,
     "runs": 6, "serve": 6,
     "face": 7,  # the headers and sources in longhand/ itself: what programs use
     "lab": 7,

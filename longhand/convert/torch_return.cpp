@@ -9,6 +9,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
+#include "longhand/convert/gate_order.h"
 #include "longhand/convert/torch_onnx.h"
 #include "longhand/graph/graph_json.h"
 #include "longhand/io/config.h"

@@ -4,14 +4,27 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "longhand/convert/torch_graph.h"
-#include "longhand/convert/torch_program.h"
 
 namespace longhand::convert {
 
 /// The metadata key of the graph's description.
 inline constexpr const char* kReturningKey = "longhand";
+
+/// How an array of the graph is computed from tensors of the state dict.
+struct TorchSource {
+  /// - "same": the first tensor; further tensors are other names of the same parameter;
+  /// - "transposed": [A, B] from a tensor [B, A];
+  /// - "row": row `index` of a tensor [n, 1, width];
+  /// - "onnx", "onnx-bias", "onnx-peephole": a weight of an ONNX recurrent node, from one tensor per direction
+  ///   ("onnx-bias": two).
+  std::string how = "same";
+  std::vector<std::string> tensors;
+  int64_t index = 0;
+  std::string order{};  ///< gate order of "onnx": "lstm", "gru" or "rnn"
+};
 
 /// Returns JSON: the graph, and how its arrays are computed from the module's tensors.
 std::string returning_text(const graph::Graph& graph, const std::map<std::string, TorchSource>& sources);

@@ -3,9 +3,9 @@
 
 #include "longhand/base/error.h"
 #include "longhand/convert/audio_json.h"
-#include "longhand/convert/export_torch.h"
 #include "longhand/convert/onnx_graph.h"
 #include "longhand/convert/torch_return.h"
+#include "longhand/exporters/export_torch.h"
 #include "longhand/graph/description.h"
 #include "longhand/io/safetensors.h"
 #include "tests/convert/compose.h"
@@ -20,8 +20,8 @@ const io::Safetensors& exported_module() {
   static const io::Safetensors kModule = [] {
     const graph::Description description = graph::read_description(
         "[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nname = \"l\"\nunits = 1\ninitial_state = true\n", "fuzz");
-    const convert::Exported exported =
-        convert::export_torch({.graph = graph::with_drawn_weights(description, 1, "fuzz")}, {});
+    const exporters::Exported exported =
+        exporters::export_torch({.graph = graph::with_drawn_weights(description, 1, "fuzz")}, {});
     return io::Safetensors::parse("fuzz", exported.files.back().second);
   }();
   return kModule;
