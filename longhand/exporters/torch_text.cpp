@@ -44,7 +44,7 @@ std::string python_name(const std::string& text) {
   }
   while (!out.empty() && out.back() == '_') out.pop_back();
   if (out.empty()) return "value";
-  if (is_digit(out.front())) out.insert(0, "n");
+  if (is_digit(out.front())) out.insert(out.begin(), 'n');
   if (kPythonWords.contains(out)) out += "_";
   return out;
 }
