@@ -15,22 +15,13 @@
 #include "longhand/base/unicode.h"
 #include "longhand/base/utf8.h"
 #include "longhand/data/csv.h"
+#include "longhand/data/labelled_parts.h"
 #include "longhand/data/source.h"
 
 namespace longhand::data {
 namespace {
 
-constexpr std::string_view kFastText = "__label__";
-constexpr size_t kFirstLines = 100;  // that a format is recognised by
 constexpr int64_t kDeepestJson = 16;
-
-// Names that labels and texts have in public data sets.
-constexpr std::array<std::string_view, 15> kLabelNames = {"label",   "labels", "class",      "category", "sentiment",
-                                                          "target",  "intent", "polarity",   "topic",    "tag",
-                                                          "emotion", "gold",   "gold_label", "stars",    "rating"};
-constexpr std::array<std::string_view, 16> kTextNames = {
-    "text",     "sentence", "review", "content",     "comment", "tweet",    "message",       "utterance",
-    "question", "document", "body",   "description", "phrase",  "headline", "question_text", "sentence1"};
 
 std::optional<size_t> number_from_one(const std::string& text) {
   size_t number = 0;
@@ -38,74 +29,6 @@ std::optional<size_t> number_from_one(const std::string& text) {
   if (error != std::errc() || stop != text.data() + text.size() || number < 1) return std::nullopt;
   return number - 1;
 }
-
-// Where the first of some characters is in a text, or its end.
-size_t find_character_of(std::string_view text, std::string_view characters) {
-  char32_t c = 0;
-  for (size_t at = 0; at < text.size();) {
-    const size_t length = next_character(text, at, c);
-    if (characters.find(text.substr(at, length)) != std::string_view::npos) return at;
-    at += length;
-  }
-  return text.size();
-}
-
-// A label without what follows the first of the characters that end it.
-std::string_view until_of(std::string_view label, const LabelledOptions& options) {
-  return options.until.empty() ? label : label.substr(0, find_character_of(label, options.until));
-}
-
-// The first lines that are not white space, trimmed.
-std::vector<std::string_view> first_lines(std::string_view text) {
-  std::vector<std::string_view> out;
-  while (!text.empty() && out.size() < kFirstLines) {
-    const std::string_view line = trimmed(take_line(text));
-    if (!line.empty()) out.push_back(line);
-  }
-  return out;
-}
-
-std::string_view first_word(std::string_view line) { return line.substr(0, line.find_first_of(" \t")); }
-
-// Whether most of the lines would have a label, up to the first blank, that is a piece of another format.
-bool labels_look_like(std::string_view characters, const std::vector<std::string_view>& lines) {
-  const auto count = std::count_if(lines.begin(), lines.end(), [&](std::string_view line) {
-    return first_word(line).find_first_of(characters) != std::string_view::npos;
-  });
-  return 2 * static_cast<size_t>(count) > lines.size();
-}
-
-// What is sought among the names of columns or keys, and where it was found.
-struct Sought {
-  std::string name;                         // as the options have it
-  std::span<const std::string_view> usual;  // names to try where the options have the default
-  std::optional<size_t> place{};
-  std::vector<size_t> candidates{};  // several with usual names
-
-  bool is_usual(std::string_view field) const {
-    return std::find(usual.begin(), usual.end(), lowercased(trimmed(field))) != usual.end();
-  }
-
-  void find(const std::vector<std::string>& names) {
-    place.reset();
-    candidates.clear();
-    const auto exact = std::find(names.begin(), names.end(), name);
-    if (exact != names.end()) {
-      place = static_cast<size_t>(exact - names.begin());
-      return;
-    }
-    const std::string wanted = lowercased(name);
-    for (size_t i = 0; i < names.size(); ++i) {
-      const std::string lower = lowercased(trimmed(names[i]));
-      if (lower == wanted) {
-        place = i;
-        return;
-      }
-      if (name == usual.front() && is_usual(lower)) candidates.push_back(i);
-    }
-    if (candidates.size() == 1) place = candidates.front();
-  }
-};
 
 class TextReader {
  public:
@@ -365,7 +288,7 @@ class TextReader {
     const std::vector<std::string>& first = records.front().fields;
     label_.find(first);
     text_.find(first);
-    for (Sought* sought : {&label_, &text_}) {  // a class may be called 'question', but then it comes again
+    for (NamedColumn* sought : {&label_, &text_}) {  // a class may be called 'question', but then it comes again
       if (sought->place && comes_again(records, *sought->place)) sought->place.reset();
     }
     if (wanted_ && label_.place && text_.place && *label_.place != *text_.place) return true;
@@ -374,7 +297,7 @@ class TextReader {
     const bool unnamed = options_.label == defaults.label && options_.text == defaults.text;
     const bool settled = label_.candidates.size() < 2 && text_.candidates.size() < 2;
     if (first.size() == 2 && settled && label_.place.has_value() != text_.place.has_value()) {
-      Sought& unknown = label_.place ? text_ : label_;
+      NamedColumn& unknown = label_.place ? text_ : label_;
       const size_t place = 1 - *(label_.place ? label_ : text_).place;
       const std::string other = lowercased(trimmed(first[place]));
       const bool is_index = other.empty() || other == "id" || other == "index" || other == "idx";
@@ -386,7 +309,7 @@ class TextReader {
     label_.place = number_from_one(options_.label);
     text_.place = number_from_one(options_.text);
     if (text_.place && (label_.place || !wanted_)) {  // a line of names is a header nonetheless
-      const auto named = [&](const Sought& sought) {
+      const auto named = [&](const NamedColumn& sought) {
         return sought.place && *sought.place < first.size() && sought.is_usual(first[*sought.place]);
       };
       return named(label_) || named(text_);
@@ -429,7 +352,7 @@ class TextReader {
   }
 
   [[noreturn]] void refuse_columns(const CsvRecord& first) const {
-    const auto known = [&](const Sought& sought) {
+    const auto known = [&](const NamedColumn& sought) {
       return sought.place ? fmt::format("'{}'", trimmed(first.fields[*sought.place])) : std::string("not found");
     };
     fail(
@@ -457,35 +380,10 @@ class TextReader {
   const LabelledOptions& options_;
   bool wanted_;
   const std::string& source_;
-  Sought label_, text_;
+  NamedColumn label_, text_;
   std::array<std::string, 2> keys_;  // of JSON: label and text
   LabelledFile file_;
 };
-
-// Rows of as many fields, of which the first line has names or quotes that say so.
-bool is_csv(std::string_view text, const std::vector<std::string_view>& lines) {
-  const char separator = guess_separator(text);
-  std::string head;
-  for (const std::string_view line : lines) head.append(line).append("\n");
-  std::vector<CsvRecord> records;
-  try {
-    records = parse_csv(head, separator, "");
-  } catch (const Error&) {
-    return false;
-  }
-  const size_t fields = records.empty() ? 0 : records.front().fields.size();
-  if (fields < 2) return false;
-  const bool alike = std::all_of(records.begin(), records.end(),
-                                 [&](const CsvRecord& record) { return record.fields.size() == fields; });
-  if (!alike) return false;
-  const auto known = [](std::span<const std::string_view> names, const std::string& field) {
-    return std::find(names.begin(), names.end(), lowercased(trimmed(field))) != names.end();
-  };
-  for (const std::string& field : records.front().fields) {
-    if (known(kLabelNames, field) || known(kTextNames, field)) return true;
-  }
-  return labels_look_like(std::string_view(&separator, 1), lines) || lines.front().starts_with('"');
-}
 
 }  // namespace
 
@@ -500,61 +398,9 @@ void LabelledOptions::add_to(OptionTable& table) {
   table.add("label-until", until, "characters that end a label: with : the label NUM:dist is read as NUM");
 }
 
-std::string recognise_labelled(std::string_view raw, const std::string& source) {
-  const std::string text = clean_text(raw, source);
-  const std::vector<std::string_view> lines = first_lines(text);
-  if (lines.empty()) return "blank";
-  if (lines.front().starts_with(kFastText)) return "fasttext";
-  if (lines.front().starts_with('{')) return "jsonl";
-  if (lines.front().starts_with("[{") || lines.front().starts_with("[\"") || lines.front() == "[") return "json";
-  const std::string name = lowercased(source);
-  const auto with_tab = std::count_if(lines.begin(), lines.end(),
-                                      [](std::string_view line) { return line.find('\t') != std::string_view::npos; });
-  if (name.ends_with(".tsv") || name.ends_with(".tab") || static_cast<size_t>(with_tab) == lines.size()) return "tsv";
-  if (name.ends_with(".csv") || is_csv(text, lines)) return "csv";
-  return 10 * static_cast<size_t>(with_tab) > 9 * lines.size() ? "tsv" : "blank";
-}
-
 std::string read_text_line(std::string_view line, const std::string& format, const LabelledOptions& options,
                            const std::string& source, int64_t number) {
   return TextReader(options, Labels::kIgnored, source).line(line, format, number);
-}
-
-std::string recognise_texts(std::string_view head, const LabelledOptions& options,
-                            const std::vector<std::string>& classes, const std::string& source) {
-  const std::string text = clean_text(head, source);
-  const std::vector<std::string_view> lines = first_lines(text);
-  if (lines.empty()) return "lines";
-  const std::string_view first = lines.front();
-  if (first.starts_with(kFastText)) return "fasttext";
-  if (first.starts_with('{')) return "jsonl";
-  if (first.starts_with('[') &&
-      (first.size() == 1 || std::string_view("[{\"").find(first[1]) != std::string_view::npos)) {
-    return "json";
-  }
-  const auto is_class = [&](std::string_view label) {
-    return std::find(classes.begin(), classes.end(), until_of(trimmed(label), options)) != classes.end();
-  };
-  const bool tabs = first.find('\t') != std::string_view::npos;
-  const std::string table = tabs ? "tsv" : "csv";
-  const std::string name = lowercased(source);
-  if (name.ends_with(".csv") || name.ends_with(".tsv") || name.ends_with(".tab")) return table;
-  if (lowercased(first).starts_with("sep=")) return "csv";
-  try {
-    const std::vector<CsvRecord> record = parse_csv(first, tabs ? '\t' : guess_separator(first), source);
-    const std::vector<std::string>& fields = record.front().fields;
-    Sought header{options.text, kTextNames};
-    header.find(fields);
-    // A word alone may be a text; a header alone says what the options or a data set call it.
-    if (header.place && (fields.size() > 1 || first == options.text)) return table;
-    if (fields.size() == 2 && std::any_of(fields.begin(), fields.end(), is_class)) return table;
-  } catch (const Error&) {  // quotes of a text
-  }
-  const bool labelled = std::all_of(lines.begin(), lines.end(), [&](std::string_view line) {
-    const std::string_view word = first_word(line);
-    return word.size() < line.size() && is_class(word);
-  });
-  return labelled && lines.size() > 1 ? "blank" : "lines";
 }
 
 LabelledFile read_labelled(std::string_view text, const LabelledOptions& options, Labels labels,
