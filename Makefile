@@ -2,14 +2,16 @@
 longhand := build/release/bin/longhand
 jobs := $(shell nproc)
 
-.PHONY: all deps configure binary build demo test test-thorough fuzz unit bench docs pictures format lint
+.PHONY: all deps configure binary build demo test test-thorough python test-python wheel fuzz unit bench docs pictures format lint
 
 all: build
 
+# Also what the Python package needs to be built; nothing else needs Python.
 deps:
-	@tools/install_deps.sh
+	@tools/install_deps.sh python
 
-configure: deps
+configure:
+	@tools/install_deps.sh
 	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }; rm -f build-configure.log
 
 build: configure
@@ -24,6 +26,29 @@ demo: binary
 
 test: build
 	@ctest --preset release -j $(jobs)
+
+# The Python package in an environment of its own, build/python-env, linked with the libraries of build/release.
+python := build/python-env/bin/python
+python_sources := longhand longhand_convert longhand_fetch longhand_lab longhand_cli
+
+$(python):
+	@tools/install_deps.sh python
+	@python3 -m venv build/python-env
+	@$(python) -m pip install -q --disable-pip-version-check -r python/requirements-test.txt
+
+python: configure $(python)
+	@cmake --build --preset release --target $(python_sources)
+	@$(python) -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps ./python \
+	  -Ccmake.define.LONGHAND_TREE=$(CURDIR)/build/release
+
+test-python: python
+	@$(python) -m mypy --strict --no-error-summary -p longhand
+	@$(python) -m pytest -q python/tests
+
+# A wheel with the libraries that it needs in it, in build/wheels.
+wheel:
+	@tools/install_deps.sh python
+	@tools/make_wheel.sh build/wheels
 
 # Also: the gradients of every combination of options; an error planted in every term of the backward passes; the same
 # tests, and the self-test, under the address, undefined-behaviour and thread sanitizers; the tests with clang; and a

@@ -21,6 +21,9 @@ if ! command -v apt-get >/dev/null 2>&1; then
   exit 1
 fi
 
+# The Python package is built against the interpreter's headers, in an environment of its own.
+if [ "${1:-}" = python ]; then packages="$packages python3 python3-dev python3-venv"; fi
+
 missing=""
 for package in $packages; do
   status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)

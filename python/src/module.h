@@ -1,0 +1,17 @@
+// The parts of the extension module: each source file registers its own classes and functions.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace longhand::python {
+
+namespace nb = nanobind;
+
+void register_models(nb::module_& module);
+void register_streams(nb::module_& module);
+void register_training(nb::module_& module);
+void register_convert(nb::module_& module);
+void register_lab(nb::module_& module);
+void register_lstm(nb::module_& module);
+
+}  // namespace longhand::python
