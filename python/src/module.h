@@ -8,6 +8,7 @@ namespace longhand::python {
 namespace nb = nanobind;
 
 void register_models(nb::module_& module);
+void register_predictors(nb::module_& module);
 void register_streams(nb::module_& module);
 void register_training(nb::module_& module);
 void register_convert(nb::module_& module);

@@ -1,0 +1,77 @@
+// Between a long call, which runs without the interpreter's lock, and Python: Ctrl-C and callbacks.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <chrono>
+#include <exception>
+#include <string>
+
+namespace longhand::python {
+
+namespace nb = nanobind;
+
+/// Asks Python at most every 50 ms whether to go on. An exception of Python is kept, so that what runs can be brought
+/// to a good end, and thrown by `rethrow` afterwards. For the thread that called into the module.
+class Watch {
+ public:
+  /// Whether Ctrl-C was pressed, or a callback threw or wants to stop. The lock need not be held.
+  bool should_stop() {
+    if (stop_) return true;
+    if (is_due(asked_)) {
+      const nb::gil_scoped_acquire acquire;
+      if (PyErr_CheckSignals() != 0) keep_python_error();
+    }
+    return stop_;
+  }
+
+  /// Calls a function of Python with the lock, unless an exception was thrown before. If it returns something true,
+  /// `should_stop` returns true from then on.
+  template <class... Arguments>
+  void call(const nb::callable& function, const Arguments&... arguments) {
+    const nb::gil_scoped_acquire acquire;
+    if (error_) return;
+    try {
+      const nb::object answer = function(arguments...);
+      const int truth = PyObject_IsTrue(answer.ptr());
+      if (truth < 0) throw nb::python_error();
+      stop_ = stop_ || truth == 1;
+    } catch (...) {
+      keep();
+    }
+  }
+  /// Whether a tenth of a second has passed since this last returned true.
+  bool is_step_due() { return is_due(shown_, 100); }
+
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+  bool has_error() const { return error_ != nullptr; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static bool is_due(Clock::time_point& last, int milliseconds = 50) {
+    const Clock::time_point now = Clock::now();
+    if (now - last < std::chrono::milliseconds(milliseconds)) return false;
+    last = now;
+    return true;
+  }
+  void keep_python_error() {
+    try {
+      throw nb::python_error();
+    } catch (...) {
+      keep();
+    }
+  }
+  void keep() {
+    error_ = std::current_exception();
+    stop_ = true;
+  }
+
+  bool stop_ = false;
+  std::exception_ptr error_;
+  Clock::time_point asked_{}, shown_{};
+};
+
+}  // namespace longhand::python
