@@ -42,8 +42,8 @@ python: configure $(python)
 	  -Ccmake.define.LONGHAND_TREE=$(CURDIR)/build/release
 
 test-python: python
-	@$(python) -m mypy --strict --no-error-summary -p longhand
-	@$(python) -m pytest -q python/tests
+	@cd python && ../$(python) -m mypy --strict --no-error-summary longhand
+	@$(python) -m pytest -q -c python/pyproject.toml python/tests
 
 # A wheel with the libraries that it needs in it, in build/wheels.
 wheel:

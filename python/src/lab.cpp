@@ -195,7 +195,7 @@ constexpr int64_t kPiece = 128;  // steps that are read at once
 class Activations {
  public:
   Activations(const lab::Subject& subject, const std::string& quantities)
-      : layout_(subject.network().stack().options(), subject.engine), count_(subject.text.size()) {
+      : layout_(subject.network().options().lstm, subject.engine), count_(subject.text.size()) {
     for (const lab::UnitLayout::Block& block : layout_.blocks()) {
       if (quantities.find(block.quantity) == std::string::npos) continue;
       blocks_.push_back(&block);
@@ -266,7 +266,7 @@ nb::dict activations(const LoadedModel& model, const std::string& source, const 
     found.read(subject, probe, [&] { return watch.should_stop(); });
   }
   watch.rethrow();
-  const nn::LstmOptions& lstm = subject.network().stack().options();
+  const nn::LstmOptions& lstm = subject.network().options().lstm;
   nb::list symbols;
   for (const int32_t symbol : subject.text.symbols) symbols.append(subject.text.names[static_cast<size_t>(symbol)]);
   nb::dict out;

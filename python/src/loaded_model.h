@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "longhand/model.h"
+#include "longhand/model_parts.h"
 #include "longhand/tasks/model_file.h"
 
 namespace longhand::python {
@@ -17,6 +17,11 @@ struct LoadedModel {
   std::string path;      ///< of the file; empty: it was read from memory
   std::string contents;  ///< of the file, where it was read from memory
 
+  /// Number of symbols, of a model that reads symbols.
+  int64_t symbols() const {
+    const Model::Parts& parts = model->parts();
+    return parts.layers ? parts.step_shape.symbols : model->outputs();
+  }
   /// The file read again, for what the model does not keep: options, arrays, vocabulary.
   tasks::ModelFile file() const {
     return path.empty() ? tasks::ModelFile::parse("model", contents) : tasks::ModelFile::read(path);

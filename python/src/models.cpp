@@ -53,7 +53,8 @@ std::string info(const LoadedModel& model) {
     out["options"] = parsed(summary.options_json);
     out["vocabulary"] = file.vocabulary();
   }
-  for (const std::string& member : summary.members_json) out["members"].push_back(nlohmann::ordered_json(parsed(member)));
+  for (const std::string& member : summary.members_json)
+    out["members"].push_back(nlohmann::ordered_json(parsed(member)));
   out["tensors"] = std::move(tensors);
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

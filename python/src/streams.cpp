@@ -1,5 +1,4 @@
 // Stream and Streams over NumPy arrays.
-#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -39,8 +38,8 @@ View<float> output_of(nb::object& out, std::initializer_list<int64_t> shape) {
   return view;
 }
 
-[[noreturn]] void refuse_symbol(int64_t symbol, const Model& model) {
-  throw nb::value_error(fmt::format("x: expected symbols from 0 to {}, found {}", model.outputs() - 1, symbol).c_str());
+[[noreturn]] void refuse_symbol(int64_t symbol, int64_t symbols) {
+  throw nb::value_error(fmt::format("x: expected symbols from 0 to {}, found {}", symbols - 1, symbol).c_str());
 }
 
 int32_t symbol_of(nb::handle x) {
@@ -53,14 +52,14 @@ int32_t symbol_of(nb::handle x) {
 
 class PyStream {
  public:
-  explicit PyStream(const LoadedModel& model) : stream_(model.model) {}
+  explicit PyStream(const LoadedModel& model) : stream_(model.model), symbols_(model.symbols()) {}
 
   nb::object step(nb::handle x, nb::object out) {
     const Use use(busy_);
     if (inputs() == 0) {
       const int32_t symbol = symbol_of(x);
       const View<float> y = output_of(out, {outputs()});
-      if (!stream_.step(symbol, y.data)) refuse_symbol(symbol, stream_.model());
+      if (!stream_.step(symbol, y.data)) refuse_symbol(symbol, symbols_);
       return out;
     }
     const View<const float> read = floats_of(x, "x", {inputs()});
@@ -81,7 +80,7 @@ class PyStream {
         const nb::gil_scoped_release release;
         done = stream_.process(symbols.data, y.data, n);
       }
-      if (done < n) refuse_symbol(symbols.data[done], stream_.model());
+      if (done < n) refuse_symbol(symbols.data[done], symbols_);
       return out;
     }
     const View<const float> read = floats_of(x, "x", {-1, inputs()});
@@ -119,13 +118,16 @@ class PyStream {
 
  private:
   Stream stream_;
+  int64_t symbols_;
   std::atomic<bool> busy_{false};
 };
 
 class PyStreams {
  public:
   PyStreams(const LoadedModel& model, int64_t capacity, int threads)
-      : streams_(model.model, checked(capacity), checked_threads(threads)), is_open_(static_cast<size_t>(capacity)) {}
+      : streams_(model.model, checked(capacity), checked_threads(threads)),
+        symbols_(model.symbols()),
+        is_open_(static_cast<size_t>(capacity)) {}
 
   int64_t open() {
     const Use use(busy_);
@@ -163,7 +165,7 @@ class PyStreams {
       }
       if (good) return out;
       for (const int32_t symbol : symbols.span()) {
-        if (symbol < 0 || symbol >= outputs()) refuse_symbol(symbol, streams_.model());
+        if (symbol < 0 || symbol >= symbols_) refuse_symbol(symbol, symbols_);
       }
       throw nb::value_error("x: expected symbols of the model, found another");
     }
@@ -217,6 +219,7 @@ class PyStreams {
   }
 
   Streams streams_;
+  int64_t symbols_;
   std::vector<bool> is_open_, named_;
   std::atomic<bool> busy_{false};
 };
