@@ -29,7 +29,7 @@ test: build
 
 # The Python package in an environment of its own, build/python-env, linked with the libraries of build/release.
 python := build/python-env/bin/python
-python_sources := longhand longhand_convert longhand_fetch longhand_lab longhand_cli
+python_sources := longhand longhand_convert longhand_exporters longhand_fetch longhand_lab longhand_cli
 
 $(python):
 	@tools/install_deps.sh python

@@ -13,12 +13,12 @@
 #include "loaded_model.h"
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
-#include "longhand/convert/export_file.h"
 #include "longhand/convert/import_file.h"
 #include "longhand/convert/network_builder.h"
 #include "longhand/convert/npz.h"
 #include "longhand/convert/sequences.h"
 #include "longhand/convert/verify.h"
+#include "longhand/exporters/export_file.h"
 #include "longhand/graph/description.h"
 #include "longhand/io/file.h"
 #include "longhand/model_parts.h"
@@ -109,7 +109,7 @@ std::vector<std::string> import_model(const std::string& path, const std::string
 
 std::vector<std::tuple<std::string, std::string, std::string>> export_formats() {
   std::vector<std::tuple<std::string, std::string, std::string>> out;
-  for (const convert::ExportFormat& format : convert::export_formats()) {
+  for (const exporters::ExportFormat& format : exporters::export_formats()) {
     out.emplace_back(format.name, format.ending, format.help);
   }
   return out;
@@ -122,7 +122,7 @@ std::pair<std::vector<std::string>, std::vector<std::string>> export_model(const
                                                                            const std::string& name,
                                                                            const std::string& weights, int64_t steps) {
   const nb::gil_scoped_release release;
-  const convert::ExportFormat& format = convert::export_format(to);
+  const exporters::ExportFormat& format = exporters::export_format(to);
   if (weights != "float" && weights != "int8") {
     throw usage_error("`weights`: expected float or int8, found '" + weights + "'", "give one of these");
   }
@@ -131,10 +131,10 @@ std::pair<std::vector<std::string>, std::vector<std::string>> export_model(const
   }
   if (steps < 0) throw usage_error(fmt::format("`steps`: expected 0 or more, found {}", steps), "give a larger number");
   const tasks::ModelFile file = model.file();
-  const convert::ExportModel exported_model{
+  const exporters::ExportModel exported_model{
       .graph = tasks::model_graph(file), .name = name, .texts = tasks::model_texts(file)};
-  const convert::Exported exported = format.write(exported_model, {.weights = weights, .steps = steps});
-  return {convert::write_exported(exported, path), exported.notes};
+  const exporters::Exported exported = format.write(exported_model, {.weights = weights, .steps = steps});
+  return {exporters::write_exported(exported, path), exported.notes};
 }
 
 nb::object to_numpy(const graph::Array& array) {
