@@ -123,7 +123,7 @@ def _array_csv(array: np.ndarray[Any, Any], name: str, task: str) -> bytes:
         raise _wrong(name, "finite numbers", f"{array[row, column]} in row {row}, column {column}", task)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(range(1, array.shape[1] + 1))
+    writer.writerow(f"x{i + 1}" for i in range(array.shape[1]))
     wide = array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64)
     writer.writerows(wide.tolist())
     return out.getvalue().encode()

@@ -556,7 +556,12 @@ class Network(Model):
         """
         given = dict(inputs) if isinstance(inputs, Mapping) else {next(iter(self.inputs)): inputs}
         arrays: dict[str, NDArray[Any]] = {}
+        ports = self.inputs
         for name, value in given.items():
+            if name not in ports:
+                raise InputError(
+                    f"inputs: expected arrays for {', '.join(ports)}, found one for {name!r}", "name the network's inputs"
+                )
             array = np.asarray(value)
             if array.dtype.kind not in "fiub":
                 raise TypeError(f"{name}: expected an array of numbers, found {array.dtype}")

@@ -9,7 +9,7 @@ Progress = Union[bool, Literal["auto", "tqdm", "lines"]]
 
 
 def _figures(evaluation: dict[str, Any]) -> list[tuple[str, float]]:
-    names = ["train_loss"] + [name for name in evaluation if name.startswith("valid_")]
+    names = ["train_loss"] + [name for name in evaluation if name.startswith("valid_") and "_cold_" not in name]
     return [(name, evaluation[name]) for name in names if isinstance(evaluation.get(name), float)]
 
 
@@ -61,6 +61,7 @@ class Bar(Quiet):
         self._bar.update((epoch - 1) * steps + index - self._bar.n)
 
     def evaluation(self, evaluation: dict[str, Any]) -> None:
+        self._bar.set_description(f"epoch {evaluation['epoch']}/{evaluation['epochs']}", refresh=False)
         self._figures = {name: f"{value:.4g}" for name, value in _figures(evaluation)}
         self._bar.set_postfix(self._figures)
 

@@ -205,7 +205,7 @@ def train(
             "lm": a list of texts, which are lines of one text;
             "classifier": a list of (text, label) pairs, a tuple of texts and labels, or a DataFrame;
             "tagger": a list of sentences, each a list of (word, tag) pairs;
-            "regressor": a DataFrame, or an array [rows, columns], whose columns are called "1", "2", ...;
+            "regressor": a DataFrame, or an array [rows, columns], whose columns are called "x1", "x2", ...;
             "network": a DataFrame, arrays by name, or a tuple of arrays (inputs, targets), which are called x and y,
             [sequences, steps, numbers].
         valid, test: held-out and test data of the same kind.

@@ -83,7 +83,7 @@ def tagger(folder: pathlib.Path) -> longhand.Tagger:
 @pytest.fixture(scope="session")
 def regressor(folder: pathlib.Path) -> longhand.Regressor:
     return longhand.train(
-        "regressor", make_table(), out=folder / "regressor", inputs="1,2", target="1", window=12, horizon=3, hidden=16,
+        "regressor", make_table(), out=folder / "regressor", inputs="x1,x2", target="x1", window=12, horizon=3, hidden=16,
         epochs=3, progress=False,
     ).model  # fmt: skip
 

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from conftest import shared
 
 import longhand
 
@@ -104,3 +105,13 @@ def test_from_torch_reads_modules(tmp_path: pathlib.Path) -> None:
         longhand.from_torch([1, 2])
     with pytest.raises(longhand.InputError):
         longhand.from_torch(torch.nn.ReLU())
+
+
+def test_models_of_others() -> None:
+    models = shared("models")
+    model = longhand.import_model(models / "dtln/model_1.onnx")
+    assert model.parameters > 100_000 and model.notes
+    amplifier = longhand.import_model(next((models / "nam").glob("*.nam")))
+    x = np.random.default_rng(8).normal(scale=0.1, size=(500, 1)).astype(np.float32)
+    whole = np.asarray(amplifier.run(x)).reshape(500, 1)
+    np.testing.assert_allclose(amplifier.stream().process(x), whole, atol=1e-6)

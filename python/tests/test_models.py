@@ -121,7 +121,7 @@ def test_classifier_refuses_empty_texts_and_other_types(classifier: longhand.Cla
 
 def test_regressor_shapes_and_frames(regressor: longhand.Regressor) -> None:
     table = make_table()
-    assert regressor.input_names == ["1", "2"] and regressor.target_names == ["1"]
+    assert regressor.input_names == ["x1", "x2"] and regressor.target_names == ["x1"]
     assert regressor.ahead == 3 and regressor.window == 12
     one = regressor.forecast(table[:12])
     assert one.shape == (3, 1) and one.dtype == np.float64
@@ -132,10 +132,10 @@ def test_regressor_shapes_and_frames(regressor: longhand.Regressor) -> None:
     (forecast,) = regressor.predict([table[:12]])
     np.testing.assert_array_equal(forecast.values, one)
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(table[:12, ::-1], columns=["2", "1"])
+    frame = pandas.DataFrame(table[:12, ::-1], columns=["x2", "x1"])
     np.testing.assert_array_equal(regressor.forecast(frame), one)
-    with pytest.raises(longhand.InputError, match="'1'"):
-        regressor.forecast(pandas.DataFrame({"2": [1.0]}))
+    with pytest.raises(longhand.InputError, match="'x1'"):
+        regressor.forecast(pandas.DataFrame({"x2": [1.0]}))
 
 
 @pytest.mark.parametrize(

@@ -125,10 +125,10 @@ def test_models_without_streams_say_why(classifier: longhand.Classifier) -> None
         classifier.stream()
 
 
-def test_streams_are_those_of_single_ones(network: longhand.Network, x: np.ndarray) -> None:
-    streams = network.streams(4)
+def test_streams_are_those_of_single_ones(regressor: longhand.Regressor, x: np.ndarray) -> None:
+    streams = regressor.streams(4)
     a, b = streams.open(), streams.open()
-    one, two = network.stream(), network.stream()
+    one, two = regressor.stream(), regressor.stream()
     for t in range(10):
         y = streams.step(np.array([a, b]), np.stack([x[t], x[t + 10]]))
         np.testing.assert_array_equal(y, np.stack([one.step(x[t]), two.step(x[t + 10])]))
@@ -136,12 +136,12 @@ def test_streams_are_those_of_single_ones(network: longhand.Network, x: np.ndarr
     streams.reset(a)
     streams.set_state(a, state)
     np.testing.assert_array_equal(streams.get_state(a), state)
-    out = np.empty((1, 1), np.float32)
+    out = np.empty((1, 3), np.float32)
     assert streams.step(np.array([a]), x[:1], out) is out
 
 
-def test_streams_refuse(network: longhand.Network, x: np.ndarray) -> None:
-    streams = network.streams(2)
+def test_streams_refuse(regressor: longhand.Regressor, x: np.ndarray) -> None:
+    streams = regressor.streams(2)
     a, b = streams.open(), streams.open()
     with pytest.raises(RuntimeError, match="2 streams"):
         streams.open()
@@ -156,14 +156,27 @@ def test_streams_refuse(network: longhand.Network, x: np.ndarray) -> None:
         lambda: streams.reset(99),
         lambda: streams.get_state(-3),
         lambda: streams.set_state(a, np.zeros(1, np.float32)),
-        lambda: network.streams(0),
-        lambda: network.streams(-5),
-        lambda: network.streams(2, threads=-1),
+        lambda: regressor.streams(0),
+        lambda: regressor.streams(-5),
+        lambda: regressor.streams(2, threads=-1),
     ):
         with pytest.raises(ValueError):
             call()
     with pytest.raises(TypeError):
         streams.step(np.array([a], np.int32), x[:1])  # type: ignore[arg-type]
+
+
+def test_streams_of_symbols(language_model: longhand.LanguageModel, network: longhand.Network) -> None:
+    streams = language_model.streams(3, threads=2)
+    ids = np.array([streams.open(), streams.open()])
+    symbols = language_model.encode("th")
+    y = streams.step(ids, symbols)
+    for symbol, row in zip(symbols, y):
+        np.testing.assert_array_equal(language_model.stream().step(int(symbol)), row)
+    with pytest.raises(ValueError, match="symbols"):
+        streams.step(ids, np.array([0, -1], np.int32))
+    with pytest.raises(longhand.InputError, match="network"):
+        network.streams(2)
 
 
 def test_threads_do_not_share_a_stream(network: longhand.Network) -> None:

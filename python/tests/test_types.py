@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
 
 import pytest
+
+import longhand
 
 USE = """
 from typing import Iterator
@@ -28,8 +31,11 @@ def test_use_of_the_package_is_typed(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("mypy")
     script = tmp_path / "use.py"
     script.write_text(USE)
+    package = pathlib.Path(longhand.__file__).resolve().parents[1]
+    path = {} if package.name == "site-packages" else {"MYPYPATH": str(package)}
     out = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", str(script)], capture_output=True, text=True, cwd=tmp_path, timeout=110
-    )
+        [sys.executable, "-m", "mypy", "--strict", str(script)],
+        capture_output=True, text=True, cwd=tmp_path, timeout=110, env={**os.environ, **path}, check=False,
+    )  # fmt: skip
     assert out.returncode == 0, out.stdout
     assert 'Revealed type is "float"' in out.stdout or "builtins.float" in out.stdout, out.stdout
