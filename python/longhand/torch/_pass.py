@@ -1,0 +1,146 @@
+"""Passes through the layers as PyTorch sees them: an autograd function, and inference without one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Optional, Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from longhand import _core
+
+NO_ROWS = (0, 0, 0)
+
+
+@dataclasses.dataclass
+class Batch:
+    """A batch for the layers: T steps of B sequences, [T, B, ...], [B, T, ...] or packed rows."""
+
+    core: Any  # _core.LstmBatch
+    steps: int
+    batch: int
+    batch_first: bool
+    packed: bool
+    training: bool
+    seed: int
+
+    def rows(self, x: Tensor) -> tuple[int, int, int]:
+        """Address and strides of the rows of an array whose elements in a row are side by side."""
+        if self.packed:
+            return x.data_ptr(), 0, x.stride(0)
+        step, row = (1, 0) if self.batch_first else (0, 1)
+        return x.data_ptr(), x.stride(step), x.stride(row)
+
+    def shape(self, width: int, packed_rows: int) -> tuple[int, ...]:
+        if self.packed:
+            return packed_rows, width
+        return (self.batch, self.steps, width) if self.batch_first else (self.steps, self.batch, width)
+
+
+@dataclasses.dataclass
+class Layers:
+    """The layers of a module, for one element type."""
+
+    core: Any  # _core.LstmLayersFloat or _core.LstmLayersDouble
+    states: int  # layers times directions
+    hidden: int
+    state: int  # width of h of one direction
+    outputs: int
+
+    def parameters(self) -> list[tuple[str, tuple[int, ...], int, int, bool]]:
+        out: list[tuple[str, tuple[int, ...], int, int, bool]] = self.core.parameters
+        return out
+
+
+def with_rows(x: Tensor) -> Tensor:
+    """`x`, or a copy if the elements of a row are not side by side."""
+    return x if x.stride(-1) == 1 or x.size(-1) <= 1 else x.contiguous()
+
+
+def address(x: Optional[Tensor]) -> int:
+    return 0 if x is None else x.data_ptr()
+
+
+def run(layers: Layers, batch: Batch, x: Tensor, hx: Sequence[Optional[Tensor]], parameters: Sequence[Tensor],
+        gradients: bool) -> tuple[Tensor, Tensor, Tensor, Any]:
+    """The forward pass: outputs, final states, and what the backward pass needs.
+
+    `x`, `hx` and `parameters` are contiguous (x: in its rows) and must live until the call returns.
+    """
+    y = x.new_empty(batch.shape(layers.outputs, x.size(0)))
+    h_n = x.new_empty(layers.states, batch.batch, layers.state)
+    c_n = x.new_empty(layers.states, batch.batch, layers.hidden)
+    kept = layers.core.forward(
+        batch.core, batch.rows(x), [p.data_ptr() for p in parameters], (address(hx[0]), address(hx[1])), batch.rows(y),
+        (h_n.data_ptr(), c_n.data_ptr()), batch.training, gradients, batch.seed, torch.get_num_threads())
+    return y, h_n, c_n, kept
+
+
+class Pass(torch.autograd.Function):
+    """Forward and hand-derived backward pass through all layers."""
+
+    @staticmethod
+    def forward(ctx: Any, layers: Layers, batch: Batch, x: Tensor, h_0: Optional[Tensor], c_0: Optional[Tensor],
+                *parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows = with_rows(x)
+        h_0, c_0 = (None if s is None else s.contiguous() for s in (h_0, c_0))
+        weights = [p.contiguous() for p in parameters]
+        y, h_n, c_n, ctx.kept = run(layers, batch, rows, (h_0, c_0), weights, gradients=True)
+        # The kernels read these rows again in the backward pass. `save_for_backward` alone does not keep them where
+        # saved tensors are moved elsewhere by hooks.
+        ctx.rows = rows.detach()
+        ctx.layers, ctx.batch = layers, batch
+        ctx.save_for_backward(x, h_0, c_0, *parameters)
+        ctx.set_materialize_grads(False)
+        return y, h_n, c_n
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Optional[Tensor], dh_n: Optional[Tensor], dc_n: Optional[Tensor]) -> Any:
+        layers, batch = ctx.layers, ctx.batch
+        x, h_0, c_0, *parameters = ctx.saved_tensors  # raises if one was changed in place, or freed
+        weights = [p.contiguous() for p in parameters]
+        if dy is None and dh_n is None and dc_n is None:
+            return (None,) * (5 + len(parameters))
+        kept, ctx.kept = ctx.kept, None
+        rows = ctx.rows
+        if kept is None:  # a second time, since the graph was retained: the activations are computed again
+            rows = with_rows(x)
+            kept = run(layers, batch, rows, (h_0, c_0), weights, gradients=True)[3]
+        dy = None if dy is None else with_rows(dy)
+        dh_n, dc_n = (None if d is None else d.contiguous() for d in (dh_n, dc_n))
+        needs_x, needs_h, needs_c, *needs = ctx.needs_input_grad[2:]
+        dx = x.new_empty(batch.shape(x.size(-1), x.size(0))) if needs_x else None
+        dh_0 = torch.empty_like(h_0) if needs_h else None
+        dc_0 = torch.empty_like(c_0) if needs_c else None
+        flat = x.new_zeros(layers.core.extent)
+        kept.backward([p.data_ptr() for p in weights], NO_ROWS if dy is None else batch.rows(dy),
+                      (address(dh_n), address(dc_n)), NO_ROWS if dx is None else batch.rows(dx), flat.data_ptr(),
+                      (address(dh_0), address(dc_0)), torch.get_num_threads())
+        return (None, None, dx, dh_0, dc_0, *gradients_of(layers, flat, needs))
+
+
+def gradients_of(layers: Layers, flat: Tensor, needs: Sequence[bool]) -> list[Optional[Tensor]]:
+    """Each parameter's part of all gradients, without copies; the two biases have the same one."""
+    out: list[Optional[Tensor]] = []
+    for (_, shape, offset, size, second), needed in zip(layers.parameters(), needs):
+        part = flat[offset : offset + size].view(shape) if needed else None
+        out.append(part.clone() if part is not None and second else part)
+    return out
+
+
+@torch.compiler.disable
+def compute(layers: Layers, batch: Batch, x: Tensor, hx: Sequence[Optional[Tensor]],
+            parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Outputs and final states; `x` and the states have been checked."""
+    if batch.batch == 0:  # nothing depends on anything
+        return (x.new_empty(batch.shape(layers.outputs, 0)), x.new_empty(layers.states, 0, layers.state),
+                x.new_empty(layers.states, 0, layers.hidden))
+    inputs = [x, *(s for s in hx if s is not None), *parameters]
+    if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
+        out: tuple[Tensor, Tensor, Tensor] = Pass.apply(layers, batch, x, hx[0], hx[1], *parameters)
+        return out
+    states = [None if s is None else s.contiguous() for s in hx]
+    return run(layers, batch, with_rows(x), states, [p.contiguous() for p in parameters], gradients=False)[:3]
