@@ -40,7 +40,7 @@ LstmBatch packed_batch(const std::vector<int64_t>& sizes) {
   LstmBatch out{.steps = static_cast<int64_t>(sizes.size()), .batch = sizes.at(0), .lengths = {}, .offsets = {0}};
   out.lengths.assign(static_cast<size_t>(out.batch), 0);
   for (size_t t = 0; t < sizes.size(); ++t) {
-    LONGHAND_CHECK(sizes[t] > 0 && sizes[t] <= out.rows_of(static_cast<int64_t>(t == 0 ? t : t - 1)));
+    LONGHAND_CHECK(sizes[t] > 0 && sizes[t] <= sizes[t == 0 ? 0 : t - 1]);
     out.offsets.push_back(out.offsets.back() + sizes[t]);
     for (int64_t b = 0; b < sizes[t]; ++b) out.lengths[static_cast<size_t>(b)] = static_cast<int32_t>(t + 1);
   }

@@ -7,7 +7,6 @@ from typing import Any, Optional, Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from longhand import _core
 
@@ -97,13 +96,10 @@ class Pass(torch.autograd.Function):
         return y, h_n, c_n
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Optional[Tensor], dh_n: Optional[Tensor], dc_n: Optional[Tensor]) -> Any:
         layers, batch = ctx.layers, ctx.batch
         x, h_0, c_0, *parameters = ctx.saved_tensors  # raises if one was changed in place, or freed
         weights = [p.contiguous() for p in parameters]
-        if dy is None and dh_n is None and dc_n is None:
-            return (None,) * (5 + len(parameters))
         kept, ctx.kept = ctx.kept, None
         rows = ctx.rows
         if kept is None:  # a second time, since the graph was retained: the activations are computed again
@@ -119,7 +115,25 @@ class Pass(torch.autograd.Function):
         kept.backward([p.data_ptr() for p in weights], NO_ROWS if dy is None else batch.rows(dy),
                       (address(dh_n), address(dc_n)), NO_ROWS if dx is None else batch.rows(dx), flat.data_ptr(),
                       (address(dh_0), address(dc_0)), torch.get_num_threads())
-        return (None, None, dx, dh_0, dc_0, *gradients_of(layers, flat, needs))
+        gradients = [dx, dh_0, dc_0, *gradients_of(layers, flat, needs)]
+        if torch.is_grad_enabled():  # create_graph
+            gradients = list(OnceDifferentiable.apply(*gradients, *ctx.saved_tensors))
+        return (None, None, *gradients)
+
+
+class OnceDifferentiable(torch.autograd.Function):
+    """The gradients of a backward pass, whose own derivatives are an error. (Those of PyTorch's `once_differentiable`
+    are silently zero if the gradient of the outputs is a constant.)"""
+
+    @staticmethod
+    def forward(ctx: Any, *gradients_and_inputs: Optional[Tensor]) -> tuple[Optional[Tensor], ...]:
+        gradients = gradients_and_inputs[: len(gradients_and_inputs) // 2]
+        return tuple(None if g is None else g.view_as(g) for g in gradients)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise RuntimeError("longhand.torch.LSTM has no second derivatives: expected create_graph=False, found a backward "
+                           "pass through its gradients; use torch.nn.LSTM for these, with the same state_dict")
 
 
 def gradients_of(layers: Layers, flat: Tensor, needs: Sequence[bool]) -> list[Optional[Tensor]]:
