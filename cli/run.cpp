@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cli/command_line.h"
@@ -10,8 +11,10 @@
 #include "cli/run_rows.h"
 #include "cli/run_steps.h"
 #include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
 #include "longhand/model_parts.h"
 #include "longhand/tasks/graph_file.h"
+#include "longhand/tasks/trained_network.h"
 
 namespace longhand::cli {
 namespace {
@@ -38,6 +41,9 @@ class Run {
                one_of({"error", "skip", "unk"}));
     table_.add("state-in", settings_.state_in, "file with the state that sequences begin with");
     table_.add("state-out", settings_.state_out, "file for the state after the last step");
+    table_.add("decimal", decimal_,
+               "tables with names that the model knows: decimal separator; auto: as in its training, or recognised",
+               one_of({"auto", "point", "comma"}));
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
 
@@ -58,18 +64,49 @@ class Run {
           settings_.input_name() + ": expected at least one step, found none",
           reads_texts_ ? "give a text with --input-format text, or rows of numbers" : "give rows of numbers");
     }
+    for (const std::string& note : settings_.notes) {
+      if (!note.empty()) say("{}\n", note);
+    }
     say("{}{} step{} read\n", read.sequences > 1 ? fmt::format("{} sequences, ", read.sequences) : "", read.steps,
         read.steps == 1 ? "" : "s");
     return 0;
   }
 
  private:
+  // What a network knows of the data that it was trained on.
+  void read_training(const tasks::ModelFile& file) {
+    const std::string text = file.training();
+    if (text.empty()) return;
+    const auto purpose = tasks::NetworkPurpose::from_json(nlohmann::json::parse(text, nullptr, false), file.path());
+    settings_.trained = {purpose.inputs, purpose.group, purpose.decimal};
+  }
+
+  // The names of the numbers of a row, and how tables are read.
+  void name_columns(const std::vector<std::string>& otherwise, RowLayout& layout) {
+    TrainedColumns& trained = settings_.trained;
+    if (decimal_ != "auto") trained.decimal = decimal_;
+    layout.trained_on_columns = static_cast<int64_t>(trained.inputs.size()) == layout.width;
+    layout.columns = layout.trained_on_columns ? trained.inputs : otherwise;
+    if (static_cast<int64_t>(layout.columns.size()) != layout.width) layout.columns.clear();
+    layout.group = layout.trained_on_columns ? trained.group : "";
+    layout.decimal = trained.decimal;
+  }
+
+  void check_sequences(const RowReader& reader) const {
+    if (settings_.sequence == 0 || reader.sequence_column().empty()) return;
+    throw usage_error(fmt::format("--sequence: expected a table that is one sequence, found the column '{}', which "
+                                  "identifies the sequence of each row",
+                                  visible(reader.sequence_column())),
+                      "leave it out");
+  }
+
   // A network of layers.
   RunCount run_network(const tasks::ModelFile& file) {
     const auto network = std::make_shared<const graph::Network>(tasks::read_network(file), file.path());
     const graph::Graph& graph = network->graph();
     const graph::StepShape shape = graph::step_shape(network);
     reads_texts_ = !graph.symbols.empty();
+    read_training(file);
     settings_.model_rate = graph.sample_rate;
     settings_.inputs = port_files(input_, graph.inputs, "input", input_format_, reads_texts_);
     settings_.outputs = port_files(output_, graph.outputs, "output", output_format_, false);
@@ -77,9 +114,12 @@ class Run {
     std::optional<convert::SymbolReader> symbols;
     if (reads_texts_ || first.format == "text") symbols.emplace(graph.symbols, model_path_);
     RowLayout layout{0, "", graph.inputs.size() == 1, symbols ? &*symbols : nullptr};
+    std::vector<std::string> names;
     for (const graph::Port& port : graph.inputs) {
       layout.width += graph::count(convert::step_dims(graph, port, model_path_));
+      names.push_back(port.name);
     }
+    name_columns(names, layout);
     std::optional<convert::SequenceRunner> runner;
     const auto whole = [&](const convert::Sequences& sequences) {
       runner.emplace(network, settings_.threads);
@@ -90,6 +130,8 @@ class Run {
       return whole(read_sequences(graph, settings_, layout.symbols));
     }
     const std::unique_ptr<RowReader> reader = RowReader::open(first.path, first.format, layout);
+    settings_.notes.push_back(reader->note());
+    check_sequences(*reader);
     if (std::optional<io::Array> array = reader->whole()) {
       return whole(sequences_of(graph, std::move(*array), first.path));
     }
@@ -143,12 +185,19 @@ class Run {
     }
     const std::unique_ptr<Steps> steps = Steps::of(model);
     if (in.format == "text") return run_text(*steps, *model, settings_);
-    const RowLayout layout{std::max<int64_t>(model->inputs(), 1),
-                           fmt::format("{}", fmt::join(model->input_names(), ", "))};
+    RowLayout layout{std::max<int64_t>(model->inputs(), 1), fmt::format("{}", fmt::join(model->input_names(), ", "))};
+    if (const tasks::Regressor* regressor = model->parts().regressor.get()) {
+      const data::SeriesOptions& series = regressor->options().series;
+      settings_.trained = {model->input_names(), series.group, series.decimal};
+      name_columns({}, layout);
+    }
     const std::unique_ptr<RowReader> reader = RowReader::open(in.path, in.format, layout);
+    settings_.notes.push_back(reader->note());
+    check_sequences(*reader);
     return run_steps(*steps, *reader, model->inputs() == 0 ? model->outputs() : 0, model->outputs(), settings_);
   }
 
+  std::string decimal_ = "auto";
   std::string model_path_, input_ = "-", output_ = "-", input_format_ = "auto", output_format_ = "auto";
   int64_t threads_ = 1;
   bool reads_texts_ = false;

@@ -83,7 +83,7 @@ void AnswerWriter::add_rows(Target& target, const std::vector<graph::Array>& out
   }
   if (width == 0) return;
   if (target.rows) {
-    target.rows->begin_sequence();
+    if (marks_sequences_) target.rows->begin_sequence();
   } else {
     target.rows = RowWriter::open(target.file.path, target.file.format, width, sample_rate_);
     target.width = width;
@@ -167,6 +167,8 @@ class AnswerRun {
     writer_.emplace(graph, settings.outputs, sample_rate);
   }
 
+  void join_sequences() { writer_->join_sequences(); }
+
   void next(const convert::Sequence& sequence) {
     std::vector<float> state(static_cast<size_t>(size_of(parts_)));
     std::vector<graph::Array> outputs;
@@ -219,6 +221,9 @@ RunCount run_rows(convert::SequenceRunner& runner, const graph::Graph& graph, Ro
                   const RunSettings& settings) {
   AnswerRun run(runner, graph, 1, settings.rate_of(reader.sample_rate().value_or(0), settings.input_name()), settings);
   const int64_t sequence = settings.sequence;
+  const bool by_column = !reader.sequence_column().empty();
+  convert::Sequences of_table;
+  if (by_column) run.join_sequences();
   for (int64_t before = 0;;) {
     std::vector<float> rows;
     int64_t n = 0;
@@ -231,9 +236,10 @@ RunCount run_rows(convert::SequenceRunner& runner, const graph::Graph& graph, Ro
     before += n;
     expect_whole_sequences(before, settings);
     run.next(sequence_of_rows(graph, rows, settings.inputs.front().path));
-    if (sequence == 0) break;
+    if (by_column) of_table.lengths.push_back(n);
+    if (sequence == 0 && !reader.next_sequence()) break;
   }
-  return run.finish({});
+  return run.finish(of_table);
 }
 
 }  // namespace longhand::cli

@@ -51,8 +51,44 @@ std::string found_format(const std::string& path, const std::string& given, cons
                     fmt::format("say what it is, with --{}-format", option));
 }
 
-io::Array array_of(const PortFile& file, const RunSettings& settings) {
+// Names of the columns of one input of several; empty: not known.
+std::vector<std::string> columns_of(const graph::Graph& graph, const std::string& port, const RunSettings& settings) {
+  size_t all = 0, first = 0, own = 0;
+  for (const graph::Port& each : graph.inputs) {
+    const auto width = static_cast<size_t>(graph::count(convert::step_dims(graph, each, settings.input_name())));
+    if (each.name == port) first = all;
+    if (each.name == port) own = width;
+    all += width;
+  }
+  const std::vector<std::string>& names = settings.trained.inputs;
+  if (names.size() != all) return {};
+  const auto begin = names.begin() + static_cast<std::ptrdiff_t>(first);
+  return {begin, begin + static_cast<std::ptrdiff_t>(own)};
+}
+
+// The columns [rows, columns] of one input, found by name.
+io::Array table_of(const PortFile& file, const std::vector<std::string>& columns, RunSettings& settings) {
+  RowLayout layout{.width = static_cast<int64_t>(columns.size()), .columns = columns, .trained_on_columns = true};
+  layout.group = settings.trained.group;
+  layout.decimal = settings.trained.decimal;
+  const std::unique_ptr<RowReader> reader = RowReader::open(file.path, "csv", layout);
+  if (const std::string group = reader->sequence_column(); !group.empty()) {
+    throw input_error(
+        fmt::format("{}: expected one sequence, found the column '{}', which divides the table into several",
+                    shown_input(file.path), visible(group)),
+        "give all inputs in one table, without NAME=");
+  }
+  std::vector<float> rows;
+  while (reader->read(4096, rows) > 0) continue;
+  settings.notes.push_back(reader->note());
+  return io::make_array({static_cast<int64_t>(rows.size()) / layout.width, layout.width}, std::span<const float>(rows));
+}
+
+io::Array array_of(const graph::Graph& graph, const PortFile& file, RunSettings& settings) {
   const std::string name = shown_input(file.path);
+  const std::vector<std::string> columns =
+      file.format == "csv" ? columns_of(graph, file.port, settings) : std::vector<std::string>();
+  if (!columns.empty()) return table_of(file, columns, settings);
   if (file.format == "npy") return io::read_npy(name, io::read_file(file.path));
   if (file.format == "csv") return convert::read_number_table(name, io::read_file(file.path)).numbers;
   if (file.format == "wav") {
@@ -143,11 +179,16 @@ Sequences sequences_of(const graph::Graph& graph, io::Array array, const std::st
   return convert::find_sequences(graph, arrays, shown_input(path));
 }
 
-Sequences read_sequences(const graph::Graph& graph, const RunSettings& settings, const convert::SymbolReader* symbols) {
+Sequences read_sequences(const graph::Graph& graph, RunSettings& settings, const convert::SymbolReader* symbols) {
   const PortFile& first = settings.inputs.front();
   const std::string name = shown_input(first.path);
   if (first.format == "npz") {
-    return convert::find_sequences(graph, convert::read_npz(name, io::read_file(first.path)), name);
+    const std::string own = settings.trained.inputs.size() == 1 ? settings.trained.inputs.front() : "";
+    std::vector<std::string> others;
+    const NamedArrays arrays =
+        convert::input_arrays(graph, convert::read_npz(name, io::read_file(first.path)), own, others);
+    if (!others.empty()) settings.notes.push_back(fmt::format("{}: not read: {}", name, visible(listed(others, 20))));
+    return convert::find_sequences(graph, arrays, name);
   }
   if (first.format == "json") {
     NamedArrays arrays = convert::read_json_numbers(name, io::read_file(first.path), graph.symbols).arrays;
@@ -161,7 +202,7 @@ Sequences read_sequences(const graph::Graph& graph, const RunSettings& settings,
   NamedArrays arrays;
   std::string all;
   for (const PortFile& file : settings.inputs) {
-    arrays.emplace_back(file.port, array_of(file, settings));
+    arrays.emplace_back(file.port, array_of(graph, file, settings));
     all += (all.empty() ? "" : ", ") + shown_input(file.path);
   }
   return convert::find_sequences(graph, arrays, all);

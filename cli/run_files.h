@@ -18,8 +18,9 @@ namespace longhand::cli {
 std::vector<PortFile> port_files(const std::string& text, const std::vector<graph::Port>& ports,
                                  const std::string& option, const std::string& format, bool texts);
 
-/// The sequences of files that are read as a whole: npz, JSON, texts (a sequence a line), or one for each input.
-convert::Sequences read_sequences(const graph::Graph& graph, const RunSettings& settings,
+/// Reads the sequences of files that are read as a whole: npz, JSON, texts (a sequence a line), or one for each input.
+/// Adds a note for arrays and columns that are not read.
+convert::Sequences read_sequences(const graph::Graph& graph, RunSettings& settings,
                                   const convert::SymbolReader* symbols);
 /// The sequences of a .npy array.
 convert::Sequences sequences_of(const graph::Graph& graph, io::Array array, const std::string& path);
@@ -32,6 +33,8 @@ class AnswerWriter {
   /// `sample_rate` is that of a WAV; 0: not known.
   AnswerWriter(const graph::Graph& graph, std::vector<PortFile> files, int64_t sample_rate);
 
+  /// In CSV, no empty line stands between sequences: the rows are those of one table.
+  void join_sequences() { marks_sequences_ = false; }
   /// `rows`: of each output.
   void add(const convert::Sequence& sequence, std::vector<graph::Array> outputs, const std::vector<int64_t>& rows);
   /// `batch_axes`: of each output. Nothing is written before, but to pipes.
@@ -52,6 +55,7 @@ class AnswerWriter {
   const graph::Graph& graph_;
   int64_t sample_rate_;
   std::vector<Target> targets_;
+  bool marks_sequences_ = true;
   bool keeps_ = false;                              // whether arrays are written
   std::vector<std::string> names_;                  // of the sequences
   std::vector<std::vector<graph::Array>> answers_;  // [outputs][sequences]

@@ -3,129 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <string_view>
-#include <utility>
 
+#include "cli/run_table.h"
 #include "longhand/base/error.h"
-#include "longhand/base/utf8.h"
-#include "longhand/convert/number_table.h"
 #include "longhand/io/npy.h"
 #include "longhand/io/raw_floats.h"
 #include "longhand/io/wav.h"
 
 namespace longhand::cli {
 namespace {
-
-// Numbers between commas, semicolons, tabs or spaces. A first row without a number is a header.
-class CsvReader : public RowReader {
- public:
-  CsvReader(const std::string& path, const RowLayout& layout)
-      : file_(path), width_(layout.width), names_(layout.names) {}
-
-  int64_t read(int64_t most, std::vector<float>& rows) override {
-    int64_t n = 0;
-    std::string line;
-    while (n < most && next_line(line)) {
-      ++number_;
-      if (number_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
-      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      const bool first = !std::exchange(has_begun_, true);
-      if (first && is_header(line)) continue;
-      read_line(line, rows);
-      ++n;
-    }
-    return n;
-  }
-
- private:
-  static constexpr size_t kLongestLine = size_t{1} << 26;
-
-  bool next_line(std::string& line) {
-    line.clear();
-    while (true) {
-      const size_t end = pending_.find('\n', at_);
-      if (end != std::string::npos) {
-        line.assign(pending_, at_, end - at_);
-        at_ = end + 1;
-        return true;
-      }
-      pending_.erase(0, at_);
-      at_ = 0;
-      if (pending_.size() > kLongestLine) fail("expected a line of less than 64 MiB", "is it a file of text?");
-      const size_t before = pending_.size();
-      pending_.resize(before + 65536);
-      pending_.resize(before + file_.read_some({pending_.data() + before, 65536}));
-      if (pending_.size() > before) continue;
-      std::swap(line, pending_);
-      return !line.empty();
-    }
-  }
-
-  [[noreturn]] void fail(const std::string& problem, const std::string& advice) const {
-    throw input_error(fmt::format("{}:{}: {}", file_.name(), number_, problem), advice);
-  }
-
-  static bool is_header(std::string_view line) {
-    constexpr std::string_view kBetween = " \t\r,;\"";
-    while (true) {
-      line.remove_prefix(std::min(line.find_first_not_of(kBetween), line.size()));
-      if (line.empty()) return true;
-      const std::string_view field = line.substr(0, line.find_first_of(kBetween));
-      const bool sign = field.size() > 1 && (field.front() == '+' || field.front() == '-');
-      float value = 0.0F;
-      const char* end = field.data() + field.size();
-      const auto [after, error] = std::from_chars(field.data() + (sign ? 1 : 0), end, value);
-      const bool as_number = field[sign ? 1 : 0] >= '0' && field[sign ? 1 : 0] <= '9';
-      if (error == std::errc() && (after == end || as_number)) return false;
-      line.remove_prefix(field.size());
-    }
-  }
-
-  void read_line(const std::string& line, std::vector<float>& rows) {
-    if (line.find(',') != std::string::npos && line.find_first_of(";\t") != std::string::npos) {
-      fail("expected one kind of separator, found commas beside semicolons or tabs",
-           "write decimal points instead of decimal commas");
-    }
-    int64_t found = 0;
-    const char *at = line.data(), *end = at + line.size();
-    const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
-    while (true) {
-      while (at < end && is_space(*at)) ++at;
-      if (at == end) break;
-      if (*at == '+') ++at;
-      float value = 0.0F;
-      const auto [after, error] = std::from_chars(at, end, value);
-      if (error != std::errc() || !std::isfinite(value)) {
-        const std::string_view rest(at, static_cast<size_t>(end - at));
-        fail(fmt::format("expected a finite number, found '{}'", visible(rest.substr(0, 20))), "write rows of numbers");
-      }
-      rows.push_back(value);
-      ++found;
-      if (after < end && !is_space(*after) && *after != ',' && *after != ';') {
-        const std::string_view rest(at, static_cast<size_t>(end - at));
-        fail(fmt::format("expected a number, found '{}'", visible(rest.substr(0, rest.find_first_of(" \t\r,;")))),
-             "write numbers with a decimal point, and commas between them");
-      }
-      at = after;
-      while (at < end && is_space(*at)) ++at;
-      if (at < end && (*at == ',' || *at == ';')) ++at;
-    }
-    if (found != width_)
-      fail(fmt::format("expected {} number{}{}, found {}", width_, width_ == 1 ? "" : "s",
-                       names_.empty() ? "" : " (" + visible(names_) + ")", found),
-           "write one time step a line");
-  }
-
-  io::InputStream file_;
-  int64_t width_, number_ = 0;
-  bool has_begun_ = false;  // a row was read, or a header
-  std::string names_;
-  std::string pending_;
-  size_t at_ = 0;
-};
 
 // Numbers of arrays and sounds, which become rows of `width`: rows of the file as they are, or numbers one by one, the
 // last row filled with zeros.
@@ -282,7 +170,7 @@ std::string format_of(const std::string& path) {
 
 std::unique_ptr<RowReader> RowReader::open(const std::string& path, const std::string& format,
                                            const RowLayout& layout) {
-  if (format == "csv") return std::make_unique<CsvReader>(path, layout);
+  if (format == "csv") return open_table(path, layout);
   if (format == "npy") return std::make_unique<NpyRows>(path, layout);
   if (format == "wav") return std::make_unique<WavRows>(path, layout);
   if (format == "text") {

@@ -25,6 +25,13 @@ struct RowLayout {
   std::string names{};                             ///< of the numbers, for errors; empty: they have none
   bool arrays = false;                             ///< an array whose rows are others is for whole()
   const convert::SymbolReader* symbols = nullptr;  ///< for texts; null: the model reads none
+  /// Names of the numbers' columns in a table with a header; empty: not known.
+  std::vector<std::string> columns{};
+  /// The model was trained on a table with these columns. Otherwise they are the names of its inputs, which a table may
+  /// or may not have.
+  bool trained_on_columns = false;
+  std::string group{};           ///< column of a table that identifies the sequence of each row; empty: none
+  std::string decimal = "auto";  ///< decimal separator of tables: point or comma; auto: recognised
 };
 
 class RowReader {
@@ -32,9 +39,16 @@ class RowReader {
   /// `path` - is standard input. Throws an input error where the file cannot be read. Not of npz and json.
   static std::unique_ptr<RowReader> open(const std::string& path, const std::string& format, const RowLayout& layout);
   virtual ~RowReader() = default;
-  /// Appends up to `most` rows of `width` numbers; returns how many there were, 0 at the end. Throws an input error,
-  /// with the line where there are lines, for what is no number, and for a row that is too short or too long.
+  /// Appends up to `most` rows of `width` numbers; returns how many there were, 0 at the end of the sequence. Throws an
+  /// input error, with the line where there are lines, for what is no number, and for a row that is too short or too
+  /// long.
   virtual int64_t read(int64_t most, std::vector<float>& rows) = 0;
+  /// Goes on to the next sequence. Returns false if there is none.
+  virtual bool next_sequence() { return false; }
+  /// The column that identifies the sequence of each row; empty: the input is one sequence.
+  virtual std::string sequence_column() const { return ""; }
+  /// A line for the user on what was read and what was not; empty: everything was read as it stands.
+  virtual std::string note() const { return ""; }
   /// The input as one array, where its rows cannot be read in turn: several sequences, or Fortran order. Nothing must
   /// have been read before.
   virtual std::optional<io::Array> whole() { return std::nullopt; }

@@ -14,6 +14,13 @@ struct PortFile {
   std::string port, path, format;
 };
 
+/// What a model knows of the tables or arrays that it was trained on.
+struct TrainedColumns {
+  std::vector<std::string> inputs{};  ///< columns, or the name of the array; empty: unknown
+  std::string group{};                ///< column that identifies the sequence of each row; empty: none
+  std::string decimal = "auto";       ///< decimal separator: point or comma; auto: recognised
+};
+
 /// For errors: the path, or "standard input".
 std::string shown_input(const std::string& path);
 
@@ -27,6 +34,8 @@ struct RunSettings {
   std::string unknown = "error";    ///< what becomes of symbols that a language model does not know
   int threads = 1;
   bool each_step = false;
+  TrainedColumns trained;
+  std::vector<std::string> notes;  ///< lines for the user on what was read and what was not
 
   std::string input_name() const { return shown_input(inputs.front().path); }
   /// The sample rate of what is written, where that of the input is `found` (0: it has none); 0: not known. Throws an

@@ -61,6 +61,14 @@ class StepRun {
   int64_t block(int64_t otherwise) const { return settings_.block > 0 ? settings_.block : otherwise; }
   const RunCount& count() const { return count_; }
 
+  // Ends the present sequence, whose state is kept if the table has several.
+  void end_sequence() {
+    if (settings_.state_out.empty()) return;
+    const size_t before = states_.size();
+    states_.resize(before + static_cast<size_t>(size_of(parts_)));
+    steps_.get_state(states_.data() + before);
+  }
+
   void begin(bool mark) {
     if (mark && writer_) writer_->begin_sequence();
     const float* state = state_of(first_, parts_, 0);
@@ -83,9 +91,8 @@ class StepRun {
   RunCount finish() {
     if (writer_) writer_->finish();
     if (settings_.state_out.empty() || count_.steps == 0) return count_;
-    std::vector<float> state(static_cast<size_t>(size_of(parts_)));
-    steps_.get_state(state.data());
-    write_states(settings_.state_out, parts_, state);
+    end_sequence();
+    write_states(settings_.state_out, parts_, states_);
     return count_;
   }
 
@@ -94,7 +101,7 @@ class StepRun {
   int64_t outputs_, sample_rate_;
   const RunSettings& settings_;
   StateParts parts_;
-  std::vector<float> first_, y_;
+  std::vector<float> first_, states_, y_;
   std::unique_ptr<RowWriter> writer_;
   RunCount count_;
 };
@@ -207,7 +214,12 @@ RunCount run_steps(Steps& steps, RowReader& reader, int64_t symbols, int64_t out
     const int64_t before = run.count().steps, left = sequence > 0 ? sequence - before % sequence : at_once;
     rows.clear();
     const int64_t n = reader.read(std::min(at_once, left), rows);
-    if (n == 0) break;
+    if (n == 0 && !reader.next_sequence()) break;
+    if (n == 0) {
+      run.end_sequence();
+      run.begin(false);
+      continue;
+    }
     if (sequence > 0 && before > 0 && before % sequence == 0) run.begin(false);
     if (symbols == 0) {
       LONGHAND_CHECK(run.next(n, rows.data()) == n);

@@ -163,14 +163,25 @@ class SequenceFinder {
     return without_ones(shape, from) == without_ones(step, 0);
   }
 
-  // In this order: one sequence; the network's own axes; numbers one by one. A network without a time axis has one
-  // before all others, and an array of one run is one step.
+  // In this order: sequences of one step; one sequence; sequences of single numbers; the network's own axes; numbers
+  // one by one. A network without a time axis has one before all others, and an array of one run is one step.
   std::optional<Axes> timed_axes(size_t port_index, const std::vector<int64_t>& shape) const {
     const Port& port = graph_.inputs[port_index];
     const Dims& step = step_dims_[port_index];
     const int64_t width = std::max<int64_t>(graph::count(step), 1);
+    const bool own_axes = port.time_axis >= 0 && shape.size() == port.dims.size() && has_fixed(port, shape);
+    // [sequences, 1, numbers]: several sequences of one step.
+    if (own_axes && port.batch_axis == 0 && shape[0] > 1 && shape[static_cast<size_t>(port.time_axis)] == 1) {
+      return Axes{shape[0], 1, port.batch_axis, port.time_axis, false};
+    }
     if (equal(shape, 1, step)) return Axes{1, shape[0], -1, 0, false};
-    if (port.time_axis >= 0 && shape.size() == port.dims.size() && has_fixed(port, shape)) {
+    // [sequences, steps] of one number each.
+    const bool singles = width == 1 && port.batch_axis == 0 && port.time_axis == 1;
+    if (singles && shape.size() == 2 && port.dims.size() == 3) return Axes{shape[0], shape[1], 0, 1, false};
+    if (singles && shape.size() == 3 && shape[2] == 1 && port.dims.size() == 2) {
+      return Axes{shape[0], shape[1], 0, 1, false};
+    }
+    if (own_axes) {
       const int64_t sequences = port.batch_axis < 0 ? 1 : shape[static_cast<size_t>(port.batch_axis)];
       return Axes{sequences, shape[static_cast<size_t>(port.time_axis)], port.batch_axis, port.time_axis, false};
     }
@@ -205,9 +216,10 @@ class SequenceFinder {
 
   std::vector<int64_t> lengths_of(const io::Array& array, bool batch, const Axes& first) const {
     std::vector<int64_t> out = io::integers(array, where_ + ": lengths");
-    if (!batch || static_cast<int64_t>(out.size()) != first.sequences) {
-      fail(batch ? fmt::format("lengths: expected one for each of {} sequences, found {}", first.sequences, out.size())
-                 : "lengths: expected an array of several sequences beside them, found one sequence",
+    const int64_t expected = batch ? first.sequences : 1;
+    if (static_cast<int64_t>(out.size()) != expected) {
+      fail(batch ? fmt::format("lengths: expected one for each of {} sequences, found {}", expected, out.size())
+                 : fmt::format("lengths: expected the length of one sequence, found {} lengths", out.size()),
            "give arrays [sequences, steps, numbers], and as many lengths");
     }
     for (const int64_t length : out) {
@@ -225,7 +237,7 @@ class SequenceFinder {
     Dims dims = step;
     if (axes.time_axis >= 0) dims.insert(dims.begin(), steps);
     const bool as_it_is = axes.flat || (axes.batch_axis < 0 && axes.time_axis <= 0);
-    const io::Array own = as_it_is ? array : part_of(array, axes, sequence);
+    const io::Array own = as_it_is ? first_rows(array, axes, steps) : part_of(array, axes, sequence, steps);
     const std::string name = where_ + ": " + visible(port.name);
     graph::Array out{port.type, dims, {}, {}};
     const auto size = static_cast<size_t>(graph::count(dims));
@@ -235,7 +247,8 @@ class SequenceFinder {
       return out;
     }
     if (const auto at = io::first_non_finite(own)) {
-      fail(fmt::format("{} {}: expected finite numbers, found another", visible(port.name),
+      const std::string of = axes.sequences > 1 ? fmt::format(" of sequence {}", sequence) : "";
+      fail(fmt::format("{}{} {}: expected finite numbers, found another", visible(port.name), of,
                        io::position_of(own.shape, *at)),
            "leave out or fill in what is missing");
     }
@@ -244,8 +257,19 @@ class SequenceFinder {
     return out;
   }
 
-  // One sequence, [steps, numbers of a step], of an array with these axes.
-  static io::Array part_of(const io::Array& array, const Axes& axes, int64_t sequence) {
+  // Of an array that is one sequence, the first `count` steps.
+  static io::Array first_rows(const io::Array& array, const Axes& axes, int64_t count) {
+    if (axes.flat || axes.time_axis != 0 || count >= axes.steps) return array;
+    io::Array out{array.dtype, array.shape, {}};
+    out.shape[0] = count;
+    out.bytes =
+        array.bytes.substr(0, array.bytes.size() / static_cast<size_t>(axes.steps) * static_cast<size_t>(count));
+    return out;
+  }
+
+  // Of one sequence of an array with these axes, the first `count` steps, [count, numbers of a step]: the padding
+  // behind them may be anything.
+  static io::Array part_of(const io::Array& array, const Axes& axes, int64_t sequence, int64_t count) {
     std::vector<int64_t> steps_of = {0};  // offsets of the numbers of a step, in elements
     int64_t stride = 1, of_time = 0, of_batch = 0;
     for (size_t axis = array.shape.size(); axis-- > 0;) {
@@ -263,7 +287,7 @@ class SequenceFinder {
       }
       stride *= array.shape[axis];
     }
-    const int64_t steps = axes.time_axis < 0 ? 1 : axes.steps;
+    const int64_t steps = axes.time_axis < 0 ? 1 : count;
     const size_t size = io::size_of(array.dtype);
     io::Array out{array.dtype, {steps, static_cast<int64_t>(steps_of.size())}, {}};
     out.bytes.reserve(static_cast<size_t>(steps) * steps_of.size() * size);
@@ -304,6 +328,33 @@ Dims step_dims(const graph::Graph& graph, const Port& port, const std::string& w
 }
 
 bool is_read_once(const graph::Graph& graph, const Port& port) { return port.time_axis < 0 && is_over_time(graph); }
+
+NamedArrays input_arrays(const graph::Graph& graph, NamedArrays arrays, const std::string& trained_name,
+                         std::vector<std::string>& others) {
+  const auto place_of = [&](const std::string& name) {
+    return std::find_if(arrays.begin(), arrays.end(), [&](const auto& each) { return each.first == name; });
+  };
+  if (graph.inputs.size() == 1) {
+    const std::string& port = graph.inputs.front().name;
+    for (const std::string& name : {trained_name, port, std::string("input")}) {
+      if (place_of(name) == arrays.end()) continue;
+      if (name == port) break;
+      if (std::erase_if(arrays, [&](const auto& each) { return each.first == port; }) > 0) others.push_back(port);
+      place_of(name)->first = port;
+      break;
+    }
+  }
+  const auto is_there = [&](const Port& port) { return place_of(port.name) != arrays.end(); };
+  if (!std::all_of(graph.inputs.begin(), graph.inputs.end(), is_there)) return arrays;
+  std::erase_if(arrays, [&](const auto& each) {
+    const bool is_read =
+        each.first == kLengths || std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                                              [&](const Port& port) { return port.name == each.first; });
+    if (!is_read) others.push_back(each.first);
+    return !is_read;
+  });
+  return arrays;
+}
 
 Sequences find_sequences(const graph::Graph& graph, const NamedArrays& arrays, const std::string& where) {
   if (graph.inputs.empty()) throw input_error(where + ": expected a network with inputs, found none", "use another");

@@ -32,13 +32,17 @@ class Parser {
         end_line();
         continue;
       }
-      CsvRecord record{{}, line_};
-      do {
-        record.fields.push_back(field());
-      } while (take(separator_));
+      out.push_back(record());
       if (at_ < text_.size()) end_line();
-      out.push_back(std::move(record));
     }
+    return out;
+  }
+
+  CsvRecord record() {
+    CsvRecord out{{}, line_};
+    do {
+      out.fields.push_back(field());
+    } while (take(separator_));
     return out;
   }
 
@@ -105,6 +109,31 @@ std::vector<CsvRecord> parse_csv(std::string_view text, char separator, const st
   const std::string clean = clean_text(text, source);
   const std::string_view body = without_separator_line(clean);
   return Parser(body, separator, source, body.size() < clean.size() ? 2 : 1).records();
+}
+
+CsvRecord parse_record(std::string_view text, char separator, const std::string& source, int64_t line) {
+  return Parser(text, separator, source, line).record();
+}
+
+bool OpenQuote::add(std::string_view line) {
+  for (size_t at = 0; at < line.size(); ++at) {
+    const char c = line[at];
+    if (open_) {
+      if (c != '"') continue;
+      const bool doubled = at + 1 < line.size() && line[at + 1] == '"';
+      open_ = doubled;
+      if (doubled) ++at;
+    } else if (c == separator_) {
+      begins_field_ = true;
+    } else if (begins_field_ && c == '"') {
+      open_ = true;
+      begins_field_ = false;
+    } else if (c != ' ') {
+      begins_field_ = false;
+    }
+  }
+  if (!open_) begins_field_ = true;
+  return open_;
 }
 
 std::vector<CsvRecord> parse_plain_tsv(std::string_view text, const std::string& source) {

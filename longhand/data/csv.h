@@ -18,7 +18,25 @@ struct CsvRecord {
 /// that is never closed, or one that is followed by something else than a separator.
 std::vector<CsvRecord> parse_csv(std::string_view text, char separator, const std::string& source);
 
-/// The same of fields between tabs in which a quote is a character like others. Lines of white space are skipped.
+/// Takes one record apart: `text` has its lines, cleaned, without the last newline. `line` is the number of the first.
+CsvRecord parse_record(std::string_view text, char separator, const std::string& source, int64_t line);
+
+/// Finds the end of a record in a stream of lines, in linear time.
+class OpenQuote {
+ public:
+  explicit OpenQuote(char separator) : separator_(separator) {}
+  /// Reads the next line of a record, cleaned, without its newline. Returns whether a quote is open at its end, so that
+  /// the record goes on in the line after it.
+  bool add(std::string_view line);
+
+ private:
+  char separator_;
+  bool begins_field_ = true;
+  bool open_ = false;
+};
+
+/// The same as parse_csv, of fields between tabs in which a quote is a character like others. Lines of white space are
+/// skipped.
 std::vector<CsvRecord> parse_plain_tsv(std::string_view text, const std::string& source);
 
 /// The separator of a table's fields among tab, semicolon and comma: that which its first line names (`sep=;`, as

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "longhand/base/error.h"
+#include "longhand/base/options.h"
 #include "longhand/base/rng.h"
 #include "longhand/base/utf8.h"
 #include "longhand/graph/description.h"
@@ -28,13 +29,27 @@ class WeightDraw {
 
  private:
   int64_t size(const Node& node, const char* attribute, int64_t otherwise) const {
+    constexpr int64_t kLargestSize = 1 << 24;
     const auto found = node.attributes.find(attribute);
-    const auto* value = found == node.attributes.end() ? nullptr : std::get_if<int64_t>(&found->second);
-    if (value != nullptr && *value >= 0 && *value <= 1 << 24) return *value;
     if (found == node.attributes.end() && otherwise >= 0) return otherwise;
-    throw usage_error(fmt::format("{}: {} '{}': expected `{}`, a number, found none", path_, node.type,
-                                  visible(node.name), attribute),
-                      "say it in the description; its weights are drawn");
+    const std::string layer = fmt::format("{}: {} '{}'", path_, node.type, visible(node.name));
+    if (found == node.attributes.end()) {
+      throw usage_error(fmt::format("{}: expected `{}`, found none", layer, attribute),
+                        "give the size in the description: weights that are drawn do not tell it");
+    }
+    const int64_t least = otherwise < 0 ? 1 : otherwise;
+    const auto* value = std::get_if<int64_t>(&found->second);
+    if (value != nullptr && *value >= least && *value <= kLargestSize) return *value;
+    throw usage_error(fmt::format("{}: {}: expected a whole number from {} to {}, found {}", layer, attribute, least,
+                                  kLargestSize, shown_value(found->second)),
+                      "correct the description");
+  }
+
+  static std::string shown_value(const Attribute& value) {
+    if (const auto* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
+    if (const auto* number = std::get_if<double>(&value)) return shortest(*number);
+    if (const auto* text = std::get_if<std::string>(&value)) return "the text '" + visible(*text) + "'";
+    return "a list";
   }
 
   // Numbers in the last axis of what a layer reads: known once the layers before it have weights.
@@ -116,9 +131,10 @@ class WeightDraw {
       const std::string name = node.name + "." + role;
       const Dims dims = dims_of(node, role, inputs);
       if (count(dims) < 1 || count(dims) > kLargestLayer) {
-        throw usage_error(fmt::format("{}: {} '{}': expected 1 to {} weights, found {}", path_, node.type,
-                                      visible(node.name), kLargestLayer, shown(dims)),
-                          "choose other sizes");
+        throw usage_error(
+            fmt::format("{}: {} '{}': {}: expected 1 to {} weights, found {} ({})", path_, node.type,
+                        visible(node.name), role, kLargestLayer, count(dims), shown(dims)),
+            count(dims) < 1 ? "correct the sizes in the description" : "choose smaller sizes, such as fewer `units`");
       }
       node.weights[role] = name;
       const CounterRng rng(seed_, 0, RngPlace::kParameter, index_++);

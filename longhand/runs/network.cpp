@@ -26,6 +26,24 @@ struct StartingNetwork {
   bool is_new = false;
 };
 
+// Throws a usage error for an input or a layer that no output depends on: its weights would stay as they were drawn.
+void expect_used(const graph::Graph& graph, const std::string& where) {
+  std::set<std::string> wanted;
+  for (const graph::Port& output : graph.outputs) wanted.insert(output.name);
+  const auto refuse = [&](const std::string& what, const std::string& name) {
+    throw usage_error(fmt::format("{}: {} '{}' leads to no output", where, what, visible(name)),
+                      "remove it, or name it in `from` of a later layer");
+  };
+  for (size_t i = graph.nodes.size(); i-- > 0;) {
+    const graph::Node& node = graph.nodes[i];
+    if (!wanted.contains(node.name)) refuse(node.type, node.name);
+    wanted.insert(node.inputs.begin(), node.inputs.end());
+  }
+  for (const graph::Port& input : graph.inputs) {
+    if (!wanted.contains(input.name)) refuse("input", input.name);
+  }
+}
+
 StartingNetwork starting_network(const NetworkSettings& settings) {
   StartingNetwork out;
   const std::string own = settings.resumed.empty() ? "" : train::RunFiles(settings.resumed).model;
@@ -51,6 +69,7 @@ StartingNetwork starting_network(const NetworkSettings& settings) {
   out.graph =
       graph::with_drawn_weights(graph::read_description(io::read_file(settings.network), settings.network, options),
                                 settings.seed_number(), settings.network);
+  expect_used(out.graph, settings.network);
   out.is_new = true;
   return out;
 }
@@ -74,7 +93,7 @@ class NetworkRun : public Run {
     return tests() ? test_set_ : settings_.valid.empty() ? set_ : valid_set_;
   }
   std::vector<data::Stretch> measured() const;
-  void count_after_burn_in(std::vector<data::Stretch>& stretches, const std::string& source);
+  void count_after_burn_in(std::vector<data::Stretch>& stretches, const std::string& source, const char* noun);
 
   data::RecordingSet read(const std::string& source, const std::string& sound_target, Sources& sources);
   void choose_cuts(const std::vector<data::Stretch>& train);
@@ -189,6 +208,13 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
     describe(fmt::format("{}: {} of {} are no longer than `burn-in` and are left out", shown_name(settings_.data),
                          left_out, format_count(static_cast<int64_t>(split.train.size()), "sequence")));
   }
+  if (const auto all = static_cast<int64_t>(set_.list.size()); !split.by_sequence) {
+    const int64_t held_out = all - static_cast<int64_t>(split.train.size());
+    if (held_out > 0) {
+      describe(fmt::format("{}: {} of {} are too short to divide, and are held out as a whole",
+                           shown_name(settings_.data), held_out, format_count(all, "sequence")));
+    }
+  }
   fit_scales(start, split.train);
   const auto add = [&](const std::string& source, const std::string& target, data::RecordingSet& to) {
     if (source.empty()) return;
@@ -205,9 +231,10 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
   model_->scale(set_);
   train_ = split.train;
   valid_ = settings_.valid.empty() ? split.valid : data::whole_recordings(valid_set_);
-  count_after_burn_in(valid_, settings_.valid);
+  count_after_burn_in(valid_, settings_.valid.empty() && split.by_sequence ? settings_.data : settings_.valid,
+                      settings_.valid.empty() ? "held-out sequence" : "sequence");
   test_ = data::whole_recordings(test_set_);
-  count_after_burn_in(test_, settings_.test);
+  count_after_burn_in(test_, settings_.test, "sequence");
   int64_t held_out = 0;
   for (const data::Stretch& each : valid_) held_out += set_.one_target ? 1 : each.counted();
   describe(described(static_cast<int64_t>(train.size()), held_out));
@@ -219,20 +246,21 @@ NetworkRun::NetworkRun(const NetworkSettings& settings, Sources& sources) : Run(
 }
 
 // Starts to measure after the burn-in, and removes sequences that are no longer than it. `source` names the data in
-// messages; empty, for a part of the training data: no message.
-void NetworkRun::count_after_burn_in(std::vector<data::Stretch>& stretches, const std::string& source) {
+// messages; empty, for the ends of the training recordings: no message.
+void NetworkRun::count_after_burn_in(std::vector<data::Stretch>& stretches, const std::string& source,
+                                     const char* noun) {
   const size_t all = stretches.size();
   for (data::Stretch& each : stretches) each.count = std::min(each.end, std::max(each.count, each.read + cut_.warm_up));
   std::erase_if(stretches, [](const data::Stretch& each) { return each.counted() == 0; });
   const size_t left_out = all - stretches.size();
   if (left_out == 0 || source.empty()) return;
   if (stretches.empty()) {
-    throw input_error(fmt::format("{}: too short to measure on: no sequence has more than the {} steps of `burn-in`",
-                                  shown_name(source), cut_.warm_up),
+    throw input_error(fmt::format("{}: too short to measure on: no {} has more than the {} steps of `burn-in`",
+                                  shown_name(source), noun, cut_.warm_up),
                       "give longer sequences, or a smaller `burn-in`");
   }
   describe(fmt::format("{}: {} of {} are no longer than `burn-in` and are left out", shown_name(source), left_out,
-                       format_count(static_cast<int64_t>(all), "sequence")));
+                       format_count(static_cast<int64_t>(all), noun)));
 }
 
 std::vector<data::Stretch> NetworkRun::measured() const { return tests() ? test_ : valid_; }

@@ -33,9 +33,12 @@ Evaluation evaluate_network(const tasks::ModelFile& file, const EvaluateOptions&
     purpose = tasks::NetworkPurpose::from_json(nlohmann::json::parse(text, nullptr, false), file.path());
   }
   tasks::TrainedNetwork model(std::move(graph), file.path(), std::move(scaling), purpose);
+  check_used({.input = options.input, .group = options.group}, options.data);
   SequenceFileOptions files;
-  files.input = fmt::format("{}", fmt::join(purpose.inputs, ","));
-  files.target = fmt::format("{}", fmt::join(purpose.targets, ","));
+  // Names of several columns are none of arrays.
+  const bool arrays = format_of(options.data) == SequenceFormat::kArrays;
+  if (!arrays || purpose.inputs.size() == 1) files.input = fmt::format("{}", fmt::join(purpose.inputs, ","));
+  if (!arrays || purpose.targets.size() == 1) files.target = fmt::format("{}", fmt::join(purpose.targets, ","));
   files.ahead = purpose.ahead;
   files.decimal = purpose.decimal;
   files.group = purpose.group;

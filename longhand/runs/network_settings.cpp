@@ -2,7 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "longhand/base/error.h"
+#include "longhand/base/utf8.h"
 #include "longhand/io/config.h"
 #include "longhand/io/file.h"
 #include "longhand/io/toml_options.h"
@@ -58,10 +61,14 @@ void NetworkSettings::check() const {
                                   network.empty() ? "neither" : "both"),
                       "give `network` FILE.toml with the layers, or `from` MODEL");
   }
+  if (!described_in_.empty() && network != described_in_) {
+    throw usage_error(
+        fmt::format("`network`: expected one description, found {} and the layers in {}", network, described_in_),
+        "leave `network` out, or the layers in that file");
+  }
   if (batch == 0 && bptt > 0) {
     throw usage_error("`batch` all: cannot be combined with `bptt`", "with `batch` all an epoch is one update");
   }
-  const bool sound = format_of(data) == SequenceFormat::kSound;
   for (const auto& [source, target, name] :
        {std::tuple(valid, valid_target, "valid"), std::tuple(test, test_target, "test")}) {
     const bool needs = !source.empty() && format_of(source) == SequenceFormat::kSound;
@@ -73,21 +80,38 @@ void NetworkSettings::check() const {
       throw usage_error(fmt::format("`{}-target`: expected WAV files in `{}`, found none", name, name), "leave it out");
     }
   }
-  if (sound && !files.group.empty())
-    throw usage_error("`group`: is for tables, and these are WAV files", "leave it out");
+  check_used(files, data);
   if (label_smoothing != 0.0 || sparse_embedding)
     throw usage_error("`label-smoothing`: is for other tasks", "leave it out");
+}
+
+std::vector<std::string> NetworkSettings::notes(const OptionTable& table) const {
+  std::vector<std::string> out = Settings::notes(table);
+  if (segment > 0 && bptt >= segment) {
+    out.push_back(
+        fmt::format("`bptt` {} does nothing with `segment` {}: an update reads whole segments", bptt, segment));
+  }
+  return out;
 }
 
 std::vector<std::string> NetworkSettings::read_config(const std::string& path, OptionTable& table) {
   const toml::table parsed =
       io::parse_toml(io::read_file(path), path, "write `name = value` lines, and a [[layers]] table for each layer");
-  if (!parsed.contains("layers")) return Settings::read_config(path, table);
+  const bool describes = std::any_of(parsed.begin(), parsed.end(), [](const auto& each) {
+    return each.second.is_table() || each.second.is_array_of_tables();
+  });
+  if (!describes && !parsed.contains("layers")) return Settings::read_config(path, table);
   std::vector<std::string> names;
   for (const auto& [key, node] : parsed) {
     const std::string name(key.str());
     if (name == "inputs" || name == "layers" || name == "outputs" || name == "sample_rate") continue;
     const std::string where = fmt::format("{}:{}: {}", path, node.source().begin.line, name);
+    if (node.is_table() || node.is_array_of_tables()) {
+      const std::string tables =
+          node.is_table() ? fmt::format("[{}]", visible(name)) : fmt::format("[[{}]]", visible(name));
+      throw usage_error(fmt::format("{}: expected [[inputs]] and [[layers]] tables, found {}", where, tables),
+                        "remove it or correct it" + did_you_mean(name, {"inputs", "layers"}));
+    }
     const Option* option = table.find(name);
     if (option == nullptr) {
       std::vector<std::string> known = {"inputs", "layers", "outputs", "sample_rate"};
@@ -98,7 +122,7 @@ std::vector<std::string> NetworkSettings::read_config(const std::string& path, O
     io::set_scalar(table, *option, node, where);
     names.push_back(table.today(*option).name);
   }
-  network = path;
+  network = described_in_ = path;
   return names;
 }
 

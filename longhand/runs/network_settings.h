@@ -30,12 +30,14 @@ class NetworkSettings : public Settings {
   std::unique_ptr<Settings> copy() const override { return std::make_unique<NetworkSettings>(*this); }
   void add_to(OptionTable& table) override;
   void check() const override;
+  std::vector<std::string> notes(const OptionTable& table) const override;
   /// The file may also be a description with options: sets the options, and `network` to the file's path.
   std::vector<std::string> read_config(const std::string& path, OptionTable& table) override;
 
  private:
   const nn::LstmOptions& lstm() const override { return none_; }
   nn::LstmOptions none_;
+  std::string described_in_;  // the configuration file, if it has the layers; no option
 };
 
 }  // namespace longhand::runs

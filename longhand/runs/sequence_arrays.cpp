@@ -1,7 +1,8 @@
 // Reads recordings from named arrays (.npz).
 #include <fmt/core.h>
 
-#include <cstring>
+#include <algorithm>
+#include <cmath>
 
 #include "longhand/base/error.h"
 #include "longhand/runs/sequence_reading.h"
@@ -34,11 +35,6 @@ const io::Array& named(const std::vector<NamedArray>& arrays, const std::string&
 }
 
 data::Numbers numbers_of(const io::Array& array, const std::string& where) {
-  if (const auto bad = io::first_non_finite(array)) {
-    throw input_error(
-        fmt::format("{}{}: expected finite numbers, found none", where, io::position_of(array.shape, *bad)),
-        "fill the gaps, or leave the sequence out");
-  }
   data::Numbers out;
   if (array.dtype == io::DType::kF32 || array.dtype == io::DType::kF16 || array.dtype == io::DType::kBf16) {
     out.floats = io::floats(array, where);
@@ -83,8 +79,19 @@ std::vector<int64_t> lengths_of(const std::vector<NamedArray>& arrays, int64_t s
   return out;
 }
 
-// Copies numbers first .. first + count - 1.
-data::Numbers part_of(const data::Numbers& all, int64_t first, int64_t count) {
+// Copies numbers first .. first + count - 1. Throws an input error unless they are finite and their squares are, too.
+// (What is padding may be anything.)
+data::Numbers part_of(const data::Numbers& all, int64_t first, int64_t count, const io::Array& array,
+                      const std::string& where) {
+  constexpr double kLargest = 1e150;
+  for (int64_t i = first; i < first + count; ++i) {
+    const double x = all[static_cast<size_t>(i)];
+    if (std::abs(x) <= kLargest) continue;
+    throw input_error(
+        fmt::format("{} {}: expected finite numbers{}, found {}", where, io::position_of(array.shape, i),
+                    std::isfinite(x) ? fmt::format(" between -{:g} and {:g}", kLargest, kLargest) : "", x),
+        "fill the gaps, leave the sequence out, or, for padding, give the array `lengths`");
+  }
   data::Numbers out;
   const auto take = [&](const auto& from, auto& to) {
     if (!from.empty()) to.assign(from.begin() + first, from.begin() + first + count);
@@ -94,15 +101,58 @@ data::Numbers part_of(const data::Numbers& all, int64_t first, int64_t count) {
   return out;
 }
 
+// Extents without those of 1.
+std::vector<int64_t> without_ones(std::vector<int64_t> shape) {
+  std::erase(shape, 1);
+  return shape;
+}
+
+// What may be meant by a target of another shape.
+std::string advice_for_target(const std::vector<int64_t>& found, const SequenceShape& shape, int64_t N, int64_t T) {
+  const int64_t O = shape.targets();
+  const auto is = [&](std::vector<int64_t> other) { return without_ones(found) == without_ones(std::move(other)); };
+  if (shape.one_target() && is({N, T, O})) {
+    return "the network has one answer for a sequence; for one at each step, leave out its `pool` layer or return = "
+           "\"last\"";
+  }
+  if (!shape.one_target() && is({N, O})) {
+    return "the network has an answer for each step; for one of a sequence, end it with a layer of type \"pool\", or "
+           "return = \"last\"";
+  }
+  const int64_t last = found.empty() ? 1 : found.back();
+  if (shape.one_target() ? is({N, last}) : is({N, T, last})) {
+    return shape.classes ? "classes are whole numbers, one for each target, not rows of zeros with a one: give their "
+                           "index (numpy.argmax)"
+                         : fmt::format("give the last layer `units` = {}", last);
+  }
+  return "give targets of the same sequences and steps as the inputs";
+}
+
+// Throws an input error unless the array has a target for each step, or for each sequence.
+void check_target(const io::Array& array, const SequenceShape& shape, int64_t N, int64_t T, const std::string& where) {
+  const int64_t O = shape.targets();
+  const std::vector<int64_t> expected = shape.one_target() ? std::vector<int64_t>{N, O} : std::vector<int64_t>{N, T, O};
+  if (without_ones(array.shape) == without_ones(expected)) return;
+  throw input_error(fmt::format("{}: expected {}{} for {} sequence{} of {} steps, {}, found {}", where,
+                                O == 1 ? std::string("a number") : std::to_string(O) + " numbers",
+                                shape.one_target() ? " a sequence" : " a step", N, N == 1 ? "" : "s", T,
+                                io::describe(expected), io::describe(array.shape)),
+                    advice_for_target(array.shape, shape, N, T));
+}
+
 void read_file(const std::string& source, const std::vector<NamedArray>& arrays, const SequenceFileOptions& options,
                const SequenceShape& shape, data::RecordingSet& out) {
   const std::string where = shown_name(source);
   std::vector<Batch> inputs;
+  std::vector<const io::Array*> arrays_of_inputs;
+  std::vector<std::string> names;
   for (size_t k = 0; k < shape.inputs(); ++k) {
     std::string name = shape.name(k);
     if (shape.inputs() == 1 && !options.input.empty()) name = options.input;
     if (shape.inputs() == 1 && options.input.empty() && find_array(arrays, name) == nullptr) name = "input";
-    inputs.push_back(batch_of(named(arrays, name, where, "input"), shape.width(k), where + ": " + visible(name)));
+    arrays_of_inputs.push_back(&named(arrays, name, where, "input"));
+    names.push_back(where + ": " + visible(name));
+    inputs.push_back(batch_of(*arrays_of_inputs[k], shape.width(k), names[k]));
     if (inputs[k].sequences == inputs[0].sequences && inputs[k].steps == inputs[0].steps) continue;
     throw input_error(
         fmt::format("{}: {}: expected {} sequences of {} steps, as the first input has, found {} of {}", where,
@@ -114,16 +164,7 @@ void read_file(const std::string& source, const std::vector<NamedArray>& arrays,
   const std::string name = options.target.empty() ? "target" : options.target;
   const io::Array& array = named(arrays, name, where, "target");
   const std::string target = where + ": " + visible(name);
-  const int64_t rows = shape.one_target() ? N : N * T;
-  if (array.count() != rows * O) {
-    throw input_error(fmt::format("{}: expected {}{} for {} sequences of {} steps, found {}", target,
-                                  O == 1 ? std::string("a number") : std::to_string(O) + " numbers",
-                                  shape.one_target() ? " a sequence" : " a step", N, T, io::describe(array.shape)),
-                      shape.one_target()
-                          ? "the network has one answer for a sequence"
-                          : "the network has an answer for each step; for one of a sequence, end it with "
-                            "a layer of type \"pool\", or return = \"last\"");
-  }
+  check_target(array, shape, N, T, target);
   const data::Numbers targets = numbers_of(array, target);
   const std::vector<int64_t> lengths = lengths_of(arrays, N, T, where);
   for (int64_t n = 0; n < N; ++n) {
@@ -131,9 +172,11 @@ void read_file(const std::string& source, const std::vector<NamedArray>& arrays,
     data::Recording recording{.name = N == 1 ? where : fmt::format("{}: sequence {}", where, n), .steps = steps};
     for (size_t k = 0; k < inputs.size(); ++k) {
       const int64_t width = shape.width(k);
-      recording.inputs.push_back(part_of(inputs[k].numbers, n * T * width, steps * width));
+      recording.inputs.push_back(
+          part_of(inputs[k].numbers, n * T * width, steps * width, *arrays_of_inputs[k], names[k]));
     }
-    recording.targets = shape.one_target() ? part_of(targets, n * O, O) : part_of(targets, n * T * O, steps * O);
+    recording.targets = shape.one_target() ? part_of(targets, n * O, O, array, target)
+                                           : part_of(targets, n * T * O, steps * O, array, target);
     out.list.push_back(std::move(recording));
   }
 }
@@ -144,6 +187,10 @@ data::RecordingSet read_arrays(const std::string& sources, const SequenceFileOpt
                                const SequenceShape& shape, Sources& from) {
   data::RecordingSet out{.targets = shape.targets()};
   for (size_t k = 0; k < shape.inputs(); ++k) out.widths.push_back(shape.width(k));
+  if (shape.inputs() > 1 && !options.input.empty()) {
+    throw usage_error("`input`: expected a network with one input, found one with " + std::to_string(shape.inputs()),
+                      "leave it out: an array has the name of each input");
+  }
   for (const std::string& source : data::split_names(sources)) {
     read_file(source, from.arrays(source), options, shape, out);
   }

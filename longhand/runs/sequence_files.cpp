@@ -35,6 +35,18 @@ SequenceFormat format_of(const std::string& sources) {
   return SequenceFormat::kTable;
 }
 
+void check_used(const SequenceFileOptions& options, const std::string& sources) {
+  const SequenceFormat format = format_of(sources);
+  if (format == SequenceFormat::kTable) return;
+  const char* found = format == SequenceFormat::kSound ? "WAV files" : ".npz files";
+  const auto refuse = [&](const char* option, const char* expected) {
+    throw usage_error(fmt::format("`{}`: expected {} with it, found {}", option, expected, found), "leave it out");
+  };
+  if (!options.group.empty()) refuse("group", "tables");
+  if (options.decimal != "auto") refuse("decimal", "tables");
+  if (format == SequenceFormat::kSound && !options.input.empty()) refuse("input", "tables or .npz files");
+}
+
 namespace {
 
 // Throws an input error for a target that is not a whole number in 0 .. classes - 1.

@@ -26,6 +26,9 @@ enum class SequenceFormat { kTable, kArrays, kSound };
 /// Returns the format, by the file extension of the first name in the list.
 SequenceFormat format_of(const std::string& sources);
 
+/// Throws a usage error for options that say nothing about files of the format of `sources`.
+void check_used(const SequenceFileOptions& options, const std::string& sources);
+
 /// Reads the recordings of all files in `sources`, a list separated by commas. `classes`: targets are whole numbers
 /// below the network's number of outputs. Throws an input error, with file and line or element, for data that do not
 /// fit the network or the other files, and a usage error for missing options.

@@ -1,6 +1,8 @@
 // Reads recordings from tables with one row per time step.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "longhand/base/error.h"
 #include "longhand/runs/sequence_reading.h"
 
@@ -15,6 +17,28 @@ void check_columns(const char* option, const std::vector<std::string>& names, in
                     "name the columns with commas between, or change the network");
 }
 
+void expect_once(const char* option, const std::vector<std::string>& names) {
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    if (std::find(names.begin(), name, *name) == name) continue;
+    throw usage_error(fmt::format("`{}`: expected each column once, found '{}' twice", option, visible(*name)),
+                      "leave one out");
+  }
+}
+
+// Reads a table. The advice of errors names options of networks, not those of regressors.
+data::Table read_series(const std::string& text, const data::SeriesOptions& series, const std::string& name) {
+  try {
+    return data::read_table(text, series, name);
+  } catch (const Error& e) {
+    const auto has = [&](const char* option) { return e.advice().find(option) != std::string::npos; };
+    throw Error(e.code(), e.what(),
+                has("`series-column`") ? "sort the table by that column"
+                : has("`no-header`")   ? "add a header line with the column names"
+                : has("`inputs`") ? "choose another column with `target` or `input`, or give `ahead` for later targets"
+                                  : e.advice());
+  }
+}
+
 }  // namespace
 
 data::RecordingSet read_tables(const std::string& sources, const SequenceFileOptions& options,
@@ -25,6 +49,8 @@ data::RecordingSet read_tables(const std::string& sources, const SequenceFileOpt
   check_columns("input", data::split_names(options.input), all, "the numbers of a step that the network reads");
   check_columns("target", data::split_names(options.target), shape.targets(),
                 shape.classes ? "there are classes of a step" : "the numbers that the network makes");
+  expect_once("input", data::split_names(options.input));
+  expect_once("target", data::split_names(options.target));
   for (const std::string& source : data::split_names(sources)) {
     data::SeriesOptions series;
     series.inputs = options.input;
@@ -32,7 +58,7 @@ data::RecordingSet read_tables(const std::string& sources, const SequenceFileOpt
     series.group = options.group;
     series.decimal = options.decimal;
     series.horizon = options.ahead;
-    const data::Table table = data::read_table(from.table(source), series, shown_name(source));
+    const data::Table table = read_series(from.table(source), series, shown_name(source));
     out.input_names = table.inputs;
     out.target_names = table.targets;
     out.format = table.format;

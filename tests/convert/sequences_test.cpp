@@ -154,7 +154,7 @@ TEST(Sequences, WhatDoesNotFitIsRefused) {
   EXPECT_NE(lengths({2, 3, 2}, {3, 4}).find("from 1 to 3"), std::string::npos);
   EXPECT_NE(lengths({2, 3, 2}, {3, 0}).find("from 1 to 3"), std::string::npos);
   EXPECT_NE(lengths({2, 3, 2}, {3}).find("one for each of 2"), std::string::npos);
-  EXPECT_NE(lengths({3, 2}, {3}).find("found one sequence"), std::string::npos);
+  EXPECT_NE(lengths({3, 2}, {3, 3}).find("length of one sequence, found 2"), std::string::npos);
   EXPECT_NE(refusal(two, {{"x", ramp({5, 2})}}).find("expected an array 'y'"), std::string::npos);
   EXPECT_NE(refusal(two, {{"x", ramp({5, 2})}, {"y", ramp({4, 1})}}).find("as many sequences and steps"),
             std::string::npos);
@@ -163,6 +163,47 @@ TEST(Sequences, WhatDoesNotFitIsRefused) {
   EXPECT_NE(refusal(graph, {{"input", io::make_array({1, 2}, std::span<const float>(bad))}}).find("input [0, 1]"),
             std::string::npos);
   EXPECT_NE(refusal(symbols, {{"input", ramp({3})}}).find("int64"), std::string::npos);
+}
+
+// What training reads, a model reads, too: names, shapes and padding.
+TEST(Sequences, ArraysOfTraining) {
+  const graph::Graph graph = network(kCausal), two = network(kTwo), symbols = network(kSymbols);
+  std::vector<std::string> others;
+  const NamedArrays kept =
+      input_arrays(graph, {{"target", ramp({2, 3})}, {"input", ramp({2, 3, 2})}, {"time", ramp({3})}}, "", others);
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].first, "input");
+  EXPECT_EQ(others, (std::vector<std::string>{"target", "time"}));
+  others.clear();
+  const NamedArrays named = input_arrays(graph, {{"input", ramp({9, 2})}, {"mine", ramp({5, 2})}}, "mine", others);
+  ASSERT_EQ(named.size(), 1U);
+  EXPECT_EQ(named[0].first, "input");
+  EXPECT_EQ(named[0].second.shape[0], 5);
+  EXPECT_EQ(others, (std::vector<std::string>{"input"}));
+  others.clear();
+  // Sequences by name, and a missing input, are left to find_sequences.
+  EXPECT_EQ(input_arrays(graph, {{"a", ramp({5, 2})}, {"b", ramp({4, 2})}}, "", others).size(), 2U);
+  EXPECT_EQ(input_arrays(two, {{"x", ramp({5, 2})}, {"target", ramp({5})}}, "", others).size(), 2U);
+  EXPECT_TRUE(others.empty());
+
+  const graph::Graph one = network("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nname = \"r\"\nunits = 3\n");
+  const Sequences singles = find_sequences(one, {{"input", ramp({4, 6})}}, "f");
+  ASSERT_EQ(singles.list.size(), 4U);
+  EXPECT_EQ(singles.list[3].steps, 6);
+  EXPECT_EQ(singles.list[3].inputs[0].floats[5], io::floats(ramp({24}), "")[23]);
+  EXPECT_EQ(find_sequences(graph, {{"input", ramp({7, 1, 2})}}, "f").list.size(), 7U);
+  EXPECT_EQ(find_sequences(graph, {{"input", ramp({1, 7, 2})}}, "f").list.size(), 1U);
+  EXPECT_EQ(find_sequences(symbols, {{"input", whole_numbers({2, 3, 1}, {0, 1, 2, 2, 1, 0})}}, "f").list.size(), 2U);
+
+  std::vector<float> padded(12, std::nanf(""));
+  for (const size_t i : {0U, 1U, 6U, 7U, 8U, 9U}) padded[i] = 1.0F;
+  const io::Array batch = io::make_array({2, 3, 2}, std::span<const float>(padded));
+  const Sequences found = find_sequences(graph, {{"input", batch}, {"lengths", whole_numbers({2}, {1, 2})}}, "f");
+  EXPECT_EQ(found.list[1].inputs[0].floats, (std::vector<float>{1, 1, 1, 1}));
+  EXPECT_NE(refusal(graph, {{"input", batch}, {"lengths", whole_numbers({2}, {2, 2})}}).find("of sequence 0 [1, 0]"),
+            std::string::npos);
+  const io::Array single = io::make_array({3, 2}, std::span<const float>(padded).first(6));
+  EXPECT_EQ(find_sequences(graph, {{"input", single}, {"lengths", whole_numbers({1}, {1})}}, "f").list[0].steps, 1);
 }
 
 TEST(Sequences, AnswersAreThoseOfOnePlan) {

@@ -6,6 +6,7 @@
 #include "longhand/data/generators.h"
 #include "longhand/data/labelled.h"
 #include "longhand/data/series.h"
+#include "longhand/data/source.h"
 #include "tests/testing.h"
 
 namespace longhand::data {
@@ -49,6 +50,28 @@ TEST(Csv, FaultsAreNamedWithTheirLine) {
 }
 
 // As spreadsheets write it.
+// A record that goes on in the next line ends where parse_csv says it does.
+TEST(Csv, RecordsOfAStreamEndWhereQuotesAreClosed) {
+  for (const char* text :
+       {"a,b\n1,2", "\"x\ny\",2\n3,4", "5\" pipe,2\n1,\"a\"\"\n\"\"b\"\n2,3", " \"q\n\" ,1\n\"\",2"}) {
+    std::vector<CsvRecord> streamed;
+    std::string_view rest = text;
+    for (int64_t line = 1; !rest.empty();) {
+      const int64_t begin = line;
+      OpenQuote quote(',');
+      std::string record;
+      for (bool open = true; open && !rest.empty(); ++line) {
+        const std::string_view next = take_line(rest);
+        open = quote.add(next);
+        record += (line == begin ? "" : "\n") + std::string(next);
+      }
+      streamed.push_back(parse_record(record, ',', "f", begin));
+    }
+    EXPECT_EQ(shown(streamed), shown(parse_csv(text, ',', "f"))) << text;
+  }
+  EXPECT_EQ(error_of([] { parse_record("\"a\nb", ',', "f", 7); }).substr(0, 4), "f:7:");
+}
+
 TEST(Csv, ALineMayNameTheSeparator) {
   EXPECT_EQ(shown(parse_csv("sep=;\na;b\n1,5;2\n", guess_separator("sep=;\na;b\n"), "f")), "2:[a][b] 3:[1,5][2] ");
   EXPECT_EQ(guess_separator("a;b\n1,5;2,5\n3,5;4,5\n"), ';');  // decimal commas are fewer than half the story

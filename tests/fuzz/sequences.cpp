@@ -37,8 +37,10 @@ std::vector<std::string> seeds() {
 }
 
 void read(std::string_view bytes) {
-  const convert::Sequences found =
-      convert::find_sequences(network()->graph(), convert::read_npz("input", std::string(bytes)), "input");
+  std::vector<std::string> others;
+  const convert::NamedArrays arrays =
+      convert::input_arrays(network()->graph(), convert::read_npz("input", std::string(bytes)), "mine", others);
+  const convert::Sequences found = convert::find_sequences(network()->graph(), arrays, "input");
   convert::SequenceRunner runner(network());
   std::vector<std::vector<graph::Array>> outputs(2);
   for (const convert::Sequence& each : found.list) {
