@@ -78,7 +78,7 @@ class Run {
     const std::string text = file.training();
     if (text.empty()) return;
     const auto purpose = tasks::NetworkPurpose::from_json(nlohmann::json::parse(text, nullptr, false), file.path());
-    settings_.trained = {purpose.inputs, purpose.group, purpose.decimal};
+    settings_.trained = {purpose.inputs, purpose.group, purpose.decimal, true};
   }
 
   // The names of the numbers of a row, and how tables are read.
@@ -90,6 +90,7 @@ class Run {
     if (static_cast<int64_t>(layout.columns.size()) != layout.width) layout.columns.clear();
     layout.group = layout.trained_on_columns ? trained.group : "";
     layout.decimal = trained.decimal;
+    layout.header = trained.header;
   }
 
   void check_sequences(const RowReader& reader) const {
@@ -188,7 +189,7 @@ class Run {
     RowLayout layout{std::max<int64_t>(model->inputs(), 1), fmt::format("{}", fmt::join(model->input_names(), ", "))};
     if (const tasks::Regressor* regressor = model->parts().regressor.get()) {
       const data::SeriesOptions& series = regressor->options().series;
-      settings_.trained = {model->input_names(), series.group, series.decimal};
+      settings_.trained = {model->input_names(), series.group, series.decimal, series.header};
       name_columns({}, layout);
     }
     const std::unique_ptr<RowReader> reader = RowReader::open(in.path, in.format, layout);

@@ -30,6 +30,7 @@ struct RowLayout {
   /// The model was trained on a table with these columns. Otherwise they are the names of its inputs, which a table may
   /// or may not have.
   bool trained_on_columns = false;
+  bool header = true;            ///< that table had a header; otherwise `columns` are numbers of columns
   std::string group{};           ///< column of a table that identifies the sequence of each row; empty: none
   std::string decimal = "auto";  ///< decimal separator of tables: point or comma; auto: recognised
 };

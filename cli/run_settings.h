@@ -19,6 +19,7 @@ struct TrainedColumns {
   std::vector<std::string> inputs{};  ///< columns, or the name of the array; empty: unknown
   std::string group{};                ///< column that identifies the sequence of each row; empty: none
   std::string decimal = "auto";       ///< decimal separator: point or comma; auto: recognised
+  bool header = true;                 ///< the table had names of columns; otherwise `inputs` are numbers of columns
 };
 
 /// For errors: the path, or "standard input".

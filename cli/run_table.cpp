@@ -112,7 +112,8 @@ NamedTable::NamedTable(const std::string& path, std::shared_ptr<TableLines> line
                        data::CsvRecord first, RowLayout layout)
     : layout_(std::move(layout)), lines_(std::move(lines)), records_(lines_, separator), separator_(separator) {
   columns_ = first.fields.size();
-  if (has_any(first, layout_.columns) || std::none_of(first.fields.begin(), first.fields.end(), is_number)) {
+  if ((layout_.header && has_any(first, layout_.columns)) ||
+      std::none_of(first.fields.begin(), first.fields.end(), is_number)) {
     find_columns(first);
   } else {
     number_columns(first);

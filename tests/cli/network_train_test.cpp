@@ -222,6 +222,40 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
   layers("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = 0\n", "lstm_1", 2);
   layers("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = 100000\n", "weights", 2);
   layers("[[inputs]\nsize = 1\n", "odd.toml", 2);
+  layers("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = -4\n", "units: expected a whole number from 1 to",
+         2);
+  layers("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = 1.5\n", "found 1.5", 2);
+  layers("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\n", "expected `units`, found none", 2);
+  layers("[[inputs]]\nsize = 1\n", "expected a [[layers]] table, found none", 2);
+  layers("[[inputs]]\nsize = 1\n[[layer]]\ntype = \"lstm\"\nunits = 4\n", "did you mean layers?", 2);
+  layers("[[input]]\nsize = 1\n" + kLayers, "found [[input]]", 2);
+  layers(kLayers + "[[layers]]\ntype = \"linear\"\nname = \"z\"\nunits = 1\nfrom = \"lstm\"\n",
+         "'y' leads to no output", 2);
+  layers("[[inputs]]\nname = \"w\"\nsize = 1\n" + kLayers, "'w' leads to no output", 2);
+  // Options that say nothing about the data, and two descriptions.
+  refused(net(with(sound, {"--decimal", "comma"})), 2, "--decimal: expected tables");
+  refused(net(with(sound, {"--input", "x"})), 2, "--input: expected tables or .npz files");
+  refused(net({"--data", "other.npz", "--target", "result", "--group", "g"}), 2, "--group: expected tables");
+  refused(net(with(sound, {"--network", "odd.toml"})), 2, "expected one description");
+  refused(net({"--data", "river.csv", "--input", "rain,rain", "--target", "flow"}), 2, "'rain' twice");
+  refused(net({"--data", "river.csv", "--input", "flow", "--target", "flow"}), 1, "or give --ahead");
+  write_file(folder / "mixed.csv", "id,rain,flow\n1,1,2\n2,3,3\n1,1,2\n");
+  refused(net({"--data", "mixed.csv", "--input", "rain", "--target", "flow", "--group", "id"}), 1,
+          "sort the table by that column\n");
+  // Targets of another shape.
+  const auto shapes = [&](std::vector<int64_t> target, const std::string& fragment) {
+    const std::vector<float> zeros(1000, 0.0F);
+    int64_t n = 1;
+    for (const int64_t extent : target) n *= extent;
+    convert::write_npz(
+        folder / "shapes.npz",
+        {{"input", io::make_array({5, 8, 1}, std::span<const float>(zeros).first(40))},
+         {"target", io::make_array(std::move(target), std::span<const float>(zeros).first(static_cast<size_t>(n)))}});
+    refused(net({"--data", "shapes.npz"}), 1, fragment);
+  };
+  shapes({5}, "return = \"last\"");
+  shapes({5, 8, 3}, "`units` = 3");
+  shapes({8, 5}, "expected a number a step for 5 sequences of 8 steps, [5, 8, 1], found [8, 5]");
   // Bidirectional layers need whole sequences.
   write_file(folder / "both.toml",
              "[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nunits = 4\nbidirectional = true\n[[layers]]\ntype = "
