@@ -21,6 +21,15 @@ double conformal_quantile(std::vector<double>& scores, double level) {
 
 }  // namespace
 
+void ForecastDistribution::widen(float* p, std::span<const float> factors) const {
+  if (kind_ == DistributionKind::kGaussian) p[1] *= factors[0];
+  if (kind_ != DistributionKind::kQuantiles) return;
+  const float centre = p[median_];
+  const auto widened = [&](size_t k) { return centre + factors[k] * (p[k] - centre); };
+  for (size_t k = median_ + 1; k < levels_.size(); ++k) p[k] = std::max(widened(k), p[k - 1]);
+  for (size_t k = median_; k-- > 0;) p[k] = std::min(widened(k), p[k + 1]);
+}
+
 std::vector<float> calibrate(const ForecastDistribution& distribution, std::span<const CalibrationValue> values,
                              double interval) {
   std::vector<float> out(static_cast<size_t>(distribution.widenings()), 1.0F);

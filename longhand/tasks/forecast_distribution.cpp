@@ -38,6 +38,27 @@ double pinball(double quantile, double level, double value) {
   return value < quantile ? (1.0 - level) * (quantile - value) : level * (value - quantile);
 }
 
+struct QuantilePoint {
+  double level = 0.0, quantile = 0.0;
+};
+
+// Twice the integral of the pinball loss over the levels from a to b, between which the quantile function is linear.
+// The value lies on one side of both quantiles.
+double one_sided_integral(const QuantilePoint& a, const QuantilePoint& b, double value) {
+  const double width = b.level - a.level, from_a = a.quantile - value, from_b = b.quantile - value;
+  // Exact for products of two linear functions: level times distance.
+  const double of_level = width * (from_a * (2.0 * a.level + b.level) + from_b * (a.level + 2.0 * b.level)) / 3.0;
+  return from_a + from_b > 0.0 ? width * (from_a + from_b) - of_level : -of_level;
+}
+
+// The same for any value: the part is divided at the level whose quantile the value is.
+double pinball_integral(const QuantilePoint& a, const QuantilePoint& b, double value) {
+  if (value <= a.quantile || value >= b.quantile) return one_sided_integral(a, b, value);
+  const double part = (value - a.quantile) / (b.quantile - a.quantile);
+  const QuantilePoint middle{a.level + part * (b.level - a.level), value};
+  return one_sided_integral(a, middle, value) + one_sided_integral(middle, b, value);
+}
+
 double normal_cumulative(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 double normal_density(double z) { return std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::numbers::pi); }
 
@@ -232,12 +253,11 @@ double ForecastDistribution::crps(const float* p, double value, double unit) con
              unit;
     case DistributionKind::kQuantiles: break;
   }
-  // The integral over all levels of twice the pinball loss, by the trapezoidal rule: at 0 and 1 the loss is 0.
-  double sum = 0.0;
-  for (size_t k = 0; k < levels_.size(); ++k) {
-    const double below = k > 0 ? levels_[k - 1] : 0.0, above = k + 1 < levels_.size() ? levels_[k + 1] : 1.0;
-    sum += (above - below) * pinball(static_cast<double>(p[k]), levels_[k], value);
-  }
+  const auto q = [&](size_t k) { return static_cast<double>(p[k]); };
+  const size_t last = levels_.size() - 1;
+  double sum = pinball_integral({0.0, q(0)}, {levels_.front(), q(0)}, value) +
+               pinball_integral({levels_.back(), q(last)}, {1.0, q(last)}, value);
+  for (size_t k = 0; k < last; ++k) sum += pinball_integral({levels_[k], q(k)}, {levels_[k + 1], q(k + 1)}, value);
   return sum;
 }
 

@@ -53,9 +53,12 @@ class ForecastDistribution {
   void parameters(const float* y, const Place& place, float* out) const;
 
   /// Returns the loss of a value and writes its gradient dy [P], with gain and widening 1. The loss is the squared
-  /// error of a point, twice the mean pinball loss over the levels (an estimate of the CRPS) of quantiles, else the
-  /// negative log-likelihood in nats.
+  /// error of a point, twice the mean pinball loss over the levels of quantiles, else the negative log-likelihood in
+  /// nats.
   double loss(const float* y, const Place& place, double value, double* dy) const;
+
+  /// Widens or narrows a distribution with the parameters p [P] by factors [C], as `Place::widening` does.
+  void widen(float* p, std::span<const float> factors) const;
 
   // p [P] are the parameters from `parameters`. `unit` is the deviation of the target's scale; only counts use it.
   /// The point, the mean, or the quantile nearest to the median.
@@ -67,8 +70,10 @@ class ForecastDistribution {
   /// The loss that `loss` defines, computed from the parameters; in units of the scale, or in nats for counts.
   double loss_of(const float* p, double value, double unit) const;
   /// The continuous ranked probability score (CRPS; Gneiting and Raftery 2007), in units of `value`: exact for a
-  /// Gaussian, a sum over counts, twice the integral of the pinball loss over the levels for quantiles, and the
-  /// absolute error for a point.
+  /// Gaussian, a sum over counts, and the absolute error for a point. For quantiles, the exact CRPS of the distribution
+  /// whose quantile function Q is linear between the levels and constant beyond the outermost ones (probabilities p_1
+  /// and 1 - p_K of the lowest and the highest quantile): twice the integral over the levels p from 0 to 1 of the
+  /// pinball loss of Q(p) (Laio and Tamea 2007).
   double crps(const float* p, double value, double unit) const;
 
  private:
@@ -93,9 +98,10 @@ struct CalibrationValue {
   double value = 0.0;
 };
 /// Returns the widening factors [C] that give intervals their nominal coverage on held-out values, by split conformal
-/// prediction (Vovk et al. 2005; Romano et al. 2019). For a Gaussian, the interval is the central one of probability
-/// `interval`. For quantiles, it lies between the levels p and 1 - p, or below p if 1 - p is not a level; the factor
-/// multiplies distances from the median. Returns ones for fewer than 20 values.
+/// prediction (Vovk et al. 2005). For a Gaussian, the interval is the central one of probability `interval`. For
+/// quantiles, the interval of each pair of levels p and 1 - p has one factor, which multiplies the distances of its
+/// ends from the median (conformal quantile regression, Romano et al. 2019, with the scores of Kivaranovic et al.
+/// 2020); a level without such a pair has its own. Returns ones for fewer than 20 values.
 std::vector<float> calibrate(const ForecastDistribution& distribution, std::span<const CalibrationValue> values,
                              double interval);
 

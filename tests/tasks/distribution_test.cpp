@@ -2,6 +2,7 @@
 // here, and that calibrated intervals hold what they say.
 #include "longhand/tasks/forecast_distribution.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "longhand/base/rng.h"
@@ -102,15 +103,93 @@ TEST(Distribution, ScoresAreTheIntegralsThatTheyStandFor) {
     const auto normal = [](double x) { return 0.5 * std::erfc(-(x - 1.0) / 0.5 / std::sqrt(2.0)); };
     EXPECT_NEAR(gaussian_crps(1.0, 0.5, value), integrated_crps(normal, value, -10.0, 10.0), 1e-4);
   }
-  // Twice the mean pinball loss of many quantiles is the CRPS, nearly.
+  // Many quantiles have the CRPS of their distribution, up to the linear pieces between them.
   std::vector<double> levels;
   for (int i = 0; i < 999; ++i) levels.push_back((i + 1) / 1000.0);
   const ForecastDistribution many("quantiles", levels);
   std::vector<float> p;
   for (const double level : levels) p.push_back(static_cast<float>(1.0 + 0.5 * normal_quantile(level)));
-  EXPECT_NEAR(many.crps(p.data(), 0.4, 1.0), gaussian_crps(1.0, 0.5, 0.4), 1e-3);
+  for (const double value : {-1.0, 0.4, 1.0, 3.0}) {
+    EXPECT_NEAR(many.crps(p.data(), value, 1.0), gaussian_crps(1.0, 0.5, value), 3e-4) << value;
+  }
   EXPECT_NEAR(many.quantile(p.data(), 0.1234, 1.0), 1.0 + 0.5 * normal_quantile(0.1234), 1e-4);
   EXPECT_TRUE(std::isnan(many.quantile(p.data(), 0.0001, 1.0)));
+}
+
+// The quantile function of the test: linear between the levels, constant below the first and above the last.
+double extended_quantile(const std::vector<double>& levels, const std::vector<float>& p, double level) {
+  if (level <= levels.front()) return static_cast<double>(p.front());
+  for (size_t k = 1; k < levels.size(); ++k) {
+    if (level > levels[k]) continue;
+    const double part = (level - levels[k - 1]) / (levels[k] - levels[k - 1]);
+    return (1.0 - part) * static_cast<double>(p[k - 1]) + part * static_cast<double>(p[k]);
+  }
+  return static_cast<double>(p.back());
+}
+
+// Twice the integral of the pinball loss over all levels, by the midpoint rule.
+TEST(QuantileCrps, IsTheIntegralOfThePinballLoss) {
+  const CounterRng rng(17, 0, RngPlace::kSample);
+  constexpr int kSteps = 20000;
+  for (const std::vector<double>& levels :
+       {std::vector<double>{0.3}, {0.05, 0.2, 0.4, 0.7, 0.9}, {0.6, 0.8}, {0.001, 0.5, 0.999}}) {
+    const ForecastDistribution of("quantiles", levels);
+    for (uint64_t draw = 0; draw < 12; ++draw) {
+      std::vector<float> p;
+      for (size_t k = 0; k < levels.size(); ++k) p.push_back(static_cast<float>(rng.normal(10 * draw + k)));
+      std::sort(p.begin(), p.end());
+      if (draw == 0) std::fill(p.begin(), p.end(), p.front());  // all probability at one point
+      const double value = draw % 4 == 0 ? static_cast<double>(p[levels.size() / 2]) : 1.5 * rng.normal(1000 + draw);
+      double sum = 0.0;
+      for (int i = 0; i < kSteps; ++i) {
+        const double level = (i + 0.5) / kSteps, quantile = extended_quantile(levels, p, level);
+        sum += 2.0 * (value < quantile ? (1.0 - level) * (quantile - value) : level * (value - quantile)) / kSteps;
+      }
+      EXPECT_NEAR(of.crps(p.data(), value, 1.0), sum, 1e-6 * (1.0 + sum)) << levels.size() << ' ' << draw;
+    }
+  }
+}
+
+TEST(QuantileCrps, HasItsClosedForms) {
+  // The median alone: the absolute error, as for a point.
+  const float median = 1.5F;
+  for (const double value : {-3.0, 1.5, 4.0}) {
+    EXPECT_NEAR(ForecastDistribution("quantiles", {0.5}).crps(&median, value, 1.0), std::abs(value - 1.5), 1e-12);
+    const float same[] = {1.5F, 1.5F, 1.5F};
+    EXPECT_NEAR(ForecastDistribution("quantiles", {0.1, 0.5, 0.9}).crps(same, value, 1.0), std::abs(value - 1.5),
+                1e-12);
+  }
+  // The uniform distribution on [0, 1]: x^2 - x + 1/3 within it, and the distance plus 1/3 outside.
+  const ForecastDistribution uniform("quantiles", {1e-5, 0.25, 1.0 - 1e-5});
+  const float p[] = {0.0F, 0.25F, 1.0F};
+  for (const double value : {0.0, 0.1, 0.25, 0.7, 1.0}) {
+    EXPECT_NEAR(uniform.crps(p, value, 1.0), value * value - value + 1.0 / 3.0, 1e-4) << value;
+  }
+  EXPECT_NEAR(uniform.crps(p, -2.0, 1.0), 2.0 + 1.0 / 3.0, 1e-4);
+  EXPECT_NEAR(uniform.crps(p, 5.0, 1.0), 4.0 + 1.0 / 3.0, 1e-4);
+  // Probability 0.1 at 0 and 0.2 at 1, and 0.7 uniform between: the integral of (F(x) - [x >= v])^2.
+  const ForecastDistribution mixed("quantiles", {0.1, 0.8});
+  const float ends[] = {0.0F, 1.0F};
+  const auto cumulative = [](double x) { return x < 0.0 ? 0.0 : x >= 1.0 ? 1.0 : 0.1 + 0.7 * x; };
+  for (const double value : {-1.0, 0.4, 2.0}) {
+    EXPECT_NEAR(mixed.crps(ends, value, 1.0), integrated_crps(cumulative, value, -3.0, 3.0), 1e-4) << value;
+  }
+}
+
+// Nine quantiles of a Gaussian score a little worse than the Gaussian, never better, if the values come from it.
+TEST(QuantileCrps, OfFewLevelsIsNoAdvantage) {
+  const ForecastDistribution nine("quantiles", {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9});
+  std::vector<float> p;
+  for (const double level : nine.levels()) p.push_back(static_cast<float>(normal_quantile(level)));
+  double of_nine = 0.0, of_all = 0.0;
+  constexpr int kValues = 2000;
+  for (int i = 0; i < kValues; ++i) {
+    const double value = normal_quantile((i + 0.5) / kValues);
+    of_nine += nine.crps(p.data(), value, 1.0) / kValues;
+    of_all += gaussian_crps(0.0, 1.0, value) / kValues;
+  }
+  EXPECT_GT(of_nine, of_all);
+  EXPECT_LT(of_nine, 1.02 * of_all);
 }
 
 double log_probability(const NegativeBinomial& of, double k) {
@@ -197,6 +276,20 @@ TEST(Calibration, GivesIntervalsTheirProbability) {
     }
     EXPECT_NEAR(inside / 5000.0, 0.8, 0.03);
     EXPECT_EQ(calibrate(of, std::span(values).first(19), 0.8), std::vector<float>(widening.size(), 1.0F));
+  }
+}
+
+// Widening parameters that exist is the same as making them with the factors.
+TEST(Calibration, WidensWhatWasMade) {
+  for (const ForecastDistribution& of : all_kinds()) {
+    const std::vector<float> y = drawn(of, 8);
+    std::vector<float> factors;
+    for (int64_t c = 0; c < of.widenings(); ++c) factors.push_back(0.4F + 0.5F * static_cast<float>(c));
+    std::vector<float> made(y.size()), later(y.size());
+    of.parameters(y.data(), {.base = 0.7, .scale = 1.3, .widening = factors.data()}, made.data());
+    of.parameters(y.data(), {.base = 0.7, .scale = 1.3}, later.data());
+    of.widen(later.data(), factors);
+    for (size_t p = 0; p < y.size(); ++p) EXPECT_NEAR(later[p], made[p], 1e-6) << p;
   }
 }
 
