@@ -13,6 +13,8 @@
 #include "longhand/base/error.h"
 #include "longhand/io/csv.h"
 #include "longhand/model_parts.h"
+#include "longhand/runs/regressor_notes.h"
+#include "longhand/tasks/recalibration.h"
 
 namespace longhand::cli {
 namespace {
@@ -26,6 +28,10 @@ class Predict {
         "levels", levels_text_,
         "levels of the quantiles to write beside the forecast, separated by commas; by default those of the model, or "
         "0.1,0.5,0.9");
+    table_.add("recalibrate", recalibrate_,
+               "number of the latest known values of each series on which the quantiles are calibrated again; 0: the "
+               "model's calibration",
+               between(0, 1 << 16));
     table_.add("json", json_, "write each row as a JSON object");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
@@ -40,6 +46,13 @@ class Predict {
     const std::shared_ptr<const Model> loaded = Model::load(model_path_, Task::kRegressor);
     const tasks::Regressor& model = *loaded->parts().regressor;
     choose_levels(model);
+    if (recalibrate_ > 0) {
+      tasks::expect_recalibration(model);
+      if (model.options().series.horizon == 0) {
+        throw usage_error("`recalibrate`: expected a model with a `horizon` of at least 1, found 0",
+                          "leave it out: the values to predict would have to be in the table");
+      }
+    }
     const data::SeriesOptions& series = model.options().series;
     const data::Table table = read(model);
     const std::vector<data::Window> windows = of(table, series);
@@ -49,30 +62,24 @@ class Predict {
                                     series.window, table.rows),
                         "give as many rows as the model reads");
     }
-    if (const int64_t left_out = too_short(table, series.window); left_out > 0) {
-      say("note: {} shorter than the window of {} rows, and left out of the result\n",
-          left_out == 1 ? "a sequence is" : fmt::format("{} sequences are", left_out), series.window);
+    if (!table.times.empty()) say("note: {}: {}\n", shown_name(data_), table.times);
+    if (const std::string note = runs::note_left_out(shown_name(data_), table, windows, "for a window");
+        !note.empty()) {
+      say("{}\n", note);
     }
     if (!json_) put("{}\n", header(model, table));
     kernels::Context context(static_cast<int>(threads_));
     tasks::Regressor::Workspace workspace(model, nn::Engine::kFused, context);
-    tasks::SeriesBatch batch;
     // The numbers themselves show on a terminal how far it is.
     WorkProgress progress("windows", ::isatty(STDOUT_FILENO) == 1);
-    for (size_t first = 0; first < windows.size(); first += kBatch) {
-      const auto some = std::span<const data::Window>(windows).subspan(first, std::min(kBatch, windows.size() - first));
-      model.get(table, some, false, batch);
-      const std::span<const float> predicted = model.read(batch, workspace);
-      const size_t each = predicted.size() / some.size();
-      for (size_t b = 0; b < some.size(); ++b) show(model, table, some[b], predicted.subspan(b * each, each));
-      progress.on_done(static_cast<double>(first + some.size()), static_cast<double>(windows.size()));
-    }
+    tasks::forecast(
+        model, table, windows, {recalibrate_, model.options().interval}, workspace,
+        [&](const data::Window& window, std::span<const float> parameters) { show(model, table, window, parameters); },
+        [&](int64_t done, int64_t total) { progress.on_done(static_cast<double>(done), static_cast<double>(total)); });
     return 0;
   }
 
  private:
-  static constexpr size_t kBatch = 256;
-
   void choose_levels(const tasks::Regressor& model) {
     const tasks::ForecastDistribution& of = model.distribution();
     if (of.is_point() && levels_text_.empty()) return;
@@ -86,8 +93,8 @@ class Predict {
     data::SeriesOptions columns = model.options().series;
     columns.inputs = fmt::format("{}", fmt::join(model.columns().inputs, ","));
     // Past targets are read only if the model needs them; the values to predict need not be in the table.
-    columns.target =
-        model.reads_targets() ? fmt::format("{}", fmt::join(model.columns().targets, ",")) : columns.inputs;
+    const bool reads_targets = model.reads_targets() || recalibrate_ > 0;
+    columns.target = reads_targets ? fmt::format("{}", fmt::join(model.columns().targets, ",")) : columns.inputs;
     columns.horizon = std::max<int64_t>(columns.horizon, 1);
     data::Table table = data::read_table(sources().table(data_), columns, shown_name(data_));
     tasks::prepare(model.columns(), model.options().series, table, shown_name(data_));
@@ -146,14 +153,6 @@ class Predict {
     return decimals <= 15 ? fmt::format("{:.{}f}", value, std::max(decimals, 0)) : fmt::format("{:.7g}", value);
   }
 
-  static int64_t too_short(const data::Table& table, int64_t window) {
-    int64_t count = 0;
-    for (int64_t s = 0; s < table.sequences(); ++s) {
-      count += table.end_of(s) - table.starts[static_cast<size_t>(s)] < window ? 1 : 0;
-    }
-    return count;
-  }
-
   // Every stretch of `window` rows (of whole sequences where that is 0), or the last of each sequence.
   std::vector<data::Window> of(const data::Table& table, const data::SeriesOptions& series) const {
     std::vector<data::Window> out;
@@ -183,7 +182,7 @@ class Predict {
   std::string levels_text_;
   std::vector<double> levels_;
   bool all_ = false, json_ = false;
-  int64_t threads_ = 0;
+  int64_t threads_ = 0, recalibrate_ = 0;
   OptionTable table_;
   GivenOptions given_;
 };

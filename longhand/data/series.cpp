@@ -70,7 +70,7 @@ bool is_all_numbers(const CsvRecord& first) {
          std::any_of(first.fields.begin(), first.fields.end(), is_number);
 }
 
-// Where times do not rise within a sequence: "; 2 times do not come after ...", or nothing.
+// Says how often times do not increase within a sequence; empty if they always do.
 std::string check_times(const std::vector<const CsvRecord*>& records, size_t column, const Table& table,
                         const std::string& name, const std::string& source) {
   int64_t backwards = 0, repeated = 0, line = 0;
@@ -93,8 +93,11 @@ std::string check_times(const std::vector<const CsvRecord*>& records, size_t col
     before = *time;
   }
   if (line == 0) return "";
-  return fmt::format("; column '{}': {} times before and {} equal to that of the previous row, first in line {}", name,
-                     backwards, repeated, line);
+  return fmt::format(
+      "column '{}': {} of {} times are before and {} equal to that of the row above, first in line {}; rows are read "
+      "in "
+      "the order of the file: sort them by time",
+      name, backwards, records.size(), repeated, line);
 }
 
 }  // namespace
@@ -270,8 +273,7 @@ Table read_table(std::string_view raw, const SeriesOptions& options, const std::
 }
 
 std::string Table::describe(const std::vector<std::string>& predicted) const {
-  return fmt::format("{}; inputs: {}; targets: {}{}", format, visible(listed(inputs)), visible(listed(predicted)),
-                     times);
+  return fmt::format("{}; inputs: {}; targets: {}", format, visible(listed(inputs)), visible(listed(predicted)));
 }
 
 }  // namespace longhand::data

@@ -36,6 +36,10 @@ void EvaluateOptions::add_to(OptionTable& table) {
   probability.also = 0.0;
   table.add("interval", interval, "probability of the central prediction interval to measure; 0: the model's",
             probability);
+  table.add("recalibrate", recalibrate,
+            "number of the latest known values of each series on which the interval of each forecast is calibrated "
+            "again; 0: the model's calibration",
+            between(0, 1 << 16));
   table.begin_group("Tags");
   table.add("strict", strict,
             "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");

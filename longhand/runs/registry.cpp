@@ -35,11 +35,12 @@ void check_options(const TaskRow& task, const OptionTable& table) {
                                                     {tasks::Regressor::kTask, "regressors"},
                                                     {tasks::Tagger::kTask, "taggers"}};
   const std::pair<const char*, const char*> uses[] = {
-      {"input", tasks::kNetworkTask},         {"group", tasks::kNetworkTask},
-      {"target", tasks::kNetworkTask},        {"unknown", tasks::LanguageModel::kTask},
-      {"batch", tasks::LanguageModel::kTask}, {"context", tasks::LanguageModel::kTask},
-      {"strict", tasks::Tagger::kTask},       {"backtest", tasks::Regressor::kTask},
-      {"stride", tasks::Regressor::kTask},    {"interval", tasks::Regressor::kTask}};
+      {"input", tasks::kNetworkTask},          {"group", tasks::kNetworkTask},
+      {"target", tasks::kNetworkTask},         {"unknown", tasks::LanguageModel::kTask},
+      {"batch", tasks::LanguageModel::kTask},  {"context", tasks::LanguageModel::kTask},
+      {"strict", tasks::Tagger::kTask},        {"backtest", tasks::Regressor::kTask},
+      {"stride", tasks::Regressor::kTask},     {"interval", tasks::Regressor::kTask},
+      {"recalibrate", tasks::Regressor::kTask}};
   for (const auto& [name, user] : uses) {
     const Option* option = table.find(name);
     if (task.task == std::string(user) || option == nullptr || option->text() == option->default_text) continue;

@@ -10,6 +10,7 @@
 #include "longhand/base/format.h"
 #include "longhand/runs/registry.h"
 #include "longhand/runs/regressor_comparison.h"
+#include "longhand/runs/regressor_notes.h"
 #include "longhand/tasks/fingerprint.h"
 #include "longhand/tasks/regressor_baselines.h"
 
@@ -41,7 +42,7 @@ class RegressorRun : public Run {
   tasks::Task& task() override { return *task_; }
   void examine(const std::string& folder, Findings& findings, const tasks::OnDone& on_done) override;
   std::string baseline_advice(const BaselineFindings& baseline) const override {
-    return forecast_advice(*model_, baseline);
+    return forecast_advice(model_->options(), is_ridge(baseline));
   }
   data::Table load(const std::string& source, Sources& sources) const;
   std::vector<tasks::RowRange> split();
@@ -53,6 +54,7 @@ class RegressorRun : public Run {
   }
   const std::vector<data::Window>& measured() const { return test_.empty() ? valid_ : test_; }
   std::string choose(tasks::Columns& columns);
+  void describe_notes(std::span<const tasks::RowRange> training_rows);
   tasks::RegressorData data(const tasks::Columns& columns) const {
     return {columns, settings_.model.series, table_, train_, valid_table(), valid_};
   }
@@ -143,7 +145,9 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
   tasks::RegressorOptions options = settings_.model;
   const bool counts = options.distribution().is_counts();
   if (counts) tasks::expect_counts(table_, shown_name(settings_.data));
-  tasks::Columns columns = tasks::columns_of(table_, training_rows, options.used_series_scale(), counts);
+  // A series without a training window is new to the model. Without the targets' past, its own rows must do.
+  const int64_t min_rows = options.series.horizon > 0 ? options.series.window + options.series.horizon : 0;
+  tasks::Columns columns = tasks::columns_of(table_, training_rows, options.used_series_scale(), counts, min_rows);
   tasks::prepare(columns, options.series, table_, shown_name(settings_.data));
   const auto load_all = [&](const std::string& source, data::Table& table, std::vector<data::Window>& windows) {
     if (source.empty()) return;
@@ -174,10 +178,41 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
                   format_count(static_cast<double>(model_->parameters().count())));
   describe(chosen);
   describe(residual);
+  describe_notes(training_rows);
   task_ = std::make_unique<tasks::RegressorTask>(
       *model_, table_, train_, valid_table(), valid_,
       tasks::RegressorTaskOptions{.groups = settings_.groups(), .engine = settings_.used_engine()}, context_);
   settings_.training.check(*task_);
+}
+
+// Says what the run leaves out and does not use.
+void RegressorRun::describe_notes(std::span<const tasks::RowRange> training_rows) {
+  const std::string name = shown_name(settings_.data);
+  if (!table_.times.empty()) describe(fmt::format("note: {}: {}", name, table_.times));
+  if (!table_.observed.empty()) {
+    describe(note_left_out(name, table_, train_, "to train on"));
+    if (!valid_.empty() && settings_.valid.empty()) {
+      describe(note_left_out(name, table_, valid_, "for held-out rows"));
+    }
+    if (!test_.empty() && settings_.test.empty()) describe(note_left_out(name, table_, test_, "for test rows"));
+  } else if (settings_.model.series.window > 0) {
+    std::vector<data::Window> all = train_;
+    if (settings_.valid.empty()) all.insert(all.end(), valid_.begin(), valid_.end());
+    if (settings_.test.empty()) all.insert(all.end(), test_.begin(), test_.end());
+    describe(note_left_out(name, table_, all, "for a window"));
+  }
+  const auto other = [&](const std::string& source, const data::Table& table, std::span<const data::Window> windows) {
+    if (source.empty()) return;
+    if (!table.times.empty()) describe(fmt::format("note: {}: {}", shown_name(source), table.times));
+    describe(note_left_out(shown_name(source), table, windows, "for a window"));
+  };
+  other(settings_.valid, valid_table_, valid_);
+  other(settings_.test, test_table_, test_);
+  describe(note_constant(table_, training_rows));
+  for (const std::string& note : notes_without_effect(settings_.model)) describe(note);
+  if (const std::string note = note_interval(model_->distribution(), model_->options().interval); !note.empty()) {
+    describe("note: " + note);
+  }
 }
 
 // Leaves those inputs in the columns and tables that help. Returns a line for the user.

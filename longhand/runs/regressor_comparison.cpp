@@ -8,6 +8,8 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/format.h"
+#include "longhand/runs/regressor_notes.h"
+#include "longhand/tasks/recalibration.h"
 
 namespace longhand::runs {
 namespace {
@@ -101,6 +103,10 @@ void add_measures(const tasks::ForecastMeasures& m, const std::optional<tasks::F
   }
 }
 
+void add_note(const std::string& note, Evaluation& evaluation) {
+  if (!note.empty()) evaluation.note += (evaluation.note.empty() ? "" : "\n      ") + note;
+}
+
 // The windows of the last `backtest` origins of each sequence, in order.
 std::vector<data::Window> rolling_origins(const data::Table& table, const std::vector<data::Window>& all,
                                           int64_t backtest, int64_t stride) {
@@ -173,19 +179,15 @@ BaselineFindings measure_simple_forecasts(const tasks::Regressor& model, const b
   return out;
 }
 
-std::string forecast_advice(const tasks::Regressor& model, const BaselineFindings& baseline) {
-  if (baseline.name != kRidge) return "a longer `window`, more `epochs`, or `residual-of` with that forecast";
-  return model.options().is_linear()
-             ? "more rows, other `inputs`, a smaller `hidden`, or more `dropout`"
-             : "`residual-of` linear, with which the network learns only what the line leaves over";
-}
+bool is_ridge(const BaselineFindings& baseline) { return baseline.name == kRidge; }
 
 tasks::RegressionScore examine_forecasts(const tasks::Regressor& model, const data::Table& table,
                                          std::span<const data::Window> windows, tasks::Regressor::Workspace& workspace,
-                                         const tasks::OnDone& on_done, bool charts, Findings& findings,
-                                         double interval) {
+                                         const tasks::OnDone& on_done, bool charts, Findings& findings, double interval,
+                                         int64_t recalibrate) {
   ForecastExaminer examiner(model, table, interval > 0.0 ? interval : model.options().interval);
-  tasks::ForecastObserver observer{.on_window = {}, .on_done = on_done, .interval = interval};
+  tasks::ForecastObserver observer{
+      .on_window = {}, .on_done = on_done, .interval = interval, .recalibrate = recalibrate};
   std::vector<double> values;
   if (charts) {
     observer.on_window = [&](const data::Window&, auto forecast) { values.assign(forecast.begin(), forecast.end()); };
@@ -207,6 +209,7 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
   const std::unique_ptr<tasks::Regressor> model = tasks::Regressor::load(file);
   Evaluation out;
   const std::optional<baselines::Ridge> ridge = find_ridge(file, *model, out);
+  if (options.recalibrate > 0) tasks::expect_recalibration(*model);
   const std::string name = shown_name(options.data);
   const data::SeriesOptions& series = model->options().series;
   data::SeriesOptions columns = series;
@@ -228,10 +231,20 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
     throw usage_error("`stride`: expected `backtest` with it, found none", "give `backtest`, or leave `stride` out");
   }
   options.on_found(name + ": " + table.describe());
+  if (!table.times.empty()) options.on_found(fmt::format("note: {}: {}", name, table.times));
+  if (const std::string note = note_left_out(name, table, windows, "for a window"); !note.empty()) {
+    options.on_found(note);
+  }
   kernels::Context context(static_cast<int>(options.threads));
   tasks::Regressor::Workspace workspace(*model, options.engine, context);
-  const tasks::RegressionScore score = examine_forecasts(*model, table, windows, workspace, options.on_done,
-                                                         options.examine, out.findings, options.interval);
+  const tasks::RegressionScore score =
+      examine_forecasts(*model, table, windows, workspace, options.on_done, options.examine, out.findings,
+                        options.interval, options.recalibrate);
+  add_note(note_interval(model->distribution(), score.measures->interval), out);
+  if (options.interval > 0.0 && model->distribution().is_point()) {
+    add_note("`interval` has no effect: the model forecasts points", out);
+  }
+  if (options.recalibrate == 0) add_note(note_coverage(*model, score), out);
   std::optional<tasks::RegressionScore> ridge_score;
   std::optional<tasks::ForecastMeasures> ridge_measures;
   if (ridge) ridge_score = tasks::evaluate_ridge(*model, *ridge, table, windows, options.interval);
@@ -254,7 +267,7 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
   if (!out.findings.forecasts->remark.empty())
     out.text += "forecast             " + out.findings.forecasts->remark + "\n";
   BaselineFindings baseline = measure_simple_forecasts(*model, ridge ? &*ridge : nullptr, table, windows);
-  judge(baseline, out.findings.test, forecast_advice(*model, baseline));
+  judge(baseline, out.findings.test, forecast_advice(model->options(), is_ridge(baseline)));
   add_baseline(std::move(baseline), json, out);
   out.json = json.dump();
   return out;

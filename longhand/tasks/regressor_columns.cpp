@@ -9,6 +9,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
+#include "longhand/tasks/target_scales.h"
 
 namespace longhand::tasks {
 namespace {
@@ -36,25 +37,13 @@ StaticInput static_input(const data::StaticColumn& column) {
   return out;
 }
 
-// For every row, the scales [O] of the rows up to it. Sums are relative to the first row, for accuracy.
-std::vector<data::Scale> running_scales(const data::Table& table, int64_t begin, int64_t end, bool mean_absolute) {
-  const size_t O = table.target.size();
-  std::vector<data::Scale> out(static_cast<size_t>(end - begin) * O);
-  for (size_t o = 0; o < O && end > begin; ++o) {
-    const double origin = mean_absolute ? 0.0 : table.target[o][static_cast<size_t>(begin)];
-    double sum = 0.0, squares = 0.0, largest = 0.0;
-    for (int64_t row = begin; row < end; ++row) {
-      const double x = table.target[o][static_cast<size_t>(row)] - origin;
-      const auto n = static_cast<double>(row - begin + 1);
-      sum += mean_absolute ? std::abs(x) : x;
-      squares += x * x;
-      largest = std::max(largest, std::abs(x));
-      data::Scale& scale = out[static_cast<size_t>(row - begin) * O + o];
-      const double deviation = mean_absolute ? sum / n : std::sqrt(std::max(squares / n - sum / n * (sum / n), 0.0));
-      scale.mean = mean_absolute ? 0.0 : origin + sum / n;
-      // Treats a deviation within rounding error as zero.
-      scale.deviation = deviation > 1e-7 * largest ? deviation : 1.0;
-    }
+// For each target [O], the smallest scale of the training series: that of a new series while its values are 0.
+std::vector<double> smallest_scales(const Columns& columns) {
+  std::vector<double> out;
+  for (size_t o = 0; o < columns.targets.size(); ++o) {
+    out.push_back(columns.series_scales.empty() ? columns.target_scales[o].deviation
+                                                : columns.series_scales.front()[o].deviation);
+    for (const auto& scales : columns.series_scales) out.back() = std::min(out.back(), scales[o].deviation);
   }
   return out;
 }
@@ -112,20 +101,16 @@ void expect_counts(const data::Table& table, const std::string& source) {
   }
 }
 
-data::Scale scale_of_targets(const std::vector<double>& values, bool mean_absolute) {
-  if (!mean_absolute) return standard_scale(values);
-  double sum = 0.0;
-  for (const double value : values) sum += std::abs(value);
-  const double mean = values.empty() ? 0.0 : sum / static_cast<double>(values.size());
-  return {0.0, mean > 0.0 ? mean : 1.0};
-}
-
 Columns columns_of(const data::Table& table, std::span<const RowRange> training_rows, const std::string& series_scale,
-                   bool counts) {
+                   bool counts, int64_t min_rows) {
   Columns out{table.inputs, table.targets, {}, {}};
   const bool mean_absolute = counts || series_scale == "mean-absolute";
+  const TargetScaling scaling = counts          ? TargetScaling::kCounts
+                                : mean_absolute ? TargetScaling::kMeanAbsolute
+                                                : TargetScaling::kStandard;
   for (const auto& column : table.target) {
-    out.target_scales.push_back(scale_of_targets(values_of(column, training_rows), mean_absolute));
+    data::Scale& scale = out.target_scales.emplace_back(scale_of_target(values_of(column, training_rows), scaling));
+    if (!(scale.deviation > 0.0)) scale.deviation = 1.0;
   }
   for (size_t i = 0; i < table.input.size(); ++i) {
     const auto target = std::find(out.targets.begin(), out.targets.end(), out.inputs[i]);
@@ -143,12 +128,18 @@ Columns columns_of(const data::Table& table, std::span<const RowRange> training_
   }
   if (table.series.empty() || series_scale == "none") return out;
   out.series_scale = mean_absolute ? "mean-absolute" : "standard";
-  out.series = table.series;
   for (size_t s = 0; s < table.series.size(); ++s) {
+    if (training_rows[s].second - training_rows[s].first < min_rows) continue;
+    out.series.push_back(table.series[s]);
     std::vector<data::Scale>& scales = out.series_scales.emplace_back();
     for (const auto& column : table.target) {
-      scales.push_back(scale_of_targets(values_of(column, training_rows.subspan(s, 1)), mean_absolute));
+      scales.push_back(scale_of_target(values_of(column, training_rows.subspan(s, 1)), scaling));
     }
+  }
+  for (size_t o = 0; o < table.target.size(); ++o) {
+    std::vector<data::Scale*> of_target;
+    for (auto& scales : out.series_scales) of_target.push_back(&scales[o]);
+    fill_unknown(of_target);
   }
   return out;
 }
@@ -158,6 +149,7 @@ void prepare(const Columns& columns, const data::SeriesOptions& options, data::T
   if (options.series_column.empty() || table.rows == 0) return;
   std::unordered_map<std::string, size_t> numbers;
   for (size_t s = 0; s < columns.series.size(); ++s) numbers.emplace(columns.series[s], s);
+  const std::vector<double> if_zero = smallest_scales(columns);
   table.prepared.clear();
   for (int64_t s = 0; s < table.sequences(); ++s) {
     const std::string& name = table.series[static_cast<size_t>(s)];
@@ -169,7 +161,7 @@ void prepare(const Columns& columns, const data::SeriesOptions& options, data::T
       series.scales = columns.series_scales[found->second];
     } else if (options.horizon > 0) {
       series.running = running_scales(table, table.starts[static_cast<size_t>(s)], table.end_of(s),
-                                      columns.series_scale == "mean-absolute");
+                                      columns.series_scale == "mean-absolute", if_zero);
     } else {
       throw input_error(fmt::format("{}: expected a series of the training data, found '{}', whose scale is unknown",
                                     source, visible(name)),

@@ -46,9 +46,11 @@ struct Columns {
 using RowRange = std::pair<int64_t, int64_t>;
 
 /// The columns of a table, with the scales of its training rows. `series_scale`: "standard", "mean-absolute" or "none".
-/// `counts`: the targets are counts, which are divided by their scale without centring.
+/// `counts`: the targets are counts, which are divided by their scale without centring. A series with fewer than
+/// `min_rows` training rows gets no scale: it remains new to the model, and is scaled by its rows up to the end of a
+/// window. target_scales.h describes the scale of a constant target.
 Columns columns_of(const data::Table& table, std::span<const RowRange> training_rows, const std::string& series_scale,
-                   bool counts);
+                   bool counts, int64_t min_rows = 0);
 
 /// Fills in `table.prepared`: scales and encoded static columns of each series. Throws an input error for a series new
 /// to the model if `horizon` is 0 (its past targets are not read), and for a static text where the model expects a
@@ -58,9 +60,6 @@ void prepare(const Columns& columns, const data::SeriesOptions& options, data::T
 
 /// Throws an input error unless all targets are counts: integers of at least 0.
 void expect_counts(const data::Table& table, const std::string& source);
-
-/// The scale of these values: mean and standard deviation, or 0 and the mean absolute value.
-data::Scale scale_of_targets(const std::vector<double>& values, bool mean_absolute);
 
 /// Writes scales, known, static and series columns to a model file's vocabulary.
 void add_to(nlohmann::json& vocabulary, const Columns& columns);

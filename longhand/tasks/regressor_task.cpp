@@ -9,6 +9,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/tasks/fingerprint.h"
+#include "longhand/tasks/recalibration.h"
 
 namespace longhand::tasks {
 namespace {
@@ -152,37 +153,27 @@ RegressionScore evaluate(const Regressor& model, const data::Table& table, std::
   Errors errors(model);
   const int64_t O = model.targets();
   const auto n = static_cast<size_t>(model.ahead() * O), P = static_cast<size_t>(model.distribution().size());
-  ForecastMeasurer measurer(model, model.distribution(), table, windows,
-                            observer.interval > 0.0 ? observer.interval : model.options().interval);
-  SeriesBatch batch;
-  std::vector<double> forecast(n);
+  const double interval = observer.interval > 0.0 ? observer.interval : model.options().interval;
+  ForecastMeasurer measurer(model, model.distribution(), table, windows, interval);
+  std::vector<double> values(n);
   double loss = 0.0;
-  for (size_t first = 0; first < windows.size(); first += kEvaluated) {
-    const auto some = windows.subspan(first, std::min<size_t>(kEvaluated, windows.size() - first));
-    model.get(table, some, false, batch);
-    const std::span<const float> predicted = model.read(batch, workspace);
-    for (size_t b = 0; b < some.size(); ++b) {
-      const data::Scale* scales = model.scales_of(table, some[b]);
-      const std::span<const float> parameters = predicted.subspan(b * n * P, n * P);
-      for (size_t j = 0; j < n; ++j) {
-        const auto o = j % static_cast<size_t>(O), a = j / static_cast<size_t>(O);
-        const float* p = parameters.data() + j * P;
-        const double value = scales[o].undo(model.distribution().centre(p));
-        const double actual = table.target[o][static_cast<size_t>(some[b].target) + a];
-        errors.add(static_cast<int64_t>(o), value, actual, scales[o].deviation);
-        if (!model.distribution().is_point()) {
-          loss += model.distribution().loss_of(p, scales[o].apply(actual), scales[o].deviation);
-        }
-        forecast[j] = value;
+  const auto measure = [&](const data::Window& window, std::span<const float> parameters) {
+    const data::Scale* scales = model.scales_of(table, window);
+    for (size_t j = 0; j < n; ++j) {
+      const auto o = j % static_cast<size_t>(O), a = j / static_cast<size_t>(O);
+      const float* p = parameters.data() + j * P;
+      values[j] = scales[o].undo(model.distribution().centre(p));
+      const double actual = table.target[o][static_cast<size_t>(window.target) + a];
+      errors.add(static_cast<int64_t>(o), values[j], actual, scales[o].deviation);
+      if (!model.distribution().is_point()) {
+        loss += model.distribution().loss_of(p, scales[o].apply(actual), scales[o].deviation);
       }
-      measurer.add(some[b], parameters);
-      if (observer.on_window) observer.on_window(some[b], forecast);
-      if (observer.on_parameters) observer.on_parameters(some[b], parameters);
     }
-    if (observer.on_done) {
-      observer.on_done(static_cast<int64_t>(first + some.size()), static_cast<int64_t>(windows.size()));
-    }
-  }
+    measurer.add(window, parameters);
+    if (observer.on_window) observer.on_window(window, values);
+    if (observer.on_parameters) observer.on_parameters(window, parameters);
+  };
+  forecast(model, table, windows, {observer.recalibrate, interval}, workspace, measure, observer.on_done);
   RegressionScore out = errors.score();
   if (!model.distribution().is_point()) out.loss = loss / static_cast<double>(out.values);
   out.windows = static_cast<int64_t>(windows.size());

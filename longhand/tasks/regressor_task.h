@@ -45,7 +45,8 @@ struct ForecastObserver {
   OnDone on_done{};  ///< in windows
   /// Called for each window with the parameters [A O P] of its distributions, in units of the targets' scales.
   std::function<void(const data::Window& window, std::span<const float> parameters)> on_parameters{};
-  double interval = 0.0;  ///< probability of the central interval to measure; 0: the model's option
+  double interval = 0.0;    ///< probability of the central interval to measure; 0: the model's option
+  int64_t recalibrate = 0;  ///< number of latest values to calibrate each forecast on; 0: the model's calibration
 };
 
 /// Adds the errors of the naive and, where there is one, of the seasonal-naive forecast.
