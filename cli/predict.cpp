@@ -31,7 +31,7 @@ class Predict {
     table_.add("recalibrate", recalibrate_,
                "number of the latest known values of each series on which the quantiles are calibrated again; 0: the "
                "model's calibration",
-               between(0, 1 << 16));
+               tasks::recalibration_check());
     table_.add("json", json_, "write each row as a JSON object");
     table_.add("threads", threads_, "number of threads; 0: one per processor", between(0, 1024));
   }
@@ -67,15 +67,20 @@ class Predict {
         !note.empty()) {
       say("{}\n", note);
     }
+    if (const std::string note = runs::note_new(shown_name(data_), table, windows, model.columns()); !note.empty()) {
+      say("{}\n", note);
+    }
     if (!json_) put("{}\n", header(model, table));
     kernels::Context context(static_cast<int>(threads_));
     tasks::Regressor::Workspace workspace(model, nn::Engine::kFused, context);
     // The numbers themselves show on a terminal how far it is.
     WorkProgress progress("windows", ::isatty(STDOUT_FILENO) == 1);
-    tasks::forecast(
+    const int64_t left = tasks::forecast(
         model, table, windows, {recalibrate_, model.options().interval}, workspace,
         [&](const data::Window& window, std::span<const float> parameters) { show(model, table, window, parameters); },
         [&](int64_t done, int64_t total) { progress.on_done(static_cast<double>(done), static_cast<double>(total)); });
+    progress.clear();
+    if (const std::string note = runs::note_not_recalibrated(left); !note.empty()) say("note: {}\n", note);
     return 0;
   }
 

@@ -146,7 +146,13 @@ void read_series_columns(const SeriesOptions& options, const SeriesPlaces& place
   table.known_names = split_names(options.known);
   table.known.resize(table.known_names.size());
   for (size_t k = 0; k < table.known.size(); ++k) {
-    for (const CsvRecord* record : rows) {
+    for (size_t row = 0; row < rows.size(); ++row) {
+      const CsvRecord* record = rows[row];
+      if (trimmed(record->fields[places.known[k]]).empty() && is_future(table, static_cast<int64_t>(row))) {
+        throw input_error(fmt::format("{}:{}: column '{}': expected a value that is known ahead, found an empty cell",
+                                      source, record->line, table.known_names[k]),
+                          "fill it in: rows after the last known target need the values of all `known` columns");
+      }
       table.known[k].push_back(read_number(*record, places.known[k], table.known_names[k], style, source));
     }
   }

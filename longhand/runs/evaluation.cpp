@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "longhand/tasks/language_model.h"
+#include "longhand/tasks/recalibration.h"
 
 namespace longhand::runs {
 
@@ -39,7 +40,7 @@ void EvaluateOptions::add_to(OptionTable& table) {
   table.add("recalibrate", recalibrate,
             "number of the latest known values of each series on which the interval of each forecast is calibrated "
             "again; 0: the model's calibration",
-            between(0, 1 << 16));
+            tasks::recalibration_check());
   table.begin_group("Tags");
   table.add("strict", strict,
             "refuse tags that violate their scheme, instead of repairing them as conlleval reads them");

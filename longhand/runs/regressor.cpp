@@ -192,9 +192,9 @@ void RegressorRun::describe_notes(std::span<const tasks::RowRange> training_rows
   if (!table_.observed.empty()) {
     describe(note_left_out(name, table_, train_, "to train on"));
     if (!valid_.empty() && settings_.valid.empty()) {
-      describe(note_left_out(name, table_, valid_, "for held-out rows"));
+      describe(note_left_out(name, table_, valid_, "for held-out rows", train_));
     }
-    if (!test_.empty() && settings_.test.empty()) describe(note_left_out(name, table_, test_, "for test rows"));
+    if (!test_.empty() && settings_.test.empty()) describe(note_left_out(name, table_, test_, "for test rows", train_));
   } else if (settings_.model.series.window > 0) {
     std::vector<data::Window> all = train_;
     if (settings_.valid.empty()) all.insert(all.end(), valid_.begin(), valid_.end());
@@ -205,10 +205,11 @@ void RegressorRun::describe_notes(std::span<const tasks::RowRange> training_rows
     if (source.empty()) return;
     if (!table.times.empty()) describe(fmt::format("note: {}: {}", shown_name(source), table.times));
     describe(note_left_out(shown_name(source), table, windows, "for a window"));
+    describe(note_new(shown_name(source), table, windows, model_->columns()));
   };
   other(settings_.valid, valid_table_, valid_);
   other(settings_.test, test_table_, test_);
-  describe(note_constant(table_, training_rows));
+  if (!model_->distribution().is_point()) describe(note_constant(table_, training_rows));
   for (const std::string& note : notes_without_effect(settings_.model)) describe(note);
   if (const std::string note = note_interval(model_->distribution(), model_->options().interval); !note.empty()) {
     describe("note: " + note);

@@ -235,6 +235,7 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
   if (const std::string note = note_left_out(name, table, windows, "for a window"); !note.empty()) {
     options.on_found(note);
   }
+  if (const std::string note = note_new(name, table, windows, model->columns()); !note.empty()) options.on_found(note);
   kernels::Context context(static_cast<int>(options.threads));
   tasks::Regressor::Workspace workspace(*model, options.engine, context);
   const tasks::RegressionScore score =
@@ -242,9 +243,10 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
                         options.interval, options.recalibrate);
   add_note(note_interval(model->distribution(), score.measures->interval), out);
   if (options.interval > 0.0 && model->distribution().is_point()) {
-    add_note("`interval` has no effect: the model forecasts points", out);
+    add_note("`interval` is that of the simpler forecasts alone: the model forecasts points", out);
   }
-  if (options.recalibrate == 0) add_note(note_coverage(*model, score), out);
+  add_note(options.recalibrate == 0 ? note_coverage(*model, score) : note_not_recalibrated(score.not_recalibrated),
+           out);
   std::optional<tasks::RegressionScore> ridge_score;
   std::optional<tasks::ForecastMeasures> ridge_measures;
   if (ridge) ridge_score = tasks::evaluate_ridge(*model, *ridge, table, windows, options.interval);

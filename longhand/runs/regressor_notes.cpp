@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <unordered_set>
 
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
+#include "longhand/tasks/recalibration.h"
 
 namespace longhand::runs {
 namespace {
@@ -17,6 +20,13 @@ constexpr size_t kNamed = 8;  // names in a sentence
 std::string counted(const data::Table& table, const std::vector<std::string>& names) {
   if (table.series.empty()) return fmt::format(" of {} sequences", table.sequences());
   return fmt::format(" of {} series ({})", table.sequences(), visible(listed(names, kNamed)));
+}
+
+// [sequences] whether a sequence has one of these windows.
+std::vector<bool> has_window(const data::Table& table, std::span<const data::Window> windows) {
+  std::vector<bool> out(static_cast<size_t>(table.sequences()), false);
+  for (const data::Window& window : windows) out[static_cast<size_t>(table.sequence_of(window.begin))] = true;
+  return out;
 }
 
 bool is_constant(const std::vector<double>& column, const tasks::RowRange& rows) {
@@ -32,19 +42,51 @@ double widest_interval(const std::vector<double>& levels) {
 }  // namespace
 
 std::string note_left_out(const std::string& source, const data::Table& table, std::span<const data::Window> windows,
-                          const std::string& purpose) {
-  std::vector<bool> has(static_cast<size_t>(table.sequences()), false);
-  for (const data::Window& window : windows) has[static_cast<size_t>(table.sequence_of(window.begin))] = true;
+                          const std::string& purpose, std::span<const data::Window> among) {
+  const std::vector<bool> has = has_window(table, windows), others = has_window(table, among);
   int64_t count = 0;
   std::vector<std::string> names;
   for (size_t s = 0; s < has.size(); ++s) {
-    if (has[s]) continue;
+    if (has[s] || (!among.empty() && !others[s])) continue;
     ++count;
     if (!table.series.empty()) names.push_back(table.series[s]);
   }
   if (count == 0) return "";
   return fmt::format("note: {}: {}{} {} too short {}, and left out", source, count, counted(table, names),
                      count == 1 ? "is" : "are", purpose);
+}
+
+std::string note_new(const std::string& source, const data::Table& table, std::span<const data::Window> windows,
+                     const tasks::Columns& columns) {
+  std::vector<std::string> series, texts;
+  const std::unordered_set<std::string> known(columns.series.begin(), columns.series.end());
+  const std::vector<bool> has = has_window(table, windows);
+  for (size_t s = 0; s < table.series.size(); ++s) {
+    if (columns.has_series_scales() && has[s] && !known.contains(table.series[s])) series.push_back(table.series[s]);
+  }
+  for (size_t c = 0; c < columns.statics.size(); ++c) {
+    const tasks::StaticInput& input = columns.statics[c];
+    if (!input.is_text) continue;
+    std::set<std::string> found(table.statics[c].texts.begin(), table.statics[c].texts.end());
+    for (const std::string& text : input.values) found.erase(text);
+    for (const std::string& text : found) texts.push_back(input.name + " '" + text + "'");
+  }
+  std::string out;
+  if (!series.empty()) {
+    out = fmt::format("note: {}: {}{} {} new to the model, and scaled by {} own rows", source, series.size(),
+                      counted(table, series), series.size() == 1 ? "is" : "are", series.size() == 1 ? "its" : "their");
+  }
+  if (!texts.empty()) {
+    out += fmt::format("{}note: {}: static columns have texts that the model has not seen, and reads as none: {}",
+                       out.empty() ? "" : "\n", source, visible(listed(texts, kNamed)));
+  }
+  return out;
+}
+
+std::string note_not_recalibrated(int64_t count) {
+  if (count == 0) return "";
+  return fmt::format("{} the model's calibration: fewer than {} earlier values are known",
+                     count == 1 ? "a forecast keeps" : fmt::format("{} forecasts keep", count), tasks::kMinCalibrated);
 }
 
 std::string note_constant(const data::Table& table, std::span<const tasks::RowRange> training_rows) {

@@ -3,11 +3,10 @@
 #include <cmath>
 
 #include "longhand/tasks/forecast_distribution.h"
+#include "longhand/tasks/recalibration.h"
 
 namespace longhand::tasks {
 namespace {
-
-constexpr size_t kLeastCalibrated = 20;
 
 // The score number ceil((n + 1) level) of n, in rising order: a new score is at most this
 // with probability `level` or more.
@@ -33,7 +32,7 @@ void ForecastDistribution::widen(float* p, std::span<const float> factors) const
 std::vector<float> calibrate(const ForecastDistribution& distribution, std::span<const CalibrationValue> values,
                              double interval) {
   std::vector<float> out(static_cast<size_t>(distribution.widenings()), 1.0F);
-  if (values.size() < kLeastCalibrated) return out;
+  if (static_cast<int64_t>(values.size()) < kMinCalibrated) return out;
   std::vector<double> scores;
   const auto found = [&](double level) {
     // Beyond these bounds the forecast itself is wrong, and rescaling does not help.

@@ -46,11 +46,12 @@ void RollingCalibration::add(const data::Table& table, const data::Window& windo
   if (static_cast<int64_t>(past_.size()) > count_ + model_.ahead()) past_.pop_front();
 }
 
-void RollingCalibration::apply(const data::Window& window, std::span<float> parameters) const {
+bool RollingCalibration::apply(const data::Window& window, std::span<float> parameters) const {
   const ForecastDistribution& of = model_.distribution();
   const auto P = static_cast<size_t>(of.size());
   const int64_t O = model_.targets();
   std::vector<CalibrationValue> known;
+  bool is_complete = true;
   for (int64_t j = 0; j < model_.ahead() * O; ++j) {
     const auto at = static_cast<size_t>(j);
     known.clear();
@@ -58,14 +59,16 @@ void RollingCalibration::apply(const data::Window& window, std::span<float> para
       if (past->target + j / O >= window.target) continue;
       known.push_back({past->parameters.data() + at * P, past->values[at]});
     }
+    is_complete = is_complete && static_cast<int64_t>(known.size()) >= kMinCalibrated;
     of.widen(parameters.data() + at * P, calibrate(of, known, interval_));
   }
+  return is_complete;
 }
 
-void forecast(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
-              const Recalibration& recalibration, Regressor::Workspace& workspace,
-              const std::function<void(const data::Window& window, std::span<const float> parameters)>& on_forecast,
-              const OnDone& on_done) {
+int64_t forecast(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                 const Recalibration& recalibration, Regressor::Workspace& workspace,
+                 const std::function<void(const data::Window& window, std::span<const float> parameters)>& on_forecast,
+                 const OnDone& on_done) {
   const bool again = recalibration.count > 0;
   std::vector<data::Window> more;
   if (again) more = with_earlier(model, table, windows, recalibration.count);
@@ -74,7 +77,8 @@ void forecast(const Regressor& model, const data::Table& table, std::span<const 
   const auto n = static_cast<size_t>(model.ahead() * model.targets() * model.distribution().size());
   SeriesBatch batch;
   std::vector<float> own;
-  size_t next = 0;  // of `windows`
+  int64_t left = 0;  // windows that were not calibrated again
+  size_t next = 0;   // of `windows`
   for (size_t first = 0; first < all.size(); first += kForecastTogether) {
     const auto some = all.subspan(first, std::min(kForecastTogether, all.size() - first));
     model.get(table, some, false, batch);
@@ -89,7 +93,7 @@ void forecast(const Regressor& model, const data::Table& table, std::span<const 
         if (at > 0 && table.sequence_of(all[at - 1].begin) != table.sequence_of(some[b].begin)) rolling.clear();
         if (is_asked) {
           own.assign(parameters.begin(), parameters.end());
-          rolling.apply(some[b], own);
+          left += rolling.apply(some[b], own) ? 0 : 1;
           on_forecast(some[b], own);
         }
         rolling.add(table, some[b], parameters);
@@ -98,6 +102,13 @@ void forecast(const Regressor& model, const data::Table& table, std::span<const 
     }
     if (on_done) on_done(static_cast<int64_t>(first + some.size()), static_cast<int64_t>(all.size()));
   }
+  return left;
+}
+
+OptionCheck recalibration_check() {
+  OptionCheck out = between(kMinCalibrated, 1 << 16);
+  out.also = 0.0;
+  return out;
 }
 
 void expect_recalibration(const Regressor& model) {

@@ -12,6 +12,9 @@
 
 namespace longhand::tasks {
 
+/// Minimum number of known values to calibrate on.
+inline constexpr int64_t kMinCalibrated = 20;
+
 /// Calibrates forecasts of one series on its earlier forecasts, for each target and step ahead on its own.
 class RollingCalibration {
  public:
@@ -25,8 +28,9 @@ class RollingCalibration {
   /// Adds a forecast with parameters [A O P]. Windows must be added in their order in the table.
   void add(const data::Table& table, const data::Window& window, std::span<const float> parameters);
   /// Widens or narrows a forecast's parameters [A O P] by the errors of earlier forecasts of rows before
-  /// `window.target`. Leaves the values of a step as they are if fewer than 20 of these rows are known for the step.
-  void apply(const data::Window& window, std::span<float> parameters) const;
+  /// `window.target`. Leaves the values of a step as they are if fewer than kMinCalibrated of these rows were forecast
+  /// at that step. Returns whether all steps were calibrated.
+  bool apply(const data::Window& window, std::span<float> parameters) const;
 
  private:
   struct Past {
@@ -49,12 +53,14 @@ struct Recalibration {
 
 /// Forecasts windows of a table, which must be in order, and calls `on_forecast` with each and its parameters [A O P],
 /// in units of the targets' scales. If the forecasts are calibrated again, earlier windows are forecast, too; the
-/// table's targets must then have values.
-void forecast(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
-              const Recalibration& recalibration, Regressor::Workspace& workspace,
-              const std::function<void(const data::Window& window, std::span<const float> parameters)>& on_forecast,
-              const OnDone& on_done);
+/// table's targets must then have values. Returns the number of windows that were not calibrated again in all steps.
+int64_t forecast(const Regressor& model, const data::Table& table, std::span<const data::Window> windows,
+                 const Recalibration& recalibration, Regressor::Workspace& workspace,
+                 const std::function<void(const data::Window& window, std::span<const float> parameters)>& on_forecast,
+                 const OnDone& on_done);
 
+/// The check of the option `recalibrate`: 0, or kMinCalibrated or more.
+OptionCheck recalibration_check();
 /// Throws a usage error unless forecasts of this model can be calibrated again.
 void expect_recalibration(const Regressor& model);
 

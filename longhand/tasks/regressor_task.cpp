@@ -173,11 +173,13 @@ RegressionScore evaluate(const Regressor& model, const data::Table& table, std::
     if (observer.on_window) observer.on_window(window, values);
     if (observer.on_parameters) observer.on_parameters(window, parameters);
   };
-  forecast(model, table, windows, {observer.recalibrate, interval}, workspace, measure, observer.on_done);
+  const int64_t left =
+      forecast(model, table, windows, {observer.recalibrate, interval}, workspace, measure, observer.on_done);
   RegressionScore out = errors.score();
   if (!model.distribution().is_point()) out.loss = loss / static_cast<double>(out.values);
   out.windows = static_cast<int64_t>(windows.size());
   out.measures = measurer.measures();
+  out.not_recalibrated = left;
   add_naive(model, table, windows, out);
   return out;
 }

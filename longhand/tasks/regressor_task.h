@@ -33,6 +33,7 @@ struct RegressionScore {
   std::optional<double> seasonal_naive_mse;
   /// Set only by `evaluate`.
   std::optional<ForecastMeasures> measures;
+  int64_t not_recalibrated = 0;  ///< windows that `ForecastObserver::recalibrate` left alone, for lack of known values
 
   /// loss, mse, mae, r2 and naive_mse; also seasonal_naive_mse and `measures` if they have values.
   std::vector<Metric> metrics() const;

@@ -124,6 +124,89 @@ TEST(ManySeries, ADistributionMayBeginWithALine) {
   EXPECT_TRUE(json["coverage"].is_number()) << json;
 }
 
+// Of series that are too short, times that go back, options without effect and intervals that are not measured, the
+// user is told.
+TEST(ManySeries, WhatIsLeftOutIsSaid) {
+  const TemporaryFolder folder;
+  std::string text = "id,day,kind,y\n";
+  for (int day = 0; day < 60; ++day) {
+    text += fmt::format("wave,{},a,{:f}\nflat,{},b,4\n", day == 30 ? 3 : day, 5.0 + std::sin(0.5 * day), day);
+    if (day < 5) text += fmt::format("short,{},a,{}\n", day, day);
+  }
+  write_file(folder / "t.csv", text);
+  const Words train = {"train",    "regressor", "--data",   "t.csv",     "--series-column", "id", "--static", "kind",
+                       "--time",   "day",       "--target", "y",         "--window",        "6",  "--hidden", "4",
+                       "--epochs", "1",         "--output", "quantiles", "--out",           "run"};
+  const auto says = [](const Result& result, const std::string& what) {
+    EXPECT_NE(result.err.find(what), std::string::npos) << what << '\n' << result.err;
+  };
+  const Result trained = run(folder, with(train, {"--interval", "0.95", "--no-shrink"}));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  says(trained, "note: t.csv: 1 of 3 series (short) is too short to train on, and left out\n");
+  says(trained, "note: t.csv: column 'day': 1 of 125 times are before and 0 equal to that of the row above");
+  says(trained, "note: a target is constant in the training rows (flat)");
+  says(trained, "note: --no-shrink has no effect with --residual-of none");
+  says(trained, "note: no 95 % interval is measured");
+  EXPECT_EQ(trained.err.find("for held-out rows"), std::string::npos) << trained.err;
+  const Result point = run(folder, with(train, {"--output", "point", "--quantiles", "0.2,0.8", "--out", "point"}));
+  says(point, "note: --quantiles has no effect with --output point\n");
+
+  const Result eval = run(folder, {"eval", "run", "--data", "t.csv", "--backtest", "10", "--interval", "0.95"});
+  says(eval,
+       "note: no 95 % interval is measured, since the model's quantiles are those from 0.1 to 0.9: train with "
+       "--quantiles from 0.025 to 0.975, or give --interval 0.8 or less");
+  says(run(folder, {"eval", "point", "--data", "t.csv", "--interval", "0.9"}),
+       "--interval is that of the simpler forecasts alone");
+  std::string renamed = text;
+  for (size_t at = renamed.find("wave,"); at != std::string::npos; at = renamed.find("wave,", at + 1))
+    renamed[at] = 'x';
+  write_file(folder / "new.csv", renamed);
+  const Result predicted = run(folder, {"predict", "run", "--data", "new.csv"});
+  says(predicted, "note: new.csv: 1 of 3 series (short) is too short for a window, and left out\n");
+  says(predicted, "note: new.csv: 1 of 3 series (xave) is new to the model, and scaled by its own rows\n");
+}
+
+TEST(ManySeries, IntervalsAreCalibratedAgainOnTheLatestValues) {
+  const TemporaryFolder folder;
+  // Noise that is three times as strong in the last rows.
+  std::string text = "id,y\n";
+  uint64_t state = 7;
+  for (int row = 0; row < 500; ++row) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    const double uniform = static_cast<double>(state >> 40U) / static_cast<double>(1U << 24U) - 0.5;
+    text += fmt::format("a,{:.5f}\n", 10.0 + uniform * (row < 300 ? 1.0 : 3.0));
+  }
+  write_file(folder / "t.csv", text);
+  ASSERT_EQ(run(folder, {"train",    "regressor", "--data",           "t.csv", "--series-column", "id",
+                         "--window", "4",         "--hidden",         "4",     "--epochs",        "2",
+                         "--output", "gaussian",  "--valid-fraction", "0.2",   "--test-fraction", "0.45",
+                         "--out",    "run"})
+                .code,
+            0);
+  const auto coverage = [&](const Words& more) {
+    const Result out =
+        run(folder, with({"eval", "run", "--data", "t.csv", "--backtest", "120", "--stride", "1", "--json"}, more));
+    return nlohmann::json::parse(out.out)["coverage"].get<double>();
+  };
+  EXPECT_LT(coverage({}), 60.0);
+  EXPECT_NEAR(coverage({"--recalibrate", "60"}), 80.0, 8.0);
+  EXPECT_NE(run(folder, {"eval", "run", "--data", "t.csv", "--backtest", "120", "--stride", "1"})
+                .err.find("the interval is too narrow: these rows are harder to forecast than those it was calibrated "
+                          "on; --recalibrate 250"),
+            std::string::npos);
+  const auto width = [&](const Words& more) {
+    const Result out = run(folder, with({"predict", "run", "--data", "t.csv", "--json"}, more));
+    const nlohmann::json q = nlohmann::json::parse(out.out)["targets"]["y"]["quantiles"];
+    return q["0.9"].get<double>() - q["0.1"].get<double>();
+  };
+  EXPECT_GT(width({"--recalibrate", "60"}), 1.5 * width({}));
+  expect_error(run(folder, {"predict", "run", "--data", "t.csv", "--recalibrate", "5"}), 2, "--recalibrate");
+  write_file(folder / "few.csv", text.substr(0, 150));
+  EXPECT_NE(run(folder, {"predict", "run", "--data", "few.csv", "--recalibrate", "50"})
+                .err.find("a forecast keeps the model's calibration: fewer than 20 earlier values are known"),
+            std::string::npos);
+}
+
 TEST(ManySeries, FaultsAreTwoLines) {
   const TemporaryFolder folder;
   write_file(folder / "shops.csv", shops(false));

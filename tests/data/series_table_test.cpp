@@ -44,6 +44,23 @@ TEST(SeriesTable, PutsTheRowsOfEachSeriesTogether) {
   EXPECT_EQ(table.sequence_of(5), 1);
 }
 
+TEST(SeriesTable, SaysThatAKnownValueIsMissingAfterTheLastTarget) {
+  std::string text = kMixed;
+  text.replace(text.find("b,2.5,shop,9,"), 13, "b,2.5,shop,,");
+  EXPECT_EQ(error_of([&] { read_table(text, options(), "f"); }),
+            "f:9: column 'price': expected a value that is known ahead, found an empty cell");
+}
+
+// Times within a series may go back or repeat: the table says so.
+TEST(SeriesTable, WarnsOfTimesThatDoNotIncrease) {
+  const SeriesOptions of{.target = "y", .time = "t", .window = 2, .series_column = "id"};
+  EXPECT_EQ(read_table("id,t,y\na,1,1\nb,1,2\na,2,3\nb,5,4\n", of, "f").times, "");
+  EXPECT_EQ(
+      read_table("id,t,y\na,2,1\nb,1,2\na,1,3\nb,1,4\na,3,5\n", of, "f").times,
+      "column 't': 1 of 5 times are before and 1 equal to that of the row above, first in line 4; rows are read in "
+      "the order of the file: sort them by time");
+}
+
 TEST(SeriesTable, GivesTheSameInEveryOrderOfTheSeries) {
   const Table mixed = read_table("id,y\na,1\nb,2\na,3\nb,4\n", {.target = "y", .series_column = "id"}, "f");
   const Table sorted = read_table("id,y\na,1\na,3\nb,2\nb,4\n", {.target = "y", .series_column = "id"}, "f");

@@ -22,6 +22,9 @@ TEST(RegressorNotes, NameTheSeriesThatAreLeftOut) {
   data::Table whole = table;
   whole.starts = {0, table.rows};
   EXPECT_EQ(note_left_out("f", whole, all, "to train on"), "");
+  // Of the series with a window in another part alone.
+  EXPECT_EQ(note_left_out("f", table, {}, "for test rows", std::span(all).first(1)),
+            "note: f: 1 of 3 series (a) is too short for test rows, and left out");
   // A thousand names are not all written.
   data::Table many;
   for (int64_t s = 0; s < 1000; ++s) {
@@ -32,6 +35,29 @@ TEST(RegressorNotes, NameTheSeriesThatAreLeftOut) {
   const std::string note = note_left_out("f", many, {}, "to train on");
   EXPECT_NE(note.find("1000 of 1000 series (s0, s1,"), std::string::npos) << note;
   EXPECT_LT(note.size(), 200U);
+}
+
+TEST(RegressorNotes, NameSeriesAndTextsThatAreNew) {
+  tasks::Columns columns;
+  columns.series_scale = "standard";
+  columns.series = {"a"};
+  columns.statics = {{.name = "kind", .is_text = true, .scale = {}, .values = {"north", "south"}}};
+  data::Table table = shops_table();
+  table.statics = {{.name = "kind", .texts = {"south", "north", "south"}, .numbers = {}}};
+  const std::vector<data::Window> windows = data::windows(table, shops_options(), 0, table.rows);
+  EXPECT_EQ(note_new("f", table, windows, columns),
+            "note: f: 1 of 3 series (c) is new to the model, and scaled by its own rows");
+  columns.series.push_back("c");
+  EXPECT_EQ(note_new("f", table, windows, columns), "");
+  table.statics[0].texts[1] = "west";
+  EXPECT_EQ(note_new("f", table, windows, columns),
+            "note: f: static columns have texts that the model has not seen, and reads as none: kind 'west'");
+}
+
+TEST(RegressorNotes, NameForecastsThatKeepTheirCalibration) {
+  EXPECT_EQ(note_not_recalibrated(0), "");
+  EXPECT_EQ(note_not_recalibrated(7),
+            "7 forecasts keep the model's calibration: fewer than 20 earlier values are known");
 }
 
 TEST(RegressorNotes, NameConstantTargets) {
