@@ -134,16 +134,16 @@ std::vector<std::string> notes_without_effect(const tasks::RegressorOptions& opt
   const tasks::RegressorOptions defaults;
   std::vector<std::string> out;
   const auto add = [&](bool is_useless, const char* option, const std::string& with) {
-    if (is_useless) out.push_back(fmt::format("note: `{}` has no effect with {}", option, with));
+    if (is_useless) out.push_back(fmt::format("note: {} has no effect with {}", option, with));
   };
   const std::string output = "`output` " + options.output;
   const bool is_point = options.output == "point", is_counts = options.output == "negative-binomial";
-  add(options.quantiles != defaults.quantiles && options.output != "quantiles", "quantiles", output);
-  add(options.interval != defaults.interval && is_point, "interval", output);
-  add(!options.calibrate && (is_point || is_counts), "no-calibrate", output);
-  add(options.series_scale != "auto" && options.series.series_column.empty(), "series-scale",
+  add(options.quantiles != defaults.quantiles && options.output != "quantiles", "`quantiles`", output);
+  add(options.interval != defaults.interval && is_point, "`interval`", output);
+  add(!options.calibrate && (is_point || is_counts), "turning off `calibrate`", output);
+  add(options.series_scale != "auto" && options.series.series_column.empty(), "`series-scale`",
       "a table without a `series-column`");
-  add(!options.shrink && options.residual_of == "none", "no-shrink", "`residual-of` none");
+  add(!options.shrink && options.residual_of == "none", "turning off `shrink`", "`residual-of` none");
   return out;
 }
 

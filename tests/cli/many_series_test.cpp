@@ -145,7 +145,7 @@ TEST(ManySeries, WhatIsLeftOutIsSaid) {
   says(trained, "note: t.csv: 1 of 3 series (short) is too short to train on, and left out\n");
   says(trained, "note: t.csv: column 'day': 1 of 125 times are before and 0 equal to that of the row above");
   says(trained, "note: a target is constant in the training rows (flat)");
-  says(trained, "note: --no-shrink has no effect with --residual-of none");
+  says(trained, "note: turning off --shrink has no effect with --residual-of none");
   says(trained, "note: no 95 % interval is measured");
   EXPECT_EQ(trained.err.find("for held-out rows"), std::string::npos) << trained.err;
   const Result point = run(folder, with(train, {"--output", "point", "--quantiles", "0.2,0.8", "--out", "point"}));

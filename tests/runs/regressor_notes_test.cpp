@@ -79,7 +79,7 @@ TEST(RegressorNotes, NameOptionsWithoutEffect) {
             std::vector<std::string>{"note: `quantiles` has no effect with `output` point"});
   EXPECT_EQ(notes([](Options& o) { o.interval = 0.9; }).size(), 1U);
   EXPECT_EQ(notes([](Options& o) { o.calibrate = false; }),
-            std::vector<std::string>{"note: `no-calibrate` has no effect with `output` point"});
+            std::vector<std::string>{"note: turning off `calibrate` has no effect with `output` point"});
   EXPECT_EQ(notes([](Options& o) { o.series_scale = "none"; }),
             std::vector<std::string>{"note: `series-scale` has no effect with a table without a `series-column`"});
   EXPECT_EQ(notes([](Options& o) { o.shrink = false; }).size(), 1U);
