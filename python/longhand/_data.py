@@ -166,13 +166,31 @@ _WRITERS = {
 MEMORY = "memory:"
 
 
+_ENDINGS = {"lm": "txt", "classifier": "txt", "tagger": "txt", "regressor": "csv", "network": "csv"}
+
+
+def _file_contents(file: Any, name: str, task: str) -> tuple[str, bytes]:
+    if getattr(file, "closed", False):
+        raise _wrong(name, "an open file", "a closed one", task)
+    contents = file.read()
+    if isinstance(contents, str):
+        contents = contents.encode()
+    if not isinstance(contents, bytes):
+        raise _wrong(name, "a file of text or bytes", f"one of {type(contents).__name__}", task)
+    if not contents:
+        raise _wrong(name, "data", "an empty file", task)
+    path = getattr(file, "name", "")
+    ending = os.path.splitext(path)[1][1:] if isinstance(path, str) else ""
+    return ending or _ENDINGS[task], contents
+
+
 def as_source(task: str, name: str, data: Any, memory: dict[str, bytes]) -> str:
     """The value of the option `name`: a path or a name as it is; of other data the name under which `memory` has them."""
     if isinstance(data, (str, os.PathLike)):
         return os.fspath(data)
     if isinstance(data, bytes):
         raise _wrong(name, "a path or data", data, task)
-    ending, contents = _WRITERS[task](data, name)
+    ending, contents = _file_contents(data, name, task) if hasattr(data, "read") else _WRITERS[task](data, name)
     source = f"{MEMORY}{name}.{ending}"
     memory[source] = contents
     return source

@@ -201,7 +201,7 @@ def train(
 
     Args:
         task: "lm", "tagger", "classifier", "regressor" or "network".
-        data: a path, the name of a data set, or the data:
+        data: a path, an open file, the name of a data set, or the data:
             "lm": a list of texts, which are lines of one text;
             "classifier": a list of (text, label) pairs, a tuple of texts and labels, or a DataFrame;
             "tagger": a list of sentences, each a list of (word, tag) pairs;

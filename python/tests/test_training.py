@@ -160,6 +160,17 @@ def test_bad_data(tmp_path: pathlib.Path, task: str, data: object) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_open_closed_and_empty_files(tmp_path: pathlib.Path, text_file: pathlib.Path) -> None:
+    with text_file.open() as file:
+        one = longhand.train("lm", file, out=tmp_path / "file", **SMALL)
+    assert bits(one.path) == bits(longhand.train("lm", text_file, out=tmp_path / "path", **SMALL).path)
+    with pytest.raises(longhand.InputError, match="closed"):
+        longhand.train("lm", file, out=tmp_path / "closed", **SMALL)
+    (tmp_path / "empty").write_text("")
+    with (tmp_path / "empty").open() as file, pytest.raises(longhand.InputError, match="empty"):
+        longhand.train("lm", file, out=tmp_path / "closed", **SMALL)
+
+
 def test_missing_data_is_named() -> None:
     with pytest.raises(longhand.OptionError, match="`data`"):
         longhand.train("lm", progress=False)
