@@ -39,7 +39,8 @@ $(python):
 python: configure $(python)
 	@cmake --build --preset release --target $(python_sources)
 	@$(python) -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps ./python \
-	  -Ccmake.define.LONGHAND_TREE=$(CURDIR)/build/release
+	  --config-settings=build-dir=$(CURDIR)/build/python-module \
+	  --config-settings=cmake.define.LONGHAND_TREE=$(CURDIR)/build/release
 
 test-python: python
 	@cd python && ../$(python) -m mypy --strict --no-error-summary longhand

@@ -10,7 +10,10 @@ mkdir -p "$out"
 raw=$(mktemp -d)
 trap 'rm -r "$raw"' EXIT
 options=""
-[ ! -f build/release/longhand-tree.cmake ] || options="-Ccmake.define.LONGHAND_TREE=$PWD/build/release"
-# shellcheck disable=SC2086  # empty, or one word
+# The libraries of build/release are linked where they are finished; elsewhere they are built for the wheel.
+if [ -f build/release/longhand-tree.cmake ] && cmake --build --preset release --target longhand_lab longhand_convert; then
+  options="-Ccmake.define.LONGHAND_TREE=$PWD/build/release -Cbuild-dir=$PWD/build/python-module"
+fi
+# shellcheck disable=SC2086  # empty, or words
 $env/bin/python -m build -q --wheel --outdir "$raw" $options python
 PATH=$PWD/$env/bin:$PATH $env/bin/python -m auditwheel repair --wheel-dir "$out" "$raw"/*.whl
