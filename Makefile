@@ -29,7 +29,6 @@ test: build
 
 # The Python package in an environment of its own, build/python-env, linked with the libraries of build/release.
 python := build/python-env/bin/python
-python_sources := longhand longhand_convert longhand_exporters longhand_fetch longhand_lab longhand_cli
 
 $(python):
 	@tools/install_deps.sh python
@@ -37,7 +36,7 @@ $(python):
 	@$(python) -m pip install -q --disable-pip-version-check -r python/requirements-test.txt
 
 python: configure $(python)
-	@cmake --build --preset release --target $(python_sources)
+	@cmake --build --preset release --target longhand_cli
 	@$(python) -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps ./python \
 	  --config-settings=build-dir=$(CURDIR)/build/python-module \
 	  --config-settings=cmake.define.LONGHAND_TREE=$(CURDIR)/build/release

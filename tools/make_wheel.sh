@@ -11,8 +11,8 @@ raw=$(mktemp -d)
 trap 'rm -r "$raw"' EXIT
 options=""
 # The libraries of build/release are linked where they are finished; elsewhere they are built for the wheel.
-if [ -f build/release/longhand-tree.cmake ] && cmake --build --preset release --target longhand_lab longhand_convert; then
-  options="-Ccmake.define.LONGHAND_TREE=$PWD/build/release -Cbuild-dir=$PWD/build/python-module"
+if [ -f build/release/longhand-tree.cmake ] && cmake --build --preset release --target longhand_cli; then
+  options="-Ccmake.define.LONGHAND_TREE=$PWD/build/release -Cbuild-dir=$PWD/build/python-wheel"
 fi
 # shellcheck disable=SC2086  # empty, or words
 $env/bin/python -m build -q --wheel --outdir "$raw" $options python
