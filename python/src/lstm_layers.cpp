@@ -38,6 +38,18 @@ nn::LstmStackOptions checked(const nn::LstmOptions& options, int64_t inputs) {
   return {.lstm = options, .inputs = inputs, .one_hot = false, .init = {}};
 }
 
+// On the pool: PyTorch's threads, which would do it for PyTorch, keep their processors busy for a while after.
+template <class T>
+void clear(T* values, int64_t size, ThreadPool& pool) {
+  constexpr int64_t kElementsOfAThread = 1 << 16;
+  pool.run(
+      [&](int part, int parts) {
+        const Range range = split(size, parts, part);
+        std::fill_n(values + range.begin, range.size(), T(0));
+      },
+      size / kElementsOfAThread);
+}
+
 template <class T>
 T* at(T* base, int64_t offset) {
   return base == nullptr ? nullptr : base + offset;
@@ -247,6 +259,7 @@ void LstmPass<T>::backward(const LstmBackwardCall<T>& call) {
   kernels::Context& context = *borrowed;
   const int64_t I = layers_->stack_.options().inputs, width = layers_->options().outputs(), stride = padded(width);
   const int64_t rows = batch_.steps * batch_.batch;
+  clear(call.gradients, layers_->extent(), context.pool);
   nn::StackGradient<T> gradient{.d_output = call.dy.data};
   const bool as_it_is = call.dy.data != nullptr && call.dy.is_dense(batch_) && call.dy.row_stride == stride &&
                         width == stride && is_aligned(call.dy.data);

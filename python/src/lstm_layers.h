@@ -48,7 +48,7 @@ struct LstmBackwardCall {
   const T* dh_n = nullptr;           ///< [L D, B, R] read
   const T* dc_n = nullptr;           ///< [L D, B, H] read
   RowsOf<T> dx;                      ///< rows of I, written; zeros beyond the end of a sequence
-  T* gradients = nullptr;            ///< [LstmLayers::extent()] added to
+  T* gradients = nullptr;            ///< [LstmLayers::extent()] written
   T* dh_0 = nullptr;                 ///< [L D, B, R] written
   T* dc_0 = nullptr;                 ///< [L D, B, H] written
   int threads = 1;

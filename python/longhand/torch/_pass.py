@@ -111,7 +111,7 @@ class Pass(torch.autograd.Function):
         dx = x.new_empty(batch.shape(x.size(-1), x.size(0))) if needs_x else None
         dh_0 = torch.empty_like(h_0) if needs_h else None
         dc_0 = torch.empty_like(c_0) if needs_c else None
-        flat = x.new_zeros(layers.core.extent)
+        flat = x.new_empty(layers.core.extent)
         kept.backward([p.data_ptr() for p in weights], NO_ROWS if dy is None else batch.rows(dy),
                       (address(dh_n), address(dc_n)), NO_ROWS if dx is None else batch.rows(dx), flat.data_ptr(),
                       (address(dh_0), address(dc_0)), torch.get_num_threads())
