@@ -63,7 +63,8 @@ TEST(Csv, RecordsOfAStreamEndWhereQuotesAreClosed) {
       for (bool open = true; open && !rest.empty(); ++line) {
         const std::string_view next = take_line(rest);
         open = quote.add(next);
-        record += (line == begin ? "" : "\n") + std::string(next);
+        if (line != begin) record += '\n';
+        record += next;
       }
       streamed.push_back(parse_record(record, ',', "f", begin));
     }

@@ -1,6 +1,8 @@
 // What users are told of series that are left out, of options without effect, and of intervals.
 #include "longhand/runs/regressor_notes.h"
 
+#include <fmt/core.h>
+
 #include "tests/testing.h"
 
 namespace longhand::runs {
@@ -28,7 +30,7 @@ TEST(RegressorNotes, NameTheSeriesThatAreLeftOut) {
   // A thousand names are not all written.
   data::Table many;
   for (int64_t s = 0; s < 1000; ++s) {
-    many.series.push_back("s" + std::to_string(s));
+    many.series.push_back(fmt::format("s{}", s));
     many.starts.push_back(s + 1);
   }
   many.rows = 1000;
