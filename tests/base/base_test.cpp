@@ -374,6 +374,7 @@ TEST(Nearest, FindsTyposOnly) {
   EXPECT_EQ(nearest("trian", {"train", "eval"}), "train");
   EXPECT_EQ(nearest("ml", {"lm"}), "lm");
   EXPECT_EQ(nearest("xy", {"lm"}), std::nullopt);
+  EXPECT_EQ(nearest("b", {"a", "c", "bc"}), std::nullopt);
 }
 
 TEST(ParameterArena, AlignsAndInitialisesBySeed) {

@@ -225,7 +225,7 @@ TEST_F(RunCommand, HostileAndEmptyInputsLeaveNothing) {
   refuse("raw", "", "expected at least one step, found none");
   refuse("npy", "", "expected 8 bytes");
   refuse("npy", npy_file.substr(0, npy_file.size() - 1), "the elements of [5, 1]");
-  refuse("npy", io::npy_bytes(array({5, 2})), "expected [*, 1] or [*, *, 1] for input 'input', found [5, 2]");
+  refuse("npy", io::npy_bytes(array({5, 2, 3})), "expected [*, 1] or [*, *, 1] for input 'input', found [5, 2, 3]");
   refuse("npz", npz_file.substr(0, npz_file.size() / 2), "not a valid zip archive");
   refuse("raw", std::string(7, '\0'), "expected rows of 1 float32 numbers");
   refuse("raw", bytes_of({1.0F, std::nanf("")}), "step 1: expected finite numbers");
