@@ -186,7 +186,7 @@ Sequences read_sequences(const graph::Graph& graph, RunSettings& settings, const
     const std::string own = settings.trained.inputs.size() == 1 ? settings.trained.inputs.front() : "";
     std::vector<std::string> others;
     const NamedArrays arrays =
-        convert::input_arrays(graph, convert::read_npz(name, io::read_file(first.path)), own, others);
+        convert::input_arrays(graph, convert::read_npz(name, io::read_file(first.path)), own, name, others);
     if (!others.empty()) settings.notes.push_back(fmt::format("{}: not read: {}", name, visible(listed(others, 20))));
     return convert::find_sequences(graph, arrays, name);
   }

@@ -145,7 +145,7 @@ void NamedTable::find_columns(const data::CsvRecord& header) {
     if (!place && number >= 1 && number <= columns_) place = number - 1;
     if (!place) {
       throw input_error(fmt::format("{}:{}: expected a column '{}', found {}", lines_->name(), header.line,
-                                    visible(name), visible(listed(header_, 20))),
+                                    visible(name), visible(listed(header_, 20).substr(0, 400))),
                         "name the columns in the header as in training" + did_you_mean(name, header_));
     }
     places_.push_back(*place);

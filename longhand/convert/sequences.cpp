@@ -330,7 +330,7 @@ Dims step_dims(const graph::Graph& graph, const Port& port, const std::string& w
 bool is_read_once(const graph::Graph& graph, const Port& port) { return port.time_axis < 0 && is_over_time(graph); }
 
 NamedArrays input_arrays(const graph::Graph& graph, NamedArrays arrays, const std::string& trained_name,
-                         std::vector<std::string>& others) {
+                         const std::string& where, std::vector<std::string>& others) {
   const auto place_of = [&](const std::string& name) {
     return std::find_if(arrays.begin(), arrays.end(), [&](const auto& each) { return each.first == name; });
   };
@@ -345,7 +345,14 @@ NamedArrays input_arrays(const graph::Graph& graph, NamedArrays arrays, const st
     }
   }
   const auto is_there = [&](const Port& port) { return place_of(port.name) != arrays.end(); };
-  if (!std::all_of(graph.inputs.begin(), graph.inputs.end(), is_there)) return arrays;
+  if (!std::all_of(graph.inputs.begin(), graph.inputs.end(), is_there)) {
+    if (place_of("target") == arrays.end()) return arrays;
+    std::string expected, found;
+    for (const Port& port : graph.inputs) expected += (expected.empty() ? "" : ", ") + visible(port.name);
+    for (const auto& [name, array] : arrays) found += (found.empty() ? "" : ", ") + visible(name);
+    throw input_error(fmt::format("{}: expected arrays of the inputs ({}), found {}", where, expected, found),
+                      "give each input's array its name; of an only input it may also be input");
+  }
   std::erase_if(arrays, [&](const auto& each) {
     const bool is_read =
         each.first == kLengths || std::any_of(graph.inputs.begin(), graph.inputs.end(),

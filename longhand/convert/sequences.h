@@ -44,9 +44,10 @@ Sequences find_sequences(const graph::Graph& graph, const NamedArrays& arrays, c
 /// Of the arrays of a file that a network may have been trained on, those that find_sequences reads. An only input is
 /// the array `trained_name` (unless that is empty), the one under the input's name, or `input`, in this order, and gets
 /// the input's name. If there is an array for each input, all others but `lengths` are left out, and their names are
-/// added to `others`: targets, times.
+/// added to `others`: targets, times. Throws an input error, which begins with `where`, for a file with an array
+/// `target`, and so of a training, that lacks an input.
 NamedArrays input_arrays(const graph::Graph& graph, NamedArrays arrays, const std::string& trained_name,
-                         std::vector<std::string>& others);
+                         const std::string& where, std::vector<std::string>& others);
 
 /// The extents of a step of an input: its axes without those of batch and time. Throws an input error where one is not
 /// known.

@@ -170,21 +170,25 @@ TEST(Sequences, ArraysOfTraining) {
   const graph::Graph graph = network(kCausal), two = network(kTwo), symbols = network(kSymbols);
   std::vector<std::string> others;
   const NamedArrays kept =
-      input_arrays(graph, {{"target", ramp({2, 3})}, {"input", ramp({2, 3, 2})}, {"time", ramp({3})}}, "", others);
+      input_arrays(graph, {{"target", ramp({2, 3})}, {"input", ramp({2, 3, 2})}, {"time", ramp({3})}}, "", "f", others);
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_EQ(kept[0].first, "input");
   EXPECT_EQ(others, (std::vector<std::string>{"target", "time"}));
   others.clear();
-  const NamedArrays named = input_arrays(graph, {{"input", ramp({9, 2})}, {"mine", ramp({5, 2})}}, "mine", others);
+  const NamedArrays named = input_arrays(graph, {{"input", ramp({9, 2})}, {"mine", ramp({5, 2})}}, "mine", "f", others);
   ASSERT_EQ(named.size(), 1U);
   EXPECT_EQ(named[0].first, "input");
   EXPECT_EQ(named[0].second.shape[0], 5);
   EXPECT_EQ(others, (std::vector<std::string>{"input"}));
   others.clear();
   // Sequences by name, and a missing input, are left to find_sequences.
-  EXPECT_EQ(input_arrays(graph, {{"a", ramp({5, 2})}, {"b", ramp({4, 2})}}, "", others).size(), 2U);
-  EXPECT_EQ(input_arrays(two, {{"x", ramp({5, 2})}, {"target", ramp({5})}}, "", others).size(), 2U);
+  EXPECT_EQ(input_arrays(graph, {{"a", ramp({5, 2})}, {"b", ramp({4, 2})}}, "", "f", others).size(), 2U);
+  EXPECT_EQ(input_arrays(two, {{"x", ramp({5, 2})}, {"yy", ramp({5})}}, "", "f", others).size(), 2U);
   EXPECT_TRUE(others.empty());
+  EXPECT_NE(error_of([&] {
+              input_arrays(two, {{"x", ramp({5, 2})}, {"target", ramp({5})}}, "", "f", others);
+            }).find("expected arrays of the inputs (x, y), found x, target"),
+            std::string::npos);
 
   const graph::Graph one = network("[[inputs]]\nsize = 1\n[[layers]]\ntype = \"lstm\"\nname = \"r\"\nunits = 3\n");
   const Sequences singles = find_sequences(one, {{"input", ramp({4, 6})}}, "f");

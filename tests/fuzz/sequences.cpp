@@ -38,8 +38,8 @@ std::vector<std::string> seeds() {
 
 void read(std::string_view bytes) {
   std::vector<std::string> others;
-  const convert::NamedArrays arrays =
-      convert::input_arrays(network()->graph(), convert::read_npz("input", std::string(bytes)), "mine", others);
+  const convert::NamedArrays arrays = convert::input_arrays(
+      network()->graph(), convert::read_npz("input", std::string(bytes)), "mine", "input", others);
   const convert::Sequences found = convert::find_sequences(network()->graph(), arrays, "input");
   convert::SequenceRunner runner(network());
   std::vector<std::vector<graph::Array>> outputs(2);
