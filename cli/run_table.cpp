@@ -16,21 +16,19 @@
 namespace longhand::cli {
 namespace {
 
-constexpr std::string_view kBlanks = " \t";
-
 // Fields between runs of blanks.
 data::CsvRecord blank_separated(std::string_view line, int64_t number) {
   data::CsvRecord out{{}, number};
   for (;;) {
-    line.remove_prefix(std::min(line.find_first_not_of(kBlanks), line.size()));
+    line.remove_prefix(std::min(line.find_first_not_of(data::kBlanks), line.size()));
     if (line.empty()) return out;
-    const size_t size = std::min(line.find_first_of(kBlanks), line.size());
+    const size_t size = std::min(line.find_first_of(data::kBlanks), line.size());
     out.fields.emplace_back(line.substr(0, size));
     line.remove_prefix(size);
   }
 }
 
-bool is_number(const std::string& cell) {
+bool is_number_in_any_style(const std::string& cell) {
   return data::parse_number(cell, {.decimal = '.'}) || data::parse_number(cell, {.decimal = ','});
 }
 
@@ -113,7 +111,7 @@ NamedTable::NamedTable(const std::string& path, std::shared_ptr<TableLines> line
     : layout_(std::move(layout)), lines_(std::move(lines)), records_(lines_, separator), separator_(separator) {
   columns_ = first.fields.size();
   if ((layout_.header && has_any(first, layout_.columns)) ||
-      std::none_of(first.fields.begin(), first.fields.end(), is_number)) {
+      std::none_of(first.fields.begin(), first.fields.end(), is_number_in_any_style)) {
     find_columns(first);
   } else {
     number_columns(first);
