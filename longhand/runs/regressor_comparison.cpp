@@ -264,8 +264,13 @@ Evaluation evaluate_regressor(const tasks::ModelFile& file, const EvaluateOption
   if (score.seasonal_naive_mse) json["seasonal_naive_mse"] = *score.seasonal_naive_mse;
   if (ridge_score) json["ridge_mse"] = ridge_score->mse;
   add_measures(*score.measures, ridge_measures, !table.series.empty(), json);
+  json["recalibrate"] = options.recalibrate;
   if (out.findings.forecasts->gain) json["residual_gain"] = *out.findings.forecasts->gain;
   out.text = regression_lines(score, ridge_score, model->options());
+  if (options.recalibrate > 0) {
+    out.text += fmt::format("calibration          each forecast on the last {} known values of its series\n",
+                            options.recalibrate);
+  }
   if (!out.findings.forecasts->remark.empty())
     out.text += "forecast             " + out.findings.forecasts->remark + "\n";
   BaselineFindings baseline = measure_simple_forecasts(*model, ridge ? &*ridge : nullptr, table, windows);

@@ -190,6 +190,9 @@ TEST(ManySeries, IntervalsAreCalibratedAgainOnTheLatestValues) {
   };
   EXPECT_LT(coverage({}), 60.0);
   EXPECT_NEAR(coverage({"--recalibrate", "60"}), 80.0, 8.0);
+  EXPECT_NE(run(folder, {"eval", "run", "--data", "t.csv", "--backtest", "9", "--recalibrate", "60"})
+                .out.find("calibration          each forecast on the last 60 known values of its series\n"),
+            std::string::npos);
   EXPECT_NE(run(folder, {"eval", "run", "--data", "t.csv", "--backtest", "120", "--stride", "1"})
                 .err.find("the interval is too narrow: these rows are harder to forecast than those it was calibrated "
                           "on; --recalibrate 250"),
