@@ -91,7 +91,12 @@ class Model:
         return Stream(self._core)
 
     def streams(self, capacity: int, threads: int = 1) -> Streams:
-        """Room for `capacity` sequences that are advanced together, on `threads` threads (0: one per processor)."""
+        """Room for `capacity` sequences that are advanced together, on `threads` threads (0: one per processor).
+
+        Raises:
+            InputError: for a model that cannot be read step by step, and for a network of layers, whose sequences have a
+                stream each.
+        """
         return Streams(self._core, capacity, threads)
 
     def evaluate(self, data: Any, *, report: Path | None = None, **options: Any) -> dict[str, Any]:
