@@ -169,3 +169,48 @@ def microscope(
 def activations(
     model: Model, source: str, quantities: str, max_symbols: int, data: dict[str, bytes], notify: _Notify
 ) -> dict[str, Any]: ...
+
+# longhand.torch.LSTM
+
+class LstmOptions:
+    hidden: int
+    layers: int
+    bidirectional: bool
+    proj: int
+    layer_norm: bool
+    peepholes: bool
+    dropout: float
+    dropout_input: float
+    dropout_output: float
+    variational: bool
+    dropout_recurrent: float
+    weight_drop: float
+    zoneout: float
+    zoneout_cell: float
+
+class LstmBatch:
+    def __init__(self, steps: int, batch: int, lengths: Sequence[int]) -> None: ...
+    @staticmethod
+    def packed(sizes: Sequence[int]) -> LstmBatch: ...
+
+_Rows = tuple[int, int, int]
+_Pair = tuple[int, int]
+
+class LstmPassFloat:
+    @property
+    def is_done(self) -> bool: ...
+    def backward(self, parameters: Sequence[int], dy: _Rows, d_last: _Pair, dx: _Rows, gradients: int, d_first: _Pair,
+                 threads: int) -> None: ...
+
+class LstmPassDouble(LstmPassFloat): ...
+
+class LstmLayersFloat:
+    def __init__(self, options: LstmOptions, inputs: int, bias: bool) -> None: ...
+    @property
+    def extent(self) -> int: ...
+    @property
+    def parameters(self) -> list[tuple[str, tuple[int, ...], int, int, bool]]: ...
+    def forward(self, batch: LstmBatch, x: _Rows, parameters: Sequence[int], first: _Pair, y: _Rows, last: _Pair,
+                training: bool, gradients: bool, seed: int, threads: int) -> LstmPassFloat | None: ...
+
+class LstmLayersDouble(LstmLayersFloat): ...

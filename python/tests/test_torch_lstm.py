@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence  # noqa: E402
 
-from longhand.torch import LSTM, InputError, InputTypeError  # noqa: E402
+from longhand.torch import LSTM, TensorError, TensorTypeError  # noqa: E402
 
 LENGTHS = [4, 9, 1, 6, 9]
 
@@ -556,5 +556,5 @@ def test_what_it_cannot_do_it_says(call, error, match):
 
 
 def test_errors_are_of_the_types_of_pytorch_and_python():
-    assert issubclass(InputError, ValueError) and issubclass(InputError, RuntimeError)
-    assert issubclass(InputTypeError, TypeError) and issubclass(InputTypeError, RuntimeError)
+    assert issubclass(TensorError, ValueError) and issubclass(TensorError, RuntimeError)
+    assert issubclass(TensorTypeError, TypeError) and issubclass(TensorTypeError, RuntimeError)

@@ -8,7 +8,7 @@ try:
 except ImportError as error:
     raise ImportError("longhand.torch needs PyTorch, which is not installed: pip install longhand[torch]") from error
 
-from ._checks import InputError, InputTypeError
+from ._checks import TensorError, TensorTypeError
 from ._lstm import LSTM
 
-__all__ = ["LSTM", "InputError", "InputTypeError"]
+__all__ = ["LSTM", "TensorError", "TensorTypeError"]

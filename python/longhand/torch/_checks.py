@@ -7,23 +7,25 @@ from typing import Any, NoReturn, Optional, Sequence
 import torch
 from torch import Tensor
 
+from longhand import _errors
+
 SUPPORTED = (torch.float32, torch.float64)
 
 
-class InputError(ValueError, RuntimeError):
-    """A wrong shape or value. `torch.nn.LSTM` raises one or the other of these two types for most of them."""
+class TensorError(_errors.InputError, RuntimeError):
+    """A wrong shape or value. `torch.nn.LSTM` raises ValueError or RuntimeError for most of them; this is both."""
 
 
-class InputTypeError(TypeError, ValueError, RuntimeError):
+class TensorTypeError(_errors.InputError, TypeError, RuntimeError):
     """A wrong type, element type or device."""
 
 
 def fail(what: str, expected: str, found: str, advice: str) -> NoReturn:
-    raise InputError(f"longhand.torch.LSTM: {what}: expected {expected}, found {found}; {advice}")
+    raise TensorError(f"longhand.torch.LSTM: {what}: expected {expected}, found {found}", advice)
 
 
 def fail_type(what: str, expected: str, found: str, advice: str) -> NoReturn:
-    raise InputTypeError(f"longhand.torch.LSTM: {what}: expected {expected}, found {found}; {advice}")
+    raise TensorTypeError(f"longhand.torch.LSTM: {what}: expected {expected}, found {found}", advice)
 
 
 def check_supported(device: torch.device, dtype: torch.dtype, what: str) -> None:
@@ -76,7 +78,7 @@ def check_lengths(lengths: Any, batch: int, steps: int) -> Optional[list[int]]:
 def check_probability(value: Any, name: str) -> float:
     """A probability below 1: what is always dropped cannot be scaled."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"longhand.torch.LSTM: {name}: expected a number, found {type(value).__name__}")
+        fail_type(name, "a number", type(value).__name__, "give a probability")
     if not 0.0 <= value < 1.0:
-        raise ValueError(f"longhand.torch.LSTM: {name}: expected a probability from 0 to less than 1, found {value}")
+        fail(name, "a probability from 0 to less than 1", str(value), "correct the number")
     return float(value)

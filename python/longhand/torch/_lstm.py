@@ -54,8 +54,8 @@ class LSTM(nn.LSTM):
     states at each row's own end, the reverse direction begins there, and no work is done for the padding.
 
     Raises:
-        InputError: (a ValueError and a RuntimeError) for a wrong shape or value.
-        InputTypeError: (a TypeError, ValueError and RuntimeError) for a wrong type, element type or device.
+        TensorError: (a ValueError and a RuntimeError) for a wrong shape or value.
+        TensorTypeError: (a TypeError, ValueError and RuntimeError) for a wrong type, element type or device.
     """
 
     def __init__(
