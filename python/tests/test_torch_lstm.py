@@ -492,6 +492,8 @@ def test_empty_batches():
     y, (h_n, c_n) = ours(x)
     reference, (h_reference, c_reference) = theirs(x)
     assert (y.shape, h_n.shape, c_n.shape) == (reference.shape, h_reference.shape, c_reference.shape)
+    y.sum().backward()
+    assert x.grad.shape == x.shape and not ours.weight_ih_l0.grad.any()
     with pytest.raises(RuntimeError, match="at least one time step"):
         ours(torch.randn(0, 3, 5))
 
@@ -505,6 +507,32 @@ def test_not_a_number_goes_where_it_goes_in_pytorch():
         ours.bias_ih_l0[0] = float("nan")
     assert torch.isnan(ours(x)[0]).any()
     assert torch.isnan(ours(x)[0]).any()
+
+
+def test_the_example_has_the_losses_of_pytorch(tmp_path, monkeypatch, capsys):
+    import importlib.util
+    import pathlib
+
+    (tmp_path / "rt-polarity.pos").write_text("".join(f"a good film of {i % 7} days\n" for i in range(60)))
+    (tmp_path / "rt-polarity.neg").write_text("".join(f"so dull {i % 5} and much too long\n" for i in range(60)))
+    path = pathlib.Path(__file__).parent.parent / "examples" / "film_reviews_torch.py"
+    lines = []
+    for lstm in ("longhand", "pytorch"):
+        spec = importlib.util.spec_from_file_location("film_reviews_torch", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr("sys.argv", ["film_reviews_torch.py", "--data", str(tmp_path), "--lstm", lstm])
+        module.main()
+        lines.append([line.split()[3] for line in capsys.readouterr().out.splitlines()])
+    assert len(lines[0]) == 3
+    assert [float(x) for x in lines[0]] == pytest.approx([float(x) for x in lines[1]], abs=2e-5)
+
+
+def test_compiled_models_may_contain_it():
+    theirs, ours = pair(5, 8)
+    x = torch.randn(6, 3, 5)
+    compiled = torch.compile(torch.nn.Sequential(torch.nn.Identity(), ours), backend="eager")
+    assert torch.allclose(compiled(x)[0], theirs(x)[0], atol=1e-6)
 
 
 X = torch.randn(6, 3, 5)

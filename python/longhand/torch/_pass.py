@@ -145,14 +145,21 @@ def gradients_of(layers: Layers, flat: Tensor, needs: Sequence[bool]) -> list[Op
     return out
 
 
+def without_sequences(layers: Layers, batch: Batch, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Empty outputs and states, whose gradients are zeros."""
+    zero = sum(((t * 0.0).sum() for t in inputs), start=inputs[0].new_zeros(()))
+    shapes = (batch.shape(layers.outputs, 0), (layers.states, 0, layers.state), (layers.states, 0, layers.hidden))
+    y, h_n, c_n = (zero.new_empty(shape) + zero for shape in shapes)
+    return y, h_n, c_n
+
+
 @torch.compiler.disable
 def compute(layers: Layers, batch: Batch, x: Tensor, hx: Sequence[Optional[Tensor]],
             parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Outputs and final states; `x` and the states have been checked."""
-    if batch.batch == 0:  # nothing depends on anything
-        return (x.new_empty(batch.shape(layers.outputs, 0)), x.new_empty(layers.states, 0, layers.state),
-                x.new_empty(layers.states, 0, layers.hidden))
     inputs = [x, *(s for s in hx if s is not None), *parameters]
+    if batch.batch == 0:
+        return without_sequences(layers, batch, inputs)
     if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
         out: tuple[Tensor, Tensor, Tensor] = Pass.apply(layers, batch, x, hx[0], hx[1], *parameters)
         return out
