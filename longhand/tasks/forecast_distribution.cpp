@@ -15,18 +15,16 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr double kLeastDeviation = 1e-3;  // of a Gaussian, in units of its scale
-constexpr double kLeastDispersion = 1e-4;
-constexpr double kLeastMean = 1e-6;  // of counts, in units of their scale
 constexpr size_t kMostLevels = 200;
-constexpr double kLogEMinusOne = 0.54132485461291810;
 
 double softplus1(float y) {
-  const double x = static_cast<double>(y) + kLogEMinusOne;
+  const double x = static_cast<double>(y) + ForecastDistribution::kLogEMinusOne;
   return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
 }
 
-double softplus1_slope(float y) { return 1.0 / (1.0 + std::exp(-(static_cast<double>(y) + kLogEMinusOne))); }
+double softplus1_slope(float y) {
+  return 1.0 / (1.0 + std::exp(-(static_cast<double>(y) + ForecastDistribution::kLogEMinusOne)));
+}
 
 DistributionKind parse_kind(const std::string& text) {
   if (text == "quantiles") return DistributionKind::kQuantiles;

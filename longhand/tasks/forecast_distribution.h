@@ -34,6 +34,12 @@ class ForecastDistribution {
   bool is_point() const { return kind_ == DistributionKind::kPoint; }
   bool is_counts() const { return kind_ == DistributionKind::kNegativeBinomial; }
   const std::vector<double>& levels() const { return levels_; }
+  /// Index of the level nearest to 0.5.
+  size_t median() const { return median_; }
+  /// softplus1(y) is softplus(y + kLogEMinusOne). The others are added to it: the smallest standard deviation of a
+  /// Gaussian and mean of counts, in units of the scale, and the smallest dispersion.
+  static constexpr double kLogEMinusOne = 0.54132485461291810;
+  static constexpr double kLeastDeviation = 1e-3, kLeastMean = 1e-6, kLeastDispersion = 1e-4;
   /// P: the number of network outputs, and of parameters, for each value.
   int64_t size() const { return is_point() ? 1 : kind_ == DistributionKind::kQuantiles ? count() : 2; }
   /// C: the number of widening factors for each value; may be 0.

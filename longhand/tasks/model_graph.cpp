@@ -1,10 +1,9 @@
 #include "longhand/tasks/model_graph.h"
 
-#include <fmt/core.h>
-
 #include "longhand/base/error.h"
 #include "longhand/tasks/graph_file.h"
 #include "longhand/tasks/model_graph_tasks.h"
+#include "longhand/tasks/regressor_graph.h"
 
 namespace longhand::tasks {
 namespace {
@@ -46,19 +45,6 @@ void add_tagger_texts(const ModelFile& file, std::map<std::string, std::string>&
   texts["crf"] = dumped(out);
 }
 
-void add_regressor_texts(const ModelFile& file, std::map<std::string, std::string>& texts) {
-  const auto model = load_ensemble<Regressor>(file);
-  const int64_t horizon = model->options().series.horizon;
-  nlohmann::json outputs = nlohmann::json::array();
-  for (int64_t a = 0; a < model->ahead(); ++a) {
-    for (const std::string& target : model->columns().targets) {
-      outputs.push_back(horizon == 0 ? target : fmt::format("{}+{}", target, a + 1));
-    }
-  }
-  texts["outputs"] = dumped(outputs);
-  texts["min_rows"] = std::to_string(model->min_rows());
-}
-
 nlohmann::json all_options(const ModelFile& file) {
   if (!file.is_ensemble()) return file.stored_options();
   nlohmann::json out = nlohmann::json::array();
@@ -88,7 +74,7 @@ std::map<std::string, std::string> model_texts(const ModelFile& file) {
   out["vocabulary"] = dumped(file.vocabulary());
   if (file.task() == Tagger::kTask) add_tagger_texts(file, out);
   if (file.task() == Classifier::kTask) out["labels"] = dumped(file.texts("classes"));
-  if (file.task() == Regressor::kTask) add_regressor_texts(file, out);
+  if (file.task() == Regressor::kTask) out.merge(regressor_texts(*load_ensemble<Regressor>(file)));
   return out;
 }
 

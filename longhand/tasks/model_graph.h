@@ -11,8 +11,10 @@
 // | classifier     | the same                                                 | logits, probabilities       |
 // |                |                                                          | [B, K]                      |
 // | regressor      | inputs [B, T, I]; targets [B, T, O] where their past is  | forecast [B, A O], step by  |
-// |                | read, and they are no inputs                             | step; both in the data's    |
-// |                |                                                          | own units                   |
+// |                | read, and they are no inputs; known [B, T, K] and        | step; standard_deviation or |
+// |                | known_ahead [B, A, K]; static_numbers [B, N]; static_C   | dispersion [B, A O], or     |
+// |                | [B] for each column C of texts; series_mean,             | quantiles [B, A O, Q]; all  |
+// |                | series_scale [B, O]                                      | in the data's own units     |
 // | network        | its own                                                  | its own                     |
 //
 // A graph has only the inputs that its model reads. Masks are 1 for a word or character, 0 for padding at the end.
@@ -48,6 +50,9 @@ graph::Graph model_graph(const ModelFile& file, const ModelGraphOptions& options
 ///   label to the next, `start` [K], `end` [K], and `allowed` [K + 1][K + 1], 0 where a label may not follow another
 ///   (row K is the start, column K the end);
 /// - `outputs`: JSON, a list: names of the numbers of a regressor's forecast ("price+1");
+/// - `ports`: JSON, a list: name, meaning (`what`) and `columns` of each input and output of a regressor; `values` of a
+///   static column of texts;
+/// - `distribution`: JSON, `kind` (the option `output`) and `levels` of a regressor's forecast;
 /// - `min_rows`: minimum number of rows in a regressor's window;
 /// - `sample_rate`: in Hz.
 std::map<std::string, std::string> model_texts(const ModelFile& file);

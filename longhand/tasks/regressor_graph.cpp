@@ -1,9 +1,10 @@
-// The graph of a regressor: standardisation, layers, and the base forecast that their output is added to. Inputs and
-// forecast are in the units of the data.
-#include <algorithm>
+// The graph of a regressor: standardisation, layers, the base forecast that their output is added to, and the
+// distribution. Inputs and forecasts are in the units of the data.
+#include "longhand/tasks/regressor_graph.h"
 
-#include "longhand/base/error.h"
-#include "longhand/tasks/graph_maker.h"
+#include <algorithm>
+#include <cmath>
+
 #include "longhand/tasks/model_graph_tasks.h"
 
 namespace longhand::tasks {
@@ -11,86 +12,79 @@ namespace {
 
 using Numbers = std::vector<double>;
 
-// Returns the index in `list` of each name; list.size() for a missing name.
-std::vector<int64_t> places_in(const std::vector<std::string>& list, const std::vector<std::string>& names) {
-  std::vector<int64_t> out;
-  for (const std::string& name : names) out.push_back(std::find(list.begin(), list.end(), name) - list.begin());
-  return out;
-}
+// Names of a model's output values. `other` is empty for points.
+struct RegressorOutputs {
+  std::string forecast, other;
+};
 
-bool all_in(const std::vector<std::string>& list, const std::vector<std::string>& names) {
-  const std::vector<int64_t> places = places_in(list, names);
-  return std::find(places.begin(), places.end(), static_cast<int64_t>(list.size())) == places.end();
-}
-
-std::string int_array(GraphMaker& maker, const std::string& name, const std::vector<int64_t>& values) {
-  return maker.array(name, graph::array_of_ints({static_cast<int64_t>(values.size())}, values));
-}
-
-// Selects columns of x [B, T, C].
-std::string columns_of(GraphMaker& maker, const std::string& name, const std::string& x,
-                       const std::vector<int64_t>& columns) {
-  return maker.add("Gather", name, {x, int_array(maker, name + "_places", columns)}, {{"axis", int64_t{2}}});
-}
-
-// One model. Inputs and past targets are [B, T, C], forecasts [B, A O]: A steps ahead, O targets.
+// One model. A steps ahead, O targets, n = A O values, P network outputs for each value (forecast_distribution.h).
 class RegressorGraph {
  public:
-  // `inputs` and `targets` are names of values; `targets` is empty if the model does not read past targets.
-  RegressorGraph(const Regressor& model, GraphMaker& maker, std::string inputs, std::string targets)
+  RegressorGraph(const Regressor& model, GraphMaker& maker, const RegressorValues& values)
       : model_(model),
         options_(model.options()),
         columns_(model.columns()),
+        distribution_(model.distribution()),
         maker_(maker),
-        raw_targets_(std::move(targets)),
-        inputs_(standardised("inputs", inputs, columns_.input_scales)) {}
+        values_(values),
+        inputs_(standardised_inputs(maker, columns_, values)) {}
 
-  std::string forecast() {
-    std::string network = add_network();
-    Numbers factors = gains();
-    if (options_.of_each_window()) {
-      const std::string deviations = repeated("deviations_ahead", last_row("deviations", target_deviation()));
-      network = maker_.add("multiply", "network_scaled", {network, deviations});
+  RegressorOutputs outputs() {
+    const std::string network = add_network();
+    switch (distribution_.kind()) {
+      case DistributionKind::kGaussian: {
+        Numbers widened = factors();
+        for (int64_t j = 0; j < values(); ++j) widened[static_cast<size_t>(j)] *= widening(j, 0);
+        const std::string forecast = add_centre(parameter("mean", network, 0), gain());
+        return {forecast, add_positive(other_output(distribution_), parameter("deviation", network, 1),
+                                       ForecastDistribution::kLeastDeviation, widened)};
+      }
+      case DistributionKind::kNegativeBinomial: {
+        const std::string forecast =
+            add_positive("forecast", parameter("mean", network, 0), ForecastDistribution::kLeastMean, factors());
+        const std::string dispersion = softplus1("dispersion", parameter("dispersion", network, 1));
+        return {forecast, maker_.add("scale", other_output(distribution_), {dispersion},
+                                     {{"shift", ForecastDistribution::kLeastDispersion}})};
+      }
+      case DistributionKind::kQuantiles: return add_quantiles(network);
+      case DistributionKind::kPoint: break;
     }
-    const std::string base = add_base();
-    Numbers shifts(factors.size(), 0.0);
-    for (size_t k = 0; k < factors.size(); ++k) {
-      factors[k] *= scale_of_output(k).deviation;
-      if (!is_value_of_past()) shifts[k] = scale_of_output(k).mean;
-    }
-    const std::string name = base.empty() ? "forecast" : "network_part";
-    network = maker_.add("scale", name, {network}, {{"scale", factors}, {"shift", shifts}});
-    return base.empty() ? network : maker_.add("add", "forecast", {base, network});
+    return {add_centre(network, gain()), ""};
   }
 
  private:
   int64_t targets() const { return model_.targets(); }
-  size_t outputs() const { return static_cast<size_t>(model_.ahead() * targets()); }
-  const data::Scale& scale_of_output(size_t k) const {
-    return columns_.target_scales[k % columns_.target_scales.size()];
+  int64_t values() const { return model_.ahead() * targets(); }
+  double gain() const { return static_cast<double>(model_.gain()); }
+  bool has_series_scale() const { return !values_.scale.empty(); }
+  const data::Scale& target_scale(int64_t j) const {
+    return columns_.target_scales[static_cast<size_t>(j % targets())];
+  }
+  // The constant factors of a standardised number of value j. `in_units` adds the factors that are computed.
+  double factor(int64_t j) const {
+    const std::vector<double>& residual = model_.residual_scales();
+    return (has_series_scale() ? 1.0 : target_scale(j).deviation) *
+           (residual.empty() || distribution_.is_counts() ? 1.0 : residual[static_cast<size_t>(j)]);
+  }
+  // The factors of values from 0 to n - 1.
+  Numbers factors(double common = 1.0) const {
+    Numbers out;
+    for (int64_t j = 0; j < values(); ++j) out.push_back(common * factor(j));
+    return out;
+  }
+  double widening(int64_t j, size_t c) const {
+    const std::vector<Parameter>& all = model_.parameters().parameters();
+    const auto found =
+        std::find_if(all.begin(), all.end(), [](const Parameter& each) { return each.name == "calibration.widening"; });
+    if (found == all.end()) return 1.0;
+    const float* first = model_.parameters().value(static_cast<size_t>(found - all.begin()));
+    return static_cast<double>(first[j * distribution_.widenings() + static_cast<int64_t>(c)]);
   }
   // Whether the base is a past target value, which contains the mean.
   bool is_value_of_past() const { return options_.is_naive() || options_.is_seasonal(); }
 
-  Numbers gains() const {
-    Numbers out = model_.residual_scales();
-    out.resize(outputs(), 1.0);
-    for (double& each : out) each *= static_cast<double>(model_.gain());
-    return out;
-  }
-
-  // (x - mean) / deviation, in two nodes: the subtraction is almost exact for x near the mean.
-  std::string standardised(const std::string& name, const std::string& x, const std::vector<data::Scale>& scales) {
-    Numbers means, factors;
-    for (const data::Scale& scale : scales) {
-      means.push_back(-scale.mean);
-      factors.push_back(1.0 / scale.deviation);
-    }
-    const std::string centred = maker_.add("scale", name + "_centred", {x}, {{"shift", means}});
-    return maker_.add("scale", name + "_standardised", {centred}, {{"scale", factors}});
-  }
-  const std::string& standardised_targets() {
-    if (targets_.empty()) targets_ = standardised("targets", raw_targets_, columns_.target_scales);
+  const std::string& scaled_targets() {
+    if (targets_.empty()) targets_ = standardised_targets(maker_, columns_, values_);
     return targets_;
   }
 
@@ -105,14 +99,20 @@ class RegressorGraph {
     return maker_.add("sqrt", name + "_deviation", {least});
   }
   const std::string& target_mean() {
-    if (target_mean_.empty()) target_mean_ = mean_over_window("targets_mean", standardised_targets());
+    if (target_mean_.empty()) target_mean_ = mean_over_window("targets_mean", scaled_targets());
     return target_mean_;
   }
-  std::string target_deviation() {
-    const std::string mean = target_mean();
-    return deviation_over_window("targets_window", maker_.add("Sub", "targets_window", {targets_, mean}));
+  // [B, O]
+  const std::string& target_deviation() {
+    if (target_deviation_.empty()) {
+      const std::string mean = target_mean();
+      const std::string centred = maker_.add("Sub", "targets_window", {targets_, mean});
+      target_deviation_ = last_row("deviations", deviation_over_window("targets_window", centred));
+    }
+    return target_deviation_;
   }
 
+  // Returns the network's outputs [B, n P].
   std::string add_network() {
     std::string x = inputs_;
     if (options_.of_each_window()) {
@@ -120,24 +120,130 @@ class RegressorGraph {
       x = maker_.add("Div", "inputs_of_window", {x, deviation_over_window("inputs_window", x)});
     }
     const nn::LstmStack& stack = model_.network().stack();
-    const std::string last = maker_.last_of(stack, maker_.layers(stack, model_.parameters(), x, ""));
-    return maker_.output(model_.network(), last, "network");
+    x = maker_.layers(stack, model_.parameters(), with_other_columns(maker_, columns_, values_, x), "");
+    if (!model_.reads_ahead()) return maker_.output(model_.network(), maker_.last_of(stack, x), "network");
+    x = last_rows("outputs_ahead", x, model_.ahead());
+    const std::string output = maker_.output(model_.network(), x, "network_ahead");
+    return maker_.add("Flatten", "network", {output}, {{"axis", int64_t{1}}});
+  }
+
+  // Parameter p of each value: [B, n P] -> [B, n].
+  std::string parameter(const std::string& name, const std::string& network, int64_t p) {
+    std::vector<int64_t> places;
+    for (int64_t j = 0; j < values(); ++j) places.push_back(j * distribution_.size() + p);
+    return selected(maker_, "network_" + name, network, 1, places);
+  }
+  std::string softplus1(const std::string& name, const std::string& x) {
+    const std::string shifted =
+        maker_.add("scale", name + "_shifted", {x}, {{"shift", ForecastDistribution::kLogEMinusOne}});
+    return maker_.add("softplus", name + "_softplus", {shifted});
   }
 
   // [B, T, O] -> [B, O]
   std::string last_row(const std::string& name, const std::string& x) {
     return maker_.add("pool", name + "_last", {x}, {{"kind", std::string("last")}});
   }
-  // [B, O] -> [B, A O], a copy for each step ahead
-  std::string repeated(const std::string& name, const std::string& x) {
-    if (model_.ahead() == 1) return x;
-    return maker_.add("concat", name, std::vector<std::string>(static_cast<size_t>(model_.ahead()), x));
+  // [B, T, C] -> [B, rows, C]
+  std::string last_rows(const std::string& name, const std::string& x, int64_t rows) {
+    return maker_.add("Slice", name,
+                      {x, int_array(maker_, name + "_begin", {-rows}),
+                       int_array(maker_, name + "_end", {int64_t{1} << 31}), int_array(maker_, name + "_axis", {1})});
+  }
+  // Repeats the values of the targets for each step ahead, each `count` times: [B, O] -> [B, n count].
+  std::string repeated(const std::string& name, const std::string& x, int64_t count = 1) {
+    if (model_.ahead() == 1 && count == 1) return x;
+    std::vector<int64_t> places;
+    for (int64_t k = 0; k < values() * count; ++k) places.push_back(k / count % targets());
+    return selected(maker_, name, x, 1, places);
   }
 
-  // Returns the base [B, A O] that the network's output is added to; empty: none. Without the targets' means unless
-  // is_value_of_past().
+  // Multiplies x [B, n count] by the deviation of the window and the scale of the series, if the model has these.
+  std::string in_units(const std::string& name, std::string x, int64_t count = 1) {
+    if (options_.of_each_window()) {
+      const std::string deviations = repeated(name + "_deviations", target_deviation(), count);
+      x = maker_.add("multiply", name + "_of_window", {x, deviations});
+    }
+    if (!has_series_scale()) return x;
+    return maker_.add("multiply", name + "_of_series", {x, repeated(name + "_scales", values_.scale, count)});
+  }
+
+  // Adds the forecast [B, n] in the data's units: base + gain scale y, for y [B, n].
+  std::string add_centre(const std::string& y, double gain) {
+    const std::string base = add_base(), network = in_units("network", y);
+    const std::string mean =
+        values_.mean.empty() || is_value_of_past() ? "" : repeated("series_means_ahead", values_.mean);
+    Numbers shifts(static_cast<size_t>(values()), 0.0);
+    for (int64_t j = 0; j < values() && !has_series_scale() && !is_value_of_past(); ++j) {
+      shifts[static_cast<size_t>(j)] = target_scale(j).mean;
+    }
+    const bool alone = base.empty() && mean.empty();
+    std::vector<std::string> parts = {maker_.add("scale", alone ? "forecast" : "network_part", {network},
+                                                 {{"scale", factors(gain)}, {"shift", shifts}})};
+    for (const std::string& part : {base, mean}) {
+      if (!part.empty()) parts.insert(parts.begin(), part);
+    }
+    return alone ? parts.front() : maker_.add("add", "forecast", parts);
+  }
+
+  // (softplus1(y) + least) in the data's units, for y [B, n].
+  std::string add_positive(const std::string& name, const std::string& y, double least, const Numbers& factors) {
+    const std::string x = maker_.add("scale", name + "_least", {softplus1(name, y)}, {{"shift", least}});
+    return maker_.add("scale", name, {in_units(name, x)}, {{"scale", factors}});
+  }
+
+  // Quantiles [B, n, Q] from the network's outputs [B, n Q]: from the median outwards, each is further by a positive
+  // step. Columns of the same value follow one another.
+  RegressorOutputs add_quantiles(const std::string& network) {
+    const auto Q = static_cast<int64_t>(distribution_.levels().size());
+    const auto m = static_cast<int64_t>(distribution_.median());
+    Numbers normal, steps, widenings, signed_factors;
+    for (const double level : distribution_.levels()) normal.push_back(normal_quantile(level));
+    bool widens = false;
+    std::vector<int64_t> value_of;
+    for (int64_t k = 0; k < values() * Q; ++k) {
+      const int64_t j = k / Q, q = k % Q;
+      const auto at = static_cast<size_t>(q);
+      steps.push_back(q == m ? 0.0 : std::abs(normal[at] - normal[q < m ? at + 1 : at - 1]));
+      widenings.push_back(q == m ? 1.0 : widening(j, at));
+      widens = widens || widenings.back() != 1.0;
+      signed_factors.push_back(q < m ? -factor(j) : factor(j));
+      value_of.push_back(j);
+    }
+    const std::string median = maker_.add("scale", "median", {parameter("median", network, m)},
+                                          {{"scale", gain()}, {"shift", normal[distribution_.median()]}});
+    const std::string forecast = add_centre(median, 1.0);
+    std::string x = maker_.add("scale", "steps", {softplus1("steps", network)}, {{"scale", steps}});
+    x = outwards("distance", "add", x);
+    if (widens) {  // factors that differ could make quantiles cross
+      x = maker_.add("scale", "widened", {x}, {{"scale", widenings}});
+      x = outwards("monotone", "max", x);
+    }
+    x = maker_.add("scale", "signed_distance", {in_units("distance", x, Q)}, {{"scale", signed_factors}});
+    x = maker_.add("add", "quantiles_in_rows", {selected(maker_, "medians", forecast, 1, value_of), x});
+    const std::string shape = int_array(maker_, "quantiles_shape", {-1, values(), Q});
+    return {forecast, maker_.add("Reshape", "quantiles", {x, shape})};
+  }
+
+  // Cumulative sum ("add") or maximum ("max") of x [B, n Q] from the median of each value outwards. x is 0 at medians.
+  // Each round combines every quantile with the one twice as far inwards as in the round before.
+  std::string outwards(const std::string& name, const std::string& operation, std::string x) {
+    const auto Q = static_cast<int64_t>(distribution_.levels().size());
+    const auto m = static_cast<int64_t>(distribution_.median());
+    for (int64_t by = 1; by <= std::max(m, Q - 1 - m); by *= 2) {
+      std::vector<int64_t> places;
+      for (int64_t k = 0; k < values() * Q; ++k) {
+        const int64_t q = k % Q;
+        places.push_back(k - q + (q < m ? std::min(q + by, m) : std::max(q - by, m)));
+      }
+      const std::string round = name + "_" + std::to_string(by);
+      x = maker_.add(operation, round, {x, selected(maker_, round + "_inwards", x, 1, places)});
+    }
+    return x;
+  }
+
+  // Returns the base [B, n] in the data's units; empty: none. Without the targets' means unless is_value_of_past().
   std::string add_base() {
-    if (options_.is_naive()) return repeated("naive", last_row("targets", raw_targets_));
+    if (options_.is_naive()) return repeated("naive", last_row("targets", values_.targets));
     if (options_.is_seasonal()) return add_seasonal();
     std::string base;
     if (model_.linear()) {
@@ -147,17 +253,18 @@ class RegressorGraph {
     } else {
       return "";
     }
+    if (has_series_scale()) return maker_.add("multiply", "base", {base, repeated("base_scales", values_.scale)});
     Numbers deviations;
-    for (size_t k = 0; k < outputs(); ++k) deviations.push_back(scale_of_output(k).deviation);
+    for (int64_t j = 0; j < values(); ++j) deviations.push_back(target_scale(j).deviation);
     return maker_.add("scale", "base", {base}, {{"scale", deviations}});
   }
 
-  // The target values one season earlier, [B, A O].
+  // The target values one season earlier, [B, n].
   std::string add_seasonal() {
     std::vector<int64_t> rows;
     for (int64_t a = 0; a < model_.ahead(); ++a) rows.push_back(a % options_.season - options_.season);
-    const std::string past = maker_.add("Gather", "season_before",
-                                        {raw_targets_, int_array(maker_, "season_rows", rows)}, {{"axis", int64_t{1}}});
+    const std::string past = maker_.add(
+        "Gather", "season_before", {values_.targets, int_array(maker_, "season_rows", rows)}, {{"axis", int64_t{1}}});
     return maker_.add("Flatten", "seasonal", {past}, {{"axis", int64_t{1}}});
   }
 
@@ -166,14 +273,13 @@ class RegressorGraph {
     const baselines::Ridge& ridge = *model_.linear();
     std::vector<std::string> all = columns_.inputs;
     std::string x = inputs_;
-    if (!all_in(all, ridge.columns)) {
+    const std::vector<int64_t> among_inputs = places_in(all, ridge.columns);
+    if (*std::max_element(among_inputs.begin(), among_inputs.end()) == static_cast<int64_t>(all.size())) {
       all.insert(all.end(), columns_.targets.begin(), columns_.targets.end());
-      x = maker_.add("concat", "linear_inputs", {x, standardised_targets()});
+      x = maker_.add("concat", "linear_inputs", {x, scaled_targets()});
     }
-    x = columns_of(maker_, "linear_columns", x, places_in(all, ridge.columns));
-    x = maker_.add("Slice", "linear_rows",
-                   {x, int_array(maker_, "linear_begin", {-ridge.window}),
-                    int_array(maker_, "linear_end", {int64_t{1} << 31}), int_array(maker_, "linear_axis", {1})});
+    x = selected(maker_, "linear_columns", x, 2, places_in(all, ridge.columns));
+    x = last_rows("linear_rows", x, ridge.window);
     x = maker_.add("Transpose", "linear_turned", {x}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
     x = maker_.add("Flatten", "linear_flat", {x}, {{"axis", int64_t{1}}});
     const int64_t read = static_cast<int64_t>(ridge.columns.size()) * ridge.window;
@@ -185,50 +291,59 @@ class RegressorGraph {
   const Regressor& model_;
   const RegressorOptions& options_;
   const Columns& columns_;
+  const ForecastDistribution& distribution_;
   GraphMaker& maker_;
-  std::string raw_targets_, inputs_, targets_, target_mean_;
+  const RegressorValues& values_;
+  std::string inputs_, targets_, target_mean_, target_deviation_;
 };
 
-// Returns the name of the past targets: a separate graph input, unless the inputs contain all target columns. Empty if
-// the model does not read them.
-std::string add_targets(const Regressor& model, graph::Graph& graph) {
-  const Columns& columns = model.columns();
-  if (!model.reads_targets()) return "";
-  if (columns.inputs == columns.targets) return "inputs";
+// Adds the output `name`: the mean of the values of all members, or the only value, which has this name.
+void add_mean_output(graph::Graph& graph, const std::string& name, const std::vector<std::string>& values) {
   GraphMaker maker(graph, "");
-  if (all_in(columns.inputs, columns.targets)) {
-    return columns_of(maker, "past_targets", "inputs", places_in(columns.inputs, columns.targets));
+  if (values.size() > 1) {
+    maker.add("scale", name, {maker.add("add", "sum_of_" + name, values)},
+              {{"scale", 1.0 / static_cast<double>(values.size())}});
   }
-  graph.inputs.push_back(numbers_port("targets", model.targets()));
-  return "targets";
+  graph.outputs.push_back({.name = name, .dims = {}});
+}
+
+// Resets the state of each recurrent layer at the beginning of a run, if the forecast depends on the whole window.
+void keep_windows_whole(const Regressor& model, graph::Graph& graph) {
+  const auto models = members_of(model);
+  const bool whole = std::any_of(models.begin(), models.end(), [](const Regressor* member) {
+    return member->reads_whole_windows() || member->reads_ahead();
+  });
+  for (graph::Node& node : graph.nodes) {
+    const bool recurrent = node.type == "lstm" || node.type == "gru" || node.type == "rnn";
+    if (whole && recurrent) node.attributes["carry"] = int64_t{0};
+  }
 }
 
 }  // namespace
 
-graph::Graph graph_of(const Regressor& model, const std::string& path, const ModelGraphOptions& /*options*/) {
-  for (const Regressor* member : members_of(model)) member->expect_plain(path);
+std::string other_output(const ForecastDistribution& distribution) {
+  switch (distribution.kind()) {
+    case DistributionKind::kGaussian: return "standard_deviation";
+    case DistributionKind::kNegativeBinomial: return "dispersion";
+    case DistributionKind::kQuantiles: return "quantiles";
+    case DistributionKind::kPoint: break;
+  }
+  return "";
+}
+
+graph::Graph graph_of(const Regressor& model, const std::string& /*path*/, const ModelGraphOptions& /*options*/) {
   graph::Graph out;
-  out.inputs = {numbers_port("inputs", static_cast<int64_t>(model.columns().inputs.size()))};
-  const std::string targets = add_targets(model, out);
-  std::vector<std::string> forecasts;
+  const RegressorValues values = add_regressor_inputs(model, out);
+  std::vector<std::string> forecasts, others;
   for (const Regressor* member : members_of(model)) {
     GraphMaker maker(out, graph_prefix(forecasts.size(), model.is_ensemble()));
-    forecasts.push_back(RegressorGraph(*member, maker, "inputs", targets).forecast());
+    const RegressorOutputs outputs = RegressorGraph(*member, maker, values).outputs();
+    forecasts.push_back(outputs.forecast);
+    others.push_back(outputs.other);
   }
-  if (forecasts.size() > 1) {
-    GraphMaker maker(out, "");
-    maker.add("scale", "forecast", {maker.add("add", "sum_of_forecasts", forecasts)},
-              {{"scale", 1.0 / static_cast<double>(forecasts.size())}});
-  }
-  out.outputs = {{.name = "forecast", .dims = {}}};
-  // A forecast that depends on a whole window cannot carry its state from one run to the next.
-  const auto models = members_of(model);
-  const bool whole =
-      std::any_of(models.begin(), models.end(), [](const Regressor* member) { return member->reads_whole_windows(); });
-  for (graph::Node& node : out.nodes) {
-    const bool recurrent = node.type == "lstm" || node.type == "gru" || node.type == "rnn";
-    if (whole && recurrent) node.attributes["carry"] = int64_t{0};
-  }
+  add_mean_output(out, "forecast", forecasts);
+  if (!model.distribution().is_point()) add_mean_output(out, other_output(model.distribution()), others);
+  keep_windows_whole(model, out);
   return out;
 }
 
