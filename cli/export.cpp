@@ -50,6 +50,7 @@ class Export {
                         "name a file, or leave --out out to see what would be written");
     }
     check_name();
+    if (!out_.empty() && format.check_path != nullptr) format.check_path(out_);
     const tasks::ModelFile file = tasks::ModelFile::read(model_);
     const exporters::ExportModel model{
         .graph = tasks::model_graph(file), .name = name_, .texts = tasks::model_texts(file)};

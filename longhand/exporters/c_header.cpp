@@ -88,6 +88,8 @@ class HeaderText {
       out +=
           fmt::format("   {:<4} {}'{}' {}{}\n", apart ? name : "", place, c_comment(port.name), graph::shown(port.dims),
                       port.below > 0 ? fmt::format(", each from 0 to {}", port.below - 1) : "");
+      const auto about = t_.ports.find(port.name);
+      if (about != t_.ports.end()) out += fmt::format("          {}\n", c_comment(about->second));
       at += port.size;
     }
     return out;
@@ -205,7 +207,27 @@ $result
   }
   std::string tables() const {
     return table("The texts of the symbols, in UTF-8.", "symbols", t_.symbols) +
-           table("What the outputs stand for, in UTF-8.", "labels", t_.labels);
+           table("What the outputs stand for, in UTF-8.", "labels", t_.labels) + series_tables();
+  }
+
+  // The names and scales of the training series.
+  std::string series_tables() const {
+    if (t_.series.empty()) return "";
+    std::string out = table("The series of the training data, in UTF-8.", "series", t_.series);
+    const auto numbers = [&](const char* name, const std::vector<float>& values) {
+      if (values.empty()) return;
+      out += fmt::format("/* The input '{0}' for each series. */\nstatic const float {1}_{0}s[{2}][{3}] = {{\n", name,
+                         t_.name, t_.series.size(), values.size() / t_.series.size());
+      const size_t n = values.size() / t_.series.size();
+      for (size_t at = 0; at < values.size(); at += n) {
+        const auto begin = values.begin() + static_cast<std::ptrdiff_t>(at);
+        out += fmt::format("{{\n{}}},\n", c_numbers(std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(n))));
+      }
+      out += "};\n\n";
+    };
+    numbers("series_mean", t_.series_mean);
+    numbers("series_scale", t_.series_scale);
+    return out;
   }
 
   std::string constants() const {
@@ -298,12 +320,27 @@ $result
     return indented(out, 2);
   }
 
+  // Returns statements for parameters that `body` does not read, which compilers would warn of.
+  std::string unused(const std::string& body) const {
+    const auto is_part = [](char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)) != 0; };
+    std::string out;
+    for (const CPort& port : c_.inputs) {
+      bool read = !has_parameters();
+      const std::string& name = port.parameter;
+      for (size_t at = body.find(name); !read && at != std::string::npos; at = body.find(name, at + 1)) {
+        read = !(at > 0 && (is_part(body[at - 1]) || body[at - 1] == '@')) &&
+               !(at + name.size() < body.size() && is_part(body[at + name.size()]));
+      }
+      if (!read) out += fmt::format("  (void){};\n", name);
+    }
+    return out;
+  }
+
   std::string step() const {
     std::string out = fmt::format("static inline {} @{}(@state *state{}{}) {{\n", checks() ? "int" : "void",
                                   call_name(), inputs_text(true), c_.has_result ? "" : ", float *out");
-    out += checks_text();
-    if (c_.anew) out += "  @reset(state);\n";
-    out += calls(false) + (checks() ? "  return 1;\n" : "") + "}\n\n";
+    const std::string body = checks_text() + (c_.anew ? "  @reset(state);\n" : "") + calls(false);
+    out += body + unused(body) + (checks() ? "  return 1;\n" : "") + "}\n\n";
     if (!c_.has_result) return out;
     return out +
            "/* What the steps since the reset give. */\nstatic inline void @result(@state *state, float *out) {\n" +

@@ -1,6 +1,7 @@
 // Writes a C program as a single header file.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,16 @@
 namespace longhand::exporters {
 
 struct CHeaderTexts {
-  std::string name;                    ///< prefix of all C names
-  std::string source;                  ///< where the model comes from
-  int64_t sample_rate = 0;             ///< samples per second; 0: none
-  std::vector<std::string> symbols{};  ///< names of the input symbols; empty: unknown
-  std::vector<std::string> labels{};   ///< names of the outputs; empty: none
-  std::vector<std::string> remarks{};  ///< lines added to the header's comment
+  std::string name;                            ///< prefix of all C names
+  std::string source;                          ///< where the model comes from
+  int64_t sample_rate = 0;                     ///< samples per second; 0: none
+  std::vector<std::string> symbols{};          ///< names of the input symbols; empty: unknown
+  std::vector<std::string> labels{};           ///< names of the outputs; empty: none
+  std::vector<std::string> remarks{};          ///< lines added to the header's comment
+  std::map<std::string, std::string> ports{};  ///< by input or output: a line about it
+  /// Names of the training series, and the mean (empty: 0) and scale of each of their targets: [series, targets].
+  std::vector<std::string> series{};
+  std::vector<float> series_mean{}, series_scale{};
 };
 
 /// Returns the text of a header in C99 that also compiles as C++11. It includes <string.h> and <stdint.h>, and <math.h>

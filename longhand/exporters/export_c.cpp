@@ -7,6 +7,7 @@
 
 #include "longhand/base/error.h"
 #include "longhand/exporters/c_header.h"
+#include "longhand/exporters/port_texts.h"
 
 namespace longhand::exporters {
 namespace {
@@ -62,6 +63,37 @@ void check_size(const ExportModel& model) {
                     "export a smaller model, or to another format, such as --to onnx");
 }
 
+// Returns a name for each number of the outputs: labels, or the columns of a regressor's outputs; empty if unknown.
+std::vector<std::string> output_labels(const ExportModel& model, const CCompiled& compiled) {
+  const std::map<std::string, PortText> ports = port_texts(model);
+  if (ports.empty()) return listed_texts(text_of(model, "labels"));
+  std::vector<std::string> out;
+  for (const CPort& port : compiled.outputs) {
+    const auto about = ports.find(port.name);
+    if (about == ports.end() || static_cast<int64_t>(about->second.columns.size()) != port.size) return {};
+    out.insert(out.end(), about->second.columns.begin(), about->second.columns.end());
+  }
+  return out;
+}
+
+// Adds the scales of the training series, of a model that has the scale of a series as its input.
+void add_series(const ExportModel& model, CHeaderTexts& texts) {
+  constexpr size_t kMostScales = 100000;
+  const nlohmann::json vocabulary = nlohmann::json::parse(text_of(model, "vocabulary"), nullptr, false);
+  if (!vocabulary.is_object() || !vocabulary.contains("series_scales")) return;
+  const std::vector<std::string> names = listed_texts(vocabulary["series"].dump());
+  const nlohmann::json& scales = vocabulary["series_scales"];
+  if (names.empty() || names.size() != scales.size() || names.size() * scales[0].size() > kMostScales) return;
+  const bool centred = vocabulary["series_scale"] == "standard";
+  for (const nlohmann::json& series : scales) {
+    for (const nlohmann::json& scale : series) {
+      if (centred) texts.series_mean.push_back(scale[0].get<float>());
+      texts.series_scale.push_back(scale[1].get<float>());
+    }
+  }
+  texts.series = names;
+}
+
 // C99 only guarantees string literals of up to 4095 bytes.
 bool fit_in_strings(const std::vector<std::string>& texts) {
   return std::all_of(texts.begin(), texts.end(), [](const std::string& text) { return text.size() < 1000; });
@@ -93,12 +125,15 @@ Exported export_c(const ExportModel& model, const ExportOptions& options) {
   texts.source = model.graph.source;
   texts.sample_rate = model.graph.sample_rate;
   texts.symbols = symbol_texts(model);
-  texts.labels = listed_texts(text_of(model, text_of(model, "labels").empty() ? "outputs" : "labels"));
+  texts.labels = output_labels(model, compiled);
+  for (const auto& [name, about] : port_texts(model)) texts.ports[name] = about.line();
+  add_series(model, texts);
   if (compiled.inputs.size() != 1 || static_cast<int64_t>(texts.symbols.size()) != compiled.inputs[0].below ||
       !fit_in_strings(texts.symbols)) {
     texts.symbols.clear();
   }
   if (!fit_in_strings(texts.labels)) texts.labels.clear();
+  if (!fit_in_strings(texts.series)) texts.series.clear();
   const std::string task = text_of(model, "task");
   if (task == "language_model")
     texts.remarks.push_back("A language model: the outputs are probabilities of the next symbol.");

@@ -12,6 +12,7 @@
 #include "longhand/exporters/export_keras.h"
 #include "longhand/exporters/export_onnx.h"
 #include "longhand/exporters/export_torch.h"
+#include "longhand/exporters/torch_text.h"
 #include "longhand/io/file.h"
 
 namespace longhand::exporters {
@@ -25,7 +26,7 @@ const std::vector<ExportFormat>& export_formats() {
        .has_int8 = false,
        .write = export_onnx},
       {.name = "c", .ending = ".h", .help = "one header of C99", .has_int8 = true, .write = export_c},
-      {"pytorch", ".py", "a module of PyTorch and its weights in safetensors", false, export_torch},
+      {"pytorch", ".py", "a module of PyTorch and its weights in safetensors", false, export_torch, check_module_path},
       {"keras", ".keras", "a model of Keras 3, of layers that follow one another", false, export_keras},
       {"rtneural", ".json", "RTNeural's JSON, of networks for audio", false, export_rtneural},
       {"nam", ".nam", "Neural Amp Modeler's file, of LSTM networks for audio", false, export_nam},

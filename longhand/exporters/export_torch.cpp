@@ -8,6 +8,7 @@
 #include "longhand/base/error.h"
 #include "longhand/base/utf8.h"
 #include "longhand/convert/torch_return.h"
+#include "longhand/exporters/port_texts.h"
 #include "longhand/exporters/torch_loader.h"
 #include "longhand/exporters/torch_prepared.h"
 #include "longhand/exporters/torch_program.h"
@@ -37,7 +38,7 @@ std::string torch_shape_text(const graph::Port& port, const graph::Dims& fixed) 
 class TorchModuleFile {
  public:
   TorchModuleFile(const ExportModel& model, const graph::Graph& prepared)
-      : model_(model), graph_(prepared), program_(prepared), class_(python_class_name(model.name)) {}
+      : model_(model), graph_(prepared), program_(prepared), class_(program_.main_class(model.name)) {}
 
   Exported run() {
     begin();
@@ -170,10 +171,12 @@ class TorchModuleFile {
     std::string out = fmt::format("\nclass {}(nn.Module):\n", class_);
     out += python_line(1, fmt::format("\"\"\"{}.", graph_.source.empty() ? class_ : docstring_name(graph_.source)));
     out += "\n";
+    const std::map<std::string, PortText> texts = port_texts(model_);
     for (size_t i = 0; i < arguments_.size(); ++i) {
       out += python_line(
-          1, fmt::format("{}: {}", arguments_[i],
-                         torch_shape_text(graph_.inputs[i], program_.shapes().fixed_dims(graph_.inputs[i].name))));
+          1, fmt::format("{}: {}{}", arguments_[i],
+                         torch_shape_text(graph_.inputs[i], program_.shapes().fixed_dims(graph_.inputs[i].name)),
+                         about(texts, graph_.inputs[i].name)));
     }
     for (const graph::Port& port : graph_.outputs) {
       graph::Port shown = port;
@@ -182,8 +185,8 @@ class TorchModuleFile {
         if (fixed[0] < 0 && shown.batch_axis < 0) shown.batch_axis = 0;
         if (fixed[1] < 0 && shown.time_axis < 0 && fixed.size() > 2) shown.time_axis = 1;
       }
-      out += python_line(1, fmt::format("returns {}{}", graph_.outputs.size() > 1 ? python_name(port.name) + " " : "",
-                                        torch_shape_text(shown, fixed)));
+      out += python_line(1, fmt::format("returns {}{}{}", graph_.outputs.size() > 1 ? python_name(port.name) + " " : "",
+                                        torch_shape_text(shown, fixed), about(texts, port.name)));
     }
     if (graph_.sample_rate > 0) out += python_line(1, fmt::format("sound of {} frames a second", graph_.sample_rate));
     if (program_.states().size() == 1) {
@@ -226,6 +229,14 @@ class TorchModuleFile {
     if (one_line.size() + result.size() < kMostCharacters)
       return fmt::format("def forward({}) -> {}:", one_line, result);
     return fmt::format("def forward({}\n    ) -> {}:", lines, result);
+  }
+
+  // Returns what the metadata say about an input or output, for a docstring.
+  static std::string about(const std::map<std::string, PortText>& texts, const std::string& name) {
+    const auto found = texts.find(name);
+    if (found == texts.end()) return "";
+    const std::string quoted = python_string(found->second.line());
+    return fmt::format("; {}", quoted.substr(1, quoted.size() - 2));
   }
 
   // Returns a file name without characters that could end a docstring.

@@ -79,7 +79,8 @@ const std::set<std::string> kTorchVariables = {
     "list", "len",   "zip",     "range", "int", "float", "tuple",     "dict",       "slice", "super",  "str",   "load",
     "save", "print", "max",     "min",   "sum", "abs",   "enumerate", "isinstance", "bool",  "type",   "DTYPES"};
 
-const std::set<std::string> kTorchClasses = {"Tensor", "Path", "F", "State", "None", "True", "False", "DTYPES"};
+const std::set<std::string> kTorchClasses = {"Tensor", "Path",  "F",      "State", "None",
+                                             "True",   "False", "DTYPES", "Union", "ValueError"};
 
 // Whether forward needs `lengths`: a layer reads the end of the sequence (pooling, a reverse direction), and all other
 // layers are causal or stepwise, so that padding after the end does not change their outputs.
@@ -166,6 +167,11 @@ std::string TorchProgram::helper(const std::string& name) {
   }
   if (std::find(helpers_.begin(), helpers_.end(), name) == helpers_.end()) helpers_.push_back(name);
   return name;
+}
+
+std::string TorchProgram::main_class(const std::string& text) {
+  const std::string name = python_class_name(text);
+  return classes_.take(classes_.is_free(name) ? name : fmt::format("{}Model", name));
 }
 
 std::string TorchProgram::own_class(const std::string& name, const std::string& text) {

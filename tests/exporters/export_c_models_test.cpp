@@ -1,10 +1,12 @@
 // Models of our tasks, and models that others trained, as C.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "longhand/convert/audio_json.h"
 #include "longhand/convert/import_file.h"
+#include "longhand/convert/network_builder.h"
 #include "longhand/convert/number_table.h"
 #include "longhand/tasks/model_graph.h"
 #include "tests/convert/imported.h"
@@ -218,6 +220,36 @@ TEST(ExportCModels, Regressors) {
   }
 }
 
+// The mean of two members, read symbol by symbol, beside what the ensemble itself gives.
+TEST(ExportCModels, Ensembles) {
+  const TemporaryFolder folder;
+  nn::LstmOptions small, other;
+  small.hidden = 5;
+  other = small;
+  other.cell = "gru";
+  const std::vector<tasks::ModelFile> files = {
+      tasks::written(*tasks::language_model(small, 6), folder / "0"),
+      tasks::written(*tasks::language_model(other, 0, false, 6), folder / "1")};
+  tasks::combine<tasks::LanguageModel>(files, folder / "all");
+  const tasks::ModelFile file = tasks::ModelFile::read(folder / "all");
+  CPrograms programs;
+  programs.add("pair", {.graph = tasks::model_graph(file), .name = "pair", .texts = tasks::model_texts(file)});
+  ASSERT_TRUE(programs.compile(kCompile));
+  const std::vector<int32_t> x = testing::random_symbols(30, 7, 3);
+  const std::vector<float> y = programs.run("pair", x);
+  const std::unique_ptr<tasks::LanguageModel> model = tasks::LanguageModel::load(file);
+  kernels::Context context(1);
+  tasks::LanguageModel::Workspace workspace(*model, nn::Engine::kFused, context);
+  tasks::LanguageModel::State state = model->new_state();
+  state.reset(1);
+  for (tasks::LanguageModel::State& each : state.others) each.reset(1);
+  std::vector<float> expected;
+  for (const int32_t symbol : x) {
+    for (const float logit : model->read(symbol, state, workspace)) expected.push_back(std::exp(logit));
+  }
+  expect_same(y, expected, "an ensemble");
+}
+
 // What `longhand quantise` keeps of a model is what the header has.
 TEST(ExportCModels, Int8IsThatOfQuantisedModels) {
   const TemporaryFolder folder;
@@ -311,6 +343,96 @@ TEST(ExportCModels, ModelsOfOthers) {
   others.check("silero", with_context(npy(kModels + "silero_vad/input.npy")), probabilities, 2e-5);
   others.check("mask", testing::random_vector<float>(257 * 20, 1.0, 3), {}, 1e-5);
   others.check("frames", testing::random_vector<float>(512 * 20, 0.5, 4), {}, 1e-5);
+}
+
+// Sequences that others' models read from both ends, each in one call, beside what their own players answer.
+class WholeInC {
+ public:
+  WholeInC(std::string name, Imported imported, int64_t steps) : name_(std::move(name)), steps_(steps) {
+    for (const char* weights : {"float", "int8"}) {
+      programs_.add(fmt::format("{}_{}", name_, weights), imported.graph, {.weights = weights, .steps = steps});
+    }
+    graph_ = std::move(imported.graph);
+  }
+
+  void add(const std::vector<int32_t>& x, const std::vector<float>& expected) {
+    given_.push_back(static_cast<int32_t>(x.size()));
+    given_.insert(given_.end(), x.begin(), x.end());
+    given_.resize(given_.size() + static_cast<size_t>(steps_) - x.size());
+    lengths_.push_back(x.size());
+    expected_.insert(expected_.end(), expected.begin(), expected.end());
+    graph::Plan plan(std::make_shared<const graph::Network>(graph_, name_), {.steps = static_cast<int64_t>(x.size())});
+    std::copy(x.begin(), x.end(), plan.inputs()[0].ints);
+    ASSERT_TRUE(plan.run());
+    const std::vector<float> y = values(plan.outputs()[0]);
+    own_.insert(own_.end(), y.begin(), y.end());
+  }
+
+  void check(double bound) {
+    ASSERT_TRUE(programs_.compile(kCompile));
+    const std::vector<float> y = outputs("float");
+    expect_close((name_ + " and our own").c_str(), y, own_, bound);
+    expect_close((name_ + " and its player").c_str(), y, expected_, bound);
+    const double int8 = largest_difference(outputs("int8"), y);
+    std::cout << name_ << " as int8: largest difference " << int8 << "\n";
+    EXPECT_LT(int8, 0.05);
+  }
+
+ private:
+  // What a call writes after the end of its sequence is left out.
+  std::vector<float> outputs(const char* weights) {
+    const std::vector<float> all = programs_.run(fmt::format("{}_{}", name_, weights), given_);
+    const size_t calls = lengths_.size(), width = all.size() / calls / static_cast<size_t>(steps_);
+    EXPECT_EQ(all.size(), calls * static_cast<size_t>(steps_) * width);
+    std::vector<float> out;
+    for (size_t i = 0; i < calls; ++i) {
+      const auto begin = all.begin() + static_cast<int64_t>(i * width) * steps_;
+      out.insert(out.end(), begin, begin + static_cast<int64_t>(lengths_[i] * width));
+    }
+    return out;
+  }
+
+  std::string name_;
+  int64_t steps_;
+  graph::Graph graph_;
+  CPrograms programs_;
+  std::vector<int32_t> given_;
+  std::vector<size_t> lengths_;
+  std::vector<float> own_, expected_;
+};
+
+TEST(ExportCModels, DisorderOfProteins) {
+  const std::string folder = kModels + "metapredict/", letters = "ACDEFGHIKLMNPQRSTVWY";
+  if (!is_here(folder)) return;
+  const auto sequences = nlohmann::json::parse(io::read_file(folder + "sequences.json"));
+  for (const std::string version : {"v1", "v2"}) {
+    Imported imported = import_file(fmt::format("{}{}.pt", folder, version));
+    std::vector<std::string> symbols;
+    for (const char c : letters) symbols.emplace_back(1, c);
+    read_symbols(imported, symbols);
+    WholeInC network("metapredict_" + version, std::move(imported), 1200);
+    const auto expected = nlohmann::json::parse(io::read_file(fmt::format("{}expected_{}.json", folder, version)));
+    for (const auto& [name, sequence] : sequences.items()) {
+      std::vector<int32_t> x;
+      for (const char c : sequence.get<std::string>()) x.push_back(static_cast<int32_t>(letters.find(c)));
+      network.add(x, expected[name].get<std::vector<float>>());
+    }
+    network.check(9e-6);
+  }
+}
+
+TEST(ExportCModels, ThaiWords) {
+  const std::string folder = kModels + "icu_thai/Thai_codepoints_exclusive_model4_heavy/";
+  if (!is_here(folder)) return;
+  WholeInC network("icu_thai", import_file(folder + "weights.json"), 36);
+  for (const auto& each : nlohmann::json::parse(io::read_file(folder + "expected.json"))) {
+    std::vector<float> expected;
+    for (const auto& row : each["probs"]) {
+      for (const auto& p : row) expected.push_back(p.get<float>());
+    }
+    network.add(each["ids"].get<std::vector<int32_t>>(), expected);
+  }
+  network.check(4e-6);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // Networks as modules of PyTorch: the text of the module, its tensors, and the way back. PyTorch itself runs them in
 // bench/export_torch.py.
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 
 #include "longhand/convert/torch_return.h"
@@ -228,6 +230,50 @@ TEST(ExportTorch, NamesOfPython) {
   EXPECT_EQ(python_float(-2.0F), "-2.0");
   EXPECT_EQ(python_float(1e-20F), "1e-20");
   EXPECT_EQ(python_tuple({1}), "(1,)");
+}
+
+// The file is imported by its name.
+TEST(ExportTorch, FilesCanBeImported) {
+  const ExportFormat& format = export_format("pytorch");
+  for (const char* path : {"model.py", "a/b-c/river_level.py", "./Model2.py", "_m.py", "m\xC3\xBC/torch_model.py"}) {
+    EXPECT_NO_THROW(format.check_path(path)) << path;
+  }
+  const std::map<std::string, std::string> refused = {{"torch.py", "torch_model.py"},
+                                                      {"a/json.py", "json_model.py"},
+                                                      {"my-model.py", "my_model.py"},
+                                                      {"1.py", "n1.py"},
+                                                      {"class.py", "class_.py"},
+                                                      {"match.py", "match_.py"},
+                                                      {"model", "model.py"},
+                                                      {"amp.v2.py", "amp_v2.py"},
+                                                      {"model.txt", "model.py"},
+                                                      {"m\xC3\xBC.py", "m.py"},
+                                                      {"numpy.py", "numpy_model.py"},
+                                                      {"random-.py", "random_model.py"},
+                                                      {".py", "py.py"},
+                                                      {"with space.py", "with_space.py"}};
+  for (const auto& [path, instead] : refused) {
+    try {
+      format.check_path(path);
+      ADD_FAILURE() << path;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::kUsage) << path;
+      EXPECT_NE(e.advice().find("such as " + instead), std::string::npos) << path << ": " << e.advice();
+    }
+  }
+}
+
+// Classes whose names the file uses for something else.
+TEST(ExportTorch, ClassesHaveNamesOfTheirOwn) {
+  for (const auto& [name, expected] : std::map<std::string, std::string>{{"tensor", "TensorModel"},
+                                                                         {"path", "PathModel"},
+                                                                         {"f", "FModel"},
+                                                                         {"state", "StateModel"},
+                                                                         {"amp", "Amp"}}) {
+    const std::string text = file_of(torch(drawn(kTiny), name), ".py");
+    EXPECT_NE(text.find(fmt::format("class {}(nn.Module):", expected)), std::string::npos) << name;
+    EXPECT_NE(text.find(fmt::format("-> {}:", expected)), std::string::npos) << name;
+  }
 }
 
 // Names that would be code, or take the place of what a module needs.
