@@ -201,7 +201,7 @@ TEST_F(RunColumns, ArraysAreThoseOfTheTraining) {
   std::vector<double> x, y;
   std::vector<int64_t> lengths;
   for (int n = 0; n < 12; ++n) {
-    lengths.push_back(5 + n);
+    lengths.push_back(9 + n);
     for (int t = 0; t < 20; ++t) {
       const Row& row = rows[static_cast<size_t>(20 * n + t)];
       const bool padding = t >= lengths.back();
