@@ -46,11 +46,11 @@ data::RecordingSet read_tables(const std::string& sources, const SequenceFileOpt
   data::RecordingSet out{.targets = shape.targets()};
   int64_t all = 0;
   for (size_t k = 0; k < shape.inputs(); ++k) all += out.widths.emplace_back(shape.width(k));
+  expect_once("input", data::split_names(options.input));
+  expect_once("target", data::split_names(options.target));
   check_columns("input", data::split_names(options.input), all, "the numbers of a step that the network reads");
   check_columns("target", data::split_names(options.target), shape.targets(),
                 shape.classes ? "there are classes of a step" : "the numbers that the network makes");
-  expect_once("input", data::split_names(options.input));
-  expect_once("target", data::split_names(options.target));
   for (const std::string& source : data::split_names(sources)) {
     data::SeriesOptions series;
     series.inputs = options.input;
