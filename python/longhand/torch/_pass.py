@@ -54,8 +54,13 @@ class Layers:
 
 
 def with_rows(x: Tensor) -> Tensor:
-    """`x`, or a copy if the elements of a row are not side by side."""
+    """`x`, or a copy if the elements of a row are not side by side, or not as they are in memory."""
+    x = x.resolve_neg()
     return x if x.stride(-1) == 1 or x.size(-1) <= 1 else x.contiguous()
+
+
+def contiguous(x: Optional[Tensor]) -> Optional[Tensor]:
+    return None if x is None else x.resolve_neg().contiguous()
 
 
 def address(x: Optional[Tensor]) -> int:
@@ -84,7 +89,7 @@ class Pass(torch.autograd.Function):
     def forward(ctx: Any, layers: Layers, batch: Batch, x: Tensor, h_0: Optional[Tensor], c_0: Optional[Tensor],
                 *parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rows = with_rows(x)
-        h_0, c_0 = (None if s is None else s.contiguous() for s in (h_0, c_0))
+        h_0, c_0 = (contiguous(s) for s in (h_0, c_0))
         weights = [p.contiguous() for p in parameters]
         y, h_n, c_n, ctx.kept = run(layers, batch, rows, (h_0, c_0), weights, gradients=True)
         # The kernels read these rows again in the backward pass. `save_for_backward` alone does not keep them where
@@ -106,7 +111,7 @@ class Pass(torch.autograd.Function):
             rows = with_rows(x)
             kept = run(layers, batch, rows, (h_0, c_0), weights, gradients=True)[3]
         dy = None if dy is None else with_rows(dy)
-        dh_n, dc_n = (None if d is None else d.contiguous() for d in (dh_n, dc_n))
+        dh_n, dc_n = (contiguous(d) for d in (dh_n, dc_n))
         needs_x, needs_h, needs_c, *needs = ctx.needs_input_grad[2:]
         dx = x.new_empty(batch.shape(x.size(-1), x.size(0))) if needs_x else None
         dh_0 = torch.empty_like(h_0) if needs_h else None
@@ -132,8 +137,9 @@ class OnceDifferentiable(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Any) -> Any:
-        raise RuntimeError("longhand.torch.LSTM has no second derivatives: expected create_graph=False, found a backward "
-                           "pass through its gradients; use torch.nn.LSTM for these, with the same state_dict")
+        raise RuntimeError(
+            "longhand.torch.LSTM has no second derivatives: expected create_graph=False, found a backward pass through "
+            "its gradients\nuse torch.nn.LSTM for these, with the same state_dict")
 
 
 def gradients_of(layers: Layers, flat: Tensor, needs: Sequence[bool]) -> list[Optional[Tensor]]:
@@ -163,5 +169,5 @@ def compute(layers: Layers, batch: Batch, x: Tensor, hx: Sequence[Optional[Tenso
     if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
         out: tuple[Tensor, Tensor, Tensor] = Pass.apply(layers, batch, x, hx[0], hx[1], *parameters)
         return out
-    states = [None if s is None else s.contiguous() for s in hx]
+    states = [contiguous(s) for s in hx]
     return run(layers, batch, with_rows(x), states, [p.contiguous() for p in parameters], gradients=False)[:3]
