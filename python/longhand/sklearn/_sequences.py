@@ -1,0 +1,140 @@
+"""Sequences of numbers as scikit-learn's users have them, checked, as arrays [samples, steps, features]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+
+class Sequences(NamedTuple):
+    """Sequences of one or several lengths."""
+
+    values: NDArray[np.float64]  #: [samples, steps, features], zeros after the end of each
+    lengths: NDArray[np.int64] | None  #: [samples]; None: all are of one length
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, chosen: Any) -> Sequences:
+        """The samples of these indices or of this slice."""
+        return Sequences(self.values[chosen], None if self.lengths is None else self.lengths[chosen])
+
+
+def is_texts(X: Any) -> bool:
+    """Whether X is a list, an array [samples] or a Series of texts."""
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and isinstance(X[0], str)
+    if type(X).__name__ == "Series" and hasattr(X, "iloc"):
+        return len(X) > 0 and isinstance(X.iloc[0], str)
+    return isinstance(X, np.ndarray) and X.ndim == 1 and len(X) > 0 and isinstance(X[0], str)
+
+
+def texts_of(X: Any) -> list[str]:
+    """The texts, each checked. Raises ValueError for one that is none, or that has no words."""
+    out = list(X)
+    for i, text in enumerate(out):
+        if not isinstance(text, str):
+            raise ValueError(f"X[{i}]: expected a text, found {type(text).__name__}")
+        if not text.strip():
+            raise ValueError(f"X[{i}]: expected a text, found an empty one\nleave it out, or put a word in its place")
+    return out
+
+
+def _dimensions(value: Any) -> int:
+    try:
+        return int(np.ndim(value))
+    except ValueError:  # nested lists of different lengths
+        return -1
+
+
+def _is_list_of_sequences(X: Any, steps: int) -> bool:
+    """Whether X is a list of arrays [steps, features], of one or several lengths; with `steps` -1 also of lists of numbers
+    of several lengths.
+    """
+    is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
+    if not is_list or len(X) == 0:
+        return False
+    if _dimensions(X[0]) == 2:
+        return True
+    if steps != -1 or any(_dimensions(each) != 1 for each in X):
+        return False
+    return len({len(each) for each in X}) > 1
+
+
+def _padded(X: Sequence[Any]) -> Sequences:
+    arrays = []
+    for i, each in enumerate(X):
+        array = check_array(
+            np.asarray(each)[:, None] if _dimensions(each) == 1 else each, dtype=np.float64, input_name=f"X[{i}]"
+        )
+        if arrays and array.shape[1] != arrays[0].shape[1]:
+            raise ValueError(
+                f"X[{i}]: expected an array [steps, {arrays[0].shape[1]}], as X[0] is, found {list(array.shape)}"
+            )
+        arrays.append(array)
+    lengths = np.array([len(array) for array in arrays], dtype=np.int64)
+    values = np.zeros((len(arrays), int(lengths.max()), arrays[0].shape[1]))
+    for row, array in zip(values, arrays):
+        row[: len(array)] = array
+    return Sequences(values, None if (lengths == lengths[0]).all() else lengths)
+
+
+def _from_table(X: NDArray[np.float64], steps: Any) -> NDArray[np.float64]:
+    """[samples, columns] as [samples, steps, columns / steps]."""
+    columns = X.shape[1]
+    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or (steps < 1 and steps != -1):
+        raise ValueError(f"steps: expected -1 or a number from 1, found {steps!r}")
+    if steps != -1 and columns % steps != 0:
+        raise ValueError(f"X: expected a number of columns that {steps} steps divide, found {columns}")
+    return X.reshape(len(X), columns if steps == -1 else steps, -1)
+
+
+def _check_features(estimator: Any, found: int, reset: bool) -> None:
+    if reset:
+        estimator.n_features_in_ = found
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+    elif found != estimator.features_per_step_:
+        raise ValueError(
+            f"X has {found} features, but {type(estimator).__name__} is expecting {estimator.features_per_step_} features "
+            "in each step as input"
+        )
+
+
+def read_sequences(estimator: Any, X: Any, reset: bool) -> Sequences:
+    """X, checked as scikit-learn checks it, as sequences.
+
+    Args:
+        estimator: sets its attributes n_features_in_, features_per_step_ and feature_names_in_ with `reset`; otherwise X
+            must agree with them.
+        X: [samples, steps, features]; a list of arrays [steps, features]; or a table [samples, columns], whose columns are
+            `estimator.steps` time steps.
+
+    Raises:
+        ValueError, TypeError: as scikit-learn words them.
+    """
+    if _is_list_of_sequences(X, estimator.steps):
+        sequences = _padded(X)
+        _check_features(estimator, sequences.values.shape[2], reset)
+    elif _dimensions(X) == 3:
+        values = check_array(X, dtype=np.float64, allow_nd=True, input_name="X", estimator=estimator)
+        if 0 in values.shape:
+            raise ValueError(f"X: expected an array [samples, steps, features], found one without numbers {values.shape}")
+        _check_features(estimator, values.shape[2], reset)
+        sequences = Sequences(values, None)
+    else:
+        table = validate_data(estimator, X, dtype=np.float64, reset=reset)
+        sequences = Sequences(_from_table(table, estimator.steps), None)
+        if not reset:
+            _check_features(estimator, sequences.values.shape[2], reset)
+    if reset:
+        estimator.features_per_step_ = sequences.values.shape[2]
+    largest = float(np.finfo(np.float32).max)
+    if sequences.values.size and np.abs(sequences.values).max() > largest:
+        raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
+    return sequences

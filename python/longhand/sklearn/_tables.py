@@ -1,0 +1,111 @@
+"""Tables of time series as users of NumPy and pandas have them: named columns over rows, oldest row first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+Columns = dict[str, Any]
+
+
+class Table(NamedTuple):
+    """Named columns."""
+
+    kind: str  #: "vector" [rows], "array" [rows, columns], "Series" or "DataFrame"
+    columns: Columns  #: arrays [rows] by name
+    index: Any  #: the index of pandas; None for arrays
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def numbers(self, names: Sequence[str], where: str) -> NDArray[np.float64]:
+        """These columns, float64 [rows, columns]. Raises ValueError for one that is missing or is no finite numbers."""
+        out = []
+        for name in names:
+            self._check_has(name, where)
+            column = np.asarray(self.columns[name])
+            if column.dtype.kind not in "fiub":
+                try:
+                    column = column.astype(np.float64)
+                except (TypeError, ValueError):
+                    raise ValueError(
+                        f"{where}: expected numbers in the column {name!r}, found {column.dtype}\n"
+                        "leave the column out, or make it the index"
+                    ) from None
+            finite = np.isfinite(column)
+            if not finite.all():
+                row = int(np.argmin(finite))
+                found = "NaN" if np.isnan(column[row]) else "infinity"
+                raise ValueError(
+                    f"Input {where} contains {found}: in the column {name!r}, row {row}\n"
+                    "fill the gaps before, for example with DataFrame.interpolate"
+                )
+            out.append(column.astype(np.float64))
+        return np.stack(out, axis=1) if out else np.zeros((len(self), 0))
+
+    def texts(self, names: Sequence[str], where: str) -> list[list[str]]:
+        """For each row the values of these columns, as texts."""
+        for name in names:
+            self._check_has(name, where)
+        return [[str(value) for value in row] for row in zip(*(self.columns[name] for name in names))]
+
+    def _check_has(self, name: str, where: str) -> None:
+        if name not in self.columns:
+            raise ValueError(f"{where}: expected a column {name!r}, found {', '.join(map(repr, self.columns))}")
+
+    def data(self, names: Sequence[str]) -> Any:
+        """These columns as `longhand.train` reads them. Columns of arrays are called "1", "2", ..."""
+        if self.index is None:
+            return np.stack([self.columns[name] for name in self.columns], axis=1)
+        import pandas
+
+        return pandas.DataFrame({name: np.asarray(self.columns[name]) for name in names})
+
+
+def read_table(data: Any, where: str) -> Table:
+    """A Series, a DataFrame, a vector [rows] or an array [rows, columns]."""
+    if data is None or isinstance(data, str):
+        raise ValueError(f"{where}: expected a Series, a DataFrame or an array, found {type(data).__name__}")
+    if type(data).__name__ == "Series" and hasattr(data, "to_frame"):
+        table = Table("Series", {"y" if data.name is None else str(data.name): data.to_numpy()}, data.index)
+    elif type(data).__name__ == "DataFrame" and hasattr(data, "to_csv"):
+        names = [str(name) for name in data.columns]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{where}: expected columns of different names, found {', '.join(map(repr, names))}")
+        table = Table("DataFrame", {name: data.iloc[:, i].to_numpy() for i, name in enumerate(names)}, data.index)
+    else:
+        array = check_array(data, dtype=np.float64, ensure_2d=False, input_name=where)
+        if array.ndim not in (1, 2):
+            raise ValueError(f"{where}: expected an array [rows] or [rows, columns], found {list(array.shape)}")
+        columns = array[:, None] if array.ndim == 1 else array
+        named = {str(i + 1): columns[:, i] for i in range(columns.shape[1])}
+        table = Table("vector" if array.ndim == 1 else "array", named, None)
+    if not table.columns or len(table) == 0:
+        raise ValueError(f"Found array with 0 sample(s) while a minimum of 1 is required: {where} has no rows or columns")
+    for name in table.columns:
+        if not name or "," in name:
+            raise ValueError(f"{where}: expected column names without commas, found {name!r}\nrename the column")
+    return table
+
+
+def index_after(index: Any, steps: int) -> Any:
+    """The `steps` labels that follow an index of pandas; 1, 2, ... where no rule is found in it."""
+    import pandas
+
+    plain = pandas.RangeIndex(1, steps + 1, name="step")
+    if isinstance(index, pandas.PeriodIndex):
+        return pandas.period_range(index[-1] + 1, periods=steps, freq=index.freq, name=index.name)
+    if isinstance(index, pandas.DatetimeIndex):
+        freq = index.freq or (pandas.infer_freq(index) if len(index) > 2 else None)
+        if freq is None:
+            return plain
+        return pandas.date_range(index[-1], periods=steps + 1, freq=freq, name=index.name)[1:]
+    if pandas.api.types.is_integer_dtype(index.dtype) and len(index) > 1:
+        step = index[-1] - index[-2]
+        if step != 0 and (np.diff(index) == step).all():
+            return pandas.RangeIndex(index[-1] + step, index[-1] + (steps + 1) * step, step, name=index.name)
+    return plain

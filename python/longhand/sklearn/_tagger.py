@@ -1,0 +1,155 @@
+"""Tagging: a tag for each word of a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import TrainedEstimator
+
+Sentence = Sequence[str]
+
+
+class LSTMTagger(TrainedEstimator):
+    """Gives each word of a sentence a tag: embeddings of words and of their characters, bidirectional LSTM layers, and a
+    softmax or a linear-chain CRF.
+
+    Args:
+        crf: a linear-chain CRF as the output layer, which knows which tag may follow which.
+        hidden: units of each layer and direction. None: 200.
+        layers: LSTM layers.
+        bidirectional: read the sentences in both directions. None: yes.
+        dropout: probability at the input, between the layers, and at the output. None: 0.5.
+        epochs, batch, lr: passes over the data, sentences of an update, and learning rate of Adam. None: 20, 16, 0.002.
+        valid_fraction: share of the sentences, at the end, that is held out. The model of the best epoch is kept then.
+        patience: epochs without improvement on the held-out sentences after which the training stops. 0: it does not.
+        random_state: an integer is the seed of `longhand.train`.
+        n_jobs: threads. None: 1; -1: one for each processor.
+        verbose: show the progress.
+        options: any other options of `longhand.train("tagger")`, for example {"hidden_characters": 0, "vectors": "glove.txt"}.
+
+    Attributes:
+        classes_: the tags of the training data, sorted.
+        model_: the trained `longhand.Tagger`.
+        history_, metrics_: the figures of the training.
+        n_iter_: epochs trained.
+
+    >>> X, y = [["the", "cat", "sees"], ["a", "dog", "runs"]] * 20, [["DET", "NOUN", "VERB"]] * 40
+    >>> LSTMTagger(hidden=16, random_state=0).fit(X, y).predict([["the", "dog", "sees"]])
+    [['DET', 'NOUN', 'VERB']]
+    """
+
+    def __init__(
+        self,
+        crf: bool = False,
+        *,
+        hidden: int | None = None,
+        layers: int = 1,
+        bidirectional: bool | None = None,
+        dropout: float | None = None,
+        epochs: int | None = None,
+        batch: int | None = None,
+        lr: float | None = None,
+        valid_fraction: float = 0.0,
+        patience: int = 0,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.crf = crf
+        self.hidden = hidden
+        self.layers = layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.epochs = epochs
+        self.batch = batch
+        self.lr = lr
+        self.valid_fraction = valid_fraction
+        self.patience = patience
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.options = options
+
+    def fit(self, X: Sequence[Sentence], y: Sequence[Sequence[str]]) -> LSTMTagger:
+        """Trains.
+
+        Args:
+            X: sentences, each a list of words. Those without words are left out.
+            y: for each sentence a tag for each of its words.
+
+        Raises:
+            ValueError: for data and parameters at fault.
+        """
+        self.check_held_out()
+        sentences = _sentences(X)
+        pairs = [list(zip(words, tags)) for words, tags in zip(sentences, _tags(y, sentences)) if words]
+        if not pairs:
+            raise ValueError("X: expected sentences, found none with words")
+        self.classes_ = np.unique([tag for sentence in pairs for _, tag in sentence])
+        options = {**self.common_options(), "crf": bool(self.crf), "valid_fraction": self.valid_fraction}
+        self.train_model("tagger", pairs, options)
+        return self
+
+    def predict(self, X: Sequence[Sentence]) -> list[list[str]]:
+        """The most probable tags of each sentence, one for each word."""
+        check_is_fitted(self)
+        return self._of_filled(_sentences(X), lambda filled: self.model_.tag(filled, threads=self.threads()), list)
+
+    def predict_best(self, X: Sequence[Sentence], n: int = 5) -> list[list[tuple[list[str], float]]]:
+        """The `n` most probable taggings of each sentence with their probabilities, best first."""
+        check_is_fitted(self)
+        return self._of_filled(
+            _sentences(X), lambda filled: self.model_.tag_best(filled, n, threads=self.threads()), lambda: [([], 1.0)]
+        )
+
+    def _of_filled(self, sentences: list[list[str]], call: Any, empty: Any) -> Any:
+        found = iter(call([words for words in sentences if words]) if any(sentences) else [])
+        return [next(found) if words else empty() for words in sentences]
+
+    def score(self, X: Sequence[Sentence], y: Sequence[Sequence[str]]) -> float:
+        """The share of words with the right tag. (`model_.evaluate` gives the F1 of chunks, too.)"""
+        sentences = _sentences(X)
+        found, right = self.predict(sentences), _tags(y, sentences)
+        words = sum(map(len, sentences))
+        if words == 0:
+            raise ValueError("X: expected sentences, found none with words")
+        return sum(a == b for tags, wanted in zip(found, right) for a, b in zip(tags, wanted)) / words
+
+
+def _sentences(X: Any) -> list[list[str]]:
+    if isinstance(X, str) or not hasattr(X, "__iter__"):
+        raise ValueError(f"X: expected a list of sentences, each a list of words, found {type(X).__name__}")
+    out = []
+    for i, sentence in enumerate(X):
+        if isinstance(sentence, str) or not hasattr(sentence, "__iter__"):
+            raise ValueError(f"X[{i}]: expected a list of words, found {type(sentence).__name__}\nsplit it into words")
+        words = list(sentence)
+        for j, word in enumerate(words):
+            if not isinstance(word, str) or not word.strip():
+                raise ValueError(f"X[{i}][{j}]: expected a word, found {word!r}")
+        out.append([str(word) for word in words])
+    if not out:
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: X has no sentences")
+    return out
+
+
+def _tags(y: Any, sentences: list[list[str]]) -> list[list[str]]:
+    if y is None:
+        raise ValueError("LSTMTagger requires y to be passed, but the target y is None")
+    out = [list(tags) for tags in y]
+    if len(out) != len(sentences):
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {[len(sentences), len(out)]}"
+        )
+    for i, (words, tags) in enumerate(zip(sentences, out)):
+        if len(words) != len(tags):
+            raise ValueError(f"y[{i}]: expected a tag for each of the {len(words)} words, found {len(tags)}")
+        for j, tag in enumerate(tags):
+            if not isinstance(tag, str) or not tag.strip():
+                raise ValueError(f"y[{i}][{j}]: expected a tag, found {tag!r}")
+    return [[str(tag) for tag in tags] for tags in out]
