@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from .._models import load
 from .._training import TrainingResult, train
 
 #: Parameters of the estimators that are options of `longhand.train`, where they are not None.
@@ -71,7 +72,8 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]
                 with open(given["network"], "w", encoding="utf-8") as file:
                     file.write(network)
             result = self._train(task, data, valid, os.path.join(folder, "run"), given)
-            self.model_ = result.model
+            with open(result.model.path, "rb") as model:
+                self.model_ = load(model.read())
             self.history_ = result.history
         self.metrics_ = result.metrics
         self.n_iter_ = result.epochs

@@ -16,6 +16,9 @@ from ._tables import Table, index_after, read_table
 
 Names = Union[str, Sequence[str], None]
 
+_DISTRIBUTIONS = ("gaussian", "quantiles", "negative-binomial", "point")
+_RESIDUALS = (None, "none", "linear", "naive", "seasonal")
+
 
 class _Series(NamedTuple):
     """What a forecast of one series begins with."""
@@ -130,6 +133,9 @@ class LSTMForecaster(TrainedEstimator):
         """
         if not isinstance(self.horizon, (int, np.integer)) or self.horizon < 1:
             raise ValueError(f"horizon: expected a number of rows from 1, found {self.horizon!r}")
+        for name, values in (("distribution", _DISTRIBUTIONS), ("residual_of", _RESIDUALS)):
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name}: expected one of {', '.join(map(repr, values))}, found {getattr(self, name)!r}")
         self.check_held_out()
         table = read_table(X, "X")
         self._choose_columns(table)
@@ -232,7 +238,7 @@ class LSTMForecaster(TrainedEstimator):
             if len(each.rows) < self.window:
                 where = f" of {each.name!r}" if each.name else ""
                 raise ValueError(f"X: expected at least window={self.window} rows{where}, found {len(each.rows)}")
-        return series, table.index
+        return [self._end_of(each) for each in series], table.index
 
     def _steps(self, horizon: int | None) -> int:
         if horizon is None:
@@ -247,7 +253,7 @@ class LSTMForecaster(TrainedEstimator):
         Args:
             horizon: rows. None: those that the model was trained to forecast. For more, forecasts are read as if they were
                 values, where the columns that are read and those that are forecast are the same.
-            X: the rows to continue, at least `window`. None: the data of `fit`.
+            X: the rows to continue, at least `window`, of which the last ones are read. None: the data of `fit`.
             future: the `known` columns of the next rows.
 
         Returns:
@@ -346,8 +352,7 @@ class LSTMForecaster(TrainedEstimator):
             frame = pandas.DataFrame(array.reshape(len(array), -1), index=after)
             frame.columns = pandas.MultiIndex.from_tuples(columns) if isinstance(columns[0], tuple) else columns
             if self.series:
-                frame.insert(0, self.series, each.name)
-                frame = frame.reset_index().set_index([self.series, "step"])
+                frame.index = pandas.MultiIndex.from_product([[each.name], after], names=[self.series, "step"])
             frames.append(frame)
         if self.series:
             return pandas.concat(frames)

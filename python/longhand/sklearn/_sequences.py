@@ -47,7 +47,7 @@ def texts_of(X: Any) -> list[str]:
 
 def _dimensions(value: Any) -> int:
     try:
-        return int(np.ndim(value))
+        return int(value.ndim if hasattr(value, "ndim") else np.asarray(value).ndim)
     except ValueError:  # nested lists of different lengths
         return -1
 
