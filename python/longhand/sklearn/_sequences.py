@@ -67,7 +67,7 @@ def _is_list_of_sequences(X: Any, steps: int) -> bool:
 
 
 def _padded(X: Sequence[Any]) -> Sequences:
-    arrays = []
+    arrays: list[NDArray[np.float64]] = []
     for i, each in enumerate(X):
         array = check_array(
             np.asarray(each)[:, None] if _dimensions(each) == 1 else each, dtype=np.float64, input_name=f"X[{i}]"
