@@ -24,8 +24,8 @@ _POOLINGS = ("last", "mean", "max", "attention")
 _NUMBERS_AT_ONCE = 1 << 22  # of the inputs that one run of the network reads
 
 
-def _table(kind: str, **options: Any) -> str:
-    lines = ["[[layers]]", f'type = "{kind}"']
+def _table(layer_type: str, **options: Any) -> str:
+    lines = ["[[layers]]", f'type = "{layer_type}"']
     for name, value in options.items():
         shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
         lines.append(f"{name} = {shown}")
