@@ -73,7 +73,7 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]
                     file.write(network)
             result = self._train(task, data, valid, os.path.join(folder, "run"), given)
             with open(result.model.path, "rb") as model:
-                self.model_ = load(model.read())
+                self.model_: Any = load(model.read())
             self.history_ = result.history
         self.metrics_ = result.metrics
         self.n_iter_ = result.epochs

@@ -109,7 +109,7 @@ class LSTMClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             longhand.DivergenceError: a ValueError, where the loss is no longer finite.
         """
         of_texts = is_texts(X)
-        data = texts_of(X) if of_texts else read_sequences(self, X, reset=True)
+        data: Any = texts_of(X) if of_texts else read_sequences(self, X, reset=True)
         labels = self._labels(y, len(data))
         before = getattr(self, "classes_", None)
         classes, encoded = np.unique(labels, return_inverse=True)
@@ -156,7 +156,8 @@ class LSTMClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
                 raise ValueError("X: expected a list of texts, as in fit, found something else")
             raise ValueError("X: expected arrays of numbers, as in fit, found texts")
         found = self._of_texts(texts_of(X)) if self._reads_texts else self.run_network(X)
-        return found / found.sum(axis=1, keepdims=True)
+        out: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+        return out
 
     def _of_texts(self, texts: list[str]) -> NDArray[np.float64]:
         out = np.zeros((len(texts), len(self.classes_)))

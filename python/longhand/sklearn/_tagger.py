@@ -98,14 +98,18 @@ class LSTMTagger(TrainedEstimator):
     def predict(self, X: Sequence[Sentence]) -> list[list[str]]:
         """The most probable tags of each sentence, one for each word."""
         check_is_fitted(self)
-        return self._of_filled(_sentences(X), lambda filled: self.model_.tag(filled, threads=self.threads()), list)
+        found: list[list[str]] = self._of_filled(
+            _sentences(X), lambda filled: self.model_.tag(filled, threads=self.threads()), list
+        )
+        return found
 
     def predict_best(self, X: Sequence[Sentence], n: int = 5) -> list[list[tuple[list[str], float]]]:
         """The `n` most probable taggings of each sentence with their probabilities, best first."""
         check_is_fitted(self)
-        return self._of_filled(
+        found: list[list[tuple[list[str], float]]] = self._of_filled(
             _sentences(X), lambda filled: self.model_.tag_best(filled, n, threads=self.threads()), lambda: [([], 1.0)]
         )
+        return found
 
     def _of_filled(self, sentences: list[list[str]], call: Any, empty: Any) -> Any:
         found = iter(call([words for words in sentences if words]) if any(sentences) else [])
