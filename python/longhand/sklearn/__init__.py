@@ -1,10 +1,11 @@
-"""Estimators for scikit-learn: they work in its pipelines, searches and cross-validations, and can be cloned and pickled.
+"""Estimators for scikit-learn: they work in its pipelines, searches and cross-validations, and can be cloned and
+pickled.
 
 `LSTMClassifier` and `LSTMRegressor` read sequences of numbers, arrays [samples, steps, features]; `LSTMClassifier` also
 reads texts. `LSTMTagger` gives each word of a sentence a tag. `LSTMForecaster` continues a time series.
 
-Each trains with `longhand.train` in a temporary folder, and keeps the trained model in `model_`, which can be saved, exported
-and examined as any other.
+Each trains with `longhand.train` in a temporary folder, and keeps the trained model in `model_`, which can be saved,
+exported and examined as any other.
 """
 
 from __future__ import annotations

@@ -19,27 +19,28 @@ from ._sequences import is_texts, read_sequences, texts_of
 class LSTMClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     """Classifies sequences of numbers, or texts.
 
-    Sequences of numbers are read by LSTM layers, pooling over time, and a linear layer; they are standardised by the training
-    data, within the model. Texts are read by the model of `longhand.train("classifier")`: embeddings of words, LSTM layers
-    and pooling. Which of the two it is depends on X. It computes with float32.
+    Sequences of numbers are read by LSTM layers, pooling over time, and a linear layer; they are standardised by the
+    training data, within the model. Texts are read by the model of `longhand.train("classifier")`: embeddings of words,
+    LSTM layers and pooling. Which of the two it is depends on X. It computes with float32.
 
     Args:
         hidden: units of each layer and direction. None: 64, of texts 100.
         layers: LSTM layers.
         bidirectional: read the sequences in both directions. None: no, of texts yes.
-        pooling: of the outputs over time: "last", "mean", "max" or "attention", of texts also "concat". None: "last", of texts
-            "max".
-        dropout: probability between the layers and before the last one, of texts also of the embeddings. None: 0, of texts
-            that of `longhand.train`: 0.5 of embeddings and of the pooled vector.
-        steps: time steps that the columns of a table [samples, columns] are: 1: each row is one step, and its columns are
-            the features; -1: each column is a step of one number; n: n steps one after the other, of columns / n features.
-            Arrays [samples, steps, features] and texts do not need it.
-        epochs, batch, lr: passes over the data, sequences of an update, and learning rate of Adam. None: 50, 32, 0.005; of
-            texts 20, 32, 0.001.
-        valid_fraction: share of the samples, drawn at random, that is held out. The model of the best epoch is kept then.
+        pooling: of the outputs over time: "last", "mean", "max" or "attention", of texts also "concat". None: "last",
+            of texts "max".
+        dropout: probability between the layers and before the last one, of texts also of the embeddings. None: 0, of
+            texts that of `longhand.train`: 0.5 of embeddings and of the pooled vector.
+        steps: time steps that the columns of a table [samples, columns] are: 1: each row is one step, and its columns
+            are the features; -1: each column is a step of one number; n: n steps one after the other, of columns / n
+            features. Arrays [samples, steps, features] and texts do not need it.
+        epochs, batch, lr: passes over the data, sequences of an update, and learning rate of Adam. None: 50, 32, 0.005;
+            of texts 20, 32, 0.001.
+        valid_fraction: share of the samples, drawn at random, that is held out. The model of the best epoch is kept
+            then.
         patience: epochs without improvement on the held-out samples after which the training stops. 0: it does not.
-        random_state: an integer is the seed of `longhand.train`: the same data and seed give the same bits on any number of
-            threads.
+        random_state: an integer is the seed of `longhand.train`: the same data and seed give the same bits on any
+            number of threads.
         warm_start: train the model of the fit before further.
         n_jobs: threads. None: 1; -1: one for each processor.
         verbose: show the progress.
@@ -47,7 +48,8 @@ class LSTMClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: [classes] the labels, sorted; the columns of `predict_proba`.
-        model_: the trained `longhand.Network`, or of texts `longhand.Classifier`, whose classes are the indices in classes_.
+        model_: the trained `longhand.Network`, or of texts `longhand.Classifier`, whose classes are the indices in
+            classes_.
         n_features_in_: columns of X, or features of each step (not of texts).
         feature_names_in_: names of the columns, where X is a DataFrame.
         features_per_step_: features of each step (not of texts).

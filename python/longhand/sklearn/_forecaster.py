@@ -124,8 +124,8 @@ class LSTMForecaster(TrainedEstimator):
         """Trains.
 
         Args:
-            X: the past, oldest row first: a Series, a vector [rows], a DataFrame, or an array [rows, columns], whose columns
-                are called "1", "2", ...
+            X: the past, oldest row first: a Series, a vector [rows], a DataFrame, or an array [rows, columns], whose
+                columns are called "1", "2", ...
             y: nothing; scikit-learn's tools pass None.
 
         Raises:
@@ -251,14 +251,14 @@ class LSTMForecaster(TrainedEstimator):
         """The forecast of the next rows.
 
         Args:
-            horizon: rows. None: those that the model was trained to forecast. For more, forecasts are read as if they were
-                values, where the columns that are read and those that are forecast are the same.
+            horizon: rows. None: those that the model was trained to forecast. For more, forecasts are read as if they
+                were values, where the columns that are read and those that are forecast are the same.
             X: the rows to continue, at least `window`, of which the last ones are read. None: the data of `fit`.
             future: the `known` columns of the next rows.
 
         Returns:
-            As the data: [horizon], [horizon, targets], a Series or a DataFrame, whose index goes on; of several series a
-            DataFrame with the columns `series`, step, and the targets.
+            As the data: [horizon], [horizon, targets], a Series or a DataFrame, whose index goes on; of several series
+            a DataFrame with the columns `series`, step, and the targets.
         """
         steps = self._steps(horizon)
         series, index = self._beginnings(X)
@@ -293,8 +293,8 @@ class LSTMForecaster(TrainedEstimator):
             X, future: as for `predict`.
 
         Returns:
-            [horizon, levels], or [horizon, targets, levels]; of pandas' data a DataFrame, whose columns are the levels, or
-            (target, level).
+            [horizon, levels], or [horizon, targets, levels]; of pandas' data a DataFrame, whose columns are the levels,
+            or (target, level).
         """
         levels = [float(level) for level in levels]
         if not levels or not all(0 < level < 1 for level in levels):
@@ -311,8 +311,8 @@ class LSTMForecaster(TrainedEstimator):
             X, future: as for `predict`.
 
         Returns:
-            [horizon, 2], lower and upper bound, or [horizon, targets, 2]; of pandas' data a DataFrame with the columns lower
-            and upper, or (target, "lower"), (target, "upper").
+            [horizon, 2], lower and upper bound, or [horizon, targets, 2]; of pandas' data a DataFrame with the columns
+            lower and upper, or (target, "lower"), (target, "upper").
         """
         share = self.coverage if coverage is None else coverage
         if not 0 < share < 1:

@@ -80,8 +80,8 @@ class NetworkEstimator(TrainedEstimator):
         return {**out, "layers": self.layers}
 
     def _split(self, samples: int, strata: NDArray[Any] | None) -> tuple[Any, Any]:
-        """The indices of the samples to train on, and of those that are held out, drawn at random; of classes, as large a
-        share of each where there are enough of it.
+        """The indices of the samples to train on, and of those that are held out, drawn at random; of classes, as large
+        a share of each where there are enough of it.
         """
         fraction = self.valid_fraction or 0.0
         held_out = int(round(fraction * samples))
@@ -151,8 +151,8 @@ def _arrays(X: Sequences, y: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 
 def _for_run(X: Sequences) -> tuple[NDArray[np.float64], NDArray[np.int64] | None]:
-    """The arrays that `Network.run` reads. It takes [n, 1, features] for one sequence of n steps, so that sequences of one
-    step get a second one, which their lengths leave out.
+    """The arrays that `Network.run` reads. It takes [n, 1, features] for one sequence of n steps, so that sequences of
+    one step get a second one, which their lengths leave out.
     """
     if X.lengths is not None:
         return X.values[:, : max(int(X.lengths.max()), 2)], X.lengths

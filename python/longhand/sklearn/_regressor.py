@@ -17,8 +17,8 @@ from ._sequences import read_sequences
 class LSTMRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     """Predicts numbers from sequences of numbers: LSTM layers, pooling over time, and a linear layer.
 
-    Inputs and targets are standardised by the training data, within the model. It computes with float32: features far from
-    zero with little variation (times in seconds, for example) should be centred before.
+    Inputs and targets are standardised by the training data, within the model. It computes with float32: features far
+    from zero with little variation (times in seconds, for example) should be centred before.
 
     Args:
         hidden: units of each layer and direction. None: 64.
@@ -26,19 +26,21 @@ class LSTMRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         bidirectional: read the sequences in both directions. None: no.
         pooling: of the outputs over time: "last", "mean", "max" or "attention". None: "last".
         dropout: probability between the layers and before the linear one. None: 0.
-        steps: time steps that the columns of a table [samples, columns] are: 1: each row is one step, and its columns are
-            the features; -1: each column is a step of one number; n: n steps one after the other, of columns / n features.
-            Arrays [samples, steps, features] do not need it.
+        steps: time steps that the columns of a table [samples, columns] are: 1: each row is one step, and its columns
+            are the features; -1: each column is a step of one number; n: n steps one after the other, of columns / n
+            features. Arrays [samples, steps, features] do not need it.
         loss: "mse" or "mae".
         epochs, batch, lr: passes over the data, sequences of an update, and learning rate of Adam. None: 50, 32, 0.005.
-        valid_fraction: share of the samples, drawn at random, that is held out. The model of the best epoch is kept then.
+        valid_fraction: share of the samples, drawn at random, that is held out. The model of the best epoch is kept
+            then.
         patience: epochs without improvement on the held-out samples after which the training stops. 0: it does not.
-        random_state: an integer is the seed of `longhand.train`: the same data and seed give the same bits on any number of
-            threads.
+        random_state: an integer is the seed of `longhand.train`: the same data and seed give the same bits on any
+            number of threads.
         warm_start: train the model of the fit before further.
         n_jobs: threads. None: 1; -1: one for each processor.
         verbose: show the progress.
-        options: any other options of `longhand.train("network")`, for example {"optimizer": "adamw", "schedule": "cosine"}.
+        options: any other options of `longhand.train("network")`, for example {"optimizer": "adamw", "schedule":
+            "cosine"}.
 
     Attributes:
         model_: the trained `longhand.Network`, whose input is called x.

@@ -53,8 +53,8 @@ def _dimensions(value: Any) -> int:
 
 
 def _is_list_of_sequences(X: Any, steps: int) -> bool:
-    """Whether X is a list of arrays [steps, features], of one or several lengths; with `steps` -1 also of lists of numbers
-    of several lengths.
+    """Whether X is a list of arrays [steps, features], of one or several lengths; with `steps` -1 also of lists of
+    numbers of several lengths.
     """
     is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
     if not is_list or len(X) == 0:
@@ -110,9 +110,10 @@ def read_sequences(estimator: Any, X: Any, reset: bool) -> Sequences:
     """X, checked as scikit-learn checks it, as sequences.
 
     Args:
-        estimator: sets its attributes n_features_in_, features_per_step_ and feature_names_in_ with `reset`; otherwise X
-            must agree with them.
-        X: [samples, steps, features]; a list of arrays [steps, features]; or a table [samples, columns], whose columns are
+        estimator: sets its attributes n_features_in_, features_per_step_ and feature_names_in_ with `reset`; otherwise
+            X must agree with them.
+        X: [samples, steps, features]; a list of arrays [steps, features]; or a table [samples, columns], whose columns
+        are
             `estimator.steps` time steps.
 
     Raises:

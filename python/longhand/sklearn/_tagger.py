@@ -14,8 +14,8 @@ Sentence = Sequence[str]
 
 
 class LSTMTagger(TrainedEstimator):
-    """Gives each word of a sentence a tag: embeddings of words and of their characters, bidirectional LSTM layers, and a
-    softmax or a linear-chain CRF.
+    """Gives each word of a sentence a tag: embeddings of words and of their characters, bidirectional LSTM layers, and
+    a softmax or a linear-chain CRF.
 
     Args:
         crf: a linear-chain CRF as the output layer, which knows which tag may follow which.
@@ -29,7 +29,8 @@ class LSTMTagger(TrainedEstimator):
         random_state: an integer is the seed of `longhand.train`.
         n_jobs: threads. None: 1; -1: one for each processor.
         verbose: show the progress.
-        options: any other options of `longhand.train("tagger")`, for example {"hidden_characters": 0, "vectors": "glove.txt"}.
+        options: any other options of `longhand.train("tagger")`, for example {"hidden_characters": 0, "vectors":
+            "glove.txt"}.
 
     Attributes:
         classes_: the tags of the training data, sorted.
