@@ -94,9 +94,8 @@ std::string check_times(const std::vector<const CsvRecord*>& records, size_t col
   }
   if (line == 0) return "";
   return fmt::format(
-      "column '{}': {} of {} times are before and {} equal to that of the row above, first in line {}; rows are read "
-      "in "
-      "the order of the file: sort them by time",
+      "column '{}': {} of {} times are before and {} equal to that of the row above, first in line {}; "
+      "rows are read in the order of the file: sort them by time",
       name, backwards, records.size(), repeated, line);
 }
 
