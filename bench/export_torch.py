@@ -109,8 +109,8 @@ def largest(found, expected):
     return max(difference(a, b) for a, b in zip(found, expected))
 
 
-def cut(arrays, graph, begin, end):
-    axes = {port["name"]: port["time_axis"] for port in graph["inputs"]}
+def cut(arrays, axes, begin, end):
+    """Steps `begin` to `end` of the inputs that have time; the others as they are."""
     return {name: numpy.take(each, range(begin, end), axes[name]) if axes[name] >= 0 else each
             for name, each in arrays.items()}
 
@@ -131,11 +131,12 @@ def check(program, path, folder):
     run([program, "import", folder / "exported.safetensors", *dims, "--out", imported])
     longhand = Longhand(program, imported, graph, folder)
     inputs = Inputs(graph, rows, numpy.random.default_rng(1))
-    over_time = all(port["time_axis"] >= 0 for port in graph["inputs"])
+    axes = {port["name"]: port["time_axis"] for port in graph["inputs"]}
+    over_time = any(axis >= 0 for axis in axes.values())
     batched = all(port["batch_axis"] >= 0 for port in graph["inputs"])
     stateful = "state" in model.forward.__code__.co_varnames[: model.forward.__code__.co_argcount]
     ragged = "lengths" in model.forward.__code__.co_varnames[: model.forward.__code__.co_argcount]
-    B, T = (3 if batched else 1), (24 if over_time else 1)
+    B, T = (3 if batched else 1), (23 + int(model.metadata.get("min_rows", 1)) if over_time else 1)
     if graph["states"]:
         B = 1  # longhand reads the rows of such a network one after the other
     found = {}
@@ -146,20 +147,21 @@ def check(program, path, folder):
         y = outputs_of(call(model, whole, lengths=lengths), stateful)
         worst = 0.0
         for b, length in enumerate(lengths.tolist()):
-            alone = longhand({name: each[b : b + 1, :length] for name, each in whole.items()})
+            one = {name: each[b : b + 1] for name, each in whole.items()}
+            alone = longhand(cut(one, axes, 0, length))
             for ours, theirs in zip(y, alone):
                 part = ours[b : b + 1, :length] if ours.ndim > 2 else ours[b : b + 1]
                 worst = max(worst, difference(part, theirs))
         found["alone"] = worst
     if stateful and over_time:
-        y, state = call(model, cut(whole, graph, 0, 9))
-        z, _ = call(model, cut(whole, graph, 9, T), state=state)
+        y, state = call(model, cut(whole, axes, 0, 9))
+        z, _ = call(model, cut(whole, axes, 9, T), state=state)
         both = outputs_of(call(model, whole), True)
         pairs = zip(both, y if isinstance(y, tuple) else (y,), z if isinstance(z, tuple) else (z,))
         worst = 0.0
         for all_steps, first, second in pairs:
-            axes = [axis for axis in range(all_steps.ndim) if (first.shape[axis], all_steps.shape[axis]) == (9, T)]
-            parts = numpy.concatenate([first.numpy(), second.numpy()], axes[0]) if axes else second.numpy()
+            over = [axis for axis in range(all_steps.ndim) if (first.shape[axis], all_steps.shape[axis]) == (9, T)]
+            parts = numpy.concatenate([first.numpy(), second.numpy()], over[0]) if over else second.numpy()
             worst = max(worst, difference(parts, all_steps))
         found["in two"] = worst
     train(model, whole, stateful)
