@@ -64,7 +64,8 @@ class StepsInC {
   }
 
   CSteps whole() {
-    out_.anew = !given_mask_.empty() || !graph::step_shape(network()).why_no_steps.empty();
+    const std::string why = graph::step_shape(network()).why_no_steps;
+    out_.anew = !given_mask_.empty() || !(why.empty() || reads_ints(why));
     if (out_.anew && joins_by_layers_alone()) add_mask();
     if (!given_mask_.empty() && out_.mask.empty()) {  // all sequences have the full length
       bind_input(out_.graph, given_mask_,
@@ -83,8 +84,8 @@ class StepsInC {
     return why.find("beside other inputs") != std::string::npos && over_time_alone();
   }
   bool over_time_alone() const {
-    const Plan plan(network(), {});
-    return plan.why_whole().empty();
+    const graph::FewestSteps few = graph::fewest_steps(network());
+    return few.steps == 1 && few.plan.why_whole().empty();
   }
 
   size_t rank_of(const Plan& plan, const Node& node) const {
