@@ -73,7 +73,7 @@ class Run {
   }
 
  private:
-  // What a network knows of the data that it was trained on.
+  // Reads the names of the columns or arrays that a network was trained on.
   void read_training(const tasks::ModelFile& file) {
     const std::string text = file.training();
     if (text.empty()) return;
@@ -81,7 +81,7 @@ class Run {
     settings_.trained = {purpose.inputs, purpose.group, purpose.decimal, true};
   }
 
-  // The names of the numbers of a row, and how tables are read.
+  // Sets the column names and the number format of tables. `otherwise`: names if those of training are unknown.
   void name_columns(const std::vector<std::string>& otherwise, RowLayout& layout) {
     TrainedColumns& trained = settings_.trained;
     if (decimal_ != "auto") trained.decimal = decimal_;

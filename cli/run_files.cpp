@@ -51,7 +51,7 @@ std::string found_format(const std::string& path, const std::string& given, cons
                     fmt::format("say what it is, with --{}-format", option));
 }
 
-// Names of the columns of one input of several; empty: not known.
+// Returns the column names of one of several inputs; empty: unknown.
 std::vector<std::string> columns_of(const graph::Graph& graph, const std::string& port, const RunSettings& settings) {
   size_t all = 0, first = 0, own = 0;
   for (const graph::Port& each : graph.inputs) {
@@ -66,7 +66,7 @@ std::vector<std::string> columns_of(const graph::Graph& graph, const std::string
   return {begin, begin + static_cast<std::ptrdiff_t>(own)};
 }
 
-// The columns [rows, columns] of one input, found by name.
+// Reads one input [rows, columns] from a table, by column names.
 io::Array table_of(const PortFile& file, const std::vector<std::string>& columns, RunSettings& settings) {
   RowLayout layout{.width = static_cast<int64_t>(columns.size()), .columns = columns, .trained_on_columns = true};
   layout.group = settings.trained.group;

@@ -18,8 +18,8 @@ namespace longhand::cli {
 std::vector<PortFile> port_files(const std::string& text, const std::vector<graph::Port>& ports,
                                  const std::string& option, const std::string& format, bool texts);
 
-/// Reads the sequences of files that are read as a whole: npz, JSON, texts (a sequence a line), or one for each input.
-/// Adds a note for arrays and columns that are not read.
+/// Reads sequences from files that cannot be read row by row: npz, JSON, texts (one sequence per line), or one file for
+/// each input. Adds a note to `settings` for arrays and columns that are ignored.
 convert::Sequences read_sequences(const graph::Graph& graph, RunSettings& settings,
                                   const convert::SymbolReader* symbols);
 /// The sequences of a .npy array.
@@ -33,7 +33,7 @@ class AnswerWriter {
   /// `sample_rate` is that of a WAV; 0: not known.
   AnswerWriter(const graph::Graph& graph, std::vector<PortFile> files, int64_t sample_rate);
 
-  /// In CSV, no empty line stands between sequences: the rows are those of one table.
+  /// In CSV, writes no empty line between sequences, so that output rows correspond to rows of the table.
   void join_sequences() { marks_sequences_ = false; }
   /// `rows`: of each output.
   void add(const convert::Sequence& sequence, std::vector<graph::Array> outputs, const std::vector<int64_t>& rows);

@@ -13,10 +13,10 @@
 namespace longhand::cli {
 namespace {
 
-// A table whose columns have no names that the model knows.
+// Reads a table by position: the model has no column names, or the table lacks them.
 class PlainTable : public RowReader {
  public:
-  /// `first`: the first line that is not blank, which was read from `lines`.
+  /// `first`: the first line of `lines` that is not blank, already read.
   PlainTable(std::shared_ptr<TableLines> lines, std::string first, const RowLayout& layout)
       : lines_(std::move(lines)), width_(layout.width), names_(layout.names) {
     if (!is_header(first)) first_ = std::move(first);
@@ -97,7 +97,7 @@ class PlainTable : public RowReader {
   std::shared_ptr<TableLines> lines_;
   int64_t width_;
   std::string names_;
-  std::optional<std::string> first_;  // if it is no header and was not returned yet
+  std::optional<std::string> first_;  // first line, if it is not a header and was not yet returned
 };
 
 bool is_separator_line(const std::string& line) { return data::without_separator_line(line + "\n").empty(); }
@@ -125,7 +125,7 @@ std::unique_ptr<RowReader> open_table(const std::string& path, const RowLayout& 
   const char separator = separator_of(first, lines->buffered());
   if (is_separator_line(first)) lines->next_filled(first);
   if (layout.columns.empty() || first.empty()) return std::make_unique<PlainTable>(lines, first, layout);
-  // A record of several lines could not be given back.
+  // PlainTable can take over after one line, not after a record of several lines.
   if (!layout.trained_on_columns && separator != ' ' && data::OpenQuote(separator).add(first)) {
     return std::make_unique<PlainTable>(lines, first, layout);
   }

@@ -25,12 +25,12 @@ struct RowLayout {
   std::string names{};                             ///< of the numbers, for errors; empty: they have none
   bool arrays = false;                             ///< an array whose rows are others is for whole()
   const convert::SymbolReader* symbols = nullptr;  ///< for texts; null: the model reads none
-  /// Names of the numbers' columns in a table with a header; empty: not known.
+  /// Column names of the numbers in a table with a header; empty: unknown.
   std::vector<std::string> columns{};
-  /// The model was trained on a table with these columns. Otherwise they are the names of its inputs, which a table may
-  /// or may not have.
+  /// Whether `columns` are those of the training table. Otherwise they are the names of the model's inputs, which a
+  /// table need not have.
   bool trained_on_columns = false;
-  bool header = true;            ///< that table had a header; otherwise `columns` are numbers of columns
+  bool header = true;            ///< whether that table had a header; otherwise `columns` are column numbers, from 1
   std::string group{};           ///< column of a table that identifies the sequence of each row; empty: none
   std::string decimal = "auto";  ///< decimal separator of tables: point or comma; auto: recognised
 };
@@ -40,15 +40,15 @@ class RowReader {
   /// `path` - is standard input. Throws an input error where the file cannot be read. Not of npz and json.
   static std::unique_ptr<RowReader> open(const std::string& path, const std::string& format, const RowLayout& layout);
   virtual ~RowReader() = default;
-  /// Appends up to `most` rows of `width` numbers; returns how many there were, 0 at the end of the sequence. Throws an
-  /// input error, with the line where there are lines, for what is no number, and for a row that is too short or too
-  /// long.
+  /// Appends up to `most` rows of `width` numbers to `rows`. Returns the number of rows, 0 at the end of the sequence.
+  /// Throws an input error, with the line number in text formats, for a field that is not a number, and for a row with
+  /// too few or too many numbers.
   virtual int64_t read(int64_t most, std::vector<float>& rows) = 0;
-  /// Goes on to the next sequence. Returns false if there is none.
+  /// Moves to the next sequence. Returns false if there is none.
   virtual bool next_sequence() { return false; }
-  /// The column that identifies the sequence of each row; empty: the input is one sequence.
+  /// Name of the column that identifies the sequence of each row; empty: the input is one sequence.
   virtual std::string sequence_column() const { return ""; }
-  /// A line for the user on what was read and what was not; empty: everything was read as it stands.
+  /// Returns a line for the user about columns that were ignored, or read by position; empty: none.
   virtual std::string note() const { return ""; }
   /// The input as one array, where its rows cannot be read in turn: several sequences, or Fortran order. Nothing must
   /// have been read before.

@@ -14,12 +14,12 @@ struct PortFile {
   std::string port, path, format;
 };
 
-/// What a model knows of the tables or arrays that it was trained on.
+/// Description of the tables or arrays that a model was trained on.
 struct TrainedColumns {
-  std::vector<std::string> inputs{};  ///< columns, or the name of the array; empty: unknown
+  std::vector<std::string> inputs{};  ///< names of the columns, or of the array; empty: unknown
   std::string group{};                ///< column that identifies the sequence of each row; empty: none
   std::string decimal = "auto";       ///< decimal separator: point or comma; auto: recognised
-  bool header = true;                 ///< the table had names of columns; otherwise `inputs` are numbers of columns
+  bool header = true;                 ///< whether the table had a header; otherwise `inputs` are column numbers, from 1
 };
 
 /// For errors: the path, or "standard input".
@@ -36,7 +36,7 @@ struct RunSettings {
   int threads = 1;
   bool each_step = false;
   TrainedColumns trained;
-  std::vector<std::string> notes;  ///< lines for the user on what was read and what was not
+  std::vector<std::string> notes;  ///< lines for the user, such as the columns that were read and ignored
 
   std::string input_name() const { return shown_input(inputs.front().path); }
   /// The sample rate of what is written, where that of the input is `found` (0: it has none); 0: not known. Throws an

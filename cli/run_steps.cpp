@@ -61,7 +61,7 @@ class StepRun {
   int64_t block(int64_t otherwise) const { return settings_.block > 0 ? settings_.block : otherwise; }
   const RunCount& count() const { return count_; }
 
-  // Ends the present sequence, whose state is kept if the table has several.
+  // Ends the current sequence. Saves its state if states are written to a file.
   void end_sequence() {
     if (settings_.state_out.empty()) return;
     const size_t before = states_.size();

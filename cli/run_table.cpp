@@ -16,7 +16,7 @@
 namespace longhand::cli {
 namespace {
 
-// Fields between runs of blanks.
+// Splits a line into fields at runs of blanks.
 data::CsvRecord blank_separated(std::string_view line, int64_t number) {
   data::CsvRecord out{{}, number};
   for (;;) {
@@ -32,7 +32,7 @@ bool is_number_in_any_style(const std::string& cell) {
   return data::parse_number(cell, {.decimal = '.'}) || data::parse_number(cell, {.decimal = ','});
 }
 
-// The number of a column, from 1, that stands for its name in a table without names; 0: another name.
+// Returns the column number, from 1, that `name` stands for in a table without a header; 0: `name` is not a number.
 size_t column_number(const std::string& name) {
   size_t out = 0;
   const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), out);
@@ -151,7 +151,7 @@ void NamedTable::find_columns(const data::CsvRecord& header) {
   if (!layout_.group.empty()) group_ = find(header, layout_.group);
 }
 
-// Without a header: columns are in the model's order, or are numbered as in a training table without a header.
+// For a table without a header: columns are in the model's order, or numbered as in a training table without a header.
 void NamedTable::number_columns(const data::CsvRecord& first) {
   const std::vector<std::string>& names = layout_.columns;
   const bool numbered = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
@@ -196,7 +196,7 @@ void NamedTable::check_width(const data::CsvRecord& record) const {
                     "fix the line");
 }
 
-// Makes sure that `record_` has the next record. Returns false at the end.
+// Reads the next record into `record_` if that is empty. Returns false at the end of the table.
 bool NamedTable::fetch() {
   if (!record_ && (record_ = records_.next())) check_width(*record_);
   return record_.has_value();

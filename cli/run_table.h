@@ -1,5 +1,5 @@
-// Tables as text, which `longhand run` reads row by row from files and pipes: by the names of their columns if the
-// model knows these, otherwise by place.
+// Reads tables in text form for `longhand run`, row by row, from files and pipes. Columns are found by name if the
+// model has column names, otherwise by position.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +18,19 @@
 
 namespace longhand::cli {
 
-/// The lines of a file or a pipe, as they come: UTF-8 without byte-order marks and carriage returns.
+/// Reads a file or a pipe line by line, as UTF-8. Removes byte-order marks and carriage returns.
 class TableLines {
  public:
   explicit TableLines(const std::string& path);
 
   /// Reads the next line, without its newline. Returns false at the end. Throws an input error for text that
-  /// data::clean_text refuses, and for a line of 64 MiB.
+  /// data::clean_text refuses, and for a line of 64 MiB or more.
   bool next(std::string& line);
-  /// Reads the next line that is not blank.
+  /// Reads the next line that is not blank. Returns false at the end.
   bool next_filled(std::string& line);
-  /// Text that was read behind the last line: more of the file, or what a pipe had.
+  /// Text after the last line returned that is already in memory.
   std::string_view buffered() const { return std::string_view(pending_).substr(at_); }
-  /// Number of the last line, from 1.
+  /// Number of the last line returned, from 1.
   int64_t number() const { return number_; }
   const std::string& name() const { return file_.name(); }
   /// Whether the file can be read a second time.
@@ -41,20 +41,20 @@ class TableLines {
   data::TextCleaner cleaner_;
   bool is_file_;
   std::string pending_;
-  size_t at_ = 0;  // of the next line in `pending_`
+  size_t at_ = 0;  // offset of the next line in `pending_`
   int64_t number_ = 0;
   bool ended_ = false;
 };
 
-/// The records of a table from a line on.
+/// Reads the remaining records of a table.
 class TableRecords {
  public:
-  /// `separator`: comma, semicolon, tab, or a blank for columns between blanks and tabs.
+  /// `separator`: comma, semicolon or tab; a space: fields are separated by runs of spaces and tabs.
   TableRecords(std::shared_ptr<TableLines> lines, char separator) : lines_(std::move(lines)), separator_(separator) {}
 
-  /// The next record that is not blank; nothing at the end. Throws what data::parse_csv throws.
+  /// Returns the next record that is not blank; no value at the end. Throws the errors of data::parse_csv.
   std::optional<data::CsvRecord> next();
-  /// The record that begins with a line that has been read.
+  /// Returns the record whose first line is `line`, already read. Reads more lines while a quote is open.
   data::CsvRecord begun(std::string line);
 
  private:
@@ -62,17 +62,17 @@ class TableRecords {
   char separator_;
 };
 
-/// A table whose columns the model knows by name.
+/// A table whose column names the model knows.
 ///
-/// A first row that has one of the names, or no number, is the header. The columns are then found by name, in any
-/// order; others are not read. Without a header, columns are taken by place. Rows of a sequence stand together if the
-/// table has the column `layout.group`. Numbers are read as in training: decimal commas and marks between thousands are
-/// recognised in a file, which is read twice. On a pipe a comma is decimal if commas do not separate the columns, and
-/// there are no marks between thousands.
+/// The first row is the header if it contains one of these names, or no number. Columns are then found by name, in any
+/// order; other columns are ignored. Without a header, columns are found by position. The column `layout.group`, if the
+/// table has it, identifies the sequence of each row; the rows of a sequence must be adjacent. Numbers are read as in
+/// training. In a file, which is read twice, decimal commas and thousands separators are recognised. On a pipe, a comma
+/// is the decimal separator unless commas separate the columns, and thousands separators are not allowed.
 class NamedTable : public RowReader {
  public:
-  /// `first`: the first record, which was read from `lines`. Throws an input error for a column that is missing or
-  /// twice in the header, and what TableRecords throws.
+  /// `first`: the first record, already read from `lines`. Throws an input error for a column that is missing from the
+  /// header or occurs twice in it, and the errors of TableRecords.
   NamedTable(const std::string& path, std::shared_ptr<TableLines> lines, char separator, data::CsvRecord first,
              RowLayout layout);
 
@@ -95,18 +95,19 @@ class NamedTable : public RowReader {
   std::shared_ptr<TableLines> lines_;
   TableRecords records_;
   char separator_;
-  std::vector<std::string> header_;         // names in the table; empty: none
-  size_t columns_ = 0;                      // of the table
-  std::vector<size_t> places_;              // of the model's columns
-  std::optional<size_t> group_;             // place of the column of sequences
-  std::optional<data::NumberStyle> style_;  // none: a pipe
-  std::optional<data::CsvRecord> record_;   // read from the table and not yet returned
-  std::string sequence_;                    // the present one
+  std::vector<std::string> header_;         // column names in the table; empty: no header
+  size_t columns_ = 0;                      // number of columns in the table
+  std::vector<size_t> places_;              // index of each of the model's columns in the table
+  std::optional<size_t> group_;             // index of the column that identifies the sequence
+  std::optional<data::NumberStyle> style_;  // number format; none: a pipe
+  std::optional<data::CsvRecord> record_;   // read but not yet returned
+  std::string sequence_;                    // the current sequence
   std::unordered_set<std::string> sequences_;
 };
 
-/// Opens a table. If the model does not know its columns by name, a row has the layout's numbers, with commas,
-/// semicolons, tabs or blanks between them, and a first row without a number is left out.
+/// Opens a table. Columns are found by name if the model was trained on a table, or if the table has the names of all
+/// the model's inputs. Otherwise each row has the layout's numbers, separated by commas, semicolons, tabs or blanks,
+/// and a first row without numbers is skipped.
 std::unique_ptr<RowReader> open_table(const std::string& path, const RowLayout& layout);
 
 }  // namespace longhand::cli

@@ -156,7 +156,7 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
   constexpr size_t kLongest = 64;  // bytes of what may be a mistyped name: time goes with the square
   std::optional<std::string> best;
   if (word.size() > kLongest) return best;
-  // A single letter has no slip of the finger: any other letter is one edit away.
+  // A single letter matches nothing: any other letter is one edit away.
   size_t fewest = std::min(word.size(), (word.size() < 4 ? 1 : std::max<size_t>(2, word.size() / 3)) + 1);
   for (const std::string& candidate : candidates) {
     // A word that was cut short is as good as a slip of the finger.

@@ -163,8 +163,9 @@ class SequenceFinder {
     return without_ones(shape, from) == without_ones(step, 0);
   }
 
-  // In this order: sequences of one step; one sequence; sequences of single numbers; the network's own axes; numbers
-  // one by one. A network without a time axis has one before all others, and an array of one run is one step.
+  // Tries in this order: sequences of one step; one sequence; sequences of single numbers; the network's own axes; a
+  // flat list of numbers. If the network has no time axis, the array may have one in front of the network's axes; an
+  // array without it is one step.
   std::optional<Axes> timed_axes(size_t port_index, const std::vector<int64_t>& shape) const {
     const Port& port = graph_.inputs[port_index];
     const Dims& step = step_dims_[port_index];
@@ -257,7 +258,7 @@ class SequenceFinder {
     return out;
   }
 
-  // Of an array that is one sequence, the first `count` steps.
+  // Returns the first `count` steps of an array that is one sequence.
   static io::Array first_rows(const io::Array& array, const Axes& axes, int64_t count) {
     if (axes.flat || axes.time_axis != 0 || count >= axes.steps) return array;
     io::Array out{array.dtype, array.shape, {}};
@@ -267,8 +268,8 @@ class SequenceFinder {
     return out;
   }
 
-  // Of one sequence of an array with these axes, the first `count` steps, [count, numbers of a step]: the padding
-  // behind them may be anything.
+  // Returns the first `count` steps of one sequence of an array with these axes: [count, numbers of a step]. Padding
+  // after these steps is not checked.
   static io::Array part_of(const io::Array& array, const Axes& axes, int64_t sequence, int64_t count) {
     std::vector<int64_t> steps_of = {0};  // offsets of the numbers of a step, in elements
     int64_t stride = 1, of_time = 0, of_batch = 0;

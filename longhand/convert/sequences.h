@@ -41,11 +41,11 @@ struct Sequences {
 /// that are not finite, and fractions where symbols are read.
 Sequences find_sequences(const graph::Graph& graph, const NamedArrays& arrays, const std::string& where);
 
-/// Of the arrays of a file that a network may have been trained on, those that find_sequences reads. An only input is
-/// the array `trained_name` (unless that is empty), the one under the input's name, or `input`, in this order, and gets
-/// the input's name. If there is an array for each input, all others but `lengths` are left out, and their names are
-/// added to `others`: targets, times. Throws an input error, which begins with `where`, for a file with an array
-/// `target`, and so of a training, that lacks an input.
+/// Selects the arrays of a file, such as a training file, that find_sequences reads. If the network has one input, its
+/// array is the first that exists of `trained_name` (unless empty), the input's name, and `input`; it is renamed to the
+/// input's name. If every input has an array, all other arrays except `lengths` (targets, times) are removed, and their
+/// names are added to `others`. Throws an input error that begins with `where` if the file has an array `target`, as
+/// training files have, but lacks an input.
 NamedArrays input_arrays(const graph::Graph& graph, NamedArrays arrays, const std::string& trained_name,
                          const std::string& where, std::vector<std::string>& others);
 

@@ -18,15 +18,16 @@ struct CsvRecord {
 /// that is never closed, or one that is followed by something else than a separator.
 std::vector<CsvRecord> parse_csv(std::string_view text, char separator, const std::string& source);
 
-/// Takes one record apart: `text` has its lines, cleaned, without the last newline. `line` is the number of the first.
+/// Splits one record into fields. `text`: its lines, cleaned, without the last newline. `line`: number of its first
+/// line.
 CsvRecord parse_record(std::string_view text, char separator, const std::string& source, int64_t line);
 
-/// Finds the end of a record in a stream of lines, in linear time.
+/// Finds the end of a record that is read line by line, in linear time.
 class OpenQuote {
  public:
   explicit OpenQuote(char separator) : separator_(separator) {}
-  /// Reads the next line of a record, cleaned, without its newline. Returns whether a quote is open at its end, so that
-  /// the record goes on in the line after it.
+  /// Adds the next line of the record, cleaned, without its newline. Returns true if a quote is open at its end, so
+  /// that the record continues in the next line.
   bool add(std::string_view line);
 
  private:
@@ -35,8 +36,7 @@ class OpenQuote {
   bool open_ = false;
 };
 
-/// The same as parse_csv, of fields between tabs in which a quote is a character like others. Lines of white space are
-/// skipped.
+/// Like parse_csv with tabs as separators, but quotes are ordinary characters. Skips lines of white space.
 std::vector<CsvRecord> parse_plain_tsv(std::string_view text, const std::string& source);
 
 /// The separator of a table's fields among tab, semicolon and comma: that which its first line names (`sep=;`, as

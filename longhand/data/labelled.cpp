@@ -288,7 +288,8 @@ class TextReader {
     const std::vector<std::string>& first = records.front().fields;
     label_.find(first);
     text_.find(first);
-    for (NamedColumn* sought : {&label_, &text_}) {  // a class may be called 'question', but then it comes again
+    // A name that occurs again, such as 'question', is a class, not a header.
+    for (NamedColumn* sought : {&label_, &text_}) {
       if (sought->place && comes_again(records, *sought->place)) sought->place.reset();
     }
     if (wanted_ && label_.place && text_.place && *label_.place != *text_.place) return true;

@@ -22,7 +22,7 @@ size_t find_character_of(std::string_view text, std::string_view characters) {
   return text.size();
 }
 
-// Whether the lines have the same number of fields, and the first has usual names or quotes.
+// Whether all lines have the same number of fields, and the first line has usual column names or quotes.
 bool is_csv(std::string_view text, const std::vector<std::string_view>& lines) {
   const char separator = guess_separator(text);
   std::string head;
@@ -135,10 +135,10 @@ std::string recognise_texts(std::string_view head, const LabelledOptions& option
     const std::vector<std::string>& fields = record.front().fields;
     NamedColumn header{options.text, kTextNames};
     header.find(fields);
-    // A word alone may be a text; a header alone says what the options or a data set call it.
+    // A single word may be a text. It is a header only if it is the text column's name in the options.
     if (header.place && (fields.size() > 1 || first == options.text)) return table;
     if (fields.size() == 2 && std::any_of(fields.begin(), fields.end(), is_class)) return table;
-  } catch (const Error&) {  // quotes of a text
+  } catch (const Error&) {  // unbalanced quotes in a text: not a table
   }
   const bool labelled = std::all_of(lines.begin(), lines.end(), [&](std::string_view line) {
     const std::string_view word = first_word(line);

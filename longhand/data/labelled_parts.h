@@ -1,4 +1,4 @@
-// Names and first lines of labelled texts: for labelled.cpp and labelled_format.cpp.
+// Column names and first lines of labelled texts. Internal: used by labelled.cpp and labelled_format.cpp.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 namespace longhand::data {
 
 inline constexpr std::string_view kFastText = "__label__";
-inline constexpr size_t kFirstLines = 100;  ///< number of lines by which a format is recognised
+inline constexpr size_t kFirstLines = 100;  ///< number of lines used to recognise a format
 
 /// Usual names of the columns of labels and texts in public data sets.
 inline constexpr std::array<std::string_view, 15> kLabelNames = {
@@ -25,19 +25,19 @@ inline constexpr std::array<std::string_view, 16> kTextNames = {
 
 /// Returns the label up to the first character of `options.until`.
 std::string_view until_of(std::string_view label, const LabelledOptions& options);
-/// Returns the first kFirstLines lines that are not white space, trimmed.
+/// Returns the first kFirstLines lines that are not blank, trimmed.
 std::vector<std::string_view> first_lines(std::string_view text);
 /// Returns the line up to its first space or tab.
 std::string_view first_word(std::string_view line);
-/// Whether the first words of most lines contain one of `characters`, which belong to another format.
+/// Whether the first words of most lines contain one of `characters`, which are typical of another format.
 bool labels_look_like(std::string_view characters, const std::vector<std::string_view>& lines);
 
 /// A column or key that is searched by name.
 struct NamedColumn {
   std::string name;                         ///< the name in the options
-  std::span<const std::string_view> usual;  ///< names that also match if the options have the default
+  std::span<const std::string_view> usual;  ///< names that also match if `name` is the default
   std::optional<size_t> place{};            ///< index of the column; nothing: not found
-  std::vector<size_t> candidates{};         ///< the columns with usual names, if there is no exact match
+  std::vector<size_t> candidates{};         ///< indices of columns with usual names, if no column is called `name`
 
   bool is_usual(std::string_view field) const;
   /// Sets `place` and `candidates`.

@@ -70,7 +70,7 @@ bool is_all_numbers(const CsvRecord& first) {
          std::any_of(first.fields.begin(), first.fields.end(), is_number);
 }
 
-// Says how often times do not increase within a sequence; empty if they always do.
+// Returns a warning with the number of times that do not increase within a sequence; empty if all increase.
 std::string check_times(const std::vector<const CsvRecord*>& records, size_t column, const Table& table,
                         const std::string& name, const std::string& source) {
   int64_t backwards = 0, repeated = 0, line = 0;

@@ -63,7 +63,7 @@ struct Table {
   std::vector<int64_t> starts{0};                  ///< where each sequence begins, and the end of the last
   int64_t rows = 0;
   std::string format;  ///< "semicolon-separated, decimal commas"
-  std::string times;   ///< a warning that the column of times does not always increase, for the user; or empty
+  std::string times;   ///< warning for the user if times do not always increase; empty otherwise
 
   // Only for tables with a column of series. The rows of each series are contiguous.
   std::vector<std::string> series{};         ///< [S] names of the sequences

@@ -210,7 +210,7 @@ $result
            table("What the outputs stand for, in UTF-8.", "labels", t_.labels) + series_tables();
   }
 
-  // The names and scales of the training series.
+  // Returns the tables of the training series: names, means and scales.
   std::string series_tables() const {
     if (t_.series.empty()) return "";
     std::string out = table("The series of the training data, in UTF-8.", "series", t_.series);
@@ -320,7 +320,7 @@ $result
     return indented(out, 2);
   }
 
-  // Returns statements for parameters that `body` does not read, which compilers would warn of.
+  // Returns statements that use parameters which `body` does not read, to avoid compiler warnings.
   std::string unused(const std::string& body) const {
     const auto is_part = [](char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)) != 0; };
     std::string out;

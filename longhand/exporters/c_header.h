@@ -16,7 +16,7 @@ struct CHeaderTexts {
   std::vector<std::string> symbols{};          ///< names of the input symbols; empty: unknown
   std::vector<std::string> labels{};           ///< names of the outputs; empty: none
   std::vector<std::string> remarks{};          ///< lines added to the header's comment
-  std::map<std::string, std::string> ports{};  ///< by input or output: a line about it
+  std::map<std::string, std::string> ports{};  ///< one-line description of each input and output, by name
   /// Names of the training series, and the mean (empty: 0) and scale of each of their targets: [series, targets].
   std::vector<std::string> series{};
   std::vector<float> series_mean{}, series_scale{};

@@ -63,7 +63,7 @@ void check_size(const ExportModel& model) {
                     "export a smaller model, or to another format, such as --to onnx");
 }
 
-// Returns a name for each number of the outputs: labels, or the columns of a regressor's outputs; empty if unknown.
+// Returns a name for each output number: a label, or a column of a regressor's outputs. Empty if unknown.
 std::vector<std::string> output_labels(const ExportModel& model, const CCompiled& compiled) {
   const std::map<std::string, PortText> ports = port_texts(model);
   if (ports.empty()) return listed_texts(text_of(model, "labels"));
@@ -76,7 +76,7 @@ std::vector<std::string> output_labels(const ExportModel& model, const CCompiled
   return out;
 }
 
-// Adds the scales of the training series, of a model that has the scale of a series as its input.
+// Adds the scales of the training series if the model has the scale of a series as an input.
 void add_series(const ExportModel& model, CHeaderTexts& texts) {
   constexpr size_t kMostScales = 100000;
   const nlohmann::json vocabulary = nlohmann::json::parse(text_of(model, "vocabulary"), nullptr, false);

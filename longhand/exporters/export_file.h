@@ -16,7 +16,8 @@ struct ExportFormat {
   bool has_int8;  ///< whether the format supports int8 weights and a number of steps per call (C only)
   /// Exports the model. Throws an input error of two lines that names a part of the model that the format cannot hold.
   Exported (*write)(const ExportModel& model, const ExportOptions& options);
-  /// Throws a usage error for a path of the first file that the format's programs cannot use. Null: any path will do.
+  /// Throws a usage error if programs that use the format cannot load a first file of this path. Null: any path is
+  /// valid.
   void (*check_path)(const std::string& path) = nullptr;
 };
 

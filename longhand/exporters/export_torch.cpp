@@ -231,7 +231,7 @@ class TorchModuleFile {
     return fmt::format("def forward({}\n    ) -> {}:", lines, result);
   }
 
-  // Returns what the metadata say about an input or output, for a docstring.
+  // Returns the description of an input or output in the metadata, for a docstring.
   static std::string about(const std::map<std::string, PortText>& texts, const std::string& name) {
     const auto found = texts.find(name);
     if (found == texts.end()) return "";

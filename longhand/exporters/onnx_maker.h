@@ -95,7 +95,7 @@ class OnnxMaker {
   std::set<std::string> taken_;
   std::string owner_;
   convert::OnnxGraph graph_;
-  std::vector<std::vector<convert::OnnxNode>> outside_;  // nodes of the graphs around a body
+  std::vector<std::vector<convert::OnnxNode>> outside_;  // nodes of the graphs that enclose the current body
   std::map<std::string, io::DType> types_;
   std::map<std::string, std::string> constants_;
   std::map<std::string, int> counts_;

@@ -7,7 +7,7 @@
 namespace longhand::exporters {
 namespace {
 
-// The fields' numbers are those of onnx/onnx.proto (https://github.com/onnx/onnx).
+// Field numbers are those of onnx/onnx.proto (https://github.com/onnx/onnx).
 
 convert::ProtobufWriter graph_message(const convert::OnnxGraph& graph);
 

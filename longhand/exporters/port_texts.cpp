@@ -16,7 +16,7 @@ std::vector<std::string> port_list(const nlohmann::json& port, const char* name)
   return out;
 }
 
-// Joins the texts up to about 80 bytes, and says how many more there are.
+// Joins the texts up to about 80 bytes, then adds the number of those left out.
 std::string shortened(const std::vector<std::string>& texts) {
   constexpr size_t kLongest = 80;
   std::string out;

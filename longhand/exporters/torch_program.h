@@ -56,7 +56,7 @@ class TorchProgram {
   /// Adds the class or function `name` of torch_helpers.cpp to the file. Returns the name.
   std::string helper(const std::string& name);
   const std::vector<std::string>& helpers() const { return helpers_; }
-  /// Returns the name of the module's class, derived from the text: none that the file uses otherwise.
+  /// Returns a name for the module's class, derived from `text`, that the file does not use for anything else.
   std::string main_class(const std::string& text);
   /// Adds a class that is generated for this model. `text` has NAME in place of the class name. Returns the class name;
   /// equal texts share one class.

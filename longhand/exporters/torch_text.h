@@ -12,8 +12,8 @@ namespace longhand::exporters {
 std::string python_name(const std::string& text);
 /// Returns a class name: "river_level" becomes "RiverLevel".
 std::string python_class_name(const std::string& text);
-/// Throws a usage error, which suggests another name, unless `path` ends in .py and its name can be imported in Python:
-/// an identifier, no keyword, and no module of the standard library or of PyTorch.
+/// Throws a usage error, which suggests another name, unless `path` ends in .py and Python can import its name: an
+/// identifier that is neither a keyword nor a module of the standard library or of PyTorch.
 void check_module_path(const std::string& path);
 
 /// Hands out each name once.

@@ -33,7 +33,7 @@ struct EvaluateOptions {
   tasks::OnDone on_done{};      ///< progress, in what the task's losses are the means over
   /// Receives what was recognised in the data, before the model reads them.
   std::function<void(const std::string&)> on_found = [](const std::string&) {};
-  /// Of regressors: number of the latest known values to calibrate each interval on; 0: the model's calibration.
+  /// Of regressors: number of latest known values on which each interval is calibrated; 0: the model's calibration.
   int64_t recalibrate = 0;
 
   void add_to(OptionTable& table);

@@ -26,7 +26,7 @@ struct StartingNetwork {
   bool is_new = false;
 };
 
-// Throws a usage error for an input or a layer that no output depends on: its weights would stay as they were drawn.
+// Throws a usage error for an input or layer that no output depends on: training would not change its weights.
 void expect_used(const graph::Graph& graph, const std::string& where) {
   std::set<std::string> wanted;
   for (const graph::Port& output : graph.outputs) wanted.insert(output.name);

@@ -35,7 +35,7 @@ Evaluation evaluate_network(const tasks::ModelFile& file, const EvaluateOptions&
   tasks::TrainedNetwork model(std::move(graph), file.path(), std::move(scaling), purpose);
   check_used({.input = options.input, .group = options.group}, options.data);
   SequenceFileOptions files;
-  // Names of several columns are none of arrays.
+  // Several names are columns of a table, not arrays.
   const bool arrays = format_of(options.data) == SequenceFormat::kArrays;
   if (!arrays || purpose.inputs.size() == 1) files.input = fmt::format("{}", fmt::join(purpose.inputs, ","));
   if (!arrays || purpose.targets.size() == 1) files.target = fmt::format("{}", fmt::join(purpose.targets, ","));

@@ -37,7 +37,7 @@ class NetworkSettings : public Settings {
  private:
   const nn::LstmOptions& lstm() const override { return none_; }
   nn::LstmOptions none_;
-  std::string described_in_;  // the configuration file, if it has the layers; no option
+  std::string described_in_;  // path of the configuration file if it has the layers; not an option
 };
 
 }  // namespace longhand::runs

@@ -145,7 +145,8 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
   tasks::RegressorOptions options = settings_.model;
   const bool counts = options.distribution().is_counts();
   if (counts) tasks::expect_counts(table_, shown_name(settings_.data));
-  // A series without a training window is new to the model. Without the targets' past, its own rows must do.
+  // A series too short for a training window is new to the model. With a horizon of 0, the model does not read past
+  // targets, so it scales each series by its training rows, however few.
   const int64_t min_rows = options.series.horizon > 0 ? options.series.window + options.series.horizon : 0;
   tasks::Columns columns = tasks::columns_of(table_, training_rows, options.used_series_scale(), counts, min_rows);
   tasks::prepare(columns, options.series, table_, shown_name(settings_.data));
@@ -185,7 +186,7 @@ RegressorRun::RegressorRun(const RegressorSettings& settings, Sources& sources) 
   settings_.training.check(*task_);
 }
 
-// Says what the run leaves out and does not use.
+// Reports data that are left out and options that have no effect.
 void RegressorRun::describe_notes(std::span<const tasks::RowRange> training_rows) {
   const std::string name = shown_name(settings_.data);
   if (!table_.times.empty()) describe(fmt::format("note: {}: {}", name, table_.times));

@@ -14,15 +14,15 @@
 namespace longhand::runs {
 namespace {
 
-constexpr size_t kNamed = 8;  // names in a sentence
+constexpr size_t kNamed = 8;  // maximum number of names in a sentence
 
-// " of 12 series: a, b, c", or " of 12 sequences" where they have no names.
+// Returns " of 12 series (a, b, c)", or " of 12 sequences" if they have no names.
 std::string counted(const data::Table& table, const std::vector<std::string>& names) {
   if (table.series.empty()) return fmt::format(" of {} sequences", table.sequences());
   return fmt::format(" of {} series ({})", table.sequences(), visible(listed(names, kNamed)));
 }
 
-// [sequences] whether a sequence has one of these windows.
+// Returns for each sequence whether it has one of these windows.
 std::vector<bool> has_window(const data::Table& table, std::span<const data::Window> windows) {
   std::vector<bool> out(static_cast<size_t>(table.sequences()), false);
   for (const data::Window& window : windows) out[static_cast<size_t>(table.sequence_of(window.begin))] = true;
@@ -34,7 +34,7 @@ bool is_constant(const std::vector<double>& column, const tasks::RowRange& rows)
   return !values.empty() && !(data::spread_of(values, rows.second - rows.first).deviation > 0.0);
 }
 
-// The probability of the widest central interval between the levels; 0: they do not enclose the median.
+// Returns the probability of the widest central interval between the levels; 0 if they do not enclose the median.
 double widest_interval(const std::vector<double>& levels) {
   return std::max(0.0, 2.0 * std::min(0.5 - levels.front(), levels.back() - 0.5));
 }

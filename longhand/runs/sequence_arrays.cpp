@@ -79,8 +79,8 @@ std::vector<int64_t> lengths_of(const std::vector<NamedArray>& arrays, int64_t s
   return out;
 }
 
-// Copies numbers first .. first + count - 1. Throws an input error unless they are finite and their squares are, too.
-// (What is padding may be anything.)
+// Returns the numbers first .. first + count - 1. Throws an input error unless they and their squares are finite.
+// Numbers outside this range may be padding and are not checked.
 data::Numbers part_of(const data::Numbers& all, int64_t first, int64_t count, const io::Array& array,
                       const std::string& where) {
   constexpr double kLargest = 1e150;
@@ -101,13 +101,13 @@ data::Numbers part_of(const data::Numbers& all, int64_t first, int64_t count, co
   return out;
 }
 
-// Extents without those of 1.
+// Removes extents of 1.
 std::vector<int64_t> without_ones(std::vector<int64_t> shape) {
   std::erase(shape, 1);
   return shape;
 }
 
-// What may be meant by a target of another shape.
+// Returns advice for a target of the wrong shape.
 std::string advice_for_target(const std::vector<int64_t>& found, const SequenceShape& shape, int64_t N, int64_t T) {
   const int64_t O = shape.targets();
   const auto is = [&](std::vector<int64_t> other) { return without_ones(found) == without_ones(std::move(other)); };

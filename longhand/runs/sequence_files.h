@@ -26,7 +26,7 @@ enum class SequenceFormat { kTable, kArrays, kSound };
 /// Returns the format, by the file extension of the first name in the list.
 SequenceFormat format_of(const std::string& sources);
 
-/// Throws a usage error for options that say nothing about files of the format of `sources`.
+/// Throws a usage error for options that do not apply to the file format of `sources`.
 void check_used(const SequenceFileOptions& options, const std::string& sources);
 
 /// Reads the recordings of all files in `sources`, a list separated by commas. `classes`: targets are whole numbers

@@ -25,7 +25,7 @@ void expect_once(const char* option, const std::vector<std::string>& names) {
   }
 }
 
-// Reads a table. The advice of errors names options of networks, not those of regressors.
+// Reads a table. Replaces advice that names a regressor's options by advice for networks.
 data::Table read_series(const std::string& text, const data::SeriesOptions& series, const std::string& name) {
   try {
     return data::read_table(text, series, name);

@@ -40,16 +40,16 @@ struct QuantilePoint {
   double level = 0.0, quantile = 0.0;
 };
 
-// Twice the integral of the pinball loss over the levels from a to b, between which the quantile function is linear.
-// The value lies on one side of both quantiles.
+// Returns twice the integral of the pinball loss over the levels from a to b. The quantile function is linear between
+// them, and both quantiles lie on the same side of `value`.
 double one_sided_integral(const QuantilePoint& a, const QuantilePoint& b, double value) {
   const double width = b.level - a.level, from_a = a.quantile - value, from_b = b.quantile - value;
-  // Exact for products of two linear functions: level times distance.
+  // Exact, since the integrand is a product of two linear functions: level times distance.
   const double of_level = width * (from_a * (2.0 * a.level + b.level) + from_b * (a.level + 2.0 * b.level)) / 3.0;
   return from_a + from_b > 0.0 ? width * (from_a + from_b) - of_level : -of_level;
 }
 
-// The same for any value: the part is divided at the level whose quantile the value is.
+// Returns the same integral for any value: splits the range at the level whose quantile is `value`.
 double pinball_integral(const QuantilePoint& a, const QuantilePoint& b, double value) {
   if (value <= a.quantile || value >= b.quantile) return one_sided_integral(a, b, value);
   const double part = (value - a.quantile) / (b.quantile - a.quantile);

@@ -36,8 +36,8 @@ class ForecastDistribution {
   const std::vector<double>& levels() const { return levels_; }
   /// Index of the level nearest to 0.5.
   size_t median() const { return median_; }
-  /// softplus1(y) is softplus(y + kLogEMinusOne). The others are added to it: the smallest standard deviation of a
-  /// Gaussian and mean of counts, in units of the scale, and the smallest dispersion.
+  /// softplus1(y) is softplus(y + kLogEMinusOne). The minima below are added to it: standard deviation of a Gaussian
+  /// and mean of counts, in units of the scale, and dispersion.
   static constexpr double kLogEMinusOne = 0.54132485461291810;
   static constexpr double kLeastDeviation = 1e-3, kLeastMean = 1e-6, kLeastDispersion = 1e-4;
   /// P: the number of network outputs, and of parameters, for each value.
@@ -59,11 +59,11 @@ class ForecastDistribution {
   void parameters(const float* y, const Place& place, float* out) const;
 
   /// Returns the loss of a value and writes its gradient dy [P], with gain and widening 1. The loss is the squared
-  /// error of a point, twice the mean pinball loss over the levels of quantiles, else the negative log-likelihood in
-  /// nats.
+  /// error for a point, twice the mean pinball loss over the levels for quantiles, and otherwise the negative
+  /// log-likelihood in nats.
   double loss(const float* y, const Place& place, double value, double* dy) const;
 
-  /// Widens or narrows a distribution with the parameters p [P] by factors [C], as `Place::widening` does.
+  /// Applies the widening factors [C] to a distribution with parameters p [P], as `Place::widening` does.
   void widen(float* p, std::span<const float> factors) const;
 
   // p [P] are the parameters from `parameters`. `unit` is the deviation of the target's scale; only counts use it.
@@ -76,10 +76,10 @@ class ForecastDistribution {
   /// The loss that `loss` defines, computed from the parameters; in units of the scale, or in nats for counts.
   double loss_of(const float* p, double value, double unit) const;
   /// The continuous ranked probability score (CRPS; Gneiting and Raftery 2007), in units of `value`: exact for a
-  /// Gaussian, a sum over counts, and the absolute error for a point. For quantiles, the exact CRPS of the distribution
-  /// whose quantile function Q is linear between the levels and constant beyond the outermost ones (probabilities p_1
-  /// and 1 - p_K of the lowest and the highest quantile): twice the integral over the levels p from 0 to 1 of the
-  /// pinball loss of Q(p) (Laio and Tamea 2007).
+  /// Gaussian, a sum over counts, and the absolute error for a point. For quantiles, the CRPS is twice the integral of
+  /// the pinball loss over all levels (Laio and Tamea 2007). It is exact for a quantile function that is linear between
+  /// the model's levels and constant beyond them, with probabilities p_1 at the lowest and 1 - p_K at the highest
+  /// quantile.
   double crps(const float* p, double value, double unit) const;
 
  private:

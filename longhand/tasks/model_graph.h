@@ -10,11 +10,11 @@
 // |                | character_mask [B, T, S]; mask [B, T]                    | CRF also probabilities      |
 // | classifier     | the same                                                 | logits, probabilities       |
 // |                |                                                          | [B, K]                      |
-// | regressor      | inputs [B, T, I]; targets [B, T, O] where their past is  | forecast [B, A O], step by  |
-// |                | read, and they are no inputs; known [B, T, K] and        | step; standard_deviation or |
+// | regressor      | inputs [B, T, I]; targets [B, T, O], if past targets are | forecast [B, A O], step by  |
+// |                | read that are not inputs; known [B, T, K] and            | step; standard_deviation or |
 // |                | known_ahead [B, A, K]; static_numbers [B, N]; static_C   | dispersion [B, A O], or     |
-// |                | [B] for each column C of texts; series_mean,             | quantiles [B, A O, Q]; all  |
-// |                | series_scale [B, O]                                      | in the data's own units     |
+// |                | [B] for each text column C; series_mean, series_scale    | quantiles [B, A O, Q]; all  |
+// |                | [B, O]                                                   | in the data's own units     |
 // | network        | its own                                                  | its own                     |
 //
 // A graph has only the inputs that its model reads. Masks are 1 for a word or character, 0 for padding at the end.

@@ -9,9 +9,9 @@
 namespace longhand::tasks {
 namespace {
 
-constexpr size_t kForecastTogether = 256;  // windows in a batch
+constexpr size_t kForecastTogether = 256;  // windows per batch
 
-// `windows`, and before those of each series the windows whose values calibrate the first of them.
+// Returns, for each series, all windows from the first that calibrates one of `windows` to the last of `windows`.
 std::vector<data::Window> with_earlier(const Regressor& model, const data::Table& table,
                                        std::span<const data::Window> windows, int64_t count) {
   std::vector<data::Window> out;
@@ -77,8 +77,8 @@ int64_t forecast(const Regressor& model, const data::Table& table, std::span<con
   const auto n = static_cast<size_t>(model.ahead() * model.targets() * model.distribution().size());
   SeriesBatch batch;
   std::vector<float> own;
-  int64_t left = 0;  // windows that were not calibrated again
-  size_t next = 0;   // of `windows`
+  int64_t left = 0;  // number of windows with a step that was not recalibrated
+  size_t next = 0;   // index of the next element of `windows`
   for (size_t first = 0; first < all.size(); first += kForecastTogether) {
     const auto some = all.subspan(first, std::min(kForecastTogether, all.size() - first));
     model.get(table, some, false, batch);

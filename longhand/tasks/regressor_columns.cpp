@@ -37,7 +37,7 @@ StaticInput static_input(const data::StaticColumn& column) {
   return out;
 }
 
-// For each target [O], the smallest scale of the training series: that of a new series while its values are 0.
+// Returns the smallest scale [O] of each target over the training series. A new series has it while its values are 0.
 std::vector<double> smallest_scales(const Columns& columns) {
   std::vector<double> out;
   for (size_t o = 0; o < columns.targets.size(); ++o) {

@@ -46,9 +46,9 @@ struct Columns {
 using RowRange = std::pair<int64_t, int64_t>;
 
 /// The columns of a table, with the scales of its training rows. `series_scale`: "standard", "mean-absolute" or "none".
-/// `counts`: the targets are counts, which are divided by their scale without centring. A series with fewer than
-/// `min_rows` training rows gets no scale: it remains new to the model, and is scaled by its rows up to the end of a
-/// window. target_scales.h describes the scale of a constant target.
+/// `counts`: the targets are counts, which are divided by their scale and not centred. A series with fewer than
+/// `min_rows` training rows gets no scale: it is new to the model, and is scaled by its rows up to the end of each
+/// window. target_scales.h defines the scale of a constant target.
 Columns columns_of(const data::Table& table, std::span<const RowRange> training_rows, const std::string& series_scale,
                    bool counts, int64_t min_rows = 0);
 

@@ -1,5 +1,5 @@
-// The graph of a regressor: standardisation, layers, the base forecast that their output is added to, and the
-// distribution. Inputs and forecasts are in the units of the data.
+// Builds the graph of a regressor: standardisation, layers, base forecast, distribution. Inputs and forecasts are in
+// the units of the data.
 #include "longhand/tasks/regressor_graph.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace {
 
 using Numbers = std::vector<double>;
 
-// Names of a model's output values. `other` is empty for points.
+// Names of a model's output values. `other` is empty for point forecasts.
 struct RegressorOutputs {
   std::string forecast, other;
 };
@@ -60,13 +60,14 @@ class RegressorGraph {
   const data::Scale& target_scale(int64_t j) const {
     return columns_.target_scales[static_cast<size_t>(j % targets())];
   }
-  // The constant factors of a standardised number of value j. `in_units` adds the factors that are computed.
+  // Constant factor from standardised units to data units for value j. `in_units` multiplies by the factors computed in
+  // the graph.
   double factor(int64_t j) const {
     const std::vector<double>& residual = model_.residual_scales();
     return (has_series_scale() ? 1.0 : target_scale(j).deviation) *
            (residual.empty() || distribution_.is_counts() ? 1.0 : residual[static_cast<size_t>(j)]);
   }
-  // The factors of values from 0 to n - 1.
+  // Returns common * factor(j) for each value j: [n].
   Numbers factors(double common = 1.0) const {
     Numbers out;
     for (int64_t j = 0; j < values(); ++j) out.push_back(common * factor(j));
@@ -80,7 +81,7 @@ class RegressorGraph {
     const float* first = model_.parameters().value(static_cast<size_t>(found - all.begin()));
     return static_cast<double>(first[j * distribution_.widenings() + static_cast<int64_t>(c)]);
   }
-  // Whether the base is a past target value, which contains the mean.
+  // Whether the base is a past target value, which needs no mean added.
   bool is_value_of_past() const { return options_.is_naive() || options_.is_seasonal(); }
 
   const std::string& scaled_targets() {
@@ -102,7 +103,7 @@ class RegressorGraph {
     if (target_mean_.empty()) target_mean_ = mean_over_window("targets_mean", scaled_targets());
     return target_mean_;
   }
-  // [B, O]
+  // Returns the deviation of each target over the window [B, O].
   const std::string& target_deviation() {
     if (target_deviation_.empty()) {
       const std::string mean = target_mean();
@@ -112,7 +113,7 @@ class RegressorGraph {
     return target_deviation_;
   }
 
-  // Returns the network's outputs [B, n P].
+  // Adds the network. Returns its outputs [B, n P].
   std::string add_network() {
     std::string x = inputs_;
     if (options_.of_each_window()) {
@@ -127,7 +128,7 @@ class RegressorGraph {
     return maker_.add("Flatten", "network", {output}, {{"axis", int64_t{1}}});
   }
 
-  // Parameter p of each value: [B, n P] -> [B, n].
+  // Selects parameter p of each value: [B, n P] -> [B, n].
   std::string parameter(const std::string& name, const std::string& network, int64_t p) {
     std::vector<int64_t> places;
     for (int64_t j = 0; j < values(); ++j) places.push_back(j * distribution_.size() + p);
@@ -143,13 +144,13 @@ class RegressorGraph {
   std::string last_row(const std::string& name, const std::string& x) {
     return maker_.add("pool", name + "_last", {x}, {{"kind", std::string("last")}});
   }
-  // [B, T, C] -> [B, rows, C]
+  // Selects the last rows: [B, T, C] -> [B, rows, C]
   std::string last_rows(const std::string& name, const std::string& x, int64_t rows) {
     return maker_.add("Slice", name,
                       {x, int_array(maker_, name + "_begin", {-rows}),
                        int_array(maker_, name + "_end", {int64_t{1} << 31}), int_array(maker_, name + "_axis", {1})});
   }
-  // Repeats the values of the targets for each step ahead, each `count` times: [B, O] -> [B, n count].
+  // Repeats x [B, O] for each step ahead, and each of its values `count` times: -> [B, n count].
   std::string repeated(const std::string& name, const std::string& x, int64_t count = 1) {
     if (model_.ahead() == 1 && count == 1) return x;
     std::vector<int64_t> places;
@@ -157,7 +158,7 @@ class RegressorGraph {
     return selected(maker_, name, x, 1, places);
   }
 
-  // Multiplies x [B, n count] by the deviation of the window and the scale of the series, if the model has these.
+  // Multiplies x [B, n count] by the deviation of the window and by the scale of the series, if the model has them.
   std::string in_units(const std::string& name, std::string x, int64_t count = 1) {
     if (options_.of_each_window()) {
       const std::string deviations = repeated(name + "_deviations", target_deviation(), count);
@@ -185,14 +186,14 @@ class RegressorGraph {
     return alone ? parts.front() : maker_.add("add", "forecast", parts);
   }
 
-  // (softplus1(y) + least) in the data's units, for y [B, n].
+  // Adds (softplus1(y) + least) in the data's units, for y [B, n].
   std::string add_positive(const std::string& name, const std::string& y, double least, const Numbers& factors) {
     const std::string x = maker_.add("scale", name + "_least", {softplus1(name, y)}, {{"shift", least}});
     return maker_.add("scale", name, {in_units(name, x)}, {{"scale", factors}});
   }
 
-  // Quantiles [B, n, Q] from the network's outputs [B, n Q]: from the median outwards, each is further by a positive
-  // step. Columns of the same value follow one another.
+  // Adds the quantiles [B, n, Q] from the network's outputs [B, n Q]. Each quantile is a positive step further from the
+  // median than its inner neighbour. The columns of one value are adjacent.
   RegressorOutputs add_quantiles(const std::string& network) {
     const auto Q = static_cast<int64_t>(distribution_.levels().size());
     const auto m = static_cast<int64_t>(distribution_.median());
@@ -214,7 +215,7 @@ class RegressorGraph {
     const std::string forecast = add_centre(median, 1.0);
     std::string x = maker_.add("scale", "steps", {softplus1("steps", network)}, {{"scale", steps}});
     x = outwards("distance", "add", x);
-    if (widens) {  // factors that differ could make quantiles cross
+    if (widens) {  // different factors could make quantiles cross
       x = maker_.add("scale", "widened", {x}, {{"scale", widenings}});
       x = outwards("monotone", "max", x);
     }
@@ -224,8 +225,8 @@ class RegressorGraph {
     return {forecast, maker_.add("Reshape", "quantiles", {x, shape})};
   }
 
-  // Cumulative sum ("add") or maximum ("max") of x [B, n Q] from the median of each value outwards. x is 0 at medians.
-  // Each round combines every quantile with the one twice as far inwards as in the round before.
+  // Adds the cumulative sum ("add") or maximum ("max") of x [B, n Q] from the median of each value outwards. x is 0 at
+  // medians. Each round combines every quantile with the one `by` columns further inwards; `by` doubles each round.
   std::string outwards(const std::string& name, const std::string& operation, std::string x) {
     const auto Q = static_cast<int64_t>(distribution_.levels().size());
     const auto m = static_cast<int64_t>(distribution_.median());
@@ -241,7 +242,8 @@ class RegressorGraph {
     return x;
   }
 
-  // Returns the base [B, n] in the data's units; empty: none. Without the targets' means unless is_value_of_past().
+  // Adds the base [B, n] in the data's units. Returns its name; empty: none. Contains the targets' means only if
+  // is_value_of_past().
   std::string add_base() {
     if (options_.is_naive()) return repeated("naive", last_row("targets", values_.targets));
     if (options_.is_seasonal()) return add_seasonal();
@@ -259,7 +261,7 @@ class RegressorGraph {
     return maker_.add("scale", "base", {base}, {{"scale", deviations}});
   }
 
-  // The target values one season earlier, [B, n].
+  // Adds the target values one season earlier, [B, n].
   std::string add_seasonal() {
     std::vector<int64_t> rows;
     for (int64_t a = 0; a < model_.ahead(); ++a) rows.push_back(a % options_.season - options_.season);
@@ -297,7 +299,7 @@ class RegressorGraph {
   std::string inputs_, targets_, target_mean_, target_deviation_;
 };
 
-// Adds the output `name`: the mean of the values of all members, or the only value, which has this name.
+// Adds the graph's output `name`: the mean over the members' values, or the only value, which already has this name.
 void add_mean_output(graph::Graph& graph, const std::string& name, const std::vector<std::string>& values) {
   GraphMaker maker(graph, "");
   if (values.size() > 1) {
@@ -307,7 +309,7 @@ void add_mean_output(graph::Graph& graph, const std::string& name, const std::ve
   graph.outputs.push_back({.name = name, .dims = {}});
 }
 
-// Resets the state of each recurrent layer at the beginning of a run, if the forecast depends on the whole window.
+// Makes each recurrent layer start from its initial state in every run if the forecast depends on the whole window.
 void keep_windows_whole(const Regressor& model, graph::Graph& graph) {
   const auto models = members_of(model);
   const bool whole = std::any_of(models.begin(), models.end(), [](const Regressor* member) {

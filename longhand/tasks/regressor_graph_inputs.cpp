@@ -15,8 +15,8 @@ bool all_in(const std::vector<std::string>& list, const std::vector<std::string>
   return std::find(places.begin(), places.end(), static_cast<int64_t>(list.size())) == places.end();
 }
 
-// Whether the graph of one model reads the targets of the window. With a scale for each series, a Forecaster reads them
-// to find the scale, which is an input of the graph.
+// Whether the graph of one model reads past targets. A Forecaster also reads them to compute the scale of a series, but
+// the graph receives that scale as an input.
 bool reads_past_targets(const Regressor& model) {
   const RegressorOptions& options = model.options();
   return options.is_naive() || options.is_seasonal() || options.of_each_window() ||
@@ -27,7 +27,8 @@ graph::Port row_port(const std::string& name, int64_t size) {
   return {.name = name, .dims = {-1, size}, .batch_axis = 0};
 }
 
-// The past targets: a separate graph input, unless the inputs contain all target columns.
+// Adds the past targets: a separate graph input, unless the inputs contain all target columns. Returns the name; empty:
+// not read.
 std::string add_targets(const Regressor& model, graph::Graph& graph) {
   const Columns& columns = model.columns();
   const auto models = members_of(model);
@@ -43,7 +44,7 @@ std::string add_targets(const Regressor& model, graph::Graph& graph) {
   return "targets";
 }
 
-// Adds the static columns: [B, S], numbers standardised and texts one-hot, in the order of the model.
+// Adds the static columns [B, S] in the model's order: numbers are standardised, texts are one-hot.
 std::string add_statics(const Columns& columns, graph::Graph& graph) {
   if (columns.statics.empty()) return "";
   GraphMaker maker(graph, "");
@@ -56,8 +57,7 @@ std::string add_statics(const Columns& columns, graph::Graph& graph) {
     graph.inputs.push_back(row_port(kStaticNumbers, static_cast<int64_t>(scales.size())));
     parts.push_back(standardised(maker, kStaticNumbers, kStaticNumbers, scales));
   }
-  // Elements of the concatenated parts, in the model's order. The first class of a text, for unknown texts, is left
-  // out.
+  // Indices into the concatenated parts, in the model's order. Class 0 of a text column, for unknown texts, is dropped.
   std::vector<int64_t> places;
   int64_t numbers = 0, end = static_cast<int64_t>(scales.size());
   for (const StaticInput& column : columns.statics) {
@@ -77,8 +77,8 @@ std::string add_statics(const Columns& columns, graph::Graph& graph) {
   return selected(maker, "statics", all, 1, places);
 }
 
-// Adds means or deviations [B, I] of the inputs, from those of the series' targets `of_series` [B, O]: a constant for
-// an input that is no target.
+// Adds the means or deviations [B, I] of the inputs: for targets, those of the series, `of_series` [B, O]; for other
+// inputs, `constants`.
 std::string of_inputs(GraphMaker& maker, const std::string& name, const std::string& of_series, const Columns& columns,
                       const std::vector<double>& constants) {
   std::vector<int64_t> places = places_in(columns.targets, columns.inputs);
@@ -151,7 +151,7 @@ std::string selected(GraphMaker& maker, const std::string& name, const std::stri
   return maker.add("Gather", name, {x, int_array(maker, name + "_places", places)}, {{"axis", axis}});
 }
 
-// The subtraction is almost exact for x near the mean, so it is a node of its own.
+// Subtracts the mean in a node of its own, because the difference is almost exact for x near the mean.
 std::string standardised(GraphMaker& maker, const std::string& name, const std::string& x,
                          const std::vector<data::Scale>& scales) {
   std::vector<double> means, factors;
@@ -174,7 +174,7 @@ std::string standardised_inputs(GraphMaker& maker, const Columns& columns, const
     means.push_back(scale.mean);
     deviations.push_back(scale.deviation);
   }
-  // Scales by the mean absolute value leave inputs that are no targets with means of their own.
+  // With scales by the mean absolute value, targets are not centred. Other inputs are, by their constant means.
   const bool centred = !values.mean.empty();
   std::string x = values.inputs, mean;
   if (centred) {

@@ -33,7 +33,7 @@ struct RegressionScore {
   std::optional<double> seasonal_naive_mse;
   /// Set only by `evaluate`.
   std::optional<ForecastMeasures> measures;
-  int64_t not_recalibrated = 0;  ///< windows that `ForecastObserver::recalibrate` left alone, for lack of known values
+  int64_t not_recalibrated = 0;  ///< windows with steps that `recalibrate` skipped: too few known values
 
   /// loss, mse, mae, r2 and naive_mse; also seasonal_naive_mse and `measures` if they have values.
   std::vector<Metric> metrics() const;
@@ -47,7 +47,7 @@ struct ForecastObserver {
   /// Called for each window with the parameters [A O P] of its distributions, in units of the targets' scales.
   std::function<void(const data::Window& window, std::span<const float> parameters)> on_parameters{};
   double interval = 0.0;    ///< probability of the central interval to measure; 0: the model's option
-  int64_t recalibrate = 0;  ///< number of latest values to calibrate each forecast on; 0: the model's calibration
+  int64_t recalibrate = 0;  ///< number of latest known values to calibrate each forecast on; 0: the model's calibration
 };
 
 /// Adds the errors of the naive and, where there is one, of the seasonal-naive forecast.

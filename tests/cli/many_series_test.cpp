@@ -124,8 +124,7 @@ TEST(ManySeries, ADistributionMayBeginWithALine) {
   EXPECT_TRUE(json["coverage"].is_number()) << json;
 }
 
-// Of series that are too short, times that go back, options without effect and intervals that are not measured, the
-// user is told.
+// Notes report series that are too short, times out of order, options without effect and intervals not measured.
 TEST(ManySeries, WhatIsLeftOutIsSaid) {
   const TemporaryFolder folder;
   std::string text = "id,day,kind,y\n";

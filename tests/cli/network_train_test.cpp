@@ -232,7 +232,7 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
   layers(kLayers + "[[layers]]\ntype = \"linear\"\nname = \"z\"\nunits = 1\nfrom = \"lstm\"\n",
          "'y' leads to no output", 2);
   layers("[[inputs]]\nname = \"w\"\nsize = 1\n" + kLayers, "'w' leads to no output", 2);
-  // Options that say nothing about the data, and two descriptions.
+  // Options that do not apply to the data, and two descriptions of a network.
   refused(net(with(sound, {"--decimal", "comma"})), 2, "--decimal: expected tables");
   refused(net(with(sound, {"--input", "x"})), 2, "--input: expected tables or .npz files");
   refused(net({"--data", "other.npz", "--target", "result", "--group", "g"}), 2, "--group: expected tables");
@@ -242,7 +242,7 @@ TEST(TrainNetwork, SaysWhatIsWrongAndWritesNothing) {
   write_file(folder / "mixed.csv", "id,rain,flow\n1,1,2\n2,3,3\n1,1,2\n");
   refused(net({"--data", "mixed.csv", "--input", "rain", "--target", "flow", "--group", "id"}), 1,
           "sort the table by that column\n");
-  // Targets of another shape.
+  // Targets of the wrong shape.
   const auto shapes = [&](std::vector<int64_t> target, const std::string& fragment) {
     const std::vector<float> zeros(1000, 0.0F);
     int64_t n = 1;

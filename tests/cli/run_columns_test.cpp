@@ -1,5 +1,4 @@
-// `longhand run` on the files that a model was trained on: columns by name, sequences by a column, arrays beside
-// others.
+// `longhand run` on training files: columns found by name, sequences by a column, arrays among others.
 #include <fmt/core.h>
 
 #include <cmath>
@@ -49,7 +48,7 @@ double mse(const std::vector<double>& made, const std::vector<Row>& rows) {
 
 class RunColumns : public ::testing::Test {
  protected:
-  // Dates, the inputs in another order than the model reads them, the target; sequences g0, g1, ... of 40 rows.
+  // Writes a table: sequences g0, g1, ... of 40 rows, dates, the inputs in reverse order, the target.
   void write_table(const std::string& name) {
     std::string text = "id,date,b,a,y\n";
     for (size_t t = 0; t < rows.size(); ++t) {
@@ -93,7 +92,7 @@ TEST_F(RunColumns, AreFoundByNameInAnyOrder) {
   const Result made = done({"--input", "t.csv"});
   EXPECT_NE(made.err.find("columns a, b; not read: id, date, y"), std::string::npos) << made.err;
   EXPECT_NEAR(mse(numbers_of(made.out), rows) / evaluated("t.csv", "mse"), 1.0, 1e-4);
-  // In the model's order, alone; on a pipe; in quotes between semicolons with decimal commas; without a header.
+  // Only the model's columns; a pipe; quoted names, semicolons and decimal commas; no header.
   std::string plain = "a,b\n", semicolons = "\xEF\xBB\xBFsep=;\r\n\"y, m3\";\"b\";\"te\nxt\";\"a\"\r\n", bare;
   for (const Row& row : rows) {
     plain += fmt::format("{},{}\n", row.a, row.b);
@@ -138,7 +137,7 @@ TEST_F(RunColumns, SequencesAreThoseOfTheTrainingsColumn) {
   EXPECT_NE(made.err.find("10 sequences, 400 steps read"), std::string::npos) << made.err;
   const double expected = evaluated("t.csv", "mse");
   EXPECT_NEAR(mse(numbers_of(made.out), rows) / expected, 1.0, 1e-4);
-  // Each group begins anew: the states after each are those of the group alone.
+  // Each group begins with the initial state, and has a final state of its own.
   done({"--input", "t.csv", "--state-out", "all"});
   EXPECT_EQ(io::Safetensors::read(folder / "all").tensors().begin()->second.shape[0], 10);
   const Result one = done({"--output", "-"}, "a,b\n1,2\n3,4\n");
@@ -149,7 +148,7 @@ TEST_F(RunColumns, SequencesAreThoseOfTheTrainingsColumn) {
   refused({"--sequence", "20", "--input", "t.csv"}, 2, "the column 'id'");
   done({"--input", "t.csv", "--output", "y.npz"});
   EXPECT_EQ(convert::read_npz(folder / "y.npz")[1].second.shape, (std::vector<int64_t>{10, 40, 1}));
-  // A network that needs whole sequences.
+  // A bidirectional network, which needs whole sequences.
   std::string both = kLayers;
   both.replace(both.find("units = 4"), 9, "units = 4\nbidirectional = true");
   train_on_table({"--group", "id"}, both);
@@ -164,7 +163,7 @@ TEST_F(RunColumns, OfSeveralInputs) {
   const Result made = done({"--input", "t.csv"});
   EXPECT_NEAR(mse(numbers_of(made.out), rows) / evaluated("t.csv", "mse"), 1.0, 1e-4);
   EXPECT_EQ(done({"--input", "a=t.csv,b=t.csv"}).out, made.out);
-  // Names of inputs are names of columns, also of a network that was trained on no table.
+  // Input names are column names, also if the network was not trained on a table.
   ASSERT_EQ(run(folder, {"import", "--network", "net.toml", "--seed", "1", "--out", "model/model.safetensors"}).code,
             0);
   EXPECT_EQ(done({}, "b,c,a\n1,9,2\n").out, done({}, "a,b\n2,1\n").out);
@@ -184,7 +183,7 @@ TEST_F(RunColumns, OfRegressors) {
   refused({}, 1, "expected a column 'a'", "b,c\n10,1\n");
 }
 
-// Without a header, columns have numbers.
+// Without a header, columns are identified by number.
 TEST_F(RunColumns, AreNumberedWithoutAHeader) {
   std::string text;
   for (const Row& row : rows) text += fmt::format("{},{},{}\n", row.y, row.b, row.a);
@@ -226,11 +225,11 @@ TEST_F(RunColumns, ArraysAreThoseOfTheTraining) {
     count += 1.0;
   }
   EXPECT_NEAR(error / count / evaluated("t.npz", "mse"), 1.0, 1e-4);
-  // Under another name.
+  // Arrays with other names.
   convert::write_npz(folder / "u.npz", {{"x", input}, {"y", target}, {"lengths", sizes}, {"id", sizes}});
   train({"--data", "u.npz", "--input", "x", "--target", "y"});
   EXPECT_NE(done({"--input", "u.npz", "--output", "y.npz"}).err.find("not read: id, y"), std::string::npos);
-  // Not a number within a sequence.
+  // NaN within a sequence.
   x[0] = NAN;
   convert::write_npz(
       folder / "bad.npz",

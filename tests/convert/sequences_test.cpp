@@ -165,7 +165,7 @@ TEST(Sequences, WhatDoesNotFitIsRefused) {
   EXPECT_NE(refusal(symbols, {{"input", ramp({3})}}).find("int64"), std::string::npos);
 }
 
-// What training reads, a model reads, too: names, shapes and padding.
+// Accepts arrays of training files: names, shapes and padding.
 TEST(Sequences, ArraysOfTraining) {
   const graph::Graph graph = network(kCausal), two = network(kTwo), symbols = network(kSymbols);
   std::vector<std::string> others;

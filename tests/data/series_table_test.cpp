@@ -51,7 +51,7 @@ TEST(SeriesTable, SaysThatAKnownValueIsMissingAfterTheLastTarget) {
             "f:9: column 'price': expected a value that is known ahead, found an empty cell");
 }
 
-// Times within a series may go back or repeat: the table says so.
+// Times within a series may decrease or repeat: the table then has a warning.
 TEST(SeriesTable, WarnsOfTimesThatDoNotIncrease) {
   const SeriesOptions of{.target = "y", .time = "t", .window = 2, .series_column = "id"};
   EXPECT_EQ(read_table("id,t,y\na,1,1\nb,1,2\na,2,3\nb,5,4\n", of, "f").times, "");

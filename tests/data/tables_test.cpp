@@ -49,8 +49,7 @@ TEST(Csv, FaultsAreNamedWithTheirLine) {
             "f:2: expected a text, found a binary file (a zero byte at offset 3)");
 }
 
-// As spreadsheets write it.
-// A record that goes on in the next line ends where parse_csv says it does.
+// A record of several lines ends at the same line as in parse_csv.
 TEST(Csv, RecordsOfAStreamEndWhereQuotesAreClosed) {
   for (const char* text :
        {"a,b\n1,2", "\"x\ny\",2\n3,4", "5\" pipe,2\n1,\"a\"\"\n\"\"b\"\n2,3", " \"q\n\" ,1\n\"\",2"}) {
@@ -73,6 +72,7 @@ TEST(Csv, RecordsOfAStreamEndWhereQuotesAreClosed) {
   EXPECT_EQ(error_of([] { parse_record("\"a\nb", ',', "f", 7); }).substr(0, 4), "f:7:");
 }
 
+// As spreadsheets write it.
 TEST(Csv, ALineMayNameTheSeparator) {
   EXPECT_EQ(shown(parse_csv("sep=;\na;b\n1,5;2\n", guess_separator("sep=;\na;b\n"), "f")), "2:[a][b] 3:[1,5][2] ");
   EXPECT_EQ(guess_separator("a;b\n1,5;2,5\n3,5;4,5\n"), ';');  // decimal commas are fewer than half the story

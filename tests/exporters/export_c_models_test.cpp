@@ -220,7 +220,7 @@ TEST(ExportCModels, Regressors) {
   }
 }
 
-// The mean of two members, read symbol by symbol, beside what the ensemble itself gives.
+// The mean of two members, run symbol by symbol, against the output of the ensemble.
 TEST(ExportCModels, Ensembles) {
   const TemporaryFolder folder;
   nn::LstmOptions small, other;
@@ -345,7 +345,7 @@ TEST(ExportCModels, ModelsOfOthers) {
   others.check("frames", testing::random_vector<float>(512 * 20, 0.5, 4), {}, 1e-5);
 }
 
-// Sequences that others' models read from both ends, each in one call, beside what their own players answer.
+// Imported bidirectional models: each sequence in one call, against expected outputs.
 class WholeInC {
  public:
   WholeInC(std::string name, Imported imported, int64_t steps) : name_(std::move(name)), steps_(steps) {
@@ -379,7 +379,7 @@ class WholeInC {
   }
 
  private:
-  // What a call writes after the end of its sequence is left out.
+  // Returns the outputs without those that a call writes after the end of its sequence.
   std::vector<float> outputs(const char* weights) {
     const std::vector<float> all = programs_.run(fmt::format("{}_{}", name_, weights), given_);
     const size_t calls = lengths_.size(), width = all.size() / calls / static_cast<size_t>(steps_);

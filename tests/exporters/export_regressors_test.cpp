@@ -1,4 +1,4 @@
-// Regressors of several series and of distributions in C, ONNX and PyTorch.
+// Exports of regressors of several series, and of distributions, to C, ONNX and PyTorch.
 #include <bit>
 #include <nlohmann/json.hpp>
 
@@ -27,7 +27,7 @@ std::string shown_kind(const tasks::SeriesKind& kind) {
   return out.str();
 }
 
-// Numbers around 3, scales from 2, and texts of which one is unknown.
+// Fills the inputs: numbers of at least 3, scales of at least 2, integers 0 (unknown text) to 2.
 void fill_window(const graph::Plan& plan, uint32_t seed) {
   for (const graph::Plan::View& view : plan.inputs()) {
     const std::vector<float> x = testing::random_vector<float>(graph::count(view.dims), 1.0, seed);
@@ -41,7 +41,7 @@ void fill_window(const graph::Plan& plan, uint32_t seed) {
   }
 }
 
-// The arguments of a call, one after the other.
+// Appends the arguments of a call.
 void add_arguments(const graph::Plan& plan, std::vector<float>& to) {
   for (const graph::Plan::View& view : plan.inputs()) {
     for (int64_t i = 0; i < graph::count(view.dims); ++i) {

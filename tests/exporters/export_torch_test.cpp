@@ -232,7 +232,7 @@ TEST(ExportTorch, NamesOfPython) {
   EXPECT_EQ(python_tuple({1}), "(1,)");
 }
 
-// The file is imported by its name.
+// Python can import these files by name.
 TEST(ExportTorch, FilesCanBeImported) {
   const ExportFormat& format = export_format("pytorch");
   for (const char* path : {"model.py", "a/b-c/river_level.py", "./Model2.py", "_m.py", "m\xC3\xBC/torch_model.py"}) {
@@ -263,7 +263,7 @@ TEST(ExportTorch, FilesCanBeImported) {
   }
 }
 
-// Classes whose names the file uses for something else.
+// Class names differ from the other names in the file.
 TEST(ExportTorch, ClassesHaveNamesOfTheirOwn) {
   for (const auto& [name, expected] : std::map<std::string, std::string>{{"tensor", "TensorModel"},
                                                                          {"path", "PathModel"},

@@ -1,4 +1,4 @@
-// What users are told of series that are left out, of options without effect, and of intervals.
+// Notes on series that are left out, on options without effect, and on intervals.
 #include "longhand/runs/regressor_notes.h"
 
 #include <fmt/core.h>
@@ -24,10 +24,10 @@ TEST(RegressorNotes, NameTheSeriesThatAreLeftOut) {
   data::Table whole = table;
   whole.starts = {0, table.rows};
   EXPECT_EQ(note_left_out("f", whole, all, "to train on"), "");
-  // Of the series with a window in another part alone.
+  // Counts only series with a window in `among`.
   EXPECT_EQ(note_left_out("f", table, {}, "for test rows", std::span(all).first(1)),
             "note: f: 1 of 3 series (a) is too short for test rows, and left out");
-  // A thousand names are not all written.
+  // Names only the first of 1000 series.
   data::Table many;
   for (int64_t s = 0; s < 1000; ++s) {
     many.series.push_back(fmt::format("s{}", s));

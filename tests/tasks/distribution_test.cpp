@@ -103,7 +103,7 @@ TEST(Distribution, ScoresAreTheIntegralsThatTheyStandFor) {
     const auto normal = [](double x) { return 0.5 * std::erfc(-(x - 1.0) / 0.5 / std::sqrt(2.0)); };
     EXPECT_NEAR(gaussian_crps(1.0, 0.5, value), integrated_crps(normal, value, -10.0, 10.0), 1e-4);
   }
-  // Many quantiles have the CRPS of their distribution, up to the linear pieces between them.
+  // The CRPS of many quantiles is close to that of the distribution.
   std::vector<double> levels;
   for (int i = 0; i < 999; ++i) levels.push_back((i + 1) / 1000.0);
   const ForecastDistribution many("quantiles", levels);
@@ -176,7 +176,7 @@ TEST(QuantileCrps, HasItsClosedForms) {
   }
 }
 
-// Nine quantiles of a Gaussian score a little worse than the Gaussian, never better, if the values come from it.
+// For values from a Gaussian, its nine quantiles score slightly worse than the Gaussian itself.
 TEST(QuantileCrps, OfFewLevelsIsNoAdvantage) {
   const auto relative = [](const std::vector<double>& levels) {
     const ForecastDistribution of("quantiles", levels);
@@ -282,7 +282,7 @@ TEST(Calibration, GivesIntervalsTheirProbability) {
   }
 }
 
-// Widening parameters that exist is the same as making them with the factors.
+// `widen` gives the same parameters as `parameters` with the factors.
 TEST(Calibration, WidensWhatWasMade) {
   for (const ForecastDistribution& of : all_kinds()) {
     const std::vector<float> y = drawn(of, 8);

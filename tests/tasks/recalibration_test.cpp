@@ -1,4 +1,4 @@
-// Calibration on the latest known values: which values it uses, and that it follows series that become harder.
+// Recalibration uses only known values, and follows series that become harder to forecast.
 #include "longhand/tasks/recalibration.h"
 
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 namespace longhand::tasks {
 namespace {
 
-// Noise whose deviation grows from 1 to 4 after `calm` rows; two series, one after the other.
+// Two series of noise, one after the other. The standard deviation is 1 in the first `calm` rows, then 4.
 data::Table noisy_table(const data::SeriesOptions& series, int64_t rows, int64_t calm) {
   const CounterRng rng(21, 0, RngPlace::kSample);
   std::string text = "id,y\n";
@@ -73,10 +73,10 @@ TEST_P(Recalibrated, FollowsSeriesThatBecomeHarder) {
   EXPECT_NEAR(*rolling.measures->coverage, 0.8, 0.04);
   EXPECT_LT(rolling.measures->crps, 0.95 * fixed.measures->crps);
   for (const SeriesMeasures& one : rolling.measures->each) EXPECT_NEAR(*one.coverage, 0.8, 0.06) << one.series;
-  EXPECT_EQ(fixed.mse, rolling.mse);  // centres do not move
+  EXPECT_EQ(fixed.mse, rolling.mse);  // recalibration does not move the centre
 }
 
-// A forecast does not change if the values from its first row on do, and it changes with those before.
+// A forecast depends only on values before its first row.
 TEST_P(Recalibrated, UsesKnownValuesOnly) {
   Noisy noisy(GetParam(), 3);
   const auto before = noisy.forecasts(50);
@@ -87,13 +87,13 @@ TEST_P(Recalibrated, UsesKnownValuesOnly) {
   ASSERT_EQ(before.size(), noisy.windows.size());
   for (size_t w = 0; w <= at; ++w) EXPECT_EQ(before[w], after[w]) << w;
   EXPECT_NE(before[at + 20], after[at + 20]);
-  // The next series begins with values of its own.
+  // The next series is not affected.
   const size_t second = noisy.windows.size() / 2;
   EXPECT_EQ(noisy.table.sequence_of(noisy.windows[second].begin), 1);
   EXPECT_EQ(before[second], after[second]);
 }
 
-// The factor of each step is that of `calibrate` on the last values known at the origin.
+// The factor of each step equals that of `calibrate` on the last values known at the forecast origin.
 TEST(RollingCalibrationTest, IsSplitConformalOnTheLastValues) {
   Noisy noisy("gaussian", 2);
   const auto plain = noisy.forecasts(0), rolling = noisy.forecasts(60);
@@ -102,7 +102,7 @@ TEST(RollingCalibrationTest, IsSplitConformalOnTheLastValues) {
   for (size_t a = 0; a < 2; ++a) {
     std::vector<CalibrationValue> known;
     for (int64_t row = window.target - 60; row < window.target; ++row) {
-      // The model without a trained output forecasts the same for every window.
+      // The untrained model gives the same forecast for every window.
       known.push_back({plain[100].data() + 2 * a, scale.apply(noisy.table.target[0][static_cast<size_t>(row)])});
     }
     const float factor = calibrate(noisy.model->distribution(), known, 0.8)[0];

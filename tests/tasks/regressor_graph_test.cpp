@@ -1,5 +1,5 @@
-// The graphs of regressors of several series, and of distributions: that they give what the models give, in units of
-// the data, and that their inputs are what the metadata calls them.
+// Graphs of regressors of several series, and of distributions: the outputs equal the model's forecasts in data units,
+// and the metadata describe the inputs.
 #include <cmath>
 
 #include "longhand/tasks/model_graph.h"
@@ -11,7 +11,7 @@ namespace {
 
 using testing::TemporaryFolder;
 
-// Writes the inputs of a plan from windows of a table, by the names of ports and columns in the metadata alone.
+// Writes the inputs of a plan from windows of a table. Uses only the names of ports and columns in the metadata.
 class PortWriter {
  public:
   PortWriter(const std::string& ports, const Regressor& model, const data::Table& table,
@@ -80,7 +80,7 @@ class PortWriter {
   std::map<std::string, nlohmann::json> ports_;
 };
 
-// Compares a file's graph with the model: all windows of three series, of which the model does not know the last.
+// Compares a file's graph with the model on all windows of three series. The last series is new to the model.
 void expect_series_graph(const ModelFile& file, const SeriesModel& made, const std::string& what) {
   const std::unique_ptr<Regressor> model = Regressor::load(file);
   SeriesBatch batch;
@@ -155,7 +155,7 @@ TEST(RegressorGraphs, EnsemblesGiveTheMeanOfEachParameter) {
   }
 }
 
-// One series, and no columns but inputs and targets.
+// One series, with no columns other than inputs and targets.
 TEST(RegressorGraphs, DistributionsOfOneSeriesCarryTheirState) {
   const TemporaryFolder folder;
   for (const char* output : {"quantiles", "gaussian", "negative-binomial"}) {
@@ -178,7 +178,7 @@ TEST(RegressorGraphs, DistributionsOfOneSeriesCarryTheirState) {
   }
 }
 
-// Names that meet: a column of texts called "numbers" beside columns of numbers.
+// A name collision: a text column called "numbers" beside columns of numbers.
 TEST(RegressorGraphs, InputsHaveNamesOfTheirOwn) {
   const TemporaryFolder folder;
   const SeriesModel made = series_model(series_options({}));

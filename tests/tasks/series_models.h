@@ -1,4 +1,4 @@
-// Regressors of several series with every kind of column and of forecast, with drawn parameters and widening factors.
+// Regressors of several series with all kinds of columns and forecasts, random parameters and widening factors.
 #pragma once
 
 #include <cmath>
@@ -12,7 +12,7 @@
 
 namespace longhand::tasks {
 
-/// What distinguishes a model; the rest is in `series_options`.
+/// Options that differ between models; `series_options` sets the others.
 struct SeriesKind {
   const char* output = "point";
   const char* residual_of = "none";
@@ -31,7 +31,7 @@ inline std::ostream& operator<<(std::ostream& out, const SeriesKind& k) {
   return out << (k.bidirectional ? "both directions" : "");
 }
 
-/// Kinds in which every part of the graph occurs, with most of the others.
+/// Kinds that together use every part of the graph, in many combinations.
 inline std::vector<SeriesKind> series_kinds() {
   return {{},
           {.known = "price,day"},
@@ -69,7 +69,7 @@ inline RegressorOptions series_options(const SeriesKind& kind) {
   return options;
 }
 
-/// Three series of different sizes, rows mixed. `kind` of the third is in no other series.
+/// Three series of different scales, with interleaved rows. The third series has a `kind` of its own.
 inline std::string series_text(int64_t rows, const std::string& ids = "abc") {
   const CounterRng rng(9, 0, RngPlace::kSample);
   std::ostringstream text;
@@ -95,7 +95,7 @@ struct SeriesModel {
   std::vector<data::Window> windows;
 };
 
-/// A model of the first two series; the last one is unknown to it.
+/// A model of the first two series. The last one is new to the model.
 inline SeriesModel series_model(const RegressorOptions& options, uint64_t seed = 5) {
   data::Table known = data::read_table(series_text(30, "ab"), options.series, "t.csv");
   std::vector<RowRange> rows;
@@ -111,7 +111,7 @@ inline SeriesModel series_model(const RegressorOptions& options, uint64_t seed =
   const std::vector<data::Window> all = data::windows(known, options.series, 0, known.rows);
   fit_residual(*out.model, {out.model->columns(), options.series, known, all, known, {}});
   if (out.model->has_gain()) out.model->set_gain(0.75F);
-  if (out.model->has_widening()) {  // factors that would make some quantiles cross
+  if (out.model->has_widening()) {  // these factors would make some quantiles cross
     std::span<float> widening = out.model->widening();
     for (size_t i = 0; i < widening.size(); ++i) widening[i] = 0.6F + 0.5F * static_cast<float>((7 * i + seed) % 4);
   }

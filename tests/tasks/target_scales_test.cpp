@@ -84,7 +84,7 @@ TEST(TargetScales, OfConstantsAreInTheirUnits) {
   EXPECT_EQ(scales[0].deviation, 1.0);
 }
 
-// Data in thousandths have forecasts and intervals in thousandths: of a wave, a constant and zeros, known and new.
+// Data in thousandths give forecasts and intervals in thousandths: a wave, a constant, zeros; known and new series.
 TEST(TargetScales, ForecastsAreMultipliedAsTheDataAre) {
   for (const std::string output : {"gaussian", "quantiles"}) {
     for (const std::string kind : {"standard", "mean-absolute", "none"}) {
@@ -105,7 +105,7 @@ TEST(TargetScales, ForecastsAreMultipliedAsTheDataAre) {
   }
 }
 
-// The interval of a constant is narrow beside its value.
+// The interval of a constant is narrow relative to its value.
 TEST(TargetScales, AConstantHasANarrowInterval) {
   const RegressorOptions options = flat_options("gaussian", "standard");
   const data::Table table = flat_table(options.series, 1.0);
