@@ -1,12 +1,12 @@
-"""LSTM sequence models: trained on processors, examined, and shipped.
+"""LSTM sequence models: training on CPUs, analysis and export.
 
 >>> import longhand
 >>> result = longhand.train("lm", data="tale", epochs=3)
 >>> print(result.model.text("The ", 200))
 
-`longhand.load` reads a model; `longhand.train` makes one, with the options of the command line. `longhand.lab` shows how
-far gradients reach and what units do; `longhand.torch`, where PyTorch is installed, has an `nn.LSTM` that computes with
-Longhand.
+`longhand.train` trains a model with the options of `longhand train`; `longhand.load` reads a model. `longhand.lab`
+measures gradients through time and unit activations. `longhand.torch` (requires PyTorch) has an `nn.LSTM` that Longhand
+computes. `longhand.sklearn` (requires scikit-learn) has estimators.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __version__ = _core.version
 
 
 def machine() -> dict[str, _Any]:
-    """The machine as Longhand sees it: `simd`, `simd_targets`, `bf16_native`, `threads`."""
+    """Properties of the machine by name: `simd`, `simd_targets`, `bf16_native`, `threads`."""
     return _cast("dict[str, _Any]", _json.loads(_core.machine()))
 
 

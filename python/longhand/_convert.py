@@ -1,4 +1,4 @@
-"""Models of other programs, in and out."""
+"""Import of models from other programs, and conversion from and to PyTorch modules."""
 
 from __future__ import annotations
 
@@ -44,27 +44,28 @@ def import_model(
     tolerance: float = 1e-4,
     seed: int = 1,
 ) -> Network:
-    """Reads a model of another program: ONNX, PyTorch, safetensors, Keras, TensorFlow, JSON of audio programs.
+    """Imports a model file: ONNX, PyTorch, safetensors, Keras, TensorFlow, or JSON of audio plug-ins.
 
     Args:
-        path: the file; None: weights are drawn for `network`.
-        out: model file to write; None: none.
-        network: description of the layers (TOML), where the file does not say them.
-        part: which part of a file with several.
-        symbols: symbols that the input's numbers stand for, a character each.
-        values: inputs of an ONNX model that become constants.
-        dims: extents that an ONNX model leaves open, -1 where they stay so.
-        states: inputs of an ONNX model and the outputs that go back in; {}: none; None: those that are recognised.
-        verify: an input and the output expected, arrays or files: the model is refused if its outputs differ.
-        tolerance: the largest difference that `verify` accepts, relative to expected numbers above 1.
-        seed: of the weights that are drawn.
+        path: model file. None: build `network` with random initial weights.
+        out: model file to write. None: keep the model in memory only.
+        network: TOML file that describes the layers; required if `path` contains weights only.
+        part: name of the part to import, if the file has several.
+        symbols: vocabulary of an input of symbol indices, one character per index.
+        values: constant values for inputs of an ONNX model, by input name.
+        dims: shapes for ONNX inputs with symbolic dimensions, by input name; -1 keeps a dimension dynamic.
+        states: recurrent states of an ONNX model, {input name: output name}. {}: no states. None: detect them.
+        verify: (input, expected output), arrays or paths. The import fails if the outputs differ.
+        tolerance: maximum error for `verify`: absolute, and relative for expected values above 1.
+        seed: seed of the random initial weights.
 
     Returns:
-        A Network, whose `notes` say what was recognised.
+        A Network. `Network.notes` lists what the import recognised.
 
     Raises:
-        FileNotFoundError: where there is no file.
-        InputError, OptionError: for what cannot be read or is not understood whole, and where `verify` fails.
+        FileNotFoundError: `path` or `network` does not exist.
+        InputError: the file is invalid or contains an unsupported operation, or `verify` fails.
+        OptionError: an argument is invalid.
     """
     for name in (path, network):
         if name is not None and not os.path.exists(name):
@@ -106,21 +107,22 @@ def from_torch(
     symbols: str = "",
     tolerance: float = 1e-4,
 ) -> Network:
-    """A module of PyTorch as a Network, from its weights.
+    """Converts a PyTorch module to a Network.
 
-    The layers follow from the names and shapes of the state dict (an embedding; LSTM, GRU or plain recurrent layers; one
-    linear layer), or from `network`; a module that `Model.to_torch` made says itself which network it is.
+    The layers are inferred from the names and shapes in the state dict (an embedding; LSTM, GRU or plain recurrent
+    layers; one linear layer), or described by `network`. A module made by `Model.to_torch` contains its description.
 
     Args:
-        module: a `torch.nn.Module`, which is put into evaluation mode while it is run.
-        example: input to compare both on: a tensor or array of the module's input. (Of a tuple of outputs, the first one
-            is compared.) None: nothing is compared.
-        network: description of the layers (TOML), where names and shapes do not say them.
-        symbols: symbols that the input's numbers stand for, a character each.
-        tolerance: the largest difference accepted, relative to numbers above 1.
+        module: a `torch.nn.Module`. It runs in evaluation mode; its mode is restored afterwards.
+        example: input of the module, a tensor or array. The module and the network both run on it, and their outputs
+            are compared (the first one, if the module returns a tuple). None: no comparison.
+        network: TOML file that describes the layers, if they cannot be inferred.
+        symbols: vocabulary of an input of symbol indices, one character per index.
+        tolerance: maximum error of the comparison: absolute, and relative for expected values above 1.
 
     Raises:
-        InputError: for a module that is not understood whole, and where the outputs differ.
+        TypeError: `module` is not a `torch.nn.Module`.
+        InputError: the layers cannot be inferred or are not supported, or the outputs differ.
     """
     import torch
 
@@ -176,7 +178,7 @@ def _compare(module: Any, model: Network, example: Any, tolerance: float) -> Non
 
 
 def to_torch(model: Model) -> Any:
-    """The model as a module of PyTorch: its exported Python file, loaded with its weights, in evaluation mode."""
+    """Exports the model to a Python file, imports that, and returns its module with the weights, in evaluation mode."""
     importlib.import_module("torch")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.py")
@@ -185,6 +187,6 @@ def to_torch(model: Model) -> Any:
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None and spec.loader is not None
         exported = importlib.util.module_from_spec(spec)
-        sys.modules[name] = exported  # where `from_torch` finds how its weights are saved
+        sys.modules[name] = exported  # `from_torch` looks up `save` here
         spec.loader.exec_module(exported)
         return exported.load()

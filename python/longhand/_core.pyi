@@ -1,4 +1,4 @@
-"""The extension module. Its classes and functions are private; the package has the public ones."""
+"""Private C++ extension module. The public interface is the package `longhand`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

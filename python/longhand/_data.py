@@ -1,4 +1,4 @@
-"""Data that Python has, as the files that a task reads, in memory."""
+"""Converts Python data (lists, arrays, DataFrames, open files) to the file formats of the tasks, in memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _wrong(name: str, expected: str, found: object, task: str) -> InputError:
 
 
 def is_frame(data: object) -> bool:
-    """Whether it is a DataFrame of pandas, which need not be installed."""
+    """Whether `data` is a pandas DataFrame. Does not import pandas."""
     return type(data).__name__ == "DataFrame" and hasattr(data, "to_csv")
 
 
@@ -185,7 +185,9 @@ def _file_contents(file: Any, name: str, task: str) -> tuple[str, bytes]:
 
 
 def as_source(task: str, name: str, data: Any, memory: dict[str, bytes]) -> str:
-    """The value of the option `name`: a path or a name as it is; of other data the name under which `memory` has them."""
+    """Returns the value of the option `name`: a path or data set name unchanged; for other data a key, after storing
+    the converted data in `memory` under this key.
+    """
     if isinstance(data, (str, os.PathLike)):
         return os.fspath(data)
     if isinstance(data, bytes):
@@ -197,7 +199,7 @@ def as_source(task: str, name: str, data: Any, memory: dict[str, bytes]) -> str:
 
 
 def words_of(data: Iterable[Sequence[str] | str], name: str) -> list[list[str]]:
-    """Sentences as lists of words; a text is one sentence of words between blanks."""
+    """Sentences as lists of words. A sentence given as a string is split at white space."""
     if isinstance(data, str):
         raise InputError(f"{name}: expected a list of sentences, found a text", "give a list, or call tag_text")
     out = []
@@ -212,7 +214,7 @@ def words_of(data: Iterable[Sequence[str] | str], name: str) -> list[list[str]]:
 
 
 def options_text(name: str, value: object) -> str:
-    """The value of an option as the command line takes it."""
+    """The value of an option as a command-line argument. Raises TypeError for unsupported types."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, (int, np.integer)):

@@ -1,4 +1,4 @@
-"""Errors that a user can fix: what was wrong in one line, what to do in the next."""
+"""Exceptions for errors that a user can fix. The message has two lines: the problem, and what to do."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 
 
 def _python_names(text: str) -> str:
-    """Writes the names of options, which errors put between backticks, as Python does: `clip_norm`."""
+    """Replaces `clip-norm` by `clip_norm` in option names between backticks."""
     return re.sub(r"`[a-z0-9]+(?:-[a-z0-9]+)+`", lambda found: found.group().replace("-", "_"), text)
 
 
 class Error(ValueError):
-    """A fault of the data, of a file or of an option.
+    """Invalid data, file or option. Base class of the package's errors.
 
     Attributes:
-        problem: what is wrong, where, what was expected and what was found.
-        advice: what to do.
+        problem: first line of the message: where the error is, what was expected and what was found.
+        advice: second line of the message: what to do; may be empty.
     """
 
     def __init__(self, problem: str, advice: str = "") -> None:
@@ -28,12 +28,12 @@ class Error(ValueError):
 
 
 class InputError(Error):
-    """A file or the data are at fault."""
+    """Invalid data or file."""
 
 
 class OptionError(Error):
-    """An option, or a combination of options, is at fault."""
+    """Invalid option or combination of options."""
 
 
 class DivergenceError(InputError):
-    """A training whose loss or gradient is no longer finite."""
+    """The loss or the gradient became NaN or infinite during training."""

@@ -1,4 +1,4 @@
-"""Trained models: each class has the methods of its task."""
+"""Trained models: one class for each task."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Path = Union[str, "os.PathLike[str]"]
 
 
 class Model:
-    """A trained model: read once, never changed, and shared by any number of streams and threads.
+    """A trained model: immutable and thread-safe.
 
-    `longhand.load` gives the class of the model's task.
+    `longhand.load` and `TrainingResult.model` return the subclass for the model's task.
     """
 
     _verb = ""
@@ -34,7 +34,7 @@ class Model:
 
     @property
     def path(self) -> str:
-        """The file that the model was read from; empty where it was read from memory."""
+        """Path of the model file; empty if the model was read from bytes."""
         return self._core.path
 
     @property
@@ -44,72 +44,76 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """Number of weights; of an ensemble, of all its members."""
+        """Number of parameters; for an ensemble, the sum over its members."""
         return self._core.parameters
 
     @property
     def members(self) -> int:
-        """Number of models whose mean prediction this is: 1 unless it is an ensemble."""
+        """Number of models in the ensemble; 1 for a single model."""
         return self._core.members
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the file says: `task`, `parameters`, `options`, `vocabulary`, `tensors` (shapes by name); of a network
-        of layers `network` in the place of options and vocabulary.
+        """Metadata of the model file: `task`, `parameters`, `options`, `vocabulary`, `tensors` (shapes by name). A
+        Network has `network` (description of the layers) instead of `options` and `vocabulary`.
         """
         return cast("dict[str, Any]", json.loads(self._core.info()))
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """The weights by their names in the file, float32, copied.
+        """Copies of all weights as float32 arrays, by their names in the model file.
 
         Raises:
-            InputError: for an ensemble and a quantised model.
+            InputError: the model is an ensemble or quantised.
         """
         return self._core.tensors()
 
     def to_bytes(self) -> bytes:
-        """The contents of the model's file, which `longhand.load` takes, too."""
+        """Contents of the model file. `longhand.load` accepts them."""
         return self._core.contents
 
     def save(self, path: Path) -> str:
-        """Writes the model's file to `path`, which is returned."""
+        """Writes the model file to `path`. Returns `path`."""
         with open(path, "wb") as file:
             file.write(self.to_bytes())
         return os.fspath(path)
 
     @property
     def can_stream(self) -> bool:
-        """Whether it can be read step by step."""
+        """Whether the model can run step by step with `stream`. Bidirectional models, for example, cannot."""
         return not self._core.why_no_stream
 
     def stream(self) -> Stream:
-        """A stream: one sequence, read as it comes.
+        """Returns a new Stream, which runs the model on one sequence step by step.
 
         Raises:
-            InputError: for a model that cannot be read step by step; the message says why.
+            InputError: the model cannot run step by step (`can_stream` is False). The message says why.
         """
         return Stream(self._core)
 
     def streams(self, capacity: int, threads: int = 1) -> Streams:
-        """Room for `capacity` sequences that are advanced together, on `threads` threads (0: one per processor).
+        """Returns new Streams, which run the model on up to `capacity` sequences in batched steps.
+
+        Args:
+            capacity: maximum number of open sequences.
+            threads: number of threads; 0: one per processor.
 
         Raises:
-            InputError: for a model that cannot be read step by step, and for a network of layers, whose sequences have a
-                stream each.
+            InputError: the model cannot run step by step, or is a Network (use one `stream` per sequence).
         """
         return Streams(self._core, capacity, threads)
 
     def evaluate(self, data: Any, *, report: Path | None = None, **options: Any) -> dict[str, Any]:
-        """The figures of the model's task on data, as `longhand eval --json` prints them.
+        """Evaluates the model on `data`. Returns the metrics by name, as `longhand eval --json` prints them.
 
         Args:
-            data: as for `longhand.train`.
-            report: page to write (HTML), with what the figures are made of.
-            options: those of `longhand eval`, with underscores.
+            data: test data in a form that `longhand.train` accepts.
+            report: path of an HTML report to write. None: no report.
+            options: options of `longhand eval`, with underscores.
 
         Raises:
-            TypeError: for an unknown option.
-            InputError, OptionError: for data and options at fault.
+            TypeError: unknown option.
+            InputError: invalid data.
+            OptionError: invalid option value.
         """
         from ._training import check_names
 
@@ -124,41 +128,41 @@ class Model:
     def export(
         self, path: Path, to: str | None = None, *, name: str = "model", weights: str = "float", steps: int = 0
     ) -> list[str]:
-        """Writes the model in the format of another program, and returns the paths written.
+        """Exports the model to the format of another program. Returns the paths of the files written.
 
         Args:
-            path: of the first file; others have the same stem.
-            to: "onnx", "c", "pytorch", "keras", "nam", "rtneural", ...; None: as the ending of `path` shows.
-            name: of the graph, of the class, or the prefix of the C functions.
-            weights: "float", or "int8" with a scale per row (C only).
-            steps: time steps of a call (C only); 0: one.
+            path: path of the main file. Additional files have the same stem.
+            to: "onnx", "c", "pytorch", "keras", "nam", "rtneural", ... None: inferred from the extension of `path`.
+            name: name of the graph or class, or prefix of the C functions.
+            weights: "float", or "int8" with one scale per row (C only).
+            steps: time steps per call (C only); 0: one.
 
         Raises:
-            InputError: for a part of the model that the format cannot hold, which is named.
-            OptionError: for an unknown format.
+            InputError: the format does not support a part of the model. The message names the part.
+            OptionError: unknown format.
         """
         if to is None:
             to = _format_of(os.fspath(path))
         return _core.export_model(self._core, os.fspath(path), to, name, weights, steps)[0]
 
     def to_onnx(self, path: Path, *, name: str = "model") -> str:
-        """Writes the model as ONNX to `path`, which is returned."""
+        """Exports the model to ONNX. Returns `path`."""
         return self.export(path, "onnx", name=name)[0]
 
     def to_torch(self) -> Any:
-        """The model as a `torch.nn.Module` that computes the same. Needs PyTorch."""
+        """Converts the model to a `torch.nn.Module` in evaluation mode. Requires PyTorch."""
         from ._convert import to_torch
 
         return to_torch(self)
 
     def microscope(self, text: Any, **options: Any) -> Microscope:
-        """What the units do on a text (or table): see `longhand.lab.microscope`."""
+        """Analyses the units on a text or table: see `longhand.lab.microscope`."""
         from . import lab
 
         return lab.microscope(self, text, **options)
 
     def activations(self, text: Any, quantities: str = "h", max_symbols: int = 200_000) -> Activations:
-        """The values of all units on a text (or table): see `longhand.lab.activations`."""
+        """Returns the activations of all units on a text or table: see `longhand.lab.activations`."""
         from . import lab
 
         return lab.activations(self, text, quantities, max_symbols)
@@ -172,11 +176,11 @@ class Model:
 
 
 class Score(NamedTuple):
-    """How surprising a language model finds a text."""
+    """Likelihood of a text under a language model."""
 
-    nats: float  #: of all symbols together
-    symbols: int  #: that were predicted: all but the first
-    unknown: int  #: that the model does not know
+    nats: float  #: negative log-likelihood, summed over the predicted symbols
+    symbols: int  #: number of predicted symbols: all but the first
+    unknown: int  #: number of symbols outside the vocabulary
 
     @property
     def perplexity(self) -> float:
@@ -188,20 +192,21 @@ class Score(NamedTuple):
 
 
 class LanguageModel(Model):
-    """A model of texts: generates, and says how probable a text is."""
+    """A language model: generates text and computes the likelihood of texts."""
 
     _verb = "lm"
 
     @property
     def symbols(self) -> list[str]:
-        """The vocabulary: characters, bytes or words, by number."""
+        """The vocabulary (characters, bytes or words): entry i is the symbol with index i."""
         return self._core.output_names
 
     def encode(self, text: str, unknown: str = "error") -> NDArray[np.int32]:
-        """A text as numbers of symbols, int32 [n].
+        """Converts a text to symbol indices, int32 [n].
 
         Args:
-            unknown: what to do with a symbol that the model does not know: "error", "skip" or "unk".
+            unknown: handling of symbols outside the vocabulary: "error" (raise InputError), "skip", or "unk" (replace
+                by the unknown symbol).
         """
         return self._core.encode(text, unknown)
 
@@ -221,22 +226,22 @@ class LanguageModel(Model):
         acrostic: str = "",
         unknown: str = "error",
     ) -> Iterator[str]:
-        """Continues `prompt` by `length` symbols, and yields each piece of text as it is drawn (not the prompt).
+        """Samples `length` symbols after `prompt`. Yields the generated text piece by piece, without the prompt.
 
         Args:
-            temperature: logits are divided by it; above 0.
-            top_k: only the k most probable symbols; 0: all.
-            top_p: only the most probable symbols that together reach this probability.
-            greedy: always the most probable symbol.
-            seed: of the random numbers: the same one gives the same text as the command line does.
-            context: text that is read before the prompt.
-            count: number of lines, of a model trained with `lines`; 0: as many as fit in `length`.
-            form, acrostic: of Chinese verse; see `longhand generate --help`.
-            unknown: what to do with symbols of the prompt that the model does not know: "error", "skip" or "unk".
+            temperature: divisor of the logits, > 0.
+            top_k: sample from the k most probable symbols only; 0: from all.
+            top_p: sample from the smallest set of most probable symbols with total probability >= top_p.
+            greedy: take the most probable symbol instead of sampling.
+            seed: random seed. The text is the same as that of `longhand generate` with the same seed.
+            context: text that the model reads before the prompt.
+            count: number of lines to generate (models trained with `lines`); 0: as many as fit in `length`.
+            form, acrostic: options for Chinese verse; see `longhand generate --help`.
+            unknown: handling of prompt symbols outside the vocabulary, as for `encode`.
 
         Raises:
-            InputError: for an unknown symbol.
-            OptionError: for options that do not go with the model.
+            InputError: the prompt contains a symbol outside the vocabulary and `unknown` is "error".
+            OptionError: invalid option value, or option that the model does not support.
         """
         generation = _core.generate(
             self._core, prompt, length, temperature, top_k, top_p, greedy, seed, context, count, form, acrostic, unknown
@@ -244,14 +249,14 @@ class LanguageModel(Model):
         return _pieces(generation)
 
     def text(self, prompt: str = "", length: int = 500, **options: Any) -> str:
-        """The prompt and what `generate` yields, as one text."""
+        """Returns the prompt followed by the text that `generate` yields. `options` as for `generate`."""
         return prompt + "".join(self.generate(prompt, length, **options))
 
     def score(self, text: str, threads: int = 1) -> Score:
-        """How surprising the model finds a text, which it reads from its beginning.
+        """Computes the negative log-likelihood of a text, starting from the model's initial state.
 
         Raises:
-            InputError: for a text of fewer than two symbols.
+            InputError: the text has fewer than two symbols.
         """
         return Score(*_core.score(self._core, text, threads))
 
@@ -265,7 +270,7 @@ def _pieces(generation: _core.Generation) -> Iterator[str]:
 
 
 class Span(NamedTuple):
-    """Words `begin` to `end` - 1 of a sentence."""
+    """A chunk of a sentence: words `begin` to `end` - 1."""
 
     begin: int
     end: int
@@ -273,7 +278,7 @@ class Span(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A word of a text, in code points `begin` to `end` - 1, and its tag."""
+    """A word of a text with its tag. The word occupies code points `begin` to `end` - 1 of the text."""
 
     word: str
     tag: str
@@ -282,7 +287,7 @@ class Token(NamedTuple):
 
 
 class Tagger(Model):
-    """A model that gives each word of a sentence a tag."""
+    """A sequence tagger: predicts one tag for each word of a sentence."""
 
     _verb = "tagger"
 
@@ -297,15 +302,18 @@ class Tagger(Model):
 
     @property
     def tags(self) -> list[str]:
-        """The labels that the model tells apart, in the scheme that it learned."""
+        """The tag set, in the tagging scheme of the model."""
         return self._core.output_names
 
     def tag(self, sentences: Iterable[Sequence[str] | str], threads: int = 1) -> list[list[str]]:
-        """The most probable tags of each sentence, one for each word.
+        """Predicts one tag for each word of each sentence.
 
         Args:
-            sentences: lists of words; a text is taken as words between blanks.
-            threads: of this call; 0: one per processor.
+            sentences: list of sentences, each a list of words or a string that is split at white space.
+            threads: number of threads; 0: one per processor.
+
+        Returns:
+            A list of tags for each sentence.
         """
         found = self._tagger(threads).tag(words_of(sentences, "sentences"), 1)
         return [taggings[0][0] for taggings in found]
@@ -313,14 +321,18 @@ class Tagger(Model):
     def tag_best(
         self, sentences: Iterable[Sequence[str] | str], n: int, threads: int = 1
     ) -> list[list[tuple[list[str], float]]]:
-        """The `n` most probable taggings of each sentence with their probabilities, best first."""
+        """Returns the `n` most probable tag sequences of each sentence as (tags, probability), most probable first."""
         return self._tagger(threads).tag(words_of(sentences, "sentences"), n)
 
     def tag_text(self, text: str, ends: str = "marks_and_lines", threads: int = 1) -> list[list[Token]]:
-        """The sentences of a text as people write it, with the tokenizer that is stored in the model.
+        """Splits raw text into sentences and words with the model's tokenizer, and tags them.
 
         Args:
             ends: where sentences may end: "marks_and_lines", "lines" or "marks_and_blanks".
+            threads: number of threads; 0: one per processor.
+
+        Returns:
+            A list of Tokens for each sentence.
         """
         tagger = self._tagger(threads)
         sentences = tagger.sentences(text, ends)
@@ -332,12 +344,12 @@ class Tagger(Model):
 
     @staticmethod
     def spans(tags: Sequence[str]) -> list[Span]:
-        """The chunks of a sentence's tags."""
+        """Decodes the tags of a sentence into chunks."""
         return [Span(*span) for span in _core.spans(list(tags))]
 
 
 class Classifier(Model):
-    """A model that gives a text one of some classes."""
+    """A text classifier."""
 
     _verb = "classifier"
 
@@ -347,14 +359,15 @@ class Classifier(Model):
 
     @property
     def classes(self) -> list[str]:
-        """The classes, in the order of the columns of `predict_proba`."""
+        """The class names, in the column order of `predict_proba`."""
         return self._core.output_names
 
     def predict_proba(self, texts: Iterable[str], threads: int = 1) -> NDArray[np.float64]:
-        """The probability of each class for each text, float64 [texts, classes].
+        """Returns class probabilities, float64 [texts, classes].
 
         Raises:
-            InputError: for a text without words.
+            InputError: a text has no words, or `texts` is a string.
+            TypeError: an element of `texts` is not a string.
         """
         if isinstance(texts, str):
             raise InputError("texts: expected a list of texts, found a text", "give a list")
@@ -367,12 +380,12 @@ class Classifier(Model):
         return self._classifiers[threads].probabilities(given)
 
     def predict(self, texts: Iterable[str], threads: int = 1) -> list[str]:
-        """The most probable class of each text."""
+        """Returns the most probable class of each text."""
         names = self.classes
         return [names[i] for i in self.predict_proba(texts, threads).argmax(axis=1)]
 
     def classify(self, texts: Iterable[str], top: int = 1, threads: int = 1) -> list[list[tuple[str, float]]]:
-        """The `top` most probable classes of each text with their probabilities, best first."""
+        """Returns the `top` most probable classes of each text as (class, probability), most probable first."""
         names = self.classes
         probabilities = self.predict_proba(texts, threads)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(top, 0)]
@@ -380,14 +393,16 @@ class Classifier(Model):
 
 
 class Forecast(NamedTuple):
-    """A forecast [ahead, targets] in the units of the training data, and its quantiles, each of that shape."""
+    """A forecast: `values` [ahead, targets] in the units of the training data, and `quantiles` {level: array of the
+    same shape}.
+    """
 
     values: NDArray[np.float64]
     quantiles: dict[float, NDArray[np.float64]]
 
 
 class Regressor(Model):
-    """A model that predicts numbers from the rows of a table."""
+    """A regressor or forecaster: predicts target columns from a window of rows of a table."""
 
     _verb = "regressor"
 
@@ -402,37 +417,37 @@ class Regressor(Model):
 
     @property
     def input_names(self) -> list[str]:
-        """The columns of a window."""
+        """Names of the input columns."""
         return self._core.input_names
 
     @property
     def target_names(self) -> list[str]:
-        """The columns that are predicted."""
+        """Names of the target columns."""
         return self._core.output_names[: self._forecaster().targets]
 
     @property
     def ahead(self) -> int:
-        """Rows that are forecast; 1 for a model that predicts the window's last row."""
+        """Number of rows in a forecast; 1 for a model that predicts the targets in the last row of the window."""
         return self._forecaster().ahead
 
     @property
     def window(self) -> int:
-        """Rows that the model was trained to read; 0: whole sequences."""
+        """Number of rows in a training window; 0: whole sequences."""
         return self._forecaster().window
 
     @property
     def known_names(self) -> list[str]:
-        """The columns whose values are known ahead."""
+        """Names of the columns with known future values."""
         return self._forecaster().known_names
 
     @property
     def static_names(self) -> list[str]:
-        """The columns with one value for each series."""
+        """Names of the static columns: one value per series."""
         return self._forecaster().static_names
 
     @property
     def has_quantiles(self) -> bool:
-        """Whether the model forecasts a distribution."""
+        """Whether the model forecasts a distribution, so that `predict` can return quantiles."""
         return self._forecaster().has_quantiles
 
     def _rows(self, data: Any, names: Sequence[str], name: str) -> NDArray[np.float64]:
@@ -452,19 +467,20 @@ class Regressor(Model):
         return np.ascontiguousarray(array, dtype=np.float64)
 
     def forecast(self, window: Any, threads: int = 1) -> NDArray[np.float64]:
-        """The forecasts from a window of rows, the latest row last.
+        """Forecasts the targets from one or several windows.
 
         Args:
-            window: [rows, inputs], or several windows: [windows, rows, inputs], or a list of arrays or DataFrames of any
-                numbers of rows. Columns of a DataFrame are found by their names, see `input_names`. (A single column
-                needs no second axis.)
+            window: one window, an array [rows, inputs] or DataFrame, oldest row first; or several windows: an array
+                [windows, rows, inputs], or a list of arrays or DataFrames, which may differ in length. DataFrames must
+                have the columns `input_names`. For a single input column the last axis may be omitted.
+            threads: number of threads; 0: one per processor.
 
         Returns:
-            float64 [ahead, targets]; of several windows [windows, ahead, targets].
+            float64 [ahead, targets] for one window, [windows, ahead, targets] for several.
 
         Raises:
-            TypeError: for what is no array of numbers.
-            ValueError: for another number of columns, too few rows, and numbers that are not finite.
+            TypeError: the data are not numeric.
+            ValueError: wrong number of columns, too few rows, NaN or infinity.
         """
         forecaster = self._forecaster(threads)
         names = self.input_names
@@ -491,14 +507,22 @@ class Regressor(Model):
         levels: Sequence[float] = (),
         threads: int = 1,
     ) -> list[Forecast]:
-        """A forecast for each of several inputs, with quantiles; for models with known and static columns, too.
+        """Forecasts from n windows, with quantiles. Supports models with known and static columns.
 
         Args:
-            rows: for each input an array or DataFrame [rows, inputs], oldest row first.
-            known: for each the columns known ahead [rows + ahead, known columns].
-            series: for each the name of its series.
-            statics: for each the values of the static columns.
-            levels: of the quantiles, between 0 and 1.
+            rows: n windows, arrays [rows, inputs] or DataFrames, oldest row first.
+            known: n arrays [rows + ahead, known columns]: the known columns for the window and the forecast rows.
+            series: n names of series.
+            statics: n lists with the values of the static columns.
+            levels: quantile levels, each between 0 and 1.
+            threads: number of threads; 0: one per processor.
+
+        Returns:
+            n Forecasts.
+
+        Raises:
+            TypeError: the data are not numeric.
+            ValueError: wrong shape or number of windows, NaN or infinity, or an unsupported quantile level.
         """
         n = len(rows)
         for name, values in (("known", known), ("series", series), ("statics", statics)):
@@ -517,21 +541,21 @@ class Regressor(Model):
 
 
 class Network(Model):
-    """A network of layers: imported from another program, or trained from a description of its layers."""
+    """A network of layers: imported from another program, or trained from a description in TOML."""
 
     _verb = "network"
 
-    #: What an import recognised, a line each.
+    #: What `import_model` recognised, one line each.
     notes: list[str] = []
 
     @property
     def inputs(self) -> dict[str, list[int]]:
-        """The extents of each input, -1 where any will do."""
+        """Shape of each input by name; -1 stands for any size."""
         return {name: dims for name, _, dims in _core.network_ports(self._core)[0]}
 
     @property
     def outputs(self) -> list[str]:
-        """The names of the outputs."""
+        """Names of the outputs."""
         return _core.network_ports(self._core)[1]
 
     def run(
@@ -543,21 +567,23 @@ class Network(Model):
         return_state: bool = False,
         threads: int = 1,
     ) -> Any:
-        """Runs whole sequences.
+        """Runs the network on one sequence or a batch of sequences.
 
         Args:
-            inputs: an array, or one for each input by name: one sequence [steps, numbers...], or several
-                [sequences, steps, numbers...]; float32, float64 or whole numbers.
-            lengths: [sequences] steps of each, where shorter ones are padded.
-            state: float32 [sequences, state_size] with which they begin; None: the network's initial state.
-            return_state: return the state at the end, too.
+            inputs: an array, or a dict of arrays by input name. One sequence: [steps, features...]; a batch:
+                [sequences, steps, features...]. float32, float64 or integers.
+            lengths: [sequences] number of time steps of each sequence in a padded batch. None: all steps.
+            state: initial state, float32 [sequences, state_size]. None: the network's initial state.
+            return_state: also return the final state.
+            threads: number of threads; 0: one per processor.
 
         Returns:
-            The output, or a dict of several by name, without the axis of the sequences for one; with `return_state` a
-            pair of that and the state.
+            The output array, or a dict of arrays by name if there are several outputs. A single sequence has no batch
+            axis. With `return_state`, a pair (outputs, state [sequences, state_size]).
 
         Raises:
-            TypeError, ValueError: for arrays that do not fit the network, and numbers that are not finite.
+            TypeError: wrong element type.
+            ValueError: wrong shape, unknown input name, NaN or infinity.
         """
         given = dict(inputs) if isinstance(inputs, Mapping) else {next(iter(self.inputs)): inputs}
         arrays: dict[str, NDArray[Any]] = {}
@@ -596,14 +622,18 @@ def _load_bytes(contents: bytes) -> Model:
 
 
 def load(path: Path | bytes) -> Model:
-    """Reads a model file, or the one in the folder of a run; of bytes, the contents of such a file.
+    """Reads a model.
+
+    Args:
+        path: a model file, the folder of a training run, or the contents of a model file (bytes).
 
     Returns:
         A LanguageModel, Tagger, Classifier, Regressor or Network.
 
     Raises:
-        FileNotFoundError: where there is no such file or folder.
-        InputError: for a file that is damaged, or no model's.
+        FileNotFoundError: the file or folder does not exist.
+        InputError: the file is damaged or not a model file.
+        TypeError: `path` is neither a path nor bytes.
     """
     if isinstance(path, bytes):
         return _load_bytes(path)

@@ -1,4 +1,4 @@
-"""Progress of a training: a bar of tqdm where that is installed, otherwise a line for each evaluation."""
+"""Progress output of a training: a tqdm bar if tqdm is installed, otherwise one line per evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _figures(evaluation: dict[str, Any]) -> list[tuple[str, float]]:
 
 
 class Quiet:
-    """Shows nothing."""
+    """No output. Base class of the other displays."""
 
     def note(self, text: str) -> None:
         pass
@@ -30,7 +30,7 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """Prints plain lines."""
+    """Prints notes, and one line per evaluation."""
 
     def note(self, text: str) -> None:
         print(text, flush=True)
@@ -42,7 +42,7 @@ class Lines(Quiet):
 
 
 class Bar(Quiet):
-    """A bar of tqdm, which knows terminals and notebooks."""
+    """A tqdm progress bar, for terminals and notebooks."""
 
     def __init__(self) -> None:
         from tqdm.auto import tqdm
@@ -72,7 +72,11 @@ class Bar(Quiet):
 
 
 def make(progress: Progress) -> Quiet:
-    """What `progress` asks for: True and "auto" are a bar where tqdm is installed, and lines elsewhere."""
+    """Returns the display for `progress`. True and "auto": Bar if tqdm is installed, otherwise Lines.
+
+    Raises:
+        ValueError: unknown value.
+    """
     if progress is False:
         return Quiet()
     if progress not in (True, "auto", "tqdm", "lines"):

@@ -1,4 +1,4 @@
-"""Models that read sequences as they come, a time step after the other, over NumPy arrays without copies."""
+"""Step-by-step inference on NumPy arrays, without copies."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from . import _core
 
 
 class Stream:
-    """One sequence, read as it comes. `Model.stream` makes it. For one thread at a time.
+    """Runs a model step by step on one sequence and keeps its recurrent state. Made by `Model.stream`. Not thread-safe.
 
-    A model of numbers reads float32 arrays that are C-contiguous; a model of symbols reads the symbols' numbers. Arrays
-    are read and written where they are: with `out` a step allocates nothing.
+    Numeric inputs are C-contiguous float32 arrays; a model of symbols reads symbol indices. Arrays are not copied. With
+    `out`, a step allocates no memory.
     """
 
     def __init__(self, core: _core.Model) -> None:
@@ -22,53 +22,68 @@ class Stream:
 
     @property
     def inputs(self) -> int:
-        """Numbers of a step; 0: a step is a symbol."""
+        """Number of input features per step; 0 for a model of symbols, which reads one symbol index per step."""
         return self._stream.inputs
 
     @property
     def outputs(self) -> int:
-        """Numbers that a step writes."""
+        """Number of outputs per step."""
         return self._stream.outputs
 
     def step(self, x: Any, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Reads one step.
+        """Runs one time step.
 
         Args:
-            x: float32 [inputs] in the units of the training data, or the number of a symbol.
-            out: float32 [outputs] to write to; None: a new array.
+            x: float32 [inputs] in the units of the training data, or a symbol index.
+            out: float32 [outputs] that receives the result. None: a new array.
 
         Returns:
-            float32 [outputs]: predictions in the units of the training data; of a language model the logits of the next
-            symbol.
+            float32 [outputs]: predictions in the units of the training data, or the logits of the next symbol for a
+            language model. `out`, if given.
 
         Raises:
-            TypeError: for another element type.
-            ValueError: for another shape or other strides, NaN or infinity, and a symbol that the model lacks.
-            RuntimeError: while another thread uses the stream.
+            TypeError: wrong element type.
+            ValueError: wrong shape, not C-contiguous, NaN or infinity, or symbol index out of range.
+            RuntimeError: another thread is using the stream.
         """
         return self._stream.step(x, out)
 
     def process(self, x: Any, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """`n` steps in one call, with the same results: x float32 [n, inputs], or symbols int32 [n]; out float32
-        [n, outputs]. Raises what `step` raises; of symbols, those before one that the model lacks have been read.
+        """Runs n time steps. The results are the same as those of n calls of `step`.
+
+        Args:
+            x: float32 [n, inputs], or symbol indices int32 [n].
+            out: float32 [n, outputs] that receives the results. None: a new array.
+
+        Returns:
+            float32 [n, outputs]; `out`, if given.
+
+        Raises:
+            TypeError, ValueError, RuntimeError: as for `step`. After an error for a symbol index out of range, the
+                symbols before it have been processed.
         """
         return self._stream.process(x, out)
 
     def reset(self) -> None:
-        """Forgets what was read."""
+        """Resets the recurrent state to the initial state."""
         self._stream.reset()
 
     def use_fast_activations(self, fast: bool = True) -> None:
-        """From now on sigmoids have errors of at most 8e-6 and tanh of at most 1.6e-5, in less time; or none again."""
+        """Switches to faster approximations of sigmoid (maximum error 8e-6) and tanh (maximum error 1.6e-5).
+
+        Args:
+            fast: False switches back to the exact functions.
+        """
         self._stream.use_fast_activations(fast)
 
     @property
     def state_size(self) -> int:
+        """Number of elements of the recurrent state of one sequence."""
         return self._stream.state_size
 
     @property
     def state(self) -> NDArray[np.float32]:
-        """What the stream remembers, float32 [state_size], copied; assign such an array to go on from there."""
+        """A copy of the recurrent state, float32 [state_size]. Assign such an array to restore the state."""
         return self._stream.get_state()
 
     @state.setter
@@ -77,8 +92,8 @@ class Stream:
 
 
 class Streams:
-    """Independent sequences that are advanced together: a step of many takes less time than their steps one by one.
-    `Model.streams` makes it. For one thread at a time.
+    """Runs a model on many independent sequences in batched steps, which are faster than single steps of a Stream each.
+    Made by `Model.streams`. Not thread-safe.
     """
 
     def __init__(self, core: _core.Model, capacity: int, threads: int = 1) -> None:
@@ -86,55 +101,61 @@ class Streams:
 
     @property
     def capacity(self) -> int:
-        """Sequences that can be open at the same time."""
+        """Maximum number of open sequences."""
         return self._streams.capacity
 
     @property
     def inputs(self) -> int:
-        """Numbers of a step; 0: a step is a symbol."""
+        """Number of input features per step; 0 for a model of symbols, which reads one symbol index per step."""
         return self._streams.inputs
 
     @property
     def outputs(self) -> int:
-        """Numbers that a step writes."""
+        """Number of outputs per step."""
         return self._streams.outputs
 
     def open(self) -> int:
-        """Begins a sequence and returns its number, below `capacity`. Raises RuntimeError where there is no room."""
+        """Opens a sequence in the initial state and returns its id, 0 to `capacity` - 1.
+
+        Raises:
+            RuntimeError: `capacity` sequences are open.
+        """
         return self._streams.open()
 
     def close(self, stream: int) -> None:
-        """Ends a sequence; its number may be given out again. Raises ValueError for one that is not open."""
+        """Closes a sequence; `open` may return its id again. Raises ValueError if the sequence is not open."""
         self._streams.close(stream)
 
     def reset(self, stream: int) -> None:
-        """Begins a sequence anew. Raises ValueError for one that is not open."""
+        """Resets a sequence to the initial state. Raises ValueError if the sequence is not open."""
         self._streams.reset(stream)
 
     def step(self, streams: NDArray[np.int64], x: Any, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """One step of each of the sequences named.
+        """Runs one time step of n sequences. The other sequences keep their state.
 
         Args:
-            streams: int64 [n] numbers of open sequences, each once.
-            x: float32 [n, inputs], or symbols int32 [n].
-            out: float32 [n, outputs] to write to; None: a new array.
+            streams: int64 [n] ids of open sequences, without duplicates.
+            x: float32 [n, inputs], or symbol indices int32 [n]; row i belongs to `streams[i]`.
+            out: float32 [n, outputs] that receives the results. None: a new array.
 
         Returns:
-            float32 [n, outputs]
+            float32 [n, outputs]; `out`, if given.
 
         Raises:
-            TypeError, ValueError: as Stream.step, and for a sequence that is not open or named twice.
+            TypeError, RuntimeError: as for `Stream.step`.
+            ValueError: as for `Stream.step`, and for an id that is not open or occurs twice.
         """
         return self._streams.step(streams, x, out)
 
     @property
     def state_size(self) -> int:
+        """Number of elements of the recurrent state of one sequence."""
         return self._streams.state_size
 
     def get_state(self, stream: int) -> NDArray[np.float32]:
-        """What a sequence remembers, float32 [state_size], copied."""
+        """Returns a copy of the recurrent state of a sequence, float32 [state_size]."""
         return self._streams.get_state(stream)
 
     def set_state(self, stream: int, state: NDArray[np.float32]) -> None:
-        """Goes on from a state, float32 [state_size]."""
+        """Sets the recurrent state of a sequence, float32 [state_size]."""
         self._streams.set_state(stream, state)

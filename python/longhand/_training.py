@@ -1,4 +1,4 @@
-"""Training, with the options of the command line."""
+"""Training with the options of `longhand train`."""
 
 from __future__ import annotations
 
@@ -32,14 +32,21 @@ def _table(task: str) -> tuple[dict[str, Any], ...]:
 
 
 def options(task: str) -> dict[str, dict[str, Any]]:
-    """The options of a training by name: `kind`, `default`, `help`, `range`, `group`, and `may_change` in a run that is
-    resumed. `task` is "lm", "tagger", "classifier", "regressor" or "network".
+    """Returns the training options of a task by name. Each has `kind`, `default`, `help`, `range`, `group`, and
+    `may_change`: whether `resume` accepts a new value.
+
+    Args:
+        task: "lm", "tagger", "classifier", "regressor" or "network".
     """
     return {each["name"].replace("-", "_"): {k: v for k, v in each.items() if k != "name"} for each in _table(task)}
 
 
 def check_names(function: str, given: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """The names of the options that are given and not None, as Python and as the command line write them."""
+    """Returns {name with underscores: name with dashes} for the options in `given` that are not None.
+
+    Raises:
+        TypeError: an option is not in `names`.
+    """
     known = {name.replace("-", "_"): name for name in names}
     out = {}
     for name, value in given.items():
@@ -53,7 +60,7 @@ def check_names(function: str, given: Mapping[str, Any], names: Iterable[str]) -
 
 
 def read_history(folder: Path) -> History:
-    """The figures of each evaluation of a run, from its metrics.jsonl, as arrays by name; NaN where one is missing."""
+    """Reads metrics.jsonl of a run: arrays [evaluations] by name of the metric, NaN for missing values."""
     rows = []
     with open(os.path.join(folder, "metrics.jsonl"), encoding="utf-8") as file:
         rows = [json.loads(line) for line in file if line.strip()]
@@ -67,15 +74,15 @@ def read_history(folder: Path) -> History:
 
 
 class TrainingResult:
-    """What a training left: a folder with the model and the report, the figures, and the model itself.
+    """Result of a training run: metrics, history, report and model.
 
     Attributes:
-        path: the folder of the run; `longhand.load` reads the model in it.
-        metrics: the figures at the end by name: "train_loss", "valid_perplexity", "test_accuracy", ...
-        outcome: "finished", "out of patience", or "interrupted" where a callback stopped it.
-        epochs, steps, seconds: how much was trained.
-        best_epoch: the epoch whose model was kept.
-        diverged: whether the loss has grown by an order of magnitude.
+        path: folder of the run, with the model, the metrics and the report.
+        metrics: final metrics by name: "train_loss", "valid_perplexity", "test_accuracy", ...
+        outcome: "finished", "out of patience", or "interrupted" (by a callback).
+        epochs, steps, seconds: number of epochs and updates, and duration in seconds.
+        best_epoch: epoch of the saved model.
+        diverged: whether the loss grew by an order of magnitude.
     """
 
     def __init__(self, path: str, found: dict[str, Any]) -> None:
@@ -92,19 +99,19 @@ class TrainingResult:
 
     @functools.cached_property
     def model(self) -> Any:
-        """The model: of the best epoch, or the last where nothing is held out."""
+        """The trained model: from the best epoch, or from the last one if there are no validation data."""
         return load(self.path)
 
     @functools.cached_property
     def history(self) -> History:
-        """The figures of each evaluation by name: "epoch", "step", "train_loss", "valid_loss", "learning_rate",
-        "gradient_norm", ...: arrays [evaluations].
+        """Metrics of each evaluation, arrays [evaluations] by name: "epoch", "step", "train_loss", "valid_loss",
+        "learning_rate", "gradient_norm", ...
         """
         return read_history(self.path)
 
     @property
     def report(self) -> str:
-        """The path of the report, an HTML page."""
+        """Path of the HTML report."""
         return os.path.join(self.path, "report.html")
 
     def _repr_html_(self) -> str:
@@ -117,7 +124,7 @@ class TrainingResult:
 
 
 def inline_page(page: str, height: int = 640) -> str:
-    """A whole page inside another, such as a notebook."""
+    """Returns an iframe that embeds the HTML page `page`, `height` pixels high."""
     return (
         f'<iframe srcdoc="{html.escape(page)}" style="width: 100%; height: {height}px; border: 0" '
         'sandbox="allow-scripts"></iframe>'
@@ -125,7 +132,7 @@ def inline_page(page: str, height: int = 640) -> str:
 
 
 class _Listener:
-    """Receives what the training says, and passes it on to the progress and to callbacks."""
+    """Receives events of the training. Passes them to the progress display and to the callbacks."""
 
     def __init__(self, progress: _progress.Progress, callbacks: Iterable[Callback]) -> None:
         self.shown = _progress.make(progress)
@@ -197,32 +204,36 @@ def train(
     callbacks: Iterable[Callback] = (),
     **options: Any,
 ) -> TrainingResult:
-    """Trains a model into a folder. The same options and seed give the same bits as `longhand train` does.
+    """Trains a model and writes it to a folder. The model is bit-identical to that of `longhand train` with the same
+    data, options and seed.
 
     Args:
         task: "lm", "tagger", "classifier", "regressor" or "network".
-        data: a path, an open file, the name of a data set, or the data:
-            "lm": a list of texts, which are lines of one text;
-            "classifier": a list of (text, label) pairs, a tuple of texts and labels, or a DataFrame;
+        data: training data: a path, an open file, the name of a data set, or
+            "lm": a list of strings, which are joined as lines of one text;
+            "classifier": a list of (text, label) pairs, a tuple (texts, labels), or a DataFrame;
             "tagger": a list of sentences, each a list of (word, tag) pairs;
-            "regressor": a DataFrame, or an array [rows, columns], whose columns are called "x1", "x2", ...;
-            "network": a DataFrame, arrays by name, or a tuple of arrays (inputs, targets), which are called x and y,
-            [sequences, steps, numbers].
-        valid, test: held-out and test data of the same kind.
-        out: folder to create; None: one below runs/.
-        overwrite: replace the run in `out`.
-        config: TOML file of options; those given here override it.
-        progress: True: a bar of tqdm where that is installed, otherwise lines; "tqdm", "lines"; False: nothing.
-        callbacks: functions that are called after each evaluation with its figures, as in metrics.jsonl; one that
-            returns something true stops the training, whose best model is kept, and which can be resumed.
-        options: those of `longhand train`, with underscores: hidden=256, lr=0.002, ...; see `longhand.options`. (`baseline`
-            is off unless it is set.)
+            "regressor": a DataFrame, or an array [rows, columns] with the column names "x1", "x2", ...;
+            "network": a DataFrame, a dict of arrays, or a tuple (inputs, targets) of arrays [sequences, steps,
+            features] with the names x and y.
+        valid, test: validation and test data in the same forms.
+        out: folder of the run, which is created. None: a new folder in runs/.
+        overwrite: replace an existing run in `out`.
+        config: TOML file with options; arguments override it.
+        progress: True: tqdm bar if tqdm is installed, otherwise lines; "tqdm"; "lines"; False: no output.
+        callbacks: functions called after each evaluation with a dict of its metrics, as in metrics.jsonl. A true return
+            value stops the training. The best model so far is saved, and `longhand.resume` can continue the run.
+        options: options of `longhand train`, with underscores: hidden=256, lr=0.002, ... See `longhand.options`.
+            (`baseline` is off by default.)
+
+    Returns:
+        A TrainingResult.
 
     Raises:
-        TypeError: for an unknown option, which names the nearest.
-        OptionError, InputError: for options and data at fault, before anything is written.
-        DivergenceError: where the loss is no longer finite.
-        KeyboardInterrupt: after Ctrl-C, once the checkpoint is written; `longhand.resume` goes on from it.
+        TypeError: unknown option. The message suggests the most similar name.
+        OptionError, InputError: invalid options or data. Nothing has been written.
+        DivergenceError: the loss became NaN or infinite.
+        KeyboardInterrupt: after Ctrl-C. The checkpoint has been written; `longhand.resume` continues from it.
     """
     if task not in TASKS:
         raise OptionError(f"task: expected one of {', '.join(TASKS)}, found {task!r}", "name one of these")
@@ -252,15 +263,22 @@ def resume(
     callbacks: Iterable[Callback] = (),
     **options: Any,
 ) -> TrainingResult:
-    """Continues the run in a folder with its options, to the same bits as if it had not been interrupted.
+    """Resumes an interrupted run from its checkpoint. The model is bit-identical to that of an uninterrupted run.
 
     Args:
-        path: the folder.
-        data, valid, test: the same data as before, which a run on data from memory needs.
-        options: those that may change: epochs, patience, threads, checkpoint_seconds, baseline.
+        path: folder of the run.
+        data, valid, test: the same data as before; required if the run was trained on data from memory.
+        progress, callbacks: as for `train`.
+        options: new values of options that may change: epochs, patience, threads, checkpoint_seconds, baseline.
+
+    Returns:
+        A TrainingResult.
 
     Raises:
-        As `train`; OptionError for an option that cannot change, InputError for other data.
+        FileNotFoundError: the folder does not exist.
+        OptionError: an option may not change.
+        InputError: the data are missing or differ.
+        TypeError, DivergenceError, KeyboardInterrupt: as for `train`.
     """
     folder = os.fspath(path)
     if not os.path.isdir(folder):

@@ -1,4 +1,4 @@
-"""The lab: how far gradients reach back through time, and what the units of a trained model do."""
+"""Measures gradients through time, and analyses the units of trained models."""
 
 from __future__ import annotations
 
@@ -23,22 +23,25 @@ _OPTIONS = (
 
 
 class CellGradients(NamedTuple):
-    """A recurrent cell after some updates.
+    """Gradient norms of a recurrent cell after `updates` updates.
 
-    `h` and `c` are float64 [steps + 1, 3]: the norm of the loss's gradient by the state k steps back, relative to k = 0:
-    median, 10th and 90th percentile over the sequences. `c` is empty for cells without a cell state.
+    `h` and `c` are float64 [steps + 1, 3]. Row k describes the norm of the gradient of the loss with respect to the
+    hidden or cell state k steps before the loss, divided by its norm at k = 0: median, 10th and 90th percentile over
+    the sequences. `c` is empty for cells without a cell state.
     """
 
     cell: str
     updates: int
-    loss: float  #: held out: nats per symbol, or squared error
+    loss: float  #: on held-out data: nats per symbol, or squared error
     h: NDArray[np.float64]
     c: NDArray[np.float64]
-    factor: float  #: what each step multiplies the gradient by
+    factor: float  #: by which each step back multiplies the gradient norm
 
 
 class StackGradients(NamedTuple):
-    """A stack of layers after some updates: `norms` float64 [layers], of the gradients of the biases, lowest first."""
+    """Gradient norms of a stack of layers after `updates` updates. `norms`: float64 [layers], norms of the gradients of
+    the biases, lowest layer first.
+    """
 
     cell: str
     layers: int
@@ -49,13 +52,13 @@ class StackGradients(NamedTuple):
 
 
 class Gradients:
-    """What `gradients` measured.
+    """Result of `gradients`.
 
     Attributes:
-        cells: a CellGradients for each cell and number of updates.
-        stacks: a StackGradients for each stack.
-        summary: what was found, a sentence each.
-        page: the report, a page that fetches nothing.
+        cells: one CellGradients for each cell and number of updates.
+        stacks: one StackGradients for each stack and number of updates.
+        summary: the main findings, one sentence each.
+        page: self-contained HTML report. Notebooks display it.
     """
 
     def __init__(self, found: dict[str, Any]) -> None:
@@ -67,7 +70,7 @@ class Gradients:
         self._rows: list[list[str]] = found["rows"]
 
     def frame(self) -> Any:
-        """All measurements as a DataFrame, a row each. Needs pandas."""
+        """Returns all measurements as a DataFrame, one per row. Requires pandas."""
         return _frame(self._columns, self._rows)
 
     def _repr_html_(self) -> str:
@@ -87,17 +90,21 @@ def _frame(columns: list[str], rows: list[list[str]]) -> Any:
 
 
 def gradients(data: Any = "tale", **options: Any) -> Gradients:
-    """Trains small models, and measures how far back their gradients reach, as `longhand lab gradients` does.
+    """Trains small recurrent networks and measures their gradients through time, as `longhand lab gradients` does.
 
     Args:
-        data: a text (path, name of a built-in text, or a list of texts), or a memory task: "recall", "copying", "adding".
-        options: cells ("rnn,rnn-relu,gru,lstm-0,lstm-1,lstm-3,lstm-1-norm" or some of these, or a list), updates (numbers
-            of updates after which to measure), reach (steps), depths (layers of stacks; 0: none), hidden, window, batch,
-            lr, clip_norm, sequences, seed, threads.
+        data: a text (path, built-in name or list of strings), or a memory task: "recall", "copying" or "adding".
+        options:
+            cells: list, or names separated by commas, from rnn, rnn-relu, gru, lstm-0, lstm-1, lstm-3, lstm-1-norm;
+            updates: numbers of updates after which to measure;
+            reach: maximum number of time steps back;
+            depths: numbers of layers of the stacks; 0: no stacks;
+            hidden, window, batch, lr, clip_norm, sequences, seed, threads: as for `longhand lab gradients`.
 
     Raises:
-        TypeError: for an unknown option.
-        OptionError, InputError: for values and data at fault.
+        TypeError: unknown option.
+        OptionError: invalid option value.
+        InputError: invalid data.
         KeyboardInterrupt: after Ctrl-C.
     """
     names = check_names("gradients", options, _OPTIONS)
@@ -108,13 +115,13 @@ def gradients(data: Any = "tale", **options: Any) -> Gradients:
 
 
 class Activations:
-    """The values of a model's units on a text.
+    """Activations of all units of a model on a text of n symbols (or a table of n rows).
 
     Attributes:
-        symbols: [n] what the model read, as it is shown.
-        starts: int64 [sequences + 1] where each sequence begins.
-        values: by (layer, direction, quantity) float32 [n, units]; direction is "forward" or "backward", quantity one of
-            h (output), c (cell state), i, f, g, o (gates).
+        symbols: [n] the input symbols in printable form.
+        starts: int64 [sequences + 1] offsets: sequence s has the symbols `starts[s]` to `starts[s + 1]` - 1.
+        values: {(layer, direction, quantity): float32 [n, units]}. direction is "forward" or "backward"; quantity is
+            "h" (hidden state), "c" (cell state), "i", "f", "g" or "o" (gates).
     """
 
     def __init__(self, found: dict[str, Any]) -> None:
@@ -125,7 +132,7 @@ class Activations:
         }
 
     def frame(self) -> Any:
-        """A DataFrame with a row for each symbol, and the columns (layer, direction, quantity, unit). Needs pandas."""
+        """Returns a DataFrame: a row per symbol, columns (layer, direction, quantity, unit). Requires pandas."""
         import pandas
 
         columns = [
@@ -147,12 +154,12 @@ def _source(model: Model, text: Any, memory: dict[str, bytes]) -> str:
 
 
 def activations(model: Model, text: Any, quantities: str = "h", max_symbols: int = 200_000) -> Activations:
-    """The values of all units of a model on a text (of a regressor: a table).
+    """Runs a model on a text (a table for a regressor) and returns the activations of all units.
 
     Args:
-        text: a path, the name of a data set, or data as `longhand.train` takes them.
-        quantities: which ones, of the letters h c i f g o.
-        max_symbols: how much of the text is read.
+        text: a path, the name of a data set, or data in a form that `longhand.train` accepts.
+        quantities: one or several of the letters h, c, i, f, g, o, for example "hc".
+        max_symbols: maximum number of symbols to read.
     """
     memory: dict[str, bytes] = {}
     source = _source(model, text, memory)
@@ -160,11 +167,11 @@ def activations(model: Model, text: Any, quantities: str = "h", max_symbols: int
 
 
 class Microscope:
-    """What the units of a model do on a text.
+    """Result of `microscope`.
 
     Attributes:
-        page: a page on which the text can be read with the units' values; shown in a notebook.
-        data: the figures: properties of the text with the units that follow them, explained decisions, ...
+        page: HTML page that shows the text coloured by the activations of each unit. Notebooks display it.
+        data: all results: properties of the text with the units that correlate with them, explained decisions, ...
     """
 
     def __init__(self, found: dict[str, str]) -> None:
@@ -173,13 +180,13 @@ class Microscope:
         self._csv = found["csv"]
 
     def frame(self) -> Any:
-        """The units that follow properties of the text, as a DataFrame. Needs pandas."""
+        """Returns the units that correlate with properties of the text as a DataFrame. Requires pandas."""
         import pandas
 
         return pandas.read_csv(io.StringIO(self._csv))
 
     def save(self, path: str | os.PathLike[str]) -> str:
-        """Writes the page to `path`, which is returned."""
+        """Writes the HTML page to `path`. Returns `path`."""
         with open(path, "w", encoding="utf-8") as file:
             file.write(self.page)
         return os.fspath(path)
@@ -189,15 +196,16 @@ class Microscope:
 
 
 def microscope(model: Model, text: Any, **options: Any) -> Microscope:
-    """What the units of a model do on a text: the properties of the text that they follow, and which symbols mattered to
-    some of its decisions, as `longhand lab microscope` shows it.
+    """Analyses the units of a model on a text, as `longhand lab microscope` does: finds units that correlate with
+    properties of the text, and the input symbols that influenced some of the model's decisions.
 
     Args:
-        text: a path, the name of a data set, or data as `longhand.train` takes them.
-        options: those of `longhand lab microscope`, with underscores: max_symbols, max_units, top, explain, ...
+        text: a path, the name of a data set, or data in a form that `longhand.train` accepts.
+        options: options of `longhand lab microscope`, with underscores: max_symbols, max_units, top, explain, ...
 
     Raises:
-        OptionError, InputError: for options and texts at fault, and an unknown option.
+        OptionError: unknown option or invalid value.
+        InputError: invalid text.
         KeyboardInterrupt: after Ctrl-C.
     """
     memory: dict[str, bytes] = {}

@@ -50,7 +50,7 @@ bool fits(const std::vector<int64_t>& shape, const std::vector<int64_t>& expecte
   return true;
 }
 
-// Checks everything but the values.
+// Checks type, shape, strides and device, but not the values.
 template <class T, class Array>
 View<T> view_of(nb::handle argument, const Array& array, const char* name, const char* type,
                 const std::vector<int64_t>& expected) {

@@ -1,4 +1,4 @@
-// NumPy arrays as pointers, checked, without copies; and numbers of ours as NumPy arrays.
+// Checks NumPy arrays and gives access to their elements without copies; makes new NumPy arrays.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -20,7 +20,7 @@ namespace nb = nanobind;
 using FloatArray = nb::ndarray<nb::numpy, float>;
 using DoubleArray = nb::ndarray<nb::numpy, double>;
 
-/// Elements of an argument, which it keeps alive. `shape` has its extents.
+/// The elements of an array argument. Keeps the array alive.
 template <class T>
 struct View {
   T* data = nullptr;
@@ -32,20 +32,20 @@ struct View {
   std::span<T> span() const { return {data, size()}; }
 };
 
-/// The elements of an array that is C-contiguous and lies in the processor's memory. `shape` has the extents expected,
-/// -1 where any will do; `name` stands for the argument in errors. Throws a TypeError for what is no array, or of
-/// another element type, and a ValueError for another shape, other strides, and, of floats, NaN or infinity.
+/// Return the elements of a C-contiguous array in CPU memory. `shape` is the expected shape, -1 for any size; `name` is
+/// the name of the argument in error messages. Throw a TypeError if the argument is not an array or has the wrong
+/// element type, and a ValueError for a wrong shape, wrong strides, or NaN or infinity in floats and doubles.
 View<const float> floats_of(nb::handle argument, const char* name, std::initializer_list<int64_t> shape);
 View<const double> doubles_of(nb::handle argument, const char* name, std::initializer_list<int64_t> shape);
 View<const int32_t> symbols_of(nb::handle argument, const char* name, std::initializer_list<int64_t> shape);
 View<const int64_t> integers_of(nb::handle argument, const char* name, std::initializer_list<int64_t> shape);
-/// The same for floats that are written to; they need not be finite before.
+/// The same for a writable array. Does not check its values.
 View<float> written_floats(nb::handle argument, const char* name, std::initializer_list<int64_t> shape);
 
-/// Throws a ValueError where the two share memory.
+/// Throws a ValueError if the two arrays overlap in memory.
 void check_apart(const View<const float>& read, const View<float>& written);
 
-/// A new array, which owns its memory, and where it begins.
+/// Returns a new, uninitialised array that owns its memory. Writes the address of its first element to `data`.
 template <class T>
 nb::ndarray<nb::numpy, T> new_array(const std::vector<int64_t>& shape, T*& data) {
   size_t count = 1;
@@ -61,6 +61,7 @@ nb::ndarray<nb::numpy, T> new_array(const std::vector<int64_t>& shape, T*& data)
   return nb::ndarray<nb::numpy, T>(data, extents.size(), extents.data(), owner);
 }
 
+/// Returns a new array with `values` converted to T. The product of `shape` must be `values.size()`.
 template <class T, class From>
 nb::ndarray<nb::numpy, T> to_array(const std::vector<From>& values, const std::vector<int64_t>& shape) {
   T* data = nullptr;
@@ -69,10 +70,10 @@ nb::ndarray<nb::numpy, T> to_array(const std::vector<From>& values, const std::v
   return out;
 }
 
-/// Any array of numbers, copied as files have them. `name` stands for the argument in errors.
+/// Copies a numeric array of any element type. `name` is the name of the argument in error messages.
 io::Array copy_of(nb::handle argument, const std::string& name);
 
-/// "float64 [2, 3]", "list": for errors.
+/// Describes an argument for error messages: "float64 [2, 3]", "list".
 std::string described(nb::handle argument);
 
 }  // namespace longhand::python

@@ -1,4 +1,4 @@
-// Models of other programs, in and out; and networks of layers on arrays.
+// Import and export of models, and inference of networks of layers on arrays.
 #include <fmt/format.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
@@ -29,7 +29,7 @@
 namespace longhand::python {
 namespace {
 
-// Each character of a text, as UTF-8.
+// Splits a UTF-8 string into characters.
 std::vector<std::string> characters_of(const std::string& text) {
   std::vector<std::string> out;
   char32_t ignored = 0;
@@ -72,7 +72,7 @@ convert::Imported read(const ImportRequest& request, convert::ImportOptions opti
           .notes = {}};
 }
 
-// Throws an input error where the network's outputs differ from those expected.
+// Runs the network on the file `input` and compares with the file `expected`. Throws an input error if they differ.
 std::string verified(const graph::Graph& graph, const std::string& input, const std::string& expected,
                      double tolerance) {
   const convert::Verification found = convert::verify(graph, convert::read_numbers(input, graph.symbols),
@@ -87,7 +87,7 @@ std::string verified(const graph::Graph& graph, const std::string& input, const 
                      found.where);
 }
 
-// Writes the model to `out`, and returns what was recognised.
+// Imports a model and writes it to `out`. Returns notes on what was recognised.
 std::vector<std::string> import_model(const std::string& path, const std::string& out, const std::string& network,
                                       const std::string& part, const std::string& symbols,
                                       const std::map<std::string, nb::object>& values,
@@ -115,7 +115,7 @@ std::vector<std::tuple<std::string, std::string, std::string>> export_formats() 
   return out;
 }
 
-// Returns the files written, and what a user should know.
+// Exports a model. Returns the paths of the files written, and notes for the user.
 std::pair<std::vector<std::string>, std::vector<std::string>> export_model(const LoadedModel& model,
                                                                            const std::string& path,
                                                                            const std::string& to,
@@ -148,7 +148,7 @@ const std::shared_ptr<const graph::Network>& layers_of(const LoadedModel& model)
   return layers;
 }
 
-// Inputs and outputs: name, "float" or "int", and extents, -1 where any will do.
+// Inputs or outputs: name, "float" or "int", and shape, -1 for any size.
 using PortList = std::vector<std::tuple<std::string, std::string, std::vector<int64_t>>>;
 std::pair<PortList, std::vector<std::string>> ports(const LoadedModel& model) {
   const graph::Graph& graph = layers_of(model)->graph();
@@ -160,7 +160,7 @@ std::pair<PortList, std::vector<std::string>> ports(const LoadedModel& model) {
   return out;
 }
 
-// Outputs by name, and the states at the end of each sequence [sequences, state_size] (none where there are no states).
+// Returns the outputs by name, and the final states [sequences, state_size] (None for a network without states).
 std::pair<nb::dict, nb::object> run_network(const LoadedModel& model, const std::map<std::string, nb::object>& inputs,
                                             std::optional<nb::object> state, int threads) {
   const std::shared_ptr<const graph::Network>& network = layers_of(model);

@@ -1,4 +1,4 @@
-// Data of a training or an evaluation: files, names of data sets, and what Python hands over in memory.
+// Data sources for training and evaluation: files, named data sets, and data from Python in memory.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -8,10 +8,11 @@
 
 namespace longhand::python {
 
-/// Data in memory, by the names that options call them by.
+/// {name used in options: file contents as bytes}.
 using DataInMemory = nb::dict;
 
-/// Calls `notify("note", text)` with what a user should know of a name. `watch` and `notify` must outlive it.
+/// Returns the sources for files, named data sets and `data`. They call `notify("note", text)` for messages to the
+/// user, and stop reading when `watch.should_stop()`. `watch` and `notify` must outlive the result.
 runs::Sources make_sources(const DataInMemory& data, Watch& watch, const nb::callable& notify);
 
 }  // namespace longhand::python

@@ -1,10 +1,10 @@
-// Errors of the library as Python exceptions.
+// Translates the library's errors to Python exceptions.
 #pragma once
 
 namespace longhand::python {
 
-/// From now on an Error that a function of the module throws becomes an exception of longhand._errors, with the same
-/// two lines; it is a ValueError.
+/// Registers a translator for longhand::Error. Functions of the module then raise the matching exception of
+/// longhand._errors, a ValueError, with the same problem and advice.
 void register_errors();
 
 }  // namespace longhand::python

@@ -1,4 +1,4 @@
-// The lab: gradients through time, and what the units of a model do on a text.
+// Gradients through time, and analysis of a model's units on a text.
 #include <fmt/format.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
@@ -26,8 +26,8 @@
 namespace longhand::python {
 namespace {
 
-// Runs `work` on a thread of its own, without the interpreter's lock, while this one asks for Ctrl-C: the threads of an
-// experiment cannot.
+// Runs `work` on a new thread without the GIL, while the calling thread checks for Ctrl-C: Python handles signals only
+// on the thread that called into the module.
 template <class Work>
 auto run_beside(Watch& watch, std::atomic<bool>& stop, const Work& work) {
   const nb::gil_scoped_release release;
@@ -112,7 +112,7 @@ nb::dict to_python(const lab::GradientsResult& result, const lab::LabReport& rep
   return out;
 }
 
-// None where it was interrupted, which raises.
+// Returns the measurements by name. Throws the Python exception if interrupted.
 nb::dict gradients(const std::map<std::string, std::string>& options, const DataInMemory& data,
                    const nb::callable& notify) {
   GradientSettings settings;
@@ -156,7 +156,7 @@ lab::Subject subject_of(const tasks::ModelFile& file, const std::string& source,
   return lab::language_model_subject(file, sources.text(source), source, options, context);
 }
 
-// What `longhand lab microscope` writes: the page, and its figures as CSV and JSON.
+// Returns the output of `longhand lab microscope`: the HTML page, and the results as CSV and JSON.
 nb::dict microscope(const LoadedModel& model, const std::string& source,
                     const std::map<std::string, std::string>& given, const DataInMemory& data,
                     const nb::callable& notify) {
@@ -189,9 +189,9 @@ nb::dict microscope(const LoadedModel& model, const std::string& source,
   return out;
 }
 
-constexpr int64_t kPiece = 128;  // steps that are read at once
+constexpr int64_t kPiece = 128;  // time steps per forward pass
 
-// Values of every block of units over a text.
+// Collects the activations of all units over a text.
 class Activations {
  public:
   Activations(const lab::Subject& subject, const std::string& quantities)
@@ -219,7 +219,7 @@ class Activations {
     }
   }
 
-  // A list of (layer, direction, quantity, values [symbols, units]).
+  // Returns a list of (layer, direction, quantity, activations [symbols, units]).
   nb::list to_python(int64_t directions) const {
     nb::list out;
     for (size_t i = 0; i < blocks_.size(); ++i) {

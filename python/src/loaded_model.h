@@ -1,4 +1,4 @@
-// A model as the module holds it, with the file that it came from.
+// A model together with its model file.
 #pragma once
 
 #include <fmt/format.h>
@@ -14,21 +14,21 @@ namespace longhand::python {
 
 struct LoadedModel {
   std::shared_ptr<const Model> model;
-  std::string path;      ///< of the file; empty: it was read from memory
-  std::string contents;  ///< of the file, where it was read from memory
+  std::string path;      ///< of the model file; empty if read from memory
+  std::string contents;  ///< of the model file if read from memory; otherwise empty
 
-  /// Number of symbols, of a model that reads symbols.
+  /// Vocabulary size of a model that reads symbols.
   int64_t symbols() const {
     const Model::Parts& parts = model->parts();
     return parts.layers ? parts.step_shape.symbols : model->outputs();
   }
-  /// The file read again, for what the model does not keep: options, arrays, vocabulary.
+  /// Reads the model file again, for data that `model` does not keep: options, weights by name, vocabulary.
   tasks::ModelFile file() const {
     return path.empty() ? tasks::ModelFile::parse("model", contents) : tasks::ModelFile::read(path);
   }
 };
 
-/// Throws a ValueError for a number of threads that none can have; 0 is one for each processor.
+/// Returns `threads`. Throws a ValueError unless it is 0 (one per processor) to 1024.
 inline int checked_threads(int threads) {
   constexpr int kMost = 1024;
   if (threads >= 0 && threads <= kMost) return threads;

@@ -1,5 +1,5 @@
-// The layers of longhand.torch.LSTM as classes of the extension module. They take addresses of PyTorch's arrays, which
-// python/longhand/torch checks: DLPack would cost more than a short pass.
+// Python classes for the layers of longhand.torch.LSTM. They take addresses of PyTorch tensors instead of DLPack
+// capsules, which would cost more time than a short pass. python/longhand/torch checks the tensors.
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
@@ -14,11 +14,11 @@
 namespace longhand::python {
 namespace {
 
-using Address = uintptr_t;  // 0: none
+using Address = uintptr_t;  // 0: null
 
 template <class T>
 T* pointer(Address address) {
-  return reinterpret_cast<T*>(address);  // NOLINT: PyTorch has numbers for addresses
+  return reinterpret_cast<T*>(address);  // NOLINT: Tensor.data_ptr() returns an integer
 }
 
 template <class T>
@@ -28,7 +28,7 @@ std::vector<const T*> pointers(const std::vector<Address>& addresses) {
   return out;
 }
 
-// Address, stride of steps, stride of rows.
+// Address, stride of time steps, stride of rows; strides in elements.
 using Rows = std::tuple<Address, int64_t, int64_t>;
 
 template <class T>
@@ -114,7 +114,7 @@ void register_layers(nb::module_& module, const char* layers_name, const char* p
 }  // namespace
 
 void register_lstm(nb::module_& module) {
-  nb::set_leak_warnings(false);  // PyTorch keeps objects beyond the end of the interpreter
+  nb::set_leak_warnings(false);  // PyTorch keeps objects alive after interpreter shutdown
   using Options = nn::LstmOptions;
   nb::class_<Options>(module, "LstmOptions")
       .def(nb::init<>())

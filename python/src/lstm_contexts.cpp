@@ -13,10 +13,10 @@ struct IdleContexts {
   std::vector<std::unique_ptr<kernels::Context>> contexts;
 };
 
-// Never destroyed: threads must not be joined while the interpreter ends.
+// Never destroyed, since threads must not be joined while the interpreter shuts down.
 IdleContexts& idle() {
   static IdleContexts* const contexts = [] {
-    // A forked process has none of the threads of its parent. It leaks these contexts, and makes its own.
+    // A forked process does not have its parent's threads. It leaks the parent's contexts and creates new ones.
     pthread_atfork([] { idle().mutex.lock(); }, [] { idle().mutex.unlock(); },
                    [] {
                      for (std::unique_ptr<kernels::Context>& context : idle().contexts) (void)context.release();

@@ -1,4 +1,4 @@
-// Threads and scratch memory for the LSTM layers that PyTorch calls, shared by all of the process.
+// Thread pools and scratch memory for longhand.torch.LSTM, shared by all layers of the process.
 #pragma once
 
 #include <memory>
@@ -7,11 +7,12 @@
 
 namespace longhand::python {
 
-/// A context of `threads` threads for one call. Idle contexts are used again, so that a process that calls from one
-/// thread has one set of threads, however many layers it has. Those of another number of threads are freed first.
+/// A context with `threads` threads for one call. The destructor returns the context to a process-wide list, and later
+/// calls reuse it. A process that calls from one thread therefore needs one thread pool for all its layers. The
+/// constructor frees idle contexts with a different number of threads.
 class BorrowedContext {
  public:
-  /// Throws what ThreadPool throws.
+  /// Throws the exceptions of ThreadPool's constructor.
   explicit BorrowedContext(int threads);
   ~BorrowedContext();
   BorrowedContext(const BorrowedContext&) = delete;

@@ -11,7 +11,8 @@
 namespace longhand::python {
 namespace {
 
-// Memory for passes that is kept while no pass needs it. One is usual; a second serves two passes before a backward.
+// Maximum number of idle LstmMemoryOfPass objects to keep. Usually one pass is active; two forward passes before a
+// backward pass need two.
 constexpr size_t kIdleMemory = 2;
 
 template <class T>
@@ -21,7 +22,7 @@ constexpr nn::Engine engine() {
 
 bool is_aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 64 == 0; }
 
-// Rows of a state of PyTorch's and of the stack's.
+// Copies `rows` rows of `width` elements between PyTorch's state and the stack's; zeros if `from` is null.
 template <class T>
 void copy_state(const T* from, int64_t from_stride, int64_t rows, int64_t width, T* to, int64_t to_stride) {
   for (int64_t b = 0; b < rows; ++b) {
@@ -38,7 +39,7 @@ nn::LstmStackOptions checked(const nn::LstmOptions& options, int64_t inputs) {
   return {.lstm = options, .inputs = inputs, .one_hot = false, .init = {}};
 }
 
-// On the pool: PyTorch's threads, which would do it for PyTorch, keep their processors busy for a while after.
+// Fills with zeros on our thread pool. PyTorch's threads would spin for a while afterwards and occupy processors.
 template <class T>
 void clear(T* values, int64_t size, ThreadPool& pool) {
   constexpr int64_t kElementsOfAThread = 1 << 16;
@@ -98,8 +99,8 @@ void LstmLayers<T>::give_memory(std::unique_ptr<LstmMemoryOfPass<T>> memory) {
   if (memory_.size() < kIdleMemory) memory_.push_back(std::move(memory));
 }
 
-// Whether the parameters have the values that were copied last. Values are compared, since PyTorch's count of a
-// tensor's changes leaves out those through `.data`.
+// Whether the parameters are equal to values_. Compares all elements, since PyTorch's version counter of a tensor does
+// not count changes through `.data`.
 template <class T>
 bool LstmLayers<T>::has_values(const std::vector<const T*>& parameters, ThreadPool& pool) const {
   constexpr int64_t kElementsOfAThread = 1 << 17;
@@ -111,7 +112,7 @@ bool LstmLayers<T>::has_values(const std::vector<const T*>& parameters, ThreadPo
     if (summed) {
       for (int64_t k = 0; k < parameter.size && equal; ++k) {
         const T sum = parameters[i][k] + parameters[i + 1][k];
-        const bool both_nan = std::isnan(sum) && std::isnan(values[k]);  // whose bits may differ
+        const bool both_nan = std::isnan(sum) && std::isnan(values[k]);  // NaNs may have different bits
         if (std::memcmp(&sum, values + k, sizeof(T)) != 0 && !both_nan) equal = false;
       }
       ++i;
@@ -143,7 +144,8 @@ void LstmLayers<T>::copy_values(const std::vector<const T*>& parameters) {
   ++version_;
 }
 
-// Makes the values those of the parameters, packed for the pass; they do not change while the lock is held.
+// Copies the parameters to values_ and packs the weights for `pass`, if needed. Returns a shared lock: values_ and
+// weights_ do not change while it is held.
 template <class T>
 std::shared_lock<std::shared_mutex> LstmLayers<T>::hold_values(const std::vector<const T*>& parameters, nn::Pass pass,
                                                                kernels::Context& context) {
@@ -285,7 +287,7 @@ void LstmPass<T>::backward(const LstmBackwardCall<T>& call) {
   }
   {
     std::shared_lock lock(layers_->values_mutex_);
-    if (values_ != layers_->version_) {  // another forward pass had other values since
+    if (values_ != layers_->version_) {  // another forward pass has changed values_
       lock.unlock();
       lock = layers_->hold_values(call.parameters, nn::Pass::kGradients, context);
     }

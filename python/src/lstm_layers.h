@@ -1,7 +1,8 @@
-// The layers of a `longhand.torch.LSTM`: PyTorch's arrays go in and come out, and nn::LstmStack does the work. Nothing
-// here knows Python. Arrays are checked by the caller.
+// The layers of `longhand.torch.LSTM`: runs nn::LstmStack on PyTorch's memory. Does not depend on Python. The caller
+// must check all arrays.
 //
-// L layers of D directions, T steps, B sequences, I inputs, H units, R = P or H outputs of a direction.
+// L layers, D directions, T time steps, B sequences, I input features, H hidden units, R = P (projection size) or H:
+// size of the hidden state.
 #pragma once
 
 #include <memory>
@@ -19,54 +20,56 @@ namespace longhand::python {
 struct LstmParameter {
   std::string name;  ///< such as weight_ih_l0
   std::vector<int64_t> shape;
-  int64_t offset = 0;  ///< in an array of all gradients, in elements
+  int64_t offset = 0;  ///< in the array of all gradients, in elements
   int64_t size = 0;
-  bool is_second_bias = false;  ///< bias_hh: added to bias_ih, whose gradient is its own
+  bool is_second_bias = false;  ///< bias_hh: is added to bias_ih and has the same gradient
 };
 
-/// One forward pass. Addresses are of arrays without padding.
+/// Arguments of a forward pass. All arrays except x and y are contiguous.
 template <class T>
 struct LstmForwardCall {
   LstmBatch batch;
-  RowsOf<const T> x;                 ///< rows of I, read; kept until the backward pass
+  RowsOf<const T> x;                 ///< rows of I, read; must stay valid until the backward pass
   std::vector<const T*> parameters;  ///< in the order of LstmLayers::parameters(), read
   const T* h_0 = nullptr;            ///< [L D, B, R] read; null: zeros
-  const T* c_0 = nullptr;            ///< [L D, B, H] likewise
-  RowsOf<T> y;                       ///< rows of D R, written; zeros beyond the end of a sequence
+  const T* c_0 = nullptr;            ///< [L D, B, H] read; null: zeros
+  RowsOf<T> y;                       ///< rows of D R, written; zeros at padded steps
   T* h_n = nullptr;                  ///< [L D, B, R] written
   T* c_n = nullptr;                  ///< [L D, B, H] written
   nn::Pass pass = nn::Pass::kInference;
-  uint64_t seed = 0;  ///< of the random masks
+  uint64_t seed = 0;  ///< of the dropout masks
   int threads = 1;
 };
 
-/// The backward pass of a forward pass. Addresses of null are gradients that are zero, or that are not wanted.
+/// Arguments of a backward pass. Null inputs (dy, dh_n, dc_n) are zero gradients; null outputs (dx, dh_0, dc_0) are not
+/// computed.
 template <class T>
 struct LstmBackwardCall {
   std::vector<const T*> parameters;  ///< as in the forward pass
   RowsOf<const T> dy;                ///< rows of D R, read
   const T* dh_n = nullptr;           ///< [L D, B, R] read
   const T* dc_n = nullptr;           ///< [L D, B, H] read
-  RowsOf<T> dx;                      ///< rows of I, written; zeros beyond the end of a sequence
+  RowsOf<T> dx;                      ///< rows of I, written; zeros at padded steps
   T* gradients = nullptr;            ///< [LstmLayers::extent()] written
   T* dh_0 = nullptr;                 ///< [L D, B, R] written
   T* dc_0 = nullptr;                 ///< [L D, B, H] written
   int threads = 1;
 };
 
-/// The memory of one pass.
+/// Activations and scratch memory of one forward and backward pass.
 template <class T>
 struct LstmMemoryOfPass {
   explicit LstmMemoryOfPass(const nn::LstmStack& stack) : state(stack), workspace(stack) {}
   nn::StackState<T> state;
   nn::StackWorkspace<T> workspace;
-  Buffer<T> x, dy, dx;  // [T, B, ...] where PyTorch's arrays are laid out otherwise
+  Buffer<T> x, dy, dx;  // copies in the layout [T, B, ...], if PyTorch's arrays have a different one
 };
 
 template <class T>
 class LstmLayers;
 
-/// A forward pass whose backward pass may follow, once. Its memory then goes back to its layers for the next pass.
+/// The activations of a forward pass, for at most one backward pass. Afterwards the memory is returned to the layers
+/// for reuse.
 template <class T>
 class LstmPass {
  public:
@@ -76,9 +79,9 @@ class LstmPass {
   LstmPass(const LstmPass&) = delete;
   LstmPass& operator=(const LstmPass&) = delete;
 
-  /// Whether backward was called: the activations are gone.
+  /// Whether backward has been called. The activations have been released then.
   bool is_done() const { return memory_ == nullptr; }
-  /// Must not be done yet.
+  /// Computes the gradients. Requires !is_done().
   void backward(const LstmBackwardCall<T>& call);
 
  private:
@@ -90,21 +93,22 @@ class LstmPass {
   std::unique_ptr<LstmMemoryOfPass<T>> memory_;
   LstmBatch batch_;
   nn::StackInput<T> input_;
-  uint64_t values_;  // LstmLayers::version_ of the forward pass
+  uint64_t values_;  // LstmLayers::version_ at the forward pass
 };
 
-/// T is float, computed by the fused engine, or double, by the reference. Any number of threads may call at the same
-/// time.
+/// The stacked layers of a module. T = float runs the fused engine, T = double the reference implementation.
+/// Thread-safe.
 template <class T>
 class LstmLayers : public std::enable_shared_from_this<LstmLayers<T>> {
  public:
-  /// Throws what nn::LstmOptions::check throws. Without `bias` there are no parameters bias_ih and bias_hh.
+  /// `inputs` is I. Without `bias` there are no parameters bias_ih and bias_hh. Throws the exceptions of
+  /// nn::LstmOptions::check.
   LstmLayers(const nn::LstmOptions& options, int64_t inputs, bool bias);
 
   const std::vector<LstmParameter>& parameters() const { return parameters_; }
-  /// Length of the array of all gradients.
+  /// Number of elements of the array of all gradients.
   int64_t extent() const { return arena_.extent(); }
-  /// Null for inference.
+  /// Writes y, h_n and c_n. Returns the pass for `backward`, or null if call.pass is kInference.
   std::unique_ptr<LstmPass<T>> forward(const LstmForwardCall<T>& call);
 
  private:
@@ -121,15 +125,15 @@ class LstmLayers : public std::enable_shared_from_this<LstmLayers<T>> {
   void read_state(const LstmForwardCall<T>& call, nn::StackState<T>& state) const;
   void write_state(const LstmForwardCall<T>& call, nn::StackState<T>& state) const;
 
-  ParameterArena arena_;  // for its layout alone
+  ParameterArena arena_;  // used for the layout only
   nn::LstmStack stack_;
   std::vector<LstmParameter> parameters_;
-  std::shared_mutex values_mutex_;  // held exclusively while the values change
+  std::shared_mutex values_mutex_;  // locked exclusively to change values_, weights_ or version_
   Buffer<T> values_;
   nn::StackWeights<T> weights_;
-  uint64_t version_ = 0;  // of the values
+  uint64_t version_ = 0;  // incremented when values_ changes
   std::mutex memory_mutex_;
-  std::vector<std::unique_ptr<LstmMemoryOfPass<T>>> memory_;  // of no pass
+  std::vector<std::unique_ptr<LstmMemoryOfPass<T>>> memory_;  // idle, for reuse
 };
 
 }  // namespace longhand::python

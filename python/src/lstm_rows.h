@@ -1,4 +1,4 @@
-// Rows of a batch between PyTorch's memory and the kernels' layout [T, B, stride].
+// Copies rows of a batch between PyTorch's memory and the kernels' layout [T, B, stride].
 #pragma once
 
 #include <algorithm>
@@ -9,35 +9,34 @@
 
 namespace longhand::python {
 
-/// How many sequences there are and how long, and whether their rows are packed as in a PackedSequence: without
-/// padding, the rows of all sequences of step 0, then those of step 1, and so on, sequences in descending order of
-/// length.
+/// Number and lengths of the sequences of a batch. Rows are padded, or packed as in a PackedSequence: sequences sorted
+/// by descending length; all rows of step 0, then all rows of step 1, and so on, without padding.
 struct LstmBatch {
   int64_t steps = 0;             ///< T
   int64_t batch = 0;             ///< B
   std::vector<int32_t> lengths;  ///< [B], each 0 .. T; empty: all T
-  std::vector<int64_t> offsets;  ///< [T + 1] the packed row at which a step begins; empty: rows are not packed
+  std::vector<int64_t> offsets;  ///< [T + 1] first packed row of each step; empty: rows are not packed
 
   bool is_packed() const { return !offsets.empty(); }
-  /// Rows of step t that are stored.
+  /// Number of stored rows of step t.
   int64_t rows_of(int64_t t) const {
     const auto i = static_cast<size_t>(t);
     return is_packed() ? offsets[i + 1] - offsets[i] : batch;
   }
 };
 
-/// Where the rows of an array of PyTorch's are. Strides are in elements; elements of a row are side by side.
+/// Address and strides of the rows of a PyTorch array. Strides are in elements; rows are contiguous.
 template <class T>
 struct RowsOf {
-  T* data = nullptr;        ///< null: there are none
-  int64_t step_stride = 0;  ///< from (t, b) to (t + 1, b); without meaning where rows are packed
+  T* data = nullptr;        ///< null: no array
+  int64_t step_stride = 0;  ///< from (t, b) to (t + 1, b); unused if rows are packed
   int64_t row_stride = 0;   ///< from (t, b) to (t, b + 1)
 
   T* row(const LstmBatch& batch, int64_t t, int64_t b) const {
     if (batch.is_packed()) return data + (batch.offsets[static_cast<size_t>(t)] + b) * row_stride;
     return data + t * step_stride + b * row_stride;
   }
-  /// Whether rows follow one another as in [T, B, row_stride].
+  /// Whether the memory layout is [T, B, row_stride].
   bool is_dense(const LstmBatch& batch) const {
     return !batch.is_packed() && (batch.steps == 1 || step_stride == batch.batch * row_stride);
   }
@@ -60,7 +59,7 @@ void copy_rows(const LstmBatch& batch, const RowsOf<T>& rows, U* array, int64_t 
       batch.steps * batch.batch * stride / kElementsOfAThread);
 }
 
-/// Copies `width` elements of each row into an array [T, B, stride], and clears the rest of its rows.
+/// Copies `width` elements of each row to an array [T, B, stride], and fills the rest of its rows with zeros.
 template <class T>
 void read_rows(const LstmBatch& batch, const RowsOf<const T>& rows, int64_t width, T* array, int64_t stride,
                ThreadPool& pool) {
@@ -70,7 +69,7 @@ void read_rows(const LstmBatch& batch, const RowsOf<const T>& rows, int64_t widt
   });
 }
 
-/// The reverse: copies the first `width` elements of the rows of an array [T, B, stride].
+/// Copies the first `width` elements of each row of an array [T, B, stride] to `rows`.
 template <class T>
 void write_rows(const LstmBatch& batch, const T* array, int64_t stride, int64_t width, const RowsOf<T>& rows,
                 ThreadPool& pool) {

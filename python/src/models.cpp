@@ -1,4 +1,4 @@
-// Models: loading, what their files say, and the arrays in them.
+// Model loading, metadata and weights.
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -38,7 +38,7 @@ nlohmann::json parsed(const std::string& text) {
   return text.empty() ? nlohmann::json() : nlohmann::json::parse(text, nullptr, false);
 }
 
-// What `longhand info MODEL --json` prints, and the vocabulary.
+// Returns the JSON of `longhand info MODEL --json`, extended by the vocabulary.
 std::string info(const LoadedModel& model) {
   const tasks::ModelFile file = model.file();
   const runs::TaskRow& row = runs::task_of(file);
@@ -59,7 +59,7 @@ std::string info(const LoadedModel& model) {
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Floats; of a quantised model the values that its rows stand for.
+// Returns the weights by name. Throws an input error for an ensemble or a quantised model.
 std::map<std::string, FloatArray> tensors(const LoadedModel& model) {
   std::map<std::string, FloatArray> out;
   const tasks::ModelFile file = model.file();

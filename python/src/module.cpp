@@ -1,4 +1,4 @@
-// longhand._core: what the Python package calls in C++. Its classes are private; python/longhand has the public ones.
+// The private extension module longhand._core. The package python/longhand wraps it.
 #include "module.h"
 
 #include "errors.h"

@@ -1,4 +1,4 @@
-// The parts of the extension module: each source file registers its own classes and functions.
+// Parts of the extension module. Each source file registers its classes and functions.
 #pragma once
 
 #include <nanobind/nanobind.h>

@@ -1,4 +1,4 @@
-// The predictors of predict.h, and texts that are generated piece by piece.
+// Python classes for the predictors of predict.h, and incremental text generation.
 #include <fmt/format.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
@@ -32,7 +32,8 @@ UnknownSymbols policy_of(const std::string& unknown) {
   throw usage_error("`unknown`: expected error, skip or unk, found '" + unknown + "'", "give one of these");
 }
 
-// A text in pieces, drawn by a thread that waits where it is far ahead of its reader. The thread ends with the object.
+// Generates a text piece by piece on a background thread. The thread waits while too many pieces are unread. The
+// destructor stops the thread.
 class Generation {
  public:
   Generation(const LoadedModel& model, std::string prompt, int64_t length, GenerateOptions options,
@@ -46,7 +47,7 @@ class Generation {
   Generation& operator=(const Generation&) = delete;
   ~Generation() { close(); }
 
-  // The next piece; nothing at the end. Throws what the thread threw.
+  // Returns the next piece, or nullopt at the end of the text. Rethrows exceptions of the thread.
   std::optional<std::string> next() {
     for (;;) {
       {
@@ -154,7 +155,7 @@ class PyTagger {
     return out;
   }
 
-  // Of each token: word, begin and end in code points.
+  // Returns the tokens of each sentence: word, begin and end in code points.
   std::vector<std::vector<std::tuple<std::string, int64_t, int64_t>>> sentences(const std::string& text,
                                                                                 const std::string& ends) const {
     const nb::gil_scoped_release release;
@@ -190,7 +191,7 @@ class PyClassifier {
   PyClassifier(const LoadedModel& model, int threads)
       : classes_(model.model->outputs()), classifier_(model.model, checked_threads(threads)) {}
 
-  // [texts, classes]
+  // Returns class probabilities [texts, classes].
   DoubleArray probabilities(const std::vector<std::string>& texts) const {
     double* data = nullptr;
     DoubleArray out = new_array<double>({static_cast<int64_t>(texts.size()), classes_}, data);
@@ -216,7 +217,7 @@ class PyForecaster {
  public:
   PyForecaster(const LoadedModel& model, int threads) : forecaster_(model.model, checked_threads(threads)) {}
 
-  // Windows [rows, inputs] of any number of rows; [windows, ahead, targets].
+  // Takes windows [rows, inputs], which may differ in length. Returns [windows, ahead, targets].
   DoubleArray forecast(const std::vector<nb::object>& windows) const {
     std::vector<std::vector<double>> inputs;
     for (const nb::object& window : windows) {
@@ -232,7 +233,7 @@ class PyForecaster {
     return out;
   }
 
-  // Values [ahead, targets], and the same for each level.
+  // Returns for each window the forecast [ahead, targets], and one quantile array [ahead, targets] per level.
   std::vector<std::pair<DoubleArray, std::vector<DoubleArray>>> predict(
       const std::vector<nb::object>& rows, const std::vector<nb::object>& known, const std::vector<std::string>& series,
       const std::vector<std::vector<std::string>>& statics, const std::vector<double>& levels) const {

@@ -1,4 +1,4 @@
-// Stream and Streams over NumPy arrays.
+// Python classes Stream and Streams on NumPy arrays.
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -15,7 +15,7 @@
 namespace longhand::python {
 namespace {
 
-// A stream is for one thread at a time: while one computes without the interpreter's lock, another is refused.
+// Marks a stream as in use during a call without the GIL. Throws if another thread is using the stream.
 class Use {
  public:
   explicit Use(std::atomic<bool>& busy) : busy_(busy) {
@@ -29,7 +29,7 @@ class Use {
   std::atomic<bool>& busy_;
 };
 
-// The array to write to: the caller's, or a new one, which `out` then holds.
+// Returns the elements of `out`. If `out` is None, replaces it by a new array.
 View<float> output_of(nb::object& out, std::initializer_list<int64_t> shape) {
   if (!out.is_none()) return written_floats(out, "out", shape);
   View<float> view;
@@ -206,7 +206,7 @@ class PyStreams {
     if (id >= 0 && id < capacity() && is_open_[static_cast<size_t>(id)]) return;
     throw nb::value_error(fmt::format("stream: expected one that is open, found {}", id).c_str());
   }
-  // Open and different.
+  // Throws unless all ids are open and distinct.
   void check_all(std::span<const int64_t> ids) {
     named_.assign(static_cast<size_t>(capacity()), false);
     for (const int64_t id : ids) {

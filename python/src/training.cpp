@@ -1,4 +1,4 @@
-// Training and evaluation, with the options of the command line.
+// Training and evaluation with the options of `longhand train` and `longhand eval`.
 #include <fmt/format.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
@@ -36,7 +36,7 @@ const char* kind_of(const Option& option) {
   return std::holds_alternative<double*>(option.value) ? "float" : "str";
 }
 
-// The options of a table, as a JSON list.
+// Returns the options of a table as a JSON list.
 std::string described(const OptionTable& table) {
   nlohmann::ordered_json out = nlohmann::ordered_json::array();
   for (const Option& option : table.options()) {
@@ -78,7 +78,7 @@ void set_all(OptionTable& table, const std::map<std::string, std::string>& optio
   }
 }
 
-// A line of metrics.jsonl.
+// Returns the line of metrics.jsonl for an evaluation.
 std::string to_json(const train::Evaluation& evaluation) {
   const train::Progress& p = evaluation.progress;
   nlohmann::ordered_json out = {{"epoch", p.epoch},
@@ -150,7 +150,8 @@ void check_folder(const RunPlace& place) {
   }
 }
 
-// The settings of a run: of a new one the defaults and what was given, of a resumed one its own and what may change.
+// Sets the options of a run. A new run: defaults, overridden by the configuration file and the given options. A resumed
+// run: the stored options, overridden by given options that may change.
 void read_settings(const runs::TaskRow& row, const RunPlace& place, const std::string& config,
                    const std::map<std::string, std::string>& options, runs::Settings& settings, OptionTable& table) {
   if (place.resume) {
@@ -185,7 +186,7 @@ runs::RunResult run_training(const runs::TaskRow& row, const RunPlace& place, co
   watch.rethrow();
   io::make_folder(place.folder);
   const io::FolderLock lock(place.folder);
-  check_folder(place);  // again, now that nobody else writes there
+  check_folder(place);  // again, now that the folder is locked
   if (!place.resume) train::remove_run(place.folder);
   return run->train({.folder = place.folder,
                      .resume = place.resume,
@@ -225,7 +226,7 @@ std::string train_model(const std::string& verb, const std::string& folder, bool
     try {
       out = to_json(run_training(row, {folder, resume, overwrite}, config, options, sources, notify, watch));
     } catch (...) {
-      watch.rethrow();  // what Python threw comes first
+      watch.rethrow();  // an exception from Python takes precedence
       throw;
     }
   }
@@ -233,7 +234,7 @@ std::string train_model(const std::string& verb, const std::string& folder, bool
   return out;
 }
 
-// The figures, as JSON; with `report` also a page.
+// Returns the metrics as JSON. Writes an HTML report if `report` is not empty.
 std::string evaluate(const LoadedModel& model, const std::map<std::string, std::string>& options,
                      const DataInMemory& data, const std::string& report, const nb::callable& notify) {
   Watch watch;

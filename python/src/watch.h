@@ -1,4 +1,4 @@
-// Between a long call, which runs without the interpreter's lock, and Python: Ctrl-C and callbacks.
+// Handles Ctrl-C and Python callbacks during a long call that runs without the GIL.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -12,11 +12,11 @@ namespace longhand::python {
 
 namespace nb = nanobind;
 
-/// Asks Python at most every 50 ms whether to go on. An exception of Python is kept, so that what runs can be brought
-/// to a good end, and thrown by `rethrow` afterwards. For the thread that called into the module.
+/// Checks for Python signals at most every 50 ms. Stores Python exceptions, so that the call can stop cleanly first;
+/// `rethrow` then throws them. Use only on the thread that called into the module.
 class Watch {
  public:
-  /// Whether Ctrl-C was pressed, or a callback threw or wants to stop. The lock need not be held.
+  /// Whether Ctrl-C was pressed, or a callback raised an exception or returned true. Acquires the GIL if needed.
   bool should_stop() {
     if (stop_) return true;
     if (is_due(asked_)) {
@@ -26,7 +26,7 @@ class Watch {
     return stop_;
   }
 
-  /// Calls a function of Python with the lock, unless an exception was thrown before. If it returns something true,
+  /// Acquires the GIL and calls a Python function, unless an exception is stored. If the function returns a true value,
   /// `should_stop` returns true from then on.
   template <class... Arguments>
   void call(const nb::callable& function, const Arguments&... arguments) {
@@ -41,9 +41,10 @@ class Watch {
       keep();
     }
   }
-  /// Whether a tenth of a second has passed since this last returned true.
+  /// Whether 100 ms have passed since the last call that returned true.
   bool is_step_due() { return is_due(shown_, 100); }
 
+  /// Throws the stored exception, if any.
   void rethrow() const {
     if (error_) std::rethrow_exception(error_);
   }

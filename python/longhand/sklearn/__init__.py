@@ -1,11 +1,9 @@
-"""Estimators for scikit-learn: they work in its pipelines, searches and cross-validations, and can be cloned and
-pickled.
+"""scikit-learn estimators for pipelines, grid search and cross-validation. All can be cloned and pickled.
 
-`LSTMClassifier` and `LSTMRegressor` read sequences of numbers, arrays [samples, steps, features]; `LSTMClassifier` also
-reads texts. `LSTMTagger` gives each word of a sentence a tag. `LSTMForecaster` continues a time series.
+`LSTMClassifier` and `LSTMRegressor` take sequences of numbers, arrays [samples, steps, features]; `LSTMClassifier` also
+takes texts. `LSTMTagger` predicts a tag for each word of a sentence. `LSTMForecaster` forecasts time series.
 
-Each trains with `longhand.train` in a temporary folder, and keeps the trained model in `model_`, which can be saved,
-exported and examined as any other.
+`fit` calls `longhand.train` in a temporary folder and stores the trained `longhand.Model` in `model_`.
 """
 
 from __future__ import annotations

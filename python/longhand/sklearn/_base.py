@@ -1,4 +1,4 @@
-"""What the estimators share: training in a temporary folder, and the parameters of it."""
+"""Base class of the estimators: training in a temporary folder, and common parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from .._models import load
 from .._training import TrainingResult, train
 
-#: Parameters of the estimators that are options of `longhand.train`, where they are not None.
+#: Estimator parameters that are passed to `longhand.train` as options, unless they are None.
 _COMMON = ("hidden", "layers", "bidirectional", "dropout", "epochs", "batch", "lr", "patience")
 
 
@@ -23,19 +23,23 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]
 
     Attributes after `fit`:
         model_: the trained model, a `longhand.Model`.
-        history_: the figures of each evaluation by name, arrays [evaluations].
-        metrics_: the figures at the end by name.
-        n_iter_: epochs trained.
+        history_: metrics of each evaluation, arrays [evaluations] by name.
+        metrics_: final metrics by name.
+        n_iter_: number of epochs trained.
     """
 
     def seed(self) -> int:
-        """The seed of the training: `random_state` itself where it is an integer."""
+        """Returns the training seed: `random_state` if it is an integer >= 0, otherwise a number drawn from it."""
         if isinstance(self.random_state, (int, np.integer)) and self.random_state >= 0:
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def threads(self) -> int:
-        """`n_jobs` as Longhand counts threads: None is 1, and -1 is 0, one for each processor."""
+        """Converts `n_jobs` to a number of threads: None to 1, negative values to 0 (one thread per processor).
+
+        Raises:
+            ValueError: `n_jobs` is 0 or not an integer.
+        """
         if self.n_jobs is None:
             return 1
         if not isinstance(self.n_jobs, (int, np.integer)) or self.n_jobs == 0:
@@ -43,11 +47,11 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]
         return max(int(self.n_jobs), 0)
 
     def common_options(self) -> dict[str, Any]:
-        """The options that are parameters of the estimator. None leaves an option as `longhand.train` has it."""
+        """Returns the common parameters that are not None, as options of `longhand.train`."""
         return {name: getattr(self, name) for name in _COMMON if getattr(self, name, None) is not None}
 
     def check_held_out(self) -> None:
-        """Raises ValueError for `patience` without held-out data, and for a fraction that is none."""
+        """Raises ValueError if `valid_fraction` is not in [0, 1), or if `patience` is set without held-out data."""
         if self.valid_fraction is not None and not 0 <= self.valid_fraction < 1:
             raise ValueError(f"valid_fraction: expected a number from 0 to below 1, found {self.valid_fraction!r}")
         if self.patience and self.valid_fraction == 0:
@@ -59,11 +63,12 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]
     def train_model(
         self, task: str, data: Any, options: Mapping[str, Any], valid: Any = None, network: str | None = None
     ) -> None:
-        """Trains in a temporary folder, and sets the attributes of a fitted estimator.
+        """Trains in a temporary folder and sets the fitted attributes.
 
         Args:
-            options: of the training, which `self.options` override.
-            network: description of a network of layers (TOML); None: the task has a network of its own.
+            task, data, valid: arguments of `longhand.train`.
+            options: training options; `self.options` override them.
+            network: description of the layers in TOML, for the task "network". None: default network of the task.
         """
         given = {**options, **(self.options or {})}
         with tempfile.TemporaryDirectory(prefix="longhand-") as folder:
@@ -85,5 +90,5 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]
                 threads=self.threads(), **given,
             )  # fmt: skip
         except KeyboardInterrupt:
-            # Without the advice to resume the run, whose folder is about to go.
+            # Drops the advice to resume: the temporary folder is deleted.
             raise KeyboardInterrupt("the training was interrupted") from None

@@ -1,4 +1,4 @@
-"""Classification of sequences of numbers, and of texts."""
+"""Classification of numeric sequences and of texts."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from ._sequences import is_texts, read_sequences, texts_of
 
 
 class LSTMClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
-    """Classifies sequences of numbers, or texts.
+    """LSTM classifier for numeric sequences or texts.
 
-    Sequences of numbers are read by LSTM layers, pooling over time, and a linear layer; they are standardised by the
-    training data, within the model. Texts are read by the model of `longhand.train("classifier")`: embeddings of words,
-    LSTM layers and pooling. Which of the two it is depends on X. It computes with float32.
+    The input of `fit` decides between two models. Numeric sequences: LSTM layers, pooling over time and a linear layer;
+    features are standardised inside the model. Texts: the model of `longhand.train("classifier")` with word embeddings,
+    LSTM layers and pooling. Computes in float32.
 
     Args:
-        hidden: units of each layer and direction. None: 64, of texts 100.
-        layers: LSTM layers.
-        bidirectional: read the sequences in both directions. None: no, of texts yes.
-        pooling: of the outputs over time: "last", "mean", "max" or "attention", of texts also "concat". None: "last",
-            of texts "max".
-        dropout: probability between the layers and before the last one, of texts also of the embeddings. None: 0, of
-            texts that of `longhand.train`: 0.5 of embeddings and of the pooled vector.
-        steps: time steps that the columns of a table [samples, columns] are: 1: each row is one step, and its columns
-            are the features; -1: each column is a step of one number; n: n steps one after the other, of columns / n
-            features. Arrays [samples, steps, features] and texts do not need it.
-        epochs, batch, lr: passes over the data, sequences of an update, and learning rate of Adam. None: 50, 32, 0.005;
-            of texts 20, 32, 0.001.
-        valid_fraction: share of the samples, drawn at random, that is held out. The model of the best epoch is kept
-            then.
-        patience: epochs without improvement on the held-out samples after which the training stops. 0: it does not.
-        random_state: an integer is the seed of `longhand.train`: the same data and seed give the same bits on any
-            number of threads.
-        warm_start: train the model of the fit before further.
-        n_jobs: threads. None: 1; -1: one for each processor.
-        verbose: show the progress.
-        options: any other options of `longhand.train`, for example {"optimizer": "adamw"}, of texts {"min_count": 2}.
+        hidden: number of hidden units per layer and direction. None: 64; texts 100.
+        layers: number of LSTM layers.
+        bidirectional: use bidirectional layers. None: False; texts True.
+        pooling: pooling over time: "last", "mean", "max", "attention"; texts also "concat". None: "last"; texts "max".
+        dropout: dropout probability. Numeric sequences: between the layers and before the linear layer. Texts: on the
+            embeddings and the pooled vector. None: 0; texts 0.5.
+        steps: for a table [samples, columns]: number of time steps in each row. 1: each row is one step with `columns`
+            features; -1: each column is a step with one feature; n: each row holds n consecutive steps with columns / n
+            features. Ignored for other inputs.
+        epochs: number of epochs. None: 50; texts 20.
+        batch: number of sequences per update. None: 32.
+        lr: learning rate of Adam. None: 0.005; texts 0.001.
+        valid_fraction: fraction of the samples, drawn at random, for validation. If > 0, the model of the best epoch
+            is kept; otherwise that of the last one.
+        patience: number of epochs without improvement on the validation samples before training stops. 0: no early
+            stopping.
+        random_state: seed. With an integer, results are bit-identical for the same data, on any number of threads.
+        warm_start: continue from the model of the previous `fit`.
+        n_jobs: number of threads. None: 1; -1: one per processor.
+        verbose: show training progress.
+        options: additional options of `longhand.train`, for example {"optimizer": "adamw"}; texts {"min_count": 2}.
 
     Attributes:
-        classes_: [classes] the labels, sorted; the columns of `predict_proba`.
-        model_: the trained `longhand.Network`, or of texts `longhand.Classifier`, whose classes are the indices in
-            classes_.
-        n_features_in_: columns of X, or features of each step (not of texts).
-        feature_names_in_: names of the columns, where X is a DataFrame.
-        features_per_step_: features of each step (not of texts).
-        history_, metrics_: the figures of the training.
-        n_iter_: epochs trained.
+        classes_: [classes] sorted class labels, in the column order of `predict_proba`.
+        model_: the trained `longhand.Network`; for texts a `longhand.Classifier`. Its class names are indices into
+            `classes_`.
+        n_features_in_: number of columns of a table X, or features per time step (not for texts).
+        feature_names_in_: column names, if X is a DataFrame.
+        features_per_step_: number of features per time step (not for texts).
+        history_, metrics_: metrics of each evaluation, and final metrics.
+        n_iter_: number of epochs trained.
 
     >>> X = ["a lovely film", "a poor plot"] * 30
     >>> LSTMClassifier(random_state=0).fit(X, ["good", "bad"] * 30).predict(["lovely"])
@@ -99,16 +99,17 @@ class LSTMClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.options = options
 
     def fit(self, X: Any, y: Any) -> LSTMClassifier:
-        """Trains.
+        """Trains the classifier.
 
         Args:
-            X: [samples, steps, features]; a list of arrays [steps, features] of any numbers of steps; a table [samples,
-                columns], see `steps`; or a list, an array [samples] or a Series of texts.
-            y: [samples] labels: texts, integers or booleans.
+            X: numeric sequences: an array [samples, steps, features], a list of arrays [steps, features] with different
+                numbers of steps, or a table [samples, columns] (see `steps`). Texts: a list, an array [samples] or a
+                Series of strings.
+            y: [samples] class labels: strings, integers or booleans.
 
         Raises:
-            ValueError, TypeError: for data and parameters at fault.
-            longhand.DivergenceError: a ValueError, where the loss is no longer finite.
+            ValueError, TypeError: invalid data or parameters.
+            longhand.DivergenceError: the loss became NaN or infinite (a ValueError).
         """
         of_texts = is_texts(X)
         data: Any = texts_of(X) if of_texts else read_sequences(self, X, reset=True)
@@ -151,7 +152,7 @@ class LSTMClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.train_model("classifier", list(zip(texts, encoded.tolist())), options)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """The probability of each class, float64 [samples, classes], in the order of `classes_`."""
+        """Returns class probabilities, float64 [samples, classes], columns in the order of `classes_`."""
         check_is_fitted(self)
         if is_texts(X) != self._reads_texts:
             if self._reads_texts:
@@ -167,7 +168,7 @@ class LSTMClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return out
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each sample, [samples]."""
+        """Returns the most probable class label of each sample, [samples]."""
         check_is_fitted(self)
         found: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return found

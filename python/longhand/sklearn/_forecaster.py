@@ -1,4 +1,4 @@
-"""Forecasts of time series."""
+"""Time series forecasting."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _RESIDUALS = (None, "none", "linear", "naive", "seasonal")
 
 
 class _Series(NamedTuple):
-    """What a forecast of one series begins with."""
+    """One time series, or the last window of it."""
 
-    name: str  #: empty where there is only one
+    name: str  #: empty if there is only one series
     rows: NDArray[np.float64]  #: [rows, inputs]
     known: NDArray[np.float64]  #: [rows, known columns]
     statics: list[str]
@@ -31,38 +31,44 @@ class _Series(NamedTuple):
 
 
 class LSTMForecaster(TrainedEstimator):
-    """Continues a time series: reads a window of rows, and forecasts the rows after it, with intervals.
+    """LSTM forecaster for one or several time series, with prediction intervals.
 
-    It is the model of `longhand.train("regressor")`. Scores and searches work with `TimeSeriesSplit`.
+    Reads a window of rows and forecasts the `horizon` rows after it, with the model of `longhand.train("regressor")`.
+    Works with `TimeSeriesSplit`.
 
     Args:
-        horizon: rows that the model forecasts.
-        window: rows that it reads. 0: all.
-        target: the columns to forecast. None: all that are not known, static or the series' names.
-        inputs: the columns that are read. None: all that are not known, static or the series' names.
-        known: columns whose future values are known when forecasting, which `predict` takes as `future`.
-        static: columns with one value in each series, numbers or texts.
-        series: column with the name of the series that each row belongs to, where there are several.
-        distribution: "gaussian", "quantiles", "negative-binomial" (of counts), or "point", which has no intervals.
-        coverage: the probability of the intervals, for which they are calibrated on held-out rows.
-        residual_of: a simpler forecast whose errors the network learns: "linear", "naive", "seasonal". None: none.
-        season: rows of a season, for residual_of="seasonal".
-        hidden: units of each layer. None: 64.
-        layers: LSTM layers.
-        dropout: probability at the input, between the layers, and at the output. None: 0.
-        epochs, batch, lr: passes over the data, windows of an update, and learning rate of Adam. None: 20, 32, 0.002.
-        valid_fraction: share of the rows, at the end, that is held out. The model of the best epoch is kept. None: 0.1.
-        patience: epochs without improvement on the held-out rows after which the training stops. 0: it does not.
-        random_state: an integer is the seed of `longhand.train`.
-        n_jobs: threads. None: 1; -1: one for each processor.
-        verbose: show the progress.
-        options: any other options of `longhand.train("regressor")`, for example {"difference": True}.
+        horizon: number of rows to forecast.
+        window: number of input rows. 0: all rows of the series.
+        target: columns to forecast. None: all except `known`, `static` and `series`.
+        inputs: input columns. None: all except `known`, `static` and `series`.
+        known: columns with known future values; `predict` takes these as `future`.
+        static: columns with one value per series, numbers or strings.
+        series: column with the series name of each row. None: one series.
+        distribution: predictive distribution: "gaussian", "quantiles", "negative-binomial" (counts), or "point" (no
+            intervals).
+        coverage: coverage probability of the prediction intervals, in (0, 1), calibrated on the held-out rows.
+        residual_of: baseline forecast; the network learns its residuals: "linear", "naive" or "seasonal". None: none.
+        season: season length in rows, for residual_of="seasonal".
+        hidden: number of hidden units per layer. None: 64.
+        layers: number of LSTM layers.
+        dropout: dropout probability at the input, between the layers, and at the output. None: 0.
+        epochs: number of epochs. None: 20.
+        batch: number of windows per update. None: 32.
+        lr: learning rate of Adam. None: 0.002.
+        valid_fraction: fraction of the rows, at the end of the data, for validation. If > 0, the model of the best
+            epoch is kept. None: 0.1.
+        patience: number of epochs without improvement on the validation rows before training stops. 0: no early
+            stopping.
+        random_state: seed of `longhand.train`.
+        n_jobs: number of threads. None: 1; -1: one per processor.
+        verbose: show training progress.
+        options: additional options of `longhand.train("regressor")`, for example {"difference": True}.
 
     Attributes:
         model_: the trained `longhand.Regressor`.
-        target_names_, input_names_: the columns that are forecast and read.
-        history_, metrics_: the figures of the training.
-        n_iter_: epochs trained.
+        target_names_, input_names_: names of the target and input columns.
+        history_, metrics_: metrics of each evaluation, and final metrics.
+        n_iter_: number of epochs trained.
 
     >>> wave = np.sin(np.arange(400) / 5)
     >>> LSTMForecaster(horizon=10, random_state=0).fit(wave).predict().shape
@@ -121,15 +127,15 @@ class LSTMForecaster(TrainedEstimator):
         self.options = options
 
     def fit(self, X: Any, y: None = None) -> LSTMForecaster:
-        """Trains.
+        """Trains the forecaster.
 
         Args:
-            X: the past, oldest row first: a Series, a vector [rows], a DataFrame, or an array [rows, columns], whose
-                columns are called "1", "2", ...
-            y: nothing; scikit-learn's tools pass None.
+            X: past values, oldest row first: a Series, an array [rows], a DataFrame, or an array [rows, columns] with
+                the column names "1", "2", ...
+            y: ignored; present for compatibility with scikit-learn.
 
         Raises:
-            ValueError: for data and parameters at fault; too few rows, NaN and infinity among them.
+            ValueError: invalid data or parameters, too few rows, NaN or infinity.
         """
         if not isinstance(self.horizon, (int, np.integer)) or self.horizon < 1:
             raise ValueError(f"horizon: expected a number of rows from 1, found {self.horizon!r}")
@@ -183,7 +189,7 @@ class LSTMForecaster(TrainedEstimator):
         return series._replace(rows=series.rows[kept], known=series.known[kept], targets=series.targets[kept])
 
     def _series_of(self, table: Table, where: str) -> list[_Series]:
-        """The series in a table, in the order of their first rows."""
+        """Splits a table into its series, in order of first occurrence."""
         rows = table.numbers(self.input_names_, where)
         known = table.numbers(self._known, where)
         targets = table.numbers(self.target_names_, where)
@@ -195,7 +201,7 @@ class LSTMForecaster(TrainedEstimator):
         return [_Series(name, rows[at], known[at], statics[at[0]], targets[at]) for name, at in places.items()]
 
     def _known_after(self, series: Sequence[_Series], future: Any) -> list[NDArray[np.float64]]:
-        """The columns known ahead [rows + horizon, known columns] of each series."""
+        """Returns the known columns of each series for the window and the forecast rows, [rows + horizon, columns]."""
         if not self._known:
             if future is not None:
                 raise ValueError("future: expected None, since no columns are `known`")
@@ -228,7 +234,7 @@ class LSTMForecaster(TrainedEstimator):
         return found
 
     def _beginnings(self, X: Any) -> tuple[list[_Series], Any]:
-        """The series to continue, and the index of their rows."""
+        """Returns the last window of each series, and the pandas index of the data (None for arrays)."""
         check_is_fitted(self)
         if X is None:
             return self._last, self._index
@@ -248,17 +254,20 @@ class LSTMForecaster(TrainedEstimator):
         return int(horizon)
 
     def predict(self, horizon: int | None = None, X: Any = None, *, future: Any = None) -> Any:
-        """The forecast of the next rows.
+        """Forecasts the next rows.
 
         Args:
-            horizon: rows. None: those that the model was trained to forecast. For more, forecasts are read as if they
-                were values, where the columns that are read and those that are forecast are the same.
-            X: the rows to continue, at least `window`, of which the last ones are read. None: the data of `fit`.
-            future: the `known` columns of the next rows.
+            horizon: number of rows. None: `self.horizon`. A larger number is forecast recursively, with forecasts as
+                inputs; this requires equal input and target columns, and no known columns.
+            X: past values, at least `window` rows; the forecast starts after the last row. None: the data of `fit`.
+            future: the `known` columns for the next rows. Required if there are known columns.
 
         Returns:
-            As the data: [horizon], [horizon, targets], a Series or a DataFrame, whose index goes on; of several series
-            a DataFrame with the columns `series`, step, and the targets.
+            An array [horizon] for data [rows], [horizon, targets] for data [rows, columns]. For pandas data a Series or
+            DataFrame with the index continued. For several series a DataFrame with the index levels (`series`, "step").
+
+        Raises:
+            ValueError: invalid data or arguments, too few rows, NaN or infinity.
         """
         steps = self._steps(horizon)
         series, index = self._beginnings(X)
@@ -285,16 +294,19 @@ class LSTMForecaster(TrainedEstimator):
     def predict_quantiles(
         self, levels: Sequence[float], horizon: int | None = None, X: Any = None, *, future: Any = None
     ) -> Any:
-        """Quantiles of the next rows.
+        """Forecasts quantiles of the next rows.
 
         Args:
-            levels: between 0 and 1.
-            horizon: rows, at most those that the model was trained to forecast.
+            levels: quantile levels, each between 0 and 1.
+            horizon: number of rows, at most `self.horizon`. None: `self.horizon`.
             X, future: as for `predict`.
 
         Returns:
-            [horizon, levels], or [horizon, targets, levels]; of pandas' data a DataFrame, whose columns are the levels,
-            or (target, level).
+            An array [horizon, levels] for data [rows], [horizon, targets, levels] for data [rows, columns]. For a
+            Series a DataFrame with one column per level, for a DataFrame one with columns (target, level).
+
+        Raises:
+            ValueError: as for `predict`, or distribution="point".
         """
         levels = [float(level) for level in levels]
         if not levels or not all(0 < level < 1 for level in levels):
@@ -304,15 +316,20 @@ class LSTMForecaster(TrainedEstimator):
     def predict_interval(
         self, coverage: float | None = None, horizon: int | None = None, X: Any = None, *, future: Any = None
     ) -> Any:
-        """The central interval in which the values lie with the probability `coverage` (None: that of the estimator).
+        """Computes central prediction intervals for the next rows.
 
         Args:
-            horizon: rows, at most those that the model was trained to forecast.
+            coverage: coverage probability, in (0, 1). None: `self.coverage`.
+            horizon: number of rows, at most `self.horizon`. None: `self.horizon`.
             X, future: as for `predict`.
 
         Returns:
-            [horizon, 2], lower and upper bound, or [horizon, targets, 2]; of pandas' data a DataFrame with the columns
-            lower and upper, or (target, "lower"), (target, "upper").
+            Lower and upper bounds: an array [horizon, 2] for data [rows], [horizon, targets, 2] for data [rows,
+            columns]. For a Series a DataFrame with the columns lower and upper, for a DataFrame one with columns
+            (target, "lower") and (target, "upper").
+
+        Raises:
+            ValueError: as for `predict`, or distribution="point".
         """
         share = self.coverage if coverage is None else coverage
         if not 0 < share < 1:
@@ -335,7 +352,9 @@ class LSTMForecaster(TrainedEstimator):
     def _shaped(
         self, series: Sequence[_Series], index: Any, values: Sequence[NDArray[np.float64]], names: Sequence[str]
     ) -> Any:
-        """Values [steps, targets, names] of each series in the shape of the data; `names` [""] are no axis."""
+        """Converts values [steps, targets, names] of each series to the type of the training data. `names` = [""] drops
+        the last axis.
+        """
         first, is_plain = values[0], list(names) == [""]
         if index is None:
             out = first[:, 0] if self._kind == "vector" else first
@@ -359,11 +378,12 @@ class LSTMForecaster(TrainedEstimator):
         return frames[0].iloc[:, 0].rename(self.target_names_[0]) if is_plain and self._kind == "Series" else frames[0]
 
     def score(self, X: Any, y: None = None) -> float:
-        """R² of the forecasts from every window of X, the mean over the targets. Where the index of X goes on where the
-        data of `fit` end, the first windows reach back into these.
+        """Returns R² of the forecasts from all windows of X, averaged over the targets.
+
+        If the pandas index of X continues that of the data of `fit`, the first windows start in the data of `fit`.
 
         Raises:
-            ValueError: for fewer rows than a window and a horizon.
+            ValueError: X has fewer than `window` + `horizon` rows.
         """
         check_is_fitted(self)
         table = read_table(X, "X")

@@ -1,4 +1,4 @@
-"""Estimators over sequences of numbers: a network of LSTM layers, pooling and a linear layer."""
+"""Base class of estimators on numeric sequences: a network of LSTM layers, pooling and a linear layer."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import TrainedEstimator
 from ._sequences import Sequences, read_sequences
 
-#: In the place of parameters that are None.
+#: Values of parameters that are None.
 DEFAULTS: dict[str, Any] = {
     "hidden": 64, "bidirectional": False, "pooling": "last", "dropout": 0.0, "epochs": 50, "batch": 32, "lr": 0.005,
 }  # fmt: skip
 
 _POOLINGS = ("last", "mean", "max", "attention")
-_NUMBERS_AT_ONCE = 1 << 22  # of the inputs that one run of the network reads
+_NUMBERS_AT_ONCE = 1 << 22  # maximum number of input elements per call of Network.run
 
 
 def _table(layer_type: str, **options: Any) -> str:
@@ -36,7 +36,7 @@ def description(
     features: int, outputs: int, *, hidden: int, layers: int, bidirectional: bool, pooling: str, dropout: float,
     softmax: bool,
 ) -> str:  # fmt: skip
-    """The network's description (TOML): [samples, steps, features] to [samples, outputs]."""
+    """Returns the TOML description of a network from [samples, steps, features] to [samples, outputs]."""
     if pooling not in _POOLINGS:
         raise ValueError(f"pooling: expected one of {', '.join(_POOLINGS)}, found {pooling!r}")
     if not isinstance(layers, (int, np.integer)) or layers < 1:
@@ -80,8 +80,8 @@ class NetworkEstimator(TrainedEstimator):
         return {**out, "layers": self.layers}
 
     def _split(self, samples: int, strata: NDArray[Any] | None) -> tuple[Any, Any]:
-        """The indices of the samples to train on, and of those that are held out, drawn at random; of classes, as large
-        a share of each where there are enough of it.
+        """Returns random indices of the training and the held-out samples (None without held-out samples). The split is
+        stratified by the class indices `strata` [samples] if all classes are large enough.
         """
         fraction = self.valid_fraction or 0.0
         held_out = int(round(fraction * samples))
@@ -99,7 +99,7 @@ class NetworkEstimator(TrainedEstimator):
     def fit_network(
         self, X: Sequences, y: NDArray[Any], outputs: int, loss: str, strata: NDArray[Any] | None = None
     ) -> None:
-        """Trains on X and y, [samples] classes or [samples, outputs]."""
+        """Trains on X and y: class indices [samples] or targets [samples, outputs]. `strata`: see `_split`."""
         self.check_held_out()
         softmax = loss == "cross-entropy"
         network = description(X.values.shape[2], outputs, softmax=softmax, **self._shape_options())
@@ -119,7 +119,7 @@ class NetworkEstimator(TrainedEstimator):
         self._description = network
 
     def _go_on(self, data: Any, valid: Any, options: Mapping[str, Any], network: str) -> None:
-        """Trains the model there is further."""
+        """Continues training from `self.model_`. Raises ValueError if the network has changed."""
         if getattr(self, "_description", None) != network:
             raise ValueError(
                 "warm_start=True: expected the network, the features and the outputs of the fit before, found others\n"
@@ -130,7 +130,7 @@ class NetworkEstimator(TrainedEstimator):
             self.train_model("network", data, {**options, "from": path}, valid)
 
     def run_network(self, X: Any) -> NDArray[np.float64]:
-        """The network's outputs, float64 [samples, outputs]."""
+        """Returns the outputs of the network, float64 [samples, outputs]."""
         check_is_fitted(self)
         sequences = read_sequences(self, X, reset=False)
         numbers = max(int(np.prod(sequences.values.shape[1:])), 1)
@@ -151,8 +151,8 @@ def _arrays(X: Sequences, y: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 
 def _for_run(X: Sequences) -> tuple[NDArray[np.float64], NDArray[np.int64] | None]:
-    """The arrays that `Network.run` reads. It takes [n, 1, features] for one sequence of n steps, so that sequences of
-    one step get a second one, which their lengths leave out.
+    """Returns the values and lengths for `Network.run`. Sequences of one step are padded to two: `Network.run` would
+    take [n, 1, features] for one sequence of n steps.
     """
     if X.lengths is not None:
         return X.values[:, : max(int(X.lengths.max()), 2)], X.lengths

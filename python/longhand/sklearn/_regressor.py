@@ -1,4 +1,4 @@
-"""Regression of sequences."""
+"""Regression on numeric sequences."""
 
 from __future__ import annotations
 
@@ -15,40 +15,42 @@ from ._sequences import read_sequences
 
 
 class LSTMRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
-    """Predicts numbers from sequences of numbers: LSTM layers, pooling over time, and a linear layer.
+    """LSTM regressor for numeric sequences: LSTM layers, pooling over time and a linear layer.
 
-    Inputs and targets are standardised by the training data, within the model. It computes with float32: features far
-    from zero with little variation (times in seconds, for example) should be centred before.
+    Features and targets are standardised inside the model. Computes in float32: features with a large mean and a small
+    standard deviation (time stamps in seconds, for example) should be centred first.
 
     Args:
-        hidden: units of each layer and direction. None: 64.
-        layers: LSTM layers.
-        bidirectional: read the sequences in both directions. None: no.
-        pooling: of the outputs over time: "last", "mean", "max" or "attention". None: "last".
-        dropout: probability between the layers and before the linear one. None: 0.
-        steps: time steps that the columns of a table [samples, columns] are: 1: each row is one step, and its columns
-            are the features; -1: each column is a step of one number; n: n steps one after the other, of columns / n
-            features. Arrays [samples, steps, features] do not need it.
-        loss: "mse" or "mae".
-        epochs, batch, lr: passes over the data, sequences of an update, and learning rate of Adam. None: 50, 32, 0.005.
-        valid_fraction: share of the samples, drawn at random, that is held out. The model of the best epoch is kept
-            then.
-        patience: epochs without improvement on the held-out samples after which the training stops. 0: it does not.
-        random_state: an integer is the seed of `longhand.train`: the same data and seed give the same bits on any
-            number of threads.
-        warm_start: train the model of the fit before further.
-        n_jobs: threads. None: 1; -1: one for each processor.
-        verbose: show the progress.
-        options: any other options of `longhand.train("network")`, for example {"optimizer": "adamw", "schedule":
+        hidden: number of hidden units per layer and direction. None: 64.
+        layers: number of LSTM layers.
+        bidirectional: use bidirectional layers. None: False.
+        pooling: pooling over time: "last", "mean", "max" or "attention". None: "last".
+        dropout: dropout probability between the layers and before the linear layer. None: 0.
+        steps: for a table [samples, columns]: number of time steps in each row. 1: each row is one step with `columns`
+            features; -1: each column is a step with one feature; n: each row holds n consecutive steps with columns / n
+            features. Ignored for other inputs.
+        loss: "mse" (mean squared error) or "mae" (mean absolute error).
+        epochs: number of epochs. None: 50.
+        batch: number of sequences per update. None: 32.
+        lr: learning rate of Adam. None: 0.005.
+        valid_fraction: fraction of the samples, drawn at random, for validation. If > 0, the model of the best epoch
+            is kept; otherwise that of the last one.
+        patience: number of epochs without improvement on the validation samples before training stops. 0: no early
+            stopping.
+        random_state: seed. With an integer, results are bit-identical for the same data, on any number of threads.
+        warm_start: continue from the model of the previous `fit`.
+        n_jobs: number of threads. None: 1; -1: one per processor.
+        verbose: show training progress.
+        options: additional options of `longhand.train("network")`, for example {"optimizer": "adamw", "schedule":
             "cosine"}.
 
     Attributes:
-        model_: the trained `longhand.Network`, whose input is called x.
-        n_features_in_: columns of X, or features of each step.
-        feature_names_in_: names of the columns, where X is a DataFrame.
-        features_per_step_: features of each step.
-        history_, metrics_: the figures of the training.
-        n_iter_: epochs trained.
+        model_: the trained `longhand.Network` with the input "x".
+        n_features_in_: number of columns of a table X, or features per time step.
+        feature_names_in_: column names, if X is a DataFrame.
+        features_per_step_: number of features per time step.
+        history_, metrics_: metrics of each evaluation, and final metrics.
+        n_iter_: number of epochs trained.
 
     >>> X = np.random.default_rng(0).normal(size=(200, 12, 1))
     >>> y = X.sum(axis=(1, 2))
@@ -102,15 +104,15 @@ class LSTMRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return tags
 
     def fit(self, X: Any, y: Any) -> LSTMRegressor:
-        """Trains.
+        """Trains the regressor.
 
         Args:
-            X: [samples, steps, features]; a list of arrays [steps, features] of any numbers of steps; a table [samples,
-                columns], see `steps`.
+            X: an array [samples, steps, features], a list of arrays [steps, features] with different numbers of steps,
+                or a table [samples, columns] (see `steps`).
             y: [samples] or [samples, outputs].
 
         Raises:
-            ValueError, TypeError: for data and parameters at fault.
+            ValueError, TypeError: invalid data or parameters.
             longhand.DivergenceError: a ValueError, where the loss is no longer finite.
         """
         if self.loss not in ("mse", "mae"):
@@ -132,6 +134,6 @@ class LSTMRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """The predictions, float64 [samples], or [samples, outputs] where y has this shape."""
+        """Returns predictions, float64 [samples], or [samples, outputs] if y was two-dimensional in `fit`."""
         out = self.run_network(X)
         return out[:, 0] if self._is_single else out

@@ -1,4 +1,4 @@
-"""Sequences of numbers as scikit-learn's users have them, checked, as arrays [samples, steps, features]."""
+"""Checks numeric sequences and texts, and converts sequences to arrays [samples, steps, features]."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from sklearn.utils.validation import validate_data
 
 
 class Sequences(NamedTuple):
-    """Sequences of one or several lengths."""
+    """A padded batch of sequences."""
 
-    values: NDArray[np.float64]  #: [samples, steps, features], zeros after the end of each
-    lengths: NDArray[np.int64] | None  #: [samples]; None: all are of one length
+    values: NDArray[np.float64]  #: [samples, steps, features], padded with zeros
+    lengths: NDArray[np.int64] | None  #: [samples] steps of each sequence; None: no padding
 
     def __len__(self) -> int:
         return len(self.values)
 
     def rows(self, chosen: Any) -> Sequences:
-        """The samples of these indices or of this slice."""
+        """Returns the samples selected by an index array or slice."""
         return Sequences(self.values[chosen], None if self.lengths is None else self.lengths[chosen])
 
 
 def is_texts(X: Any) -> bool:
-    """Whether X is a list, an array [samples] or a Series of texts."""
+    """Whether X is a list, an array [samples] or a Series of strings."""
     if isinstance(X, (list, tuple)):
         return len(X) > 0 and isinstance(X[0], str)
     if type(X).__name__ == "Series" and hasattr(X, "iloc"):
@@ -35,7 +35,7 @@ def is_texts(X: Any) -> bool:
 
 
 def texts_of(X: Any) -> list[str]:
-    """The texts, each checked. Raises ValueError for one that is none, or that has no words."""
+    """Returns X as a list. Raises ValueError if an element is not a string or contains only white space."""
     out = list(X)
     for i, text in enumerate(out):
         if not isinstance(text, str):
@@ -53,8 +53,8 @@ def _dimensions(value: Any) -> int:
 
 
 def _is_list_of_sequences(X: Any, steps: int) -> bool:
-    """Whether X is a list of arrays [steps, features], of one or several lengths; with `steps` -1 also of lists of
-    numbers of several lengths.
+    """Whether X is a list of arrays [steps, features]. With `steps` = -1 it may also be a list of one-dimensional
+    sequences of different lengths.
     """
     is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
     if not is_list or len(X) == 0:
@@ -85,7 +85,7 @@ def _padded(X: Sequence[Any]) -> Sequences:
 
 
 def _from_table(X: NDArray[np.float64], steps: Any) -> NDArray[np.float64]:
-    """[samples, columns] as [samples, steps, columns / steps]."""
+    """Reshapes [samples, columns] to [samples, steps, columns / steps]."""
     columns = X.shape[1]
     if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or (steps < 1 and steps != -1):
         raise ValueError(f"steps: expected -1 or a number from 1, found {steps!r}")
@@ -107,17 +107,16 @@ def _check_features(estimator: Any, found: int, reset: bool) -> None:
 
 
 def read_sequences(estimator: Any, X: Any, reset: bool) -> Sequences:
-    """X, checked as scikit-learn checks it, as sequences.
+    """Checks X and converts it to Sequences.
 
     Args:
-        estimator: sets its attributes n_features_in_, features_per_step_ and feature_names_in_ with `reset`; otherwise
-            X must agree with them.
-        X: [samples, steps, features]; a list of arrays [steps, features]; or a table [samples, columns], whose columns
-        are
-            `estimator.steps` time steps.
+        estimator: its parameter `steps` is the number of time steps in a row of a table.
+        X: an array [samples, steps, features], a list of arrays [steps, features], or a table [samples, columns].
+        reset: True in `fit`: sets the attributes n_features_in_, features_per_step_ and feature_names_in_ of
+            `estimator`. False: checks X against these attributes.
 
     Raises:
-        ValueError, TypeError: as scikit-learn words them.
+        ValueError, TypeError: invalid data, with scikit-learn's messages.
     """
     if _is_list_of_sequences(X, estimator.steps):
         sequences = _padded(X)

@@ -1,4 +1,4 @@
-"""Tables of time series as users of NumPy and pandas have them: named columns over rows, oldest row first."""
+"""Conversion of NumPy and pandas data to tables of named columns, oldest row first."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ Columns = dict[str, Any]
 
 
 class Table(NamedTuple):
-    """Named columns."""
+    """A table of named columns."""
 
     kind: str  #: "vector" [rows], "array" [rows, columns], "Series" or "DataFrame"
     columns: Columns  #: arrays [rows] by name
-    index: Any  #: the index of pandas; None for arrays
+    index: Any  #: the pandas index; None for arrays
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def numbers(self, names: Sequence[str], where: str) -> NDArray[np.float64]:
-        """These columns, float64 [rows, columns]. Raises ValueError for one that is missing or is no finite numbers."""
+        """Returns the columns `names` as float64 [rows, columns].
+
+        Raises:
+            ValueError: a column is missing, not numeric, or contains NaN or infinity.
+        """
         out = []
         for name in names:
             self._check_has(name, where)
@@ -48,7 +52,7 @@ class Table(NamedTuple):
         return np.stack(out, axis=1) if out else np.zeros((len(self), 0))
 
     def texts(self, names: Sequence[str], where: str) -> list[list[str]]:
-        """For each row the values of these columns, as texts."""
+        """Returns the values of the columns `names` in each row, as strings. Raises ValueError if one is missing."""
         for name in names:
             self._check_has(name, where)
         return [[str(value) for value in row] for row in zip(*(self.columns[name] for name in names))]
@@ -58,7 +62,9 @@ class Table(NamedTuple):
             raise ValueError(f"{where}: expected a column {name!r}, found {', '.join(map(repr, self.columns))}")
 
     def data(self, names: Sequence[str]) -> Any:
-        """These columns as `longhand.train` reads them. Columns of arrays are called "1", "2", ..."""
+        """Returns the data for `longhand.train`: a DataFrame of the columns `names`; for array data an array of all
+        columns.
+        """
         if self.index is None:
             return np.stack([self.columns[name] for name in self.columns], axis=1)
         import pandas
@@ -67,7 +73,13 @@ class Table(NamedTuple):
 
 
 def read_table(data: Any, where: str) -> Table:
-    """A Series, a DataFrame, a vector [rows] or an array [rows, columns]."""
+    """Converts a Series, a DataFrame, an array [rows] or an array [rows, columns] to a Table. The columns of an array
+    get the names "1", "2", ...
+
+    Raises:
+        ValueError: other types or shapes, no rows or columns, duplicate column names, or names that are empty or
+            contain a comma.
+    """
     if data is None or isinstance(data, str):
         raise ValueError(f"{where}: expected a Series, a DataFrame or an array, found {type(data).__name__}")
     if type(data).__name__ == "Series" and hasattr(data, "to_frame"):
@@ -93,7 +105,7 @@ def read_table(data: Any, where: str) -> Table:
 
 
 def index_after(index: Any, steps: int) -> Any:
-    """The `steps` labels that follow an index of pandas; 1, 2, ... where no rule is found in it."""
+    """Continues a pandas index by `steps` labels. Returns 1, 2, ... if the index has no regular step."""
     import pandas
 
     plain = pandas.RangeIndex(1, steps + 1, name="step")

@@ -1,4 +1,4 @@
-"""Tagging: a tag for each word of a sentence."""
+"""Sequence tagging: a tag for each word of a sentence."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ Sentence = Sequence[str]
 
 
 class LSTMTagger(TrainedEstimator):
-    """Gives each word of a sentence a tag: embeddings of words and of their characters, bidirectional LSTM layers, and
-    a softmax or a linear-chain CRF.
+    """LSTM tagger: word and character embeddings, bidirectional LSTM layers, and a softmax or linear-chain CRF.
 
     Args:
-        crf: a linear-chain CRF as the output layer, which knows which tag may follow which.
-        hidden: units of each layer and direction. None: 200.
-        layers: LSTM layers.
-        bidirectional: read the sentences in both directions. None: yes.
-        dropout: probability at the input, between the layers, and at the output. None: 0.5.
-        epochs, batch, lr: passes over the data, sentences of an update, and learning rate of Adam. None: 20, 16, 0.002.
-        valid_fraction: share of the sentences, at the end, that is held out. The model of the best epoch is kept then.
-        patience: epochs without improvement on the held-out sentences after which the training stops. 0: it does not.
-        random_state: an integer is the seed of `longhand.train`.
-        n_jobs: threads. None: 1; -1: one for each processor.
-        verbose: show the progress.
-        options: any other options of `longhand.train("tagger")`, for example {"hidden_characters": 0, "vectors":
+        crf: use a linear-chain CRF, which learns transition scores between tags, instead of a softmax.
+        hidden: number of hidden units per layer and direction. None: 200.
+        layers: number of LSTM layers.
+        bidirectional: use bidirectional layers. None: True.
+        dropout: dropout probability at the input, between the layers, and at the output. None: 0.5.
+        epochs: number of epochs. None: 20.
+        batch: number of sentences per update. None: 16.
+        lr: learning rate of Adam. None: 0.002.
+        valid_fraction: fraction of the sentences, at the end of the data, for validation. If > 0, the model of the best
+            epoch is kept; otherwise that of the last one.
+        patience: number of epochs without improvement on the validation sentences before training stops. 0: no early
+            stopping.
+        random_state: seed of `longhand.train`.
+        n_jobs: number of threads. None: 1; -1: one per processor.
+        verbose: show training progress.
+        options: additional options of `longhand.train("tagger")`, for example {"hidden_characters": 0, "vectors":
             "glove.txt"}.
 
     Attributes:
-        classes_: the tags of the training data, sorted.
+        classes_: sorted tags of the training data.
         model_: the trained `longhand.Tagger`.
-        history_, metrics_: the figures of the training.
-        n_iter_: epochs trained.
+        history_, metrics_: metrics of each evaluation, and final metrics.
+        n_iter_: number of epochs trained.
 
     >>> X, y = [["the", "cat", "sees"], ["a", "dog", "runs"]] * 20, [["DET", "NOUN", "VERB"]] * 40
     >>> LSTMTagger(hidden=16, random_state=0).fit(X, y).predict([["the", "dog", "sees"]])
@@ -77,14 +80,14 @@ class LSTMTagger(TrainedEstimator):
         self.options = options
 
     def fit(self, X: Sequence[Sentence], y: Sequence[Sequence[str]]) -> LSTMTagger:
-        """Trains.
+        """Trains the tagger.
 
         Args:
-            X: sentences, each a list of words. Those without words are left out.
-            y: for each sentence a tag for each of its words.
+            X: list of sentences, each a list of words. Empty sentences are skipped.
+            y: list of tag sequences: one tag for each word of X.
 
         Raises:
-            ValueError: for data and parameters at fault.
+            ValueError: invalid data or parameters.
         """
         self.check_held_out()
         sentences = _sentences(X)
@@ -97,7 +100,7 @@ class LSTMTagger(TrainedEstimator):
         return self
 
     def predict(self, X: Sequence[Sentence]) -> list[list[str]]:
-        """The most probable tags of each sentence, one for each word."""
+        """Returns a list of tags for each sentence, one for each word."""
         check_is_fitted(self)
         found: list[list[str]] = self._of_filled(
             _sentences(X), lambda filled: self.model_.tag(filled, threads=self.threads()), list
@@ -105,7 +108,7 @@ class LSTMTagger(TrainedEstimator):
         return found
 
     def predict_best(self, X: Sequence[Sentence], n: int = 5) -> list[list[tuple[list[str], float]]]:
-        """The `n` most probable taggings of each sentence with their probabilities, best first."""
+        """Returns the `n` most probable tag sequences of each sentence as (tags, probability), most probable first."""
         check_is_fitted(self)
         found: list[list[tuple[list[str], float]]] = self._of_filled(
             _sentences(X), lambda filled: self.model_.tag_best(filled, n, threads=self.threads()), lambda: [([], 1.0)]
@@ -117,7 +120,11 @@ class LSTMTagger(TrainedEstimator):
         return [next(found) if words else empty() for words in sentences]
 
     def score(self, X: Sequence[Sentence], y: Sequence[Sequence[str]]) -> float:
-        """The share of words with the right tag. (`model_.evaluate` gives the F1 of chunks, too.)"""
+        """Returns the accuracy: the fraction of words with the correct tag. `model_.evaluate` also computes chunk F1.
+
+        Raises:
+            ValueError: invalid data, or no words.
+        """
         sentences = _sentences(X)
         found, right = self.predict(sentences), _tags(y, sentences)
         words = sum(map(len, sentences))

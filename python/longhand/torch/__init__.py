@@ -1,6 +1,6 @@
-"""`longhand.torch.LSTM`: `torch.nn.LSTM` computed by Longhand on the CPU, with options that PyTorch's has not.
+"""`longhand.torch.LSTM`: a CPU implementation of `torch.nn.LSTM` with additional regularisation options.
 
-Needs PyTorch 2.1 or later, which Longhand does not install: `pip install longhand[torch]`.
+Requires PyTorch 2.1 or later, which `pip install longhand` does not install: `pip install longhand[torch]`.
 """
 
 try:

@@ -1,4 +1,4 @@
-"""What `LSTM.forward` accepts, and the errors for everything else."""
+"""Checks of the arguments of `LSTM` and `LSTM.forward`, and their exceptions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SUPPORTED = (torch.float32, torch.float64)
 
 
 class TensorError(_errors.InputError, RuntimeError):
-    """A wrong shape or value. `torch.nn.LSTM` raises ValueError or RuntimeError for most of them; this is both."""
+    """Wrong shape or value. A ValueError and a RuntimeError, since `torch.nn.LSTM` raises one or the other."""
 
 
 class TensorTypeError(_errors.InputError, TypeError, RuntimeError):
-    """A wrong type, element type or device."""
+    """Wrong type, dtype or device."""
 
 
 def fail(what: str, expected: str, found: str, advice: str) -> NoReturn:
@@ -29,7 +29,7 @@ def fail_type(what: str, expected: str, found: str, advice: str) -> NoReturn:
 
 
 def check_supported(device: torch.device, dtype: torch.dtype, what: str) -> None:
-    """Longhand computes on the CPU, in float32 and float64."""
+    """Raises TensorTypeError unless the device is the CPU and the dtype float32 or float64."""
     if device.type != "cpu":
         fail_type(what, "a tensor on the CPU, where Longhand computes", f"one on {device}",
                   "move the module and its input with .cpu(), or use torch.nn.LSTM there, which has the same state_dict")
@@ -38,7 +38,7 @@ def check_supported(device: torch.device, dtype: torch.dtype, what: str) -> None
 
 
 def check_tensor(value: object, what: str, like: Tensor) -> Tensor:
-    """`value` is a tensor with the element type and on the device of the weights, `like`."""
+    """Returns `value`. Raises TensorTypeError unless it is a dense CPU tensor with the dtype of `like`, a weight."""
     if not isinstance(value, Tensor):
         fail_type(what, "a torch.Tensor", type(value).__name__, "convert it with torch.as_tensor")
     check_supported(value.device, value.dtype, what)
@@ -57,7 +57,7 @@ def check_shape(value: Tensor, shape: Sequence[int], names: str, what: str) -> N
 
 
 def check_lengths(lengths: Any, batch: int, steps: int) -> Optional[list[int]]:
-    """The lengths [batch] as a list, each 0 .. steps; None if all are `steps`."""
+    """Returns `lengths` as a list of `batch` integers, each 0 to `steps`; None if all are equal to `steps`."""
     if not isinstance(lengths, Tensor):
         try:
             lengths = torch.as_tensor(lengths)
@@ -76,7 +76,7 @@ def check_lengths(lengths: Any, batch: int, steps: int) -> Optional[list[int]]:
 
 
 def check_probability(value: Any, name: str) -> float:
-    """A probability below 1: what is always dropped cannot be scaled."""
+    """Returns `value` as a float in [0, 1). 1 is excluded, since dropout scales by 1 / (1 - p)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         fail_type(name, "a number", type(value).__name__, "give a probability")
     if not 0.0 <= value < 1.0:

@@ -1,4 +1,4 @@
-"""The module: constructor, parameters, and what `forward` accepts."""
+"""The module `LSTM`: constructor, parameters, and checks of the arguments of `forward`."""
 
 from __future__ import annotations
 
@@ -17,45 +17,41 @@ State = tuple[Tensor, Tensor]
 
 
 class LSTM(nn.LSTM):
-    """`torch.nn.LSTM` computed by Longhand on the CPU.
+    """Replacement for `torch.nn.LSTM` that computes on the CPU with Longhand.
 
-    Arguments, parameters, initial values, inputs and outputs are those of `torch.nn.LSTM`, and so is the `state_dict`:
-    either loads the other's. Results differ by rounding. Random masks are Longhand's: `torch.manual_seed` decides them,
-    but they are not those that `torch.nn.LSTM` draws.
-
-    Args:
-        input_size: number of features of the input.
-        hidden_size: number of units of a layer in one direction, H.
-        num_layers: layers one above the other.
-        bias: whether there are `bias_ih` and `bias_hh`.
-        batch_first: whether input and output are [batch, time, feature] instead of [time, batch, feature].
-        dropout: probability with which outputs of each layer but the last are dropped in training.
-        bidirectional: whether each layer also reads its input from end to start.
-        proj_size: size of the projected output of a layer; 0: none.
-        device: must be the CPU (or meta) when the module computes.
-        dtype: torch.float32, or torch.float64, which is computed by a slow reference implementation.
-
-    What `torch.nn.LSTM` has not, as keywords:
+    Constructor arguments, parameters, initialisation, inputs, outputs and `state_dict` are compatible with
+    `torch.nn.LSTM`. Results are equal up to rounding. Dropout masks depend on `torch.manual_seed`, but differ from
+    those of `torch.nn.LSTM`. Second derivatives are not supported.
 
     Args:
-        layer_norm: normalise gates and cell (Ba et al. 2016). Adds `gain_ih_l0`, `gain_hh_l0` [4 H], `gain_c_l0`,
-            `bias_c_l0` [H].
-        peepholes: gates also read the cell (Gers and Schmidhuber 2000). Adds `weight_peephole_l0` [3, H] of the input,
-            forget and output gate, which begins as zeros.
-        variational: `dropout` has one mask for all time steps (Gal and Ghahramani 2016).
-        dropout_recurrent: probability with which h is dropped in the recurrent product, with one mask for all steps.
-        weight_drop: probability with which elements of `weight_hh` are dropped (Merity et al. 2018).
-        zoneout: probability that a unit of h keeps its value for a step (Krueger et al. 2017); in evaluation, the
-            expectation.
-        zoneout_cell: the same for the cell.
+        input_size: number of input features.
+        hidden_size: number of hidden units per direction, H.
+        num_layers: number of stacked layers.
+        bias: use the parameters `bias_ih` and `bias_hh`.
+        batch_first: input and output are [batch, time, feature] instead of [time, batch, feature].
+        dropout: dropout probability on the output of each layer except the last.
+        bidirectional: make each layer bidirectional.
+        proj_size: size of the projected hidden state; 0: no projection.
+        device: CPU, or meta for initialisation. `forward` requires the CPU.
+        dtype: torch.float32, or torch.float64 (slow reference implementation).
 
-    `forward(input, hx=None, *, lengths=None)`: with `lengths` [batch], integers from 0 to the number of time steps in
-    any order, row b of a padded batch ends after `lengths[b]` steps. Outputs beyond are zeros, `h_n` and `c_n` are the
-    states at each row's own end, the reverse direction begins there, and no work is done for the padding.
+    Additional keyword arguments, not in `torch.nn.LSTM`:
+
+    Args:
+        layer_norm: layer normalisation of gates and cell state (Ba et al. 2016). Adds the parameters `gain_ih_l0`,
+            `gain_hh_l0` [4 H], `gain_c_l0`, `bias_c_l0` [H] for each layer and direction.
+        peepholes: peephole connections (Gers and Schmidhuber 2000). Adds `weight_peephole_l0` [3, H] for the input,
+            forget and output gate, initialised to zeros.
+        variational: use the same `dropout` mask for all time steps (Gal and Ghahramani 2016).
+        dropout_recurrent: dropout probability on h in the recurrent product, with the same mask for all time steps.
+        weight_drop: dropout probability on the elements of `weight_hh` (Merity et al. 2018).
+        zoneout: probability that a unit of h keeps its previous value (Krueger et al. 2017). In evaluation mode the
+            expected value is used.
+        zoneout_cell: zoneout probability of the cell state.
 
     Raises:
-        TensorError: (a ValueError and a RuntimeError) for a wrong shape or value.
-        TensorTypeError: (a TypeError, ValueError and RuntimeError) for a wrong type, element type or device.
+        TensorError: wrong shape or value (a ValueError and a RuntimeError).
+        TensorTypeError: wrong type, dtype or device (a TypeError, ValueError and RuntimeError).
     """
 
     def __init__(
@@ -100,7 +96,7 @@ class LSTM(nn.LSTM):
         self._reset_extra_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the parameters of `torch.nn.LSTM` from its distribution, and sets the others to where they begin."""
+        """Initialises the parameters of `torch.nn.LSTM` as PyTorch does, and all additional parameters."""
         for name in self._flat_weights_names:
             nn.init.uniform_(getattr(self, name), -self.hidden_size**-0.5, self.hidden_size**-0.5)
         self._reset_extra_parameters()
@@ -120,7 +116,7 @@ class LSTM(nn.LSTM):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        state["_layers"] = {}  # made again when they are needed
+        state["_layers"] = {}  # not picklable; rebuilt on first use
         return state
 
     def _layers_for(self, dtype: torch.dtype) -> Layers:
@@ -185,14 +181,24 @@ class LSTM(nn.LSTM):
         *,
         lengths: Any = None,
     ) -> tuple[Union[Tensor, PackedSequence], State]:
-        """Outputs, and the final states (h_n, c_n).
+        """Runs all layers on a batch of sequences.
 
         Args:
-            input: [time, batch, input_size], with `batch_first` [batch, time, input_size], unbatched
-                [time, input_size], or a PackedSequence.
-            hx: initial states (h_0 [layers * directions, batch, proj_size or hidden_size], c_0 [layers * directions,
-                batch, hidden_size]), unbatched without the second axis; None: zeros.
-            lengths: [batch] time steps of each sequence; None: all.
+            input: [time, batch, input_size]; [batch, time, input_size] with `batch_first`; [time, input_size]
+                (unbatched); or a PackedSequence.
+            hx: initial states (h_0, c_0): h_0 [layers * directions, batch, proj_size or hidden_size], c_0 [layers *
+                directions, batch, hidden_size], without the batch axis for an unbatched input. None: zeros.
+            lengths: [batch] integers from 0 to time, in any order: number of time steps of each sequence in a padded
+                batch. Padding is not computed. The reverse direction starts at the last valid step of each sequence.
+                None: all time steps.
+
+        Returns:
+            output, (h_n, c_n). output has the layout of `input` with directions * (proj_size or hidden_size) features,
+            and zeros at padded steps. h_n and c_n have the shapes of h_0 and c_0: the states after the last valid step.
+
+        Raises:
+            TensorError: wrong shape or value.
+            TensorTypeError: wrong type, dtype or device.
         """
         parameters = self._checked_parameters()
         layers = self._layers_for(parameters[0].dtype)

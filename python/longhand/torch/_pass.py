@@ -1,4 +1,4 @@
-"""Passes through the layers as PyTorch sees them: an autograd function, and inference without one."""
+"""Forward and backward passes: an autograd function for training, and a plain call for inference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_ROWS = (0, 0, 0)
 
 @dataclasses.dataclass
 class Batch:
-    """A batch for the layers: T steps of B sequences, [T, B, ...], [B, T, ...] or packed rows."""
+    """Layout of a batch of B sequences with T time steps: [T, B, ...], [B, T, ...] or packed rows."""
 
     core: Any  # _core.LstmBatch
     steps: int
@@ -26,7 +26,9 @@ class Batch:
     seed: int
 
     def rows(self, x: Tensor) -> tuple[int, int, int]:
-        """Address and strides of the rows of an array whose elements in a row are side by side."""
+        """Address, stride from one time step to the next, and stride from one row to the next, in elements. Rows of `x`
+        must be contiguous.
+        """
         if self.packed:
             return x.data_ptr(), 0, x.stride(0)
         step, row = (1, 0) if self.batch_first else (0, 1)
@@ -40,12 +42,12 @@ class Batch:
 
 @dataclasses.dataclass
 class Layers:
-    """The layers of a module, for one element type."""
+    """The layers of a module for one dtype."""
 
     core: Any  # _core.LstmLayersFloat or _core.LstmLayersDouble
-    states: int  # layers times directions
+    states: int  # layers * directions
     hidden: int
-    state: int  # width of h of one direction
+    state: int  # features of h per direction
     outputs: int
 
     def parameters(self) -> list[tuple[str, tuple[int, ...], int, int, bool]]:
@@ -54,7 +56,7 @@ class Layers:
 
 
 def with_rows(x: Tensor) -> Tensor:
-    """`x`, or a copy if the elements of a row are not side by side, or not as they are in memory."""
+    """Returns `x`, or a copy if the rows of `x` are not contiguous or its negative bit is set."""
     x = x.resolve_neg()
     return x if x.stride(-1) == 1 or x.size(-1) <= 1 else x.contiguous()
 
@@ -69,9 +71,10 @@ def address(x: Optional[Tensor]) -> int:
 
 def run(layers: Layers, batch: Batch, x: Tensor, hx: Sequence[Optional[Tensor]], parameters: Sequence[Tensor],
         gradients: bool) -> tuple[Tensor, Tensor, Tensor, Any]:
-    """The forward pass: outputs, final states, and what the backward pass needs.
+    """Runs the forward pass. Returns y, h_n, c_n, and the object that computes the backward pass (None without
+    `gradients`).
 
-    `x`, `hx` and `parameters` are contiguous (x: in its rows) and must live until the call returns.
+    `hx`, `parameters` and the rows of `x` must be contiguous, and must not be freed before the call returns.
     """
     y = x.new_empty(batch.shape(layers.outputs, x.size(0)))
     h_n = x.new_empty(layers.states, batch.batch, layers.state)
@@ -83,7 +86,7 @@ def run(layers: Layers, batch: Batch, x: Tensor, hx: Sequence[Optional[Tensor]],
 
 
 class Pass(torch.autograd.Function):
-    """Forward and hand-derived backward pass through all layers."""
+    """Autograd function of all layers."""
 
     @staticmethod
     def forward(ctx: Any, layers: Layers, batch: Batch, x: Tensor, h_0: Optional[Tensor], c_0: Optional[Tensor],
@@ -92,8 +95,8 @@ class Pass(torch.autograd.Function):
         h_0, c_0 = (contiguous(s) for s in (h_0, c_0))
         weights = [p.contiguous() for p in parameters]
         y, h_n, c_n, ctx.kept = run(layers, batch, rows, (h_0, c_0), weights, gradients=True)
-        # The kernels read these rows again in the backward pass. `save_for_backward` alone does not keep them where
-        # saved tensors are moved elsewhere by hooks.
+        # The backward kernels read this memory again. `save_for_backward` does not keep it alive if saved-tensor hooks
+        # move the tensors.
         ctx.rows = rows.detach()
         ctx.layers, ctx.batch = layers, batch
         ctx.save_for_backward(x, h_0, c_0, *parameters)
@@ -103,11 +106,11 @@ class Pass(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Optional[Tensor], dh_n: Optional[Tensor], dc_n: Optional[Tensor]) -> Any:
         layers, batch = ctx.layers, ctx.batch
-        x, h_0, c_0, *parameters = ctx.saved_tensors  # raises if one was changed in place, or freed
+        x, h_0, c_0, *parameters = ctx.saved_tensors  # raises if one was modified in place or freed
         weights = [p.contiguous() for p in parameters]
         kept, ctx.kept = ctx.kept, None
         rows = ctx.rows
-        if kept is None:  # a second time, since the graph was retained: the activations are computed again
+        if kept is None:  # second backward with retain_graph: recompute the activations
             rows = with_rows(x)
             kept = run(layers, batch, rows, (h_0, c_0), weights, gradients=True)[3]
         dy = None if dy is None else with_rows(dy)
@@ -127,8 +130,8 @@ class Pass(torch.autograd.Function):
 
 
 class OnceDifferentiable(torch.autograd.Function):
-    """The gradients of a backward pass, whose own derivatives are an error. (Those of PyTorch's `once_differentiable`
-    are silently zero if the gradient of the outputs is a constant.)"""
+    """Identity on gradients that raises an error when it is differentiated. PyTorch's `once_differentiable` would
+    return zero second derivatives without an error if the gradient of the outputs is a constant."""
 
     @staticmethod
     def forward(ctx: Any, *gradients_and_inputs: Optional[Tensor]) -> tuple[Optional[Tensor], ...]:
@@ -143,7 +146,9 @@ class OnceDifferentiable(torch.autograd.Function):
 
 
 def gradients_of(layers: Layers, flat: Tensor, needs: Sequence[bool]) -> list[Optional[Tensor]]:
-    """Each parameter's part of all gradients, without copies; the two biases have the same one."""
+    """Returns the gradient of each parameter as a view of `flat`, or None if not needed. bias_hh has the gradient of
+    bias_ih and gets a copy.
+    """
     out: list[Optional[Tensor]] = []
     for (_, shape, offset, size, second), needed in zip(layers.parameters(), needs):
         part = flat[offset : offset + size].view(shape) if needed else None
@@ -152,7 +157,7 @@ def gradients_of(layers: Layers, flat: Tensor, needs: Sequence[bool]) -> list[Op
 
 
 def without_sequences(layers: Layers, batch: Batch, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Empty outputs and states, whose gradients are zeros."""
+    """Returns empty y, h_n and c_n for a batch of 0 sequences, with zero gradients for all inputs."""
     zero = sum(((t * 0.0).sum() for t in inputs), start=inputs[0].new_zeros(()))
     shapes = (batch.shape(layers.outputs, 0), (layers.states, 0, layers.state), (layers.states, 0, layers.hidden))
     y, h_n, c_n = (zero.new_empty(shape) + zero for shape in shapes)
@@ -162,7 +167,7 @@ def without_sequences(layers: Layers, batch: Batch, inputs: Sequence[Tensor]) ->
 @torch.compiler.disable
 def compute(layers: Layers, batch: Batch, x: Tensor, hx: Sequence[Optional[Tensor]],
             parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Outputs and final states; `x` and the states have been checked."""
+    """Returns y, h_n and c_n. `x` and the states must have been checked."""
     inputs = [x, *(s for s in hx if s is not None), *parameters]
     if batch.batch == 0:
         return without_sequences(layers, batch, inputs)
