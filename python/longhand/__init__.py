@@ -18,20 +18,11 @@ from typing import cast as _cast
 from . import _core, lab
 from ._convert import from_torch, import_model
 from ._errors import DivergenceError, Error, InputError, OptionError
-from ._models import (
-    Classifier,
-    Forecast,
-    LanguageModel,
-    Model,
-    Network,
-    Regressor,
-    Score,
-    Span,
-    Tagger,
-    Token,
-    load,
-)
+from ._model import Model
+from ._models import load
+from ._number_models import Forecast, Network, Regressor
 from ._streams import Stream, Streams
+from ._text_models import Classifier, LanguageModel, Score, Span, Tagger, Token
 from ._training import TrainingResult, options, read_history, resume, train
 
 __version__ = _core.version

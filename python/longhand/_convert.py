@@ -16,10 +16,12 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from ._errors import InputError
-from ._models import Network, Path, load
+from ._model import Path
+from ._models import load
+from ._number_models import Network
 
 if TYPE_CHECKING:
-    from ._models import Model
+    from ._model import Model
 
 
 def _as_file(numbers: Any, name: str, folder: str) -> str:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from . import _core, _progress
 from ._data import MEMORY, as_source, options_text
 from ._errors import InputError, OptionError
-from ._models import Path, load
+from ._model import Path
+from ._models import load
 
 TASKS = ("lm", "tagger", "classifier", "regressor", "network")
 _DATA = ("data", "valid", "test")

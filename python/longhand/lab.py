@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from ._data import as_source, options_text
-from ._models import Model
+from ._model import Model
 from ._training import check_names, inline_page
 
 _OPTIONS = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from .._models import Forecast
+from .._number_models import Forecast
 from ._base import TrainedEstimator
 from ._tables import Table, index_after, read_table
 

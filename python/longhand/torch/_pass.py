@@ -8,8 +8,6 @@ from typing import Any, Optional, Sequence
 import torch
 from torch import Tensor
 
-from longhand import _core
-
 NO_ROWS = (0, 0, 0)
 
 
