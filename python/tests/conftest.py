@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import pathlib
 import random
+import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -15,6 +16,14 @@ import longhand
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 Pairs = list[tuple[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Lets SIGINT raise KeyboardInterrupt, which Python leaves out where it was started with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def make_text(lines: int = 300) -> str:
