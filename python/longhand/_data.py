@@ -124,8 +124,9 @@ def _array_csv(array: np.ndarray[Any, Any], name: str, task: str) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(f"x{i + 1}" for i in range(array.shape[1]))
-    wide = array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64)
-    writer.writerows(wide.tolist())
+    if array.dtype.kind in "fb":
+        array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+    writer.writerows(array.tolist())
     return out.getvalue().encode()
 
 

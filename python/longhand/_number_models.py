@@ -220,7 +220,13 @@ class Network(Model):
                 raise TypeError(f"{name}: expected an array of numbers, found {array.dtype}")
             arrays[str(name)] = np.ascontiguousarray(array)
         if lengths is not None:
-            arrays["lengths"] = np.ascontiguousarray(lengths, dtype=np.int64)
+            found = np.asarray(lengths)
+            if found.dtype.kind not in "iu" or found.ndim != 1:
+                raise TypeError(
+                    f"lengths: expected integers [sequences], found {found.dtype} {list(found.shape)}; give one number of "
+                    "time steps per sequence"
+                )
+            arrays["lengths"] = np.ascontiguousarray(found, dtype=np.int64)
         outputs, last = _core.run_network(self._core, arrays, state, threads)
         answer = next(iter(outputs.values())) if len(outputs) == 1 else outputs
         return (answer, last) if return_state else answer

@@ -84,10 +84,12 @@ class TrainingResult:
         epochs, steps, seconds: number of epochs and updates, and duration in seconds.
         best_epoch: epoch of the saved model.
         diverged: whether the loss grew by an order of magnitude.
+        notes: remarks on the data and the options, such as times that go back.
     """
 
-    def __init__(self, path: str, found: dict[str, Any]) -> None:
+    def __init__(self, path: str, found: dict[str, Any], notes: Iterable[str] = ()) -> None:
         self.path = path
+        self.notes = list(notes)
         self.metrics: dict[str, float] = {
             name: math.nan if value is None else float(value) for name, value in found["metrics"].items()
         }
@@ -135,9 +137,10 @@ def inline_page(page: str, height: int = 640) -> str:
 class _Listener:
     """Receives events of the training. Passes them to the progress display and to the callbacks."""
 
-    def __init__(self, progress: _progress.Progress, callbacks: Iterable[Callback]) -> None:
+    def __init__(self, progress: _progress.Progress, callbacks: Callback | Iterable[Callback]) -> None:
         self.shown = _progress.make(progress)
-        self.callbacks = list(callbacks)
+        self.notes: list[str] = []
+        self.callbacks: list[Callback] = [callbacks] if callable(callbacks) else list(callbacks)
         for callback in self.callbacks:
             if not callable(callback):
                 raise TypeError(f"callbacks: expected functions, found {type(callback).__name__}")
@@ -151,8 +154,10 @@ class _Listener:
             self.shown.evaluation(evaluation)
             return any([bool(callback(dict(evaluation))) for callback in self.callbacks])
         elif kind == "note":
+            self.notes.append(what)
             self.shown.note(f"note: {what}")
         elif kind == "data":
+            self.notes += [line.removeprefix("note: ") for line in what.splitlines() if line.startswith("note: ")]
             self.shown.note(what)
         elif kind == "baseline":
             self.shown.note("fitting the baseline")
@@ -189,7 +194,7 @@ def _run(
         ) from None
     finally:
         listener.shown.close()
-    return TrainingResult(folder, found)
+    return TrainingResult(folder, found, listener.notes)
 
 
 def train(
@@ -202,7 +207,7 @@ def train(
     overwrite: bool = False,
     config: Path | None = None,
     progress: _progress.Progress = True,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Callback | Iterable[Callback] = (),
     **options: Any,
 ) -> TrainingResult:
     """Trains a model and writes it to a folder. The model is bit-identical to that of `longhand train` with the same
@@ -261,7 +266,7 @@ def resume(
     valid: Any = None,
     test: Any = None,
     progress: _progress.Progress = True,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Callback | Iterable[Callback] = (),
     **options: Any,
 ) -> TrainingResult:
     """Resumes an interrupted run from its checkpoint. The model is bit-identical to that of an uninterrupted run.
@@ -306,7 +311,7 @@ def _task_of(folder: str) -> str:
 def _was_in_memory(folder: str) -> bool:
     try:
         with open(os.path.join(folder, "config.toml"), encoding="utf-8") as file:
-            return any(line.startswith(f'data = "{MEMORY}') for line in file)
+            return any(line.startswith((f"data = '{MEMORY}", f'data = "{MEMORY}')) for line in file)
     except FileNotFoundError:
         return False
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "data_sources.h"
 #include "loaded_model.h"
@@ -107,9 +108,11 @@ const char* outcome_of(train::Outcome outcome) {
   return "";
 }
 
-std::string to_json(const runs::RunResult& run) {
+// `last`: the progress at the last evaluation. A training that stops there has begun the next epoch without a step.
+std::string to_json(const runs::RunResult& run, const std::optional<train::Progress>& last) {
   const train::TrainResult& result = run.training;
-  const train::Progress& p = result.progress;
+  const bool is_empty = result.outcome == train::Outcome::kInterrupted && result.progress.index == 0 && last;
+  const train::Progress& p = is_empty ? *last : result.progress;
   nlohmann::ordered_json metrics = {{"train_loss", p.loss()}};
   if (p.has_perplexity) metrics["train_perplexity"] = std::exp(p.loss());
   for (const tasks::Metric& metric : result.valid) metrics["valid_" + metric.name] = metric.value;
@@ -174,7 +177,7 @@ void read_settings(const runs::TaskRow& row, const RunPlace& place, const std::s
 
 runs::RunResult run_training(const runs::TaskRow& row, const RunPlace& place, const std::string& config,
                              const std::map<std::string, std::string>& options, runs::Sources& sources,
-                             const nb::callable& notify, Watch& watch) {
+                             const nb::callable& notify, Watch& watch, std::optional<train::Progress>& last) {
   check_folder(place);
   OptionTable table;
   const std::unique_ptr<runs::Settings> settings = row.settings();
@@ -204,6 +207,7 @@ runs::RunResult run_training(const runs::TaskRow& row, const RunPlace& place, co
                                       },
                                   .on_evaluation =
                                       [&](const train::Evaluation& evaluation) {
+                                        last = evaluation.progress;
                                         watch.call(notify, "evaluation", to_json(evaluation));
                                       },
                                   .should_stop = [&] { return watch.should_stop(); }},
@@ -224,7 +228,10 @@ std::string train_model(const std::string& verb, const std::string& folder, bool
   {
     const nb::gil_scoped_release release;
     try {
-      out = to_json(run_training(row, {folder, resume, overwrite}, config, options, sources, notify, watch));
+      std::optional<train::Progress> last;
+      const runs::RunResult run =
+          run_training(row, {folder, resume, overwrite}, config, options, sources, notify, watch, last);
+      out = to_json(run, last);
     } catch (...) {
       watch.rethrow();  // an exception from Python takes precedence
       throw;

@@ -96,8 +96,9 @@ def test_twenty_rows_of_weather() -> None:
     with pytest.raises(ValueError, match="at most 2"):
         one.predict(3)
     known = LSTMForecaster(horizon=2, window=5, known="rain", **QUICK).fit(frame)
-    assert known.predict(future=frame[["rain"]][:2]).shape == (2, 1)
-    assert not np.array_equal(known.predict(future=frame[:2]), known.predict(future=frame[:2] + 5))
+    future = frame[:2].reset_index(drop=True)  # without times
+    assert known.predict(future=future[["rain"]]).shape == (2, 1)
+    assert not np.array_equal(known.predict(future=future), known.predict(future=future + 5))
     with pytest.raises(ValueError, match="future"):
         known.predict()
     with pytest.raises(ValueError, match="future"):
@@ -176,3 +177,21 @@ def test_frames_at_fault() -> None:
         model.predict(X=frame[:3])
     with pytest.raises(ValueError, match="'rain'"):
         model.predict(X=frame[["temp"]])
+
+
+def test_times_increase_and_go_on() -> None:
+    pandas = pytest.importorskip("pandas")
+    index = pandas.date_range("2020-01-01", periods=60, freq="D")
+    frame = pandas.DataFrame({"y": np.arange(60.0) % 7, "price": np.arange(60.0) % 5}, index=index)
+    forecaster = LSTMForecaster(horizon=3, window=7, target="y", known="price", epochs=1)
+    for wrong in (frame[::-1], pandas.concat([frame, frame])):
+        with pytest.raises(ValueError, match="increasing"):
+            forecaster.fit(wrong)
+    forecaster.fit(frame)
+    ahead = pandas.DataFrame({"price": [0.0, 1, 2]}, index=pandas.date_range("2020-03-01", periods=3, freq="D"))
+    assert len(forecaster.predict(future=ahead)) == 3
+    late = ahead.set_axis(pandas.date_range("2021-03-01", periods=3, freq="D"))
+    with pytest.raises(ValueError, match="expected rows from 2020-03-01"):
+        forecaster.predict(future=late)
+    with pytest.raises(ValueError, match="expected 3 rows"):
+        forecaster.predict(future=pandas.concat([ahead, late]))

@@ -309,3 +309,27 @@ def test_import_needs_neither_pandas_nor_torch_nor_tqdm() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
     assert json.loads(out)["threads"] >= 1
+
+
+def test_a_stop_keeps_the_figures_of_its_epoch(tmp_path: pathlib.Path, text_file: pathlib.Path) -> None:
+    found = longhand.train(
+        "lm", text_file, out=tmp_path / "run", **{**SMALL, "epochs": 5, "callbacks": lambda e: e["epoch"] == 2}
+    )
+    assert found.outcome == "interrupted" and found.epochs == 2
+    assert found.metrics["train_loss"] == pytest.approx(found.history["train_loss"][-1])
+
+
+def test_notes_are_kept_without_progress(tmp_path: pathlib.Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"day": [f"2024-01-{29 - i:02d}" for i in range(28)] * 2, "y": np.arange(56.0) % 7})
+    found = longhand.train(
+        "regressor", frame, target="y", inputs="y", time="day", window=4, hidden=4, epochs=1, progress=False,
+        out=tmp_path / "run",
+    )
+    assert any("'day'" in note for note in found.notes)
+
+
+def test_large_unsigned_integers(tmp_path: pathlib.Path) -> None:
+    table = np.arange(2**63, 2**63 + 64 * 2**20, 2**20, dtype=np.uint64)
+    found = longhand.train("regressor", table, window=4, hidden=4, epochs=1, progress=False, out=tmp_path / "run")
+    assert found.model.forecast(table[:24].astype(np.float64)[:, None]).min() > 2.0**62

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._number_models import Forecast
 from ._base import TrainedEstimator
-from ._tables import Table, index_after, read_table
+from ._tables import Table, check_follows, check_increasing, index_after, read_table
 
 Names = Union[str, Sequence[str], None]
 
@@ -144,6 +144,7 @@ class LSTMForecaster(TrainedEstimator):
                 raise ValueError(f"{name}: expected one of {', '.join(map(repr, values))}, found {getattr(self, name)!r}")
         self.check_held_out()
         table = read_table(X, "X")
+        check_increasing(table, "X", self.series is not None)
         self._choose_columns(table)
         series = self._series_of(table, "X")
         texts = ([self.series] if self.series is not None else []) + self._static
@@ -200,7 +201,7 @@ class LSTMForecaster(TrainedEstimator):
             places.setdefault(name, []).append(i)
         return [_Series(name, rows[at], known[at], statics[at[0]], targets[at]) for name, at in places.items()]
 
-    def _known_after(self, series: Sequence[_Series], future: Any) -> list[NDArray[np.float64]]:
+    def _known_after(self, series: Sequence[_Series], future: Any, index: Any) -> list[NDArray[np.float64]]:
         """Returns the known columns of each series for the window and the forecast rows, [rows + horizon, columns]."""
         if not self._known:
             if future is not None:
@@ -209,15 +210,16 @@ class LSTMForecaster(TrainedEstimator):
         if future is None:
             raise ValueError(f"future: expected the next {self.horizon} rows of {', '.join(self._known)}, found none")
         table = read_table(future, "future")
+        check_follows(table, index, "future", self.series is not None)
         values = table.numbers(self._known, "future")
         names = [row[0] for row in table.texts([self.series], "future")] if self.series is not None else [""] * len(table)
         out = []
         for each in series:
             ahead = values[[name == each.name for name in names]]
-            if len(ahead) < self.horizon:
+            if len(ahead) != self.horizon:
                 where = f" of {each.name!r}" if each.name else ""
                 raise ValueError(f"future: expected {self.horizon} rows{where}, found {len(ahead)}")
-            out.append(np.concatenate([each.known, ahead[: self.horizon]]))
+            out.append(np.concatenate([each.known, ahead]))
         return out
 
     def _forecast(
@@ -273,7 +275,7 @@ class LSTMForecaster(TrainedEstimator):
         series, index = self._beginnings(X)
         if steps > self.horizon:
             self._check_can_go_on(steps)
-        known = self._known_after(series, future)
+        known = self._known_after(series, future, index)
         values = []
         for each, found in zip(series, self._forecast(series, known)):
             rows, out = each.rows, [found.values]
@@ -345,7 +347,7 @@ class LSTMForecaster(TrainedEstimator):
             raise ValueError(f"horizon: expected at most {self.horizon} rows, found {steps}\nfit with a larger horizon")
         if self.distribution == "point":
             raise ValueError("distribution='point': expected a forecast of a distribution\nfit with distribution='gaussian'")
-        found = self._forecast(series, self._known_after(series, future), levels)
+        found = self._forecast(series, self._known_after(series, future, index), levels)
         values = [np.stack([each.quantiles[level] for level in levels], axis=-1)[:steps] for each in found]
         return self._shaped(series, index, values, names)
 

@@ -104,6 +104,34 @@ def read_table(data: Any, where: str) -> Table:
     return table
 
 
+def check_increasing(table: Table, where: str, several: bool) -> None:
+    """Raises a ValueError if the times of one series, a DatetimeIndex or PeriodIndex, do not increase."""
+    if several or table.index is None:
+        return
+    import pandas
+
+    index = table.index
+    if not isinstance(index, (pandas.DatetimeIndex, pandas.PeriodIndex)):
+        return
+    if not (index.is_monotonic_increasing and index.is_unique):
+        raise ValueError(f"{where}: expected an index of increasing times, found others\nsort the rows: data.sort_index()")
+
+
+def check_follows(table: Table, index: Any, where: str, several: bool) -> None:
+    """Raises a ValueError if `table` has an index of times that does not begin after the last time of `index`."""
+    if several or index is None or table.index is None:
+        return
+    import pandas
+
+    times = (pandas.DatetimeIndex, pandas.PeriodIndex)
+    if not isinstance(index, times) or not isinstance(table.index, times):
+        return
+    check_increasing(table, where, several)
+    after = index_after(index, 1)
+    if type(table.index) is type(after) and table.index[0] != after[0]:
+        raise ValueError(f"{where}: expected rows from {after[0]} on, found {table.index[0]}\ngive the rows after X")
+
+
 def index_after(index: Any, steps: int) -> Any:
     """Continues a pandas index by `steps` labels. Returns 1, 2, ... if the index has no regular step."""
     import pandas
