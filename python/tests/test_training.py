@@ -259,7 +259,7 @@ def test_other_threads_run_while_it_trains(tmp_path: pathlib.Path, text_file: pa
 
     thread = threading.Thread(target=tick)
     thread.start()
-    longhand.train("lm", text_file, out=tmp_path / "run", **{**SMALL, "epochs": 4})
+    longhand.train("lm", text_file, out=tmp_path / "run", **{**SMALL, "epochs": 60})
     done.set()
     thread.join()
     assert len(ticks) > 5
