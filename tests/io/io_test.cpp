@@ -162,7 +162,7 @@ TEST(Safetensors, RefusesHostileHeaders) {
 
 TEST(Safetensors, ReadsFilesThatOthersWrote) {
   const std::string folder = std::string(LONGHAND_SOURCE_DIR) + "/../shared/data/safetensors_vectors/";
-  if (!exists(folder)) GTEST_SKIP() << "the files of other programs are not on this machine: " << folder;
+  if (!exists(folder)) GTEST_SKIP() << "needs the files of other programs, which are not here: " << folder;
   EXPECT_FALSE(Safetensors::read(folder + "burn_multi_layer.safetensors").tensors().empty());
   EXPECT_FALSE(Safetensors::read(folder + "syoyo_model.safetensors").tensors().empty());
   EXPECT_NE(error_of([&] { Safetensors::read(folder + "syoyo_abuse_attempt_1.safetensors"); }), "");
