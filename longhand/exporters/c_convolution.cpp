@@ -127,7 +127,7 @@ void read_c_weights(const CSite& site, const graph::Dims& w, CConvolution& s) {
 
 // Reads the attribute "padding", as in graph/nodes_convolution.cpp.
 void read_c_padding(const CSite& site, bool over_time, CConvolution& s) {
-  const std::vector<int64_t> given = site.integers("padding", {});
+  const std::vector<int64_t> given = site.is_text("padding") ? std::vector<int64_t>() : site.integers("padding", {});
   if (!given.empty()) {
     s.left = given.front();
     s.right = given.back();

@@ -135,50 +135,6 @@ std::vector<float> CSite::weights_or(const std::string& role, const std::vector<
   return has_weight(role) ? weight(role).floats : otherwise;
 }
 
-namespace {
-
-template <class T>
-const T* c_attribute(const graph::Node& node, const std::string& name) {
-  const auto found = node.attributes.find(name);
-  return found == node.attributes.end() ? nullptr : std::get_if<T>(&found->second);
-}
-
-}  // namespace
-
-int64_t CSite::integer(const std::string& name, int64_t otherwise) const {
-  const auto* value = c_attribute<int64_t>(node, name);
-  return value == nullptr ? otherwise : *value;
-}
-
-double CSite::number(const std::string& name, double otherwise) const {
-  if (const auto* whole = c_attribute<int64_t>(node, name)) return static_cast<double>(*whole);
-  const auto* value = c_attribute<double>(node, name);
-  return value == nullptr ? otherwise : *value;
-}
-
-std::string CSite::text(const std::string& name, const std::string& otherwise) const {
-  const auto* value = c_attribute<std::string>(node, name);
-  return value == nullptr ? otherwise : *value;
-}
-
-std::vector<int64_t> CSite::integers(const std::string& name, const std::vector<int64_t>& otherwise) const {
-  if (const auto* one = c_attribute<int64_t>(node, name)) return {*one};
-  const auto* value = c_attribute<std::vector<int64_t>>(node, name);
-  return value == nullptr ? otherwise : *value;
-}
-
-std::vector<double> CSite::numbers(const std::string& name) const {
-  if (const auto* one = c_attribute<double>(node, name)) return {*one};
-  if (const auto* value = c_attribute<std::vector<double>>(node, name)) return *value;
-  const std::vector<int64_t> whole = integers(name, {});
-  return {whole.begin(), whole.end()};
-}
-
-std::vector<std::string> CSite::texts(const std::string& name) const {
-  const auto* value = c_attribute<std::vector<std::string>>(node, name);
-  return value == nullptr ? std::vector<std::string>() : *value;
-}
-
 std::string CSite::label() const { return node.name; }
 
 void CSite::add(const std::string& comment, const std::string& body, std::vector<COperation::Argument> arguments,

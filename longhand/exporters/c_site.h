@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longhand/exporters/c_program.h"
+#include "longhand/exporters/node_attributes.h"
 #include "longhand/graph/plan.h"
 
 namespace longhand::exporters {
@@ -65,9 +66,10 @@ struct CNetwork {
   void add_view(const std::string& value, bool constant);
 };
 
-class CSite {
+class CSite : public NodeAttributes {
  public:
-  CSite(const graph::Node& of, CNetwork& in_network) : node(of), network(in_network), program(in_network.program) {}
+  CSite(const graph::Node& of, CNetwork& in_network)
+      : NodeAttributes(of), node(of), network(in_network), program(in_network.program) {}
 
   const graph::Node& node;
   CNetwork& network;
@@ -93,13 +95,6 @@ class CSite {
   bool has_weight(const std::string& role) const { return node.weights.contains(role); }
   const graph::Array& weight(const std::string& role) const;
   std::vector<float> weights_or(const std::string& role, const std::vector<float>& otherwise) const;
-
-  int64_t integer(const std::string& name, int64_t otherwise) const;
-  double number(const std::string& name, double otherwise) const;
-  std::string text(const std::string& name, const std::string& otherwise) const;
-  std::vector<int64_t> integers(const std::string& name, const std::vector<int64_t>& otherwise) const;
-  std::vector<double> numbers(const std::string& name) const;
-  std::vector<std::string> texts(const std::string& name) const;
 
   /// The prefix of the C names of the node's function and arrays.
   std::string label() const;

@@ -37,7 +37,7 @@ std::string in_capitals(const std::string& type) {
 
 void write_function(OnnxSite& site) {
   OnnxActivation f = usual_activation(in_capitals(site.node().type));
-  if (site.word("approximate", "none") == "tanh") f.name = "GeluTanh";
+  if (site.text("approximate", "none") == "tanh") f.name = "GeluTanh";
   f.alpha = site.number("alpha", f.alpha);
   f.beta = site.number(f.name == "Selu" ? "gamma" : "beta", f.beta);
   add_activation(site.make, f, site.in(0), site.out());

@@ -26,8 +26,8 @@ std::string onnx_function(const std::string& name) {
 }
 
 std::vector<OnnxActivation> read_cell_functions(OnnxSite& site, const std::string& cell, int64_t directions) {
-  std::vector<std::string> names = site.words("activations");
-  if (cell == "rnn") names.assign(static_cast<size_t>(directions), site.word("activation", "tanh"));
+  std::vector<std::string> names = site.texts("activations");
+  if (cell == "rnn") names.assign(static_cast<size_t>(directions), site.text("activation", "tanh"));
   if (names.empty()) {
     for (int64_t d = 0; d < directions; ++d) {
       names.insert(names.end(), {"Sigmoid", "Tanh"});
@@ -99,7 +99,7 @@ class RecurrentExport {
 
   OnnxLayerOutput write_layer(const OnnxLayer& layer, const std::string& x) {
     OnnxLayerInput input{.x = x};
-    input.masked_zeros = site_.word("masked_outputs", "before") == "zeros" || site_.word("return", "") == "last";
+    input.masked_zeros = site_.text("masked_outputs", "before") == "zeros" || site_.text("return", "") == "last";
     bool as_operator = has_operator(site_, layer);
     if (site_.has(1)) {
       as_operator = as_operator && masks_the_end() && input.masked_zeros;
@@ -169,7 +169,7 @@ class RecurrentExport {
 
   // Merges the outputs of both directions, the two halves of the last axis.
   std::string merged(const OnnxLayer& layer, const std::string& y) {
-    const std::string merge = site_.word("merge", "concat");
+    const std::string merge = site_.text("merge", "concat");
     if (merge == "concat" || layer.directions == 1) return y;
     const std::string a = make_.slice(y, -1, 0, layer.state), b = make_.slice(y, -1, layer.state, kToEnd);
     const std::string both = make_.op(merge == "mul" ? "Mul" : "Add", {a, b});
@@ -177,7 +177,7 @@ class RecurrentExport {
   }
 
   void write_output(const OnnxLayer& layer, const std::string& y, const std::string& last) {
-    const bool one = site_.word("return", "sequences") == "last";
+    const bool one = site_.text("return", "sequences") == "last";
     if (one && last.empty()) site_.fail("expected sequences of residual layers", "make each layer a node of its own");
     const std::string out = merged(layer, one ? last : make_.transpose(y, {1, 0, 2}));
     if (!frames_) return (void)make_.op("Identity", {out}, {}, site_.out());

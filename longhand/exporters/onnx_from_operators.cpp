@@ -117,7 +117,7 @@ void write_softmax(OnnxSite& site) {
 }
 
 void write_cast(OnnxSite& site) {
-  const std::string to = site.word("to", "float");
+  const std::string to = site.text("to", "float");
   const io::DType dtype = to == "int" ? io::DType::kI64 : to == "bool" ? io::DType::kBool : io::DType::kF32;
   site.make.op("Identity", {site.make.as(dtype, site.in(0))}, {}, site.out());
 }

@@ -61,7 +61,7 @@ class Pooling {
   }
 
   void write() {
-    const std::string kind = site_.word("kind", "last");
+    const std::string kind = site_.text("kind", "last");
     if (kind == "mean") return mean();
     if (kind == "max") return (void)make_.reduce("ReduceMax", without_padding(-kLarge), {axis_}, false, site_.out());
     if (kind == "attention") return attention();

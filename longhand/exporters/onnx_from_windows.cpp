@@ -7,7 +7,7 @@ namespace longhand::exporters {
 namespace {
 
 std::string onnx_mode(OnnxSite& site) {
-  const std::string mode = site.word("mode", "zeros");
+  const std::string mode = site.text("mode", "zeros");
   return mode == "reflect" ? "reflect" : mode == "replicate" ? "edge" : "constant";
 }
 

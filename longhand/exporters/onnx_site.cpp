@@ -7,15 +7,6 @@
 #include "longhand/convert/gate_order.h"
 
 namespace longhand::exporters {
-namespace {
-
-const graph::Attribute* find_attribute(const graph::Node& node, const std::string& name) {
-  const auto found = node.attributes.find(name);
-  return found == node.attributes.end() ? nullptr : &found->second;
-}
-
-}  // namespace
-
 void OnnxSite::fail(const std::string& problem, const std::string& advice) const {
   throw input_error(
       fmt::format("{}: node '{}' ({}): {}", all_.where, visible(node_.name), visible(node_.type), problem), advice);
@@ -38,49 +29,6 @@ int64_t OnnxSite::width(size_t input) const {
   const graph::Dims extents = dims(input);
   if (extents.empty() || extents.back() < 0) fail("expected rows of a fixed width", "fix it when it is imported");
   return extents.back();
-}
-
-int64_t OnnxSite::integer(const std::string& name, int64_t otherwise) const {
-  return static_cast<int64_t>(number(name, static_cast<double>(otherwise)));
-}
-
-double OnnxSite::number(const std::string& name, double otherwise) const {
-  const graph::Attribute* found = find_attribute(node_, name);
-  if (found == nullptr) return otherwise;
-  if (const auto* whole = std::get_if<int64_t>(found)) return static_cast<double>(*whole);
-  if (const auto* real = std::get_if<double>(found)) return *real;
-  fail(fmt::format("attribute '{}': expected a number", name), "correct the network");
-}
-
-std::string OnnxSite::word(const std::string& name, const std::string& otherwise) const {
-  const graph::Attribute* found = find_attribute(node_, name);
-  if (found == nullptr) return otherwise;
-  if (const auto* word = std::get_if<std::string>(found)) return *word;
-  fail(fmt::format("attribute '{}': expected a text", name), "correct the network");
-}
-
-std::vector<int64_t> OnnxSite::integers(const std::string& name) const {
-  const graph::Attribute* found = find_attribute(node_, name);
-  if (found == nullptr) return {};
-  if (const auto* whole = std::get_if<int64_t>(found)) return {*whole};
-  if (const auto* all = std::get_if<std::vector<int64_t>>(found)) return *all;
-  fail(fmt::format("attribute '{}': expected integers", name), "correct the network");
-}
-
-std::vector<double> OnnxSite::numbers(const std::string& name) const {
-  const graph::Attribute* found = find_attribute(node_, name);
-  if (found == nullptr) return {};
-  if (const auto* one = std::get_if<double>(found)) return {*one};
-  if (const auto* all = std::get_if<std::vector<double>>(found)) return *all;
-  const std::vector<int64_t> whole = integers(name);
-  return {whole.begin(), whole.end()};
-}
-
-std::vector<std::string> OnnxSite::words(const std::string& name) const {
-  const graph::Attribute* found = find_attribute(node_, name);
-  if (found == nullptr) return {};
-  if (const auto* all = std::get_if<std::vector<std::string>>(found)) return *all;
-  fail(fmt::format("attribute '{}': expected texts", name), "correct the network");
 }
 
 const graph::Array& OnnxSite::weight(const std::string& role) const {

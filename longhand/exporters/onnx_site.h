@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longhand/exporters/graph_extents.h"
+#include "longhand/exporters/node_attributes.h"
 #include "longhand/exporters/onnx_maker.h"
 
 namespace longhand::exporters {
@@ -27,9 +28,9 @@ struct OnnxExport {
   std::map<std::string, int> uses{};  ///< by array: how many nodes use it
 };
 
-class OnnxSite {
+class OnnxSite : public NodeAttributes {
  public:
-  OnnxSite(OnnxExport& all, const graph::Node& node) : make(all.make), all_(all), node_(node) {}
+  OnnxSite(OnnxExport& all, const graph::Node& node) : NodeAttributes(node), make(all.make), all_(all), node_(node) {}
 
   OnnxMaker& make;  ///< builds the ONNX graph
 
@@ -48,14 +49,6 @@ class OnnxSite {
   int64_t width(size_t input) const;
   const std::string& out() const { return node_.outputs.front(); }
   bool wants(size_t output) const { return output < node_.outputs.size() && !node_.outputs[output].empty(); }
-
-  bool has_attribute(const std::string& name) const { return node_.attributes.contains(name); }
-  int64_t integer(const std::string& name, int64_t otherwise) const;
-  double number(const std::string& name, double otherwise) const;
-  std::string word(const std::string& name, const std::string& otherwise) const;
-  std::vector<int64_t> integers(const std::string& name) const;
-  std::vector<double> numbers(const std::string& name) const;
-  std::vector<std::string> words(const std::string& name) const;
 
   bool has_weight(const std::string& role) const { return node_.weights.contains(role); }
   const graph::Array& weight(const std::string& role) const;

@@ -63,7 +63,7 @@ void write_conv1d(TorchNode& node) {
                      .bias = node.has_weight("bias")};
   const bool over_time = node.rank() == 3;
   const std::string mode = node.text("mode", "zeros");
-  std::vector<int64_t> sides = node.integers("padding", {});
+  std::vector<int64_t> sides = node.is_text("padding") ? std::vector<int64_t>() : node.integers("padding", {});
   const std::string padding = sides.empty() ? node.text("padding", "valid") : "sides";
   std::string x = node.in(0);
   if (padding == "causal" && over_time) {
@@ -97,9 +97,9 @@ void write_pad(TorchNode& node) {
 
 void write_pool_windows(TorchNode& node) {
   const int64_t kernel = node.integer("kernel", 1), stride = node.integer("stride", kernel);
-  const std::vector<int64_t> sides = node.integers("padding", {0});
+  const std::vector<int64_t> sides = node.is_text("padding") ? std::vector<int64_t>{0} : node.integers("padding", {0});
   const bool mean = node.node().type == "avg-pool1d";
-  if (node.has_attribute("padding") && !node.text("padding", "").empty() && node.text("padding", "") != "valid") {
+  if (node.is_text("padding") && node.text("padding", "") != "valid") {
     node.refuse("expected windows without padding");
   }
   if (sides.front() != 0 || sides.back() != 0) node.refuse("expected windows without padding");

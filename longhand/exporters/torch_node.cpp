@@ -56,53 +56,6 @@ const graph::Array& TorchNode::weight(const std::string& role) const {
   return program_.graph().arrays.at(node_.weights.at(role));
 }
 
-namespace {
-
-template <class T>
-T torch_attribute_or(const graph::Node& node, const char* name, T otherwise) {
-  const auto found = node.attributes.find(name);
-  if (found == node.attributes.end()) return otherwise;
-  const T* value = std::get_if<T>(&found->second);
-  return value == nullptr ? otherwise : *value;
-}
-
-}  // namespace
-
-int64_t TorchNode::integer(const char* name, int64_t otherwise) const {
-  return torch_attribute_or(node_, name, otherwise);
-}
-
-double TorchNode::number(const char* name, double otherwise) const {
-  const auto found = node_.attributes.find(name);
-  if (found == node_.attributes.end()) return otherwise;
-  if (const auto* whole = std::get_if<int64_t>(&found->second)) return static_cast<double>(*whole);
-  return torch_attribute_or(node_, name, otherwise);
-}
-
-std::string TorchNode::text(const char* name, const std::string& otherwise) const {
-  return torch_attribute_or(node_, name, otherwise);
-}
-
-std::vector<int64_t> TorchNode::integers(const char* name, const std::vector<int64_t>& otherwise) const {
-  const auto found = node_.attributes.find(name);
-  if (found == node_.attributes.end()) return otherwise;
-  if (const auto* one = std::get_if<int64_t>(&found->second)) return {*one};
-  return torch_attribute_or(node_, name, otherwise);
-}
-
-std::vector<double> TorchNode::numbers(const char* name) const {
-  const auto found = node_.attributes.find(name);
-  if (found == node_.attributes.end()) return {};
-  if (const auto* one = std::get_if<double>(&found->second)) return {*one};
-  if (const auto* whole = std::get_if<int64_t>(&found->second)) return {static_cast<double>(*whole)};
-  if (const auto* all = std::get_if<std::vector<int64_t>>(&found->second)) return {all->begin(), all->end()};
-  return torch_attribute_or(node_, name, std::vector<double>());
-}
-
-std::vector<std::string> TorchNode::texts(const char* name) const {
-  return torch_attribute_or(node_, name, std::vector<std::string>());
-}
-
 int64_t TorchNode::axis(const char* name, int64_t otherwise, size_t rank) const {
   const int64_t given = integer(name, otherwise);
   return given < 0 ? given + static_cast<int64_t>(rank) : given;

@@ -11,6 +11,7 @@
 #include "longhand/convert/gate_order.h"
 #include "longhand/convert/torch_return.h"
 #include "longhand/exporters/graph_shapes.h"
+#include "longhand/exporters/node_attributes.h"
 #include "longhand/exporters/torch_text.h"
 #include "longhand/graph/graph.h"
 
@@ -108,9 +109,9 @@ class TorchProgram {
 };
 
 /// A node while its code is written.
-class TorchNode {
+class TorchNode : public NodeAttributes {
  public:
-  TorchNode(TorchProgram& program, const graph::Node& node) : program_(program), node_(node) {}
+  TorchNode(TorchProgram& program, const graph::Node& node) : NodeAttributes(node), program_(program), node_(node) {}
 
   TorchProgram& program() const { return program_; }
   const graph::Node& node() const { return node_; }
@@ -146,13 +147,6 @@ class TorchNode {
 
   bool has_weight(const std::string& role) const { return node_.weights.contains(role); }
   const graph::Array& weight(const std::string& role) const;
-  int64_t integer(const char* name, int64_t otherwise) const;
-  double number(const char* name, double otherwise) const;
-  std::string text(const char* name, const std::string& otherwise) const;
-  std::vector<int64_t> integers(const char* name, const std::vector<int64_t>& otherwise) const;
-  std::vector<double> numbers(const char* name) const;
-  std::vector<std::string> texts(const char* name) const;
-  bool has_attribute(const char* name) const { return node_.attributes.contains(name); }
   int64_t axis(const char* name, int64_t otherwise, size_t rank) const;
 
   /// Throws an input error: the node, what PyTorch does not support, and what to do.
